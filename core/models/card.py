@@ -1,0 +1,120 @@
+"""The model card: what a model is, in the words of OpenModelDB, kept in the weights file's own header.
+
+Plain: reads a safetensors header (8 bytes of length, then JSON) without torch, so that the window can list models.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from core.contract.errors import UserError
+
+MAX_HEADER = 8 << 20
+"""Bytes; the safetensors format itself allows 100 MB, and no honest upscaler needs one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Field names follow OpenModelDB's schema where it has one; every value is optional in files from elsewhere."""
+
+    name: str
+    author: str = ""
+    license: str = ""
+    """SPDX identifier."""
+    scale: int = 4
+    architecture: str = "srgan"
+    size: str = ""
+    """Of the network, as `64nf 16nb`."""
+    tags: tuple[str, ...] = ()
+    description: str = ""
+    dataset: str = ""
+    dataset_sha256: str = ""
+    """SHA-256 of the sorted list of the training pictures' SHA-256s."""
+    iterations: int = 0
+    """Optimisation steps, those of the parent not counted."""
+    parent: str = ""
+    """What it was trained from: name and SHA-256 of the file."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """As `Set5 psnr_y`: measured on held-out pictures."""
+    recipe: str = ""
+    """The training recipe, as TOML."""
+    date: str = ""
+    """ISO 8601 day."""
+
+    def to_metadata(self) -> dict[str, str]:
+        """As the string-to-string map that safetensors stores; anything but text is JSON."""
+        return {key: value if isinstance(value, str) else json.dumps(value) for key, value in asdict(self).items()}
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str], name: str) -> ModelCard:
+        """From what a file says of itself; what is missing or of the wrong type keeps its default.
+
+        Args:
+            metadata: the safetensors `__metadata__`.
+            name: used where the file names none.
+        """
+        values: dict[str, Any] = {}
+        for each in fields(cls):
+            text = metadata.get(each.name)
+            if not isinstance(text, str):
+                continue
+            if each.name in ("scale", "iterations", "tags", "metrics"):
+                try:
+                    parsed = json.loads(text)
+                except ValueError:
+                    continue
+                if each.name in ("scale", "iterations") and isinstance(parsed, int):
+                    values[each.name] = parsed
+                elif each.name == "tags" and isinstance(parsed, list):
+                    values[each.name] = tuple(str(tag) for tag in parsed)
+                elif each.name == "metrics" and isinstance(parsed, dict):
+                    values[each.name] = {str(k): float(v) for k, v in parsed.items() if isinstance(v, int | float)}
+            else:
+                values[each.name] = text
+        values.setdefault("name", name)
+        return cls(**values)
+
+
+def read_card(path: Path) -> ModelCard:
+    """Read the card of a safetensors file without reading its weights.
+
+    Raises:
+        UserError: the file cannot be read, or is no safetensors file.
+    """
+    return ModelCard.from_metadata(read_header(path).get("__metadata__", {}), path.stem)
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The JSON header of a safetensors file: tensor names, types and shapes, and `__metadata__`.
+
+    Raises:
+        UserError: the file cannot be read, or is no safetensors file.
+    """
+    broken = UserError(
+        f"{path.name} is not a safetensors model.", "It may be cut short or something else; fetch or export it again."
+    )
+    try:
+        with path.open("rb") as file:
+            prefix = file.read(8)
+            if len(prefix) < 8:
+                raise broken
+            (length,) = struct.unpack("<Q", prefix)
+            if not 2 <= length <= MAX_HEADER:
+                raise broken
+            text = file.read(length)
+    except OSError as error:
+        raise UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path and its rights.") from error
+    try:
+        header = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise broken from error
+    if len(text) < length or not isinstance(header, dict):
+        raise broken
+    metadata = header.get("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise broken
+    return header

@@ -1,0 +1,33 @@
+"""Where things lie: what ships with the program, and what belongs to the user."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import platformdirs
+
+APP = "srgan-desktop"
+
+# The repository root, site-packages, or PyInstaller's bundle folder: `resources` stands beside `core` in all three.
+RESOURCES = Path(__file__).resolve().parent.parent / "resources"
+SHIPPED_MODELS = RESOURCES / "models"
+
+
+def user_models() -> Path:
+    """The per-user folder of imported, downloaded and trained models; not necessarily there yet."""
+    return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "models"
+
+
+def user_runs() -> Path:
+    """The per-user folder of training runs; not necessarily there yet."""
+    return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "runs"
+
+
+def user_cache() -> Path:
+    """Thumbnails, scan results: whatever can be deleted at any time; not necessarily there yet."""
+    return Path(platformdirs.user_cache_dir(APP, appauthor=False))
+
+
+def user_logs() -> Path:
+    """The per-user folder of log files; not necessarily there yet."""
+    return Path(platformdirs.user_log_dir(APP, appauthor=False))
