@@ -107,7 +107,9 @@ def read_header(path: Path) -> dict[str, Any]:
                 raise broken
             text = file.read(length)
     except OSError as error:
-        raise UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path and its rights.") from error
+        raise UserError(
+            f"The model {path} cannot be read: {error.strerror}.", "Check the path and its rights."
+        ) from error
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

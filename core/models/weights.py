@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from core.atomic import replacing
 from core.contract.errors import UserError
 from core.models.card import ModelCard, read_card
 from core.models.generator import Generator, config_of, fold_batch_norm
@@ -40,7 +39,8 @@ def load_generator(path: Path, *, fold: bool = False) -> tuple[Generator, ModelC
         generator.load_state_dict(state, strict=True, assign=True)
     except (ValueError, RuntimeError) as error:
         raise UserError(
-            f"{path.name} does not hold an SRGAN generator.", f"It was read, but its weights do not fit: {_first(error)}"
+            f"{path.name} does not hold an SRGAN generator.",
+            f"It was read, but its weights do not fit: {_first(error)}",
         ) from error
     return generator.eval(), card
 
@@ -67,7 +67,9 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
 def _load_pickle(path: Path) -> dict[str, Tensor]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises whatever its parser stumbled on: UnpicklingError, RuntimeError, EOFError...
+    except (
+        Exception
+    ) as error:  # torch raises whatever its parser stumbled on: UnpicklingError, RuntimeError, EOFError...
         raise UserError(
             f"{path.name} was not opened: it is damaged, or holds code besides weights.",
             "Get it as .safetensors, or from somebody you trust.",
@@ -78,7 +80,9 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
             content = content[key]
             break
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise UserError(f"{path.name} holds no table of weights.", "Choose the file that the training program exported.")
+        raise UserError(
+            f"{path.name} holds no table of weights.", "Choose the file that the training program exported."
+        )
     return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
@@ -98,18 +102,9 @@ def save_generator(path: Path, state: Mapping[str, Tensor], card: ModelCard, *, 
     for key, value in state.items():
         value = value.detach().cpu()
         tensors[key] = (value.half() if half and value.is_floating_point() else value).contiguous()
-    data = safetensors.torch.save(tensors, card.to_metadata())
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-", suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replacing(path) as temporary:
+        temporary.write_bytes(safetensors.torch.save(tensors, card.to_metadata()))
 
 
 def _first(error: Exception) -> str:

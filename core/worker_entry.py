@@ -1,0 +1,12 @@
+"""Where the worker process begins. Plain: the window's process imports this to name the target, and never torch."""
+
+from __future__ import annotations
+
+import importlib
+from multiprocessing.connection import Connection
+
+
+def run_worker(connection: Connection) -> None:
+    """Serve requests from `connection` until it closes; the target of a `multiprocessing` process."""
+    # By name, so that neither Python nor import-linter follows it from the window to torch.
+    importlib.import_module("core.worker").serve(connection)
