@@ -1,0 +1,143 @@
+"""Which device to compute on, in which precision, and how much memory it has left."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from dataclasses import dataclass
+from functools import cache
+
+import psutil
+import torch
+
+from core.contract.errors import UserError
+from core.contract.requests import Precision
+
+DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceInfo:
+    """One device that torch can compute on."""
+
+    name: str
+    """As torch and a request write it: `cpu`, `cuda:0`."""
+    label: str
+    """For people: the processor's or card's name."""
+    precision: str
+    """What `auto` tries first here; the engine verifies it before use."""
+    memory_total: int
+    """Bytes."""
+    memory_free: int
+    """Bytes, now."""
+
+
+def devices() -> list[DeviceInfo]:
+    """Every device of this machine, the one that `auto` takes first."""
+    return [describe(torch.device(name)) for name in _names()]
+
+
+def choose(name: str = "auto") -> torch.device:
+    """The device of a request.
+
+    Raises:
+        UserError: there is no such device here.
+    """
+    names = _names()
+    if name == "auto":
+        return torch.device(names[0])
+    wanted = name if ":" in name or name in ("cpu", "mps") else f"{name}:0"
+    if wanted not in names:
+        raise UserError(f"There is no device “{name}” here.", f"Choose auto or one of: {', '.join(names)}.")
+    return torch.device(wanted)
+
+
+def describe(device: torch.device) -> DeviceInfo:
+    """What a person wants to know of a device."""
+    total, free = memory(device)
+    label = _cpu_name()
+    if device.type in ("cuda", "xpu"):
+        label = getattr(torch, device.type).get_device_name(device)
+    elif device.type == "mps":
+        label = "Apple GPU"
+    return DeviceInfo(str(device), label, fast_precision(device), total, free)
+
+
+def fast_precision(device: torch.device) -> Precision:
+    """The precision in which a device should be fastest; whether it is also right, the engine finds out."""
+    if device.type == "cpu":
+        # Without these instructions bf16 is emulated, and slower than fp32.
+        native = {"avx512_bf16", "amx_bf16", "bf16", "sve_bf16"}
+        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        if hasattr(torch.cpu, "_is_avx512_bf16_supported"):  # torch < 2.11
+            capabilities["avx512_bf16"] = torch.cpu._is_avx512_bf16_supported()
+        return "bf16" if any(capabilities.get(name) for name in native) else "fp32"
+    if device.type == "cuda":
+        # Half precision pays from Volta (7.0) on; fp16 rather than bf16, as it keeps three more bits of the mantissa.
+        return "fp16" if torch.cuda.get_device_capability(device) >= (7, 0) else "fp32"
+    return "fp16"
+
+
+def memory(device: torch.device) -> tuple[int, int]:
+    """(total, free) bytes of the memory that a device computes in."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return total, free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    if device.type == "xpu":
+        free, total = torch.xpu.mem_get_info(device)
+        return total, free
+    # Apple's GPU shares the system's memory.
+    system = psutil.virtual_memory()
+    return system.total, system.available
+
+
+def release_memory(device: torch.device) -> None:
+    """Give cached memory back to the system after a large picture."""
+    if device.type in ("cuda", "xpu", "mps"):
+        getattr(torch, device.type).empty_cache()
+    elif libc := _glibc():
+        libc.malloc_trim(0)
+
+
+def keep_large_blocks() -> None:
+    """Let glibc reuse large freed blocks instead of handing each back to the kernel; call once per process.
+
+    glibc maps every block over 32 MB afresh, so each layer of a large tile would fault in and zero its output page by
+    page: the trunk on a 1024 x 1024 tile takes 1.6 times as long that way. `release_memory` gives the blocks back.
+    """
+    if libc := _glibc():
+        m_trim_threshold, m_mmap_max = -1, -4
+        libc.mallopt(m_mmap_max, 0)
+        libc.mallopt(m_trim_threshold, 2**31 - 1)
+
+
+@cache
+def _glibc() -> ctypes.CDLL | None:
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return None
+    return ctypes.CDLL("libc.so.6")
+
+
+def _names() -> list[str]:
+    names = []
+    for kind in ("cuda", "xpu"):
+        backend = getattr(torch, kind, None)
+        if backend is not None and backend.is_available():
+            names += [f"{kind}:{index}" for index in range(backend.device_count())]
+    if torch.backends.mps.is_available():
+        names.append("mps")
+    return [*names, "cpu"]
+
+
+@cache
+def _cpu_name() -> str:
+    if sys.platform == "linux":
+        try:
+            with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+                for line in file:
+                    if line.startswith("model name"):
+                        return line.split(":", 1)[1].strip()
+        except OSError:
+            pass
+    return platform.processor() or platform.machine() or "CPU"

@@ -1,0 +1,359 @@
+"""One array in, one array out: runs a model over a picture of any size on any device.
+
+The residual trunk sees far (37 source pixels at 16 blocks), so it runs on tiles as large as memory allows; what lies
+behind it sees three pixels and needs sixteen times the memory per source pixel, so it runs on small tiles cut from the
+trunk's features. Tiles overlap by the network's true reach: the result is that of the whole picture at once.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core import devices
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.requests import Precision
+from core.models.catalogue import find_model
+from core.models.serving import ServedGenerator, load_served
+from core.upscale.tiling import Rect, Tile, tiles
+
+TRUNK_SIDE = 1024
+"""Largest side of a trunk tile, in source pixels: the overlap then costs a tenth, and fp32 fits in 3 GB."""
+TRUNK_SIDE_MIN = 32
+TAIL_SIDE = 128
+"""Side of a tail tile, in source pixels."""
+MEMORY_SHARE = 0.4
+"""Of the free memory, for a trunk tile's feature maps; the rest is for the picture and for others."""
+FEATURE_MAPS = 5
+"""Feature maps alive at once at the trunk's peak: long skip, block input, two inside the block, and workspace."""
+GLOBAL_REACH = 64
+"""Overlap for networks that look at the whole picture (channel attention), where only an approximation can be tiled."""
+
+VERIFIED_PSNR = 40.0
+"""dB against fp32 that half precision must reach on a test tile; bf16 reaches about 60."""
+
+Sink = Callable[[Rect, Tensor], None]
+"""Takes a finished part: where (in output pixels of the whole picture), and 3 x h x w in 0..1, float32."""
+
+_distrusted: set[tuple[str, Precision]] = set()
+"""Devices whose half precision failed in this process: not tried again."""
+_open: OrderedDict[tuple[object, ...], Engine] = OrderedDict()
+_open_lock = threading.Lock()
+_OPEN_MAX = 2
+
+
+def open_engine(model: str = "", device: str = "auto", precision: Precision = "auto", tile: int = 0) -> Engine:
+    """The engine for these settings; the last two are kept loaded.
+
+    Raises:
+        UserError: no such model or device, or the file is not a usable model.
+    """
+    found = find_model(model)
+    stat = found.path.stat()
+    key = (str(found.path), stat.st_mtime_ns, stat.st_size, device, precision, tile)
+    with _open_lock:
+        if key not in _open:
+            chosen = devices.choose(device)
+            network, card = load_served(found.path)
+            _open[key] = Engine(network, card.name, chosen, precision, tile)
+            while len(_open) > _OPEN_MAX:
+                _open.popitem(last=False)
+        _open.move_to_end(key)
+        return _open[key]
+
+
+class Engine:
+    """A model on a device, ready to run. One picture at a time; not to be shared between threads."""
+
+    def __init__(
+        self,
+        network: ServedGenerator,
+        name: str,
+        device: torch.device,
+        precision: Precision = "auto",
+        tile: int = 0,
+    ) -> None:
+        """Put the network on the device and settle the precision.
+
+        Args:
+            network: in float32.
+            name: of the model, for people.
+            device: to run on.
+            precision: `auto` takes the fastest that gives the right picture on a test tile; `fp32` for 16-bit pictures.
+            tile: side of a trunk tile in source pixels; 0 decides by free memory.
+
+        Raises:
+            UserError: half precision was asked for by name and gives wrong pictures here.
+        """
+        self.name = name
+        self.device = device
+        self.scale = network.scale
+        self.reach = network.trunk_reach
+        self._fp32 = network.to(device).to(memory_format=torch.channels_last)
+        self._asked = precision
+        self._tile = tile
+        self._notes: list[str] = []
+        self._half: ServedGenerator | None = None
+        self.precision: Precision = "fp32"
+        self._settle_precision()
+
+    @property
+    def description(self) -> str:
+        """Model, device and precision, for people."""
+        return f"{self.name} on {devices.describe(self.device).label} ({self.precision})"
+
+    def take_notes(self) -> tuple[str, ...]:
+        """What happened since the last call that the user should know, each said once."""
+        notes, self._notes = tuple(dict.fromkeys(self._notes)), []
+        return notes
+
+    def upscale(
+        self,
+        pixels: np.ndarray,
+        cancel: CancelToken,
+        on_progress: Callable[[float], None] = lambda _fraction: None,
+        *,
+        ensemble: bool = False,
+    ) -> np.ndarray:
+        """Enlarge a picture by the model's scale.
+
+        Args:
+            pixels: H x W x 3, RGB, uint8 or uint16.
+            cancel: asked after every layer of the trunk and every tile.
+            on_progress: told the fraction done, 0 to 1, as often.
+            ensemble: average the eight flips and turns of the picture (EDSR, Lim et al. 2017, sec. 3.4).
+
+        Returns:
+            sH x sW x 3 of the same type.
+
+        Raises:
+            Cancelled: as `cancel.check`.
+            UserError: the model gives no finite numbers even in fp32, or memory does not suffice for the smallest tile.
+        """
+        height, width = pixels.shape[:2]
+        top = np.iinfo(pixels.dtype).max
+        out = np.empty((height * self.scale, width * self.scale, 3), pixels.dtype)
+
+        def store(where: Rect, part: Tensor) -> None:
+            levels = part.clamp(0, 1).mul(top).round_().permute(1, 2, 0)
+            # torch has few operations on uint16; int32 holds both types and numpy narrows it on assignment.
+            levels = levels.to(torch.uint8 if top == 255 else torch.int32)
+            out[where.top : where.bottom, where.left : where.right] = levels.cpu().numpy()
+
+        # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil; a wish by name is still granted.
+        exact = pixels.dtype == np.uint16 and self._asked == "auto"
+        with torch.inference_mode():
+            self._run_tiles(pixels, store, cancel, on_progress, ensemble=ensemble, exact=exact)
+        devices.release_memory(self.device)
+        return out
+
+    def _run_tiles(
+        self,
+        pixels: np.ndarray,
+        store: Sink,
+        cancel: CancelToken,
+        on_progress: Callable[[float], None],
+        *,
+        ensemble: bool,
+        exact: bool,
+    ) -> None:
+        height, width = pixels.shape[:2]
+        picture = Rect(0, 0, width, height)
+        reach = (GLOBAL_REACH if self.reach is None else self.reach) + self._fp32.tail_reach
+        side = self._tile or self._side_for_memory(exact=exact)
+        if self.reach is None and (width > side or height > side):
+            self._notes.append("This model looks at the whole picture; in tiles its result differs slightly.")
+        waiting = list(tiles(picture, picture, side, reach))[::-1]
+        done = 0
+        while waiting:
+            tile = waiting.pop()
+            area = tile.core.width * tile.core.height
+
+            def report(fraction: float, done: int = done, area: int = area) -> None:
+                cancel.check()
+                on_progress((done + fraction * area) / (width * height))
+
+            try:
+                self._run_tile(pixels, tile, store, report, ensemble=ensemble, exact=exact)
+            except (torch.OutOfMemoryError, MemoryError):
+                fits = False
+            else:
+                fits = True
+            if fits:
+                done += area
+                continue
+            # Here, outside the handler, the failed attempt's tensors are gone.
+            devices.release_memory(self.device)
+            side = max(tile.core.width, tile.core.height)
+            if side <= TRUNK_SIDE_MIN:
+                raise UserError(
+                    f"{self.device} has too little free memory even for a tile of {side} x {side} pixels.",
+                    "Close other programs, or choose the device cpu.",
+                )
+            side = -(-side // 2)
+            self._notes.append(f"Memory ran out; went on with tiles of {side} pixels.")
+            smaller = [part for big in (tile, *waiting[::-1]) for part in tiles(big.core, picture, side, reach)]
+            waiting = smaller[::-1]
+
+    def _run_tile(
+        self,
+        pixels: np.ndarray,
+        tile: Tile,
+        store: Sink,
+        report: Callable[[float], None],
+        *,
+        ensemble: bool,
+        exact: bool,
+    ) -> None:
+        padded = tile.padded
+        source = np.ascontiguousarray(pixels[padded.top : padded.bottom, padded.left : padded.right])
+        # uint16 reaches torch as int32, since few devices have kernels for it.
+        values = torch.from_numpy(source if source.dtype == np.uint8 else source.astype(np.int32)).to(self.device)
+        x = values.permute(2, 0, 1).unsqueeze(0).float() / float(np.iinfo(pixels.dtype).max)
+        x = x.contiguous(memory_format=torch.channels_last)
+        core = tile.core.relative_to(padded)
+        half = None if exact else self._half
+        if not ensemble:
+            corner = _scaled(tile.core, self.scale)
+
+            def place(where: Rect, part: Tensor) -> None:
+                store(where.moved(corner.left, corner.top), part)
+
+            self._run_network(x, core, half, place, report)
+            return
+        total = torch.zeros(3, core.height * self.scale, core.width * self.scale, device=self.device)
+        for turn in range(8):
+            turned_core = _turned_rect(core, x.shape[3], x.shape[2], turn)
+            result = torch.empty(3, turned_core.height * self.scale, turned_core.width * self.scale, device=self.device)
+
+            def keep(where: Rect, part: Tensor, result: Tensor = result) -> None:
+                result[:, where.top : where.bottom, where.left : where.right] = part
+
+            def report_turn(fraction: float, turn: int = turn) -> None:
+                report((turn + fraction) / 8)
+
+            turned = _turn(x, turn).contiguous(memory_format=torch.channels_last)
+            self._run_network(turned, turned_core, half, keep, report_turn)
+            total += _turn_back(result, turn)
+        store(_scaled(tile.core, self.scale), total / 8)
+
+    def _run_network(
+        self, x: Tensor, core: Rect, half: ServedGenerator | None, sink: Sink, report: Callable[[float], None]
+    ) -> None:
+        """Run one tile, in half precision if given; where that fails, again in fp32, and from then on only so."""
+        if half is not None:
+            if self._run_layers(half, x, core, sink, report):
+                return
+            self._distrust(
+                "Half precision gave a black or broken tile; it was done again in fp32, as will be the rest."
+            )
+        if not self._run_layers(self._fp32, x, core, sink, report):
+            raise UserError(
+                f"The model {self.name} gives no valid numbers for this picture.",
+                "Its file is damaged; use another model.",
+            )
+
+    def _run_layers(
+        self, network: ServedGenerator, x: Tensor, core: Rect, sink: Sink, report: Callable[[float], None]
+    ) -> bool:
+        """Give the sink all parts of the enlarged core, counted from the core's corner; False if one is broken.
+
+        Broken is what is not finite, or of one value where the source is not.
+        """
+        trunk_share = 0.45
+        features = network.trunk_features(x, lambda done: report(trunk_share * done))
+        area = core.width * core.height
+        done = 0
+        whole = Rect(0, 0, x.shape[3], x.shape[2])
+        for part in tiles(core, whole, TAIL_SIDE, network.tail_reach):
+            look = part.padded
+            window = (..., slice(look.top, look.bottom), slice(look.left, look.right))
+            y = network.enlarge(features[window], x[window])[0]
+            inner = _scaled(part.core.relative_to(look), self.scale)
+            y = y[:, inner.top : inner.bottom, inner.left : inner.right]
+            low, high = torch.aminmax(y)
+            if not torch.isfinite(low + high) or (low == high and _varies(x[window])):
+                return False
+            sink(_scaled(part.core.relative_to(core), self.scale), y)
+            done += part.core.width * part.core.height
+            report(trunk_share + (1 - trunk_share) * done / area)
+        return True
+
+    def _side_for_memory(self, *, exact: bool) -> int:
+        features = self._fp32.config.features
+        bytes_each = 4 if exact or self._half is None else 2
+        _total, free = devices.memory(self.device)
+        pixels = free * MEMORY_SHARE / (features * bytes_each * FEATURE_MAPS)
+        return int(max(TRUNK_SIDE_MIN, min(TRUNK_SIDE, pixels**0.5 - 2 * (self.reach or GLOBAL_REACH))))
+
+    def _settle_precision(self) -> None:
+        wanted = devices.fast_precision(self.device) if self._asked == "auto" else self._asked
+        if wanted == "fp32" or (self._asked == "auto" and (str(self.device), wanted) in _distrusted):
+            return
+        half = copy.deepcopy(self._fp32).use_precision(devices.DTYPES[wanted])
+        psnr = self._psnr_against_fp32(half)
+        if psnr >= VERIFIED_PSNR:
+            self._half, self.precision = half, wanted
+            return
+        if self._asked != "auto":
+            raise UserError(
+                f"{wanted} gives wrong pictures on {self.device} ({psnr:.0f} dB against fp32).", "Choose auto or fp32."
+            )
+        self._half, self.precision = half, wanted
+        self._distrust(f"{wanted} gives wrong pictures on {self.device}; fp32 is used.")
+
+    def _psnr_against_fp32(self, half: ServedGenerator) -> float:
+        """PSNR in dB on a small test picture of gradients, edges and noise; minus infinity if not finite."""
+        generator = torch.Generator().manual_seed(0)
+        ramp = torch.linspace(0, 1, 24).expand(3, 24, 24)
+        test = torch.where(torch.rand(3, 24, 24, generator=generator) < 0.1, 1 - ramp, ramp)
+        x = test.unsqueeze(0).to(self.device).contiguous(memory_format=torch.channels_last)
+        with torch.inference_mode():
+            error = torch.mean((half(x) - self._fp32(x)).double().cpu() ** 2).item()
+        if error != error or error == float("inf"):
+            return float("-inf")
+        return float("inf") if error == 0 else -10 * float(np.log10(error))
+
+    def _distrust(self, note: str) -> None:
+        _distrusted.add((str(self.device), self.precision))
+        self._notes.append(note)
+        self._half, self.precision = None, "fp32"
+
+
+def _scaled(rect: Rect, scale: int) -> Rect:
+    return Rect(rect.left * scale, rect.top * scale, rect.right * scale, rect.bottom * scale)
+
+
+def _varies(x: Tensor) -> bool:
+    low, high = torch.aminmax(x)
+    return bool(high - low > 2 / 255)
+
+
+def _turn(x: Tensor, turn: int) -> Tensor:
+    """One of the eight symmetries of the square, of the last two dimensions."""
+    if turn & 4:
+        x = x.transpose(-1, -2)
+    return x.flip([dim for bit, dim in ((1, -2), (2, -1)) if turn & bit])
+
+
+def _turn_back(x: Tensor, turn: int) -> Tensor:
+    x = x.flip([dim for bit, dim in ((1, -2), (2, -1)) if turn & bit])
+    return x.transpose(-1, -2) if turn & 4 else x
+
+
+def _turned_rect(rect: Rect, width: int, height: int, turn: int) -> Rect:
+    """Where `rect` of a `width` x `height` picture lies after `_turn`."""
+    if turn & 4:
+        rect, width, height = Rect(rect.top, rect.left, rect.bottom, rect.right), height, width
+    if turn & 1:
+        rect = Rect(rect.left, height - rect.bottom, rect.right, height - rect.top)
+    if turn & 2:
+        rect = Rect(width - rect.right, rect.top, width - rect.left, rect.bottom)
+    return rect

@@ -1,0 +1,138 @@
+"""One picture in, one picture out: what a person calls upscaling, on top of the engine's arrays.
+
+Brings grey and alpha through a network that knows RGB, reaches any output size, and scores the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from PIL import Image
+
+from core.contract.cancel import CancelToken
+from core.images import Picture, bleed_colour
+from core.upscale.engine import Engine
+
+GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
+"""ITU-R BT.601 luma: what Pillow makes of RGB, so grey and colour versions of a picture agree."""
+
+
+def upscale_picture(
+    engine: Engine,
+    picture: Picture,
+    size: tuple[int, int],
+    ensemble: bool,
+    cancel: CancelToken,
+    on_progress: Callable[[float], None] = lambda _fraction: None,
+) -> Picture:
+    """Enlarge a picture to exactly `size` (width, height) in pixels.
+
+    Sizes up to the model's scale take one pass and an antialiased reduction. Larger ones take more passes; what goes
+    into the last is first reduced to a `scale`th of the target, as the network makes better detail of a clean smaller
+    picture than a reduction does of a larger one, at a fraction of the work. Sizes below the source are only reduced.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+        UserError: as `Engine.upscale`.
+    """
+    colour = picture.pixels
+    has_soft_alpha = picture.alpha is not None and bool((picture.alpha != picture.alpha.flat[0]).any())
+    # Alpha, where it is more than one constant, takes a pass of its own, which is half of the work.
+    colour_share = 0.5 if has_soft_alpha else 1.0
+
+    def colour_progress(fraction: float) -> None:
+        on_progress(fraction * colour_share)
+
+    def alpha_progress(fraction: float) -> None:
+        on_progress(colour_share + fraction * (1 - colour_share))
+
+    alpha = picture.alpha
+    if picture.alpha is not None:
+        if has_soft_alpha:
+            colour = bleed_colour(colour, picture.alpha)
+            grey = _enlarge(engine, picture.alpha[..., None], size, ensemble, cancel, alpha_progress)
+            alpha = grey[..., 0]
+        else:
+            alpha = np.full((size[1], size[0]), picture.alpha.flat[0], picture.alpha.dtype)
+    pixels = _enlarge(engine, colour, size, ensemble, cancel, colour_progress)
+    return replace(picture, pixels=pixels, alpha=alpha)
+
+
+def _enlarge(
+    engine: Engine,
+    pixels: np.ndarray,
+    size: tuple[int, int],
+    ensemble: bool,
+    cancel: CancelToken,
+    on_progress: Callable[[float], None],
+) -> np.ndarray:
+    """H x W x C (C 1 or 3, uint8 or uint16) to height x width x C."""
+    if size[0] <= pixels.shape[1] and size[1] <= pixels.shape[0]:
+        return resize(pixels, size)
+    grey = pixels.shape[2] == 1
+    rgb = np.repeat(pixels, 3, axis=2) if grey else pixels
+    sizes = _pass_sizes((pixels.shape[1], pixels.shape[0]), size, engine.scale)
+    work = [width * height for width, height in sizes]
+    for index, source_size in enumerate(sizes):
+        rgb = resize(rgb, source_size)
+        before, share = sum(work[:index]) / sum(work), work[index] / sum(work)
+
+        def report(fraction: float, before: float = before, share: float = share) -> None:
+            on_progress(before + fraction * share)
+
+        rgb = engine.upscale(rgb, cancel, report, ensemble=ensemble)
+    result = resize(rgb, size)
+    if not grey:
+        return result
+    return np.rint(result @ GREY_WEIGHTS).astype(pixels.dtype)[..., None]
+
+
+def _pass_sizes(source: tuple[int, int], target: tuple[int, int], scale: int) -> list[tuple[int, int]]:
+    """The (width, height) that goes into the network at each pass; the last, times `scale`, is at least the target."""
+    sizes = [source]
+    while any(side * scale < wanted for side, wanted in zip(sizes[-1], target, strict=True)):
+        sizes.append((sizes[-1][0] * scale, sizes[-1][1] * scale))
+    for index in range(len(sizes) - 1, 0, -1):
+        wanted = (-(-target[0] // scale), -(-target[1] // scale)) if index == len(sizes) - 1 else sizes[index]
+        sizes[index] = (max(wanted[0], source[0]), max(wanted[1], source[1]))
+    return sizes
+
+
+def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Antialiased bicubic (a = -0.5) resize of H x W x C, uint8 or uint16, to `size` (width, height)."""
+    if (pixels.shape[1], pixels.shape[0]) == size:
+        return pixels
+    if pixels.dtype == np.uint8:
+        image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
+        result = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
+        return result.reshape(size[1], size[0], pixels.shape[2])
+    # Pillow resizes 16-bit values only as floats, one channel at a time.
+    planes = [
+        np.asarray(Image.fromarray(pixels[..., channel].astype(np.float32)).resize(size, Image.Resampling.BICUBIC))
+        for channel in range(pixels.shape[2])
+    ]
+    return np.rint(np.clip(np.stack(planes, axis=-1), 0, 65535)).astype(np.uint16)
+
+
+def consistency(result: Picture, source: Picture) -> float:
+    """PSNR in dB of the result, reduced to the source's size, against the source; infinite when equal.
+
+    High means that nothing was invented that the source contradicts: detail that the source could not show costs
+    nothing, a colour shift or a black tile costs much. Compared at the smaller of both sizes, where anything is opaque.
+    """
+    size = (min(result.width, source.width), min(result.height, source.height))
+    top = float(np.iinfo(source.pixels.dtype).max)
+    small = resize(result.pixels, size).astype(np.float32)
+    wanted = resize(source.pixels, size).astype(np.float32)
+    if small.shape[2] != wanted.shape[2]:
+        small, wanted = (x.mean(axis=2, keepdims=True) for x in (small, wanted))
+    squared = np.square(small / np.iinfo(result.pixels.dtype).max - wanted / top).mean(axis=2)
+    if source.alpha is not None:
+        seen = resize(source.alpha[..., None], size)[..., 0] > 0
+        if not seen.any():
+            return float("inf")
+        squared = squared[seen]
+    error = float(squared.mean(dtype=np.float64))
+    return float("inf") if error == 0 else -10 * float(np.log10(error))

@@ -1,0 +1,80 @@
+"""Upscale one region of one picture for looking at, before a batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.events import PreviewReady
+from core.contract.requests import PreviewRequest
+from core.images import Picture, load
+from core.upscale.engine import GLOBAL_REACH, open_engine
+from core.upscale.picture import upscale_picture
+
+
+def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewReady]:
+    """Upscale the region with enough of its surroundings that it equals the same part of the whole result.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+        UserError: the picture or the model cannot be read, or the region lies outside the picture.
+    """
+    start = time.perf_counter()
+    stat = request.source.stat() if request.source.exists() else None
+    picture = _load(request.source, (stat.st_mtime_ns, stat.st_size) if stat else None)
+    cancel.check()
+    engine = open_engine(request.model, request.device, request.precision, request.tile)
+    x, y, width, height = request.region
+    left, top = max(0, x), max(0, y)
+    right, bottom = min(picture.width, x + width), min(picture.height, y + height)
+    if right <= left or bottom <= top:
+        raise UserError(f"The region to preview lies outside {request.source.name}.", "Move the view over the picture.")
+    margin = engine.reach or GLOBAL_REACH
+    outer = (
+        max(0, left - margin),
+        max(0, top - margin),
+        min(picture.width, right + margin),
+        min(picture.height, bottom + margin),
+    )
+    window = np.s_[outer[1] : outer[3], outer[0] : outer[2]]
+    cut = Picture(
+        pixels=picture.pixels[window],
+        alpha=None if picture.alpha is None else picture.alpha[window],
+        metadata=picture.metadata,
+        format=picture.format,
+    )
+    scale = engine.scale
+    size = (cut.width * scale, cut.height * scale)
+    result = upscale_picture(engine, cut, size, request.ensemble, cancel)
+    inner = np.s_[
+        (top - outer[1]) * scale : (bottom - outer[1]) * scale, (left - outer[0]) * scale : (right - outer[0]) * scale
+    ]
+    yield PreviewReady(
+        request.source,
+        (left, top, right - left, bottom - top),
+        scale,
+        _for_display(result, inner),
+        time.perf_counter() - start,
+    )
+
+
+@lru_cache(maxsize=1)
+def _load(path: Path, _version: tuple[int, int] | None) -> Picture:
+    """The last picture stays decoded, as a preview is usually followed by another of the same picture."""
+    return load(path)
+
+
+def _for_display(picture: Picture, window: tuple[slice, slice]) -> np.ndarray:
+    """uint8 RGB, or RGBA where there is alpha."""
+    pixels = picture.pixels[window]
+    planes = [np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels]
+    if picture.alpha is not None:
+        planes.append(picture.alpha[window][..., None])
+    joined = np.concatenate(planes, axis=2)
+    return joined if joined.dtype == np.uint8 else (joined // 257).astype(np.uint8)
