@@ -69,7 +69,7 @@ def fast_precision(device: torch.device) -> Precision:
     if device.type == "cpu":
         # Without these instructions bf16 is emulated, and slower than fp32.
         native = {"avx512_bf16", "amx_bf16", "bf16", "sve_bf16"}
-        capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        capabilities = dict(torch.cpu.get_capabilities()) if hasattr(torch.cpu, "get_capabilities") else {}
         if hasattr(torch.cpu, "_is_avx512_bf16_supported"):  # torch < 2.11
             capabilities["avx512_bf16"] = torch.cpu._is_avx512_bf16_supported()
         return "bf16" if any(capabilities.get(name) for name in native) else "fp32"

@@ -57,5 +57,5 @@ def find_model(name: str) -> Model:
         return Model(str(path), path, card, shipped=False)
     raise UserError(
         f"There is no model “{name or DEFAULT_MODEL}”.",
-        f"Choose one of {', '.join(model.key for model in known) or '(none installed)'}, or give the path of a model file.",
+        f"Choose one of {', '.join(model.key for model in known) or '(none)'}, or give a model file's path.",
     )

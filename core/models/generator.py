@@ -30,7 +30,7 @@ class GeneratorConfig:
     features: int = 64
     blocks: int = 16
     norm: Literal["batch", "none"] = "batch"
-    """`none` trains faster and leaves out BN's artefacts (EDSR, Lim et al. 2017; ESRGAN, Wang et al. 2018, sec. 3.1)."""
+    """`none` trains faster and leaves out BN's artefacts (Lim et al. 2017; Wang et al. 2018, sec. 3.1)."""
     attention: Literal["none", "channel"] = "none"
     """`channel` adds RCAN's channel attention (Zhang et al. 2018, sec. 3.3; reduction 16) to each residual block."""
     skip: Literal["none", "bicubic"] = "none"
@@ -93,7 +93,7 @@ class Upsample(nn.Module):
 
 
 class BicubicSkip(nn.Module):
-    """The input's bicubic enlargement. `mean` is what the network's own input is shifted by; it also marks the weights."""
+    """The input's bicubic enlargement. `mean` is what the network's input is shifted by; it also marks the weights."""
 
     mean: Tensor
 
@@ -105,8 +105,7 @@ class BicubicSkip(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """N x 3 x H x W to N x 3 x sH x sW."""
         # Bicubic in half precision would cost the last bits of smooth gradients, and it is a hundredth of the work.
-        enlarged = F.interpolate(x.float(), scale_factor=self.scale, mode="bicubic", align_corners=False)
-        return enlarged
+        return F.interpolate(x.float(), scale_factor=self.scale, mode="bicubic", align_corners=False)
 
 
 class Generator(nn.Module):

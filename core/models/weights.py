@@ -1,4 +1,4 @@
-"""Load and save generator weights: safetensors with a model card, or foreign `.pth` files without running their code."""
+"""Load and save generator weights: safetensors with a model card, or foreign `.pth` without running its code."""
 
 from __future__ import annotations
 

@@ -95,7 +95,9 @@ class Engine:
         self.name = name
         self.device = device
         self.scale = network.scale
-        self.reach = network.trunk_reach
+        self.reach = GLOBAL_REACH if network.trunk_reach is None else network.trunk_reach + network.tail_reach
+        """How many source pixels around a region change its result."""
+        self._sees_all = network.trunk_reach is None
         self._fp32 = network.to(device).to(memory_format=torch.channels_last)
         self._asked = precision
         self._tile = tile
@@ -147,7 +149,7 @@ class Engine:
             levels = levels.to(torch.uint8 if top == 255 else torch.int32)
             out[where.top : where.bottom, where.left : where.right] = levels.cpu().numpy()
 
-        # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil; a wish by name is still granted.
+        # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil; a wish by name is granted.
         exact = pixels.dtype == np.uint16 and self._asked == "auto"
         with torch.inference_mode():
             self._run_tiles(pixels, store, cancel, on_progress, ensemble=ensemble, exact=exact)
@@ -166,11 +168,10 @@ class Engine:
     ) -> None:
         height, width = pixels.shape[:2]
         picture = Rect(0, 0, width, height)
-        reach = (GLOBAL_REACH if self.reach is None else self.reach) + self._fp32.tail_reach
         side = self._tile or self._side_for_memory(exact=exact)
-        if self.reach is None and (width > side or height > side):
+        if self._sees_all and (width > side or height > side):
             self._notes.append("This model looks at the whole picture; in tiles its result differs slightly.")
-        waiting = list(tiles(picture, picture, side, reach))[::-1]
+        waiting = list(tiles(picture, picture, side, self.reach))[::-1]
         done = 0
         while waiting:
             tile = waiting.pop()
@@ -199,7 +200,7 @@ class Engine:
                 )
             side = -(-side // 2)
             self._notes.append(f"Memory ran out; went on with tiles of {side} pixels.")
-            smaller = [part for big in (tile, *waiting[::-1]) for part in tiles(big.core, picture, side, reach)]
+            smaller = [part for big in (tile, *waiting[::-1]) for part in tiles(big.core, picture, side, self.reach)]
             waiting = smaller[::-1]
 
     def _run_tile(
@@ -291,7 +292,7 @@ class Engine:
         bytes_each = 4 if exact or self._half is None else 2
         _total, free = devices.memory(self.device)
         pixels = free * MEMORY_SHARE / (features * bytes_each * FEATURE_MAPS)
-        return int(max(TRUNK_SIDE_MIN, min(TRUNK_SIDE, pixels**0.5 - 2 * (self.reach or GLOBAL_REACH))))
+        return int(max(TRUNK_SIDE_MIN, min(TRUNK_SIDE, pixels**0.5 - 2 * self.reach)))
 
     def _settle_precision(self) -> None:
         wanted = devices.fast_precision(self.device) if self._asked == "auto" else self._asked

@@ -14,7 +14,7 @@ from core.contract.errors import UserError
 from core.contract.events import PreviewReady
 from core.contract.requests import PreviewRequest
 from core.images import Picture, load
-from core.upscale.engine import GLOBAL_REACH, open_engine
+from core.upscale.engine import open_engine
 from core.upscale.picture import upscale_picture
 
 
@@ -35,7 +35,7 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     right, bottom = min(picture.width, x + width), min(picture.height, y + height)
     if right <= left or bottom <= top:
         raise UserError(f"The region to preview lies outside {request.source.name}.", "Move the view over the picture.")
-    margin = engine.reach or GLOBAL_REACH
+    margin = engine.reach
     outer = (
         max(0, left - margin),
         max(0, top - margin),
