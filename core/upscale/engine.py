@@ -214,9 +214,10 @@ class Engine:
         exact: bool,
     ) -> None:
         padded = tile.padded
-        source = np.ascontiguousarray(pixels[padded.top : padded.bottom, padded.left : padded.right])
-        # uint16 reaches torch as int32, since few devices have kernels for it.
-        values = torch.from_numpy(source if source.dtype == np.uint8 else source.astype(np.int32)).to(self.device)
+        # A copy, since pictures may be read-only; uint16 as int32, since few devices have kernels for it.
+        kind = np.uint8 if pixels.dtype == np.uint8 else np.int32
+        source = pixels[padded.top : padded.bottom, padded.left : padded.right].astype(kind)
+        values = torch.from_numpy(source).to(self.device)
         x = values.permute(2, 0, 1).unsqueeze(0).float() / float(np.iinfo(pixels.dtype).max)
         x = x.contiguous(memory_format=torch.channels_last)
         core = tile.core.relative_to(padded)

@@ -1,0 +1,228 @@
+"""The engine gives the network's own picture, whatever the size, tile, precision or mishap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.requests import Precision
+from core.models.generator import GeneratorConfig
+from core.models.serving import ServedGenerator
+from core.upscale import engine as engine_module
+from core.upscale.engine import Engine, open_engine
+from tests.core.networks import lively_generator, save_small_model
+
+CPU = torch.device("cpu")
+CONFIG = GeneratorConfig(features=8, blocks=2, norm="none", skip="bicubic")
+
+
+def make_engine(config: GeneratorConfig = CONFIG, precision: Precision = "fp32", tile: int = 0) -> Engine:
+    return Engine(ServedGenerator(lively_generator(config)), "test", CPU, precision, tile)
+
+
+def photo(height: int, width: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, np.iinfo(dtype).max, (height, width, 3), dtype, endpoint=True)
+
+
+def whole(config: GeneratorConfig, pixels: np.ndarray) -> np.ndarray:
+    """The network on the whole picture at once, rounded as the engine rounds."""
+    top = np.iinfo(pixels.dtype).max
+    x = torch.from_numpy(pixels.astype(np.float32) / top).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        y = lively_generator(config)(x)[0].clamp(0, 1).permute(1, 2, 0).numpy()
+    return np.rint(y * top).astype(pixels.dtype)
+
+
+@pytest.fixture(autouse=True)
+def _trust_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "_distrusted", set())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    width=st.integers(1, 70),
+    height=st.integers(1, 70),
+    tile=st.integers(1, 50),
+    tail=st.integers(1, 30),
+    scale=st.sampled_from([2, 4, 8]),
+    upsampler=st.sampled_from(["shuffle", "direct"]),
+)
+def test_tiled_output_equals_untiled(
+    width: int, height: int, tile: int, tail: int, scale: int, upsampler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = GeneratorConfig(scale, features=8, blocks=2, norm="none", skip="bicubic", upsampler=upsampler)  # type: ignore[arg-type]
+    monkeypatch.setattr(engine_module, "TAIL_SIDE", tail)
+    pixels = photo(height, width)
+    result = make_engine(config, tile=tile).upscale(pixels, CancelToken())
+    assert result.dtype == np.uint8
+    assert np.abs(result.astype(int) - whole(config, pixels)).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 90), (90, 1), (2, 3)])
+def test_tiny_pictures(size: tuple[int, int]) -> None:
+    pixels = photo(*size)
+    result = make_engine(tile=20).upscale(pixels, CancelToken())
+    assert np.abs(result.astype(int) - whole(CONFIG, pixels)).max() <= 1
+
+
+def test_sixteen_bits_stay_sixteen_bits() -> None:
+    ramp = np.linspace(20000, 20400, 40).astype(np.uint16)
+    pixels = np.broadcast_to(ramp[None, :, None], (20, 40, 3))
+    result = make_engine(precision="auto").upscale(pixels, CancelToken())
+    assert result.dtype == np.uint16
+    assert np.abs(result.astype(int) - whole(CONFIG, np.ascontiguousarray(pixels))).max() <= 2
+    assert len(np.unique(result)) > 160
+
+
+@pytest.mark.parametrize("config", [CONFIG, GeneratorConfig(features=8, blocks=2, norm="none")], ids=["skip", "plain"])
+def test_bf16_is_within_two_levels_of_fp32(config: GeneratorConfig) -> None:
+    pixels = photo(40, 30)
+    half = make_engine(config, "bf16").upscale(pixels, CancelToken())
+    error = np.abs(half.astype(int) - whole(config, pixels))
+    assert error.mean() < 0.5
+    assert error.max() <= 4
+
+
+def test_self_ensemble_is_the_mean_of_eight_turned_passes() -> None:
+    pixels = photo(23, 31)
+    x = torch.from_numpy(pixels / np.float32(255)).permute(2, 0, 1)[None]
+    network = lively_generator(CONFIG)
+    total = torch.zeros(1, 3, 23 * 4, 31 * 4)
+    with torch.inference_mode():
+        for quarter in range(4):
+            for mirror in (False, True):
+                turned = torch.rot90(x.flip(-1) if mirror else x, quarter, (-2, -1))
+                back = torch.rot90(network(turned), -quarter, (-2, -1))
+                total += back.flip(-1) if mirror else back
+    expected = (total / 8)[0].clamp(0, 1).permute(1, 2, 0).mul(255).round().numpy()
+    for tile in (0, 9):
+        result = make_engine(tile=tile).upscale(pixels, CancelToken(), ensemble=True)
+        assert np.abs(result - expected).max() <= 1
+
+
+@pytest.mark.parametrize("damage", [float("nan"), float("inf"), "constant"])
+def test_broken_half_precision_tile_is_done_again_in_fp32_and_remembered(damage: float | str) -> None:
+    engine = make_engine(precision="bf16", tile=16)
+    half = engine._half
+    assert half is not None
+    real, calls = half.enlarge, []
+
+    def breaks_on_the_third(features: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        calls.append(1)
+        y = real(features, x)
+        if len(calls) >= 3:
+            return torch.zeros_like(y) if damage == "constant" else y.fill_(damage)
+        return y
+
+    half.enlarge = breaks_on_the_third  # type: ignore[method-assign]
+    pixels = photo(40, 40)
+    result = engine.upscale(pixels, CancelToken())
+    assert np.abs(result.astype(int) - whole(CONFIG, pixels)).max() <= 4
+    assert len(calls) == 3
+    assert engine.precision == "fp32"
+    assert any("fp32" in note for note in engine.take_notes())
+    assert engine.take_notes() == ()
+    if engine_module.devices.fast_precision(CPU) == "bf16":
+        assert make_engine(precision="auto").precision == "fp32"
+
+
+def test_a_flat_picture_is_not_taken_for_a_broken_one() -> None:
+    engine = make_engine(GeneratorConfig(features=8, blocks=1, norm="none", skip="bicubic"), "bf16")
+    engine.upscale(np.full((30, 30, 3), 128, np.uint8), CancelToken())
+    assert engine.precision == "bf16"
+
+
+def test_wrong_half_precision_is_found_before_the_first_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    def spoilt(network: ServedGenerator, dtype: torch.dtype) -> ServedGenerator:
+        network.tail.weight.fill_(float("nan"))
+        return network
+
+    monkeypatch.setattr(ServedGenerator, "use_precision", spoilt)
+    monkeypatch.setattr(engine_module.devices, "fast_precision", lambda _device: "fp16")
+    engine = make_engine(precision="auto")
+    assert engine.precision == "fp32"
+    assert engine.take_notes()
+    with pytest.raises(UserError, match="fp16"):
+        make_engine(precision="fp16")
+
+
+def test_model_that_is_broken_in_fp32_too_is_named() -> None:
+    network = ServedGenerator(lively_generator(CONFIG))
+    network.tail.weight.fill_(float("nan"))
+    with pytest.raises(UserError, match="broken-one"):
+        Engine(network, "broken-one", CPU, "fp32").upscale(photo(8, 8), CancelToken())
+
+
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
+def test_out_of_memory_halves_the_tile_and_goes_on(error: type[Exception]) -> None:
+    engine = make_engine(tile=200)
+    real = engine._fp32.trunk_features
+
+    def small_only(x: torch.Tensor, *args: object) -> torch.Tensor:
+        if x.shape[2] * x.shape[3] > 90 * 90:
+            raise error("out of memory")
+        return real(x, *args)  # type: ignore[arg-type]
+
+    engine._fp32.trunk_features = small_only  # type: ignore[method-assign]
+    pixels = photo(190, 150)
+    progress: list[float] = []
+    result = engine.upscale(pixels, CancelToken(), progress.append)
+    assert np.abs(result.astype(int) - whole(CONFIG, pixels)).max() <= 1
+    assert any("Memory ran out" in note for note in engine.take_notes())
+    assert progress[-1] == pytest.approx(1.0)
+
+
+def test_no_memory_at_all_ends_in_words() -> None:
+    engine = make_engine()
+
+    def never(*_args: object) -> torch.Tensor:
+        raise torch.OutOfMemoryError("out of memory")
+
+    engine._fp32.trunk_features = never  # type: ignore[method-assign]
+    with pytest.raises(UserError, match="too little free memory"):
+        engine.upscale(photo(100, 100), CancelToken())
+
+
+def test_progress_rises_to_one_and_cancel_stops_within_a_layer() -> None:
+    engine = make_engine(tile=16)
+    progress: list[float] = []
+    engine.upscale(photo(40, 40), CancelToken(), progress.append)
+    assert progress == sorted(progress)
+    assert progress[-1] == pytest.approx(1.0)
+
+    cancel, seen = CancelToken(), []
+
+    def stop(fraction: float) -> None:
+        seen.append(fraction)
+        cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        engine.upscale(photo(40, 40), cancel, stop)
+    assert len(seen) == 1
+
+
+def test_channel_attention_says_that_tiles_differ() -> None:
+    config = GeneratorConfig(features=8, blocks=2, norm="none", attention="channel", skip="bicubic")
+    engine = make_engine(config, tile=32)
+    pixels = photo(20, 20)
+    assert np.abs(engine.upscale(pixels, CancelToken()).astype(int) - whole(config, pixels)).max() <= 1
+    assert engine.take_notes() == ()
+    engine.upscale(photo(20, 50), CancelToken())
+    assert "whole picture" in engine.take_notes()[0]
+
+
+def test_open_engine_keeps_and_renews(tmp_path: Path) -> None:
+    path = save_small_model(tmp_path / "a.safetensors", seed=1)
+    first = open_engine(str(path), "cpu", "fp32")
+    assert open_engine(str(path), "cpu", "fp32") is first
+    save_small_model(path, seed=2, blocks=1)
+    assert open_engine(str(path), "cpu", "fp32") is not first
+    with pytest.raises(UserError, match="cuda:7"):
+        open_engine(str(path), "cuda:7")

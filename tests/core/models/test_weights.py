@@ -1,0 +1,155 @@
+"""Weights come back as they went, with their card; files from strangers run nothing and say what is wrong."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core import paths
+from core.contract.errors import UserError
+from core.models.card import ModelCard, read_card
+from core.models.catalogue import DEFAULT_MODEL, find_model, models
+from core.models.generator import GeneratorConfig
+from core.models.weights import load_generator, save_generator
+from tests.core.networks import lively_generator, save_small_model
+
+CARD = ModelCard(
+    name="тест x4",
+    author="somebody",
+    license="MIT",
+    scale=4,
+    tags=("photo", "faithful"),
+    iterations=12,
+    metrics={"Set5 psnr_y": 31.5},
+    parent="other (sha256 …)",
+)
+
+
+def test_weights_and_card_survive_saving(tmp_path: Path) -> None:
+    generator = lively_generator(GeneratorConfig(features=8, blocks=1))
+    path = tmp_path / "models" / "new.safetensors"
+    save_generator(path, generator.state_dict(), CARD)
+    loaded, card = load_generator(path)
+    assert card == CARD == read_card(path)
+    assert loaded.config == generator.config
+    for key, value in generator.state_dict().items():
+        assert torch.equal(loaded.state_dict()[key], value)
+    assert [each.name for each in path.parent.iterdir()] == ["new.safetensors"]
+
+
+def test_half_precision_file_is_half_the_size_and_loads_as_fp32(tmp_path: Path) -> None:
+    state = lively_generator(GeneratorConfig(features=16, blocks=2)).state_dict()
+    save_generator(tmp_path / "full.safetensors", state, CARD)
+    save_generator(tmp_path / "half.safetensors", state, CARD, half=True)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "full.safetensors").stat().st_size
+    loaded, _ = load_generator(tmp_path / "half.safetensors")
+    assert {value.dtype for value in loaded.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("wrapper", [None, "params_ema", "state_dict"])
+def test_pth_state_dicts_load(tmp_path: Path, wrapper: str | None) -> None:
+    state = lively_generator(GeneratorConfig(features=8, blocks=1)).state_dict()
+    content = {f"module.{key}": value for key, value in state.items()}
+    torch.save({wrapper: content} if wrapper else content, tmp_path / "old.pth")
+    loaded, card = load_generator(tmp_path / "old.pth")
+    assert card.name == "old"
+    assert torch.equal(loaded.tail.weight, state["tail.weight"])
+
+
+class _Hostile:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self.marker),)
+
+
+@pytest.mark.parametrize("form", ["torch", "pickle"])
+def test_code_in_a_pickle_never_runs(tmp_path: Path, form: str) -> None:
+    path, marker = tmp_path / "evil.pth", tmp_path / "ran"
+    if form == "torch":
+        torch.save({"params": _Hostile(marker)}, path)
+    else:
+        path.write_bytes(pickle.dumps(_Hostile(marker)))
+    with pytest.raises(UserError, match=r"evil\.pth"):
+        load_generator(path)
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize("keep", [0, 4, 8, 9, 200, 5000, -1])
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_truncated_files_are_refused_by_name(tmp_path: Path, keep: int, suffix: str) -> None:
+    path = tmp_path / f"cut{suffix}"
+    if suffix == ".pth":
+        torch.save(lively_generator(GeneratorConfig(features=8, blocks=1)).state_dict(), path)
+    else:
+        save_small_model(path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(UserError, match="cut") as caught:
+        load_generator(path)
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"[]",
+        b'{"__metadata__": 5}',
+        b'{"__metadata__": {"name": 5}}',
+        b"{" * 5000,
+        b'{"a": {"dtype": "F32"}}',
+        b"\xff\xfe",
+    ],
+)
+def test_hostile_safetensors_headers_are_refused(tmp_path: Path, header: bytes) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header)
+    with pytest.raises(UserError, match=r"bad\.safetensors"):
+        load_generator(path)
+
+
+def test_absurd_header_length_reads_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "bad.safetensors"
+    path.write_bytes(struct.pack("<Q", 1 << 60) + b"{}")
+    with pytest.raises(UserError, match=r"bad\.safetensors"):
+        read_card(path)
+
+
+def test_other_networks_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "other.safetensors"
+    save_generator(path, {"conv.weight": torch.zeros(3, 3, 3, 3)}, CARD)
+    with pytest.raises(UserError, match="does not hold an SRGAN generator"):
+        load_generator(path)
+
+
+@given(st.dictionaries(st.sampled_from(["scale", "tags", "metrics", "name", "date", "x"]), st.text(max_size=20)))
+def test_cards_of_strangers_never_fail(metadata: dict[str, str]) -> None:
+    card = ModelCard.from_metadata(metadata, "fallback")
+    assert isinstance(card.scale, int)
+    assert isinstance(card.tags, tuple)
+
+
+def test_shipped_default_model_is_listed_first_and_loads() -> None:
+    assert models()[0].key == DEFAULT_MODEL
+    found = find_model("")
+    generator, card = load_generator(found.path)
+    assert card.scale == generator.config.scale == 4
+    assert card.license == "MIT"
+
+
+def test_models_are_found_by_key_and_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "user_models", lambda: tmp_path)
+    mine = save_small_model(tmp_path / "mine.safetensors")
+    (tmp_path / "junk.safetensors").write_bytes(b"junk")
+    assert [model.key for model in models() if not model.shipped] == ["mine"]
+    assert find_model("mine").path == mine
+    assert find_model(str(mine)).path == mine
+    with pytest.raises(UserError, match="nothing-here"):
+        find_model("nothing-here")
