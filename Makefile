@@ -1,0 +1,51 @@
+# `make demo` and `make test` are all a newcomer needs; each sets up what is missing first, once.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+INSTALLED_DEV := .venv/.installed-dev
+SAMPLES := resources/samples
+DEMO := demo-output
+
+.PHONY: demo run test lint format bench clean
+.DEFAULT_GOAL := demo
+
+demo: $(INSTALLED)  ## upscale the sample pictures, say where they are, show them in the window
+	@$(BIN)/srgan upscale $(SAMPLES) --output $(DEMO)
+	@echo "The upscaled pictures are in $(CURDIR)/$(DEMO)"
+	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
+		$(BIN)/srgan-desktop --output $(DEMO) $(SAMPLES); \
+	else echo "No display here, so the window stays shut; start it with: $(BIN)/srgan-desktop"; fi
+
+run: $(INSTALLED)  ## open the window
+	@$(BIN)/srgan-desktop
+
+test: lint  ## lint, types, import contracts, all tests without a screen
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest
+
+lint: $(INSTALLED_DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED_DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED_DEV)  ## ratios measured side by side; absolute times mean little
+	for script in scripts/bench_*.py; do QT_QPA_PLATFORM=offscreen $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv build dist $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(INSTALLED): pyproject.toml requirements.lock scripts/system_packages.sh
+	scripts/system_packages.sh run
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable .
+	touch $@
+
+$(INSTALLED_DEV): $(INSTALLED)
+	scripts/system_packages.sh test
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable '.[dev]'
+	touch $@

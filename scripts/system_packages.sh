@@ -1,0 +1,34 @@
+#!/bin/sh
+# Install the Debian packages that pip cannot bring, or print the one line that does.
+# usage: system_packages.sh run|test
+set -eu
+
+# Qt's xcb platform plugin loads these; a machine without a desktop has none of them.
+packages="python3-venv libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0 libxkbcommon-x11-0
+libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0
+libxcb-xinerama0 libxcb-xkb1 fonts-dejavu-core"
+# The real window is tested on a virtual screen.
+if [ "${1:-run}" = test ]; then packages="$packages xvfb xauth xdotool"; fi
+
+if ! command -v dpkg-query >/dev/null; then
+    if [ "$(uname)" = Linux ]; then
+        echo "This is no Debian: if the window does not start, install what Qt 6 needs for X11 (libxcb-cursor and others)."
+    fi
+    exit 0
+fi
+
+missing=""
+for package in $packages; do
+    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" -ne 0 ]; then
+    echo "Some system packages are missing. Run this once, then make again:" >&2
+    echo "    sudo apt-get install --yes$missing" >&2
+    exit 1
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -qq
+# shellcheck disable=SC2086
+apt-get install -qq --yes --no-install-recommends $missing >/dev/null
