@@ -1,0 +1,311 @@
+"""Requests and events of training, evaluation and data preparation. Plain, as everything in this package.
+
+A training run is `ScanProgress`..., `ScanFinished`, `TrainingStarted`; then per stage `StageStarted` and any number of
+`TrainingStep`, `Look`, `BundleSaved` and `Notice`; then `TrainingFinished`. Curves are drawn from `TrainingStep` and
+`Look` alone, and a run's `log.jsonl` holds the same events, one a line, so that a restarted window can draw them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from core.contract.errors import UserError
+
+StageName = Literal["psnr", "gan"]
+
+HR_FOLDER = "hr_images"
+LR_FOLDER = "lr_images"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainRequest:
+    """A whole training run, or the rest of one."""
+
+    recipe: str
+    """Name of a shipped recipe, or path of a TOML file; not looked at when resuming, as the run has its own copy."""
+    data: Path
+    """Folder of HR pictures of any size, or one that holds `hr_images` and `lr_images`."""
+    run: Path
+    """Folder of this run: bundles, looks, log and the finished model. Empty or absent unless `resume`."""
+    resume: bool = False
+    """Go on from the newest whole bundle in `run`."""
+    validation: Path | None = None
+    """Folder of held-out HR pictures; None holds some of `data` back."""
+    overrides: tuple[tuple[str, str], ...] = ()
+    """Recipe fields to change, as (`psnr.steps`, `500`): dotted name, value as TOML."""
+    start: str = ""
+    """Name or path of a model to start from; goes before the recipe's own `start`."""
+    content_weights: Path | None = None
+    """File of VGG features for the content loss; None uses torchvision's VGG19, downloaded once."""
+    device: str = "auto"
+    threads: int = 0
+    """CPU threads for the networks; 0 leaves it to torch."""
+    tensorboard: bool = False
+    """Also write TensorBoard's event files into the run folder."""
+    stop_after: int = 0
+    """Save a bundle and end after so many steps of the whole run, for going on later; 0 runs to the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRequest:
+    """Measure a few steps of each stage, to tell how long a run would take; nothing is written."""
+
+    train: TrainRequest
+    steps: int = 3
+    """Measured steps of each stage, after one to warm up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRequest:
+    """Look at a folder of training pictures, and train nothing."""
+
+    data: Path
+    scale: int = 4
+    minimum: int = 96
+    """Pictures with a side under this many HR pixels are put aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareRequest:
+    """Make the two folders `hr_images` and `lr_images` of small pictures out of a folder of any pictures."""
+
+    source: Path
+    output: Path
+    hr: int = 128
+    """Side of the square HR pictures, in pixels."""
+    lr: int = 32
+    """Side of the square LR pictures; divides `hr`."""
+    count: int = 2000
+    """At most so many pictures; 0 takes all."""
+    seed: int = 0
+    """Which ones, and in which order."""
+    threads: int = 0
+    """0 takes one for each core."""
+
+    def __post_init__(self) -> None:
+        if self.lr < 1 or self.hr < self.lr or self.hr % self.lr:
+            raise UserError(
+                f"LR pictures of {self.lr} pixels cannot be made from HR pictures of {self.hr}.",
+                "The HR side must be a whole multiple of the LR side, as 128 and 32.",
+            )
+        if self.count < 0:
+            raise UserError(f"{self.count} pictures cannot be made.", "Give a number, or 0 for all.")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateRequest:
+    """Measure a model on HR pictures: each is reduced by bicubic, enlarged by the model, and compared."""
+
+    model: str
+    """Name of a shipped or installed model, or path of a model file."""
+    data: Path
+    """Folder of HR pictures; each of its folders, if there are any, is a set of its own."""
+    content_weights: Path | None = None
+    """VGG features for the perceptual distance; None leaves it out unless torchvision's are already downloaded."""
+    device: str = "auto"
+    output: Path | None = None
+    """Folder for the enlarged pictures; None keeps none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanProgress:
+    """So many of the pictures have been looked at."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PictureQuarantined:
+    """This picture is not trained on. The file itself stays where it is."""
+
+    path: Path
+    kind: Literal["unreadable", "small", "duplicate", "upscaled", "compressed", "unpaired", "mismatch"]
+    reason: str
+    """In words, with the figures: both sizes of a pair that does not match, the file a duplicate repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScanFinished:
+    """Every picture has been looked at."""
+
+    training: int
+    validation: int
+    quarantined: int
+    fingerprint: str
+    """SHA-256 of the sorted list of the training pictures' SHA-256s."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStarted:
+    """Networks and data are ready; the first step follows."""
+
+    run: Path
+    recipe: str
+    """The whole validated recipe as TOML."""
+    device: str
+    precision: str
+    parameters: int
+    """Of the generator."""
+    start_step: int
+    """0, or the step of the bundle that this run goes on from."""
+    total_steps: int
+    bicubic_psnr_y: float
+    """Of the held-out pictures: the line to beat."""
+    bicubic_ssim_y: float
+    parent: str
+    """What the generator started from; empty for random weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageStarted:
+    """The PSNR stage or the GAN stage begins, or goes on."""
+
+    stage: StageName
+    first_step: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingStep:
+    """One optimisation step; at most about 20 events a second."""
+
+    stage: StageName
+    step: int
+    """Of the whole run, counted from 1."""
+    total_steps: int
+    rate: float
+    """The generator's learning rate."""
+    losses: dict[str, float]
+    """Weighted value of each term of the generator's loss; with a discriminator also its own as `discriminator`."""
+    gradient_norms: dict[str, float]
+    """L2 norm of each weighted term's gradient with respect to the SR batch: which term drives the picture."""
+    d_real: float | None
+    """Mean probability that the discriminator gives real crops (0 to 1); None in the PSNR stage."""
+    d_fake: float | None
+    seconds_per_step: float
+    waited: float
+    """Share of the time since the last event that the device waited for data, 0 to 1."""
+    seconds_left: float | None
+    skipped: str = ""
+    """Why this step changed nothing: which term was not finite, or jumped."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookPicture:
+    """One held-out picture at one time of the run; files lie in the run folder."""
+
+    name: str
+    sr: Path
+    lr: Path
+    hr: Path
+    bicubic: Path
+    psnr_y: float
+    bicubic_psnr_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The EMA generator was measured on the held-out pictures."""
+
+    stage: StageName
+    step: int
+    psnr_y: float
+    ssim_y: float
+    perceptual: float | None
+    """Distance of VGG features (0 = equal); None in runs without a content network."""
+    pictures: tuple[LookPicture, ...]
+    best: bool
+    """The best so far by the recipe's metric."""
+    model: Path
+    """EMA weights of this moment, ready for upscaling."""
+
+
+@dataclass(frozen=True, slots=True)
+class BundleSaved:
+    """Everything needed to go on exactly from here is on the disk."""
+
+    path: Path
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingFinished:
+    """The last event of a run that came to its end, early or not."""
+
+    run: Path
+    model: Path | None
+    """The finished model with its card; None when the run was stopped by `stop_after`."""
+    steps: int
+    better_than_bicubic: bool | None
+    better_than_parent: bool | None
+    """None without a parent."""
+    verdict: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    """On held-out pictures: `psnr_y`, `ssim_y`, and the same with `bicubic_` and `parent_` before."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFinished:
+    """What a run would cost."""
+
+    seconds_per_step: dict[str, float]
+    """Of each stage."""
+    seconds_total: float
+    peak_memory: int
+    """Bytes: of the device where it has its own memory, else of the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareProgress:
+    """So many pictures of the folder have been done."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class PrepareFinished:
+    """Both folders are complete."""
+
+    output: Path
+    made: int
+    kept: int
+    """Were there from an earlier run with the same settings."""
+    left_out: int
+    """Each was a `PictureQuarantined`."""
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PictureEvaluated:
+    """One picture measured."""
+
+    path: Path
+    dataset: str
+    psnr_y: float
+    ssim_y: float
+    bicubic_psnr_y: float
+    bicubic_ssim_y: float
+    perceptual: float | None
+    bicubic_perceptual: float | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SetEvaluated:
+    """Means over one folder of pictures."""
+
+    dataset: str
+    pictures: int
+    psnr_y: float
+    ssim_y: float
+    bicubic_psnr_y: float
+    bicubic_ssim_y: float
+    perceptual: float | None
+    bicubic_perceptual: float | None
+    seconds_per_megapixel: float
+    """Of output, on this device."""

@@ -1,0 +1,230 @@
+"""Training crops: which ones step k sees, and how they are there in time.
+
+The crops of a step are a pure function of (seed, step, pictures): nothing random is carried from step to step, so a run
+that goes on from a bundle needs no place in the data but the step number, and threads cannot change the order.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from core.contract.errors import UserError
+from core.training.degradation import DEGRADATIONS
+
+PIXEL_LIMIT = 400_000_000
+"""A training picture with more pixels is refused rather than decoded."""
+MARGIN = 4
+"""LR pixels of HR around a crop that its reduction also sees, so that the crop's edge is as in the whole picture."""
+PICTURES_A_STEP = 1
+"""How many pictures enter (and leave) the sliding selection a step, where the set is larger than memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One training picture, known to be sound."""
+
+    hr: Path
+    width: int
+    """Of HR, in pixels, after EXIF orientation."""
+    height: int
+    sha256: str
+    lr: Path | None = None
+    """Its ready-made LR picture, in a folder of pairs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Crops of one step."""
+
+    lr: np.ndarray
+    """N x h x w x 3 uint8 RGB."""
+    hr: np.ndarray
+    """N x scale*h x scale*w x 3 uint8 RGB."""
+
+
+def decode(path: Path) -> np.ndarray:
+    """Decode a picture as H x W x 3 uint8 RGB, EXIF orientation applied, alpha dropped.
+
+    Raises:
+        UserError: it cannot be read, or is larger than `PIXEL_LIMIT`.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > PIXEL_LIMIT:
+                raise UserError(f"{path.name} is {image.width} x {image.height} pixels.", "Train on smaller pictures.")
+            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, MemoryError, EOFError) as error:
+        raise UserError(f"{path.name} cannot be read: {error}", "It is damaged, or no picture.") from error
+
+
+class CropLoader:
+    """Cuts the crops of coming steps on threads while the device works on the present one.
+
+    Decoded pictures are kept within `cache_bytes`. A set that does not fit is read through a selection that slides by
+    `PICTURES_A_STEP` a step along an endless series of shuffles, so decoding costs the same at every step.
+
+    Use as a context manager; leaving it ends the threads.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        *,
+        scale: int,
+        degradation: str,
+        seed: int,
+        cache_bytes: int,
+        threads: int = 1,
+        shard: tuple[int, int] = (0, 1),
+    ) -> None:
+        """Set the loader up; nothing is read yet.
+
+        Args:
+            pictures: the training pictures, in an order that is the same at every start.
+            scale: HR side over LR side.
+            degradation: a key of `DEGRADATIONS`; not used for pairs.
+            seed: of everything random.
+            cache_bytes: for decoded pictures. Part of what decides which pictures a step sees.
+            threads: that decode and crop.
+            shard: (rank, number of processes): which part of each batch this process takes.
+        """
+        self.pictures = list(pictures)
+        self.scale = scale
+        self.degrade = DEGRADATIONS[degradation]
+        self.seed = seed
+        self.shard = shard
+        mean_bytes = sum(3 * p.width * p.height for p in self.pictures) / len(self.pictures)
+        # Some room for what loader threads decode ahead of the selection.
+        self.selected = max(1, min(len(self.pictures), int(0.8 * cache_bytes / mean_bytes)))
+        self.cache = _PictureCache(cache_bytes)
+        self.threads = threads
+        self.waited = 0.0
+        """Seconds that `take` has blocked so far."""
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crops")
+        self._coming: OrderedDict[tuple[int, int, int], Future[Batch]] = OrderedDict()
+
+    def __enter__(self) -> CropLoader:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def take(self, step: int, crop: int, batch: int, ahead: Sequence[tuple[int, int, int]] = ()) -> Batch:
+        """The crops of a step.
+
+        Args:
+            step: of the whole run, from 0.
+            crop: LR side in pixels.
+            batch: crops over all processes.
+            ahead: (step, crop, batch) of the steps that come next, to be prepared meanwhile.
+
+        Raises:
+            UserError: a picture that was sound at the scan cannot be read any more.
+        """
+        wanted = (step, crop, batch)
+        for each in (wanted, *ahead):
+            if each not in self._coming:
+                self._coming[each] = self._pool.submit(self.cut, *each)
+        begin = time.perf_counter()
+        result = self._coming.pop(wanted).result()
+        self.waited += time.perf_counter() - begin
+        return result
+
+    def cut(self, step: int, crop: int, batch: int) -> Batch:
+        """Cut this process's share of a step's crops, on the calling thread. Pure but for the cache."""
+        rank, processes = self.shard
+        pairs = []
+        for number in range(rank, batch, processes):
+            random = np.random.default_rng([self.seed, step, number])
+            picture = self._choose(step, random)
+            pairs.append(self._crop(picture, crop, random))
+        return Batch(np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs]))
+
+    def _choose(self, step: int, random: np.random.Generator) -> Picture:
+        count = len(self.pictures)
+        if self.selected == count:
+            return self.pictures[int(random.integers(count))]
+        place = step * PICTURES_A_STEP + int(random.integers(self.selected))
+        epoch, position = divmod(place, count)
+        order = _shuffled(count, self.seed, epoch)
+        return self.pictures[int(order[position])]
+
+    def _crop(self, picture: Picture, crop: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        hr = self.cache.get(picture.hr)
+        scale, side = self.scale, crop * self.scale
+        if picture.lr is None:
+            y = int(random.integers(hr.shape[0] - side + 1))
+            x = int(random.integers(hr.shape[1] - side + 1))
+            # Whole LR pixels of margin, as many as there are, so that the reduced grid is the crop's own.
+            top, left = min(y // scale, MARGIN), min(x // scale, MARGIN)
+            bottom = min((hr.shape[0] - y - side) // scale, MARGIN)
+            right = min((hr.shape[1] - x - side) // scale, MARGIN)
+            wide = hr[y - top * scale : y + side + bottom * scale, x - left * scale : x + side + right * scale]
+            lr = self.degrade(wide, scale, random)[top : top + crop, left : left + crop]
+        else:
+            small = self.cache.get(picture.lr)
+            v = int(random.integers(small.shape[0] - crop + 1))
+            u = int(random.integers(small.shape[1] - crop + 1))
+            lr, y, x = small[v : v + crop, u : u + crop], v * scale, u * scale
+        return _turned(lr, hr[y : y + side, x : x + side], int(random.integers(8)))
+
+
+def _turned(lr: np.ndarray, hr: np.ndarray, way: int) -> tuple[np.ndarray, np.ndarray]:
+    """One of the eight flips and turns of a square, the same for both."""
+    turned = [np.rot90(each, way % 4) for each in (lr, hr)]
+    if way >= 4:
+        turned = [each[:, ::-1] for each in turned]
+    return turned[0], turned[1]
+
+
+_shuffles: dict[tuple[int, int, int], np.ndarray] = {}
+
+
+def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
+    key = (count, seed, epoch)
+    if key not in _shuffles:
+        if len(_shuffles) > 8:
+            _shuffles.clear()
+        _shuffles[key] = np.random.default_rng([seed, epoch, count]).permutation(count)
+    return _shuffles[key]
+
+
+class _PictureCache:
+    """Decoded pictures, the longest unused thrown out first. Threads that want the same picture decode it once."""
+
+    def __init__(self, budget: int) -> None:
+        self.budget = budget
+        self.used = 0
+        self._pictures: OrderedDict[Path, np.ndarray] = OrderedDict()
+        self._decoding: dict[Path, threading.Lock] = {}
+        self._lock = threading.Lock()
+
+    def get(self, path: Path) -> np.ndarray:
+        with self._lock:
+            if path in self._pictures:
+                self._pictures.move_to_end(path)
+                return self._pictures[path]
+            busy = self._decoding.setdefault(path, threading.Lock())
+        with busy:
+            with self._lock:
+                if path in self._pictures:
+                    return self._pictures[path]
+            picture = decode(path)
+            picture.flags.writeable = False
+            with self._lock:
+                self._pictures[path] = picture
+                self.used += picture.nbytes
+                self._decoding.pop(path, None)
+                while self.used > self.budget and len(self._pictures) > 1:
+                    _, old = self._pictures.popitem(last=False)
+                    self.used -= old.nbytes
+        return picture

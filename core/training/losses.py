@@ -1,0 +1,200 @@
+"""The generator's losses in one table, and the discriminator's side of the adversarial one.
+
+Every loss takes a `StepContext` and gives one scalar, unweighted. A new one is a function and a row in `LOSSES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Game = Literal["vanilla", "relativistic", "hinge"]
+
+ARTEFACT_WINDOW = 7
+"""Side of the window of LDL's local variance (Liang et al. 2022, sec. 3.2)."""
+MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Of the five scales, finest first (Wang, Simoncelli & Bovik 2003, sec. 3.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """What a step has at hand; pictures are N x 3 x H x W float32 RGB in about 0..1."""
+
+    sr: Tensor
+    """The generator's output: the leaf that gradients are taken for."""
+    hr: Tensor
+    ema_sr: Tensor | None = None
+    """The moving-average generator's output for the same LR, where a loss needs it."""
+    content_distance: Callable[[Tensor, Tensor], Tensor] | None = None
+    """(SR, HR) to the distance of their VGG features, a scalar."""
+    real_logits: Tensor | None = None
+    fake_logits: Tensor | None = None
+    game: Game = "vanilla"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A row of the table."""
+
+    name: str
+    explanation: str
+    function: Callable[[StepContext], Tensor]
+
+
+def l1(context: StepContext) -> Tensor:
+    """Mean absolute error."""
+    return F.l1_loss(context.sr, context.hr)
+
+
+def charbonnier(context: StepContext) -> Tensor:
+    """Mean of sqrt(error² + 1e-6): L1, but smooth at 0 (Lai et al. 2017)."""
+    return torch.sqrt((context.sr - context.hr).square() + 1e-6).mean()
+
+
+def mse(context: StepContext) -> Tensor:
+    """Mean squared error."""
+    return F.mse_loss(context.sr, context.hr)
+
+
+def ms_ssim(context: StepContext) -> Tensor:
+    """1 - multi-scale SSIM over RGB (Wang, Simoncelli & Bovik 2003).
+
+    Crops too small for five scales use as many as leave an 11 x 11 window, with the weights scaled up to sum to 1.
+    """
+    first, second = context.sr, context.hr
+    side = min(first.shape[-2:])
+    scales = next((n for n in range(5, 1, -1) if side // 2 ** (n - 1) >= 11), 1)
+    weights = torch.tensor(MS_SSIM_WEIGHTS[:scales])
+    weights = (weights / weights.sum()).tolist()
+    product = first.new_ones(())
+    for scale, weight in enumerate(weights):
+        whole, contrast = _ssim(first, second)
+        last = scale == scales - 1
+        # A negative mean has no real power, and no gradient that would lead out.
+        product = product * (whole if last else contrast).clamp(min=1e-6) ** weight
+        if not last:
+            first, second = F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
+    return 1 - product
+
+
+def content(context: StepContext) -> Tensor:
+    """Distance of VGG features of SR and HR."""
+    assert context.content_distance is not None
+    return context.content_distance(context.sr, context.hr)
+
+
+def adversarial(context: StepContext) -> Tensor:
+    """How far the discriminator is from taking SR for real."""
+    fake, real = context.fake_logits, context.real_logits
+    assert fake is not None
+    assert real is not None
+    if context.game == "hinge":
+        return -fake.mean()
+    if context.game == "vanilla":
+        # The non-saturating form (Goodfellow et al. 2014, sec. 3; SRGAN, eq. 6).
+        return F.softplus(-fake).mean()
+    return (F.softplus(-(fake - real.mean())).mean() + F.softplus(real - fake.mean()).mean()) / 2
+
+
+def discriminator_loss(real: Tensor, fake: Tensor, game: Game) -> Tensor:
+    """The discriminator's own loss.
+
+    Args:
+        real: logits of HR crops, one a crop or one a pixel.
+        fake: logits of SR crops.
+        game: `vanilla` (Goodfellow et al. 2014), `relativistic` (relativistic average: Jolicoeur-Martineau 2018, as
+            in ESRGAN, eq. 1), or `hinge` (Lim & Ye 2017).
+    """
+    if game == "hinge":
+        return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    if game == "vanilla":
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+    return (F.softplus(-(real - fake.mean())).mean() + F.softplus(fake - real.mean()).mean()) / 2
+
+
+def probabilities(real: Tensor, fake: Tensor, game: Game) -> tuple[Tensor, Tensor]:
+    """(D(real), D(fake)): the mean probabilities, 0 to 1, that a discriminator with these logits gives."""
+    if game == "relativistic":
+        return torch.sigmoid(real - fake.mean()).mean(), torch.sigmoid(fake - real.mean()).mean()
+    return torch.sigmoid(real).mean(), torch.sigmoid(fake).mean()
+
+
+def ldl(context: StepContext) -> Tensor:
+    """L1 where the residual looks like an artefact: locally discriminative learning (Liang et al. 2022, eq. 2-6).
+
+    The map is the local variance of the residual, scaled by the crop's own variance to the power 1/5, and 0 wherever
+    the moving-average generator is further from HR than this one.
+    """
+    assert context.ema_sr is not None
+    weight = artefact_map(context.sr.detach(), context.hr, context.ema_sr)
+    return (weight * (context.sr - context.hr).abs()).mean()
+
+
+def artefact_map(sr: Tensor, hr: Tensor, ema_sr: Tensor) -> Tensor:
+    """N x 1 x H x W weights of `ldl`."""
+    residual = (hr - sr).abs().sum(1, keepdim=True)
+    of_ema = (hr - ema_sr).abs().sum(1, keepdim=True)
+    crop = residual.var((1, 2, 3), keepdim=True) ** 0.2
+    pad = ARTEFACT_WINDOW // 2
+    wide = F.pad(residual, (pad, pad, pad, pad), mode="reflect")
+    mean = F.avg_pool2d(wide, ARTEFACT_WINDOW, stride=1)
+    square = F.avg_pool2d(wide.square(), ARTEFACT_WINDOW, stride=1)
+    count = ARTEFACT_WINDOW**2
+    variance = (square - mean.square()).clamp(min=0) * count / (count - 1)
+    return torch.where(residual < of_ema, 0.0, crop * variance)
+
+
+def fft(context: StepContext) -> Tensor:
+    """Mean absolute error of the real and imaginary parts of the orthonormal spectrum."""
+    difference = torch.fft.rfft2(context.sr - context.hr, norm="ortho")
+    return torch.view_as_real(difference).abs().mean()
+
+
+def tv(context: StepContext) -> Tensor:
+    """Total variation of SR alone: mean absolute difference of neighbours, across plus down."""
+    sr = context.sr
+    return sr.diff(dim=-1).abs().mean() + sr.diff(dim=-2).abs().mean()
+
+
+LOSSES: dict[str, Loss] = {
+    row.name: row
+    for row in (
+        Loss("l1", "Mean absolute error of pixels: sharp edges for a high PSNR.", l1),
+        Loss("charbonnier", "L1 that is smooth near zero.", charbonnier),
+        Loss("mse", "Mean squared error of pixels, as in the 2017 paper: the highest PSNR, a little soft.", mse),
+        Loss("ms_ssim", "One minus multi-scale structural similarity.", ms_ssim),
+        Loss("content", "Distance of VGG features: textures like the original's rather than equal pixels.", content),
+        Loss("adversarial", "How easily the discriminator tells the output from real pictures.", adversarial),
+        Loss("ldl", "L1 where the output shows artefacts; keeps a GAN from inventing patterns.", ldl),
+        Loss("fft", "L1 of the spectrum: weighs all frequencies alike.", fft),
+        Loss("tv", "Total variation: smooths the output; a very small weight is enough.", tv),
+    )
+}
+"""Every loss that a recipe may weigh."""
+
+
+def _ssim(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """(mean SSIM, mean contrast-structure part) over valid 11 x 11 Gaussian windows; range 0..1."""
+    c1, c2 = 0.01**2, 0.03**2
+    size = min(11, *first.shape[-2:])
+    offsets = torch.arange(size, device=first.device, dtype=first.dtype) - (size - 1) / 2
+    line = torch.exp(-offsets.square() / (2 * 1.5**2))
+    line = line / line.sum()
+    channels = first.shape[1]
+
+    def blur(x: Tensor) -> Tensor:
+        x = F.conv2d(x, line.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
+        return F.conv2d(x, line.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)
+
+    mean1, mean2 = blur(first), blur(second)
+    variance1 = blur(first.square()) - mean1.square()
+    variance2 = blur(second.square()) - mean2.square()
+    covariance = blur(first * second) - mean1 * mean2
+    contrast = (2 * covariance + c2) / (variance1 + variance2 + c2)
+    luminance = (2 * mean1 * mean2 + c1) / (mean1.square() + mean2.square() + c1)
+    return (luminance * contrast).mean(), contrast.mean()

@@ -1,0 +1,367 @@
+"""The training recipe: one validated TOML model. Plain enough for a form: every field carries its own explanation."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from core import paths
+from core.contract.errors import UserError
+
+SHIPPED_RECIPES = paths.RESOURCES / "recipes"
+
+LossName = Literal["l1", "charbonnier", "mse", "ms_ssim", "content", "adversarial", "ldl", "fft", "tv"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class GeneratorRecipe(_Part):
+    """The network that is trained (`core.models.generator`)."""
+
+    scale: Literal[2, 4, 8] = Field(4, description="How many times larger the output's sides are.")
+    features: int = Field(
+        64,
+        ge=4,
+        le=256,
+        description="Feature maps of every layer. Half of them is about four times faster and a little worse.",
+    )
+    blocks: int = Field(
+        16, ge=1, le=64, description="Residual blocks. More see further and learn more, and take longer."
+    )
+    norm: Literal["batch", "none"] = Field(
+        "none",
+        description="Batch normalisation, as in the 2017 paper; without it training is faster and free of its artefacts.",
+    )
+    attention: Literal["none", "channel"] = Field(
+        "none", description="Channel attention weighs the feature maps of each block by what the whole crop shows."
+    )
+    skip: Literal["none", "bicubic"] = Field(
+        "bicubic",
+        description="Add the bicubic enlargement to the output, so that the network only learns what bicubic lacks.",
+    )
+    upsampler: Literal["shuffle", "direct"] = Field(
+        "shuffle",
+        description="`direct` goes to full size in one step at the very end: far fewer multiplications, a little worse.",
+    )
+
+
+class DataRecipe(_Part):
+    """What the network sees."""
+
+    degradation: Literal["bicubic", "blind"] = Field(
+        "bicubic",
+        description="How LR pictures are made: clean bicubic reduction, or randomly blurred, noisy and compressed as real old pictures are.",
+    )
+    cache_mb: int = Field(
+        2048,
+        ge=64,
+        description="Megabytes of memory for decoded pictures. A larger set is read in turns through a sliding selection of this size.",
+    )
+    loader_threads: int = Field(1, ge=1, le=64, description="Threads that decode and crop ahead of the network.")
+    held_out: float = Field(
+        0.05, gt=0, lt=0.5, description="Share of the pictures kept for validation, where no folder for it is given."
+    )
+    minimum_side: int = Field(96, ge=16, description="Pictures with a side under this many pixels are put aside.")
+    quarantine: bool = Field(
+        True,
+        description="Also put aside near-duplicates, enlarged and heavily compressed pictures, not only unreadable and small ones.",
+    )
+
+
+class ContentRecipe(_Part):
+    """The content (perceptual) loss: distances of VGG features."""
+
+    network: Literal["vgg19", "vgg16"] = Field(
+        "vgg19", description="Which VGG; a file of content weights goes before this."
+    )
+    layers: dict[str, float] = Field(
+        {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0},
+        description="Weight of each layer. Shallow ones keep edges and colours, deep ones textures.",
+    )
+    before_activation: bool = Field(
+        True,
+        description="Compare features before the ReLU: more of them, and no drift of brightness (ESRGAN, sec. 3.3).",
+    )
+    distance: Literal["l1", "mse"] = Field(
+        "l1", description="How features are compared; the 2017 paper takes the squared error."
+    )
+    normalise: bool = Field(
+        True,
+        description="Divide each layer's distance by the mean magnitude of the HR features, so that layers weigh as their numbers say.",
+    )
+
+
+class StageRecipe(_Part):
+    """One stage of training: optimiser, schedule, crops and losses."""
+
+    steps: int = Field(10_000, ge=0, description="Optimisation steps; 0 leaves the stage out.")
+    batch: int = Field(
+        16,
+        ge=1,
+        description="Crops a step at the first crop size, over all processes; larger crops come in fewer at about the same number of pixels.",
+    )
+    crops: tuple[int, ...] = Field(
+        (24, 32, 48),
+        min_length=1,
+        description="Sides of the LR crops in pixels, one after another during the stage. Large crops late are better at the same cost.",
+    )
+    crop_starts: tuple[float, ...] = Field(
+        (0.0, 0.35, 0.7), description="At which part of the stage (0 to 1) each crop size begins."
+    )
+    rate: float = Field(1e-3, gt=0, le=0.1, description="Peak learning rate of the generator.")
+    rate_end: float = Field(0.0, ge=0, description="Learning rate at the end of a cosine.")
+    schedule: Literal["cosine", "constant", "step"] = Field(
+        "cosine", description="How the rate falls; `step` divides it by ten at half of the stage, as in the 2017 paper."
+    )
+    warmup: int = Field(100, ge=0, description="Steps in which the rate rises to its peak.")
+    betas: tuple[float, float] = Field((0.9, 0.99), description="Adam's decay rates.")
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW).")
+    clip: float = Field(
+        1.0, ge=0, description="Largest L2 norm of a step's gradient; longer ones are cut to it. 0 never cuts."
+    )
+    accumulate: int = Field(
+        1, ge=1, le=64, description="Batches that are added up for one step: a larger batch in the same memory."
+    )
+    ema: float = Field(
+        0.999,
+        ge=0,
+        lt=1,
+        description="Decay of the moving average of the weights, which is what is measured and saved. 0 takes the weights as they are.",
+    )
+    losses: dict[LossName, float] = Field({"l1": 1.0}, description="Weight of each loss of the generator.")
+
+    @field_validator("losses")
+    @classmethod
+    def _weights_are_positive(cls, losses: dict[LossName, float]) -> dict[LossName, float]:
+        if not any(losses.values()) or any(weight < 0 for weight in losses.values()):
+            raise ValueError("needs at least one loss with a weight above 0, and none below")
+        return losses
+
+    @model_validator(mode="after")
+    def _crops_have_starts(self) -> StageRecipe:
+        starts = self.crop_starts
+        if (
+            len(starts) != len(self.crops)
+            or starts[0] != 0
+            or any(not 0 <= s < 1 for s in starts)
+            or list(starts) != sorted(starts)
+        ):
+            raise ValueError("crop_starts needs one rising number from 0 to under 1 for each of crops, the first 0")
+        if any(not 8 <= crop <= 512 for crop in self.crops):
+            raise ValueError("crops are 8 to 512 LR pixels")
+        return self
+
+    def crop_at(self, step: int) -> int:
+        """LR crop side of step `step` (from 0) of the stage."""
+        begun = [crop for crop, start in zip(self.crops, self.crop_starts, strict=True) if step >= start * self.steps]
+        return begun[-1]
+
+    def batch_at(self, step: int) -> int:
+        """Crops of step `step` (from 0) of the stage, at about equal pixels."""
+        return max(1, round(self.batch * (self.crops[0] / self.crop_at(step)) ** 2))
+
+
+class PsnrStage(StageRecipe):
+    """First stage, always: pixels only. A GAN without it goes astray."""
+
+    @model_validator(mode="after")
+    def _has_no_opponent(self) -> PsnrStage:
+        for name in ("adversarial", "content", "ldl"):
+            if self.losses.get(name):  # type: ignore[call-overload]
+                raise ValueError(f"the PSNR stage has no {name} loss; it belongs to [gan]")
+        return self
+
+
+class GanStage(StageRecipe):
+    """Second stage: the generator against a discriminator."""
+
+    steps: int = Field(0, ge=0, description="Optimisation steps; 0 leaves the stage out.")
+    batch: int = Field(8, ge=1, description="Crops a step at the first crop size, over all processes.")
+    crops: tuple[int, ...] = Field(
+        (32,), min_length=1, description="Sides of the LR crops in pixels, one after another during the stage."
+    )
+    crop_starts: tuple[float, ...] = Field(
+        (0.0,), description="At which part of the stage (0 to 1) each crop size begins."
+    )
+    rate: float = Field(1e-4, gt=0, le=0.1, description="Peak learning rate of the generator.")
+    losses: dict[LossName, float] = Field(
+        {"l1": 0.1, "content": 0.5, "adversarial": 0.05, "ldl": 0.5},
+        description="Weight of each loss of the generator.",
+    )
+    adversarial: Literal["vanilla", "relativistic", "hinge"] = Field(
+        "vanilla", description="The game: real against fake (2017), real against the average fake (ESRGAN), or hinge."
+    )
+    discriminator: Literal["paper", "pooled", "unet"] = Field(
+        "unet",
+        description="2017's with dense layers (one crop size), the same pooled (any size), or a spectral-norm U-Net that judges every pixel.",
+    )
+    discriminator_features: int = Field(
+        64, ge=4, le=256, description="Feature maps of the discriminator's first layer."
+    )
+    discriminator_rate: float = Field(
+        2e-4, gt=0, le=0.1, description="Learning rate of the discriminator; above the generator's, it keeps up."
+    )
+    discriminator_steps: int = Field(
+        1, ge=1, le=10, description="Steps of the discriminator for each of the generator."
+    )
+    ramp: int = Field(
+        200,
+        ge=0,
+        description="Steps in which the adversarial weight rises to its value, while the discriminator learns.",
+    )
+    content: ContentRecipe = Field(default_factory=ContentRecipe, description="The content loss.")
+
+    @model_validator(mode="after")
+    def _fits_the_paper(self) -> GanStage:
+        if self.steps and self.discriminator == "paper" and len(set(self.crops)) > 1:
+            raise ValueError(
+                "the paper's discriminator has dense layers and takes one crop size; choose pooled or unet"
+            )
+        return self
+
+
+class ValidationRecipe(_Part):
+    """Measuring on held-out pictures during the run."""
+
+    every: int = Field(500, ge=1, description="Steps between two looks at the held-out pictures.")
+    pictures: int = Field(30, ge=1, description="At most so many held-out pictures are measured.")
+    side: int = Field(
+        512, ge=64, description="Of larger held-out pictures the middle of this side (HR pixels) is measured."
+    )
+    shown: int = Field(4, ge=0, description="So many of them are saved at every look.")
+    metric: Literal["psnr_y", "ssim_y", "perceptual"] = Field("psnr_y", description="What `best` goes by.")
+    patience: int = Field(0, ge=0, description="End the stage after so many looks without a better one; 0 never does.")
+
+
+class Recipe(_Part):
+    """A whole training run but for its data."""
+
+    name: str = Field(description="Short name.", min_length=1, max_length=60)
+    description: str = Field("", description="What it is for.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="The same seed, data and machine give the same model.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto",
+        description="Arithmetic of the networks; `auto` takes half precision where the device is faster with it.",
+    )
+    start: str = Field(
+        "", description="Model to start from: a shipped one's name or a file. Empty starts from random weights."
+    )
+    bundle_every: int = Field(500, ge=1, description="Steps between two saved bundles, from which a run can go on.")
+    keep_bundles: int = Field(3, ge=1, description="Older bundles are deleted.")
+    generator: GeneratorRecipe = Field(default_factory=GeneratorRecipe, description="The network.")
+    data: DataRecipe = Field(default_factory=DataRecipe, description="The pictures.")
+    psnr: PsnrStage = Field(default_factory=PsnrStage, description="First stage.")
+    gan: GanStage = Field(default_factory=GanStage, description="Second stage.")
+    validation: ValidationRecipe = Field(default_factory=ValidationRecipe, description="Measuring during the run.")
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of both stages."""
+        return self.psnr.steps + self.gan.steps
+
+    @model_validator(mode="after")
+    def _has_a_stage(self) -> Recipe:
+        if not self.total_steps:
+            raise ValueError("both stages have 0 steps")
+        if not self.psnr.steps and not self.start:
+            raise ValueError("without a PSNR stage the GAN stage needs a model to start from (start = ...)")
+        if self.psnr.steps and "adversarial" in self.psnr.losses:
+            raise ValueError("the PSNR stage has no adversarial loss")
+        return self
+
+
+def load_recipe(name: str, overrides: tuple[tuple[str, str], ...] = ()) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        name: of a shipped recipe, or path of a TOML file.
+        overrides: (dotted field, value as TOML; a bare word is taken as text).
+
+    Raises:
+        UserError: there is none, it is no TOML, or a field is unknown or out of range (each one named).
+    """
+    path = Path(name).expanduser()
+    if path.suffix != ".toml":
+        path = SHIPPED_RECIPES / f"{name}.toml"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"There is no recipe “{name}”.",
+            f"Choose one of {', '.join(shipped_recipes())}, or give the path of a .toml file.",
+        ) from error
+    return parse_recipe(text, path.name, overrides)
+
+
+def parse_recipe(text: str, source: str, overrides: tuple[tuple[str, str], ...] = ()) -> Recipe:
+    """Validate a recipe's TOML; `source` names it in errors. Raises as `load_recipe`."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{source} is not TOML: {error}", "Compare it with one of the shipped recipes.") from error
+    for field, value in overrides:
+        _set(values, field, value)
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, each['loc'])) or 'recipe'}: {each['msg']}" for each in error.errors(include_url=False)
+        )
+        raise UserError(f"The recipe {source} is not valid: {faults}.", "Correct these fields.") from error
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes that come with the program."""
+    return sorted(path.stem for path in SHIPPED_RECIPES.glob("*.toml"))
+
+
+def recipe_toml(recipe: Recipe) -> str:
+    """The recipe as TOML with every field; `parse_recipe` reads the same recipe back."""
+    lines: list[str] = []
+    _write(lines, "", recipe.model_dump(mode="json"))
+    return "\n".join(lines).strip() + "\n"
+
+
+def _write(lines: list[str], table: str, values: dict[str, Any]) -> None:
+    if table:
+        lines += ["", f"[{table}]"]
+    for key, value in values.items():
+        if not isinstance(value, dict):
+            lines.append(f"{key} = {_value(value)}")
+    for key, value in values.items():
+        if isinstance(value, dict):
+            _write(lines, f"{table}.{key}" if table else key, value)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_value, value)) + "]"
+    if isinstance(value, str):
+        escaped = "".join(
+            f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c for c in value
+        )
+        return f'"{escaped}"'
+    return repr(value)
+
+
+def _set(values: dict[str, Any], field: str, text: str) -> None:
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = field.split(".")
+    place = values
+    for table in tables:
+        place = place.setdefault(table, {})
+        if not isinstance(place, dict):
+            raise UserError(
+                f"{field} is no field of a recipe: {table} is a single value.", "Write it as psnr.steps=500."
+            )
+    place[last] = value
