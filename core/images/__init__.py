@@ -1,0 +1,29 @@
+"""Pictures in, pictures out: decoding, encoding, colour, metadata, and the one table of formats.
+
+Plain: neither torch nor Qt. Every function here may be called from several threads at once.
+"""
+
+from core.images.bleed import bleed_colour
+from core.images.decode import load, probe, thumbnail
+from core.images.encode import save
+from core.images.formats import FORMATS, READABLE_SUFFIXES, Format, choose_format, format_of_suffix, suffix_for
+from core.images.picture import Metadata, Picture, Probe
+from core.images.refusal import MAX_PIXELS
+
+__all__ = [
+    "FORMATS",
+    "MAX_PIXELS",
+    "READABLE_SUFFIXES",
+    "Format",
+    "Metadata",
+    "Picture",
+    "Probe",
+    "bleed_colour",
+    "choose_format",
+    "format_of_suffix",
+    "load",
+    "probe",
+    "save",
+    "suffix_for",
+    "thumbnail",
+]

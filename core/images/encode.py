@@ -1,0 +1,160 @@
+"""From a picture to a file, whole or not at all, with all its metadata that the format can hold."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from core.atomic import replacing
+from core.contract.errors import UserError
+from core.images.colour import grey_to_srgb, is_grey_profile
+from core.images.decode import shown
+from core.images.directories import BadDirectoryError
+from core.images.formats import FORMATS, Format
+from core.images.metadata import edited_exif, edited_xmp, resolution_exif
+from core.images.picture import Metadata, Picture
+from core.images.png import encode_png
+from core.images.tiff import write_tiff
+
+_JPEG_MAX_EXIF = 65_527
+"""Bytes in one APP1 segment after its length and the `Exif` prefix; EXIF knows no second segment."""
+_JPEG_MAX_XMP = 65_502
+
+
+def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[str, ...]:
+    """Write a picture under its final name once it is complete on the disk, replacing what is there.
+
+    Pixels stay as they are, but 16 bits are rounded to 8 for formats that hold no more, and lossy formats lose what
+    `quality` (1 to 100) allows: JPEG and AVIF are written 4:4:4, WebP at 100 is lossless.
+
+    Returns:
+        What the user should know: bits that were lost, metadata that did not fit.
+
+    Raises:
+        UserError: the picture's sides are longer than the format allows.
+        ValueError: the format cannot be written, or cannot hold the picture's alpha (see `choose_format`).
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    target = FORMATS[format]
+    if not target.can_write:
+        raise ValueError(f"{target.label} cannot be written")
+    if picture.alpha is not None and not target.alpha:
+        raise ValueError(f"{target.label} cannot hold alpha")
+    if max(picture.width, picture.height) > target.max_side:
+        raise UserError(
+            f"“{shown(path)}” would be {picture.width:,} x {picture.height:,} pixels, "
+            f"but {target.label} holds at most {target.max_side:,} a side.",
+            "Choose PNG or TIFF, or a smaller size.",
+        )
+    metadata, notes = _for_this_size(picture)
+    samples, metadata, more = _samples_for(target, picture, metadata)
+    notes += more
+    with replacing(path) as temporary:
+        if format == "tiff":
+            write_tiff(temporary, samples, metadata)
+        else:
+            # In memory first: Pillow's encoders, when they write to a file, do not say why that failed.
+            if format == "png":
+                parts = encode_png(samples, metadata)
+            else:
+                encoded, more = _encode_with_pillow(samples, metadata, format, quality)
+                parts, notes = [encoded], notes + more
+            with temporary.open("wb") as file:
+                for part in parts:
+                    file.write(part)
+    return notes
+
+
+def _for_this_size(picture: Picture) -> tuple[Metadata, tuple[str, ...]]:
+    """The picture's metadata with EXIF and XMP corrected to its present size."""
+    metadata = picture.metadata
+    exif = metadata.exif
+    notes: tuple[str, ...] = ()
+    if exif:
+        try:
+            exif = edited_exif(exif, picture.width, picture.height, metadata.dpi)
+        except BadDirectoryError:
+            exif, notes = None, ("Its EXIF data is damaged and was left out.",)
+    xmp = metadata.xmp and edited_xmp(metadata.xmp, picture.width, picture.height)
+    return replace(metadata, exif=exif or None, xmp=xmp or None), notes
+
+
+def _samples_for(target: Format, picture: Picture, metadata: Metadata) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
+    """H x W x C (grey, grey + alpha, RGB, RGBA) of a kind that the format can hold."""
+    pixels, alpha = picture.pixels, picture.alpha
+    notes: tuple[str, ...] = ()
+    if pixels.dtype == np.uint16 and not target.sixteen_bit:
+        pixels = _eight_bit(pixels)
+        alpha = None if alpha is None else _eight_bit(alpha)
+        notes = (f"Its 16 bits a channel were reduced to 8, as {target.label} holds no more.",)
+    if pixels.shape[2] == 1 and (not target.grey or (alpha is not None and target.key not in _GREY_ALPHA)):
+        if metadata.icc and is_grey_profile(metadata.icc):
+            # A profile of one channel cannot describe three.
+            pixels, metadata = grey_to_srgb(pixels[..., 0], metadata.icc), replace(metadata, icc=None)
+        else:
+            pixels = np.repeat(pixels, 3, axis=2)
+    if alpha is not None:
+        pixels = np.concatenate([pixels, alpha[..., None]], axis=2)
+    return pixels, metadata, notes
+
+
+_GREY_ALPHA = frozenset({"png", "tiff"})
+"""Formats that hold grey with alpha as two channels."""
+
+_ROWS = 256
+
+
+def _eight_bit(values: np.ndarray) -> np.ndarray:
+    """uint16 to the nearest uint8: v / 257, rounded."""
+    result = np.empty(values.shape, np.uint8)
+    for top in range(0, len(values), _ROWS):
+        block = values[top : top + _ROWS].astype(np.uint32)
+        result[top : top + _ROWS] = (block * 255 + 32895) >> 16
+    return result
+
+
+def _encode_with_pillow(
+    samples: np.ndarray, metadata: Metadata, format: str, quality: int
+) -> tuple[memoryview, tuple[str, ...]]:
+    notes: tuple[str, ...] = ()
+    exif, xmp = metadata.exif, metadata.xmp
+    options: dict[str, Any] = {"quality": quality}
+    if format == "jpeg":
+        options["subsampling"] = "4:4:4"
+        if metadata.dpi:
+            options["dpi"] = metadata.dpi
+        if exif and len(exif) > _JPEG_MAX_EXIF:
+            exif, notes = None, (*notes, "Its EXIF data was left out, as it is longer than JPEG allows.")
+        if xmp and len(xmp) > _JPEG_MAX_XMP:
+            xmp, notes = None, (*notes, "Its XMP data was left out, as it is longer than JPEG allows.")
+    else:
+        # Neither has a field for dpi of its own.
+        if exif is None and metadata.dpi:
+            exif = resolution_exif(metadata.dpi)
+        options |= _webp_options(quality) if format == "webp" else _avif_options(samples)
+    if exif:
+        options["exif"] = b"Exif\0\0" + exif
+    if xmp:
+        options["xmp"] = xmp
+    if metadata.icc:
+        options["icc_profile"] = metadata.icc
+    image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    buffer = io.BytesIO()
+    image.save(buffer, FORMATS[format].label.upper(), **options)
+    return buffer.getbuffer(), notes
+
+
+def _webp_options(quality: int) -> dict[str, Any]:
+    if quality < 100:
+        return {"method": 4}
+    # `exact` keeps the colours under transparent pixels; there `quality` is effort, and more of it gains 1 %.
+    return {"lossless": True, "exact": True, "quality": 50, "method": 2}
+
+
+def _avif_options(samples: np.ndarray) -> dict[str, Any]:
+    return {"subsampling": "4:0:0" if samples.shape[2] == 1 else "4:4:4", "speed": 7}

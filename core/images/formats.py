@@ -1,0 +1,104 @@
+"""The one table of formats: dialogs, drop filters, save options and the encoder read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from core.contract.errors import UserError
+from core.images.picture import Picture, Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """What a file format is called and what it can hold."""
+
+    key: str
+    label: str
+    """For people."""
+    suffixes: tuple[str, ...]
+    """Lower case with dot; the first is the one that new files get."""
+    can_read: bool = True
+    can_write: bool = False
+    lossy: bool = False
+    """Whether `quality` applies."""
+    lossless_at_100: bool = False
+    """Whether a quality of 100 keeps every pixel."""
+    sixteen_bit: bool = False
+    """Whether 16 bits a channel can be stored."""
+    alpha: bool = False
+    grey: bool = True
+    """Whether one channel can be stored as one channel."""
+    max_side: int = 1_000_000
+    """The longest side that can be stored, in pixels."""
+
+
+FORMATS: dict[str, Format] = {
+    row.key: row
+    for row in (
+        Format("png", "PNG", (".png",), can_write=True, sixteen_bit=True, alpha=True),
+        # 65,500 and not 65,535 is libjpeg's own limit.
+        Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), can_write=True, lossy=True, max_side=65_500),
+        Format(
+            "webp",
+            "WebP",
+            (".webp",),
+            can_write=True,
+            lossy=True,
+            lossless_at_100=True,
+            alpha=True,
+            grey=False,
+            max_side=16_383,
+        ),
+        Format("tiff", "TIFF", (".tif", ".tiff"), can_write=True, sixteen_bit=True, alpha=True),
+        Format("avif", "AVIF", (".avif",), can_write=True, lossy=True, alpha=True, max_side=16_384),
+        Format("bmp", "BMP", (".bmp", ".dib"), alpha=True),
+        Format("gif", "GIF", (".gif",), alpha=True),
+        # The codec is an optional package: looked for here, imported when a picture needs it.
+        Format(
+            "heic",
+            "HEIC",
+            (".heic", ".heif", ".hif"),
+            can_read=find_spec("pillow_heif") is not None,
+            lossy=True,
+            alpha=True,
+        ),
+    )
+}
+
+READABLE_SUFFIXES: frozenset[str] = frozenset(
+    suffix for row in FORMATS.values() if row.can_read for suffix in row.suffixes
+)
+"""Lower case with dot."""
+
+_KEY_OF_SUFFIX = {suffix: row.key for row in FORMATS.values() for suffix in row.suffixes}
+
+
+def format_of_suffix(suffix: str) -> str | None:
+    """The key of the format that a file name's suffix (with dot, any case) stands for."""
+    return _KEY_OF_SUFFIX.get(suffix.lower())
+
+
+def suffix_for(source_suffix: str, format: str) -> str:
+    """The suffix of a result: the source's own spelling where it stands for `format`, else the usual one."""
+    return source_suffix if format_of_suffix(source_suffix) == format else FORMATS[format].suffixes[0]
+
+
+def choose_format(source: Picture | Probe, wanted: str) -> str:
+    """The format that a result is written in.
+
+    `same` keeps the source's where it can be written, else takes PNG. A format without alpha gives way to PNG where the
+    source has alpha. Fewer bits than the source has only come from asking for a format that cannot hold them.
+
+    Raises:
+        UserError: `wanted` is no format that can be written.
+    """
+    if wanted == "same":
+        target = FORMATS[source.format if FORMATS[source.format].can_write else "png"]
+    elif wanted in FORMATS and FORMATS[wanted].can_write:
+        target = FORMATS[wanted]
+    else:
+        writable = ", ".join(row.key for row in FORMATS.values() if row.can_write)
+        raise UserError(f"Pictures cannot be written as “{wanted}”.", f"Choose same, {writable}.")
+    has_alpha = source.alpha if isinstance(source, Probe) else source.alpha is not None
+    return "png" if has_alpha and not target.alpha else target.key

@@ -1,0 +1,94 @@
+"""A picture in memory, and what is known of one before it is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Metadata:
+    """What a file says about its picture, as far as it can be carried into another format."""
+
+    exif: bytes | None = None
+    """A TIFF structure (no `Exif` prefix). Orientation is 1, as it has been applied; there is no thumbnail."""
+    xmp: bytes | None = None
+    """An XMP packet; its orientation is 1, too."""
+    icc: bytes | None = None
+    """The ICC profile that the pixels are in; None means sRGB, as everywhere."""
+    dpi: tuple[float, float] | None = None
+    """Pixels per inch across and down."""
+
+    def only_colour(self) -> Metadata:
+        """Without everything that the pixels can be shown correctly without."""
+        return Metadata(icc=self.icc)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A decoded picture, upright."""
+
+    pixels: np.ndarray
+    """H x W x C, C = 1 (grey) or 3 (RGB), uint8 or uint16 over their whole range."""
+    alpha: np.ndarray | None
+    """H x W of the same dtype, 0 = transparent; colours are not multiplied by it. None where there is no channel."""
+    metadata: Metadata = field(default_factory=Metadata)
+    format: str = "png"
+    """The key in `FORMATS` of what it was read from."""
+    notes: tuple[str, ...] = ()
+    """What the user should know: a colour conversion, further frames that were left out."""
+
+    @property
+    def width(self) -> int:
+        """In pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """In pixels."""
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What the header of a file says."""
+
+    width: int
+    """Upright, in pixels."""
+    height: int
+    format: str
+    """A key of `FORMATS`, by content."""
+    sixteen_bit: bool
+    """Whether `load` gives uint16."""
+    alpha: bool
+    """Whether `load` gives an alpha channel."""
+    frames: int
+    """Of an animation, or pages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a decoder finds out before it decodes; sizes as stored, not yet turned upright."""
+
+    width: int
+    height: int
+    sixteen_bit: bool = False
+    alpha: bool = False
+    frames: int = 1
+    orientation: int = 1
+    """EXIF's 1 to 8, still to be applied to what is decoded."""
+    metadata: Metadata = field(default_factory=Metadata)
+    """As found, dpi not yet looked up in EXIF."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What comes out of a decoder, as stored in the file."""
+
+    pixels: np.ndarray
+    """As in `Picture`."""
+    alpha: np.ndarray | None
+    notes: tuple[str, ...] = ()
+    icc: bytes | None = None
+    """The profile that the pixels are in now, where they were converted."""

@@ -1,0 +1,254 @@
+"""TIFF: numbers in grey or RGB of any depth by way of tifffile, all other kinds by way of Pillow."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import replace
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import tifffile
+from PIL import Image
+
+from core.images.colour import lab_to_srgb, srgb_profile
+from core.images.directories import BYTE, BadDirectoryError, Directory, TagReader, Tree, Value, serialised
+from core.images.metadata import ORIENTATION, descriptive_tree, exif_of_tiff, resolution_in
+from core.images.picture import Decoded, Header, Metadata
+from core.images.pillow_source import decode_image, open_with_pillow
+from core.images.refusal import MAX_METADATA_BYTES, Refused, camera_raw, check_size, damaged
+
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
+_SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
+_SEGMENTS = ((273, 279), (324, 325))
+"""Offsets and byte counts, of strips and of tiles."""
+_SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
+
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CIELAB = 0, 1, 2, 8
+_CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3}
+_PREMULTIPLIED, _STRAIGHT = 1, 2
+_UNSIGNED = 1
+_REDUCED = 1
+_MAX_SAMPLES = 16
+_MAX_PAGES = 100_000
+
+
+class TiffSource:
+    """An open TIFF file; its first page counts.
+
+    Raises:
+        Refused: it is damaged, too large, a camera's raw file, or of a kind that nobody here can read.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        try:
+            self._reader = TagReader(file)
+            self._directory = self._reader.directory(self._reader.first)
+            self._read_layout()
+            metadata = Metadata(
+                exif=exif_of_tiff(self._reader, self._directory),
+                xmp=self._block(_XMP),
+                icc=self._block(_ICC),
+                dpi=resolution_in(self._reader, self._directory),
+            )
+            frames = _count_pages(self._reader, self._directory)
+            turned = self._reader.integer(self._directory, ORIENTATION, 1)
+        except BadDirectoryError as error:
+            raise damaged() from error
+        if self._is_numeric:
+            self.header = Header(
+                self._width,
+                self._height,
+                sixteen_bit=self._bits != 8 or self._sample_format != _UNSIGNED,
+                alpha=self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT),
+                frames=frames,
+                orientation=turned if 1 <= turned <= 8 else 1,
+                metadata=metadata,
+            )
+            return
+        self._image = None if self._is_deep_lab else open_with_pillow(file, "tiff")
+        self.header = Header(
+            # Pillow turns TIFF files upright by itself.
+            *(self._image.size if self._image else (self._width, self._height)),
+            alpha=self._image is not None and self._image.has_transparency_data,
+            frames=frames,
+            orientation=turned if self._image is None and 1 <= turned <= 8 else 1,
+            metadata=metadata,
+        )
+
+    def decode(self) -> Decoded:
+        """Decode the first page."""
+        if self._is_numeric:
+            return self._decode_numbers()
+        if self._image is not None:
+            decoded = decode_image(self._image, self.header.metadata.icc)
+            if self._bits > 8:
+                note = f"Its {self._bits} bits a channel were reduced to 8."
+                return replace(decoded, notes=(*decoded.notes, note))
+            return decoded
+        return self._decode_deep_lab()
+
+    def _read_layout(self) -> None:
+        reader, directory = self._reader, self._directory
+        self._width = reader.integer(directory, _WIDTH, 0)
+        self._height = reader.integer(directory, _HEIGHT, 0)
+        check_size(self._width, self._height)
+        is_reduced = reader.integer(directory, _SUBFILE, 0) & _REDUCED
+        if _DNG_VERSION in directory.entries or (is_reduced and _SUB_DIRECTORIES in directory.entries):
+            raise camera_raw()
+        samples = reader.integer(directory, _SAMPLES, 1)
+        if not 1 <= samples <= _MAX_SAMPLES:
+            raise Refused(f"holds {samples} channels a pixel.", "Save it anew as an RGB TIFF or PNG.")
+        entry = directory.entries.get(_BITS)
+        depths = set(reader.integers(entry).tolist()) if entry else {1}
+        self._bits = int(max(depths, default=1))
+        self._sample_format = reader.integer(directory, _SAMPLE_FORMAT, _UNSIGNED)
+        self._photometric = reader.integer(directory, _PHOTOMETRIC, _RGB if samples >= 3 else _BLACK_IS_ZERO)
+        channels = _CHANNELS.get(self._photometric, 0)
+        self._is_numeric = 0 < channels <= samples and len(depths) == 1 and self._bits >= 8
+        self._is_deep_lab = self._photometric == _CIELAB and self._bits == 16 and samples == 3
+        self._extra = samples - channels
+        # Who stores a fourth channel of RGB and does not say what it is means alpha.
+        self._alpha_kind = reader.integer(directory, _EXTRA_SAMPLES, _STRAIGHT) if self._extra else 0
+        self._check_segments()
+
+    def _check_segments(self) -> None:
+        """What lies beyond the end of the file is refused here, as not every decoder minds."""
+        for offsets_code, counts_code in _SEGMENTS:
+            offsets, counts = (self._directory.entries.get(code) for code in (offsets_code, counts_code))
+            if offsets is None or counts is None:
+                continue
+            starts, sizes = self._reader.integers(offsets), self._reader.integers(counts)
+            if starts.size == sizes.size and starts.size and int((starts + sizes).max()) > self._reader.size:
+                raise damaged()
+
+    def _block(self, code: int) -> bytes | None:
+        entry = self._directory.entries.get(code)
+        if entry is None or not 0 < entry.size <= MAX_METADATA_BYTES:
+            return None
+        try:
+            return self._reader.raw(entry)
+        except BadDirectoryError:
+            return None
+
+    def _samples(self) -> np.ndarray:
+        """H x W x S, as numbers of the file's own type."""
+        self._file.seek(0)
+        with tifffile.TiffFile(self._file) as tiff:
+            page = tiff.pages.first
+            axes, array = page.axes, page.asarray()
+        # Planes come first, or last, or, when there is one, not at all.
+        if "S" not in axes:
+            axes, array = axes + "S", array[..., None]
+        array = np.moveaxis(array, [axes.index(axis) for axis in "YXS"], [0, 1, 2])
+        if array.shape[:2] != (self._height, self._width) or array.ndim != 3:
+            raise damaged()
+        return array
+
+    def _decode_numbers(self) -> Decoded:
+        samples = self._samples()
+        channels = _CHANNELS[self._photometric]
+        pixels, notes = _integers(samples[..., :channels], self._bits)
+        if self._photometric == _WHITE_IS_ZERO:
+            pixels = np.iinfo(pixels.dtype).max - pixels
+        alpha = None
+        if self.header.alpha:
+            # Its own scale: float colours may go beyond 1 where alpha does not.
+            alpha, _ = _integers(samples[..., channels], self._bits)
+            if self._alpha_kind == _PREMULTIPLIED:
+                pixels = _unmultiplied(pixels, alpha)
+        left_out = self._extra - (alpha is not None)
+        if left_out:
+            notes = (*notes, f"{left_out} further channels were left out.")
+        return Decoded(np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha), notes)
+
+    def _decode_deep_lab(self) -> Decoded:
+        eight = np.ascontiguousarray(self._samples() >> 8).astype(np.uint8)
+        image = Image.frombytes("LAB", (self._width, self._height), eight.tobytes(), "raw", "LAB")
+        rgb, note = lab_to_srgb(image)
+        return Decoded(np.array(rgb), None, (note, "Its 16 bits a channel were reduced to 8."), srgb_profile())
+
+
+def _count_pages(reader: TagReader, first: Directory) -> int:
+    seen = {reader.first}
+    following = first.next
+    while following and following not in seen and len(seen) < _MAX_PAGES:
+        try:
+            directory = reader.directory(following)
+        except BadDirectoryError:
+            break
+        seen.add(following)
+        following = directory.next
+    return len(seen)
+
+
+def _integers(samples: np.ndarray, bits: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    """uint8 or uint16 over their whole range, and what to tell the user where that changed the numbers."""
+    if samples.dtype in (np.uint8, np.uint16) and bits == samples.dtype.itemsize * 8:
+        return samples.astype(samples.dtype.newbyteorder("=")), ()
+    if samples.dtype == np.uint16:
+        top = (1 << bits) - 1
+        return ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16), ()
+    if samples.dtype.kind not in "uif":
+        raise Refused(f"holds numbers of an unusual kind ({samples.dtype}).", "Save it anew as a 16-bit TIFF.")
+    numbers = samples.astype(np.float64)
+    finite = numbers[np.isfinite(numbers)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
+    numbers = np.nan_to_num(numbers, nan=low, posinf=high, neginf=low)
+    if samples.dtype.kind == "f" and low >= 0 and high <= 1:
+        note = "Its floating-point values from 0 to 1 became 16-bit integers."
+        low, high = 0.0, 1.0
+    else:
+        note = f"Its values from {low:g} to {high:g} were spread over 16 bits."
+    numbers -= low
+    numbers *= 65535 / ((high - low) or 1)
+    return np.rint(numbers).astype(np.uint16), (note,)
+
+
+def _unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    top = int(np.iinfo(pixels.dtype).max)
+    divisor = np.maximum(alpha, 1).astype(np.uint64)[..., None]
+    return np.minimum((pixels.astype(np.uint64) * top + divisor // 2) // divisor, top).astype(pixels.dtype)
+
+
+def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> None:
+    """Write H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA), uint8 or uint16; BigTIFF beyond 4 GB.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    channels = samples.shape[2]
+    tifffile.imwrite(
+        path,
+        samples[..., 0] if channels == 1 else samples,
+        photometric="rgb" if channels >= 3 else "minisblack",
+        planarconfig=None if channels == 1 else "contig",
+        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        compression="zlib",
+        predictor=True,
+        byteorder="<",
+        resolution=metadata.dpi,
+        resolutionunit="INCH" if metadata.dpi else None,
+        iccprofile=metadata.icc,
+        extratags=[(_XMP, BYTE, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else [],
+        software=False,
+        metadata=None,
+    )
+    if metadata.exif:
+        with path.open("r+b") as file:
+            _describe(file, descriptive_tree(metadata.exif))
+
+
+def _describe(file: BinaryIO, tree: Tree) -> None:
+    """Add tags, and the directories that they point to, as tifffile writes no directory within a directory."""
+    reader = TagReader(file)
+    there: dict[int, Value | Tree] = {
+        code: Value(entry.kind, entry.count, reader.little_endian(entry))
+        for code, entry in reader.directory(reader.first).entries.items()
+    }
+    end = file.seek(0, 2)
+    base = end + end % 2
+    file.write(bytes(base - end) + serialised(tree | there, base, reader.big))
+    file.seek(8 if reader.big else 4)
+    file.write(struct.pack("<Q" if reader.big else "<I", base))
