@@ -1,8 +1,9 @@
 """Requests and events of training, evaluation and data preparation. Plain, as everything in this package.
 
-A training run is `ScanProgress`..., `ScanFinished`, `TrainingStarted`; then per stage `StageStarted` and any number of
-`TrainingStep`, `Look`, `BundleSaved` and `Notice`; then `TrainingFinished`. Curves are drawn from `TrainingStep` and
-`Look` alone, and a run's `log.jsonl` holds the same events, one a line, so that a restarted window can draw them again.
+A training run is `DownloadProgress`, `ScanProgress`, `PictureQuarantined`, `ScanFinished`, `SamplesSaved`,
+`TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Look`, `BundleSaved` and `Notice`;
+then `TrainingFinished`. Curves are drawn from `TrainingStep` and `Look` alone, and a run's `log.jsonl` holds the same
+events, one a line, so that a restarted window can draw them again.
 """
 
 from __future__ import annotations
@@ -59,12 +60,21 @@ class TrialRequest:
 
 @dataclass(frozen=True, slots=True)
 class ScanRequest:
-    """Look at a folder of training pictures, and train nothing."""
+    """Look at every picture of a folder before training on it."""
 
     data: Path
+    """Folder of HR pictures of any size, or one that holds `hr_images` and `lr_images`."""
     scale: int = 4
     minimum: int = 96
     """Pictures with a side under this many HR pixels are put aside."""
+    validation: Path | None = None
+    """Folder of held-out HR pictures; None holds some of `data` back."""
+    held_out: float = 0.05
+    """Share of the pictures held back, where there is no folder for it."""
+    seed: int = 0
+    """Which ones are held back."""
+    thorough: bool = True
+    """Also put near-duplicates, enlarged and heavily compressed pictures aside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +120,17 @@ class EvaluateRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadProgress:
+    """Weights that training needs are being fetched, once."""
+
+    name: str
+    done: int
+    """Bytes."""
+    total: int
+    """Bytes; 0 where the server does not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScanProgress:
     """So many of the pictures have been looked at."""
 
@@ -137,6 +158,14 @@ class ScanFinished:
     fingerprint: str
     """SHA-256 of the sorted list of the training pictures' SHA-256s."""
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesSaved:
+    """Some training crops as the network will see them, to be looked at before it does."""
+
+    pairs: tuple[tuple[Path, Path], ...]
+    """(LR, HR) files in the run folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +245,7 @@ class Look:
     psnr_y: float
     ssim_y: float
     perceptual: float | None
-    """Distance of VGG features (0 = equal); None in runs without a content network."""
+    """Distance of VGG features (`core.models.content.perceptual_distance`); None in runs without a content network."""
     pictures: tuple[LookPicture, ...]
     best: bool
     """The best so far by the recipe's metric."""
@@ -245,7 +274,8 @@ class TrainingFinished:
     """None without a parent."""
     verdict: str
     metrics: dict[str, float] = field(default_factory=dict)
-    """On held-out pictures: `psnr_y`, `ssim_y`, and the same with `bicubic_` and `parent_` before."""
+    """On held-out pictures: `psnr_y`, `ssim_y` and, with a content network, `perceptual`; and the same with `bicubic_`
+    and `parent_` before."""
 
 
 @dataclass(frozen=True, slots=True)

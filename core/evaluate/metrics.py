@@ -1,4 +1,4 @@
-"""PSNR and SSIM as super-resolution papers report them: on the luma of BT.601, with a border of `scale` pixels left out."""
+"""PSNR and SSIM as papers on super-resolution give them: on the luma of BT.601, a border of `scale` pixels left out."""
 
 from __future__ import annotations
 

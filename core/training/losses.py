@@ -69,14 +69,13 @@ def ms_ssim(context: StepContext) -> Tensor:
     first, second = context.sr, context.hr
     side = min(first.shape[-2:])
     scales = next((n for n in range(5, 1, -1) if side // 2 ** (n - 1) >= 11), 1)
-    weights = torch.tensor(MS_SSIM_WEIGHTS[:scales])
-    weights = (weights / weights.sum()).tolist()
+    share = sum(MS_SSIM_WEIGHTS[:scales])
     product = first.new_ones(())
-    for scale, weight in enumerate(weights):
+    for scale, weight in enumerate(MS_SSIM_WEIGHTS[:scales]):
         whole, contrast = _ssim(first, second)
         last = scale == scales - 1
         # A negative mean has no real power, and no gradient that would lead out.
-        product = product * (whole if last else contrast).clamp(min=1e-6) ** weight
+        product = product * (whole if last else contrast).clamp(min=1e-6) ** (weight / share)
         if not last:
             first, second = F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
     return 1 - product

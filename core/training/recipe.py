@@ -23,30 +23,33 @@ class _Part(BaseModel):
 class GeneratorRecipe(_Part):
     """The network that is trained (`core.models.generator`)."""
 
-    scale: Literal[2, 4, 8] = Field(4, description="How many times larger the output's sides are.")
+    scale: Literal[2, 4, 8] = Field(default=4, description="How many times larger the output's sides are.")
     features: int = Field(
-        64,
+        default=64,
         ge=4,
         le=256,
         description="Feature maps of every layer. Half of them is about four times faster and a little worse.",
     )
     blocks: int = Field(
-        16, ge=1, le=64, description="Residual blocks. More see further and learn more, and take longer."
+        default=16, ge=1, le=64, description="Residual blocks. More see further and learn more, and take longer."
     )
     norm: Literal["batch", "none"] = Field(
-        "none",
-        description="Batch normalisation, as in the 2017 paper; without it training is faster and free of its artefacts.",
+        default="none",
+        description="Batch normalisation, as in the 2017 paper; without it training is faster and free of "
+        "its artefacts.",
     )
     attention: Literal["none", "channel"] = Field(
-        "none", description="Channel attention weighs the feature maps of each block by what the whole crop shows."
+        default="none",
+        description="Channel attention weighs the feature maps of each block by what the whole crop shows.",
     )
     skip: Literal["none", "bicubic"] = Field(
-        "bicubic",
+        default="bicubic",
         description="Add the bicubic enlargement to the output, so that the network only learns what bicubic lacks.",
     )
     upsampler: Literal["shuffle", "direct"] = Field(
-        "shuffle",
-        description="`direct` goes to full size in one step at the very end: far fewer multiplications, a little worse.",
+        default="shuffle",
+        description="`direct` goes to full size in one step at the very end: far fewer multiplications, a "
+        "little worse.",
     )
 
 
@@ -54,22 +57,32 @@ class DataRecipe(_Part):
     """What the network sees."""
 
     degradation: Literal["bicubic", "blind"] = Field(
-        "bicubic",
-        description="How LR pictures are made: clean bicubic reduction, or randomly blurred, noisy and compressed as real old pictures are.",
+        default="bicubic",
+        description="How LR pictures are made: clean bicubic reduction, or randomly blurred, noisy and "
+        "compressed as real old pictures are.",
     )
     cache_mb: int = Field(
-        2048,
+        default=2048,
         ge=64,
-        description="Megabytes of memory for decoded pictures. A larger set is read in turns through a sliding selection of this size.",
+        description="Megabytes of memory for decoded pictures. A larger set is read in turns through a "
+        "sliding selection of this size.",
     )
-    loader_threads: int = Field(1, ge=1, le=64, description="Threads that decode and crop ahead of the network.")
+    loader_threads: int = Field(
+        default=1, ge=1, le=64, description="Threads that decode and crop ahead of the network."
+    )
     held_out: float = Field(
-        0.05, gt=0, lt=0.5, description="Share of the pictures kept for validation, where no folder for it is given."
+        default=0.05,
+        gt=0,
+        lt=0.5,
+        description="Share of the pictures kept for validation, where no folder for it is given.",
     )
-    minimum_side: int = Field(96, ge=16, description="Pictures with a side under this many pixels are put aside.")
+    minimum_side: int = Field(
+        default=96, ge=32, description="Pictures with a side under this many pixels are put aside."
+    )
     quarantine: bool = Field(
-        True,
-        description="Also put aside near-duplicates, enlarged and heavily compressed pictures, not only unreadable and small ones.",
+        default=True,
+        description="Also put aside near-duplicates, enlarged and heavily compressed pictures, not only "
+        "unreadable and small ones.",
     )
 
 
@@ -77,63 +90,69 @@ class ContentRecipe(_Part):
     """The content (perceptual) loss: distances of VGG features."""
 
     network: Literal["vgg19", "vgg16"] = Field(
-        "vgg19", description="Which VGG; a file of content weights goes before this."
+        default="vgg19", description="Which VGG; a file of content weights goes before this."
     )
     layers: dict[str, float] = Field(
-        {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0},
+        default={"conv1_2": 0.1, "conv2_2": 0.1, "conv3_4": 1.0, "conv4_4": 1.0, "conv5_4": 1.0},
         description="Weight of each layer. Shallow ones keep edges and colours, deep ones textures.",
     )
     before_activation: bool = Field(
-        True,
+        default=True,
         description="Compare features before the ReLU: more of them, and no drift of brightness (ESRGAN, sec. 3.3).",
     )
     distance: Literal["l1", "mse"] = Field(
-        "l1", description="How features are compared; the 2017 paper takes the squared error."
+        default="l1", description="How features are compared; the 2017 paper takes the squared error."
     )
     normalise: bool = Field(
-        True,
-        description="Divide each layer's distance by the mean magnitude of the HR features, so that layers weigh as their numbers say.",
+        default=True,
+        description="Divide each layer's distance by the mean magnitude of the HR features, so that layers "
+        "weigh as their numbers say.",
     )
 
 
 class StageRecipe(_Part):
     """One stage of training: optimiser, schedule, crops and losses."""
 
-    steps: int = Field(10_000, ge=0, description="Optimisation steps; 0 leaves the stage out.")
+    steps: int = Field(default=10_000, ge=0, description="Optimisation steps; 0 leaves the stage out.")
+    epochs: int = Field(default=0, ge=0, description="Passes over the pictures; above 0 it goes before `steps`.")
     batch: int = Field(
-        16,
+        default=16,
         ge=1,
-        description="Crops a step at the first crop size, over all processes; larger crops come in fewer at about the same number of pixels.",
+        description="Crops a step at the first crop size, over all processes; larger crops come in fewer at "
+        "about the same number of pixels.",
     )
     crops: tuple[int, ...] = Field(
-        (24, 32, 48),
+        default=(24, 32, 48),
         min_length=1,
-        description="Sides of the LR crops in pixels, one after another during the stage. Large crops late are better at the same cost.",
+        description="Sides of the LR crops in pixels, one after another during the stage. Large crops late "
+        "are better at the same cost.",
     )
     crop_starts: tuple[float, ...] = Field(
-        (0.0, 0.35, 0.7), description="At which part of the stage (0 to 1) each crop size begins."
+        default=(0.0, 0.35, 0.7), description="At which part of the stage (0 to 1) each crop size begins."
     )
-    rate: float = Field(1e-3, gt=0, le=0.1, description="Peak learning rate of the generator.")
-    rate_end: float = Field(0.0, ge=0, description="Learning rate at the end of a cosine.")
+    rate: float = Field(default=1e-3, gt=0, le=0.1, description="Peak learning rate of the generator.")
+    rate_end: float = Field(default=0.0, ge=0, description="Learning rate at the end of a cosine.")
     schedule: Literal["cosine", "constant", "step"] = Field(
-        "cosine", description="How the rate falls; `step` divides it by ten at half of the stage, as in the 2017 paper."
+        default="cosine",
+        description="How the rate falls; `step` divides it by ten at half of the stage, as in the 2017 paper.",
     )
-    warmup: int = Field(100, ge=0, description="Steps in which the rate rises to its peak.")
-    betas: tuple[float, float] = Field((0.9, 0.99), description="Adam's decay rates.")
-    weight_decay: float = Field(0.0, ge=0, description="Decoupled weight decay (AdamW).")
+    warmup: int = Field(default=100, ge=0, description="Steps in which the rate rises to its peak.")
+    betas: tuple[float, float] = Field(default=(0.9, 0.99), description="Adam's decay rates.")
+    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay (AdamW).")
     clip: float = Field(
-        1.0, ge=0, description="Largest L2 norm of a step's gradient; longer ones are cut to it. 0 never cuts."
+        default=1.0, ge=0, description="Largest L2 norm of a step's gradient; longer ones are cut to it. 0 never cuts."
     )
     accumulate: int = Field(
-        1, ge=1, le=64, description="Batches that are added up for one step: a larger batch in the same memory."
+        default=1, ge=1, le=64, description="Batches that are added up for one step: a larger batch in the same memory."
     )
     ema: float = Field(
-        0.999,
+        default=0.999,
         ge=0,
         lt=1,
-        description="Decay of the moving average of the weights, which is what is measured and saved. 0 takes the weights as they are.",
+        description="Decay of the moving average of the weights, which is what is measured and saved. 0 "
+        "takes the weights as they are.",
     )
-    losses: dict[LossName, float] = Field({"l1": 1.0}, description="Weight of each loss of the generator.")
+    losses: dict[LossName, float] = Field(default={"l1": 1.0}, description="Weight of each loss of the generator.")
 
     @field_validator("losses")
     @classmethod
@@ -158,7 +177,8 @@ class StageRecipe(_Part):
 
     def crop_at(self, step: int) -> int:
         """LR crop side of step `step` (from 0) of the stage."""
-        begun = [crop for crop, start in zip(self.crops, self.crop_starts, strict=True) if step >= start * self.steps]
+        part = step / self.steps if self.steps else 0.0
+        begun = [crop for crop, start in zip(self.crops, self.crop_starts, strict=True) if part >= start]
         return begun[-1]
 
     def batch_at(self, step: int) -> int:
@@ -172,7 +192,7 @@ class PsnrStage(StageRecipe):
     @model_validator(mode="after")
     def _has_no_opponent(self) -> PsnrStage:
         for name in ("adversarial", "content", "ldl"):
-            if self.losses.get(name):  # type: ignore[call-overload]
+            if self.losses.get(name):
                 raise ValueError(f"the PSNR stage has no {name} loss; it belongs to [gan]")
         return self
 
@@ -180,37 +200,42 @@ class PsnrStage(StageRecipe):
 class GanStage(StageRecipe):
     """Second stage: the generator against a discriminator."""
 
-    steps: int = Field(0, ge=0, description="Optimisation steps; 0 leaves the stage out.")
-    batch: int = Field(8, ge=1, description="Crops a step at the first crop size, over all processes.")
+    steps: int = Field(default=0, ge=0, description="Optimisation steps; 0 leaves the stage out.")
+    batch: int = Field(default=8, ge=1, description="Crops a step at the first crop size, over all processes.")
     crops: tuple[int, ...] = Field(
-        (32,), min_length=1, description="Sides of the LR crops in pixels, one after another during the stage."
+        default=(32,), min_length=1, description="Sides of the LR crops in pixels, one after another during the stage."
     )
     crop_starts: tuple[float, ...] = Field(
-        (0.0,), description="At which part of the stage (0 to 1) each crop size begins."
+        default=(0.0,), description="At which part of the stage (0 to 1) each crop size begins."
     )
-    rate: float = Field(1e-4, gt=0, le=0.1, description="Peak learning rate of the generator.")
+    rate: float = Field(default=1e-4, gt=0, le=0.1, description="Peak learning rate of the generator.")
     losses: dict[LossName, float] = Field(
-        {"l1": 0.1, "content": 0.5, "adversarial": 0.05, "ldl": 0.5},
+        default={"l1": 0.1, "content": 0.5, "adversarial": 0.05, "ldl": 0.5},
         description="Weight of each loss of the generator.",
     )
     adversarial: Literal["vanilla", "relativistic", "hinge"] = Field(
-        "vanilla", description="The game: real against fake (2017), real against the average fake (ESRGAN), or hinge."
+        default="vanilla",
+        description="The game: real against fake (2017), real against the average fake (ESRGAN), or hinge.",
     )
     discriminator: Literal["paper", "pooled", "unet"] = Field(
-        "unet",
-        description="2017's with dense layers (one crop size), the same pooled (any size), or a spectral-norm U-Net that judges every pixel.",
+        default="unet",
+        description="2017's with dense layers (one crop size), the same pooled (any size), or a "
+        "spectral-norm U-Net that judges every pixel.",
     )
     discriminator_features: int = Field(
-        64, ge=4, le=256, description="Feature maps of the discriminator's first layer."
+        default=64, ge=4, le=256, description="Feature maps of the discriminator's first layer."
     )
     discriminator_rate: float = Field(
-        2e-4, gt=0, le=0.1, description="Learning rate of the discriminator; above the generator's, it keeps up."
+        default=2e-4,
+        gt=0,
+        le=0.1,
+        description="Learning rate of the discriminator; above the generator's, it keeps up.",
     )
     discriminator_steps: int = Field(
-        1, ge=1, le=10, description="Steps of the discriminator for each of the generator."
+        default=1, ge=1, le=10, description="Steps of the discriminator for each of the generator."
     )
     ramp: int = Field(
-        200,
+        default=200,
         ge=0,
         description="Steps in which the adversarial weight rises to its value, while the discriminator learns.",
     )
@@ -218,7 +243,7 @@ class GanStage(StageRecipe):
 
     @model_validator(mode="after")
     def _fits_the_paper(self) -> GanStage:
-        if self.steps and self.discriminator == "paper" and len(set(self.crops)) > 1:
+        if self.discriminator == "paper" and len(set(self.crops)) > 1:
             raise ValueError(
                 "the paper's discriminator has dense layers and takes one crop size; choose pooled or unet"
             )
@@ -228,31 +253,44 @@ class GanStage(StageRecipe):
 class ValidationRecipe(_Part):
     """Measuring on held-out pictures during the run."""
 
-    every: int = Field(500, ge=1, description="Steps between two looks at the held-out pictures.")
-    pictures: int = Field(30, ge=1, description="At most so many held-out pictures are measured.")
+    every: int = Field(default=500, ge=1, description="Steps between two looks at the held-out pictures.")
+    pictures: int = Field(default=30, ge=1, description="At most so many held-out pictures are measured.")
     side: int = Field(
-        512, ge=64, description="Of larger held-out pictures the middle of this side (HR pixels) is measured."
+        default=512, ge=64, description="Of larger held-out pictures the middle of this side (HR pixels) is measured."
     )
-    shown: int = Field(4, ge=0, description="So many of them are saved at every look.")
-    metric: Literal["psnr_y", "ssim_y", "perceptual"] = Field("psnr_y", description="What `best` goes by.")
-    patience: int = Field(0, ge=0, description="End the stage after so many looks without a better one; 0 never does.")
+    shown: int = Field(default=4, ge=0, description="So many of them are saved at every look.")
+    metric: Literal["psnr_y", "ssim_y"] = Field(
+        default="psnr_y", description="What the best of the PSNR stage goes by."
+    )
+    gan_metric: Literal["perceptual", "psnr_y", "ssim_y"] = Field(
+        default="perceptual",
+        description="What the best of the GAN stage goes by; its PSNR falls as it should, and says little.",
+    )
+    at_epochs: tuple[int, ...] = Field(
+        default=(), description="Further looks after so many passes over the pictures, counted over both stages."
+    )
+    patience: int = Field(
+        default=0, ge=0, description="End the stage after so many looks without a better one; 0 never does."
+    )
 
 
 class Recipe(_Part):
     """A whole training run but for its data."""
 
     name: str = Field(description="Short name.", min_length=1, max_length=60)
-    description: str = Field("", description="What it is for.")
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="The same seed, data and machine give the same model.")
+    description: str = Field(default="", description="What it is for.")
+    seed: int = Field(default=0, ge=0, le=2**31 - 1, description="The same seed, data and machine give the same model.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
-        "auto",
+        default="auto",
         description="Arithmetic of the networks; `auto` takes half precision where the device is faster with it.",
     )
     start: str = Field(
-        "", description="Model to start from: a shipped one's name or a file. Empty starts from random weights."
+        default="", description="Model to start from: a shipped one's name or a file. Empty starts from random weights."
     )
-    bundle_every: int = Field(500, ge=1, description="Steps between two saved bundles, from which a run can go on.")
-    keep_bundles: int = Field(3, ge=1, description="Older bundles are deleted.")
+    bundle_every: int = Field(
+        default=500, ge=1, description="Steps between two saved bundles, from which a run can go on."
+    )
+    keep_bundles: int = Field(default=3, ge=1, description="Older bundles are deleted.")
     generator: GeneratorRecipe = Field(default_factory=GeneratorRecipe, description="The network.")
     data: DataRecipe = Field(default_factory=DataRecipe, description="The pictures.")
     psnr: PsnrStage = Field(default_factory=PsnrStage, description="First stage.")
@@ -264,15 +302,35 @@ class Recipe(_Part):
         """Steps of both stages."""
         return self.psnr.steps + self.gan.steps
 
+    def for_pictures(self, count: int) -> Recipe:
+        """The recipe with epochs turned into steps, for a data set of `count` training pictures."""
+        stages = {
+            name: stage.model_copy(update={"steps": stage.epochs * _steps_an_epoch(count, stage), "epochs": 0})
+            for name, stage in (("psnr", self.psnr), ("gan", self.gan))
+            if stage.epochs
+        }
+        return self.model_copy(update=stages)
+
+    def extra_looks(self, count: int) -> frozenset[int]:
+        """Steps, of the whole run, at which `validation.at_epochs` asks for a look; `count` pictures an epoch."""
+        psnr, gan = _steps_an_epoch(count, self.psnr), _steps_an_epoch(count, self.gan)
+        in_psnr = self.psnr.steps // psnr
+        return frozenset(
+            epoch * psnr if epoch <= in_psnr else self.psnr.steps + (epoch - in_psnr) * gan
+            for epoch in self.validation.at_epochs
+        )
+
     @model_validator(mode="after")
     def _has_a_stage(self) -> Recipe:
-        if not self.total_steps:
+        if not (self.total_steps or self.psnr.epochs or self.gan.epochs):
             raise ValueError("both stages have 0 steps")
-        if not self.psnr.steps and not self.start:
+        if not (self.psnr.steps or self.psnr.epochs or self.start):
             raise ValueError("without a PSNR stage the GAN stage needs a model to start from (start = ...)")
-        if self.psnr.steps and "adversarial" in self.psnr.losses:
-            raise ValueError("the PSNR stage has no adversarial loss")
         return self
+
+
+def _steps_an_epoch(count: int, stage: StageRecipe) -> int:
+    return max(1, -(-count // stage.batch_at(0)))
 
 
 def load_recipe(name: str, overrides: tuple[tuple[str, str], ...] = ()) -> Recipe:

@@ -1,20 +1,24 @@
-"""The folder of a run: recipe, bundles, looks, log and models."""
+"""The folder of a run: recipe, bundles, looks, log and models.
+
+recipe.toml          what this run does
+log.jsonl            its events, one a line
+bundles/             from which it can go on
+samples/             some training crops
+looks/reference/     LR, HR and bicubic of the shown held-out pictures; looks/00000500/ the SR of that step
+latest.safetensors   EMA weights of the last look; best-psnr and best-gan those of the best looks
+model.safetensors    the finished model, with its card
+"""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from core.atomic import replacing
 from core.contract.errors import UserError
-from core.training.checkpoint import save_bundle
 from core.training.recipe import Recipe, parse_recipe, recipe_toml
-
-if TYPE_CHECKING:
-    from core.training.step import Training
-    from core.training.validation import HeldOut
 
 
 class RunFolder:
@@ -23,38 +27,52 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.bundles = path / "bundles"
+        self.samples = path / "samples"
         self.looks = path / "looks"
+        self.references = self.looks / "reference"
         self.log_file = path / "log.jsonl"
+        self.latest = path / "latest.safetensors"
+        self.model = path / "model.safetensors"
+        self._recipe = path / "recipe.toml"
+
+    def best(self, stage: str) -> Path:
+        """The best weights of a stage."""
+        return self.path / f"best-{stage}.safetensors"
+
+    def look(self, step: int) -> Path:
+        """Folder of a look's pictures."""
+        return self.looks / f"{step:08d}"
 
     def create(self, recipe: Recipe) -> None:
-        """Make the folder.
+        """Make the folder and note the recipe.
 
         Raises:
-            UserError: it holds a run already.
+            UserError: it holds a run already, or cannot be written.
         """
-        if (self.path / "recipe.toml").exists():
-            raise UserError(f"{self.path} holds a run already.", "Resume it, or choose another folder.")
-        for folder in (self.path, self.bundles, self.looks):
-            folder.mkdir(parents=True, exist_ok=True)
-        with replacing(self.path / "recipe.toml") as temporary:
-            temporary.write_text(recipe_toml(recipe), encoding="utf-8")
+        if self._recipe.exists():
+            raise UserError(f"{self.path} holds a run already.", "Go on with it (--resume), or choose another folder.")
+        try:
+            for folder in (self.bundles, self.samples, self.references):
+                folder.mkdir(parents=True, exist_ok=True)
+            with replacing(self._recipe) as temporary:
+                temporary.write_text(recipe_toml(recipe), encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written: {error.strerror}.", "Choose another folder.") from error
 
     def recipe(self) -> Recipe:
-        """The run's own recipe."""
-        path = self.path / "recipe.toml"
+        """The run's own recipe.
+
+        Raises:
+            UserError: there is no run here.
+        """
         try:
-            text = path.read_text(encoding="utf-8")
+            text = self._recipe.read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.path} holds no run to go on with.", "Check the folder, or start anew.") from error
-        return parse_recipe(text, str(path))
-
-    def save(self, training: Training, held_out: HeldOut) -> Path:
-        """Save a bundle of this moment."""
-        state = {**training.state(), "best": held_out.best}
-        return save_bundle(self.bundles, training.step, training.parts(), state, training.recipe.keep_bundles)
+        return parse_recipe(text, str(self._recipe))
 
     def log(self, event: Any) -> None:
-        """Append an event to the log, one JSON object a line."""
+        """Append an event to the log."""
         with self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"event": type(event).__name__, **asdict(event)}, default=str) + "\n")
 
@@ -67,7 +85,7 @@ class RunFolder:
             try:
                 if json.loads(line).get("step", 0) <= step:
                     kept.append(line)
-            except ValueError:
+            except (ValueError, AttributeError):
                 continue  # the half line of a killed run
         with replacing(self.log_file) as temporary:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")

@@ -6,15 +6,17 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.parallel import DistributedDataParallel
+from torch.nn.utils import parametrize
 
 from core import devices
+from core.models.discriminator import build_discriminator, settle_spectral_norm
 from core.models.generator import Generator
 from core.training.checkpoint import Bundle, load_optimizer, optimizer_tensors
 from core.training.dataset import Batch
@@ -84,7 +86,10 @@ class Training:
         self.precision = precision
         self.content_distance = content_distance
         self.step = 0
-        """Steps done, of the whole run."""
+        """Where the run is: steps done, and those that an early end left out."""
+        self.taken = 0
+        """Steps that changed the weights."""
+        self.stage_begun: Literal["", "psnr", "gan"] = ""
         self.rate_factor = 1.0
         """Halved whenever the last finite state had to come back."""
         self.bad_steps = 0
@@ -116,6 +121,7 @@ class Training:
         The GAN stage goes on from the moving average, which is better than where the last step left the weights.
         """
         self.gan = gan
+        self.stage_begun = "gan" if gan else "psnr"
         if gan:
             self.generator.load_state_dict(self.ema.state_dict())
         self.loss_mean = 0.0
@@ -123,8 +129,6 @@ class Training:
         self.optimizer = _adam(self.generator, stage.rate, stage)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         if isinstance(stage, GanStage):
-            from core.models.discriminator import build_discriminator
-
             crop = stage.crops[0] * self.recipe.generator.scale
             discriminator = build_discriminator(stage.discriminator, stage.discriminator_features, crop)
             self.discriminator = _placed(discriminator, self.device).train()
@@ -180,11 +184,11 @@ class Training:
             total += gradient
             sums.add(name, value, share)
             sums.add("|" + name, torch.linalg.vector_norm(gradient), share)
-        sr.backward(self.scaler.scale(total * share).to(sr.dtype))
+        torch.autograd.backward(sr, self.scaler.scale(total * share).to(sr.dtype))
         if context.fake_logits is not None and context.real_logits is not None:
             assert isinstance(stage, GanStage)
             loss = discriminator_loss(context.real_logits, context.fake_logits, stage.adversarial)
-            self.scaler_d.scale(loss * share).backward()
+            torch.autograd.backward(self.scaler_d.scale(loss * share))
             sums.add("discriminator", loss, share)
             d_real, d_fake = probabilities(context.real_logits, context.fake_logits, stage.adversarial)
             sums.add("d_real", d_real, share)
@@ -200,26 +204,35 @@ class Training:
                 ema_sr = FastForward(self.ema)(lr).float()
         real = fake = None
         if stage.losses.get("adversarial"):
-            assert self.judge is not None
             # One pass over the fakes serves both games: it is as if the discriminator moved after the generator, since
             # neither has changed yet.
+            real, fake = self._judged(hr, leaf)
+        return StepContext(leaf, hr, ema_sr, self._content, real, fake, stage.adversarial)
+
+    def _content(self, sr: Tensor, hr: Tensor) -> Tensor:
+        assert self.content_distance is not None
+        with self._autocast():
+            return self.content_distance(sr, hr)
+
+    def _judged(self, hr: Tensor, sr: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits of HR, logits of SR) in float32."""
+        assert self.discriminator is not None
+        assert self.judge is not None
+        with parametrize.cached():
+            settle_spectral_norm(self.discriminator)
             with self._autocast():
-                fake = self.judge(leaf)
-                real = self.judge(hr)
-            fake, real = fake.float(), real.float()
-        return StepContext(leaf, hr, ema_sr, self.content_distance, real, fake, stage.adversarial)
+                fake, real = self.judge(sr), self.judge(hr)
+        return real.float(), fake.float()
 
     def _discriminator_step(self, stage: GanStage, batch: Batch) -> None:
         """One more step of the discriminator alone."""
         assert self.optimizer_d is not None
-        assert self.judge is not None
         lr, hr = self._on_device(batch.lr), self._on_device(batch.hr)
         with torch.no_grad(), self._autocast():
             sr = FastForward(self.generator)(lr).float()
         self.optimizer_d.zero_grad()
-        with self._autocast():
-            real, fake = self.judge(hr), self.judge(sr)
-        self.scaler_d.scale(discriminator_loss(real.float(), fake.float(), stage.adversarial)).backward()
+        real, fake = self._judged(hr, sr)
+        torch.autograd.backward(self.scaler_d.scale(discriminator_loss(real, fake, stage.adversarial)))
         self._step_discriminator(stage)
 
     def _finish(self, stage: StageRecipe, sums: _Sums) -> StepReport:
@@ -237,6 +250,7 @@ class Training:
             self.bad_steps += 1
             return StepReport(report.losses, report.gradient_norms, report.d_real, report.d_fake, culprit)
         self.bad_steps = 0
+        self.taken += 1
         first = next(name for name, weight in stage.losses.items() if weight)
         decay = min(0.98, self.stage_step / (self.stage_step + 1))
         self.loss_mean = decay * self.loss_mean + (1 - decay) * values[first]
@@ -277,17 +291,9 @@ class Training:
                     average.copy_(now[key])
 
     def enlarge(self, lr: np.ndarray) -> np.ndarray:
-        """Upscale a picture with the moving average, in the run's precision.
-
-        Args:
-            lr: H x W x 3 uint8 RGB.
-
-        Returns:
-            scale*H x scale*W x 3 uint8.
-        """
-        with torch.no_grad(), self._autocast():
-            sr = FastForward(self.ema)(self._on_device(lr[None]))[0]
-        return (sr.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        """Upscale H x W x 3 uint8 RGB with the moving average, in the run's precision, to scale*H x scale*W x 3."""
+        with self._autocast():
+            return enlarge_with(self.ema, self.device)(lr)
 
     def rate(self) -> float:
         """The generator's learning rate for the next step."""
@@ -314,9 +320,7 @@ class Training:
         return torch.autocast(self.device.type, dtype, enabled=self.precision != "fp32")
 
     def _on_device(self, pictures: np.ndarray) -> Tensor:
-        tensor = torch.from_numpy(pictures).to(self.device).permute(0, 3, 1, 2)
-        # Stored channels-last already: the permuted view of N x H x W x 3 is just that.
-        return tensor.to(torch.float32, memory_format=torch.channels_last).div_(255)
+        return _tensor(pictures, self.device)
 
     def parts(self) -> dict[str, dict[str, Tensor]]:
         """Tensors of a bundle."""
@@ -337,6 +341,7 @@ class Training:
         """JSON values of a bundle."""
         return {
             "step": self.step,
+            "taken": self.taken,
             "gan": self.gan,
             "rate_factor": self.rate_factor,
             "bad_steps": self.bad_steps,
@@ -349,7 +354,8 @@ class Training:
         """Become exactly what `parts` and `state` described."""
         state = bundle.state
         self.step, self.rate_factor = state["step"], state["rate_factor"]
-        if not hasattr(self, "optimizer") or self.gan != state["gan"]:
+        self.taken = state.get("taken", self.step)
+        if self.stage_begun != ("gan" if state["gan"] else "psnr"):
             self.begin_stage(state["gan"])
         self.bad_steps, self.loss_mean = state["bad_steps"], state["loss_mean"]
         self.generator.load_state_dict(bundle.part("generator"))
@@ -368,6 +374,19 @@ class Training:
             torch.cuda.set_rng_state(random["cuda"], self.device)
 
 
+def enlarge_with(generator: Generator, device: torch.device) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from H x W x 3 uint8 RGB to scale*H x scale*W x 3 uint8, by `generator`, moved to `device`."""
+    forward = FastForward(_placed(generator, device))
+
+    def enlarge(lr: np.ndarray) -> np.ndarray:
+        with torch.no_grad():
+            sr = forward(_tensor(lr[None], device))[0]
+        sr8: np.ndarray = (sr.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
+        return sr8
+
+    return enlarge
+
+
 def training_precision(device: torch.device, wanted: str) -> str:
     """The precision of a run. On GPUs bf16 goes before fp16: it has float32's range, so gradients do not vanish."""
     if wanted != "auto":
@@ -379,8 +398,14 @@ def training_precision(device: torch.device, wanted: str) -> str:
     return devices.fast_precision(device)
 
 
+def _tensor(pictures: np.ndarray, device: torch.device) -> Tensor:
+    """N x H x W x 3 uint8 to N x 3 x H x W float32 in 0..1, channels-last as it already lies in memory."""
+    tensor = torch.from_numpy(pictures).to(device).permute(0, 3, 1, 2)
+    return tensor.to(torch.float32, memory_format=torch.channels_last).div_(255)
+
+
 def _placed(network: Network, device: torch.device) -> Network:
-    return network.to(device=device, memory_format=torch.channels_last)
+    return network.to(device).to(memory_format=torch.channels_last)
 
 
 def _distributed(network: nn.Module, device: torch.device) -> nn.Module:

@@ -2,85 +2,170 @@
 
 from __future__ import annotations
 
-import json
+import datetime
+import hashlib
+import math
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, is_dataclass
-from pathlib import Path
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
+import psutil
 import torch
-from torch import Tensor
 
 from core import devices
-from core.contract.cancel import CancelToken
+from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Notice
-from core.contract.training import BundleSaved, StageStarted, TrainingFinished, TrainingStarted, TrainingStep, TrainRequest
+from core.contract.training import (
+    BundleSaved,
+    Look,
+    SamplesSaved,
+    ScanRequest,
+    StageName,
+    StageStarted,
+    TrainingFinished,
+    TrainingStarted,
+    TrainingStep,
+    TrainRequest,
+    TrialFinished,
+    TrialRequest,
+)
 from core.models.card import ModelCard
-from core.models.catalogue import find_model
-from core.models.generator import Generator, GeneratorConfig, initialise
-from core.models.weights import load_generator
-from core.training.checkpoint import bundles, newest_bundle, save_bundle
-from core.training.dataset import CropLoader
-from core.training.recipe import Recipe, StageRecipe, load_recipe, parse_recipe, recipe_toml
+from core.models.catalogue import Model, find_model
+from core.models.content import ContentLoss, ContentNetwork, load_content
+from core.models.generator import Generator as Network
+from core.models.generator import GeneratorConfig, initialise
+from core.models.weights import load_generator, save_generator
+from core.training.checkpoint import Bundle, newest_bundle, save_bundle
+from core.training.dataset import Batch, CropLoader
+from core.training.processes import Place, joined, wait_for_all
+from core.training.recipe import Recipe, StageRecipe, load_recipe, recipe_toml
 from core.training.run import RunFolder
 from core.training.scan import Scan, scan
-from core.training.step import BAD_STEPS, StepReport, Training, training_precision
-from core.training.validation import HeldOut
+from core.training.step import BAD_STEPS, StepReport, Training, enlarge_with, training_precision
+from core.training.tensorboard import Board
+from core.training.validation import Figures, HeldOut, save_png
 
 EVENTS_A_SECOND = 20
+LOGGED_EVERY = 2.0
+"""Seconds between two steps in the log: a run of days stays small."""
 AHEAD = 3
 """Steps whose crops are cut in advance."""
-SATURATED = 0.97
-"""Where D(real) - D(fake), averaged, passes this the discriminator has won and teaches nothing more."""
+SAMPLES = 8
+SATURATED = 0.9
+"""A discriminator whose D(real) - D(fake) stays above this on average has won, and teaches nothing more."""
+SATURATION_MEMORY = 100
+"""Steps of that average."""
 
 
 def train(request: TrainRequest, cancel: CancelToken) -> Iterator[Any]:
     """Train as `request` says, from nothing or from a run's newest bundle.
 
+    Under `torchrun` every process calls this with the same request; only rank 0 yields.
+
     Yields:
         The events of `core.contract.training`, in the order given there, and `Notice`.
 
     Raises:
-        UserError: recipe, data, model or content weights are not usable (all found before the first step), the disk
-            is full or the run's folder is gone (the newest bundle is whole).
-        Cancelled: `cancel` was asked for; a bundle of the last step done has been saved.
+        UserError: recipe, data, model or content weights are unusable (all found before the first step), the disk is
+            full or a folder is gone (the newest bundle is whole).
+        Cancelled: asked for; a bundle of the last step has been saved.
     """
-    folder = RunFolder(request.run)
-    recipe = folder.recipe() if request.resume else load_recipe(request.recipe, request.overrides)
+    with joined(request.device) as (place, device):
+        for event in _train(replace(request, device=device), cancel, place):
+            if place.first:
+                yield event
+
+
+def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
+    """Measure a few steps of each stage, at its largest crops, without writing anything.
+
+    Yields:
+        The scan's events, then `TrialFinished`.
+
+    Raises:
+        UserError: as `train`.
+    """
+    recipe = load_recipe(request.train.recipe, request.train.overrides)
+    setting = yield from _set_up(request.train, recipe, Place(), cancel)
+    seconds: dict[str, float] = {}
+    with setting.loader:
+        for gan in (False, True):
+            stage: StageRecipe = setting.recipe.gan if gan else setting.recipe.psnr
+            if not stage.steps:
+                continue
+            setting.training.step = setting.recipe.psnr.steps if gan else 0
+            setting.training.begin_stage(gan)
+            for number in range(request.steps + 1):
+                cancel.check()
+                if number == 1:
+                    begin = time.perf_counter()
+                setting.training.train_step(setting.batches(stage, stage.steps - 1))
+            seconds["gan" if gan else "psnr"] = (time.perf_counter() - begin) / request.steps
+    total = seconds.get("psnr", 0) * setting.recipe.psnr.steps + seconds.get("gan", 0) * setting.recipe.gan.steps
+    device = setting.training.device
+    memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
+    yield TrialFinished(seconds, total, memory)
+
+
+@dataclass
+class _Setting:
+    """What a run works with."""
+
+    recipe: Recipe
+    found: Scan
+    training: Training
+    loader: CropLoader
+    content: ContentNetwork | None
+    parent: Model | None
+
+    def batches(self, stage: StageRecipe, step: int, ahead: int = 0) -> list[Batch]:
+        """The batches of step `step` (from 0) of a stage; the next `ahead` steps are prepared meanwhile."""
+        first = self.recipe.psnr.steps if stage is self.recipe.gan else 0
+        coming = [
+            ((first + s) * stage.accumulate + part, stage.crop_at(s), self._batch(stage, s))
+            for s in range(step, min(step + 1 + ahead, stage.steps))
+            for part in range(stage.accumulate)
+        ]
+        return [self.loader.take(*coming[part], coming[part + 1 :]) for part in range(stage.accumulate)]
+
+    def _batch(self, stage: StageRecipe, step: int) -> int:
+        """Crops of a step, the same number for every process."""
+        count = self.loader.shard[1]
+        return max(count, round(stage.batch_at(step) / count) * count)
+
+
+def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelToken) -> Generator[Any, None, _Setting]:
+    """Everything that can fail for a person's reasons, in the order of how soon it is known."""
     device = devices.choose(request.device)
     devices.keep_large_blocks()
     if request.threads:
         torch.set_num_threads(request.threads)
     torch.manual_seed(recipe.seed)
-    precision = training_precision(device, recipe.precision)
-    generator, parent = _first_generator(recipe, request)
+    generator, parent = _first_generator(recipe, request.start or recipe.start)
+    content = None
+    wants_content = recipe.gan.losses.get("content") or recipe.validation.gan_metric == "perceptual"
+    if (recipe.gan.steps or recipe.gan.epochs) and wants_content:
+        content = yield from load_content(recipe.gan.content.network, request.content_weights, cancel)
+        content = content.to(device).to(memory_format=torch.channels_last)
+    distance = _content_loss(recipe, content)
+    crops = [crop for stage in (recipe.psnr, recipe.gan) if stage.steps or stage.epochs for crop in stage.crops]
+    minimum = max(recipe.data.minimum_side, max(crops) * recipe.generator.scale)
     found = yield from scan(
-        request.data,
-        request.validation,
-        recipe.generator.scale,
-        recipe.data.minimum_side,
-        recipe.data.held_out,
-        recipe.seed,
+        ScanRequest(
+            request.data,
+            recipe.generator.scale,
+            minimum,
+            request.validation,
+            recipe.data.held_out,
+            recipe.seed,
+            recipe.data.quarantine,
+        ),
         cancel,
     )
-    training = Training(recipe, generator, device, precision)
-    if request.resume:
-        path, bundle = newest_bundle(folder.bundles)
-        training.restore(bundle)
-        best = bundle.state["best"]
-        folder.forget_after(training.step)
-        yield Notice(f"Going on from {path.name}.")
-    else:
-        folder.create(recipe)
-        best = {}
-    held_out = HeldOut(found.validation, recipe, folder, best)
-    yield TrainingStarted(
-        folder.path, recipe_toml(recipe), str(device), precision, sum(p.numel() for p in generator.parameters()),
-        training.step, recipe.total_steps, held_out.bicubic_psnr_y, held_out.bicubic_ssim_y, parent,
-    )
+    recipe = recipe.for_pictures(len(found.training))
+    training = Training(recipe, generator, device, training_precision(device, recipe.precision), distance)
     loader = CropLoader(
         found.training,
         scale=recipe.generator.scale,
@@ -88,107 +173,380 @@ def train(request: TrainRequest, cancel: CancelToken) -> Iterator[Any]:
         seed=recipe.seed,
         cache_bytes=recipe.data.cache_mb << 20,
         threads=recipe.data.loader_threads,
+        shard=(place.rank, place.count),
     )
-    with loader:
+    return _Setting(recipe, found, training, loader, content, parent)
+
+
+def _first_generator(recipe: Recipe, start: str) -> tuple[Network, Model | None]:
+    wanted = GeneratorConfig(**recipe.generator.model_dump())
+    if not start:
+        generator = Network(wanted)
+        initialise(generator)
+        return generator, None
+    model = find_model(start)
+    generator, _ = load_generator(model.path)
+    if generator.config != wanted:
+        mine = generator.config
+        raise UserError(
+            f"{model.path.name} is another network than the recipe's.",
+            f"It has scale = {mine.scale}, features = {mine.features}, blocks = {mine.blocks}, norm = {mine.norm}, "
+            f"attention = {mine.attention}, skip = {mine.skip}, upsampler = {mine.upsampler}: set these in the "
+            "recipe's [generator], or start from another model.",
+        )
+    return generator, model
+
+
+def _content_loss(recipe: Recipe, content: ContentNetwork | None) -> ContentLoss | None:
+    if content is None:
+        return None
+    wanted = recipe.gan.content
+    try:
+        return ContentLoss(
+            content,
+            wanted.layers,
+            before_activation=wanted.before_activation,
+            distance=wanted.distance,
+            normalise=wanted.normalise,
+        )
+    except ValueError as error:
+        raise UserError(f"gan.content.layers: {error}.", "Correct the recipe.") from error
+
+
+def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator[Any]:
+    folder = RunFolder(request.run)
+    recipe = folder.recipe() if request.resume else load_recipe(request.recipe, request.overrides)
+    path, bundle = newest_bundle(folder.bundles) if request.resume else (None, None)
+    setting = yield from _set_up(request, recipe, place, cancel)
+    run = _Run(request, setting, folder, place, cancel)
+    if bundle is not None and path is not None:
+        yield Notice(f"Going on from {path.name}.")
+        yield from run.go_on(bundle)
+    elif place.first:
+        folder.create(recipe)
+        yield SamplesSaved(run.save_samples())
+    wait_for_all()
+    try:
+        with setting.loader:
+            yield from run.steps()
+        yield run.finish()
+    except OSError as error:
+        raise UserError(
+            f"The run in {folder.path} had to stop: {error.strerror or error}.",
+            "Its newest bundle is whole: make room or bring the folder back, then go on with it (--resume).",
+        ) from error
+    finally:
+        run.board.close()
+
+
+class _Run:
+    """One run under way."""
+
+    def __init__(
+        self, request: TrainRequest, setting: _Setting, folder: RunFolder, place: Place, cancel: CancelToken
+    ) -> None:
+        self.request = request
+        self.setting = setting
+        self.recipe = setting.recipe
+        self.training = setting.training
+        self.folder = folder
+        self.place = place
+        self.cancel = cancel
+        self.held_out = HeldOut(setting.found.validation, self.recipe, setting.content)
+        self.best: dict[str, Figures] = {}
+        """Of each stage, at its best look."""
+        self.looks_without_better = 0
+        self.looks_at = self.recipe.extra_looks(len(setting.found.training))
+        self.board = Board(folder.path if request.tensorboard and place.first else None)
+        self.saturation = 0.0
+        """Running mean of D(real) - D(fake)."""
+        self.saturation_told = False
+        self.stopped = False
+
+    def go_on(self, bundle: Bundle) -> Iterator[Notice]:
+        """Become what a bundle holds."""
+        if bundle.state.get("fingerprint", self.setting.found.fingerprint) != self.setting.found.fingerprint:
+            yield Notice("The training pictures are not those that the run began with: it goes on, but not exactly.")
+        self._restore(bundle)
+        if self.place.first:
+            self.folder.forget_after(self.training.step)
+            self.held_out.save_references(self.folder.references)
+
+    def save_samples(self) -> tuple[tuple[Any, Any], ...]:
+        """Write what a first step would see, and the pictures that every look is compared with."""
+        self.held_out.save_references(self.folder.references)
+        stage = self.recipe.psnr if self.recipe.psnr.steps else self.recipe.gan
+        batch = self.setting.loader.cut(0, stage.crop_at(stage.steps - 1), SAMPLES * self.place.count)
+        pairs = []
+        for number, (lr, hr) in enumerate(zip(batch.lr, batch.hr, strict=True)):
+            names = self.folder.samples / f"{number}-lr.png", self.folder.samples / f"{number}-hr.png"
+            save_png(names[0], lr)
+            save_png(names[1], hr)
+            pairs.append(names)
+        return tuple(pairs)
+
+    def steps(self) -> Iterator[Any]:
+        """Both stages."""
+        training = self.training
+        yield TrainingStarted(
+            self.folder.path,
+            recipe_toml(self.recipe),
+            str(training.device),
+            training.precision,
+            sum(p.numel() for p in training.generator.parameters()),
+            training.step,
+            self.recipe.total_steps,
+            self.held_out.bicubic.psnr_y,
+            self.held_out.bicubic.ssim_y,
+            self.setting.parent.card.name if self.setting.parent else "",
+        )
         for gan in (False, True):
-            yield from _stage(gan, training, loader, held_out, folder, request, cancel)
-    yield TrainingFinished(folder.path, None, training.step, None, None, "")
+            try:
+                yield from self._stage(gan)
+            except Cancelled:
+                yield from self._save()
+                raise
+            if self.stopped:
+                return
 
-
-def _stage(gan, training, loader, held_out, folder, request, cancel) -> Iterator[Any]:
-    recipe = training.recipe
-    first = recipe.psnr.steps if gan else 0
-    stage: StageRecipe = recipe.gan if gan else recipe.psnr
-    last = first + stage.steps
-    if training.step < first or training.step >= last:
-        return
-    if not request.resume or training.step == first:
-        training.begin_stage(gan)
-    name = "gan" if gan else "psnr"
-    yield StageStarted(name, first, stage.steps)
-    if training.step == 0:
-        yield BundleSaved(folder.save(training, held_out), 0)
-    clock = _Clock(loader)
-    while training.step < last:
-        cancel.check()
-        batches = _batches(training, loader, first, last)
-        report = training.train_step(batches)
-        done = training.step
-        if training.bad_steps >= BAD_STEPS:
-            _, bundle = newest_bundle(folder.bundles)
-            factor = training.rate_factor / 2
-            training.restore(bundle)
-            training.rate_factor, training.bad_steps = factor, 0
-            yield Notice(f"{report.skipped}; back to step {training.step} at half the learning rate.")
-            continue
-        if event := clock.event(name, training, report, recipe.total_steps, last=done == last):
-            folder.log(event)
-            yield event
-        if done % recipe.validation.every == 0 or done == last:
-            look = held_out.look(name, training)
-            folder.log(look)
-            yield look
-            clock.restart()
-        stop = bool(request.stop_after) and done >= request.stop_after
-        if done % recipe.bundle_every == 0 or done == last or stop:
-            yield BundleSaved(folder.save(training, held_out), done)
-            clock.restart()
-        if stop:
+    def _stage(self, gan: bool) -> Iterator[Any]:
+        training = self.training
+        stage: StageRecipe = self.recipe.gan if gan else self.recipe.psnr
+        name: StageName = "gan" if gan else "psnr"
+        first = self.recipe.psnr.steps if gan else 0
+        last = first + stage.steps
+        if not stage.steps or training.step >= last:
             return
+        if training.stage_begun != name:
+            training.begin_stage(gan)
+            self.looks_without_better = 0
+        yield StageStarted(name, first, stage.steps)
+        if training.step == first:
+            yield from self._save()
+        clock = _Clock(self.setting.loader)
+        while training.step < last:
+            self.cancel.check()
+            rate = training.rate()
+            report = training.train_step(self.setting.batches(stage, training.step - first, AHEAD))
+            if training.bad_steps >= BAD_STEPS:
+                yield self._back_to_finite(report)
+                continue
+            done = training.step
+            if clock.due(force=done == last or bool(report.skipped)):
+                yield self._report(name, report, rate, clock)
+            if gan:
+                yield from self._watch_balance(report)
+            stop = bool(self.request.stop_after) and done >= self.request.stop_after
+            if done % self.recipe.validation.every == 0 or done == last or done in self.looks_at:
+                yield from self._look(name)
+                clock.restart()
+                patience = self.recipe.validation.patience
+                if patience and self.looks_without_better >= patience:
+                    yield Notice(f"No better look for {patience} times: the {name} stage ends at step {done}.")
+                    training.step = last
+                    yield from self._save()
+                    return
+            if done % self.recipe.bundle_every == 0 or done == last or stop:
+                yield from self._save()
+                clock.restart()
+            if stop:
+                self.stopped = True
+                return
+
+    def _report(self, name: StageName, report: StepReport, rate: float, clock: _Clock) -> TrainingStep:
+        total, done = self.recipe.total_steps, self.training.step
+        event = TrainingStep(
+            name,
+            done,
+            total,
+            rate,
+            report.losses,
+            report.gradient_norms,
+            report.d_real,
+            report.d_fake,
+            clock.seconds_per_step,
+            clock.waited,
+            (total - done) * clock.seconds_per_step,
+            report.skipped,
+        )
+        if self.place.first and clock.log_due(force=bool(report.skipped)):
+            self.folder.log(event)
+            self.board.step(event)
+        return event
+
+    def _watch_balance(self, report: StepReport) -> Iterator[Notice]:
+        if report.d_real is None or report.d_fake is None or report.skipped:
+            return
+        keep = 1 - 1 / SATURATION_MEMORY
+        self.saturation = keep * self.saturation + (1 - keep) * (report.d_real - report.d_fake)
+        if self.saturation > SATURATED and not self.saturation_told:
+            self.saturation_told = True
+            yield Notice(
+                f"The discriminator has won: D(real) is {report.d_real:.2f} and D(fake) {report.d_fake:.2f}, so it "
+                "teaches the generator nothing more. Lower gan.discriminator_rate, or raise the content loss."
+            )
+        elif self.saturation < SATURATED - 0.1:
+            self.saturation_told = False
+
+    def _look(self, name: StageName) -> Iterator[Look]:
+        """Measure the moving average on the held-out pictures; rank 0 alone, while the others wait."""
+        if self.place.first:
+            training, folder = self.training, self.folder
+            figures, shown = self.held_out.measure(training.enlarge)
+            metric = self.recipe.validation.gan_metric if name == "gan" else self.recipe.validation.metric
+            best = name not in self.best or figures.better_than(self.best[name], metric)
+            card = self._card(figures)
+            save_generator(folder.latest, training.ema.state_dict(), card)
+            if best:
+                self.best[name] = figures
+                save_generator(folder.best(name), training.ema.state_dict(), card)
+            self.looks_without_better = 0 if best else self.looks_without_better + 1
+            pictures = self.held_out.save_shown(shown, folder.references, folder.look(training.step))
+            event = Look(
+                name, training.step, figures.psnr_y, figures.ssim_y, figures.perceptual, pictures, best, folder.latest
+            )
+            folder.log(event)
+            self.board.look(event)
+            yield event
+        wait_for_all()
+
+    def _save(self) -> Iterator[BundleSaved]:
+        if self.place.first:
+            state = {
+                **self.training.state(),
+                "fingerprint": self.setting.found.fingerprint,
+                "best": {name: [f.psnr_y, f.ssim_y, f.perceptual] for name, f in self.best.items()},
+                "looks_without_better": self.looks_without_better,
+                "saturation": self.saturation,
+            }
+            path = save_bundle(
+                self.folder.bundles, self.training.step, self.training.parts(), state, self.recipe.keep_bundles
+            )
+            yield BundleSaved(path, self.training.step)
+        wait_for_all()
+
+    def _restore(self, bundle: Bundle) -> None:
+        self.training.restore(bundle)
+        state = bundle.state
+        # Bundles of the first days kept the PSNR alone.
+        self.best = {
+            name: Figures(*values) if isinstance(values, list) else Figures(values, 0.0, None)
+            for name, values in state["best"].items()
+        }
+        self.looks_without_better = state.get("looks_without_better", 0)
+        self.saturation = state.get("saturation", 0.0)
+
+    def _back_to_finite(self, report: StepReport) -> Notice:
+        _, bundle = newest_bundle(self.folder.bundles)
+        factor = self.training.rate_factor / 2
+        self._restore(bundle)
+        self.training.rate_factor, self.training.bad_steps = factor, 0
+        if self.place.first:
+            self.folder.forget_after(self.training.step)
+        return Notice(
+            f"{BAD_STEPS} steps in a row could not be taken ({report.skipped}): "
+            f"back to step {self.training.step}, with {factor:g} times the learning rate."
+        )
+
+    def finish(self) -> TrainingFinished:
+        """The finished model, measured in full precision against bicubic and the parent."""
+        done = self.training.taken
+        if self.stopped or not self.place.first:
+            return TrainingFinished(self.folder.path, None, done, None, None, "The run was stopped, and can go on.")
+        name: StageName = "gan" if self.recipe.gan.steps else "psnr"
+        metric = self.recipe.validation.gan_metric if name == "gan" else self.recipe.validation.metric
+        generator, _ = load_generator(self.folder.best(name))
+        device = self.training.device
+        figures, _ = self.held_out.measure(enlarge_with(generator, device))
+        bicubic = self.held_out.bicubic
+        metrics = figures.named() | bicubic.named("bicubic_")
+        verdict = _verdict("bicubic enlargement", figures, bicubic, metric)
+        better_than_parent = None
+        if self.setting.parent is not None:
+            parent, card = load_generator(self.setting.parent.path)
+            of_parent, _ = self.held_out.measure(enlarge_with(parent, device))
+            metrics |= of_parent.named("parent_")
+            better_than_parent = figures.better_than(of_parent, metric)
+            verdict += " " + _verdict(f"its parent {card.name}", figures, of_parent, metric)
+        verdict += f" Measured on {len(self.held_out)} held-out pictures."
+        save_generator(self.folder.model, generator.state_dict(), self._card(figures, metrics))
+        event = TrainingFinished(
+            self.folder.path,
+            self.folder.model,
+            done,
+            figures.better_than(bicubic, metric),
+            better_than_parent,
+            verdict,
+            metrics,
+        )
+        self.folder.log(event)
+        return event
+
+    def _card(self, figures: Figures, metrics: dict[str, float] | None = None) -> ModelCard:
+        recipe, parent = self.recipe, self.setting.parent
+        of_parent = ""
+        if parent is not None:
+            of_parent = f"{parent.card.name} (sha256 {hashlib.sha256(parent.path.read_bytes()).hexdigest()})"
+        count = len(self.setting.found.training)
+        return ModelCard(
+            name=f"{recipe.name} x{recipe.generator.scale}",
+            scale=recipe.generator.scale,
+            size=f"{recipe.generator.features}nf {recipe.generator.blocks}nb",
+            tags=("gan" if self.training.gan else "psnr", recipe.data.degradation),
+            description=recipe.description,
+            dataset=f"{count} pictures of {self.request.data.resolve().name}",
+            dataset_sha256=self.setting.found.fingerprint,
+            iterations=self.training.taken,
+            parent=of_parent,
+            metrics={f"held-out {k}": v for k, v in (metrics or figures.named()).items()},
+            recipe=recipe_toml(recipe),
+            date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
+        )
 
 
-def _batches(training: Training, loader: CropLoader, first: int, last: int):
-    stage = training.stage
-
-    def wanted(step: int) -> tuple[int, int, int]:
-        return step, stage.crop_at(step - first), stage.batch_at(step - first)
-
-    step = training.step
-    ahead = [wanted(s) for s in range(step + 1, min(step + 1 + AHEAD, last))]
-    return [loader.take(*wanted(step), ahead)]
+def _verdict(what: str, mine: Figures, other: Figures, metric: str) -> str:
+    """One sentence: better or not better, and by which figures."""
+    said = "Better than" if mine.better_than(other, metric) else "Not better than"
+    figures = f"PSNR {mine.psnr_y:.2f} against {other.psnr_y:.2f} dB, SSIM {mine.ssim_y:.4f} against {other.ssim_y:.4f}"
+    if mine.perceptual is not None and other.perceptual is not None:
+        figures += f", perceptual distance {mine.perceptual:.4f} against {other.perceptual:.4f}"
+    return f"{said} {what} by its {metric}: {figures}."
 
 
 class _Clock:
-    """Tells how long steps take and how much of it was waiting, and when it is time for another event."""
+    """How long steps take, how much of that was waiting for data, and when it is time for another event."""
 
     def __init__(self, loader: CropLoader) -> None:
         self.loader = loader
         self.seconds_per_step = 0.0
+        """Running mean."""
+        self.waited = 0.0
+        """Share of the time since the last event."""
+        self._logged = -math.inf
         self.restart()
 
     def restart(self) -> None:
         """Leave out what happened since the last step: a look, a bundle."""
-        self.begin = time.perf_counter()
-        self.waited = self.loader.waited
-        self.steps = 0
+        self._begin = time.perf_counter()
+        self._waited_before = self.loader.waited
+        self._steps = 0
 
-    def event(self, name, training: Training, report: StepReport, total: int, *, last: bool) -> TrainingStep | None:
-        self.steps += 1
-        elapsed = time.perf_counter() - self.begin
-        if elapsed < 1 / EVENTS_A_SECOND and not last and not report.skipped:
-            return None
-        seconds = elapsed / self.steps
-        self.seconds_per_step = seconds if not self.seconds_per_step else 0.95 * self.seconds_per_step + 0.05 * seconds
-        waited = (self.loader.waited - self.waited) / elapsed
+    def due(self, *, force: bool) -> bool:
+        """Count a step; true where the next event is due, whose figures are then set."""
+        self._steps += 1
+        elapsed = time.perf_counter() - self._begin
+        if elapsed < 1 / EVENTS_A_SECOND and not force:
+            return False
+        seconds = elapsed / self._steps
+        old = self.seconds_per_step or seconds
+        self.seconds_per_step = 0.95 * old + 0.05 * seconds
+        self.waited = (self.loader.waited - self._waited_before) / elapsed
         self.restart()
-        return TrainingStep(
-            name, training.step, total, training.rate(), report.losses, report.gradient_norms, report.d_real,
-            report.d_fake, self.seconds_per_step, waited, (total - training.step) * self.seconds_per_step, report.skipped,
-        )
+        return True
 
-
-def _first_generator(recipe: Recipe, request: TrainRequest) -> tuple[Generator, str]:
-    wanted = GeneratorConfig(**recipe.generator.model_dump())
-    start = request.start or recipe.start
-    if not start:
-        generator = Generator(wanted)
-        initialise(generator)
-        return generator, ""
-    model = find_model(start)
-    generator, card = load_generator(model.path)
-    if generator.config != wanted:
-        raise UserError(
-            f"{model.path.name} is another network than the recipe's: {generator.config}.",
-            "Set the recipe's [generator] to it, or start from another model.",
-        )
-    return generator, card.name
+    def log_due(self, *, force: bool) -> bool:
+        """True where the step should go into the log."""
+        if time.perf_counter() - self._logged < LOGGED_EVERY and not force:
+            return False
+        self._logged = time.perf_counter()
+        return True

@@ -1,64 +1,143 @@
-"""Held-out pictures: measured at every look, by the moving average of the weights."""
+"""Held-out pictures: what a generator makes of them, in figures and as files to look at."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from core.atomic import replacing
-from core.contract.training import Look, LookPicture, StageName
+from core.contract.training import LookPicture
 from core.evaluate.metrics import psnr_y, ssim_y
-from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic
-from core.models.card import ModelCard
-from core.models.weights import save_generator
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic
+from core.models.content import ContentNetwork, perceptual_distance
 from core.training.dataset import Picture, decode
-from core.training.fast_forward import FastForward
+from core.training.degradation import DEGRADATIONS
 from core.training.recipe import Recipe
-from core.training.run import RunFolder
-from core.training.step import Training
+
+PERCEPTUAL_SIDE = 256
+"""The perceptual distance is taken on the middle of each picture: VGG at full size would cost more than the look."""
+
+Enlarge = Callable[[np.ndarray], np.ndarray]
+"""H x W x 3 uint8 LR to scale*H x scale*W x 3 uint8 SR."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Means over the held-out pictures."""
+
+    psnr_y: float
+    ssim_y: float
+    perceptual: float | None
+
+    def better_than(self, other: Figures, metric: str) -> bool:
+        """By `psnr_y` or `ssim_y` (higher is better) or `perceptual` (lower is)."""
+        if metric == "perceptual" and self.perceptual is not None and other.perceptual is not None:
+            return self.perceptual < other.perceptual
+        if metric == "ssim_y":
+            return self.ssim_y > other.ssim_y
+        return self.psnr_y > other.psnr_y
+
+    def named(self, before: str = "") -> dict[str, float]:
+        """By name, for model cards; `before` goes in front."""
+        values = {"psnr_y": self.psnr_y, "ssim_y": self.ssim_y, "perceptual": self.perceptual}
+        return {before + name: round(value, 4) for name, value in values.items() if value is not None}
 
 
 class HeldOut:
-    """The pictures of the looks, decoded once, with bicubic's figures."""
+    """Held-out pictures, decoded once and degraded as the training pictures are, always in the same way."""
 
-    def __init__(self, pictures: Sequence[Picture], recipe: Recipe, folder: RunFolder, best: dict[str, float]) -> None:
-        self.recipe = recipe
-        self.folder = folder
-        self.best = best
-        scale = recipe.generator.scale
-        chosen = pictures[: recipe.validation.pictures]
-        self.names = [p.hr.stem for p in chosen]
-        self.hr = [crop_to_multiple(_middle(decode(p.hr), recipe.validation.side), scale) for p in chosen]
-        self.lr = [reduce_bicubic(hr, scale) for hr in self.hr]
-        bicubic = [enlarge_bicubic(lr, scale) for lr in self.lr]
-        self.bicubic_psnr = [psnr_y(hr, b, scale) for hr, b in zip(self.hr, bicubic, strict=True)]
-        self.bicubic_psnr_y = float(np.mean(self.bicubic_psnr))
-        self.bicubic_ssim_y = float(np.mean([ssim_y(hr, b, scale) for hr, b in zip(self.hr, bicubic, strict=True)]))
+    def __init__(self, pictures: Sequence[Picture], recipe: Recipe, content: ContentNetwork | None) -> None:
+        """Decode the first `validation.pictures` of `pictures`; `content` is for the perceptual distance."""
+        self.scale = scale = recipe.generator.scale
+        self.content = content
+        self.shown = recipe.validation.shown
+        self.names: list[str] = []
+        self.hr: list[np.ndarray] = []
+        self.lr: list[np.ndarray] = []
+        degrade = DEGRADATIONS[recipe.data.degradation]
+        for number, picture in enumerate(pictures[: recipe.validation.pictures]):
+            hr = crop_to_multiple(decode(picture.hr), scale)
+            top, left, height, width = _middle(hr.shape, recipe.validation.side, scale)
+            hr = hr[top : top + height, left : left + width]
+            if picture.lr is None:
+                lr = degrade(hr, scale, np.random.default_rng([recipe.seed, number]))
+            else:
+                part = slice(top // scale, (top + height) // scale), slice(left // scale, (left + width) // scale)
+                lr = decode(picture.lr)[part]
+            self.names.append(picture.hr.stem)
+            self.hr.append(np.ascontiguousarray(hr))
+            self.lr.append(np.ascontiguousarray(lr))
+        self.bicubic, _ = self.measure(lambda lr: enlarge_bicubic(lr, scale))
+        self.bicubic_psnr = [
+            psnr_y(hr, enlarge_bicubic(lr, scale), scale)
+            for hr, lr in zip(self.hr[: self.shown], self.lr[: self.shown], strict=True)
+        ]
 
-    def look(self, stage: StageName, training: Training) -> Look:
-        """Measure the moving average, and save its weights."""
-        scale = self.recipe.generator.scale
-        psnr, ssim = [], []
-        for lr, hr in zip(self.lr, self.hr, strict=True):
-            sr = training.enlarge(lr)
-            psnr.append(psnr_y(hr, sr, scale))
-            ssim.append(ssim_y(hr, sr, scale))
-        value = float(np.mean(psnr))
-        best = value > self.best.get(stage, -np.inf)
-        card = ModelCard(name=self.recipe.name, iterations=training.step, metrics={"held-out psnr_y": value})
-        path = self.folder.path / "latest.safetensors"
-        save_generator(path, training.ema.state_dict(), card)
-        if best:
-            self.best[stage] = value
-            save_generator(self.folder.path / f"best-{stage}.safetensors", training.ema.state_dict(), card)
-        return Look(stage, training.step, value, float(np.mean(ssim)), None, (), best, path)
+    def __len__(self) -> int:
+        return len(self.hr)
+
+    def measure(self, enlarge: Enlarge) -> tuple[Figures, list[tuple[np.ndarray, float]]]:
+        """(means, (SR, PSNR) of the pictures that are shown)."""
+        psnr, ssim, distances, shown = [], [], [], []
+        for number, (lr, hr) in enumerate(zip(self.lr, self.hr, strict=True)):
+            sr = enlarge(lr)
+            psnr.append(psnr_y(hr, sr, self.scale))
+            ssim.append(ssim_y(hr, sr, self.scale))
+            if self.content is not None:
+                distances.append(picture_distance(self.content, hr, sr))
+            if number < self.shown:
+                shown.append((sr, psnr[-1]))
+        perceptual = float(np.mean(distances)) if distances else None
+        return Figures(float(np.mean(psnr)), float(np.mean(ssim)), perceptual), shown
+
+    def save_references(self, folder: Path) -> None:
+        """Write LR, HR and bicubic of the shown pictures, once a run."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, lr, hr in list(zip(self.names, self.lr, self.hr, strict=True))[: self.shown]:
+            for kind, picture in (("lr", lr), ("hr", hr), ("bicubic", enlarge_bicubic(lr, self.scale))):
+                save_png(folder / f"{name}-{kind}.png", picture)
+
+    def save_shown(
+        self, shown: Sequence[tuple[np.ndarray, float]], references: Path, folder: Path
+    ) -> tuple[LookPicture, ...]:
+        """Write the SR pictures of a look."""
+        folder.mkdir(parents=True, exist_ok=True)
+        pictures = []
+        for (sr, psnr), name, bicubic in zip(shown, self.names, self.bicubic_psnr, strict=False):
+            path = folder / f"{name}.png"
+            save_png(path, sr)
+            lr, hr, enlarged = (references / f"{name}-{kind}.png" for kind in ("lr", "hr", "bicubic"))
+            pictures.append(LookPicture(name, path, lr, hr, enlarged, psnr, bicubic))
+        return tuple(pictures)
 
 
-def _middle(picture: np.ndarray, side: int) -> np.ndarray:
-    height, width = picture.shape[:2]
-    top, left = max(0, height - side) // 2, max(0, width - side) // 2
-    return picture[top : top + side, left : left + side]
+def picture_distance(content: ContentNetwork, first: np.ndarray, second: np.ndarray) -> float:
+    """`perceptual_distance` of the middle of two H x W x 3 uint8 pictures, at most `PERCEPTUAL_SIDE` a side."""
+    top, left, height, width = _middle(first.shape, PERCEPTUAL_SIDE, 1)
+    device = content.mean.device
+
+    def tensor(picture: np.ndarray) -> Tensor:
+        part = np.ascontiguousarray(picture[top : top + height, left : left + width])
+        return torch.from_numpy(part).to(device).permute(2, 0, 1)[None].float() / 255
+
+    return perceptual_distance(content, tensor(first), tensor(second))
+
+
+def save_png(path: Path, picture: np.ndarray) -> None:
+    """Write H x W x 3 uint8 as a PNG, whole or not at all."""
+    with replacing(path) as temporary:
+        Image.fromarray(picture).save(temporary, "PNG", compress_level=1)
+
+
+def _middle(shape: tuple[int, ...], side: int, step: int) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of the middle of a picture, all multiples of `step` where the shape's are."""
+    side -= side % step
+    height, width = min(side, shape[0]), min(side, shape[1])
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    return top - top % step, left - left % step, height, width
