@@ -1,0 +1,293 @@
+"""The worker process, as the window sees it: requests go in, one Qt signal comes out.
+
+The pipe is served by a plain Python thread and not by a QThread: a QThread that is destroyed while it runs aborts the
+program, and needs an event loop only to wait on a pipe. Reports cross over to the main thread by one queued signal,
+so they arrive there in the order in which they were sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import multiprocessing
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+import psutil
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from core.contract.events import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+from core.worker_entry import run_worker
+from srgan_desktop import problems
+
+log = logging.getLogger(__name__)
+
+CANCEL_GRACE_MS = 15_000
+"""How long a running job may take to stop before its process is killed."""
+SHUTDOWN_GRACE_MS = 3_000
+"""How long the worker may take to exit before it is terminated, and then again before it is killed."""
+
+Target = Callable[[Connection], None]
+
+
+class Job(QObject):
+    """Owns one worker process: starts it, gives it work, and sees to its end.
+
+    All methods are called from the main thread and return at once. Every job that `run` began ends with exactly one
+    `JobDone`, `JobFailed` or `JobCancelled`, also when the process dies; the next `run` then starts another process.
+    """
+
+    reported = Signal(object)
+    """A `Report`, in the main thread. Those of `NO_JOB` are `WorkerReady`, or `JobFailed` for a worker that died idle."""
+    stopped = Signal()
+    """After `shutdown`: neither process nor thread is left."""
+
+    _arrived = Signal(object)
+
+    def __init__(self, parent: QObject | None = None, target: Target = run_worker) -> None:
+        """Start nothing yet.
+
+        Args:
+            parent: Qt's owner.
+            target: what the process runs; importable by name, and served with the protocol of `core.contract`.
+        """
+        super().__init__(parent)
+        self._target = target
+        self._link: _Link | None = None
+        self._numbers = itertools.count(NO_JOB + 1)
+        self._outstanding: dict[int, bool] = {}  # job → whether it was asked to stop; in the order of their start
+        self._ready = False
+        self._shutting_down = False
+        self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the worker process, once it has started and while it lives."""
+        return self._link.pid if self._link else None
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a process, or one is about to start."""
+        return self._link is not None
+
+    def start(self) -> None:
+        """Start the process, if there is none, so that the first job need not wait for its imports."""
+        if self._link is None and not self._shutting_down:
+            self._ready = False
+            self._link = _Link(self._target, self._arrived.emit)
+            self._link.start()
+
+    def run(self, request: Any) -> int:
+        """Have a request of `core.contract` done after those given before; answers with the job's number."""
+        if self._shutting_down:
+            raise RuntimeError("the worker is being shut down")
+        self.start()
+        job = next(self._numbers)
+        self._outstanding[job] = False
+        self._send(Run(job, request))
+        return job
+
+    def cancel(self, job: int) -> None:
+        """Ask a job to stop; if it does not within a grace period, its process is killed."""
+        if job in self._outstanding and not self._outstanding[job]:
+            self._outstanding[job] = True
+            self._send(Cancel(job))
+            QTimer.singleShot(CANCEL_GRACE_MS, self, lambda: self._enforce(job))
+
+    def pause(self, job: int) -> None:
+        """Make a job wait where it is."""
+        self._send(Pause(job))
+
+    def resume(self, job: int) -> None:
+        """Let a paused job go on."""
+        self._send(Resume(job))
+
+    def shutdown(self) -> None:
+        """Cancel everything and end the process: it is asked, then terminated, then killed. Ends with `stopped`."""
+        if self._shutting_down:
+            return
+        self._shutting_down = True
+        if self._link is None:
+            QTimer.singleShot(0, self, self.stopped.emit)
+            return
+        for job in self._outstanding:
+            self._outstanding[job] = True
+        self._send(Shutdown())
+        QTimer.singleShot(SHUTDOWN_GRACE_MS, self, self._terminate)
+        QTimer.singleShot(2 * SHUTDOWN_GRACE_MS, self, self._kill)
+
+    def _send(self, message: object) -> None:
+        if self._link is not None:
+            self._link.send(message)
+
+    def _enforce(self, job: int) -> None:
+        if job not in self._outstanding:
+            return
+        if self._ready and next(iter(self._outstanding)) == job:
+            log.warning("job %d did not stop when asked; killing its process", job)
+            self._kill()
+        else:
+            # Not this job's fault: the process still imports torch, or another job is before it.
+            QTimer.singleShot(CANCEL_GRACE_MS, self, lambda: self._enforce(job))
+
+    def _terminate(self) -> None:
+        if self._link is not None:
+            self._link.terminate()
+
+    def _kill(self) -> None:
+        if self._link is not None:
+            self._link.kill()
+
+    def _on_arrived(self, delivery: _Delivery) -> None:
+        if delivery.link is not self._link:
+            return
+        if isinstance(delivery.message, Report):
+            self._pass_on(delivery.message)
+        else:
+            self._bury(delivery.message)
+
+    def _pass_on(self, report: Report) -> None:
+        if isinstance(report.event, WorkerReady):
+            self._ready = True
+        elif isinstance(report.event, JobDone | JobFailed | JobCancelled):
+            self._outstanding.pop(report.job, None)
+        self.reported.emit(report)
+
+    def _bury(self, death: _Died) -> None:
+        assert self._link is not None
+        self._link.join()
+        self._link = None
+        self._ready = False
+        orphans, self._outstanding = self._outstanding, {}
+        if not self._shutting_down:
+            log.error("the worker died, exit code %s, jobs left: %s", death.exit_code, list(orphans))
+        failure = problems.engine_died(death.exit_code)
+        for job, asked_to_stop in orphans.items():
+            self.reported.emit(Report(job, JobCancelled() if asked_to_stop else failure))
+        if self._shutting_down:
+            self.stopped.emit()
+        elif not orphans:
+            self.reported.emit(Report(NO_JOB, failure))
+
+
+@dataclass(frozen=True, slots=True)
+class _Died:
+    """The last word about a process."""
+
+    exit_code: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    """From which process a message came, as one that was buried may still have some under way."""
+
+    link: _Link
+    message: Report | _Died
+
+
+class _Link(threading.Thread):
+    """One worker process from its start to its end, and the only thread that reads from or writes to its pipe.
+
+    Writing happens here too, as a request may be larger than the pipe holds, and the worker reads nothing until it has
+    imported torch: the main thread would stand still that long.
+    """
+
+    def __init__(self, target: Target, deliver: Callable[[_Delivery], None]) -> None:
+        super().__init__(name="worker link", daemon=True)
+        # Never fork: the child would inherit Qt's threads and locks half-way.
+        self._context = multiprocessing.get_context("spawn")
+        self._target = target
+        self._deliver = deliver
+        self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
+        self._woken, self._wake = self._context.Pipe(duplex=False)
+        self._wake_lock = threading.Lock()
+        self._process: Any = None
+        self._end: str = ""
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    def send(self, message: object) -> None:
+        """Write soon; a message to a process that is gone is dropped, as its jobs fail anyway."""
+        self._outbox.put(message)
+        with self._wake_lock:
+            if not self._wake.closed:
+                self._wake.send_bytes(b"w")
+
+    def terminate(self) -> None:
+        """End the process, also one that has yet to start."""
+        self._end = self._end or "terminate"
+        if self._process is not None:
+            self._process.terminate()
+
+    def kill(self) -> None:
+        """End the process without asking."""
+        self._end = "kill"
+        if self._process is not None:
+            self._process.kill()
+
+    def run(self) -> None:
+        """Serve the pipe until the process is gone."""
+        exit_code: int | None = None
+        try:
+            exit_code = self._live()
+        except Exception:
+            log.exception("the link to the worker broke")
+        finally:
+            with self._wake_lock:
+                self._wake.close()
+            self._woken.close()
+            # The window may be gone when a test or a crash tears everything down.
+            with contextlib.suppress(RuntimeError):
+                self._deliver(_Delivery(self, _Died(exit_code)))
+
+    def _live(self) -> int | None:
+        connection, theirs = self._context.Pipe()
+        with connection:
+            # A daemon, so that Python ends it even if the window dies on an error.
+            process = self._context.Process(target=self._target, args=(theirs,), name="srgan worker", daemon=True)
+            process.start()
+            # Keeping it open would hide the worker's death.
+            theirs.close()
+            _be_modest(process.pid)
+            self._process = process
+            if self._end:
+                process.kill()
+            try:
+                self._serve(connection, process.sentinel)
+            except (EOFError, OSError):
+                log.info("the worker closed its pipe")
+            except Exception:
+                log.exception("the worker sent something unreadable")
+                process.kill()
+        process.join(SHUTDOWN_GRACE_MS / 1000)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+        exit_code: int | None = process.exitcode
+        process.close()
+        return exit_code
+
+    def _serve(self, connection: Connection, sentinel: int) -> None:
+        while True:
+            ready = wait([connection, self._woken, sentinel])
+            if self._woken in ready:
+                self._woken.recv_bytes()
+                connection.send(self._outbox.get())
+            if connection in ready:
+                self._deliver(_Delivery(self, connection.recv()))
+            elif sentinel in ready:
+                return
+
+
+def _be_modest(pid: int | None) -> None:
+    """Let the desktop stay responsive while every core computes."""
+    with contextlib.suppress(psutil.Error, OSError):
+        psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else 5)

@@ -1,0 +1,115 @@
+"""Errors and figures in words for people. No other module of the window writes an error's text."""
+
+from __future__ import annotations
+
+import math
+import signal
+import traceback
+from dataclasses import dataclass
+
+from core.contract.errors import UserError
+from core.contract.events import FileFailed, JobFailed
+
+REPORT_HINT = "This is a fault of the program. Copy the details into a report, and try once more."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What happened, what to do, and what a developer wants to see."""
+
+    message: str
+    hint: str = ""
+    details: str = ""
+
+    @property
+    def text(self) -> str:
+        """Everything, for the clipboard."""
+        return "\n\n".join(part for part in (f"{self.message} {self.hint}".strip(), self.details) if part)
+
+
+def of_event(event: FileFailed | JobFailed) -> Problem:
+    """What the worker said, kept in its words."""
+    if event.details and not event.hint:
+        return Problem(event.message, REPORT_HINT, event.details)
+    return Problem(event.message, event.hint, event.details)
+
+
+def of_exception(error: BaseException) -> Problem:
+    """A `UserError` in its own words, a failing system call by its cause, anything else as a fault of the program."""
+    if isinstance(error, UserError):
+        return Problem(error.message, error.hint)
+    details = "".join(traceback.format_exception(error))
+    if isinstance(error, OSError) and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return Problem(f"The system refused: {error.strerror}{where}.", "Check the disk and the rights.", details)
+    return Problem(f"Something went wrong: {type(error).__name__}: {error}", REPORT_HINT, details)
+
+
+def engine_died(exit_code: int | None) -> JobFailed:
+    """What becomes of a job whose worker process ended without a word.
+
+    Args:
+        exit_code: of the process; negative is minus the signal that ended it; None when it never started.
+    """
+    again = "Press Start to go on: what is already done is kept."
+    if exit_code is None:
+        return JobFailed("The engine could not be started.", "Restart the program; if that does not help, reinstall it.")
+    if exit_code in (-9, 137):
+        return JobFailed(
+            "The engine was ended by the system, most likely because memory ran out.",
+            f"Close other programs or choose a smaller tile under Advanced. {again}",
+            f"worker process ended by SIGKILL (exit code {exit_code})",
+        )
+    if exit_code < 0:
+        try:
+            name = signal.Signals(-exit_code).name
+        except ValueError:
+            name = f"signal {-exit_code}"
+        return JobFailed(
+            f"The engine crashed ({name}).",
+            f"Often the graphics driver is to blame; CPU under Advanced does without it. {again}",
+            f"worker process ended by {name} (exit code {exit_code})",
+        )
+    return JobFailed(
+        f"The engine ended unexpectedly (exit code {exit_code}).", again, f"worker process: exit code {exit_code}"
+    )
+
+
+def drop_refused() -> Problem:
+    """What was dropped or pasted holds no file and no picture."""
+    return Problem("There is no file and no picture in that.", "Drop or paste files, folders, or a copied picture.")
+
+
+def duration(seconds: float) -> str:
+    """`8 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def time_left(seconds: float | None) -> str:
+    """As coarse as an estimate is: `about 3 minutes left`."""
+    if seconds is None or not math.isfinite(seconds):
+        return "estimating the time left"
+    if seconds < 10:
+        return "a few seconds left"
+    if seconds < 55:
+        return f"about {math.ceil(seconds / 5) * 5} seconds left"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return "about a minute left" if minutes <= 1 else f"about {minutes} minutes left"
+    hours, rest = divmod(minutes, 60)
+    return f"about {hours} h {rest:02d} min left"
+
+
+def pictures(count: int) -> str:
+    """`1 picture`, `1,204 pictures`."""
+    return "1 picture" if count == 1 else f"{count:,} pictures"
+
+
+def decibels(value: float) -> str:
+    """A PSNR; equal pictures have an infinite one."""
+    return "equal" if math.isinf(value) else f"{value:.1f} dB"
