@@ -1,41 +1,354 @@
-"""The `srgan` commands of training."""
+"""The `srgan` commands around training: prepare, train, evaluate, blend, export.
+
+`add_to` puts them on the program's command line; `python -m core.commands.training` is that without the rest.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any
 
-from core.contract.cancel import CancelToken
-from core.contract.training import TrainingStep, TrainRequest
-from core.training.trainer import train
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.events import Notice
+from core.contract.training import (
+    BundleSaved,
+    DownloadProgress,
+    EvaluateRequest,
+    Look,
+    PictureEvaluated,
+    PictureQuarantined,
+    PrepareFinished,
+    PrepareProgress,
+    PrepareRequest,
+    ScanFinished,
+    ScanProgress,
+    SetEvaluated,
+    StageStarted,
+    TrainingFinished,
+    TrainingStarted,
+    TrainingStep,
+    TrainRequest,
+    TrialFinished,
+    TrialRequest,
+)
+
+LINE_EVERY = 50
+"""Steps between two lines where the output is no terminal."""
+EXIT_CANCELLED = 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
+Content = Annotated[
+    Path | None,
+    typer.Option("--content-weights", help="File of VGG16 or VGG19 features; else torchvision's VGG19 is downloaded."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for name, command in (
+        ("prepare", prepare_command),
+        ("train", train_command),
+        ("evaluate", evaluate_command),
+        ("blend", blend_command),
+        ("export", export_command),
+    ):
+        app.command(name)(command)
+
+
+def prepare_command(
+    source: Annotated[Path, typer.Argument(help="Folder of pictures.")],
+    out: Annotated[Path, typer.Argument(help="Folder that gets hr_images and lr_images.")],
+    hr: Annotated[int, typer.Option(help="Side of the HR pictures, in pixels.")] = 128,
+    lr: Annotated[int, typer.Option(help="Side of the LR pictures; divides the other.")] = 32,
+    count: Annotated[int, typer.Option(help="At most so many pictures; 0 takes all.")] = 2000,
+    seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Make the two folders of a training set out of a folder of pictures of any size."""
+    from core.training.prepare import prepare
+
+    with _told() as (cancel, console):
+        events: Iterable[Any] = prepare(PrepareRequest(source, out, hr, lr, count, seed), cancel)
+        if as_json:
+            _print_json(events)
+            return
+        with _bar(console) as bar:
+            task = bar.add_task("Pictures", total=None)
+            for event in events:
+                if isinstance(event, PrepareProgress):
+                    bar.update(task, completed=event.done, total=event.total)
+                elif isinstance(event, PictureQuarantined):
+                    bar.console.print(f"[yellow]left out[/] {event.path.name}: {event.reason}", highlight=False)
+                elif isinstance(event, PrepareFinished):
+                    bar.console.print(
+                        f"{event.made} pairs made, {event.kept} were there, {event.left_out} left out: {event.output}"
+                    )
+
+
+def train_command(
+    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")] = "default",
+    data: Annotated[Path, typer.Option(help="Folder of HR pictures, or with hr_images and lr_images.")] = Path(),
+    run: Annotated[
+        Path | None, typer.Option(help="Folder of the run; else runs/<recipe> in the user's folder.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest bundle.")] = False,
+    val: Annotated[Path | None, typer.Option(help="Folder of held-out pictures; else some of the data.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as psnr.steps=500.")] = None,
+    start: Annotated[str, typer.Option(help="Model to start from; goes before the recipe's own.")] = "",
+    content_weights: Content = None,
+    device: Device = "auto",
+    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves it to torch.")] = 0,
+    stop_after: Annotated[int, typer.Option(help="Save and end after so many steps, to go on later.")] = 0,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's event files.")] = False,
+    trial: Annotated[
+        bool, typer.Option("--trial", help="Only measure a few steps, and tell how long it takes.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a model on your own pictures. Ctrl-C saves; --resume goes on exactly there."""
+    from core.training import trainer
+
+    with _told() as (cancel, console):
+        request = TrainRequest(
+            recipe,
+            data,
+            run or _default_run(recipe),
+            resume,
+            val,
+            _overrides(set_ or []),
+            start,
+            content_weights,
+            device,
+            threads,
+            tensorboard,
+            stop_after,
+        )
+        events = trainer.trial(TrialRequest(request), cancel) if trial else trainer.train(request, cancel)
+        if as_json:
+            _print_json(events)
+        else:
+            _draw_training(events, console)
+
+
+def evaluate_command(
+    model: Annotated[str, typer.Argument(help="Name of a model, or a model file.")],
+    data: Annotated[Path, typer.Option(help="Folder of HR pictures; its folders are sets of their own.")],
+    content_weights: Content = None,
+    device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    out: Annotated[Path | None, typer.Option(help="Keep the enlarged pictures here.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a model beside bicubic: PSNR and SSIM on Y, a perceptual distance, seconds per megapixel."""
+    from core.evaluate.benchmark import evaluate
+
+    with _told() as (cancel, console):
+        if precision not in ("auto", "fp32", "bf16", "fp16"):
+            raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
+        request = EvaluateRequest(model, data, content_weights, device, precision, out)  # type: ignore[arg-type]
+        events: Iterable[Any] = evaluate(request, cancel)
+        if as_json:
+            _print_json(events)
+            return
+        sets: list[SetEvaluated] = []
+        with _bar(console) as bar:
+            task = bar.add_task("Pictures", total=None)
+            for event in events:
+                if isinstance(event, PictureEvaluated):
+                    bar.update(task, advance=1, description=f"{event.dataset} {event.path.name}")
+                elif isinstance(event, Notice):
+                    bar.console.print(event.message, highlight=False)
+                elif isinstance(event, SetEvaluated):
+                    sets.append(event)
+        console.print(_table(model, sets))
+
+
+def blend_command(
+    first: Annotated[str, typer.Argument(help="Model, or model file.")],
+    second: Annotated[str, typer.Argument(help="A model trained on from the first.")],
+    alpha: Annotated[float, typer.Option(help="Share of the second, 0 to 1.")] = 0.5,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The new model file.")] = Path("blend.safetensors"),
+) -> None:
+    """Make a model between two: network interpolation."""
+    from core.models.blend import blend_files
+
+    with _told() as (_cancel, console):
+        card = blend_files(first, second, alpha, out)
+        console.print(f"{card.name}: {out}", highlight=False)
+
+
+def export_command(
+    model: Annotated[str, typer.Argument(help="Model, or model file.")],
+    onnx: Annotated[Path, typer.Option(help="The ONNX file to write.")],
+) -> None:
+    """Write a model as ONNX with dynamic sizes, checked against torch in onnxruntime."""
+    from core.models.onnx_export import export_onnx
+
+    with _told() as (_cancel, console):
+        difference = export_onnx(model, onnx)
+        console.print(f"{onnx}: at most {difference:.1e} from torch (of values in 0 to 1)", highlight=False)
+
+
+@contextmanager
+def _told() -> Iterator[tuple[CancelToken, Console]]:
+    """Run a command: Ctrl-C and SIGTERM cancel, a `UserError` becomes two lines and exit code 1."""
+    cancel = CancelToken()
+    console = Console(file=sys.stdout)
+    errors = Console(file=sys.stderr)
+    before = {name: signal.signal(name, lambda *_: cancel.cancel()) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancel, console
+    except UserError as error:
+        errors.print(f"[red]{error.message}[/]", highlight=False)
+        if error.hint:
+            errors.print(error.hint, highlight=False)
+        raise typer.Exit(1) from error
+    except Cancelled:
+        errors.print("Stopped.")
+        raise typer.Exit(EXIT_CANCELLED) from None
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _draw_training(events: Iterable[Any], console: Console) -> None:
+    with _bar(console) as bar:
+        draw = _TrainingLines(bar, console.is_terminal)
+        for event in events:
+            draw(event)
+
+
+class _TrainingLines:
+    """One line for what matters, and a bar for the rest."""
+
+    def __init__(self, bar: Progress, terminal: bool) -> None:
+        self.bar = bar
+        self.terminal = terminal
+        self.task: TaskID = bar.add_task("Looking at the pictures", total=None)
+
+    def __call__(self, event: Any) -> None:
+        if isinstance(event, (ScanProgress, DownloadProgress)):
+            name = event.name if isinstance(event, DownloadProgress) else "Looking at the pictures"
+            self.bar.update(self.task, description=name, completed=event.done, total=event.total)
+        elif isinstance(event, PictureQuarantined):
+            self._line(f"[yellow]put aside[/] {event.path.name}: {event.reason}")
+        elif isinstance(event, ScanFinished):
+            self._line(f"{event.training} pictures to train on, {event.validation} held out, {event.quarantined} aside")
+        elif isinstance(event, TrainingStarted):
+            self._line(
+                f"{event.run} on {event.device} in {event.precision}, {event.parameters / 1e6:.2f} M parameters; "
+                f"bicubic reaches {event.bicubic_psnr_y:.2f} dB"
+            )
+            self.bar.update(self.task, completed=event.start_step, total=event.total_steps)
+        elif isinstance(event, StageStarted):
+            self._line(f"{event.stage} stage, {event.steps} steps")
+        elif isinstance(event, TrainingStep):
+            self._step(event)
+        elif isinstance(event, Look):
+            perceptual = "" if event.perceptual is None else f", perceptual {event.perceptual:.4f}"
+            best = " (best)" if event.best else ""
+            self._line(f"step {event.step}: {event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{best}")
+        elif isinstance(event, Notice):
+            self._line(f"[yellow]{event.message}[/]")
+        elif isinstance(event, TrainingFinished):
+            self._line(event.verdict)
+            if event.model is not None:
+                self._line(str(event.model))
+        elif isinstance(event, TrialFinished):
+            steps = ", ".join(f"{name} {seconds:.2f} s a step" for name, seconds in event.seconds_per_step.items())
+            hours, memory = event.seconds_total / 3600, event.peak_memory / 2**30
+            self._line(f"{steps}; about {hours:.1f} hours in all, {memory:.1f} GB of memory")
+        elif isinstance(event, BundleSaved) and not self.terminal:
+            self._line(f"saved {event.path.name}")
+
+    def _step(self, event: TrainingStep) -> None:
+        losses = " ".join(f"{name} {value:.4g}" for name, value in event.losses.items())
+        game = "" if event.d_real is None else f" D(real) {event.d_real:.2f} D(fake) {event.d_fake:.2f}"
+        text = f"{event.stage} {losses}{game} {event.seconds_per_step:.2f} s"
+        self.bar.update(self.task, completed=event.step, total=event.total_steps, description=text)
+        if event.skipped:
+            self._line(f"[yellow]step {event.step} skipped: {event.skipped}[/]")
+        elif not self.terminal and event.step % LINE_EVERY == 0:
+            self._line(f"step {event.step} of {event.total_steps}: {text}")
+
+    def _line(self, text: str) -> None:
+        self.bar.console.print(text, highlight=False, soft_wrap=True)
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def _table(model: str, sets: list[SetEvaluated]) -> Table:
+    table = Table(title=f"{model} beside bicubic")
+    measured = any(each.perceptual is not None for each in sets)
+    heads = ["", "pictures", "PSNR-Y", "bicubic", "SSIM-Y", "bicubic", *(["perceptual", "bicubic"] if measured else [])]
+    for head in [*heads, "s/megapixel"]:
+        table.add_column(head, justify="left" if not head else "right")
+    for each in sets:
+        row = [
+            each.dataset,
+            str(each.pictures),
+            f"{each.psnr_y:.2f}",
+            f"{each.bicubic_psnr_y:.2f}",
+            f"{each.ssim_y:.4f}",
+            f"{each.bicubic_ssim_y:.4f}",
+        ]
+        if measured:
+            row += [
+                f"{value:.4f}" if value is not None else "-" for value in (each.perceptual, each.bicubic_perceptual)
+            ]
+        table.add_row(*row, f"{each.seconds_per_megapixel:.2f}")
+    return table
+
+
+def _print_json(events: Iterable[Any]) -> None:
+    plain: Callable[[Any], str] = str
+    for event in events:
+        line = json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}, default=plain)
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def _overrides(given: list[str]) -> tuple[tuple[str, str], ...]:
+    pairs = []
+    for text in given:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"“{text}” changes no field.", "Write it as --set psnr.steps=500.")
+        pairs.append((field.strip(), value.strip()))
+    return tuple(pairs)
+
+
+def _default_run(recipe: str) -> Path:
+    from core.paths import user_runs
+
+    return user_runs() / Path(recipe).stem
+
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+add_to(app)
 
 if __name__ == "__main__":
-    import argparse
-    import time
-
-    p = argparse.ArgumentParser()
-    p.add_argument("recipe")
-    p.add_argument("--data", type=Path, required=True)
-    p.add_argument("--val", type=Path)
-    p.add_argument("--run", type=Path, required=True)
-    p.add_argument("--resume", action="store_true")
-    p.add_argument("--set", action="append", default=[])
-    p.add_argument("--threads", type=int, default=0)
-    p.add_argument("--content", type=Path)
-    p.add_argument("--stop-after", type=int, default=0)
-    a = p.parse_args()
-    overrides = tuple(tuple(s.split("=", 1)) for s in a.set)
-    r = TrainRequest(
-        a.recipe,
-        a.data,
-        a.run,
-        a.resume,
-        a.val,
-        overrides,
-        threads=a.threads,
-        content_weights=a.content,
-        stop_after=a.stop_after,
-    )
-    for event in train(r, CancelToken()):
-        if isinstance(event, TrainingStep) and event.step % 25 and event.step > 20:
-            continue
-        print(time.strftime("%H:%M:%S"), event, flush=True)
+    app()

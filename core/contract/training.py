@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.contract.errors import UserError
+from core.contract.requests import Precision
 
 StageName = Literal["psnr", "gan"]
 
@@ -115,6 +116,8 @@ class EvaluateRequest:
     content_weights: Path | None = None
     """VGG features for the perceptual distance; None leaves it out unless torchvision's are already downloaded."""
     device: str = "auto"
+    precision: Precision = "auto"
+    """As in an `UpscaleRequest`; `fp32` for figures to be printed to more than two digits."""
     output: Path | None = None
     """Folder for the enlarged pictures; None keeps none."""
 

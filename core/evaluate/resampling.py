@@ -41,6 +41,13 @@ def to_uint8(picture: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
+def rgb8(pixels: np.ndarray) -> np.ndarray:
+    """Pixels of H x W x 1 or 3, uint8 or uint16, as H x W x 3 uint8: grey becomes RGB, 16 bits become 8."""
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    return np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else np.ascontiguousarray(pixels)
+
+
 def reduce_bicubic(picture: np.ndarray, scale: int) -> np.ndarray:
     """The LR picture of the benchmarks: H x W x C uint8 whose sides `scale` divides, to H/scale x W/scale x C uint8."""
     height, width = picture.shape[:2]

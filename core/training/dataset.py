@@ -15,13 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
 
-from core.contract.errors import UserError
+from core.evaluate.resampling import rgb8
+from core.images import load
 from core.training.degradation import DEGRADATIONS
 
-PIXEL_LIMIT = 400_000_000
-"""A training picture with more pixels is refused rather than decoded."""
 MARGIN = 4
 """LR pixels of HR around a crop that its reduction also sees, so that the crop's edge is as in the whole picture."""
 PICTURES_A_STEP = 1
@@ -52,18 +50,12 @@ class Batch:
 
 
 def decode(path: Path) -> np.ndarray:
-    """Decode a picture as H x W x 3 uint8 RGB, EXIF orientation applied, alpha dropped.
+    """Decode a picture as H x W x 3 uint8 RGB, upright, without alpha; grey becomes RGB, 16 bits become 8.
 
     Raises:
-        UserError: it cannot be read, or is larger than `PIXEL_LIMIT`.
+        UserError: it cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            if image.width * image.height > PIXEL_LIMIT:
-                raise UserError(f"{path.name} is {image.width} x {image.height} pixels.", "Train on smaller pictures.")
-            return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, MemoryError, EOFError) as error:
-        raise UserError(f"{path.name} cannot be read: {error}", "It is damaged, or no picture.") from error
+    return rgb8(load(path).pixels)
 
 
 class CropLoader:

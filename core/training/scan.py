@@ -33,9 +33,9 @@ from core.contract.training import (
 )
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
+from core.images import READABLE_SUFFIXES
 from core.training.dataset import Picture, decode
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".avif"})
 CACHE_FORMAT = 1
 """Rises when what is measured of a picture changes."""
 
@@ -171,7 +171,7 @@ def _look(
     """Facts of every picture in a folder, by name."""
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Choose a folder of pictures.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in READABLE_SUFFIXES and not p.name.startswith("."))
     looked: list[_Seen | PictureQuarantined] = []
     last = 0.0
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="scan") as pool:
@@ -243,7 +243,7 @@ def _paired(
     verdicts: list[PictureQuarantined | tuple[Picture, _Seen]], lr_folder: Path, scale: int
 ) -> list[PictureQuarantined | tuple[Picture, _Seen]]:
     """Find the LR picture of each HR picture, by name without suffix."""
-    small = {p.stem: p for p in sorted(lr_folder.iterdir()) if p.suffix.lower() in SUFFIXES}
+    small = {p.stem: p for p in sorted(lr_folder.iterdir()) if p.suffix.lower() in READABLE_SUFFIXES}
     paired: list[PictureQuarantined | tuple[Picture, _Seen]] = []
     for verdict in verdicts:
         if isinstance(verdict, PictureQuarantined):

@@ -1,0 +1,132 @@
+"""Measure a model as papers do: reduce HR pictures by bicubic, enlarge them again, compare, beside bicubic."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.events import Notice
+from core.contract.training import EvaluateRequest, PictureEvaluated, SetEvaluated
+from core.evaluate.metrics import psnr_y, ssim_y
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
+from core.images import READABLE_SUFFIXES, Picture, load, save
+from core.models.content import ContentNetwork, cached_content, content_from_file, perceptual_distance
+from core.upscale.engine import open_engine
+
+SMALLEST = 32
+"""Pixels: of a smaller side the border and SSIM's window leave nothing to measure."""
+
+
+def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureEvaluated | SetEvaluated | Notice]:
+    """Measure a model on one or several sets of HR pictures.
+
+    Yields:
+        A `PictureEvaluated` for each, a `Notice` for each that cannot be read, and a `SetEvaluated` after each set.
+
+    Raises:
+        UserError: the model or the content weights are unusable, or there are no pictures.
+        Cancelled: asked for.
+    """
+    sets = _sets(request.data)
+    engine = open_engine(request.model, request.device, request.precision)
+    content = _content(request)
+    if content is None:
+        yield Notice("No perceptual distance: that needs content weights (--content-weights, or torchvision's VGG19).")
+    else:
+        content = content.to(engine.device)
+    for name, files in sets.items():
+        done: list[PictureEvaluated] = []
+        pixels = 0
+        for path in files:
+            cancel.check()
+            try:
+                hr = rgb8(load(path).pixels)
+            except UserError as error:
+                yield Notice(f"{path.name} is left out: {error.message}")
+                continue
+            hr = crop_to_multiple(hr, engine.scale)
+            if min(hr.shape[:2]) < SMALLEST:
+                yield Notice(f"{path.name} is left out: {hr.shape[1]} x {hr.shape[0]} is too small to measure.")
+                continue
+            lr = reduce_bicubic(hr, engine.scale)
+            begin = time.perf_counter()
+            sr = engine.upscale(lr, cancel)
+            seconds = time.perf_counter() - begin
+            bicubic = enlarge_bicubic(lr, engine.scale)
+            pixels += sr.shape[0] * sr.shape[1]
+            event = PictureEvaluated(
+                path,
+                name,
+                psnr_y(hr, sr, engine.scale),
+                ssim_y(hr, sr, engine.scale),
+                psnr_y(hr, bicubic, engine.scale),
+                ssim_y(hr, bicubic, engine.scale),
+                _distance(content, hr, sr),
+                _distance(content, hr, bicubic),
+                seconds,
+            )
+            if request.output is not None:
+                folder = request.output / name
+                folder.mkdir(parents=True, exist_ok=True)
+                save(folder / f"{path.stem}.png", Picture(sr, None), "png")
+            done.append(event)
+            yield event
+        if done:
+            yield _means(name, done, pixels)
+
+
+def _means(name: str, done: list[PictureEvaluated], pixels: int) -> SetEvaluated:
+    def mean(field: str) -> float:
+        return float(np.mean([getattr(each, field) for each in done]))
+
+    measured = done[0].perceptual is not None
+    return SetEvaluated(
+        name,
+        len(done),
+        mean("psnr_y"),
+        mean("ssim_y"),
+        mean("bicubic_psnr_y"),
+        mean("bicubic_ssim_y"),
+        mean("perceptual") if measured else None,
+        mean("bicubic_perceptual") if measured else None,
+        sum(each.seconds for each in done) / pixels * 1e6,
+    )
+
+
+def _sets(data: Path) -> dict[str, list[Path]]:
+    if not data.is_dir():
+        raise UserError(f"There is no folder {data}.", "Choose a folder of HR pictures.")
+
+    def pictures(folder: Path) -> list[Path]:
+        return sorted(p for p in folder.iterdir() if p.suffix.lower() in READABLE_SUFFIXES and p.is_file())
+
+    folders = [data, *sorted(p for p in data.iterdir() if p.is_dir())]
+    sets = {folder.name or str(folder): files for folder in folders if (files := pictures(folder))}
+    if not sets:
+        raise UserError(f"{data} holds no pictures.", "Choose a folder of HR pictures.")
+    return sets
+
+
+def _content(request: EvaluateRequest) -> ContentNetwork | None:
+    if request.content_weights is not None:
+        return content_from_file(request.content_weights)
+    cached = cached_content("vgg19")
+    return content_from_file(cached) if cached.is_file() else None
+
+
+def _distance(content: ContentNetwork | None, first: np.ndarray, second: np.ndarray) -> float | None:
+    if content is None:
+        return None
+    device = content.mean.device
+
+    def tensor(picture: np.ndarray) -> Tensor:
+        return torch.from_numpy(picture).to(device).permute(2, 0, 1)[None].float() / 255
+
+    return perceptual_distance(content, tensor(first), tensor(second))
