@@ -28,7 +28,7 @@ def bleed_colour(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     result = pixels.copy()
     for channel in range(pixels.shape[2]):
         spread = _doubled(coarse[..., channel], alpha.shape)
-        result[..., channel][hidden] = np.rint(spread[hidden]).astype(pixels.dtype)
+        np.copyto(result[..., channel], np.rint(spread), where=hidden, casting="unsafe")
     return result
 
 
@@ -42,7 +42,7 @@ def _filled(weighted: np.ndarray, weight: np.ndarray) -> np.ndarray:
     coarse = _filled(np.stack(summed, axis=-1), _halved(weight))
     for channel in range(weighted.shape[2]):
         spread = _doubled(coarse[..., channel], weight.shape)
-        colour[..., channel][~seen] = spread[~seen]
+        np.copyto(colour[..., channel], spread, where=~seen)
     return colour
 
 

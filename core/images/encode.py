@@ -16,7 +16,7 @@ from core.images.colour import grey_to_srgb, is_grey_profile
 from core.images.decode import shown
 from core.images.directories import BadDirectoryError
 from core.images.formats import FORMATS, Format
-from core.images.metadata import edited_exif, edited_xmp, resolution_exif
+from core.images.metadata import edited_exif, edited_xmp, resolution_exif, without_orientation
 from core.images.picture import Metadata, Picture
 from core.images.png import encode_png
 from core.images.tiff import write_tiff
@@ -136,6 +136,9 @@ def _encode_with_pillow(
         # Neither has a field for dpi of its own.
         if exif is None and metadata.dpi:
             exif = resolution_exif(metadata.dpi)
+        if format == "avif" and exif:
+            # Pillow moves orientation into a field of AVIF's own, and rewrites all of EXIF where it finds one.
+            exif = without_orientation(exif)
         options |= _webp_options(quality) if format == "webp" else _avif_options(samples)
     if exif:
         options["exif"] = b"Exif\0\0" + exif
@@ -151,10 +154,11 @@ def _encode_with_pillow(
 
 def _webp_options(quality: int) -> dict[str, Any]:
     if quality < 100:
-        return {"method": 4}
-    # `exact` keeps the colours under transparent pixels; there `quality` is effort, and more of it gains 1 %.
+        return {"method": 2}
+    # `exact` keeps the colours under transparent pixels; `quality` is effort here, and more of it gains 1 %.
     return {"lossless": True, "exact": True, "quality": 50, "method": 2}
 
 
 def _avif_options(samples: np.ndarray) -> dict[str, Any]:
-    return {"subsampling": "4:0:0" if samples.shape[2] == 1 else "4:4:4", "speed": 7}
+    # Slower speeds than 8 take two to four times as long for 0.1 dB.
+    return {"subsampling": "4:0:0" if samples.shape[2] == 1 else "4:4:4", "speed": 8}

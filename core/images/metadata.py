@@ -96,9 +96,12 @@ def upright(metadata: Metadata, width: int, height: int) -> tuple[Metadata, tupl
     """What can be kept of a file's metadata once orientation is applied to its pixels, and what to tell the user.
 
     EXIF and XMP then agree with an upright picture of `width` x `height` pixels, EXIF's thumbnail is gone, and dpi is
-    taken from EXIF where the file gives none elsewhere.
+    taken from EXIF where the file gives none elsewhere, or the same less exactly.
     """
-    dpi = metadata.dpi or resolution(metadata.exif)
+    dpi, finer = metadata.dpi, resolution(metadata.exif)
+    # JPEG's own field knows whole numbers only.
+    if dpi is None or (finer and all(abs(a - b) <= 0.5 for a, b in zip(dpi, finer, strict=True))):
+        dpi = finer
     exif = metadata.exif
     notes: tuple[str, ...] = ()
     if exif is not None:
@@ -135,6 +138,22 @@ def edited_exif(exif: bytes, width: int, height: int, dpi: tuple[float, float] |
             _put_integer(block, reader, details, _PIXEL_WIDTH, LONG, width)
             _put_integer(block, reader, details, _PIXEL_HEIGHT, LONG, height)
     return bytes(_with_resolution(block, reader, directory, dpi) if dpi else block)
+
+
+def without_orientation(exif: bytes) -> bytes:
+    """The same EXIF with that tag cut out of its directory and nothing else moved.
+
+    Raises:
+        BadDirectoryError: it is no EXIF.
+    """
+    reader, directory = _opened(exif)
+    entry = directory.entries.get(ORIENTATION)
+    if entry is None:
+        return exif
+    block, end = bytearray(exif), directory.next_position + 4
+    block[entry.place : end] = block[entry.place + 12 : end] + bytes(12)
+    struct.pack_into(reader.order + "H", block, reader.first, (directory.next_position - reader.first - 2) // 12 - 1)
+    return bytes(block)
 
 
 def resolution_exif(dpi: tuple[float, float]) -> bytes:

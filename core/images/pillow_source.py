@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from dataclasses import replace
 from typing import Any, BinaryIO
 
@@ -16,6 +17,8 @@ from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, Refused, check_s
 
 # Once and for the whole process: Pillow's own limit stops at 179 megapixels, less than a phone's picture enlarged by 4.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+# EXIF is read by `metadata.py`; what Pillow thinks of it belongs into no one's terminal.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImagePlugin")
 
 # Only these are tried, whatever Pillow could open else: a stranger's PostScript would start an interpreter.
 _PLUGINS = {

@@ -112,7 +112,7 @@ class PngSource:
     def _read_resolution(self, data: bytes) -> None:
         across, down, unit = struct.unpack(">IIB", data)
         if unit == 1:
-            self._dpi = plausible_dpi(across * _METRES_PER_INCH, down * _METRES_PER_INCH)
+            self._dpi = plausible_dpi(_per_inch(across), _per_inch(down))
 
     def _read_profile(self, data: bytes) -> None:
         self._keep("icc", _inflated(data[data.index(b"\0") + 2 :]))
@@ -185,6 +185,12 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
     if metadata.xmp:
         remarks.append(_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp))
     return [encoded[:_AFTER_HEADER], *remarks, encoded[_AFTER_HEADER:]]
+
+
+def _per_inch(per_metre: int) -> float:
+    """Dots per inch of PNG's whole dots per metre: the whole number that was meant, where there is one."""
+    value = per_metre * _METRES_PER_INCH
+    return round(value) if round(round(value) / _METRES_PER_INCH) == per_metre else value
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

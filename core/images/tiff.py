@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,9 @@ from core.images.metadata import ORIENTATION, descriptive_tree, exif_of_tiff, re
 from core.images.picture import Decoded, Header, Metadata
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.refusal import MAX_METADATA_BYTES, Refused, camera_raw, check_size, damaged
+
+# What it complains about becomes a refusal here; only a log that somebody set up needs its own words.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
 _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339

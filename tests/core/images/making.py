@@ -1,0 +1,115 @@
+"""Pictures and files for these tests, made without the code under test."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+
+import numpy as np
+from PIL import Image, ImageCms
+
+XMP = (
+    b'<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    b'<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+    b'xmlns:dc="http://purl.org/dc/elements/1.1/" tiff:Orientation="6" tiff:ImageWidth="9999">'
+    b"<dc:creator>J\xc3\xb6rg</dc:creator></rdf:Description></rdf:RDF></x:xmpmeta>"
+    b'<?xpacket end="w"?>'
+)
+MAKER_NOTE = b"NOTE" + bytes(range(200))
+
+MAKE, MODEL, ARTIST, ORIENTATION = 0x010F, 0x0110, 0x013B, 0x0112
+EXIF_DIRECTORY, GPS_DIRECTORY, DATE_TAKEN, MAKER_NOTE_TAG = 0x8769, 0x8825, 0x9003, 0x927C
+PIXEL_WIDTH, PIXEL_HEIGHT = 0xA002, 0xA003
+
+
+def smooth(width: int, height: int, channels: int = 3, seed: int = 0, dtype: type = np.uint8) -> np.ndarray:
+    """H x W x C with soft blobs, which lossy formats keep well."""
+    rng = np.random.default_rng(seed)
+    planes = [
+        Image.fromarray(rng.uniform(40, 215, (4, 4)).astype(np.float32)).resize(
+            (width, height), Image.Resampling.BICUBIC
+        )
+        for _ in range(channels)
+    ]
+    stacked = np.clip(np.stack([np.asarray(plane) for plane in planes], axis=-1), 0, 255)
+    return np.rint(stacked * (np.iinfo(dtype).max / 255)).astype(dtype)
+
+
+def noise(width: int, height: int, channels: int, dtype: type, seed: int = 0) -> np.ndarray:
+    """H x W x C of all values."""
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, np.iinfo(dtype).max, (height, width, channels), dtype=dtype, endpoint=True)
+
+
+def exif(orientation: int = 1, order: str = "<", thumbnail: bytes = b"") -> bytes:
+    """EXIF of a camera, with GPS, a maker note, stale dimensions, and a thumbnail at the end."""
+    block = Image.Exif()
+    block.endian = order
+    block[MAKE], block[MODEL], block[ARTIST], block[ORIENTATION] = "Maker", "Model 1", "Ada Lovelace", orientation
+    block[EXIF_DIRECTORY] = {
+        DATE_TAKEN: "2024:05:06 07:08:09",
+        MAKER_NOTE_TAG: MAKER_NOTE,
+        PIXEL_WIDTH: 9999,
+        PIXEL_HEIGHT: 8888,
+    }
+    block[GPS_DIRECTORY] = {1: "N", 2: (48.0, 51.0, 24.0), 3: "E", 4: (2.0, 21.0, 3.0)}
+    data = bytearray(block.tobytes()[6:])
+    if thumbnail:
+        # A second directory behind the first, as cameras write it.
+        (first,) = struct.unpack_from(order + "I", data, 4)
+        (count,) = struct.unpack_from(order + "H", data, first)
+        data += b"\0" * (len(data) % 2)
+        second = len(data)
+        struct.pack_into(order + "I", data, first + 2 + 12 * count, second)
+        start = second + 2 + 24 + 4
+        data += struct.pack(order + "H", 2)
+        data += struct.pack(order + "HHII", 0x0201, 4, 1, start) + struct.pack(
+            order + "HHII", 0x0202, 4, 1, len(thumbnail)
+        )
+        data += bytes(4) + thumbnail
+    return bytes(data)
+
+
+def read_exif(block: bytes) -> Image.Exif:
+    """Parsed by Pillow."""
+    parsed = Image.Exif()
+    parsed.load(block)
+    return parsed
+
+
+def profile(name: str = "sRGB") -> bytes:
+    return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
+
+
+def grey_profile() -> bytes:
+    """A one-channel ICC profile with a linear curve (ICC.1:2001)."""
+    tags = {
+        b"kTRC": b"curv" + bytes(4) + struct.pack(">I", 0),
+        b"wtpt": b"XYZ " + bytes(4) + bytes.fromhex("0000f6d60001000000 00d32d".replace(" ", "")),
+    }
+    offset, table, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, data in tags.items():
+        table += name + struct.pack(">II", offset + len(body), len(data))
+        body += data
+    size = offset + len(body)
+    head = struct.pack(">I4sI4s4s4s12x4s", size, b"lcms", 0x02100000, b"mntr", b"GRAY", b"XYZ ", b"acsp")
+    head = head.ljust(68, b"\0") + bytes.fromhex("0000f6d6000100000000d32d")
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + body
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: bytes, extra: bytes = b"") -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    body = chunk(b"IHDR", header) + extra + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def encoded(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()

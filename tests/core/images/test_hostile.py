@@ -1,0 +1,297 @@
+"""Files from strangers: every one is a picture, or a `UserError` that names it."""
+
+import errno
+import os
+import random
+import shutil
+import struct
+import sys
+import tracemalloc
+import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.contract.errors import UserError
+from core.images import FORMATS, MAX_PIXELS, Metadata, Picture, load, probe, save, thumbnail
+
+from . import making
+
+READERS = (load, probe, lambda path: thumbnail(path, 16))
+
+
+def refusal(path, *, readers=READERS):
+    """What all of these say, which must name the file and advise."""
+    for reader in readers:
+        with pytest.raises(UserError) as caught:
+            reader(path)
+        assert f"“{path.name}”" in caught.value.message
+        assert caught.value.hint
+    return caught.value.message
+
+
+def write(path, content):
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"\x89PNG\r\n\x1a\n", "damaged"),
+        (b"\xff\xd8\xff", "damaged"),
+        (b"GIF89a", "damaged"),
+        (b"II*\0", "damaged"),
+        (b"BM", "damaged"),
+        (b"BMW is a maker of cars.", "damaged"),
+        (b"RIFF\x10\0\0\0WEBPVP8 ", "damaged"),
+        (b"\0\0\0\x20ftypavif\0\0\0\0avifmif1miaf", "damaged"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0heicmif1", "damaged"),
+        (b"%PDF-1.7\n", "PDF"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"Dear diary, today I renamed this to photo.png", "not a picture"),
+        (b"\0" * 4096, "not a picture"),
+    ],
+)
+def test_what_is_no_picture(tmp_path, content, words):
+    assert words in refusal(write(tmp_path / "a.png", content))
+
+
+def test_random_bytes_and_archives(tmp_path):
+    for seed in range(20):
+        refusal(write(tmp_path / f"{seed}.jpg", random.Random(seed).randbytes(5000)))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", "text")
+    shutil.copy(tmp_path / "a.zip", tmp_path / "a.webp")
+    assert "ZIP" in refusal(tmp_path / "a.webp")
+
+
+def test_what_is_no_file(tmp_path):
+    assert "does not exist" in refusal(tmp_path / "nowhere.png")
+    (tmp_path / "folder.png").mkdir()
+    assert "folder" in refusal(tmp_path / "folder.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "link.png")
+    refusal(tmp_path / "link.png")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
+def test_pipes_and_devices_are_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "ordinary" in refusal(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    assert "ordinary" in refusal(tmp_path / "zero.png")
+
+
+def test_no_permission_and_a_failing_disk(tmp_path, monkeypatch):
+    path = write(tmp_path / "a.png", making.png(1, 1, 8, 0, b"\0\0"))
+    for number, words in ((errno.EACCES, "may not be read"), (errno.EIO, os.strerror(errno.EIO))):
+
+        def fail(self, *arguments, number=number, **options):
+            raise OSError(number, os.strerror(number), str(self))
+
+        monkeypatch.setattr(Path, "open", fail)
+        assert words in refusal(path)
+
+
+def kinds():
+    photo = Image.fromarray(making.smooth(40, 33))
+    rgb, deep = making.smooth(40, 33), making.smooth(40, 33, dtype=np.uint16)
+    alpha = making.smooth(40, 33, 1)[..., 0]
+    return {
+        "png": ("png", Picture(rgb, alpha)),
+        "png16": ("png", Picture(deep, None)),
+        "jpeg": ("jpeg", Picture(rgb, None)),
+        "webp": ("webp", Picture(rgb, alpha)),
+        "tiff": ("tiff", Picture(rgb, None, Metadata(exif=making.exif()))),
+        "tiff16": ("tiff", Picture(deep, None)),
+        "avif": ("avif", Picture(rgb, None)),
+        "gif": making.encoded(photo.quantize(32), "GIF"),
+        "bmp": making.encoded(photo, "BMP"),
+        "progressive": making.encoded(photo, "JPEG", progressive=True),
+        "cmyk": making.encoded(photo.convert("CMYK"), "JPEG"),
+        "lzw": making.encoded(photo, "TIFF", compression="tiff_lzw"),
+        "fax": making.encoded(photo.convert("1"), "TIFF", compression="group4"),
+    }
+
+
+@pytest.fixture(params=sorted(kinds()))
+def content(request, tmp_path):
+    kind = kinds()[request.param]
+    if isinstance(kind, bytes):
+        return kind
+    save(tmp_path / "whole", kind[1], kind[0], 90)
+    return (tmp_path / "whole").read_bytes()
+
+
+def test_a_cut_off_file_is_refused_and_never_padded(tmp_path, content):
+    whole = load(write(tmp_path / "a", content))
+    refused = 0
+    for end in {*range(0, len(content), max(1, len(content) // 60)), *range(len(content) - 20, len(content))}:
+        write(tmp_path / "a", content[:end])
+        try:
+            picture = load(tmp_path / "a")
+        except UserError:
+            refused += 1
+        else:
+            # Some formats end with bytes that the pixels do not need.
+            np.testing.assert_array_equal(picture.pixels, whole.pixels)
+    assert refused > 50
+
+
+def test_flipped_bits_never_escape_as_anything_but_a_user_error(tmp_path, content):
+    rng = random.Random(len(content))
+    for _ in range(40):
+        broken = bytearray(content)
+        for _ in range(rng.choice([1, 8])):
+            broken[rng.randrange(len(broken))] ^= 1 << rng.randrange(8)
+        write(tmp_path / "a", bytes(broken))
+        for reader in READERS:
+            with suppress(UserError):
+                reader(tmp_path / "a")
+
+
+def bombs():
+    side = 60_000
+    yield "png", making.png(side, side, 8, 2, b"\0")
+    yield "png16", making.png(side, side, 16, 6, b"\0")
+    yield (
+        "bmp",
+        b"BM"
+        + struct.pack("<IHHI", 1000, 0, 0, 54)
+        + struct.pack("<IiiHHIIiiII", 40, side, side, 1, 24, 0, 0, 0, 0, 0, 0)
+        + bytes(1000),
+    )
+    yield (
+        "gif",
+        b"GIF89a"
+        + struct.pack("<HHBBB", side, side, 0, 0, 0)
+        + b",\0\0\0\0"
+        + struct.pack("<HHB", side, side, 0)
+        + b"\2\1\0\0;",
+    )
+    for name, bits, order in (("tiff", 8, "<"), ("tiff16", 16, ">"), ("tiff1", 1, "<")):
+        entries = [(256, side), (257, side), (258, bits), (259, 1), (262, 1), (277, 1), (278, side)]
+        table = b"".join(
+            struct.pack(order + "HHI", code, 4, 1) + struct.pack(order + "I", value) for code, value in entries
+        )
+        start = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", 8)
+        strips = struct.pack(order + "HHII", 273, 4, 1, 8) + struct.pack(order + "HHII", 279, 4, 1, 8)
+        yield name, start + struct.pack(order + "H", len(entries) + 2) + table + strips + bytes(4)
+    jpeg = bytearray(making.encoded(Image.new("L", (8, 8)), "JPEG"))
+    frame = jpeg.index(b"\xff\xc0")
+    jpeg[frame + 5 : frame + 9] = struct.pack(">HH", side, side)
+    yield "jpeg", bytes(jpeg)
+    avif = bytearray(making.encoded(Image.new("RGB", (8, 8)), "AVIF"))
+    extents = avif.index(b"ispe")
+    avif[extents + 8 : extents + 16] = struct.pack(">II", side, side)
+    yield "avif", bytes(avif)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in bombs()])
+def test_bombs_are_refused_by_their_header(tmp_path, name):
+    path = write(tmp_path / "bomb", dict(bombs())[name])
+    tracemalloc.start()
+    try:
+        message = refusal(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
+    # libavif refuses it before anyone can tell the size.
+    assert "pixels" in message or name == "avif"
+
+
+def test_the_limit_itself():
+    from core.images.refusal import Refused, check_size
+
+    check_size(MAX_PIXELS, 1)
+    for size in ((MAX_PIXELS + 1, 1), (0, 5), (5, 0)):
+        with pytest.raises(Refused):
+            check_size(*size)
+
+
+@pytest.mark.parametrize("kind", [b"iCCP", b"zTXt", b"iTXt"])
+def test_remarks_that_explode_are_left_out(tmp_path, kind):
+    packed = zlib.compress(bytes(200_000_000), 9)
+    head = {
+        b"iCCP": b"profile\0\0",
+        b"zTXt": b"Raw profile type exif\0\0",
+        b"iTXt": b"XML:com.adobe.xmp\0\1\0\0\0",
+    }[kind]
+    path = write(tmp_path / "a.png", making.png(1, 1, 8, 0, b"\0\7", extra=making.chunk(kind, head + packed)))
+    tracemalloc.start()
+    try:
+        picture = load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 100_000_000
+    assert picture.pixels.tolist() == [[[7]]]
+    assert picture.metadata == Metadata()
+
+
+def test_thousands_of_tags_that_share_their_value_take_no_memory(tmp_path):
+    value = bytes(1 << 20)
+    table = b"".join(struct.pack("<HHII", code, 7, len(value), 64_000) for code in range(1000, 5000))
+    details = struct.pack("<H", 4000) + table + bytes(4)
+    entries = [(256, 3, 1), (257, 3, 1), (258, 3, 8), (262, 3, 1), (273, 4, 8), (279, 4, 1), (0x8769, 4, 200)]
+    first = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", code, kind, 1, v) for code, kind, v in entries
+    )
+    content = (b"II*\0\x10\0\0\0" + bytes(8) + first + bytes(4)).ljust(200, b"\0") + details
+    path = write(tmp_path / "a.tif", content.ljust(64_000, b"\0") + value)
+    tracemalloc.start()
+    try:
+        load(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 300_000_000
+
+
+NAMES = [
+    "two\nlines.png",
+    "\t\x1b[31mred.png",
+    "🐈‍⬛ 猫 ñ.png",
+    "a" * 246 + ".png",
+    " .png",
+    "-rf.png",
+    "con.png",
+    "%s{}.png",
+]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows allows few of them")
+@pytest.mark.parametrize("name", NAMES)
+def test_strange_names(tmp_path, name):
+    picture = Picture(making.noise(5, 4, 3, np.uint8), None)
+    save(tmp_path / name, picture, "png")
+    np.testing.assert_array_equal(load(tmp_path / name).pixels, picture.pixels)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    with pytest.raises(UserError) as caught:
+        load(tmp_path / "gone" / name)
+    assert caught.value.message.isprintable()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.parametrize("format", [row.key for row in FORMATS.values() if row.can_write])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_full_disk_says_so_and_leaves_the_old_file(tmp_path, monkeypatch, format, dtype):
+    (tmp_path / "a").write_bytes(b"the old one")
+    monkeypatch.setattr("core.atomic.secrets.token_hex", lambda _count: "full")
+    (tmp_path / ".srgan-full.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left") as caught:
+        save(tmp_path / "a", Picture(making.noise(64, 64, 3, dtype), None, Metadata(exif=making.exif())), format)
+    assert caught.value.errno == errno.ENOSPC
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"the old one"
+
+
+def test_a_folder_that_is_gone_is_a_system_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        save(tmp_path / "gone" / "a.png", Picture(np.zeros((1, 1, 3), np.uint8), None), "png")

@@ -1,0 +1,377 @@
+"""Every kind of file that people have."""
+
+import io
+import struct
+
+import numpy as np
+import pillow_heif
+import pytest
+import tifffile
+from PIL import Image, ImageCms
+from skimage import data
+
+from core.contract.errors import UserError
+from core.images import Metadata, Picture, load, probe, save, thumbnail
+
+from . import making
+
+
+def write(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def assert_probe_agrees(path):
+    picture, header = load(path), probe(path)
+    assert (header.width, header.height, header.format) == (picture.width, picture.height, picture.format)
+    assert header.alpha == (picture.alpha is not None)
+    assert header.sixteen_bit == (picture.pixels.dtype == np.uint16)
+    return picture
+
+
+# PNG
+
+
+def test_palette_png(tmp_path):
+    palette = making.chunk(b"PLTE", bytes([10, 20, 30, 40, 50, 60]))
+    opaque = assert_probe_agrees(write(tmp_path / "a.png", making.png(2, 1, 1, 3, b"\0\x40", palette)))
+    assert opaque.pixels.tolist() == [[[10, 20, 30], [40, 50, 60]]]
+    veil = palette + making.chunk(b"tRNS", bytes([0]))
+    clear = assert_probe_agrees(write(tmp_path / "b.png", making.png(2, 1, 1, 3, b"\0\x40", veil)))
+    assert clear.pixels.tolist() == opaque.pixels.tolist()
+    assert clear.alpha.tolist() == [[0, 255]]
+
+
+@pytest.mark.parametrize(
+    ("depth", "colour", "row", "pixels"),
+    [
+        (1, 0, b"\x40", [0, 255]),
+        (2, 0, b"\x70", [85, 255]),
+        (4, 0, b"\x3f", [51, 255]),
+        (16, 0, b"\1\2\3\4", [0x0102, 0x0304]),
+    ],
+)
+def test_grey_png_of_every_depth(tmp_path, depth, colour, row, pixels):
+    picture = assert_probe_agrees(write(tmp_path / "a.png", making.png(2, 1, depth, colour, b"\0" + row)))
+    assert picture.pixels[..., 0].tolist() == [pixels]
+    assert picture.pixels.dtype == (np.uint16 if depth == 16 else np.uint8)
+
+
+def test_transparent_colours_of_sixteen_bit_png(tmp_path):
+    grey = making.chunk(b"tRNS", b"\1\2")
+    picture = assert_probe_agrees(write(tmp_path / "a.png", making.png(2, 1, 16, 0, b"\0\1\2\3\4", grey)))
+    assert picture.alpha.tolist() == [[0, 65535]]
+    rgb = making.chunk(b"tRNS", b"\1\2\1\2\1\2")
+    picture = assert_probe_agrees(write(tmp_path / "b.png", making.png(1, 1, 16, 2, b"\0" + b"\1\2" * 3, rgb)))
+    assert (picture.pixels.tolist(), picture.alpha.tolist()) == ([[[258] * 3]], [[0]])
+
+
+def test_animated_png_gives_its_first_frame(tmp_path):
+    frames = [Image.new("RGB", (5, 4), colour) for colour in ("red", "blue", "lime")]
+    frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
+    picture = assert_probe_agrees(tmp_path / "a.png")
+    assert picture.pixels[0, 0].tolist() == [255, 0, 0]
+    assert probe(tmp_path / "a.png").frames == 3
+    assert any("first of its 3 frames" in note for note in picture.notes)
+
+
+# JPEG and colour
+
+
+def test_grey_and_progressive_jpeg(tmp_path):
+    photo = Image.fromarray(data.astronaut()[:64, :64])
+    photo.save(tmp_path / "a.jpg", quality=98, subsampling=0)
+    photo.save(tmp_path / "b.jpg", quality=98, subsampling=0, progressive=True)
+    np.testing.assert_array_equal(load(tmp_path / "a.jpg").pixels, load(tmp_path / "b.jpg").pixels)
+    photo.convert("L").save(tmp_path / "c.jpg")
+    assert assert_probe_agrees(tmp_path / "c.jpg").pixels.shape == (64, 64, 1)
+
+
+def test_cmyk_jpeg_without_profile(tmp_path):
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=100)
+    picture = assert_probe_agrees(tmp_path / "a.jpg")
+    red, green, blue = picture.pixels[4, 4].astype(int)
+    assert red > 240
+    assert green < 15
+    assert blue < 15
+    assert any("CMYK" in note for note in picture.notes)
+    assert ImageCms.ImageCmsProfile(io.BytesIO(picture.metadata.icc)).profile.xcolor_space == "RGB "
+
+
+def test_cmyk_with_a_broken_profile_is_still_read(tmp_path):
+    Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "a.jpg", icc_profile=b"no profile at all" * 20)
+    picture = load(tmp_path / "a.jpg")
+    assert "without a profile" in picture.notes[0]
+    assert picture.metadata.icc != b"no profile at all" * 20
+
+
+def test_cmyk_goes_through_its_own_profile(tmp_path):
+    profile = cmyk_profile(paper=110)
+    Image.new("CMYK", (8, 8), (255, 0, 0, 0)).save(tmp_path / "a.tif", compression="tiff_lzw", icc_profile=profile)
+    picture = assert_probe_agrees(tmp_path / "a.tif")
+    assert "own profile" in picture.notes[0]
+    # The made-up profile calls this ink a grey, which without it would be cyan.
+    assert 80 < picture.pixels.min() <= picture.pixels.max() < 150
+    assert picture.metadata.icc != profile
+
+
+def cmyk_profile(paper):
+    """An ICC output profile (ICC.1:2001, lut8) in which only the black ink counts: L from `paper` (of 255) to 0."""
+    table = bytes([paper, 128, 128, 0, 128, 128]) * 8
+    lut = b"mft1" + bytes(4) + bytes([4, 3, 2, 0])
+    lut += struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    lut += bytes(range(256)) * 4 + table + bytes(range(256)) * 3
+    white = b"XYZ " + bytes(4) + bytes.fromhex("0000f6d6000100000000d32d")
+    tags = [(b"A2B0", lut), (b"A2B1", lut), (b"wtpt", white)]
+    offset, entries, body = 128 + 4 + 12 * len(tags), b"", b""
+    for name, content in tags:
+        content += bytes(-len(content) % 4)
+        entries += name + struct.pack(">II", offset + len(body), len(content))
+        body += content
+    head = struct.pack(">I4sI4s4s4s12x4s", offset + len(body), b"lcms", 0x02100000, b"prtr", b"CMYK", b"Lab ", b"acsp")
+    head = head.ljust(68, b"\0") + bytes.fromhex("0000f6d6000100000000d32d")
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags)) + entries + body
+
+
+def test_lab_tiff_of_both_depths(tmp_path):
+    lab = ImageCms.createProfile("LAB")
+    srgb = ImageCms.createProfile("sRGB")
+    wanted = making.smooth(24, 16)
+    image = ImageCms.profileToProfile(Image.fromarray(wanted), srgb, lab, outputMode="LAB")
+    image.save(tmp_path / "eight.tif")
+    eight = assert_probe_agrees(tmp_path / "eight.tif")
+    assert np.abs(eight.pixels.astype(int) - wanted).mean() < 4
+    values = np.frombuffer(image.tobytes("raw", "LAB"), np.uint8).reshape(16, 24, 3).astype(np.uint16) * 256
+    tifffile.imwrite(tmp_path / "deep.tif", values, photometric="cielab")
+    deep = assert_probe_agrees(tmp_path / "deep.tif")
+    np.testing.assert_array_equal(deep.pixels, eight.pixels)
+
+
+# TIFF
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"byteorder": ">"},
+        {"compression": "lzw", "predictor": True},
+        {"compression": "zlib", "predictor": True, "tile": (16, 16)},
+        {"planarconfig": "separate"},
+        {"bigtiff": True, "compression": "zstd"},
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiff_numbers(tmp_path, channels, alpha, options, dtype):
+    samples = making.noise(21, 17, channels + alpha, dtype)
+    stored = samples[..., 0] if samples.shape[2] == 1 else samples
+    if samples.shape[2] == 1:
+        options = {key: value for key, value in options.items() if key != "planarconfig"}
+    elif options.get("planarconfig"):
+        stored = np.moveaxis(samples, 2, 0)
+    else:
+        options = options | {"planarconfig": "contig"}
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        stored,
+        photometric="rgb" if channels == 3 else "minisblack",
+        extrasamples=["unassalpha"] if alpha else None,
+        **options,
+    )
+    picture = assert_probe_agrees(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.pixels, samples[..., :channels])
+    assert picture.pixels.dtype == dtype
+    if alpha:
+        np.testing.assert_array_equal(picture.alpha, samples[..., channels])
+
+
+def test_white_is_zero(tmp_path):
+    for dtype in (np.uint8, np.uint16):
+        values = making.noise(6, 5, 1, dtype)[..., 0]
+        tifffile.imwrite(tmp_path / "a.tif", values, photometric="miniswhite")
+        np.testing.assert_array_equal(load(tmp_path / "a.tif").pixels[..., 0], np.iinfo(dtype).max - values)
+
+
+def test_one_bit_and_fax(tmp_path):
+    dots = making.noise(33, 9, 1, np.uint8)[..., 0] > 127
+    for compression in (None, "group4"):
+        Image.fromarray(dots).save(tmp_path / "a.tif", compression=compression)
+        picture = assert_probe_agrees(tmp_path / "a.tif")
+        np.testing.assert_array_equal(picture.pixels[..., 0], dots * np.uint8(255))
+
+
+def test_premultiplied_alpha_is_divided_out(tmp_path):
+    samples = np.array([[[20_000, 10_000, 0, 40_000], [7, 7, 7, 0]]], np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", planarconfig="contig", extrasamples=["assocalpha"])
+    picture = load(tmp_path / "a.tif")
+    np.testing.assert_allclose(picture.pixels[0, 0], [32768, 16384, 0], atol=1)
+    assert picture.alpha.tolist() == [[40_000, 0]]
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "words"),
+    [
+        (np.array([[0.0, 0.5, 1.0]], np.float32), [0, 32768, 65535], "floating-point"),
+        (np.array([[0.0, 0.25, 1.0]], np.float16), [0, 16384, 65535], "floating-point"),
+        (np.array([[-1.0, 0.0, 3.0]], np.float64), [0, 16384, 65535], "from -1 to 3"),
+        (np.array([[np.nan, 0.0, np.inf, 1.0]], np.float32), [0, 0, 65535, 65535], "floating-point"),
+        (np.array([[7, 1 << 31, (1 << 32) - 1]], np.uint32), [0, 32768, 65535], "from 7"),
+        (np.array([[-32768, 0, 32767]], np.int16), [0, 32768, 65535], "from -32768"),
+        (np.array([[5.0, 5.0]], np.float32), [0, 0], "from 5 to 5"),
+    ],
+)
+def test_numbers_that_are_no_picture_values_become_sixteen_bit(tmp_path, values, expected, words):
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack")
+    picture = assert_probe_agrees(tmp_path / "a.tif")
+    np.testing.assert_allclose(picture.pixels[0, :, 0], expected, atol=1)
+    assert picture.pixels.dtype == np.uint16
+    assert words in picture.notes[0]
+
+
+def test_twelve_bits_fill_sixteen(tmp_path):
+    # Two 12-bit values, packed by hand: 0xFFF and 0x800.
+    entries = [
+        (256, 3, 2),
+        (257, 3, 1),
+        (258, 3, 12),
+        (259, 3, 1),
+        (262, 3, 1),
+        (273, 4, 8),
+        (277, 3, 1),
+        (278, 3, 1),
+        (279, 4, 3),
+    ]
+    table = b"".join(struct.pack("<HHII", code, kind, 1, value) for code, kind, value in entries)
+    content = b"II*\0" + struct.pack("<I", 12) + b"\xff\xf8\x00\0" + struct.pack("<H", len(entries)) + table + bytes(4)
+    picture = assert_probe_agrees(write(tmp_path / "a.tif", content))
+    assert picture.pixels[..., 0].tolist() == [[65535, round(0x800 * 65535 / 4095)]]
+
+
+def test_pages(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for value in range(3):
+            writer.write(np.full((4, 5), value * 40, np.uint8), photometric="minisblack")
+    picture = assert_probe_agrees(tmp_path / "a.tif")
+    assert picture.pixels.max() == 0
+    assert any("first of its 3 pages" in note for note in picture.notes)
+
+
+def test_palette_cmyk_and_jpeg_in_tiff(tmp_path):
+    photo = Image.fromarray(making.smooth(32, 24))
+    photo.quantize(16).save(tmp_path / "a.tif")
+    assert np.abs(assert_probe_agrees(tmp_path / "a.tif").pixels.astype(int) - np.asarray(photo)).mean() < 20
+    photo.save(tmp_path / "b.tif", compression="jpeg", quality=95)
+    assert np.abs(assert_probe_agrees(tmp_path / "b.tif").pixels.astype(int) - np.asarray(photo)).mean() < 8
+
+
+def test_camera_raw_files_are_not_taken_for_their_previews(tmp_path):
+    preview = making.smooth(16, 12)
+    tifffile.imwrite(tmp_path / "a.dng", preview, photometric="rgb", extratags=[(50706, 1, 4, b"\1\4\0\0", True)])
+    with pytest.raises(UserError, match="raw"):
+        load(tmp_path / "a.dng")
+
+
+# GIF, BMP, WebP, AVIF, HEIC
+
+
+def test_gif(tmp_path):
+    frames = [Image.new("P", (6, 5), index) for index in (0, 1)]
+    for frame in frames:
+        frame.putpalette([255, 0, 0, 0, 0, 255, 9, 9, 9])
+    frames[0].putpixel((1, 0), 2)
+    frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:], transparency=2)
+    picture = assert_probe_agrees(tmp_path / "a.gif")
+    assert picture.pixels[4, 4].tolist() == [255, 0, 0]
+    assert (picture.alpha[0, 1], picture.alpha[0, 0]) == (0, 255)
+    assert any("first of its 2 frames" in note for note in picture.notes)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_bmp(tmp_path, mode):
+    image = Image.fromarray(making.smooth(13, 7, 4)).convert(mode)
+    image.save(tmp_path / "a.bmp", dpi=(200, 100))
+    picture = assert_probe_agrees(tmp_path / "a.bmp")
+    np.testing.assert_array_equal(picture.pixels.squeeze(), np.asarray(image.convert("L" if mode in "1L" else "RGB")))
+    assert picture.metadata.dpi == pytest.approx((200, 100), abs=0.02)
+
+
+@pytest.mark.parametrize("format", ["WEBP", "AVIF"])
+def test_animations(tmp_path, format):
+    frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
+    frames[0].save(tmp_path / "a", format, save_all=True, append_images=frames[1:], duration=50)
+    picture = assert_probe_agrees(tmp_path / "a")
+    assert picture.pixels[8, 8, 0] > 200
+    assert any("2 frames" in note for note in picture.notes)
+
+
+def test_deep_avif_says_what_it_lost(tmp_path):
+    import imagecodecs
+
+    deep = imagecodecs.avif_encode(making.smooth(16, 16, dtype=np.uint16) >> 6, level=90, bitspersample=10)
+    picture = assert_probe_agrees(write(tmp_path / "a.avif", bytes(deep)))
+    assert any("10 or 12 bits" in note for note in picture.notes)
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_heic(tmp_path, alpha):
+    wanted = making.smooth(64, 48, 4 if alpha else 3)
+    image = Image.fromarray(wanted)
+    block = b"Exif\0\0" + making.exif(6)
+    pillow_heif.from_pillow(image).save(tmp_path / "a.heic", quality=95, exif=block, icc_profile=making.profile())
+    picture = assert_probe_agrees(tmp_path / "a.heic")
+    expected = np.rot90(wanted, -1) if picture.width == 48 else wanted
+    assert np.abs(picture.pixels.astype(int) - expected[..., :3]).mean() < 6
+    exif = making.read_exif(picture.metadata.exif)
+    assert exif[making.ARTIST] == "Ada Lovelace"
+    assert exif[making.ORIENTATION] == 1
+
+
+def test_heic_without_its_package_says_what_to_install(tmp_path, monkeypatch):
+    pillow_heif.from_pillow(Image.fromarray(making.smooth(32, 32))).save(tmp_path / "a.heic")
+    monkeypatch.setitem(__import__("sys").modules, "pillow_heif", None)
+    with pytest.raises(UserError, match="pillow-heif"):
+        load(tmp_path / "a.heic")
+
+
+# Names and content
+
+
+def test_content_counts_and_not_the_name(tmp_path):
+    content = making.encoded(Image.fromarray(making.smooth(8, 8)), "JPEG")
+    picture = load(write(tmp_path / "a.png", content))
+    assert picture.format == probe(tmp_path / "a.png").format == "jpeg"
+    assert picture.notes == ("Its name says PNG, but it holds JPEG.",)
+
+
+# Thumbnails
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.webp"])
+def test_thumbnails_fit_and_keep_the_aspect(tmp_path, name):
+    photo = data.astronaut()[:300, :500]
+    Image.fromarray(photo).save(tmp_path / name)
+    small = thumbnail(tmp_path / name, 100)
+    assert small.shape == (60, 100, 4)
+    assert small.dtype == np.uint8
+    assert (small[..., 3] == 255).all()
+    wanted = np.asarray(Image.fromarray(photo).resize((100, 60), Image.Resampling.BICUBIC))
+    assert np.abs(small[..., :3].astype(int) - wanted).mean() < 8
+
+
+def test_thumbnails_of_deep_and_transparent_pictures(tmp_path):
+    pixels = np.full((40, 40, 3), 65535, np.uint16)
+    alpha = np.zeros((40, 40), np.uint16)
+    alpha[:, 20:] = 65535
+    pixels[:, :20] = 0
+    save(tmp_path / "a.png", Picture(pixels, alpha, Metadata()), "png")
+    small = thumbnail(tmp_path / "a.png", 10)
+    assert small.shape == (10, 10, 4)
+    # No dark fringe from the black under transparent pixels.
+    assert small[..., :3][small[..., 3] > 0].min() == 255
+
+
+def test_small_pictures_stay_small(tmp_path):
+    save(tmp_path / "a.png", Picture(np.zeros((1, 3, 1), np.uint8), None), "png")
+    assert thumbnail(tmp_path / "a.png", 100).shape == (1, 3, 4)
