@@ -99,8 +99,8 @@ def prepare_command(
 
 
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")] = "default",
-    data: Annotated[Path, typer.Option(help="Folder of HR pictures, or with hr_images and lr_images.")] = Path(),
+    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")],
+    data: Annotated[Path, typer.Option(help="Folder of HR pictures, or with hr_images and lr_images.")],
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run; else runs/<recipe> in the user's folder.")
     ] = None,

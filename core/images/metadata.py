@@ -187,7 +187,7 @@ _XMP_NUMBERS = {
     "exif:PixelXDimension": 0,
     "exif:PixelYDimension": 1,
 }
-_XMP_THUMBNAILS = re.compile(rb"<(xmp|xap):Thumbnails\b.*?</\1:Thumbnails>", re.DOTALL)
+_XMP_THUMBNAILS = ((b"<xmp:Thumbnails", b"</xmp:Thumbnails>"), (b"<xap:Thumbnails", b"</xap:Thumbnails>"))
 
 
 def edited_xmp(xmp: bytes, width: int, height: int) -> bytes:
@@ -197,7 +197,18 @@ def edited_xmp(xmp: bytes, width: int, height: int) -> bytes:
         tag = re.escape(name.encode())
         xmp = re.sub(rb"(\b" + tag + rb"\s*=\s*[\"'])\s*\d+\s*(?=[\"'])", rb"\g<1>" + value, xmp)
         xmp = re.sub(rb"(<" + tag + rb"\s*>)\s*\d+\s*(?=</)", rb"\g<1>" + value, xmp)
-    return _XMP_THUMBNAILS.sub(b"", xmp)
+    for begin, end in _XMP_THUMBNAILS:
+        xmp = _without(xmp, begin, end)
+    return xmp
+
+
+def _without(text: bytes, begin: bytes, end: bytes) -> bytes:
+    """What lies outside of `begin` ... `end`; a regular expression could be made to search for hours."""
+    kept, position = [], 0
+    while (start := text.find(begin, position)) >= 0 and (stop := text.find(end, start)) >= 0:
+        kept.append(text[position:start])
+        position = stop + len(end)
+    return b"".join(kept) + text[position:]
 
 
 def _opened(exif: bytes | None) -> tuple[TagReader, Directory]:

@@ -42,9 +42,9 @@ class PillowSource:
 
     def __init__(self, file: BinaryIO, key: str) -> None:
         self._key = key
-        self._deep = key == "avif" and _is_deep_avif(file)
         self.image = open_with_pillow(file, key)
         info = self.image.info
+        self._deep = _is_deep_avif(file) if key == "avif" else info.get("bit_depth", 8) > 8
         exif = _limited(info.get("exif"))
         xmp = info.get("xmp")
         metadata = Metadata(

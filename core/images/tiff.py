@@ -22,8 +22,9 @@ from core.images.refusal import MAX_METADATA_BYTES, Refused, camera_raw, check_s
 # What it complains about becomes a refusal here; only a log that somebody set up needs its own words.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-_SUBFILE, _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 254, 256, 257, 258, 262
+_SUBFILE, _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
+_TILE_WIDTH, _TILE_HEIGHT, _IMAGE_DEPTH, _TILE_DEPTH = 322, 323, 32997, 32998
 _SEGMENTS = ((273, 279), (324, 325))
 """Offsets and byte counts, of strips and of tiles."""
 _SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
@@ -34,6 +35,11 @@ _PREMULTIPLIED, _STRAIGHT = 1, 2
 _UNSIGNED = 1
 _REDUCED = 1
 _MAX_SAMPLES = 16
+_MAX_TILE_PIXELS = 1 << 24
+_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
+_BOUNDED = frozenset({_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD})
+"""Compressions that are told how much to give at most. The others hold whole pictures (JPEG, JPEG 2000, WebP), whose own
+size nobody has checked; libtiff checks those that it knows."""
 _MAX_PAGES = 100_000
 
 
@@ -110,15 +116,21 @@ class TiffSource:
         self._sample_format = reader.integer(directory, _SAMPLE_FORMAT, _UNSIGNED)
         self._photometric = reader.integer(directory, _PHOTOMETRIC, _RGB if samples >= 3 else _BLACK_IS_ZERO)
         channels = _CHANNELS.get(self._photometric, 0)
-        self._is_numeric = 0 < channels <= samples and len(depths) == 1 and self._bits >= 8
-        self._is_deep_lab = self._photometric == _CIELAB and self._bits == 16 and samples == 3
-        self._extra = samples - channels
+        is_bounded = reader.integer(directory, _COMPRESSION, _NONE) in _BOUNDED
+        self._is_numeric = is_bounded and 0 < channels <= samples and len(depths) == 1 and self._bits >= 8
+        self._is_deep_lab = is_bounded and self._photometric == _CIELAB and self._bits == 16 and samples == 3
+        self._samples_per_pixel, self._extra = samples, samples - channels
         # Who stores a fourth channel of RGB and does not say what it is means alpha.
         self._alpha_kind = reader.integer(directory, _EXTRA_SAMPLES, _STRAIGHT) if self._extra else 0
         self._check_segments()
 
     def _check_segments(self) -> None:
-        """What lies beyond the end of the file is refused here, as not every decoder minds."""
+        """What lies beyond the end of the file is refused here, as not every decoder minds, and so are giant tiles."""
+        tile = [self._reader.integer(self._directory, code, 1) for code in (_TILE_WIDTH, _TILE_HEIGHT)]
+        if tile[0] * tile[1] > max(_MAX_TILE_PIXELS, self._width * self._height):
+            raise damaged()
+        if any(self._reader.integer(self._directory, code, 1) != 1 for code in (_IMAGE_DEPTH, _TILE_DEPTH)):
+            raise Refused("holds a volume, not a picture.", "Save one slice of it as TIFF or PNG.")
         for offsets_code, counts_code in _SEGMENTS:
             offsets, counts = (self._directory.entries.get(code) for code in (offsets_code, counts_code))
             if offsets is None or counts is None:
@@ -141,6 +153,9 @@ class TiffSource:
         self._file.seek(0)
         with tifffile.TiffFile(self._file) as tiff:
             page = tiff.pages.first
+            # Before anything is decoded: this reader must have understood the header as the check of its size did.
+            if page.size != self._width * self._height * self._samples_per_pixel:
+                raise damaged()
             axes, array = page.axes, page.asarray()
         # Planes come first, or last, or, when there is one, not at all.
         if "S" not in axes:

@@ -189,6 +189,7 @@ class Engine:
                 fits = True
             if fits:
                 done += area
+                devices.release_memory(self.device)
                 continue
             # Here, outside the handler, the failed attempt's tensors are gone.
             devices.release_memory(self.device)

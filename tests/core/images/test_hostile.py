@@ -235,6 +235,73 @@ def test_remarks_that_explode_are_left_out(tmp_path, kind):
     assert picture.metadata == Metadata()
 
 
+def tiff(entries, strip=b"\0" * 64):
+    """A TIFF file of 8 x 8 grey pixels with one strip, and other or further tags."""
+    tags = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 8, 279: len(strip)} | entries
+    table = b"".join(struct.pack("<HHII", code, 4, 1, value) for code, value in sorted(tags.items()))
+    strip += b"\0" * (len(strip) % 2)
+    return b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip + struct.pack("<H", len(tags)) + table + bytes(4)
+
+
+def peak_of_loading(path):
+    tracemalloc.start()
+    try:
+        with suppress(UserError):
+            load(path)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {322: 1 << 20, 323: 1 << 20, 324: 8, 325: 64},
+        {322: 1 << 15, 323: 1 << 15, 324: 8, 325: 64, 259: 8},
+        {32997: 1 << 24},
+        {32998: 1 << 24, 322: 16, 323: 16, 324: 8, 325: 64},
+        {277: 60_000},
+    ],
+)
+def test_tiff_layouts_that_would_take_all_memory(tmp_path, entries):
+    path = write(tmp_path / "a.tif", tiff(entries))
+    refusal(path, readers=[load])
+    assert peak_of_loading(path) < 20_000_000
+
+
+@pytest.mark.parametrize("compression", [1, 5, 8, 32773, 34925, 50000])
+def test_strips_that_decompress_to_more_than_the_picture(tmp_path, compression):
+    import imagecodecs
+
+    zeros = bytes(100_000_000)
+    packed = {
+        1: lambda: zeros[:1_000_000],
+        5: lambda: imagecodecs.lzw_encode(zeros[:10_000_000]),
+        8: lambda: zlib.compress(zeros, 9),
+        32773: lambda: imagecodecs.packbits_encode(zeros),
+        34925: lambda: imagecodecs.lzma_encode(zeros),
+        50000: lambda: imagecodecs.zstd_encode(zeros),
+    }[compression]()
+    path = write(tmp_path / "a.tif", tiff({259: compression}, bytes(packed)))
+    del zeros
+    assert peak_of_loading(path) < 20_000_000
+
+
+def test_pictures_inside_of_tiff_are_not_decoded_at_their_own_size(tmp_path):
+    inner = making.encoded(Image.new("L", (8000, 8000)), "JPEG")
+    for compression in (7, 34712, 50001, 50002):
+        path = write(tmp_path / f"{compression}.tif", tiff({259: compression}, inner))
+        assert peak_of_loading(path) < 20_000_000
+
+
+def test_hostile_xmp_takes_no_time(tmp_path):
+    from core.images.metadata import edited_xmp
+
+    # Each of these made a search start that ran to the end: hours, were it not linear.
+    packet = b"<xmp:Thumbnails " * 500_000 + b"tiff:Orientation " * 100_000
+    assert edited_xmp(packet, 1, 1) == packet
+
+
 def test_thousands_of_tags_that_share_their_value_take_no_memory(tmp_path):
     value = bytes(1 << 20)
     table = b"".join(struct.pack("<HHII", code, 7, len(value), 64_000) for code in range(1000, 5000))

@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from core.models.content import ContentLoss, content_from_file
+from core.models.discriminator import settle_spectral_norm
+from core.models.generator import Generator, GeneratorConfig
+from core.training.dataset import Batch
+from core.training.losses import LOSSES
+from core.training.recipe import Recipe, load_recipe
+from core.training.step import Training
+from tests.core.networks import lively_generator
+from tests.core.training.pictures import TINY
+
+CPU = torch.device("cpu")
+GAN = (
+    *TINY,
+    ("gan.steps", "6"),
+    ("gan.batch", "2"),
+    ("gan.crops", "[8]"),
+    ("gan.discriminator_features", "4"),
+    ("gan.warmup", "0"),
+    ("gan.ramp", "4"),
+    ("gan.clip", "0"),
+    ("gan.losses", "{ l1 = 1.0, content = 0.5, adversarial = 0.1, ldl = 0.5 }"),
+)
+
+
+def generator_of(recipe: Recipe) -> Generator:
+    return lively_generator(GeneratorConfig(**recipe.generator.model_dump()))
+
+
+def batch(count: int = 2, seed: int = 0) -> Batch:
+    random = np.random.default_rng(seed)
+    return Batch(
+        random.integers(0, 256, (count, 8, 8, 3), np.uint8), random.integers(0, 256, (count, 32, 32, 3), np.uint8)
+    )
+
+
+def snapshot(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {key: value.clone() for key, value in module.state_dict().items()}
+
+
+def same(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(first[key], second[key]) for key in first)
+
+
+@pytest.fixture
+def psnr() -> Training:
+    recipe = load_recipe("quick", TINY)
+    training = Training(recipe, generator_of(recipe), CPU, "fp32")
+    training.begin_stage(gan=False)
+    return training
+
+
+@pytest.fixture
+def gan(vgg16: Path) -> Training:
+    recipe = load_recipe("quick", GAN)
+    content = ContentLoss(content_from_file(vgg16), {"conv1_2": 1.0, "conv2_2": 1.0})
+    training = Training(recipe, generator_of(recipe), CPU, "fp32", content)
+    training.step = recipe.psnr.steps
+    training.begin_stage(gan=True)
+    return training
+
+
+def test_a_psnr_step_moves_generator_and_average(psnr: Training) -> None:
+    before, ema = snapshot(psnr.generator), snapshot(psnr.ema)
+    report = psnr.train_step([batch()])
+    assert not report.skipped
+    assert (psnr.step, psnr.taken) == (1, 1)
+    moved = psnr.generator.state_dict()
+    changed = [key for key in before if not torch.equal(before[key], moved[key])]
+    assert set(changed) == set(before) - {"skip.mean"}
+    # (1 + 0) / (10 + 0): the average forgets fast at first.
+    for key, value in psnr.ema.state_dict().items():
+        torch.testing.assert_close(value, ema[key].lerp(moved[key], 0.9))
+    assert psnr.discriminator is None
+
+
+def test_gradients_are_those_of_the_plain_sum_of_losses(gan: Training) -> None:
+    """Differentiating each loss to the SR batch and the sum through the generator is one backward pass of the sum."""
+    plain, judge = copy.deepcopy(gan.generator), copy.deepcopy(gan.discriminator)
+    crops = batch()
+    report = gan.train_step([crops])
+    lr, hr = (torch.from_numpy(each).permute(0, 3, 1, 2).float() / 255 for each in (crops.lr, crops.hr))
+    sr = plain(lr)
+    # One power iteration a step, as the step itself does.
+    with parametrize.cached():
+        settle_spectral_norm(judge)
+        fake, real = judge(sr), judge(hr)
+    # The average equals the generator at the first step, so nothing is further from HR than it: LDL's map has no zeros.
+    ldl = LOSSES["ldl"].function(_context(sr, hr))
+    content = gan.content_distance(sr, hr)
+    adversarial = F.softplus(-fake).mean()
+    total = F.l1_loss(sr, hr) + 0.5 * content + 0.1 / 4 * adversarial + 0.5 * ldl
+    wanted = torch.autograd.grad(total, list(plain.parameters()), retain_graph=True)
+    for parameter, gradient in zip(gan.generator.parameters(), wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+    assert report.losses["adversarial"] == pytest.approx(0.1 / 4 * adversarial.item(), rel=1e-4)
+    assert report.losses["content"] == pytest.approx(0.5 * content.item(), rel=1e-4)
+    assert all(report.gradient_norms[name] > 0 for name in ("l1", "content", "adversarial", "ldl"))
+    # The discriminator learns from its own loss alone: the generator's side of the game leaves nothing in it.
+    of_judge = F.softplus(-real).mean() + F.softplus(fake).mean()
+    wanted = torch.autograd.grad(of_judge, list(judge.parameters()))
+    for parameter, gradient in zip(gan.discriminator.parameters(), wanted, strict=True):
+        torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+def _context(sr: torch.Tensor, hr: torch.Tensor):
+    from core.training.losses import StepContext
+
+    return StepContext(sr, hr, sr.detach())
+
+
+def test_a_gan_step_moves_both_networks_and_no_content_weight(gan: Training) -> None:
+    network = gan.content_distance.network
+    before = [snapshot(each) for each in (gan.generator, gan.discriminator, network)]
+    gan.train_step([batch()])
+    after = [snapshot(each) for each in (gan.generator, gan.discriminator, network)]
+    assert [same(a, b) for a, b in zip(before, after, strict=True)] == [False, False, True]
+
+
+def test_the_adversarial_weight_ramps_up(gan: Training) -> None:
+    seen = []
+    for _ in range(6):
+        crops = batch()
+        report = gan.train_step([crops])
+        seen.append(report.losses["adversarial"])
+    # Softplus of a fresh discriminator's logits is about log 2; the weight rises over four steps to 0.1.
+    assert seen[0] < seen[1] < seen[2] < seen[3]
+    assert seen[3] == pytest.approx(0.1 * 0.69, rel=0.3)
+
+
+def test_more_discriminator_steps_move_only_the_discriminator(vgg16: Path) -> None:
+    recipe = load_recipe("quick", (*GAN, ("gan.losses", "{ l1 = 1.0, adversarial = 0.1 }")))
+    ends = []
+    for steps in (1, 3):
+        wanted = recipe.model_copy(update={"gan": recipe.gan.model_copy(update={"discriminator_steps": steps})})
+        training = Training(wanted, generator_of(recipe), CPU, "fp32")
+        training.step = recipe.psnr.steps
+        torch.manual_seed(0)
+        training.begin_stage(gan=True)
+        training.train_step([batch()])
+        ends.append((snapshot(training.generator), snapshot(training.discriminator)))
+    assert same(ends[0][0], ends[1][0])
+    assert not same(ends[0][1], ends[1][1])
+
+
+def test_accumulated_halves_are_the_whole(psnr: Training) -> None:
+    other = Training(psnr.recipe, copy.deepcopy(psnr.generator), CPU, "fp32")
+    other.begin_stage(gan=False)
+    whole = batch(4)
+    psnr.train_step([whole])
+    other.train_step([Batch(whole.lr[:2], whole.hr[:2]), Batch(whole.lr[2:], whole.hr[2:])])
+    for one, two in zip(psnr.generator.parameters(), other.generator.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, two.grad, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("poison", ["value", "gradient"])
+def test_a_term_that_is_not_finite_is_named_and_changes_nothing(
+    gan: Training, monkeypatch: pytest.MonkeyPatch, poison: str
+) -> None:
+    gan.train_step([batch()])
+
+    def poisoned(context):
+        if poison == "value":
+            return context.sr.sum() * float("nan")
+        # The value is 0 and the slope of the root infinite there.
+        return ((context.sr - context.sr.detach()) ** 2).sum().sqrt()
+
+    monkeypatch.setitem(LOSSES, "ldl", replace(LOSSES["ldl"], function=poisoned))
+    before = [snapshot(each) for each in (gan.generator, gan.ema, gan.discriminator)]
+    report = gan.train_step([batch(seed=1)])
+    assert "ldl" in report.skipped
+    assert "not finite" in report.skipped
+    after = [snapshot(each) for each in (gan.generator, gan.ema, gan.discriminator)]
+    weights = [k for k in before[2] if "_u" not in k and "_v" not in k]
+    assert same(before[0], after[0])
+    assert same(before[1], after[1])
+    assert all(torch.equal(before[2][k], after[2][k]) for k in weights)
+    assert gan.bad_steps == 1
+
+
+def test_a_loss_that_jumps_tenfold_is_skipped(psnr: Training, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(51):
+        psnr.train_step([batch()])
+    row = LOSSES["l1"]
+    monkeypatch.setitem(LOSSES, "l1", replace(row, function=lambda context: 20 * row.function(context)))
+    before = snapshot(psnr.generator)
+    report = psnr.train_step([batch()])
+    assert "jumped" in report.skipped
+    assert same(before, snapshot(psnr.generator))
+
+
+def test_the_rate_follows_the_recipe() -> None:
+    recipe = load_recipe("quick", (*TINY, ("psnr.steps", "100"), ("psnr.warmup", "10"), ("psnr.rate", "1e-3")))
+    training = Training(recipe, generator_of(recipe), CPU, "fp32")
+    training.begin_stage(gan=False)
+    rates = {}
+    for step in (0, 50, 99):
+        training.step = step
+        rates[step] = training.rate()
+    assert rates[0] == pytest.approx(1e-4)
+    assert rates[50] == pytest.approx(5e-4)
+    assert 0 < rates[99] < 1e-6
+    paper = load_recipe("paper")
+    training = Training(paper, Generator(GeneratorConfig(features=4, blocks=1)), CPU, "fp32")
+    training.step = paper.psnr.steps + paper.gan.steps // 2
+    training.gan = True
+    assert training.rate() == pytest.approx(1e-5)
+
+
+def test_bf16_learns_like_fp32(psnr: Training) -> None:
+    half = Training(psnr.recipe, copy.deepcopy(psnr.generator), CPU, "bf16")
+    half.begin_stage(gan=False)
+    one, two = psnr.train_step([batch()]), half.train_step([batch()])
+    assert two.losses["l1"] == pytest.approx(one.losses["l1"], rel=0.02)
+    assert all(p.dtype == torch.float32 for p in half.generator.parameters())

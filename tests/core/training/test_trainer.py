@@ -1,0 +1,364 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.events import Notice
+from core.contract.training import (
+    BundleSaved,
+    Look,
+    SamplesSaved,
+    ScanFinished,
+    StageStarted,
+    TrainingFinished,
+    TrainingStarted,
+    TrainingStep,
+    TrainRequest,
+    TrialFinished,
+    TrialRequest,
+)
+from core.models.card import read_card
+from core.models.weights import load_generator
+from core.training.checkpoint import load_bundle, newest_bundle
+from core.training.losses import LOSSES
+from core.training.step import StepReport, Training
+from core.training.trainer import train, trial
+from tests.core.networks import save_small_model
+from tests.core.training.pictures import TINY
+
+GAN = (
+    *TINY,
+    ("gan.steps", "4"),
+    ("gan.batch", "2"),
+    ("gan.crops", "[8]"),
+    ("gan.discriminator_features", "4"),
+    ("gan.losses", "{ l1 = 1.0, adversarial = 0.1, ldl = 0.1 }"),
+    ("validation.gan_metric", "psnr_y"),
+)
+ROOT = Path(__file__).parents[3]
+
+
+def request(data: Path, held_out: Path, run: Path, *overrides: tuple[str, str], **more) -> TrainRequest:
+    return TrainRequest("quick", data, run, validation=held_out, overrides=(*TINY, *overrides), threads=1, **more)
+
+
+def kinds(events: list) -> list[str]:
+    return [type(event).__name__ for event in events]
+
+
+def final_state(run: Path) -> tuple[dict[str, torch.Tensor], dict]:
+    _, bundle = newest_bundle(run / "bundles")
+    return bundle.tensors, bundle.state
+
+
+def assert_equal_runs(one: Path, other: Path) -> None:
+    tensors, state = final_state(one)
+    found, found_state = final_state(other)
+    assert found_state == state
+    assert tensors.keys() == found.keys()
+    different = [key for key in tensors if not torch.equal(tensors[key], found[key])]
+    assert different == []
+    assert (one / "model.safetensors").read_bytes()[-4096:] == (other / "model.safetensors").read_bytes()[-4096:]
+
+
+def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    events = list(train(request(data, held_out, run, *GAN), CancelToken()))
+    names = [name for name in kinds(events) if name not in ("ScanProgress", "TrainingStep")]
+    assert names == [
+        "ScanFinished",
+        "SamplesSaved",
+        "TrainingStarted",
+        *("StageStarted", "BundleSaved", "Look", "BundleSaved", "Look", "BundleSaved"),
+        *("StageStarted", "BundleSaved", "Look", "BundleSaved", "Look", "BundleSaved"),
+        "TrainingFinished",
+    ]
+    started = next(e for e in events if isinstance(e, TrainingStarted))
+    assert (started.start_step, started.total_steps, started.parent) == (0, 10, "")
+    assert [e.stage for e in events if isinstance(e, StageStarted)] == ["psnr", "gan"]
+    samples = next(e for e in events if isinstance(e, SamplesSaved))
+    assert all(Image.open(lr).size == (8, 8) and Image.open(hr).size == (32, 32) for lr, hr in samples.pairs)
+    looks = [e for e in events if isinstance(e, Look)]
+    assert [look.step for look in looks] == [3, 6, 9, 10]
+    for picture in looks[-1].pictures:
+        assert Image.open(picture.sr).size == Image.open(picture.hr).size == Image.open(picture.bicubic).size
+    steps = [e for e in events if isinstance(e, TrainingStep)]
+    last = steps[-1]
+    assert last.step == 10
+    assert set(last.losses) == {"l1", "adversarial", "ldl", "discriminator"}
+    assert set(last.gradient_norms) == {"l1", "adversarial", "ldl"}
+    assert last.d_real is not None
+    assert 0 <= last.d_real <= 1
+    finished = events[-1]
+    assert isinstance(finished, TrainingFinished)
+    assert finished.better_than_bicubic is False
+    assert finished.better_than_parent is None
+    assert "Not better than bicubic" in finished.verdict
+    assert "2 held-out pictures" in finished.verdict
+    card = read_card(finished.model)
+    scan = next(e for e in events if isinstance(e, ScanFinished))
+    assert (card.iterations, card.scale, card.dataset_sha256) == (10, 4, scan.fingerprint)
+    assert card.metrics["held-out psnr_y"] == finished.metrics["psnr_y"]
+    assert "[psnr]" in card.recipe
+    assert load_generator(finished.model)[0].config.features == 8
+    # What is told is also on the disk, for a window that starts later.
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if line["event"] == "Look"] == [3, 6, 9, 10]
+    assert len(list((run / "bundles").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("stop", "overrides"),
+    [
+        (2, (("psnr.accumulate", "2"), ("bundle_every", "2"), ("data.degradation", '"blind"'))),
+        (6, GAN),
+        (8, (*GAN, ("gan.discriminator", '"pooled"'), ("precision", '"bf16"'))),
+    ],
+    ids=["psnr", "between the stages", "gan"],
+)
+def test_stop_and_go_on_is_exact(data: Path, held_out: Path, tmp_path: Path, stop: int, overrides: tuple) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    list(train(request(data, held_out, whole, *overrides), CancelToken()))
+    events = list(train(request(data, held_out, parts, *overrides, stop_after=stop), CancelToken()))
+    assert events[-1].model is None
+    torch.manual_seed(99)
+    events = list(train(TrainRequest("", data, parts, True, held_out, threads=1), CancelToken()))
+    assert next(e for e in events if isinstance(e, TrainingStarted)).start_step == stop
+    assert_equal_runs(whole, parts)
+
+
+def test_a_killed_run_goes_on_exactly(data: Path, held_out: Path, tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    overrides = (("psnr.steps", "400"), ("bundle_every", "5"), ("validation.every", "400"))
+    command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
+    command += [f"--run={killed}", "--threads=1", "--json"]
+    command += [f"--set={field}={value}" for field, value in (*TINY, *overrides)]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "BundleSaved" and event["step"] >= 10:
+                process.send_signal(signal.SIGKILL)
+                break
+    assert process.returncode == -signal.SIGKILL
+    step = newest_bundle(killed / "bundles")[1].state["step"]
+    assert 10 <= step < 400
+    # To the next multiple of five, with and without the kill.
+    end = step + 5
+    list(train(request(data, held_out, whole, *overrides, stop_after=end), CancelToken()))
+    list(train(TrainRequest("", data, killed, True, held_out, threads=1, stop_after=end), CancelToken()))
+    tensors, state = final_state(whole)
+    found, found_state = final_state(killed)
+    assert state == found_state
+    assert all(torch.equal(value, found[key]) for key, value in tensors.items())
+
+
+def test_three_bad_steps_bring_the_last_state_back_at_half_the_rate(
+    data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, calls = LOSSES["l1"], 0
+
+    def bad_for_a_while(context):
+        nonlocal calls
+        calls += 1
+        value = row.function(context)
+        return value * float("nan") if 5 <= calls <= 7 else value
+
+    monkeypatch.setitem(LOSSES, "l1", replace(row, function=bad_for_a_while))
+    run = tmp_path / "run"
+    events = list(train(request(data, held_out, run, ("psnr.steps", "9")), CancelToken()))
+    (notice,) = [e for e in events if isinstance(e, Notice)]
+    assert "l1" in notice.message
+    assert "back to step 3, with 0.5 times the learning rate" in notice.message
+    _, state = final_state(run)
+    assert (state["step"], state["rate_factor"], state["bad_steps"]) == (9, 0.5, 0)
+    logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged if line["event"] == "Look"] == [3, 6, 9]
+
+
+def test_cancel_saves_where_it_was(data: Path, held_out: Path, tmp_path: Path) -> None:
+    run, cancel = tmp_path / "run", CancelToken()
+    seen = []
+    with pytest.raises(Cancelled):
+        for event in train(request(data, held_out, run, ("psnr.steps", "1000")), cancel):
+            seen.append(event)
+            if isinstance(event, BundleSaved) and event.step == 3:
+                cancel.cancel()
+    assert isinstance(seen[-1], BundleSaved)
+    assert newest_bundle(run / "bundles")[1].state["step"] == seen[-1].step == 3
+
+
+def test_a_full_disk_stops_the_run_with_its_bundle_whole(
+    data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if path.parent.name == "bundles" and len(list(path.parent.glob("bundle-*"))) == 2:
+            write(path, content[: len(content) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    run = tmp_path / "run"
+    with pytest.raises(UserError) as caught:
+        list(train(request(data, held_out, run, ("psnr.steps", "9")), CancelToken()))
+    assert "No space left" in caught.value.message
+    assert "--resume" in caught.value.hint
+    assert [load_bundle(p).state["step"] for p in sorted((run / "bundles").iterdir())] == [0, 3]
+
+
+def test_a_spoiled_bundle_is_passed_over(data: Path, held_out: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    list(train(request(data, held_out, run), CancelToken()))
+    newest, _ = newest_bundle(run / "bundles")
+    newest.write_bytes(newest.read_bytes()[:-100])
+    path, bundle = newest_bundle(run / "bundles")
+    assert (path != newest, bundle.state["step"]) == (True, 3)
+    for each in (run / "bundles").iterdir():
+        each.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="no bundle to go on from"):
+        list(train(TrainRequest("", data, run, True, held_out), CancelToken()))
+
+
+def test_a_run_ends_early_without_progress(data: Path, held_out: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Training, "train_step", _standing_still)
+    overrides = (("psnr.steps", "1000"), ("validation.patience", "2"))
+    events = list(train(request(data, held_out, tmp_path / "run", *overrides), CancelToken()))
+    assert any(isinstance(e, Notice) and "No better look" in e.message for e in events)
+    assert [e.step for e in events if isinstance(e, Look)] == [3, 6, 9]
+    assert [e.best for e in events if isinstance(e, Look)] == [True, False, False]
+    assert events[-1].model is not None
+
+
+def _standing_still(training: Training, batches) -> StepReport:
+    training.step += 1
+    return StepReport({"l1": 0.5}, {"l1": 0.5}, d_real=0.99, d_fake=0.01)
+
+
+def test_a_discriminator_that_has_won_is_told_in_words(data: Path, held_out: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(Training, "train_step", _standing_still)
+    overrides = (*GAN, ("gan.steps", "400"), ("validation.every", "1000"), ("bundle_every", "1000"))
+    events = list(train(request(data, held_out, tmp_path / "run", *overrides), CancelToken()))
+    (notice,) = [e for e in events if isinstance(e, Notice)]
+    assert "D(real) is 0.99 and D(fake) 0.01" in notice.message
+
+
+def test_a_parent_is_measured_and_named(data: Path, held_out: Path, tmp_path: Path) -> None:
+    parent = save_small_model(tmp_path / "parent.safetensors", features=8, blocks=1)
+    wanted = request(data, held_out, tmp_path / "run", start=str(parent))
+    events = list(train(wanted, CancelToken()))
+    finished = events[-1]
+    assert next(e for e in events if isinstance(e, TrainingStarted)).parent == "parent"
+    assert finished.better_than_parent is not None
+    assert "its parent parent" in finished.verdict
+    assert "parent_psnr_y" in finished.metrics
+    assert read_card(finished.model).parent.startswith("parent (sha256 ")
+    other = save_small_model(tmp_path / "other.safetensors", features=12, blocks=1)
+    with pytest.raises(UserError, match="another network"):
+        list(train(request(data, held_out, tmp_path / "run2", start=str(other)), CancelToken()))
+
+
+def test_a_run_folder_is_used_once(data: Path, held_out: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    list(train(request(data, held_out, run, stop_after=1), CancelToken()))
+    with pytest.raises(UserError, match="holds a run already"):
+        list(train(request(data, held_out, run), CancelToken()))
+    with pytest.raises(UserError, match="holds no run"):
+        list(train(TrainRequest("", data, tmp_path / "none", True, held_out), CancelToken()))
+
+
+def test_missing_content_weights_end_it_before_anything(data: Path, held_out: Path, tmp_path: Path) -> None:
+    overrides = (*GAN, ("gan.losses", "{ content = 1.0 }"))
+    wanted = request(data, held_out, tmp_path / "run", *overrides, content_weights=tmp_path / "none.safetensors")
+    with pytest.raises(UserError, match="no content weights"):
+        next(train(wanted, CancelToken()))
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_perceptual_distance_decides_the_gan_stage(data: Path, held_out: Path, tmp_path: Path, vgg16: Path) -> None:
+    overrides = (
+        *GAN,
+        ("validation.gan_metric", '"perceptual"'),
+        ("gan.losses", "{ content = 1.0 }"),
+        ("gan.content.layers", "{ conv1_2 = 1.0, conv3_4 = 0.5 }"),
+        ("psnr.steps", "3"),
+        ("gan.steps", "3"),
+    )
+    events = list(train(request(data, held_out, tmp_path / "run", *overrides, content_weights=vgg16), CancelToken()))
+    assert all(e.perceptual is not None and e.perceptual > 0 for e in events if isinstance(e, Look))
+    assert "perceptual" in events[-1].verdict
+    assert {"perceptual", "bicubic_perceptual"} <= events[-1].metrics.keys()
+
+
+def test_a_trial_writes_nothing(data: Path, held_out: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    finished = list(trial(TrialRequest(request(data, held_out, run, *GAN), steps=1), CancelToken()))[-1]
+    assert isinstance(finished, TrialFinished)
+    assert set(finished.seconds_per_step) == {"psnr", "gan"}
+    expected = 6 * finished.seconds_per_step["psnr"] + 4 * finished.seconds_per_step["gan"]
+    assert finished.seconds_total == pytest.approx(expected)
+    assert finished.peak_memory > 0
+    assert not run.exists()
+
+
+def test_tensorboard_files(data: Path, held_out: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = tmp_path / "run"
+    list(train(request(data, held_out, run, tensorboard=True), CancelToken()))
+    board = EventAccumulator(str(run / "tensorboard"))
+    board.Reload()
+    tags = board.Tags()["scalars"]
+    assert {"loss/l1", "gradient/l1", "rate", "held-out/psnr_y"} <= set(tags)
+    assert [e.step for e in board.Scalars("held-out/psnr_y")] == [3, 6]
+
+
+SHARED = Path("/work/shared/data")
+
+
+def test_a_quick_run_ends_above_bicubic(tmp_path: Path) -> None:
+    """The `quick` recipe, made smaller, on photographs: shared ones where they are, else scikit-image's."""
+    if SHARED.is_dir():
+        train_from, held_from = sorted((SHARED / "train").iterdir())[::60], sorted((SHARED / "val").iterdir())[:6]
+        photographs = [np.asarray(Image.open(p).convert("RGB")) for p in train_from]
+        held = [np.asarray(Image.open(p).convert("RGB"))[:256, :256] for p in held_from]
+    else:
+        skimage = pytest.importorskip("skimage.data")
+        photographs = [skimage.astronaut(), skimage.coffee(), skimage.rocket()]
+        held = [skimage.chelsea()]
+    for folder, pictures in (("train", photographs), ("val", held)):
+        (tmp_path / folder).mkdir()
+        for number, picture in enumerate(pictures):
+            Image.fromarray(picture).save(tmp_path / folder / f"{number}.png")
+    small = (
+        ("generator.features", "16"),
+        ("generator.blocks", "3"),
+        ("psnr.steps", "150"),
+        ("psnr.batch", "6"),
+        ("psnr.rate", "4e-3"),
+        ("psnr.warmup", "10"),
+        ("psnr.ema", "0.95"),
+        ("validation.every", "150"),
+        ("data.quarantine", "false"),
+    )
+    wanted = TrainRequest(
+        "quick", tmp_path / "train", tmp_path / "run", validation=tmp_path / "val", overrides=small, threads=2
+    )
+    finished = list(train(wanted, CancelToken()))[-1]
+    assert finished.better_than_bicubic
+    assert finished.metrics["psnr_y"] > finished.metrics["bicubic_psnr_y"] + 0.1
