@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import signal
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from core.contract.errors import UserError
 from core.contract.events import FileFailed, JobFailed
@@ -53,7 +55,9 @@ def engine_died(exit_code: int | None) -> JobFailed:
     """
     again = "Press Start to go on: what is already done is kept."
     if exit_code is None:
-        return JobFailed("The engine could not be started.", "Restart the program; if that does not help, reinstall it.")
+        return JobFailed(
+            "The engine could not be started.", "Restart the program; if that does not help, reinstall it."
+        )
     if exit_code in (-9, 137):
         return JobFailed(
             "The engine was ended by the system, most likely because memory ran out.",
@@ -113,3 +117,11 @@ def pictures(count: int) -> str:
 def decibels(value: float) -> str:
     """A PSNR; equal pictures have an infinite one."""
     return "equal" if math.isinf(value) else f"{value:.1f} dB"
+
+
+def nothing_found(paths: Sequence[Path]) -> Problem:
+    """A search that came back with empty hands."""
+    where = f"“{paths[0].name or paths[0]}”" if len(paths) == 1 else "them"
+    return Problem(
+        f"There is no picture in {where} that can be read.", "Look for PNG, JPEG, WebP, TIFF, AVIF, BMP or GIF files."
+    )

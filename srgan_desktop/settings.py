@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar, get_args
+from typing import Any, Generic, TypeVar, cast, get_args
 
 import platformdirs
 from PySide6.QtCore import QObject, QSettings, Signal
@@ -73,12 +73,12 @@ OUTPUT = Option("upscale/output", "", text, "Sa&ve to", "Where results go. Folde
 EXISTING = Option("upscale/existing", "skip", one_of(*get_args(ExistingPolicy)), "If it e&xists", "What to do where a result of that name is there. Skipping looks at the settings and the source, not only at the name: a result made with other settings is kept, and the new one gets a number.")
 RECURSIVE = Option("upscale/recursive", True, flag, "Include folders inside folde&rs", "When a folder is added, also take the pictures in all the folders inside it.")
 DEVICE = Option("upscale/device", "auto", text, "&Device", "What computes. Automatic takes the graphics card where there is a usable one, else the processor.")
-PRECISION = Option("upscale/precision", "auto", one_of(*get_args(Precision)), "&Number format", "16-bit numbers are about twice as fast where the hardware has them. Automatic checks that they are also right on this machine, and falls back to 32 bits where not.")
+PRECISION = Option("upscale/precision", "auto", one_of(*get_args(Precision)), "Num&ber format", "16-bit numbers are about twice as fast where the hardware has them. Automatic checks that they are also right on this machine, and falls back to 32 bits where not.")
 TILE = Option("upscale/tile", 0, whole(0, 8192), "&Tile size", "Large pictures are done in squares of this side, in source pixels. Automatic measures free memory. The result is the same for every size; smaller needs less memory.")
 ENSEMBLE = Option("upscale/ensemble", False, flag, "Self-&ensemble (8 passes)", "Enlarges each picture eight times, flipped and turned, and averages. A little better, eight times slower.")
 METADATA = Option("upscale/metadata", True, flag, "&Keep metadata", "Copies EXIF (camera, date, place), XMP and resolution into the results. The colour profile always stays, as colours depend on it.")
 PREVIEW = Option("upscale/preview", True, flag, "Live previe&w", "Enlarges the part of the selected picture that you are looking at, before any run.")
-ADVANCED = Option("upscale/advanced", False, flag, "Advanced")
+ADVANCED = Option("upscale/advanced", False, flag, "Adva&nced", "Settings that are right as they are for nearly everyone.")
 SPLIT = Option("upscale/split", "", text)
 APPEARANCE = Option("window/appearance", "system", one_of("system", "light", "dark"), "Appearance", "Light or dark; System follows your desktop.")
 GEOMETRY = Option("window/geometry", "", text)
@@ -100,9 +100,12 @@ class Settings(QObject):
     def __init__(self, path: Path | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._store = QSettings(str(path or default_path()), QSettings.Format.IniFormat)
+        self._overrides: dict[str, Any] = {}
 
     def get(self, option: Option[T]) -> T:
         """The saved value, or the default where there is none or none that is valid."""
+        if option.key in self._overrides:
+            return cast(T, self._overrides[option.key])
         raw = self._store.value(option.key)
         if raw is None:
             return option.default
@@ -115,7 +118,13 @@ class Settings(QObject):
         """Save a value; equal ones change nothing."""
         if value == self.get(option):
             return
+        self._overrides.pop(option.key, None)
         self._store.setValue(option.key, str(value).lower() if isinstance(value, bool) else str(value))
+        self.changed.emit(option)
+
+    def override(self, option: Option[T], value: T) -> None:
+        """Let a value from the command line hold until it is set by hand; it is not saved."""
+        self._overrides[option.key] = value
         self.changed.emit(option)
 
     def save(self) -> None:

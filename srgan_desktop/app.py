@@ -1,0 +1,102 @@
+"""From the command line to a running event loop and back."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import signal
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import FrameType
+
+from PySide6.QtCore import QObject, QTimer
+from PySide6.QtGui import QImageReader
+from PySide6.QtWidgets import QApplication
+
+from srgan_desktop.log import begin_log, report_uncaught
+from srgan_desktop.main_window import MainWindow
+from srgan_desktop.settings import OUTPUT, Settings
+from srgan_desktop.theme import Theme, app_icon
+
+COLLECT_EVERY_MS = 5_000
+
+
+def run(arguments: list[str]) -> int:
+    """Show the window until it is closed; answers with the exit code."""
+    options = _parse(arguments)
+    begin_log()
+    app = QApplication([sys.argv[0]])
+    app.setApplicationName("srgan-desktop")
+    app.setApplicationDisplayName("SRGAN Desktop")
+    app.setDesktopFileName("srgan-desktop")
+    app.setWindowIcon(app_icon())
+    # Closing hides the window at once and lets the worker end behind it.
+    app.setQuitOnLastWindowClosed(False)
+    # Qt refuses pictures over 256 MB, in MB.
+    QImageReader.setAllocationLimit(16_384)
+    settings = Settings(parent=app)
+    if options.output is not None:
+        settings.override(OUTPUT, str(options.output.absolute()))
+    theme = Theme(app, settings)
+    collect_garbage_in_main_thread(app)
+    window = MainWindow(theme, settings)
+    window.closed.connect(app.quit)
+    report_uncaught(window)
+    _close_on_signals(window)
+    window.show()
+    if options.inputs:
+        window.open([path.absolute() for path in options.inputs])
+    code = app.exec()
+    window.deleteLater()
+    return code
+
+
+def collect_garbage_in_main_thread(owner: QObject) -> None:
+    """Keep Python's cyclic collector out of other threads: it deletes QObjects wherever it happens to run.
+
+    What the start left behind is frozen, so that a collection looks at little and takes well under a frame.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    timer = QTimer(owner)
+    timer.timeout.connect(_collect)
+    timer.start(COLLECT_EVERY_MS)
+
+
+def _collect() -> None:
+    gc.collect()
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="srgan-desktop", description="Upscale pictures in a window. For scripts there is the `srgan` command."
+    )
+    parser.add_argument("inputs", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help="put into the queue")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="save results there, this time")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    return parser.parse_args(arguments)
+
+
+def _version() -> str:
+    try:
+        return version("srgan-desktop")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _close_on_signals(window: MainWindow) -> None:
+    def close(_number: int, _frame: FrameType | None) -> None:
+        QTimer.singleShot(0, window, window.close_now)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, close)
+    # Python looks at signals only while it runs: without this one would wait for the next click.
+    ticker = QTimer(window)
+    ticker.timeout.connect(_let_python_run)
+    ticker.start(500)
+
+
+def _let_python_run() -> None:
+    return

@@ -1,0 +1,100 @@
+"""Small dialogs that any page may need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from srgan_desktop.problems import Problem
+
+
+class ProblemDialog(QDialog):
+    """What happened, what to do, and details that can be copied."""
+
+    def __init__(self, problem: Problem, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Something went wrong")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        message = _selectable(problem.message, "title")
+        layout = _column(self)
+        layout.addWidget(message)
+        if problem.hint:
+            layout.addWidget(_selectable(problem.hint, "muted"))
+        if problem.details:
+            layout.addWidget(_text_box(problem.details, "Details"), 1)
+        layout.addLayout(_buttons(self, problem.text))
+        self.resize(QSize(640, 420 if problem.details else 180))
+
+
+class FailuresDialog(QDialog):
+    """Which files could not be done, why, and what to do about each."""
+
+    def __init__(self, failures: Sequence[tuple[str, Problem]], parent: QWidget | None = None) -> None:
+        """Show them.
+
+        Args:
+            failures: (file, what was wrong), in the order of the queue.
+            parent: the window.
+        """
+        super().__init__(parent)
+        self.setWindowTitle("Failed pictures")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        count = "1 picture" if len(failures) == 1 else f"{len(failures):,} pictures"
+        text = "\n\n".join(f"{name}\n    {problem.message}\n    {problem.hint}".rstrip() for name, problem in failures)
+        details = "\n\n".join(f"{name}\n{problem.text}" for name, problem in failures)
+        layout = _column(self)
+        layout.addWidget(_selectable(f"{count} could not be upscaled", "title"))
+        layout.addWidget(_selectable("Put right what you can, then choose Retry in the queue.", "muted"))
+        layout.addWidget(_text_box(text, "Failed pictures"), 1)
+        layout.addLayout(_buttons(self, details))
+        self.resize(QSize(680, 440))
+
+
+def _column(dialog: QDialog) -> QVBoxLayout:
+    layout = QVBoxLayout(dialog)
+    layout.setContentsMargins(20, 18, 20, 16)
+    layout.setSpacing(12)
+    return layout
+
+
+def _selectable(text: str, role: str) -> QLabel:
+    label = QLabel(text)
+    label.setProperty("role", role)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _text_box(text: str, name: str) -> QPlainTextEdit:
+    box = QPlainTextEdit(text)
+    box.setReadOnly(True)
+    box.setTabChangesFocus(True)
+    box.setAccessibleName(name)
+    return box
+
+
+def _buttons(dialog: QDialog, text: str) -> QHBoxLayout:
+    copy = QPushButton("&Copy")
+    copy.setToolTip("Put all of this on the clipboard")
+    copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
+    close = QPushButton("Close")
+    close.setProperty("role", "primary")
+    close.setDefault(True)
+    close.clicked.connect(dialog.accept)
+    row = QHBoxLayout()
+    row.addWidget(copy)
+    row.addStretch(1)
+    row.addWidget(close)
+    return row

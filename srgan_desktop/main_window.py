@@ -1,0 +1,309 @@
+"""The window: a rail of pages, the page, and a strip that says what the engine does."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QActionGroup, QCloseEvent, QKeySequence, QPainter, QPaintEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QApplication,
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QMessageBox,
+    QStackedWidget,
+    QSystemTrayIcon,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from srgan_desktop.settings import APPEARANCE, GEOMETRY, Settings
+from srgan_desktop.theme import Theme, app_icon
+
+NOTICE_MS = 8_000
+"""How long a line stays in the status strip."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageEntry:
+    """A page of the rail.
+
+    A page is a widget with `busy`, `start_engine()`, `open(paths)`, `shutdown()` and the signals `status_changed`,
+    `notice`, `notify` and `stopped` of `UpscalePage`.
+    """
+
+    key: str
+    title: str
+    icon: str
+    make: Callable[[Theme, Settings], Any]
+    """Called when the page is first shown; imports what the page needs."""
+
+
+def _upscale(theme: Theme, settings: Settings) -> Any:
+    from srgan_desktop.upscale.page import UpscalePage
+
+    return UpscalePage(theme, settings)
+
+
+PAGES: tuple[PageEntry, ...] = (PageEntry("upscale", "Upscale", "upscale", _upscale),)
+"""Top to bottom; the first is shown at the start and takes what is dropped on the program."""
+
+
+class MainWindow(QMainWindow):
+    """Lives until every page has let go of its process and threads."""
+
+    closed = Signal()
+    """Nothing is left running; the program can end."""
+
+    def __init__(self, theme: Theme, settings: Settings) -> None:
+        super().__init__()
+        self.setWindowTitle("SRGAN Desktop")
+        self.setMinimumSize(QSize(860, 560))
+        self._theme = theme
+        self._settings = settings
+        self._pages: dict[str, Any] = {}
+        self._to_stop = 0
+        self._closing = False
+        self._painted = False
+        self._tray: QSystemTrayIcon | None = None
+        self._stack = QStackedWidget()
+        self._status = StatusStrip(theme)
+        self._rail = self._build_rail()
+        right = QVBoxLayout()
+        right.setSpacing(0)
+        right.addWidget(self._stack, 1)
+        right.addWidget(self._status)
+        centre = QWidget()
+        row = QHBoxLayout(centre)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(0)
+        row.addWidget(self._rail)
+        row.addLayout(right, 1)
+        self.setCentralWidget(centre)
+        self._restore_geometry()
+        self.show_page(PAGES[0].key)
+
+    def page(self, key: str) -> Any:
+        """A page, made if it was not shown yet."""
+        if key not in self._pages:
+            entry = next(entry for entry in PAGES if entry.key == key)
+            page = entry.make(self._theme, self._settings)
+            page.status_changed.connect(self._status.show_engine)
+            page.notice.connect(self._status.show_notice)
+            page.notify.connect(self._notify)
+            page.stopped.connect(self._on_stopped)
+            self._pages[key] = page
+            self._stack.addWidget(page)
+            if self._painted:
+                page.start_engine()
+        return self._pages[key]
+
+    def show_page(self, key: str) -> None:
+        """Bring a page to the front."""
+        self._stack.setCurrentWidget(self.page(key))
+        self._buttons[key].setChecked(True)
+
+    def open(self, paths: list[Path]) -> None:
+        """Put files and folders into the first page's queue."""
+        self.page(PAGES[0].key).open(paths)
+
+    def close_now(self) -> None:
+        """Close without asking, as the system does when it shuts down."""
+        if not self._closing:
+            self._begin_to_close()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if not self._painted:
+            self._painted = True
+            # Behind the first paint: starting a process takes longer than painting.
+            QTimer.singleShot(0, self, self._start_engines)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        event.ignore()
+        if self._closing:
+            return
+        if any(page.busy for page in self._pages.values()):
+            self._ask()
+        else:
+            self._begin_to_close()
+
+    def _start_engines(self) -> None:
+        for page in self._pages.values():
+            page.start_engine()
+
+    def _ask(self) -> None:
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Close SRGAN Desktop")
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText("A run is under way. Cancel it and close?")
+        box.setInformativeText(
+            "What is saved stays. The next run with the same pictures goes on where this one stopped."
+        )
+        cancel = box.addButton("Cancel the run and &close", QMessageBox.ButtonRole.AcceptRole)
+        stay = box.addButton("&Keep working", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(stay)
+        box.setEscapeButton(stay)
+        cancel.clicked.connect(self.close_now)
+        box.open()
+
+    def _begin_to_close(self) -> None:
+        self._closing = True
+        self._settings.set(GEOMETRY, base64.b64encode(self.saveGeometry().data()).decode())
+        self._settings.save()
+        if not any(page.busy for page in self._pages.values()):
+            self.hide()
+        else:
+            self._stack.setEnabled(False)
+            self._status.show_notice("Stopping the run…")
+        self._to_stop = len(self._pages)
+        for page in self._pages.values():
+            page.shutdown()
+
+    def _on_stopped(self) -> None:
+        self._to_stop -= 1
+        if self._to_stop == 0:
+            if self._tray is not None:
+                self._tray.hide()
+            self.hide()
+            self.closed.emit()
+
+    def _restore_geometry(self) -> None:
+        saved = self._settings.get(GEOMETRY)
+        try:
+            restored = bool(saved) and self.restoreGeometry(QByteArray(base64.b64decode(saved)))
+        except ValueError:
+            restored = False
+        if not restored:
+            screen = self.screen().availableGeometry()
+            self.resize(min(1280, screen.width()), min(800, screen.height()))
+
+    def _build_rail(self) -> QFrame:
+        rail = QFrame()
+        rail.setObjectName("rail")
+        column = QVBoxLayout(rail)
+        column.setContentsMargins(8, 14, 8, 10)
+        column.setSpacing(6)
+        group = QButtonGroup(self)
+        self._buttons: dict[str, QToolButton] = {}
+        for number, entry in enumerate(PAGES, 1):
+            button = QToolButton()
+            button.setText(entry.title)
+            button.setProperty("role", "page")
+            button.setCheckable(True)
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
+            button.setIconSize(QSize(26, 26))
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            button.setShortcut(QKeySequence(f"Ctrl+{number}"))
+            button.setToolTip(f"{entry.title} (Ctrl+{number})")
+            button.setAccessibleName(f"Page {entry.title}")
+            button.clicked.connect(lambda _checked, key=entry.key: self.show_page(key))
+            self._theme.wear(button, entry.icon)
+            group.addButton(button)
+            self._buttons[entry.key] = button
+            column.addWidget(button)
+        column.addStretch(1)
+        column.addWidget(self._appearance_button(), 0, Qt.AlignmentFlag.AlignHCenter)
+        return rail
+
+    def _appearance_button(self) -> QToolButton:
+        button = QToolButton()
+        button.setIconSize(QSize(20, 20))
+        button.setToolTip(APPEARANCE.tooltip)
+        button.setAccessibleName(APPEARANCE.label)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._theme.wear(button, "appearance")
+        menu = QMenu(button)
+        choices = QActionGroup(menu)
+        for value, label in (("system", "&System"), ("light", "&Light"), ("dark", "&Dark")):
+            action = menu.addAction(label)
+            action.setCheckable(True)
+            action.setChecked(self._settings.get(APPEARANCE) == value)
+            action.triggered.connect(lambda _checked, value=value: self._settings.set(APPEARANCE, value))
+            choices.addAction(action)
+        button.setMenu(menu)
+        return button
+
+    def _notify(self, title: str, text: str) -> None:
+        """Tell people who are elsewhere; those who look at the window see its banner."""
+        if self.isActiveWindow():
+            return
+        QApplication.alert(self)
+        if QSystemTrayIcon.isSystemTrayAvailable() and QSystemTrayIcon.supportsMessages():
+            if self._tray is None:
+                self._tray = QSystemTrayIcon(app_icon(), self)
+                self._tray.messageClicked.connect(self._come_forward)
+            self._tray.show()
+            self._tray.showMessage(title, text, app_icon())
+
+    def _come_forward(self) -> None:
+        self.raise_()
+        self.activateWindow()
+
+
+class StatusStrip(QFrame):
+    """The engine's state on the left, the last notice on the right."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setObjectName("statusStrip")
+        self._dot = _Dot(theme)
+        self.engine = QLabel()
+        self.engine.setAccessibleName("State of the engine")
+        self.notice = QLabel()
+        self.notice.setProperty("role", "muted")
+        self.notice.setTextFormat(Qt.TextFormat.PlainText)
+        self._timer = QTimer(self, singleShot=True, interval=NOTICE_MS)
+        self._timer.timeout.connect(self.notice.clear)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(14, 5, 14, 5)
+        row.setSpacing(8)
+        row.addWidget(self._dot)
+        row.addWidget(self.engine)
+        row.addStretch(1)
+        row.addWidget(self.notice)
+
+    def show_engine(self, words: str, level: str) -> None:
+        """Say what the engine does; `level` is `good`, `warn`, `bad` or `busy`."""
+        self.engine.setText(words)
+        self._dot.show_level(level)
+
+    def show_notice(self, words: str) -> None:
+        """Say something for a while."""
+        self.notice.setText(words)
+        self._timer.start()
+
+
+class _Dot(QWidget):
+    """Green, amber, red, or blue while something starts."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setFixedSize(10, 10)
+        self._theme = theme
+        self._level = "busy"
+
+    def show_level(self, level: str) -> None:
+        self._level = level
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        tokens = self._theme.tokens
+        colours = {"good": tokens.good, "warn": tokens.warn, "bad": tokens.bad}
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(colours.get(self._level, tokens.accent_text))
+        painter.drawEllipse(self.rect().adjusted(1, 1, -1, -1))
+        painter.end()

@@ -1,0 +1,95 @@
+"""A coloured strip above the queue: how a run ended, or what went wrong. It stays until it is closed or replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QAccessible, QAccessibleEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+
+from srgan_desktop.theme import Theme, repolish
+
+Level = Literal["info", "good", "warn", "bad"]
+
+
+class Banner(QFrame):
+    """Hidden until there is something to say."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._level: Level = "info"
+        self._icon = QLabel()
+        self._icon.setFixedSize(22, 22)
+        self._title = QLabel()
+        self._title.setTextFormat(Qt.TextFormat.PlainText)
+        self._title.setWordWrap(True)
+        self._title.setProperty("role", "strong")
+        self._advice = QLabel()
+        self._advice.setTextFormat(Qt.TextFormat.PlainText)
+        self._advice.setWordWrap(True)
+        self._advice.setProperty("role", "muted")
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addWidget(self._title)
+        words.addWidget(self._advice)
+        self._actions = QHBoxLayout()
+        self._actions.setSpacing(6)
+        close = QToolButton()
+        close.setIconSize(QSize(16, 16))
+        close.setToolTip("Close this message")
+        close.setAccessibleName("Close this message")
+        close.clicked.connect(self.hide)
+        theme.wear(close, "close")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 8, 8, 8)
+        row.setSpacing(10)
+        row.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addLayout(words, 1)
+        row.addLayout(self._actions)
+        row.addWidget(close)
+        theme.changed.connect(self._tint)
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """All that it says."""
+        return f"{self._title.text()} {self._advice.text()}".strip()
+
+    def say(
+        self, level: Level, title: str, advice: str = "", actions: Sequence[tuple[str, Callable[[], object]]] = ()
+    ) -> None:
+        """Show a message in place of the one before.
+
+        Args:
+            level: its colour.
+            title: what happened.
+            advice: what to do, or the figures.
+            actions: (label, what a click does).
+        """
+        self._level = level
+        self._title.setText(title)
+        self._advice.setText(advice)
+        self._advice.setVisible(bool(advice))
+        while (item := self._actions.takeAt(0)) is not None:
+            old = item.widget()
+            old.hide()
+            old.deleteLater()
+        for label, act in actions:
+            button = QPushButton(label)
+            button.clicked.connect(act)
+            self._actions.addWidget(button)
+        self.setProperty("banner", level)
+        repolish(self)
+        self._tint()
+        self.show()
+        # Screen readers say it without the focus moving here.
+        self.setAccessibleName(self.text)
+        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
+
+    def _tint(self) -> None:
+        tokens = self._theme.tokens
+        colour = {"info": tokens.accent_text, "good": tokens.good, "warn": tokens.warn, "bad": tokens.bad}[self._level]
+        self._icon.setPixmap(self._theme.icon(self._level, colour).pixmap(QSize(22, 22)))

@@ -1,0 +1,102 @@
+"""Where pictures come in: the empty queue's invitation, and what any drop or clipboard holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
+from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from srgan_desktop.theme import Theme, repolish
+
+
+def paths_in(mime: QMimeData) -> list[Path]:
+    """The local files and folders of a drop or of the clipboard."""
+    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile() and url.toLocalFile()]
+
+
+def image_in(mime: QMimeData) -> QImage | None:
+    """A copied picture that is no file."""
+    if not mime.hasImage():
+        return None
+    image = mime.imageData()
+    if isinstance(image, QPixmap):
+        image = image.toImage()
+    return image if isinstance(image, QImage) and not image.isNull() else None
+
+
+class DropArea(QFrame):
+    """Fills the page while the queue is empty. The page itself takes the drops, wherever they fall."""
+
+    files_requested = Signal()
+    folder_requested = Signal()
+
+    def __init__(self, theme: Theme, formats: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("dropArea")
+        self._theme = theme
+        self._icon = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
+        title = QLabel("Drop pictures or folders here", alignment=Qt.AlignmentFlag.AlignCenter)
+        title.setProperty("role", "headline")
+        below = QLabel("or paste them with Ctrl+V", alignment=Qt.AlignmentFlag.AlignCenter)
+        below.setProperty("role", "muted")
+        files = QPushButton("&Add files…")
+        files.setProperty("role", "primary")
+        files.clicked.connect(self.files_requested)
+        theme.wear(files, "add-files", accented=True)
+        folder = QPushButton("Add f&older…")
+        folder.clicked.connect(self.folder_requested)
+        theme.wear(folder, "add-folder")
+        buttons = QHBoxLayout()
+        buttons.setSpacing(10)
+        buttons.addStretch(1)
+        for button in (files, folder):
+            button.setIconSize(QSize(18, 18))
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        known = QLabel(formats, alignment=Qt.AlignmentFlag.AlignCenter)
+        known.setProperty("role", "muted")
+        known.setWordWrap(True)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(24, 24, 24, 24)
+        column.addStretch(3)
+        column.addWidget(self._icon)
+        column.addSpacing(14)
+        column.addWidget(title)
+        column.addSpacing(4)
+        column.addWidget(below)
+        column.addSpacing(22)
+        column.addLayout(buttons)
+        column.addSpacing(22)
+        column.addWidget(known)
+        column.addStretch(4)
+        theme.changed.connect(self._tint)
+        self._tint()
+
+    def light_up(self, over: bool) -> None:
+        """Show that a drop would be taken."""
+        self.setProperty("over", over)
+        repolish(self)
+
+    def _tint(self) -> None:
+        self._icon.setPixmap(self._theme.icon("drop", self._theme.tokens.accent_text).pixmap(QSize(64, 64)))
+
+
+class DropVeil(QFrame):
+    """Laid over the filled page while something is dragged across it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("dropVeil")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        label = QLabel("Drop to add to the queue", alignment=Qt.AlignmentFlag.AlignCenter)
+        label.setProperty("role", "headline")
+        QVBoxLayout(self).addWidget(label)
+        self.hide()
+
+    def lay(self) -> None:
+        """Cover the parent."""
+        self.setGeometry(self.parentWidget().rect().adjusted(8, 8, -8, -8))
+        self.raise_()
+        self.show()

@@ -1,0 +1,404 @@
+"""The options beside the queue: every one says what it does, and is kept between starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QSpinBox,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.contract.requests import OutputSize
+from core.images import FORMATS
+from core.models.catalogue import Model, models
+from srgan_desktop import settings
+from srgan_desktop.settings import Option, Settings
+from srgan_desktop.theme import Theme
+
+PRESETS = (2.0, 3.0, 4.0, 8.0)
+
+F = TypeVar("F", bound=QWidget)
+
+BESIDE = "Beside each source, with “_4x” in the name; a folder’s results go to “<folder>_4x” next to it."
+"""Where results go when nobody chose a folder."""
+
+EXISTING = (
+    ("skip", "Skip what is already done"),
+    ("number", "Keep both, add a number"),
+    ("replace", "Replace the earlier result"),
+)
+PRECISIONS = (
+    ("auto", "Automatic"),
+    ("fp32", "32 bits (fp32)"),
+    ("bf16", "16 bits (bf16)"),
+    ("fp16", "16 bits (fp16)"),
+)
+TILES = ((0, "Automatic"), (128, "128 px"), (256, "256 px"), (512, "512 px"), (768, "768 px"), (1024, "1024 px"))
+DEVICES = (
+    (("auto", "Automatic"), ("mps", "Graphics (Apple)"), ("cpu", "Processor"))
+    if sys.platform == "darwin"
+    else (
+        ("auto", "Automatic"),
+        ("cuda", "Graphics card (NVIDIA, AMD)"),
+        ("xpu", "Graphics card (Intel)"),
+        ("cpu", "Processor"),
+    )
+)
+
+
+class OptionsPanel(QScrollArea):
+    """Reads from and writes to the settings; nothing else needs to know its widgets."""
+
+    def __init__(self, theme: Theme, options: Settings, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._settings = options
+        self._calm = _Calm(self)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setMinimumWidth(270)
+        self.setMaximumWidth(340)
+
+        inside = QWidget()
+        inside.setObjectName("options")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(4, 0, 10, 8)
+        column.setSpacing(12)
+
+        self.model = _Choice()
+        self._card = _quiet()
+        column.addLayout(self._labelled(settings.MODEL, self.model, self._card))
+
+        self.size = SizeField(options.get(settings.SIZE))
+        column.addLayout(self._labelled(settings.SIZE, self.size))
+
+        self.format = self._choice(
+            settings.FORMAT,
+            [("same", "Same as source"), *((row.key, row.label) for row in FORMATS.values() if row.can_write)],
+        )
+        self.quality = self._calmed(QSpinBox(minimum=1, maximum=100, value=options.get(settings.QUALITY)))
+        pair = QHBoxLayout()
+        pair.setSpacing(10)
+        pair.addLayout(self._labelled(settings.FORMAT, self.format), 5)
+        pair.addLayout(self._labelled(settings.QUALITY, self.quality), 3)
+        column.addLayout(pair)
+
+        self.output = OutputField(theme, options)
+        column.addLayout(self._labelled(settings.OUTPUT, self.output))
+
+        self.existing = self._choice(settings.EXISTING, EXISTING)
+        column.addLayout(self._labelled(settings.EXISTING, self.existing))
+        self.recursive = self._check(settings.RECURSIVE)
+        column.addWidget(self.recursive)
+
+        self.fold = QToolButton()
+        self.fold.setText(settings.ADVANCED.label)
+        self.fold.setToolTip(settings.ADVANCED.tooltip)
+        self.fold.setProperty("role", "fold")
+        self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.fold.setIconSize(QSize(16, 16))
+        self.fold.setCheckable(True)
+        self.fold.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        column.addWidget(self.fold)
+
+        self.advanced = QWidget()
+        hidden = QVBoxLayout(self.advanced)
+        hidden.setContentsMargins(0, 0, 0, 0)
+        hidden.setSpacing(12)
+        self.device = self._choice(settings.DEVICE, DEVICES)
+        hidden.addLayout(self._labelled(settings.DEVICE, self.device))
+        self.precision = self._choice(settings.PRECISION, PRECISIONS)
+        hidden.addLayout(self._labelled(settings.PRECISION, self.precision))
+        self.tile = self._choice(settings.TILE, TILES)
+        hidden.addLayout(self._labelled(settings.TILE, self.tile))
+        self.ensemble = self._check(settings.ENSEMBLE)
+        hidden.addWidget(self.ensemble)
+        self.metadata = self._check(settings.METADATA)
+        hidden.addWidget(self.metadata)
+        column.addWidget(self.advanced)
+        column.addStretch(1)
+        self.setWidget(inside)
+
+        self._calmed(self.model)
+        for field in self.size.findChildren(QWidget):
+            field.installEventFilter(self._calm)
+        self.reload_models()
+        self.model.currentIndexChanged.connect(self._on_model)
+        self.size.chosen.connect(lambda size: options.set(settings.SIZE, size))
+        self.quality.valueChanged.connect(lambda value: options.set(settings.QUALITY, value))
+        self.fold.toggled.connect(self._on_fold)
+        self.fold.setChecked(options.get(settings.ADVANCED))
+        self._on_fold(self.fold.isChecked())
+        options.changed.connect(self._on_option)
+        self._say_whether_quality_counts()
+
+    def reload_models(self) -> None:
+        """Look again at which models there are, and keep the chosen one."""
+        chosen = self._settings.get(settings.MODEL)
+        self.model.blockSignals(True)
+        self.model.clear()
+        for model in models():
+            self.model.addItem(model.card.name, model)
+            if model.key == chosen:
+                self.model.setCurrentIndex(self.model.count() - 1)
+        self.model.blockSignals(False)
+        if self.model.count() == 0:
+            self._card.setText("No model was found. Reinstall the program, or put a model file into the models folder.")
+        else:
+            self._describe(self.model.currentData())
+
+    def _on_model(self, _row: int) -> None:
+        model: Model | None = self.model.currentData()
+        if model is not None:
+            self._settings.set(settings.MODEL, model.key)
+            self._describe(model)
+
+    def _describe(self, model: Model) -> None:
+        card = model.card
+        facts = [f"{card.scale}×", card.size, card.license, f"by {card.author}" if card.author else ""]
+        self._card.setText(" · ".join(fact for fact in facts if fact))
+        about = "\n".join(
+            part for part in (card.description, f"Trained on: {card.dataset}" if card.dataset else "") if part
+        )
+        self.model.setToolTip(f"{settings.MODEL.tooltip}\n\n{card.name}: {about}" if about else settings.MODEL.tooltip)
+
+    def _on_fold(self, open_: bool) -> None:
+        self.advanced.setVisible(open_)
+        self._theme.wear(self.fold, "down" if open_ else "right")
+        self._settings.set(settings.ADVANCED, open_)
+
+    def _on_option(self, option: Option) -> None:
+        if option is settings.FORMAT:
+            self._say_whether_quality_counts()
+        elif option is settings.OUTPUT:
+            self.output.show_folder()
+
+    def _say_whether_quality_counts(self) -> None:
+        key = self._settings.get(settings.FORMAT)
+        self.quality.setEnabled(key not in FORMATS or FORMATS[key].lossy)
+
+    def _choice(self, option: Option, rows: Sequence[tuple[object, str]]) -> _Choice:
+        """A box that holds one of the option's values; one from the file that it does not know becomes the default."""
+        box = self._calmed(_Choice())
+        for value, label in rows:
+            box.addItem(label, value)
+        at = box.findData(self._settings.get(option))
+        if at < 0:
+            self._settings.set(option, option.default)
+            at = box.findData(option.default)
+        box.setCurrentIndex(at)
+        box.currentIndexChanged.connect(lambda _row: self._settings.set(option, box.currentData()))
+        return box
+
+    def _check(self, option: Option[bool]) -> QCheckBox:
+        box = QCheckBox(option.label)
+        box.setToolTip(option.tooltip)
+        box.setChecked(self._settings.get(option))
+        box.toggled.connect(lambda on: self._settings.set(option, on))
+        return box
+
+    def _labelled(self, option: Option, field: QWidget, *below: QWidget) -> QVBoxLayout:
+        label = QLabel(option.label)
+        label.setProperty("role", "section")
+        label.setBuddy(field)
+        label.setToolTip(option.tooltip)
+        field.setToolTip(option.tooltip)
+        field.setAccessibleName(option.label.replace("&", ""))
+        field.setAccessibleDescription(option.tooltip)
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addWidget(label)
+        column.addWidget(field)
+        for widget in below:
+            column.addWidget(widget)
+        return column
+
+    def _calmed(self, field: F) -> F:
+        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        field.installEventFilter(self._calm)
+        return field
+
+
+class SizeField(QWidget):
+    """Presets, and a number where the preset needs one."""
+
+    chosen = Signal(object)
+    """The new `OutputSize`."""
+
+    def __init__(self, size: OutputSize) -> None:
+        super().__init__()
+        self.preset = _Choice()
+        for factor in PRESETS:
+            self.preset.addItem(f"{factor:g}×", ("factor", factor))
+        for kind, label in (
+            ("factor", "Factor"),
+            ("width", "Width"),
+            ("height", "Height"),
+            ("longest", "Longest side"),
+        ):
+            self.preset.addItem(label, (kind, None))
+        self.number = QDoubleSpinBox()
+        self.number.setAccessibleName("Size")
+        self.number.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
+        self.number.setKeyboardTracking(False)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(self.preset, 1)
+        row.addWidget(self.number, 1)
+        self.setFocusProxy(self.preset)
+        self._show(size)
+        self.preset.currentIndexChanged.connect(self._on_preset)
+        self.number.valueChanged.connect(self._on_number)
+
+    def setToolTip(self, text: str) -> None:
+        self.preset.setToolTip(text)
+        self.number.setToolTip(text)
+
+    def setAccessibleName(self, name: str) -> None:
+        self.preset.setAccessibleName(name)
+
+    def _show(self, size: OutputSize) -> None:
+        plain = size.kind == "factor" and size.value in PRESETS
+        for row in range(self.preset.count()):
+            kind, factor = self.preset.itemData(row)
+            if kind == size.kind and factor == (size.value if plain else None):
+                self.preset.setCurrentIndex(row)
+        self.number.setVisible(not plain)
+        self._prepare_number(size.kind, size.value)
+
+    def _prepare_number(self, kind: str, value: float) -> None:
+        self.number.blockSignals(True)
+        if kind == "factor":
+            self.number.setDecimals(2)
+            self.number.setRange(0.1, 64)
+            self.number.setSuffix(" ×")
+        else:
+            self.number.setDecimals(0)
+            self.number.setRange(1, 1_000_000)
+            self.number.setSuffix(" px")
+        self.number.setValue(value)
+        self.number.blockSignals(False)
+
+    def _on_preset(self, _row: int) -> None:
+        kind, factor = self.preset.currentData()
+        self.number.setVisible(factor is None)
+        if factor is None:
+            self._prepare_number(kind, {"factor": 2.5, "width": 3840, "height": 2160, "longest": 4096}[kind])
+            factor = self.number.value()
+        self.chosen.emit(OutputSize(kind, factor))
+
+    def _on_number(self, value: float) -> None:
+        kind, _ = self.preset.currentData()
+        self.chosen.emit(OutputSize(kind, value))
+
+
+class OutputField(QWidget):
+    """Says in words where results go, and lets it be changed."""
+
+    def __init__(self, theme: Theme, options: Settings) -> None:
+        super().__init__()
+        self._settings = options
+        self.words = _quiet()
+        self.choose = QPushButton("Choose…")
+        self.choose.clicked.connect(self._choose)
+        self.beside = QToolButton()
+        self.beside.setIconSize(QSize(18, 18))
+        self.beside.setToolTip("Save beside the sources again")
+        self.beside.setAccessibleName("Save beside the sources again")
+        theme.wear(self.beside, "reset")
+        self.beside.clicked.connect(self._save_beside)
+        row = QHBoxLayout()
+        row.setSpacing(6)
+        row.addWidget(self.choose, 1)
+        row.addWidget(self.beside)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addWidget(self.words)
+        column.addLayout(row)
+        self.setFocusProxy(self.choose)
+        self.show_folder()
+
+    def setToolTip(self, text: str) -> None:
+        self.choose.setToolTip(text)
+
+    def setAccessibleName(self, name: str) -> None:
+        self.choose.setAccessibleName(f"{name}: {self.words.toolTip() or self.words.text()}")
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.show_folder()
+
+    def show_folder(self) -> None:
+        """Say what the settings say."""
+        folder = self._settings.get(settings.OUTPUT)
+        self.beside.setVisible(bool(folder))
+        metrics = QFontMetrics(self.words.font())
+        self.words.setText(
+            metrics.elidedText(folder, Qt.TextElideMode.ElideMiddle, max(120, self.width() - 4)) if folder else BESIDE
+        )
+        self.words.setToolTip(folder)
+        self.setAccessibleName("Save to")
+
+    def _choose(self) -> None:
+        start = self._settings.get(settings.OUTPUT) or self._settings.get(settings.FOLDER)
+        folder = QFileDialog.getExistingDirectory(self, "Folder for the results", start)
+        if folder:
+            self._settings.set(settings.OUTPUT, str(Path(folder)))
+
+    def _save_beside(self) -> None:
+        self._settings.set(settings.OUTPUT, "")
+        self.choose.setFocus()
+
+
+class _Choice(QComboBox):
+    """A combo box that may be narrower than its longest row, with a list that is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.setMinimumContentsLength(6)
+
+    def showPopup(self) -> None:
+        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 24)
+        super().showPopup()
+
+
+class _Calm(QObject):
+    """Keeps the wheel, meant for scrolling the panel, from changing a value that nobody looked at."""
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
+            event.ignore()
+            return True
+        return False
+
+
+def _quiet() -> QLabel:
+    label = QLabel()
+    label.setProperty("role", "muted")
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    return label

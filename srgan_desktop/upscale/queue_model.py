@@ -1,0 +1,278 @@
+"""The queue: which pictures, in which state. A table model, so that thousands of rows cost what is visible of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum, IntEnum
+from pathlib import Path
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
+
+from core.contract.events import Size
+from core.contract.requests import Input, OutputSize
+from srgan_desktop import problems
+from srgan_desktop.problems import Problem
+from srgan_desktop.upscale.thumbnails import Thumbnails
+
+Index = QModelIndex | QPersistentModelIndex
+
+ENTRY = Qt.ItemDataRole.UserRole
+"""Role of an index that answers with its row's `Entry`."""
+
+CONSISTENCY_TOOLTIP = (
+    "Consistency: the result, reduced to the source's size again, compared with the source (PSNR, in decibels).\n"
+    "Above about 30 dB it shows what the source shows. A low value points to invented detail, shifted colour or a fault."
+)
+
+
+class State(Enum):
+    """Where a picture is on its way; the value is for people."""
+
+    WAITING = "Waiting"
+    WORKING = "Upscaling"
+    DONE = "Saved"
+    SKIPPED = "Already done"
+    FAILED = "Failed"
+
+
+FINISHED = frozenset({State.DONE, State.SKIPPED, State.FAILED})
+
+
+class Column(IntEnum):
+    """Left to right."""
+
+    PICTURE = 0
+    SIZE = 1
+    STATE = 2
+    CONSISTENCY = 3
+
+
+TITLES = {
+    Column.PICTURE: "Picture",
+    Column.SIZE: "Size",
+    Column.STATE: "State",
+    Column.CONSISTENCY: "Consistency",
+}
+
+
+@dataclass(slots=True)
+class Entry:
+    """One picture of the queue."""
+
+    input: Input
+    state: State = State.WAITING
+    size: Size | None = None
+    """Of the source; None until its header was read."""
+    output_size: Size | None = None
+    """Of the result, once the engine has said so; before, it follows from the options."""
+    output: Path | None = None
+    fraction: float = 0.0
+    """0 to 1, while it is worked on."""
+    consistency: float | None = None
+    """dB."""
+    seconds: float = 0.0
+    problem: Problem | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def path(self) -> Path:
+        """Of the source."""
+        return self.input.path
+
+
+class Queue(QAbstractTableModel):
+    """Rows are `Entry` objects; only this class changes them, so that views hear of it."""
+
+    def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._entries: list[Entry] = []
+        self._rows: dict[Path, int] = {}
+        self._counts: Counter[State] = Counter()
+        self._output_size = OutputSize()
+        self._thumbnails = thumbnails
+        thumbnails.made.connect(self._on_thumbnail)
+
+    # What is in it
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All rows, top to bottom; not to be changed."""
+        return self._entries
+
+    def count(self, state: State) -> int:
+        """How many rows are in a state."""
+        return self._counts[state]
+
+    def row_of(self, path: Path) -> int | None:
+        """The row of a source."""
+        return self._rows.get(path)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self._rows
+
+    # What changes it
+
+    def add(self, entries: Iterable[Entry]) -> int:
+        """Append those whose source is not there yet; answers with how many that were."""
+        new: dict[Path, Entry] = {}
+        for entry in entries:
+            if entry.path not in self._rows:
+                new.setdefault(entry.path, entry)
+        if new:
+            first = len(self._entries)
+            self.beginInsertRows(QModelIndex(), first, first + len(new) - 1)
+            self._entries += new.values()
+            for row, entry in enumerate(new.values(), first):
+                self._rows[entry.path] = row
+                self._counts[entry.state] += 1
+            self.endInsertRows()
+        return len(new)
+
+    def remove(self, rows: Iterable[int]) -> None:
+        """Take rows out; neighbours go in one step."""
+        for first, last in _runs_backwards(rows):
+            self.beginRemoveRows(QModelIndex(), first, last)
+            for entry in self._entries[first : last + 1]:
+                self._counts[entry.state] -= 1
+                del self._rows[entry.path]
+            del self._entries[first : last + 1]
+            self.endRemoveRows()
+        self._rows = {entry.path: row for row, entry in enumerate(self._entries)}
+
+    def update(self, row: int, **changes: Any) -> None:
+        """Set fields of a row."""
+        entry = self._entries[row]
+        if "state" in changes and changes["state"] is not entry.state:
+            self._counts[entry.state] -= 1
+            self._counts[changes["state"]] += 1
+        for name, value in changes.items():
+            setattr(entry, name, value)
+        self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
+
+    def reset(self, rows: Iterable[int]) -> None:
+        """Make rows wait again, as if they had just been added."""
+        for row in rows:
+            self._thumbnails.forget(self._entries[row].path)
+            self.update(
+                row,
+                state=State.WAITING,
+                fraction=0.0,
+                output=None,
+                output_size=None,
+                consistency=None,
+                problem=None,
+                notes=(),
+                seconds=0.0,
+            )
+
+    def show_output_size(self, size: OutputSize) -> None:
+        """What waiting rows say about their results."""
+        self._output_size = size
+        if self._entries:
+            self.dataChanged.emit(
+                self.index(0, Column.SIZE),
+                self.index(len(self._entries) - 1, Column.SIZE),
+                [Qt.ItemDataRole.DisplayRole],
+            )
+
+    def output_size_of(self, entry: Entry) -> Size | None:
+        """What the engine said, or else what follows from the options."""
+        if entry.output_size is not None or entry.size is None:
+            return entry.output_size
+        return self._output_size.of(*entry.size)
+
+    # What views ask
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
+        return 0 if parent.isValid() else len(self._entries)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        return 0 if parent.isValid() else len(Column)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation == Qt.Orientation.Horizontal:
+            if role == Qt.ItemDataRole.DisplayRole:
+                return TITLES[Column(section)]
+            if role == Qt.ItemDataRole.ToolTipRole and section == Column.CONSISTENCY:
+                return CONSISTENCY_TOOLTIP
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid() or index.row() >= len(self._entries):
+            return None
+        entry = self._entries[index.row()]
+        column = Column(index.column())
+        if role == ENTRY:
+            return entry
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(entry, column)
+        if role == Qt.ItemDataRole.DecorationRole and column is Column.PICTURE:
+            return self._picture(entry)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return _tooltip(entry, column)
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return f"{TITLES[column]}: {self._text(entry, column) or 'not known yet'}"
+        return None
+
+    def _text(self, entry: Entry, column: Column) -> str:
+        match column:
+            case Column.PICTURE:
+                return shown_name(entry.path)
+            case Column.SIZE:
+                after = self.output_size_of(entry)
+                return f"{dimensions(entry.size)} → {dimensions(after)}" if entry.size and after else ""
+            case Column.STATE:
+                if entry.state is State.WORKING:
+                    return f"{entry.state.value}, {entry.fraction:.0%}"
+                return f"{entry.state.value}: {entry.problem.message}" if entry.problem else entry.state.value
+            case Column.CONSISTENCY:
+                return "" if entry.consistency is None else problems.decibels(entry.consistency)
+
+    def _picture(self, entry: Entry) -> object:
+        thumbnail = self._thumbnails.get(entry.path)
+        if thumbnail is not None and entry.size is None and thumbnail.size is not None:
+            entry.size = thumbnail.size
+        return thumbnail
+
+    def _on_thumbnail(self, path: Path) -> None:
+        row = self._rows.get(path)
+        if row is not None:
+            self._picture(self._entries[row])
+            self.dataChanged.emit(self.index(row, Column.PICTURE), self.index(row, Column.SIZE))
+
+
+def shown_name(path: Path) -> str:
+    """A file's name on one line, whatever it is made of."""
+    return "".join(character if character.isprintable() else "�" for character in path.name)
+
+
+def dimensions(size: Size | None) -> str:
+    """`640 × 480`."""
+    return "" if size is None else f"{size[0]} × {size[1]}"
+
+
+def _tooltip(entry: Entry, column: Column) -> str | None:
+    if column is Column.PICTURE:
+        return str(entry.path)
+    if column is Column.CONSISTENCY:
+        return CONSISTENCY_TOOLTIP
+    if column is Column.STATE:
+        lines = [f"{entry.problem.message} {entry.problem.hint}".strip()] if entry.problem else []
+        lines += entry.notes
+        if entry.output is not None and entry.state in (State.DONE, State.SKIPPED):
+            lines.append(str(entry.output))
+        return "\n".join(lines) or None
+    return None
+
+
+def _runs_backwards(rows: Iterable[int]) -> Iterable[tuple[int, int]]:
+    """(first, last) of each run of neighbours, the lowest in the table first, so that those above keep their numbers."""
+    ordered = sorted(set(rows), reverse=True)
+    start = 0
+    for at in range(1, len(ordered) + 1):
+        if at == len(ordered) or ordered[at] != ordered[at - 1] - 1:
+            yield ordered[at - 1], ordered[start]
+            start = at

@@ -1,0 +1,240 @@
+"""The queue on the screen: a table whose cells are painted, so that a row costs nothing until it is seen."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QKeyEvent, QPainter, QPainterPath, QPen
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+from srgan_desktop import problems
+from srgan_desktop.theme import Theme
+from srgan_desktop.upscale.queue_model import ENTRY, Column, Entry, Queue, State, dimensions, shown_name
+from srgan_desktop.upscale.thumbnails import Thumbnail
+
+ROW_HEIGHT = 54
+MARGIN = 10
+PICTURE = 40
+"""Side of the box a thumbnail is shown in."""
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class QueueView(QTableView):
+    """Shows a `Queue`; Del removes, Return opens, the rest is in the page's menu."""
+
+    remove_requested = Signal()
+    open_requested = Signal()
+
+    def __init__(self, queue: Queue, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setModel(queue)
+        self.setAccessibleName("Queue")
+        self.setItemDelegate(QueueDelegate(queue, theme, self))
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setMouseTracking(True)
+        # Tab leaves the table, as arrow keys walk within it.
+        self.setTabKeyNavigation(False)
+        self.setCornerButtonEnabled(False)
+        rows = self.verticalHeader()
+        rows.hide()
+        # Fixed, or the view measures every row.
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(ROW_HEIGHT)
+        columns = self.horizontalHeader()
+        columns.setHighlightSections(False)
+        columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        columns.setSectionResizeMode(Column.PICTURE, QHeaderView.ResizeMode.Stretch)
+        columns.setSectionResizeMode(Column.STATE, QHeaderView.ResizeMode.Stretch)
+        theme.changed.connect(self._repaint)
+        self._fit_columns()
+
+    def selected_rows(self) -> list[int]:
+        """Top to bottom."""
+        return sorted(index.row() for index in self.selectionModel().selectedRows())
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() in (QEvent.Type.FontChange, QEvent.Type.StyleChange):
+            self._fit_columns()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.remove_requested.emit()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.open_requested.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def _fit_columns(self) -> None:
+        metrics = self.fontMetrics()
+        columns = self.horizontalHeader()
+        title = QFont(self.font())
+        title.setWeight(QFont.Weight.DemiBold)
+        columns.resizeSection(Column.SIZE, metrics.horizontalAdvance("→ 00000 × 00000") + 2 * MARGIN)
+        columns.resizeSection(Column.CONSISTENCY, QFontMetrics(title).horizontalAdvance("Consistency") + 2 * MARGIN + 6)
+
+    def _repaint(self) -> None:
+        self.viewport().update()
+
+
+class QueueDelegate(QStyledItemDelegate):
+    """Paints two lines a cell: what matters, and below it, quieter, what belongs to it."""
+
+    def __init__(self, queue: Queue, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._queue = queue
+        self._theme = theme
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        return QSize(120, ROW_HEIGHT)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        entry: Entry = index.data(ENTRY)
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_ground(painter, option, index)
+        box = option.rect.adjusted(MARGIN, 6, -MARGIN, -6)
+        match Column(index.column()):
+            case Column.PICTURE:
+                thumbnail = index.data(Qt.ItemDataRole.DecorationRole)
+                self._paint_thumbnail(
+                    painter, QRect(box.left(), box.center().y() - PICTURE // 2 + 1, PICTURE, PICTURE), thumbnail
+                )
+                self._paint_lines(
+                    painter,
+                    option,
+                    box.adjusted(PICTURE + MARGIN, 0, 0, 0),
+                    shown_name(entry.path),
+                    str(entry.path.parent),
+                )
+            case Column.SIZE:
+                after = self._queue.output_size_of(entry)
+                self._paint_lines(
+                    painter,
+                    option,
+                    box,
+                    dimensions(entry.size),
+                    f"→ {dimensions(after)}" if after and entry.size else "",
+                )
+            case Column.STATE:
+                self._paint_state(painter, option, box, entry)
+            case Column.CONSISTENCY:
+                if entry.consistency is not None:
+                    colour = self._theme.tokens.warn if entry.consistency < 25 else self._theme.tokens.text
+                    self._paint_lines(painter, option, box, problems.decibels(entry.consistency), "", colour)
+        painter.restore()
+
+    def _paint_ground(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        tokens = self._theme.tokens
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, QColor(tokens.selection))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(option.rect, QColor(tokens.raised))
+        painter.setPen(QPen(QColor(tokens.border), 1))
+        painter.drawLine(option.rect.bottomLeft(), option.rect.bottomRight())
+        view = self.parent()
+        if isinstance(view, QTableView) and view.hasFocus() and view.currentIndex().row() == index.row():
+            # The whole row has the focus ring, a part of it in every cell.
+            pen = QPen(QColor(tokens.accent_text), 2)
+            painter.setPen(pen)
+            ring = option.rect.adjusted(0, 1, 0, -2)
+            painter.drawLine(ring.topLeft(), ring.topRight())
+            painter.drawLine(ring.bottomLeft(), ring.bottomRight())
+            if index.column() == 0:
+                painter.drawLine(ring.left() + 1, ring.top(), ring.left() + 1, ring.bottom())
+            if index.column() == len(Column) - 1:
+                painter.drawLine(ring.right(), ring.top(), ring.right(), ring.bottom())
+
+    def _paint_thumbnail(self, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:
+        tokens = self._theme.tokens
+        shape = QPainterPath()
+        shape.addRoundedRect(QRectF(box), 5, 5)
+        if thumbnail is None or thumbnail.pixmap is None:
+            painter.fillPath(shape, QColor(tokens.raised if thumbnail is None else tokens.bad_fill))
+            if thumbnail is not None:
+                self._theme.icon("bad", tokens.bad).paint(painter, box.adjusted(10, 10, -10, -10))
+            return
+        # Filled from the middle: letterboxes at this size would be noise.
+        pixmap = thumbnail.pixmap
+        side = min(pixmap.width(), pixmap.height())
+        part = QRectF((pixmap.width() - side) / 2, (pixmap.height() - side) / 2, side, side)
+        painter.save()
+        painter.setClipPath(shape)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawPixmap(QRectF(box), pixmap, part)
+        painter.restore()
+
+    def _paint_state(self, painter: QPainter, option: QStyleOptionViewItem, box: QRect, entry: Entry) -> None:
+        tokens = self._theme.tokens
+        match entry.state:
+            case State.WAITING:
+                self._paint_lines(painter, option, box, "Waiting", "", tokens.muted)
+            case State.WORKING:
+                self._paint_lines(painter, option, box, f"Upscaling  {entry.fraction:.0%}", " ", tokens.accent_text)
+                groove = QRectF(box.left(), box.bottom() - 11, box.width(), 6)
+                painter.setPen(Qt.PenStyle.NoPen)
+                painter.setBrush(QColor(tokens.border))
+                painter.drawRoundedRect(groove, 3, 3)
+                groove.setWidth(max(6.0, groove.width() * min(1.0, entry.fraction)))
+                painter.setBrush(QColor(tokens.accent))
+                painter.drawRoundedRect(groove, 3, 3)
+            case State.DONE:
+                below = " ".join(entry.notes) or (shown_name(entry.output) if entry.output else "")
+                self._paint_lines(
+                    painter, option, box, f"Saved in {problems.duration(entry.seconds)}", below, tokens.good
+                )
+            case State.SKIPPED:
+                self._paint_lines(painter, option, box, State.SKIPPED.value, " ".join(entry.notes), tokens.muted)
+            case State.FAILED:
+                problem = entry.problem
+                self._paint_lines(
+                    painter,
+                    option,
+                    box,
+                    problem.message if problem else "Failed",
+                    problem.hint if problem else "",
+                    tokens.bad,
+                )
+
+    def _paint_lines(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        box: QRect,
+        first: str,
+        second: str,
+        colour: str | None = None,
+    ) -> None:
+        tokens = self._theme.tokens
+        upper, lower = QRect(box), QRect(box)
+        if second:
+            upper.setBottom(box.center().y())
+            lower.setTop(box.center().y() + 1)
+        painter.setFont(option.font)
+        painter.setPen(QColor(colour or tokens.text))
+        metrics = QFontMetrics(option.font)
+        elided = metrics.elidedText(first, Qt.TextElideMode.ElideMiddle, box.width())
+        painter.drawText(upper, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), elided)
+        if second.strip():
+            small = QFont(option.font)
+            small.setPointSizeF(QFontInfo(small).pointSizeF() * 0.88)
+            painter.setFont(small)
+            painter.setPen(QColor(tokens.muted))
+            elided = QFontMetrics(small).elidedText(second, Qt.TextElideMode.ElideMiddle, box.width())
+            painter.drawText(lower, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), elided)

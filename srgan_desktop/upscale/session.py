@@ -1,0 +1,469 @@
+"""What the Upscale page knows and does, without widgets: the queue, the run, the preview, and the worker behind them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
+from PySide6.QtGui import QImage
+
+from core import paths
+from core.contract.events import (
+    BatchFinished,
+    FileFailed,
+    FileSaved,
+    FileSkipped,
+    FileStarted,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    Notice,
+    PreviewReady,
+    Progress,
+    WorkerReady,
+)
+from core.contract.protocol import NO_JOB, Report
+from core.contract.requests import PreviewRequest, UpscaleRequest
+from srgan_desktop import problems, settings
+from srgan_desktop.job import Job
+from srgan_desktop.problems import Problem
+from srgan_desktop.settings import Option, Settings
+from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State
+from srgan_desktop.upscale.scanning import Found, Scanner, Scanned
+from srgan_desktop.upscale.thumbnails import Thumbnails
+
+log = logging.getLogger(__name__)
+
+
+class Phase(Enum):
+    """Of the run."""
+
+    IDLE = "idle"
+    RUNNING = "running"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+
+
+class Engine(Enum):
+    """Of the worker process."""
+
+    OFF = "off"
+    STARTING = "starting"
+    READY = "ready"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of a run, from Start to its end."""
+
+    saved: int
+    skipped: int
+    failed: int
+    seconds: float
+    cancelled: bool
+    failures: tuple[tuple[str, Problem], ...]
+    """(file, what was wrong), in the order in which they failed."""
+
+
+class UpscaleSession(QObject):
+    """Everything happens in the main thread; signals come in the order of what happened.
+
+    A run is: `changed` (Phase.RUNNING), `changed` at any progress, then `changed` (Phase.IDLE), and after that either
+    `finished` with its summary or `failed`.
+    """
+
+    changed = Signal()
+    """Phase, progress, engine, scanning or what can be started is not as before."""
+    finished = Signal(object)
+    """A run came to its end or was cancelled: its `Summary`."""
+    failed = Signal(object)
+    """A `Problem` that ended a run, or kept something from being added."""
+    notice = Signal(str)
+    """One line for the status strip."""
+    saved = Signal(object)
+    """The `Entry` of a picture whose result now lies on the disk."""
+    preview_ready = Signal(object)
+    """`PreviewReady` of the newest preview asked for."""
+    preview_failed = Signal(object)
+    """The `Problem` that it met."""
+    stopped = Signal()
+    """After `shutdown`: neither process nor thread is left."""
+
+    def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
+        super().__init__(parent)
+        self.settings = options
+        self.thumbnails = Thumbnails(self)
+        self.queue = Queue(self.thumbnails, self)
+        self.phase = Phase.IDLE
+        self.engine = Engine.OFF
+        self.device = ""
+        self.fraction = 0.0
+        self.seconds_left: float | None = None
+        self._job = job or Job()
+        self._job.setParent(self)
+        self._job.reported.connect(self._on_report)
+        self._job.stopped.connect(self._on_stopped)
+        self._scanner = Scanner(self)
+        self._scanner.found.connect(self._on_found)
+        self._scanner.finished.connect(self._on_scanned)
+        self._scanner.stopped.connect(self._on_stopped)
+        self._batch: int | None = None
+        self._preview: int | None = None
+        self._in_run: set[Path] = set()
+        self._tally = _Tally()
+        self._left_to_stop = 0
+        options.changed.connect(self._on_option)
+        self.queue.show_output_size(options.get(settings.SIZE))
+
+    # Filling the queue
+
+    @property
+    def scanning(self) -> bool:
+        """Whether folders are being searched."""
+        return self._scanner.busy
+
+    def add(self, found: Iterable[Path]) -> None:
+        """Search files and folders, off the main thread, and append the pictures in them."""
+        self._scanner.search(list(found), self.settings.get(settings.RECURSIVE))
+        self.changed.emit()
+
+    def add_image(self, image: QImage) -> None:
+        """Save a pasted picture as a file of its own, and append it.
+
+        Results lie beside their sources by default, so it goes where people look for pictures, not into a cache.
+        """
+        pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+        folder = Path(pictures) / "SRGAN Desktop" if pictures else paths.user_cache() / "pasted"
+        name = f"pasted-{datetime.now().strftime('%Y%m%d-%H%M%S-%f')[:-3]}.png"
+        self._scanner.save_and_add(image, folder / name)
+        self.changed.emit()
+
+    def remove(self, rows: Iterable[int]) -> None:
+        """Take pictures out of the queue; those that a run still has before it stay."""
+        kept = [row for row in rows if not self._is_busy(self.queue.entries[row])]
+        self.queue.remove(kept)
+        self.changed.emit()
+
+    def clear(self) -> None:
+        """Take out everything that no run has before it."""
+        self.remove(range(len(self.queue.entries)))
+
+    def clear_finished(self) -> None:
+        """Take out what is saved or was already done."""
+        done = (State.DONE, State.SKIPPED)
+        self.remove([row for row, entry in enumerate(self.queue.entries) if entry.state in done])
+
+    def retry(self, rows: Iterable[int]) -> None:
+        """Make finished pictures wait again."""
+        self.queue.reset([row for row in rows if self.queue.entries[row].state in FINISHED])
+        self.changed.emit()
+
+    # The run
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is under way, paused ones included."""
+        return self.phase is not Phase.IDLE
+
+    @property
+    def can_start(self) -> bool:
+        """Whether there is anything to do."""
+        return not self.busy and len(self.queue.entries) > 0
+
+    @property
+    def starts_again(self) -> bool:
+        """Whether everything is finished, so that Start does all of it once more."""
+        return self.can_start and self.queue.count(State.WAITING) == 0
+
+    @property
+    def done_in_run(self) -> tuple[int, int]:
+        """(finished, all) pictures of the run under way."""
+        return self._tally.finished, self._tally.total
+
+    def start_engine(self) -> None:
+        """Start the worker process before it is needed."""
+        self._job.start()
+        self.engine = Engine.STARTING
+        self.changed.emit()
+
+    def start(self) -> None:
+        """Upscale what waits; or, when nothing does, everything once more (what is the same is then skipped)."""
+        if not self.can_start:
+            return
+        if self.starts_again:
+            self.queue.reset(range(len(self.queue.entries)))
+        self._tally = _Tally()
+        self._run_waiting()
+
+    def pause(self) -> None:
+        """Make the run wait."""
+        if self.phase is Phase.RUNNING and self._batch is not None:
+            self._job.pause(self._batch)
+            self._enter(Phase.PAUSED)
+
+    def resume(self) -> None:
+        """Let a paused run go on."""
+        if self.phase is Phase.PAUSED and self._batch is not None:
+            self._job.resume(self._batch)
+            self._enter(Phase.RUNNING)
+
+    def cancel(self) -> None:
+        """Stop the run; what is saved stays, the rest waits in the queue."""
+        if self.phase in (Phase.RUNNING, Phase.PAUSED) and self._batch is not None:
+            self._job.cancel(self._batch)
+            self._enter(Phase.CANCELLING)
+
+    # Preview
+
+    def preview(self, source: Path, region: tuple[int, int, int, int]) -> bool:
+        """Upscale a region of a picture now; an older preview is given up. False while a run has the engine.
+
+        Args:
+            source: the picture.
+            region: x, y, width, height in its pixels.
+        """
+        if self.busy or self._left_to_stop:
+            return False
+        self.drop_preview()
+        value = self.settings.get
+        self._preview = self._job.run(
+            PreviewRequest(
+                source,
+                region,
+                model=value(settings.MODEL),
+                device=value(settings.DEVICE),
+                precision=value(settings.PRECISION),  # type: ignore[arg-type]
+                tile=value(settings.TILE),
+                ensemble=value(settings.ENSEMBLE),
+            )
+        )
+        self._expect_engine()
+        return True
+
+    def drop_preview(self) -> None:
+        """Forget the preview that is under way."""
+        if self._preview is not None:
+            self._job.cancel(self._preview)
+            self._preview = None
+
+    # The end
+
+    def shutdown(self) -> None:
+        """Cancel everything and let go of process and threads; ends with `stopped`."""
+        if self._left_to_stop:
+            return
+        self._left_to_stop = 2
+        self.thumbnails.close()
+        self._scanner.close()
+        self._job.shutdown()
+        if self.busy:
+            self._enter(Phase.CANCELLING)
+
+    # Within
+
+    def request(self) -> UpscaleRequest:
+        """What Start asks for: the waiting pictures and the options as they are."""
+        value = self.settings.get
+        output = value(settings.OUTPUT)
+        return UpscaleRequest(
+            inputs=tuple(entry.input for entry in self.queue.entries if entry.state is State.WAITING),
+            output=Path(output) if output else None,
+            model=value(settings.MODEL),
+            size=value(settings.SIZE),
+            format=value(settings.FORMAT),
+            quality=value(settings.QUALITY),
+            existing=value(settings.EXISTING),  # type: ignore[arg-type]
+            recursive=value(settings.RECURSIVE),
+            keep_metadata=value(settings.METADATA),
+            device=value(settings.DEVICE),
+            precision=value(settings.PRECISION),  # type: ignore[arg-type]
+            tile=value(settings.TILE),
+            ensemble=value(settings.ENSEMBLE),
+        )
+
+    def _run_waiting(self) -> None:
+        self.drop_preview()
+        request = self.request()
+        self._in_run = {each.path for each in request.inputs}
+        self._tally.total += len(request.inputs)
+        self.fraction = 0.0
+        self.seconds_left = None
+        self._batch = self._job.run(request)
+        self._expect_engine()
+        self._enter(Phase.RUNNING)
+
+    def _expect_engine(self) -> None:
+        if self.engine is not Engine.READY:
+            self.engine = Engine.STARTING
+            self.changed.emit()
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self.changed.emit()
+
+    def _is_busy(self, entry: Entry) -> bool:
+        return self.busy and entry.path in self._in_run and entry.state not in FINISHED
+
+    def _on_report(self, report: Report) -> None:
+        if report.job == NO_JOB:
+            self._on_engine(report.event)
+        elif report.job == self._batch:
+            self._on_batch(report.event)
+        elif report.job == self._preview:
+            self._on_preview(report.event)
+        if isinstance(report.event, JobFailed) and not self._job.running:
+            self.engine = Engine.STOPPED
+            self.changed.emit()
+
+    def _on_engine(self, event: object) -> None:
+        if isinstance(event, WorkerReady):
+            self.engine = Engine.READY
+            self.device = event.device
+        elif isinstance(event, JobFailed):
+            self.engine = Engine.STOPPED
+            self.notice.emit(event.message)
+        self.changed.emit()
+
+    def _on_preview(self, event: object) -> None:
+        match event:
+            case PreviewReady():
+                self.preview_ready.emit(event)
+            case JobFailed():
+                self._preview = None
+                self.preview_failed.emit(problems.of_event(event))
+            case JobDone() | JobCancelled():
+                self._preview = None
+
+    def _on_batch(self, event: object) -> None:
+        match event:
+            case FileStarted():
+                self._update(
+                    event.source,
+                    state=State.WORKING,
+                    size=event.input_size,
+                    output_size=event.output_size,
+                    fraction=0.0,
+                )
+            case Progress():
+                self.fraction = event.total_fraction
+                self.seconds_left = event.seconds_left
+                self._update(event.source, fraction=event.fraction)
+                self.changed.emit()
+            case FileSaved():
+                self._tally.saved += 1
+                self._update(
+                    event.source,
+                    state=State.DONE,
+                    size=event.input_size,
+                    output_size=event.output_size,
+                    output=event.output,
+                    consistency=event.consistency,
+                    seconds=event.seconds,
+                    notes=event.notes,
+                    fraction=1.0,
+                )
+                row = self.queue.row_of(event.source)
+                if row is not None:
+                    self.saved.emit(self.queue.entries[row])
+                self.changed.emit()
+            case FileSkipped():
+                self._tally.skipped += 1
+                self._update(event.source, state=State.SKIPPED, output=event.output, notes=(event.reason,))
+                self.changed.emit()
+            case FileFailed():
+                problem = problems.of_event(event)
+                self._tally.failures.append((str(event.source), problem))
+                if event.details:
+                    log.error("%s: %s\n%s", event.source, event.message, event.details)
+                self._update(event.source, state=State.FAILED, problem=problem, fraction=0.0)
+                self.changed.emit()
+            case Notice():
+                self.notice.emit(event.message)
+            case BatchFinished():
+                self._tally.seconds += event.seconds
+            case JobDone():
+                self._end(cancelled=False)
+            case JobCancelled():
+                self._end(cancelled=True)
+            case JobFailed():
+                if event.details:
+                    log.error("run failed: %s\n%s", event.message, event.details)
+                self._let_go()
+                self.failed.emit(problems.of_event(event))
+
+    def _update(self, source: Path, **changes: object) -> None:
+        row = self.queue.row_of(source)
+        if row is not None:
+            self.queue.update(row, **changes)
+
+    def _end(self, cancelled: bool) -> None:
+        # What was added during the run belongs to it.
+        if not cancelled and any(
+            entry.state is State.WAITING and entry.path not in self._in_run for entry in self.queue.entries
+        ):
+            self._run_waiting()
+            return
+        self._let_go()
+        tally = self._tally
+        self.finished.emit(
+            Summary(tally.saved, tally.skipped, len(tally.failures), tally.seconds, cancelled, tuple(tally.failures))
+        )
+
+    def _let_go(self) -> None:
+        """Back to idle; what was begun and not finished waits again."""
+        self._batch = None
+        for path in self._in_run:
+            row = self.queue.row_of(path)
+            if row is not None and self.queue.entries[row].state is State.WORKING:
+                self.queue.reset([row])
+        self._in_run = set()
+        self.fraction = 0.0
+        self.seconds_left = None
+        self._enter(Phase.IDLE)
+
+    def _on_found(self, found: Sequence[Found]) -> None:
+        self.queue.add(_entry(each) for each in found)
+        self.changed.emit()
+
+    def _on_scanned(self, scanned: Scanned) -> None:
+        if scanned.problem is not None:
+            self.failed.emit(scanned.problem)
+        elif scanned.words:
+            self.notice.emit(scanned.words)
+        self.changed.emit()
+
+    def _on_option(self, option: Option) -> None:
+        if option is settings.SIZE:
+            self.queue.show_output_size(self.settings.get(settings.SIZE))
+
+    def _on_stopped(self) -> None:
+        self._left_to_stop -= 1
+        if self._left_to_stop == 0:
+            QTimer.singleShot(0, self, self.stopped.emit)
+
+
+class _Tally:
+    """Of one run, from Start to its end, pictures that were added on the way included."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.saved = 0
+        self.skipped = 0
+        self.seconds = 0.0
+        self.failures: list[tuple[str, Problem]] = []
+
+    @property
+    def finished(self) -> int:
+        return self.saved + self.skipped + len(self.failures)
+
+
+def _entry(found: Found) -> Entry:
+    if found.problem is not None:
+        return Entry(found.input, state=State.FAILED, problem=found.problem)
+    return Entry(found.input, size=found.size)
