@@ -28,6 +28,11 @@ def user_cache() -> Path:
     return Path(platformdirs.user_cache_dir(APP, appauthor=False))
 
 
+def downloaded_content(network: str) -> Path:
+    """Where torchvision's VGG features (`vgg16`, `vgg19`) lie once a training run has downloaded them."""
+    return user_cache() / "content" / f"{network}-imagenet.safetensors"
+
+
 def user_logs() -> Path:
     """The per-user folder of log files; not necessarily there yet."""
     return Path(platformdirs.user_log_dir(APP, appauthor=False))

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from core.contract.errors import UserError
 from core.contract.requests import Precision
 
@@ -76,6 +78,17 @@ class ScanRequest:
     """Which ones are held back."""
     thorough: bool = True
     """Also put near-duplicates, enlarged and heavily compressed pictures aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesRequest:
+    """Make some LR pictures as training would, to be looked at before it begins; nothing is written."""
+
+    recipe: str
+    """As in a `TrainRequest`."""
+    data: Path
+    overrides: tuple[tuple[str, str], ...] = ()
+    count: int = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +182,15 @@ class SamplesSaved:
 
     pairs: tuple[tuple[Path, Path], ...]
     """(LR, HR) files in the run folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class SamplesReady:
+    """What a `SamplesRequest` asked for."""
+
+    pairs: tuple[tuple[np.ndarray, np.ndarray], ...]
+    """(LR, HR), each H x W x 3 uint8 RGB."""
+    scale: int
 
 
 @dataclass(frozen=True, slots=True)

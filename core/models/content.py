@@ -234,7 +234,7 @@ def load_content(
 
 def cached_content(name: VggName) -> Path:
     """Where torchvision's features lie once downloaded."""
-    return paths.user_cache() / "content" / f"{name}-imagenet.safetensors"
+    return paths.downloaded_content(name)
 
 
 def content_from_file(path: Path) -> ContentNetwork:

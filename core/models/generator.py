@@ -10,40 +10,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.models.config import GeneratorConfig as GeneratorConfig
+from core.models.config import config_of_shapes
+
 SKIP_MEAN = 0.45
 """Input shift of the bicubic-skip variant: about the mean of photographs, so that zero padding is not black."""
-
-
-@dataclass(frozen=True, slots=True)
-class GeneratorConfig:
-    """Hyper-parameters of a `Generator`; `config_of` reads them back from weights."""
-
-    scale: int = 4
-    """2, 4 or 8."""
-    features: int = 64
-    blocks: int = 16
-    norm: Literal["batch", "none"] = "batch"
-    """`none` trains faster and leaves out BN's artefacts (Lim et al. 2017; Wang et al. 2018, sec. 3.1)."""
-    attention: Literal["none", "channel"] = "none"
-    """`channel` adds RCAN's channel attention (Zhang et al. 2018, sec. 3.3; reduction 16) to each residual block."""
-    skip: Literal["none", "bicubic"] = "none"
-    """`bicubic` adds the bicubic enlargement to the output, so the network learns only what bicubic lacks."""
-    upsampler: Literal["shuffle", "direct"] = "shuffle"
-    """`direct` replaces everything behind the trunk by one 3x3 convolution and one pixel shuffle straight to RGB
-    (ESPCN, Shi et al. 2016): a twentieth of the multiply-adds there."""
-
-    def __post_init__(self) -> None:
-        if self.scale not in (2, 4, 8):
-            raise ValueError(f"scale must be 2, 4 or 8, not {self.scale}")
-        if not (1 <= self.features <= 512 and 1 <= self.blocks <= 256):
-            raise ValueError(f"{self.features} features and {self.blocks} blocks are out of range")
 
 
 class ChannelAttention(nn.Module):
@@ -108,6 +84,20 @@ class BicubicSkip(nn.Module):
         return F.interpolate(x.float(), scale_factor=self.scale, mode="bicubic", align_corners=False)
 
 
+class TanhRange(nn.Module):
+    """(tanh(y) + 1) / 2: any value to 0..1. `middle` is one half; it also marks the weights."""
+
+    middle: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("middle", torch.tensor(0.5))
+
+    def forward(self, y: Tensor) -> Tensor:
+        """Any shape to the same."""
+        return torch.tanh(y) * self.middle + self.middle
+
+
 class Generator(nn.Module):
     """SRResNet / SRGAN generator: RGB in 0..1, N x 3 x H x W, to N x 3 x sH x sW in about 0..1 (not clamped).
 
@@ -133,6 +123,7 @@ class Generator(nn.Module):
             self.upsample = nn.Sequential()
             self.tail = nn.Conv2d(f, 3 * config.scale**2, 3, padding=1)
         self.skip = BicubicSkip(config.scale) if config.skip == "bicubic" else None
+        self.squash = TanhRange() if config.output == "tanh" else nn.Identity()
 
     @property
     def trunk_reach(self) -> int | None:
@@ -161,7 +152,7 @@ class Generator(nn.Module):
         y = self.tail(self.upsample(features))
         if self.config.upsampler == "direct":
             y = F.pixel_shuffle(y, self.config.scale)
-        return y + self.skip(x) if self.skip is not None else y
+        return self.squash(y + self.skip(x) if self.skip is not None else y)
 
     def forward(self, x: Tensor) -> Tensor:
         """N x 3 x H x W (0..1) to N x 3 x sH x sW."""
@@ -174,26 +165,7 @@ def config_of(state: Mapping[str, Tensor]) -> GeneratorConfig:
     Raises:
         ValueError: these are not the weights of a `Generator`.
     """
-    head, tail = state.get("head.conv.weight"), state.get("tail.weight")
-    if head is None or tail is None or head.dim() != 4 or tail.dim() != 4 or head.shape[1:] != (3, 9, 9):
-        raise ValueError("no SRGAN generator: head.conv (9x9, from RGB) or tail is missing")
-    blocks = _count(state, r"trunk\.(\d+)\.conv1\.weight")
-    doublings = _count(state, r"upsample\.(\d+)\.conv\.weight")
-    direct = doublings == 0
-    scale = math.isqrt(tail.shape[0] // 3) if direct else 2**doublings
-    return GeneratorConfig(
-        scale=scale,
-        features=head.shape[0],
-        blocks=blocks,
-        norm="batch" if "trunk_norm.weight" in state else "none",
-        attention="channel" if "trunk.0.attention.squeeze.weight" in state else "none",
-        skip="bicubic" if "skip.mean" in state else "none",
-        upsampler="direct" if direct else "shuffle",
-    )
-
-
-def _count(state: Mapping[str, Tensor], pattern: str) -> int:
-    return len({match[1] for key in state if (match := re.fullmatch(pattern, key))})
+    return config_of_shapes({name: tuple(value.shape) for name, value in state.items()})
 
 
 def fold_batch_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from core.training.recipe import LOSS_WORDS, LossName
+
 Game = Literal["vanilla", "relativistic", "hinge"]
 
 ARTEFACT_WINDOW = 7
@@ -160,20 +162,19 @@ def tv(context: StepContext) -> Tensor:
     return sr.diff(dim=-1).abs().mean() + sr.diff(dim=-2).abs().mean()
 
 
-LOSSES: dict[str, Loss] = {
-    row.name: row
-    for row in (
-        Loss("l1", "Mean absolute error of pixels: sharp edges for a high PSNR.", l1),
-        Loss("charbonnier", "L1 that is smooth near zero.", charbonnier),
-        Loss("mse", "Mean squared error of pixels, as in the 2017 paper: the highest PSNR, a little soft.", mse),
-        Loss("ms_ssim", "One minus multi-scale structural similarity.", ms_ssim),
-        Loss("content", "Distance of VGG features: textures like the original's rather than equal pixels.", content),
-        Loss("adversarial", "How easily the discriminator tells the output from real pictures.", adversarial),
-        Loss("ldl", "L1 where the output shows artefacts; keeps a GAN from inventing patterns.", ldl),
-        Loss("fft", "L1 of the spectrum: weighs all frequencies alike.", fft),
-        Loss("tv", "Total variation: smooths the output; a very small weight is enough.", tv),
-    )
+_FUNCTIONS: dict[LossName, Callable[[StepContext], Tensor]] = {
+    "l1": l1,
+    "charbonnier": charbonnier,
+    "mse": mse,
+    "ms_ssim": ms_ssim,
+    "content": content,
+    "adversarial": adversarial,
+    "ldl": ldl,
+    "fft": fft,
+    "tv": tv,
 }
+
+LOSSES: dict[str, Loss] = {name: Loss(name, LOSS_WORDS[name], function) for name, function in _FUNCTIONS.items()}
 """Every loss that a recipe may weigh."""
 
 

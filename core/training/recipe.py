@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any, Literal
 
+import pydantic.errors  # noqa: F401 - first: PySide's import hook asks it for attributes while pydantic is half there
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core import paths
@@ -14,6 +15,18 @@ from core.contract.errors import UserError
 SHIPPED_RECIPES = paths.RESOURCES / "recipes"
 
 LossName = Literal["l1", "charbonnier", "mse", "ms_ssim", "content", "adversarial", "ldl", "fft", "tv"]
+LOSS_WORDS: dict[LossName, str] = {
+    "l1": "Mean absolute error of pixels: sharp edges for a high PSNR.",
+    "charbonnier": "L1 that is smooth near zero.",
+    "mse": "Mean squared error of pixels, as in the 2017 paper: the highest PSNR, a little soft.",
+    "ms_ssim": "One minus multi-scale structural similarity.",
+    "content": "Distance of VGG features: textures like the original's rather than equal pixels.",
+    "adversarial": "How easily the discriminator tells the output from real pictures.",
+    "ldl": "L1 where the output shows artefacts; keeps a GAN from inventing patterns.",
+    "fft": "L1 of the spectrum: weighs all frequencies alike.",
+    "tv": "Total variation: smooths the output; a very small weight is enough.",
+}
+"""What each does, for the table of losses and for a form."""
 
 
 class _Part(BaseModel):

@@ -1,6 +1,7 @@
 """The folder of a run: recipe, bundles, looks, log and models.
 
 recipe.toml          what this run does
+request.json         with which pictures, device and content weights, for going on
 log.jsonl            its events, one a line
 bundles/             from which it can go on
 samples/             some training crops
@@ -12,12 +13,13 @@ model.safetensors    the finished model, with its card
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from core.atomic import replacing
 from core.contract.errors import UserError
+from core.contract.training import TrainRequest
 from core.training.recipe import Recipe, parse_recipe, recipe_toml
 
 
@@ -34,6 +36,7 @@ class RunFolder:
         self.latest = path / "latest.safetensors"
         self.model = path / "model.safetensors"
         self._recipe = path / "recipe.toml"
+        self._request = path / "request.json"
 
     def best(self, stage: str) -> Path:
         """The best weights of a stage."""
@@ -43,8 +46,8 @@ class RunFolder:
         """Folder of a look's pictures."""
         return self.looks / f"{step:08d}"
 
-    def create(self, recipe: Recipe) -> None:
-        """Make the folder and note the recipe.
+    def create(self, recipe: Recipe, request: TrainRequest) -> None:
+        """Make the folder, and note the recipe and what else it takes to go on.
 
         Raises:
             UserError: it holds a run already, or cannot be written.
@@ -56,6 +59,10 @@ class RunFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             with replacing(self._recipe) as temporary:
                 temporary.write_text(recipe_toml(recipe), encoding="utf-8")
+            # A run may be gone on with from another folder.
+            whole = replace(request, data=request.data.absolute(), run=self.path.absolute())
+            with replacing(self._request) as temporary:
+                temporary.write_text(json.dumps(asdict(whole), default=str, indent=1), encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}.", "Choose another folder.") from error
 
@@ -70,6 +77,32 @@ class RunFolder:
         except OSError as error:
             raise UserError(f"{self.path} holds no run to go on with.", "Check the folder, or start anew.") from error
         return parse_recipe(text, str(self._recipe))
+
+    def request(self) -> TrainRequest:
+        """What goes on with this run: its own pictures, device and content weights.
+
+        Raises:
+            UserError: the folder does not say, as those of the first versions.
+        """
+        try:
+            noted = json.loads(self._request.read_text(encoding="utf-8"))
+            places = {key: Path(noted[key]) if noted[key] else None for key in ("validation", "content_weights")}
+            return TrainRequest(
+                recipe=str(noted["recipe"]),
+                data=Path(noted["data"]),
+                run=self.path,
+                resume=True,
+                start=str(noted["start"]),
+                device=str(noted["device"]),
+                threads=int(noted["threads"]),
+                tensorboard=bool(noted["tensorboard"]),
+                **places,
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{self.path} does not say which pictures it was trained on.",
+                "Go on with it from the command line: srgan train RECIPE --data DIR --run FOLDER --resume.",
+            ) from error
 
     def log(self, event: Any) -> None:
         """Append an event to the log."""

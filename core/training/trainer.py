@@ -223,7 +223,7 @@ def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator
         yield Notice(f"Going on from {path.name}.")
         yield from run.go_on(bundle)
     elif place.first:
-        folder.create(recipe)
+        folder.create(recipe, request)
         yield SamplesSaved(run.save_samples())
     wait_for_all()
     try:
@@ -288,7 +288,7 @@ class _Run:
     def steps(self) -> Iterator[Any]:
         """Both stages."""
         training = self.training
-        yield TrainingStarted(
+        started = TrainingStarted(
             self.folder.path,
             recipe_toml(self.recipe),
             str(training.device),
@@ -300,6 +300,9 @@ class _Run:
             self.held_out.bicubic.ssim_y,
             self.setting.parent.card.name if self.setting.parent else "",
         )
+        if self.place.first:
+            self.folder.log(started)
+        yield started
         for gan in (False, True):
             try:
                 yield from self._stage(gan)
