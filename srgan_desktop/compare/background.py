@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
 
-from core.contract.cancel import CancelToken, Cancelled
+from core.contract.cancel import Cancelled, CancelToken
 
 Work = Callable[[CancelToken, Callable[[object], None]], None]
 """Runs in the thread; hands results to its second argument, asks the token whether anyone still wants them."""
@@ -85,7 +86,7 @@ class _Thread:
                 self._next = None
                 token = self._token
             try:
-                work(token, lambda result, token=token: self._deliver(token, result))
+                work(token, partial(self._deliver, token))
             except Cancelled:
                 pass
             except Exception as error:

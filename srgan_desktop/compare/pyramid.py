@@ -41,6 +41,11 @@ class Pyramid:
         return self.level_size(0)
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether there is a fourth channel."""
+        return self.levels[-1].shape[2:] == (4,)  # type: ignore[union-attr]
+
+    @property
     def coarsest(self) -> int:
         """The last level: one tile."""
         return len(self.levels) - 1

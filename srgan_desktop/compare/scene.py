@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 from srgan_desktop.compare.pyramid import Enlarged, Pyramid
 
 BARE_FACTOR = 4
 """How finely a picture that has nothing beside it yet is interpolated where it is looked at enlarged."""
 
+Source = Pyramid | Enlarged
+
 
 @dataclass(frozen=True)
 class Layer:
     """A picture and where it lies."""
 
-    source: Pyramid | Enlarged
+    source: Source
     x: float
     """Of the top left corner, in scene pixels."""
     y: float
@@ -28,104 +29,111 @@ class Layer:
 
 @dataclass(frozen=True)
 class Patch:
-    """Part of the picture, enlarged: the live preview."""
+    """Part of the last picture, where that is not there: the live preview."""
 
     source: Pyramid
     region: tuple[int, int, int, int]
-    """x, y, width, height in pixels of the picture before."""
+    """x, y, width, height in pixels of the first picture."""
     scale: int
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture before and after, or before alone, perhaps with a patch.
+    """Pictures of one subject: before and after, or several renderings of it.
 
-    A scene pixel is a pixel of the result where there is one, is to be one, or a patch tells how large it will be; else of
-    the picture before.
+    A scene pixel is a pixel of the largest of them, counting one that is to come and what a patch will be part of.
     """
 
-    before: Pyramid
-    after: Pyramid | None = None
+    pictures: tuple[Pyramid | None, ...]
+    """None where one is not there (yet): the first one that is stands in for it. At least one is there."""
     patch: Patch | None = None
     promised: tuple[int, int] | None = None
-    """Width and height of a result that is still being decoded."""
+    """Width and height of the largest picture, while some are still being decoded."""
+    _base: Pyramid = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_base", next(picture for picture in self.pictures if picture is not None))
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in scene pixels."""
-        width, height = self.before.size
-        if self.after is not None:
-            return self.after.size
+        sizes = [picture.size for picture in self.pictures if picture is not None]
         if self.promised is not None:
-            return self.promised
+            sizes.append(self.promised)
         if self.patch is not None:
-            return width * self.patch.scale, height * self.patch.scale
-        return width, height
-
-    @property
-    def scaled(self) -> bool:
-        """Whether scene pixels are those of a result."""
-        return self.after is not None or self.promised is not None or self.patch is not None
+            width, height = self._base.size
+            sizes.append((width * self.patch.scale, height * self.patch.scale))
+        return max(sizes, key=lambda size: size[0] * size[1])
 
     @property
     def comparable(self) -> bool:
-        """Whether there is anything to see besides the picture before."""
-        return self.after is not None or self.patch is not None
+        """Whether there is, or will soon be, more to see than one picture."""
+        there = sum(picture is not None for picture in self.pictures)
+        return there > 1 or self.patch is not None or self.promised is not None
 
     @property
     def factor(self) -> float:
-        """Scene pixels for one pixel of the picture before, across."""
-        return self.size[0] / self.before.size[0]
+        """Scene pixels for one pixel of the first picture, across."""
+        return self.size[0] / self._base.size[0]
 
     @property
-    def sources(self) -> set[Pyramid | Enlarged]:
+    def sources(self) -> set[Source]:
         """All that tiles may be cut from."""
-        found: set[Pyramid | Enlarged] = {self.before, self._enlarged}
-        if self.after is not None:
-            found.add(self.after)
+        found: set[Source] = set()
+        for picture in self.pictures:
+            if picture is not None:
+                found |= {picture, self._enlarged(picture)}
         if self.patch is not None:
             found.add(self.patch.source)
         return found
 
-    def layers_before(self, zoom: float, nearest: bool) -> list[Layer]:
-        """What the picture before is drawn from, at so many device pixels for one scene pixel.
+    def has_alpha(self, index: int) -> bool:
+        """Whether something may shine through a picture."""
+        return self._picture(index).has_alpha
+
+    def layers(self, index: int, zoom: float, nearest: bool) -> list[Layer]:
+        """What a picture is drawn from, bottom first.
 
         Args:
+            index: of the picture.
             zoom: device pixels for one scene pixel.
-            nearest: draw its pixels as squares; else interpolate it as bicubic enlargement does.
+            nearest: draw pixels of pictures smaller than the scene as squares; else interpolate them as bicubic
+                enlargement does.
         """
-        larger = zoom * self.factor > 1
-        if larger and nearest:
-            return [self._whole(self.before, crisp=True)]
-        if self.size == self.before.size and (self.scaled or not larger):
-            return [self._whole(self.before)]
-        return [self._whole(self._enlarged)]
-
-    def layers_after(self, zoom: float, nearest: bool) -> list[Layer]:
-        """What the result is drawn from, bottom first; `zoom` and `nearest` as above, for what has no result yet."""
-        layers = self.layers_before(zoom, nearest) if self.after is None else [self._whole(self.after)]
-        if self.patch is not None:
+        layers = [self._whole(self._picture(index), zoom, nearest)]
+        if self.patch is not None and index == len(self.pictures) - 1:
             layers.append(self._patched(self.patch))
         return layers
 
-    def to_before(self, left: float, top: float, right: float, bottom: float) -> tuple[int, int, int, int]:
-        """x, y, width, height in pixels of the picture before of all that a rectangle in scene pixels touches."""
-        width, height = self.before.size
+    def to_first(self, left: float, top: float, right: float, bottom: float) -> tuple[int, int, int, int]:
+        """x, y, width, height in pixels of the first picture of all that a rectangle in scene pixels touches."""
+        width, height = self._base.size
         across, down = width / self.size[0], height / self.size[1]
         # A hair's breadth of a pixel is rounding, and not seen.
         x, y = max(0, int(left * across + 1e-6)), max(0, int(top * down + 1e-6))
-        last_x, last_y = min(width, -int(-(right * across - 1e-6) // 1)), min(height, -int(-(bottom * down - 1e-6) // 1))
+        last_x, last_y = (
+            min(width, -int(-(right * across - 1e-6) // 1)),
+            min(height, -int(-(bottom * down - 1e-6) // 1)),
+        )
         return x, y, max(1, last_x - x), max(1, last_y - y)
 
-    @cached_property
-    def _enlarged(self) -> Enlarged:
-        width, height = self.size if self.scaled else (side * BARE_FACTOR for side in self.size)
-        return Enlarged(self.before, width, height)
+    def _picture(self, index: int) -> Pyramid:
+        picture = self.pictures[index]
+        return self._base if picture is None else picture
 
-    def _whole(self, source: Pyramid | Enlarged, crisp: bool = False) -> Layer:
-        return Layer(source, 0, 0, *self.size, crisp=crisp)
+    def _whole(self, picture: Pyramid, zoom: float, nearest: bool) -> Layer:
+        larger = zoom * self.size[0] / picture.size[0] > 1
+        if picture.size == self.size and (self.comparable or not larger):
+            return Layer(picture, 0, 0, *self.size)
+        if nearest and larger:
+            return Layer(picture, 0, 0, *self.size, crisp=True)
+        return Layer(self._enlarged(picture), 0, 0, *self.size)
+
+    def _enlarged(self, picture: Pyramid) -> Enlarged:
+        width, height = self.size if self.comparable else (side * BARE_FACTOR for side in self.size)
+        return Enlarged(picture, width, height)
 
     def _patched(self, patch: Patch) -> Layer:
         x, y, width, height = patch.region
-        across, down = self.size[0] / self.before.size[0], self.size[1] / self.before.size[1]
+        across, down = self.size[0] / self._base.size[0], self.size[1] / self._base.size[1]
         return Layer(patch.source, x * across, y * down, width * across, height * down)

@@ -10,11 +10,9 @@ from collections.abc import Collection
 from PySide6.QtCore import QRect, QRectF
 from PySide6.QtGui import QPainter, QPixmap
 
-from srgan_desktop.compare.pyramid import TILE, Enlarged, Pyramid
-from srgan_desktop.compare.scene import Layer
+from srgan_desktop.compare.pyramid import TILE
+from srgan_desktop.compare.scene import Layer, Source
 from srgan_desktop.pixels import to_qpixmap
-
-Source = Pyramid | Enlarged
 
 CACHE_BYTES = 256 << 20
 """Of pixmaps. A 3840 x 2160 screen shows at most 133 MB of them at once."""

@@ -8,7 +8,30 @@ from dataclasses import dataclass, replace
 MAX_ZOOM = 64.0
 """Device pixels for one scene pixel."""
 
-LADDER = (1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 2 / 3, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)
+LADDER = (
+    1 / 64,
+    1 / 32,
+    1 / 16,
+    1 / 8,
+    1 / 6,
+    1 / 4,
+    1 / 3,
+    1 / 2,
+    2 / 3,
+    1,
+    1.5,
+    2,
+    3,
+    4,
+    6,
+    8,
+    12,
+    16,
+    24,
+    32,
+    48,
+    64,
+)
 """Where + and - stop."""
 
 
@@ -72,7 +95,8 @@ class Viewport:
         # Not by way of `origin`, whose rounding would add up over many small steps.
         point_x, point_y = middle_x + (x - width / 2) / self.zoom, middle_y + (y - height / 2) / self.zoom
         centre = point_x - (x - width / 2) / zoom, point_y - (y - height / 2) / zoom
-        return replace(self, zoom=zoom, centre=centre, fits=False)._inside()
+        fits = math.isclose(zoom, Viewport.fitted(self.scene, self.pane).zoom, rel_tol=1e-9)
+        return replace(self, zoom=zoom, centre=centre, fits=fits)._inside()
 
     def stepped(self, direction: int) -> float:
         """The next rung of the ladder above (1) or below (-1) the zoom."""

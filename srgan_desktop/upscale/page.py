@@ -83,7 +83,7 @@ class UpscalePage(QWidget):
         self.banner = Banner(theme)
         self.drop_area = DropArea(theme, _formats_line())
         self.table = QueueView(self.session.queue, theme)
-        self.compare = CompareView()
+        self.compare = CompareView(theme)
         self.options = OptionsPanel(theme, options)
         self._build_actions()
         self._lay_out()
@@ -635,7 +635,8 @@ class UpscalePage(QWidget):
         if self.session.busy:
             self.preview_words.setText("Previews come back when the run has ended")
             return
-        region = self._previewed.choose(entry.path, self.compare.visible_region())
+        seen = self.compare.visible_region()
+        region = None if seen is None else self._previewed.choose(entry.path, seen)
         if region is None:
             return
         if self.session.preview(entry.path, region):

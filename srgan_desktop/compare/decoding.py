@@ -1,0 +1,151 @@
+"""From files and arrays to pyramids, away from the main thread: rough ones at once, then exact ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from core.contract.cancel import Cancelled, CancelToken
+from core.images import Metadata, Picture, load, probe
+from srgan_desktop.compare.background import Work
+from srgan_desktop.compare.pyramid import Pyramid, build, rough
+from srgan_desktop.pixels import for_display
+
+PictureSource = Path | np.ndarray
+"""A file, or uint8 pixels in sRGB: H x W, H x W x 1, 3 (RGB) or 4 (RGBA, not premultiplied), not to be written to."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """A picture that can be shown."""
+
+    source: PictureSource
+    pyramid: Pyramid
+    stamp: tuple[int, int] | None = None
+    """Time of change and length of the file when it was decoded."""
+    icc: bytes | None = None
+    """The profile that the file's pixels are in; those of the pyramid are in sRGB."""
+    grey: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """Width and height of the largest picture, from the headers alone."""
+
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A picture is there, or is there again with more levels."""
+
+    index: int
+    decoded: Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A picture cannot be decoded."""
+
+    index: int
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Nothing more will come."""
+
+
+def decoding(sources: Sequence[PictureSource | None], known: Sequence[Decoded]) -> Work:
+    """Work for `Background` that delivers `Promised`, then an `Arrived` or `Refused` for each source, in their order,
+    then an `Arrived` once more for each that was rough, and `Finished`.
+
+    Args:
+        sources: what to decode; None is passed over.
+        known: earlier results; a file among them that did not change is not decoded again.
+    """
+
+    def work(token: CancelToken, deliver: Callable[[object], None]) -> None:
+        wanted = [(index, source) for index, source in enumerate(sources) if source is not None]
+        if len(wanted) > 1:
+            sizes = [size for _index, source in wanted if (size := _size(source)) is not None]
+            if sizes:
+                deliver(Promised(max(sizes, key=lambda size: size[0] * size[1])))
+        there: list[tuple[int, Decoded]] = []
+        for index, source in wanted:
+            token.check()
+            try:
+                decoded = _known(source, known) or _decode(source)
+            except Cancelled:
+                raise
+            except Exception as error:
+                deliver(Refused(index, error))
+                continue
+            there.append((index, decoded))
+            deliver(Arrived(index, decoded))
+        for index, decoded in there:
+            pixels = decoded.pyramid.levels[0]
+            if not decoded.pyramid.exact and pixels is not None:
+                deliver(Arrived(index, replace(decoded, pyramid=build(pixels, token))))
+        deliver(Finished())
+
+    return work
+
+
+def patching(pixels: np.ndarray, like: Decoded) -> Work:
+    """Work for `Background` that delivers the pyramid of a piece of a picture.
+
+    Args:
+        pixels: uint8, H x W x 3 (RGB) or 4 (RGBA), in the colour profile of that picture.
+        like: the picture.
+    """
+
+    def work(token: CancelToken, deliver: Callable[[object], None]) -> None:
+        # The profile of a grey picture fits one channel only.
+        colour = pixels[..., :1] if like.grey else pixels[..., :3]
+        alpha = pixels[..., 3] if pixels.shape[2] == 4 else None
+        deliver(build(for_display(Picture(colour, alpha, Metadata(icc=like.icc))), token))
+
+    return work
+
+
+def _size(source: PictureSource) -> tuple[int, int] | None:
+    if isinstance(source, np.ndarray):
+        return source.shape[1], source.shape[0]
+    try:
+        header = probe(source)
+    except Exception:
+        # Decoding will say what is wrong with it.
+        return None
+    return header.width, header.height
+
+
+def _known(source: PictureSource, known: Sequence[Decoded]) -> Decoded | None:
+    for each in known:
+        if isinstance(source, Path):
+            if isinstance(each.source, Path) and each.source == source and each.stamp == _stamp(source):
+                return each
+        elif each.source is source:
+            return each
+    return None
+
+
+def _decode(source: PictureSource) -> Decoded:
+    if isinstance(source, np.ndarray):
+        pixels = source[..., 0] if source.shape[2:] == (1,) else source
+        return Decoded(source, rough(pixels))
+    stamp = _stamp(source)
+    picture = load(source)
+    icc, grey = picture.metadata.icc, picture.pixels.shape[2] == 1
+    return Decoded(source, rough(for_display(picture)), stamp, icc, grey)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
