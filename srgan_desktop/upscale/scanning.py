@@ -160,7 +160,11 @@ _Task = _Search | _Paste
 
 
 def _pictures(task: _Search, cancel: CancelToken) -> Iterator[Found]:
-    from core.upscale.plan import scan
+    # Here, as decoders are imported with it, and the window is to paint first.
+    from core.upscale.scan import Unusable, scan
 
-    raise NotImplementedError(scan)
-    yield
+    for each in scan([Input(path) for path in task.paths], task.recursive, cancel):
+        if isinstance(each, Unusable):
+            yield Found(Input(each.path), problem=problems.of_exception(each.error))
+        else:
+            yield Found(each)

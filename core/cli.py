@@ -1,0 +1,53 @@
+"""The `srgan` command. Each group of commands stands in a module of its own in `core.commands`."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from core.commands import training, upscale
+
+
+def main() -> None:
+    """Entry point of `srgan`."""
+    # Before anything else: in a frozen program every worker process starts here too, and goes no further.
+    multiprocessing.freeze_support()
+    for stream in (sys.stdout, sys.stderr):
+        # File names may hold what a terminal's encoding does not.
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"srgan {version('srgan-desktop')}")
+        except PackageNotFoundError:
+            typer.echo("srgan (not installed)")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Upscale pictures with SRGAN, and train it on your own. `srgan-desktop` opens the window.",
+)
+
+
+@app.callback()
+def _options(
+    _wanted: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+upscale.add_to(app)
+training.add_to(app)

@@ -1,0 +1,71 @@
+"""What the commands share: Ctrl-C, errors in two lines, JSON lines, and names that no terminal can trip over."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import signal
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+
+EXIT_FAILED = 1
+EXIT_CANCELLED = 130
+
+Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
+
+
+@contextmanager
+def told() -> Iterator[tuple[CancelToken, Console]]:
+    """Run a command: Ctrl-C and SIGTERM cancel, a `UserError` becomes two lines and exit code 1."""
+    cancel = CancelToken()
+    console = Console(file=sys.stdout)
+    errors = Console(file=sys.stderr)
+    before = {name: signal.signal(name, lambda *_: cancel.cancel()) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield cancel, console
+    except UserError as error:
+        errors.print(plain(error.message), style="red", soft_wrap=True, highlight=False)
+        if error.hint:
+            errors.print(plain(error.hint), soft_wrap=True, highlight=False)
+        raise typer.Exit(EXIT_FAILED) from error
+    except Cancelled:
+        errors.print("Stopped. What is saved stays; the same command does the rest.")
+        raise typer.Exit(EXIT_CANCELLED) from None
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def plain(value: object) -> Text:
+    """A name or message as it is: no markup, and nothing in it that would move a terminal's cursor."""
+    text = "".join(character if character.isprintable() or character == "\n" else "�" for character in str(value))
+    return Text(text)
+
+
+def print_json(events: Iterable[Any]) -> None:
+    """One line an event: its class as `event`, then its fields."""
+    for event in events:
+        line = {"event": type(event).__name__, **_plain_values(dataclasses.asdict(event))}
+        sys.stdout.write(json.dumps(line, default=str, allow_nan=False) + "\n")
+        sys.stdout.flush()
+
+
+def _plain_values(value: Any) -> Any:
+    """Numbers that JSON does not have become null: an infinite PSNR."""
+    if isinstance(value, dict):
+        return {key: _plain_values(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_values(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,261 @@
+"""`srgan upscale` and `srgan devices`: the batch, drawn on a terminal or printed as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from core.commands.console import EXIT_FAILED, Json, plain, print_json, told
+from core.contract.events import (
+    BatchFinished,
+    FileFailed,
+    FileSaved,
+    FileSkipped,
+    FileStarted,
+    Notice,
+    Planned,
+)
+from core.contract.events import Progress as Done
+from core.contract.requests import Input, OutputSize, UpscaleRequest
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("upscale")(upscale_command)
+    app.command("devices")(devices_command)
+
+
+def upscale_command(
+    inputs: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for the results; else FOLDER_4x beside a folder, or beside files."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", help="A model's name, or its file.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option("--size", "-s", help="4x, 2.5x (factors), 1920w, 1080h, or 2000px (longest side)."),
+    ] = None,
+    format: Annotated[str | None, typer.Option("--format", "-f", help="same, png, jpeg, webp, tiff or avif.")] = None,
+    quality: Annotated[int | None, typer.Option("--quality", "-q", help="1 to 100, for jpeg, webp and avif.")] = None,
+    existing: Annotated[
+        str | None,
+        typer.Option(
+            help="Where a result is there: skip what is the same, number the rest; always number; or replace."
+        ),
+    ] = None,
+    recursive: Annotated[bool | None, typer.Option(help="Also take the folders inside folders.")] = None,
+    metadata: Annotated[bool | None, typer.Option(help="Carry EXIF, XMP and dpi over.")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = None,
+    precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
+    tile: Annotated[int | None, typer.Option(help="Side of a tile in source pixels; 0 measures free memory.")] = None,
+    ensemble: Annotated[
+        bool | None, typer.Option(help="Average eight passes: a little better, eight times slower.")
+    ] = None,
+    recipe: Annotated[
+        Path | None, typer.Option(help="Settings from a file, as a run leaves in OUTPUT/.srgan/recipe.toml.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Upscale pictures and folders. What was done before by the same settings is not done again."""
+    with told() as (cancel, console):
+        given: dict[str, Any] = {
+            "model": model,
+            "size": None if size is None else OutputSize.parse(size),
+            "format": format,
+            "quality": quality,
+            "existing": existing,
+            "recursive": recursive,
+            "keep_metadata": metadata,
+            "device": device,
+            "precision": precision,
+            "tile": tile,
+            "ensemble": ensemble,
+        }
+        request = _request(inputs, output, recipe, {name: value for name, value in given.items() if value is not None})
+        if dry_run:
+            _tell_plan(request, cancel, console, as_json=as_json)
+            return
+        from core import devices
+        from core.upscale.batch import upscale
+
+        devices.keep_large_blocks()
+        events: Iterable[Any] = upscale(request, cancel)
+        if as_json:
+            failed = 0
+            for event in events:
+                failed += isinstance(event, FileFailed)
+                print_json([event])
+        else:
+            failed = _draw(events, console)
+        if failed:
+            raise typer.Exit(EXIT_FAILED)
+
+
+def devices_command(as_json: Json = False) -> None:
+    """List what torch can compute on here; the first is what auto takes."""
+    from core import devices
+
+    with told() as (_cancel, console):
+        found = devices.devices()
+        if as_json:
+            print_json(found)
+            return
+        table = Table()
+        for head in ("device", "name", "precision", "memory", "free"):
+            table.add_column(head, justify="right" if head in ("memory", "free") else "left")
+        for each in found:
+            memory, free = (f"{size / 2**30:.1f} GB" for size in (each.memory_total, each.memory_free))
+            table.add_row(each.name, each.label, each.precision, memory, free)
+        console.print(table)
+
+
+def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given: dict[str, Any]) -> UpscaleRequest:
+    """Defaults, then the recipe file, then what stands on the command line."""
+    from core.upscale.recipe import check_choices, from_toml
+
+    request = UpscaleRequest(tuple(Input(path) for path in inputs), output)
+    if recipe is not None:
+        request = from_toml(recipe, request)
+    request = replace(request, **given)
+    check_choices(request)
+    return request
+
+
+def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_json: bool) -> None:
+    from core.upscale.plan import plan
+
+    settled = plan(request, cancel)
+    if as_json:
+        for kind, items in (("write", settled.tasks), ("skip", settled.done), ("refuse", settled.refused)):
+            for item in items:
+                line = {"plan": kind, "source": str(item.source)}
+                if kind == "refuse":
+                    line |= {"message": item.error.message, "hint": item.error.hint}  # type: ignore[union-attr]
+                else:
+                    line["output"] = str(item.output)  # type: ignore[union-attr]
+                sys.stdout.write(json.dumps(line) + "\n")
+        return
+    table = Table(title="What would be done")
+    for head in ("", "picture", "result"):
+        table.add_column(head, overflow="fold")
+    for task in settled.tasks:
+        size = f"{task.size[0]} x {task.size[1]}"
+        table.add_row("write", plain(task.source), plain(f"{task.output} ({size})"))
+    for done in settled.done:
+        table.add_row("skip", plain(done.source), plain(f"{done.output} is there"))
+    for refused in settled.refused:
+        table.add_row(Text("refuse", "red"), plain(refused.source), plain(str(refused.error)))
+    console.print(table)
+    for warning in settled.warnings:
+        console.print(plain(warning), style="yellow")
+    console.print(f"{len(settled.tasks)} to write, {len(settled.done)} to skip, {len(settled.refused)} refused.")
+    if settled.refused:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _draw(events: Iterable[Any], console: Console) -> int:
+    """Show a run; answers with how many files failed."""
+    failures: list[FileFailed] = []
+    with _bar(console) as bar:
+        draw = _Lines(bar, failures)
+        for event in events:
+            draw(event)
+    if failures:
+        table = Table(title="Not done", title_style="bold red")
+        for head in ("picture", "why", "what to do"):
+            table.add_column(head, overflow="fold")
+        for failure in failures:
+            table.add_row(plain(failure.source), plain(failure.message), plain(failure.hint))
+        console.print(table)
+        for failure in failures:
+            if failure.details:
+                console.print(plain(f"{failure.source}\n{failure.details}"), style="dim")
+    return len(failures)
+
+
+class _Lines:
+    """One line for each result, and a bar for the run."""
+
+    def __init__(self, bar: Progress, failures: list[FileFailed]) -> None:
+        self.bar = bar
+        self.failures = failures
+        self.task: TaskID = bar.add_task("Looking at the pictures", total=None, left="")
+        self.files = 0
+        self.finished = 0
+
+    def __call__(self, event: Any) -> None:
+        if isinstance(event, Planned):
+            self.files = event.files
+            self.bar.update(self.task, total=1.0, description="Starting")
+        elif isinstance(event, FileStarted):
+            self.bar.update(self.task, description=self._title(event.source))
+        elif isinstance(event, Done):
+            self.bar.update(self.task, completed=event.total_fraction, left=_duration(event.seconds_left))
+        elif isinstance(event, FileSaved):
+            self.finished += 1
+            before, after = ("{} x {}".format(*size) for size in (event.input_size, event.output_size))
+            score = "equal" if math.isinf(event.consistency) else f"{event.consistency:.1f} dB"
+            self._say(f"{event.output}  {before} to {after}, consistency {score}, {event.seconds:.1f} s")
+            for note in event.notes:
+                self._say(f"    {note}", "dim")
+        elif isinstance(event, FileSkipped):
+            self._say(f"{event.output}  is there already", "dim")
+        elif isinstance(event, FileFailed):
+            self.finished += 1
+            self.failures.append(event)
+            self._say(event.message, "red")
+        elif isinstance(event, Notice):
+            self._say(event.message, "dim")
+        elif isinstance(event, BatchFinished):
+            self._say(
+                f"{event.saved} saved, {event.skipped} were done before, {event.failed} failed, "
+                f"in {_duration(event.seconds)}.",
+                "bold",
+            )
+
+    def _title(self, source: Path) -> str:
+        number = min(self.finished + 1, self.files)
+        return f"{number} of {self.files}  {plain(source.name).plain}"
+
+    def _say(self, text: str, style: str = "") -> None:
+        self.bar.console.print(plain(text), style=style, soft_wrap=True, highlight=False)
+
+
+class _Percent(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.percentage:3.0f} %" if task.total else "")
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        _Percent(),
+        TextColumn("{task.fields[left]}"),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def _duration(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

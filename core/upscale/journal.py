@@ -1,0 +1,272 @@
+"""What has been done: an append-only record in the folder of the results. Plain.
+
+    <output folder>/.srgan/recipe.toml      the settings of the newest run; `srgan upscale --recipe` reads it
+    <output folder>/.srgan/journal.jsonl    one line before a result is written, one when it is complete
+    <output folder>/.srgan/lock             held while a run writes there
+
+A line is on the disk before what it announces happens, and results get their names only once they are complete. So
+whatever moment a run is killed at, the next one can tell each result that is done from one that is not. Paths are kept
+relative to the output folder: moved along with its sources, it still knows them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from core.atomic import PART_SUFFIX, replacing
+from core.contract.errors import UserError
+from core.contract.events import Size
+from core.images import load
+
+FOLDER = ".srgan"
+JOURNAL = "journal.jsonl"
+RECIPE = "recipe.toml"
+_MAX_LINE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One line of the journal: a result that is complete, or that was about to be written."""
+
+    complete: bool
+    recipe: str
+    """Fingerprint of the settings and the model that decide what the result looks like."""
+    source: str
+    """Relative to the output folder where it can be, as all paths here."""
+    source_sha256: str
+    source_stamp: tuple[int, int, int]
+    """Bytes, and the times of the last change to content and entry in ns: equal stamps spare reading the file."""
+    output: str
+    output_size: Size
+    output_stamp: tuple[int, int] = (0, 0)
+    """Bytes and time of the last change in ns; zeros until complete."""
+    consistency: float = 0.0
+    """dB, as in `FileSaved`."""
+
+
+class Journal:
+    """The record of one output folder. Reading needs no lock; a run that writes takes it with `begin`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Read what is there; a folder without a record has an empty one, and is not changed."""
+        self.folder = folder
+        self._own = folder / FOLDER
+        self._by_source: dict[str, list[Result]] = defaultdict(list)
+        self._by_output: dict[str, list[Result]] = defaultdict(list)
+        self._lock: FileLock | None = None
+        for result in _read(self._own / JOURNAL):
+            self._remember(result)
+
+    def done(self, source: Path, wanted: Path, recipe: str) -> Path | None:
+        """The result that this recipe made of this very content, if it is still there and whole.
+
+        Args:
+            source: a picture.
+            wanted: where its result would go; found there even after the source was moved.
+            recipe: fingerprint of the settings.
+
+        Raises:
+            OSError: the source cannot be read.
+        """
+        candidates = self._by_source.get(self._relative(source), []) + self._by_output.get(self._relative(wanted), [])
+        stamp = source_stamp(source)
+        for result in dict.fromkeys(reversed(candidates)):
+            if result.recipe != recipe:
+                continue
+            if result.source_stamp != stamp and result.source_sha256 != sha256_of(source):
+                continue
+            output = self._absolute(result.output)
+            if _is_whole(output, result):
+                return output
+        return None
+
+    def results(self) -> list[tuple[Path, Path]]:
+        """(source, output) of everything on record."""
+        return [
+            (self._absolute(result.source), self._absolute(result.output))
+            for results in self._by_source.values()
+            for result in results
+        ]
+
+    def begin(self, recipe_text: str) -> None:
+        """Take the lock, note the settings, and delete what a killed run left unfinished.
+
+        Raises:
+            UserError: another run is writing into this folder.
+            OSError: the folder cannot be made or written.
+        """
+        self._own.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self._own / "lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(
+                f"Another run is writing into “{self.folder}” at this moment.",
+                "Wait until it has ended, or choose another output folder.",
+            ) from None
+        except NotImplementedError:
+            pass  # Some network drives know no locks: better to work there without one than not at all.
+        self._lock = lock
+        with replacing(self._own / RECIPE) as temporary:
+            temporary.write_text(recipe_text, encoding="utf-8")
+
+    def clean(self, folder: Path) -> None:
+        """Delete unfinished files in a folder of results; only while the lock is held."""
+        for left in folder.glob(f".srgan-*{PART_SUFFIX}"):
+            left.unlink(missing_ok=True)
+
+    def announce(
+        self, recipe: str, source: Path, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
+    ) -> Result:
+        """Say that a result is about to be written.
+
+        Raises:
+            OSError: the disk is full, or gone.
+        """
+        result = Result(False, recipe, self._relative(source), sha256, stamp, self._relative(output), size)
+        self._append(result)
+        return result
+
+    def complete(self, announced: Result, consistency: float) -> None:
+        """Say that an announced result lies under its name.
+
+        Raises:
+            OSError: the disk is full, or gone.
+        """
+        stat = self._absolute(announced.output).stat()
+        self._append(
+            Result(
+                True,
+                announced.recipe,
+                announced.source,
+                announced.source_sha256,
+                announced.source_stamp,
+                announced.output,
+                announced.output_size,
+                (stat.st_size, stat.st_mtime_ns),
+                consistency,
+            )
+        )
+
+    def end(self) -> None:
+        """Let go of the lock."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _append(self, result: Result) -> None:
+        line = json.dumps({name: getattr(result, name) for name in Result.__dataclass_fields__}) + "\n"
+        with (self._own / JOURNAL).open("ab") as file:
+            if file.tell() and not _ends_with_newline(self._own / JOURNAL):
+                file.write(b"\n")
+            file.write(line.encode("ascii"))
+            file.flush()
+            os.fsync(file.fileno())
+        self._remember(result)
+
+    def _remember(self, result: Result) -> None:
+        self._by_source[result.source].append(result)
+        self._by_output[result.output].append(result)
+
+    def _relative(self, path: Path) -> str:
+        try:
+            return Path(os.path.relpath(path, self.folder)).as_posix()
+        except ValueError:  # another drive
+            return str(path)
+
+    def _absolute(self, text: str) -> Path:
+        return Path(os.path.normpath(self.folder / text))
+
+
+def results_of_sources_in(root: Path, folder: Path) -> set[Path]:
+    """By the journal in `folder`, the files that were made of pictures under `root`; none where there is no journal.
+
+    Who searches `root` finds their sources, and so leaves these out.
+    """
+    if not (folder / FOLDER / JOURNAL).is_file():
+        return set()
+    return {output for source, output in Journal(folder).results() if source.is_relative_to(root)}
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file's content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def source_stamp(path: Path) -> tuple[int, int, int]:
+    """Bytes and times of change; differs after every change of the content.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+
+
+def _is_whole(output: Path, result: Result) -> bool:
+    """Whether the file still is what was written, or at least a picture of that size that can be decoded."""
+    try:
+        stat = output.stat()
+        if result.complete and (stat.st_size, stat.st_mtime_ns) == result.output_stamp:
+            return True
+        picture = load(output)
+    except (OSError, UserError):
+        return False
+    return (picture.width, picture.height) == result.output_size
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _read(path: Path) -> list[Result]:
+    """All lines that make sense; the last one may be cut off, and a stranger may have written anything."""
+    results = []
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(_MAX_LINE):
+                result = _parsed(line)
+                if result is not None:
+                    results.append(result)
+    except OSError:
+        return []
+    return results
+
+
+def _parsed(line: bytes) -> Result | None:
+    try:
+        values: Any = json.loads(line)
+        complete, recipe, source, digest = (values[k] for k in ("complete", "recipe", "source", "source_sha256"))
+        output = values["output"]
+        if not isinstance(complete, bool) or not all(isinstance(v, str) for v in (recipe, source, digest, output)):
+            return None
+        stamp, size = values["source_stamp"], values["output_size"]
+        made = values["output_stamp"]
+        return Result(
+            complete,
+            recipe,
+            source,
+            digest,
+            (int(stamp[0]), int(stamp[1]), int(stamp[2])),
+            output,
+            (int(size[0]), int(size[1])),
+            (int(made[0]), int(made[1])),
+            float(values["consistency"]),
+        )
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+        return None

@@ -1,0 +1,359 @@
+"""What a batch will do, settled before it touches anything: what goes where, what is done, what cannot be. Plain."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.events import Size
+from core.contract.requests import Input, UpscaleRequest
+from core.images import FORMATS, Probe, choose_format, probe, suffix_for
+from core.images.decode import shown
+from core.models.catalogue import Model, find_model
+from core.upscale.journal import Journal, sha256_of
+from core.upscale.scan import Unusable, scan
+
+RESULTS_VERSION = 1
+"""Goes up when the same settings begin to give other pictures, so that old results are not taken for new ones."""
+
+MAX_NAME_BYTES = 255
+"""Of one file name, on all usual file systems."""
+
+BYTES_PER_PIXEL = {"png": 1.6, "jpeg": 0.7, "webp": 0.5, "tiff": 2.2, "avif": 0.4}
+"""Of 8-bit colour photographs at the default quality: for the check of free space, which warns before it refuses."""
+SPACE_MARGIN = 0.5
+"""Share of the estimated space that must be free; flat pictures take far less than the estimate."""
+
+MEMORY_COPIES = 3
+"""How often a result lies in memory at its peak: as pixels, as what is being written, and as a working copy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A picture to upscale."""
+
+    source: Path
+    output: Path
+    journal: Path
+    """The folder whose journal the result goes into."""
+    probe: Probe
+    size: Size
+    """Of the result."""
+    format: str
+    """A key of `FORMATS`."""
+    notes: tuple[str, ...] = ()
+    root: Path | None = None
+    """The folder that the source was found in."""
+
+    @property
+    def pixels(self) -> int:
+        """Of the result."""
+        return self.size[0] * self.size[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A picture whose result is there already."""
+
+    source: Path
+    output: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A picture, or a folder, that cannot be done."""
+
+    source: Path
+    error: UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All of a batch, in the order in which it will be done."""
+
+    tasks: tuple[Task, ...]
+    done: tuple[Done, ...]
+    refused: tuple[Refused, ...]
+    recipe: str
+    """Fingerprint of what decides the results."""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Wish:
+    """A picture with the place that its result should have, before it is known what is there."""
+
+    input: Input
+    probe: Probe
+    format: str
+    size: Size
+    folder: Path
+    top: Path
+    stem: str
+    suffix: str
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def output(self) -> Path:
+        return self.folder / fitting_name(self.stem, self.suffix)
+
+
+def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
+    """Settle a batch without changing anything on any disk.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+        UserError: nothing to do was given, the model is missing, a format cannot be written, or the results will not
+            fit on the disk.
+    """
+    if not request.inputs:
+        raise UserError("No picture was given.", "Name files or folders.")
+    if request.format != "same" and not (request.format in FORMATS and FORMATS[request.format].can_write):
+        writable = ", ".join(row.key for row in FORMATS.values() if row.can_write)
+        raise UserError(f"Pictures cannot be written as “{request.format}”.", f"Choose same, {writable}.")
+    if not 1 <= request.quality <= 100:
+        raise UserError(f"A quality of {request.quality} is out of range.", "Choose 1 to 100.")
+    recipe = fingerprint(request, find_model(request.model))
+    wishes: list[_Wish] = []
+    refused: list[Refused] = []
+    found = list(scan(request.inputs, request.recursive, cancel, request.output))
+    tops = _tops(request, [each.root for each in found if isinstance(each, Input) and each.root is not None])
+    for each in found:
+        cancel.check()
+        if isinstance(each, Unusable):
+            refused.append(Refused(each.path, each.error))
+            continue
+        try:
+            wishes.append(_wish(request, each, tops))
+        except UserError as error:
+            refused.append(Refused(each.path, error))
+    _part_collisions(wishes)
+    tasks, done, unreadable = _against_what_is_there(request, wishes, recipe, cancel)
+    refused += unreadable
+    if not tasks and not done and not refused:
+        names = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
+        raise UserError(f"There is no picture in {names}.", "Name a folder with pictures, or the pictures themselves.")
+    return Plan(tuple(tasks), tuple(done), tuple(refused), recipe, _check_space(tasks))
+
+
+def fingerprint(request: UpscaleRequest, model: Model) -> str:
+    """Equal for two runs whose results would be the same: hex digest of everything that decides a result.
+
+    Device and tile size are no part of it, as results do not depend on them.
+    """
+    deciding = {
+        "version": RESULTS_VERSION,
+        "model": _sha256_of_model(model.path),
+        "size": str(request.size),
+        "format": request.format,
+        "quality": request.quality,
+        "metadata": request.keep_metadata,
+        "ensemble": request.ensemble,
+        "precision": request.precision,
+    }
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def fitting_name(stem: str, suffix: str) -> str:
+    """`stem` + `suffix`, shortened where no file system could hold it; two long names never become one."""
+    name = stem + suffix
+    raw = os.fsencode(name)
+    if len(raw) <= MAX_NAME_BYTES:
+        return name
+    mark = "~" + hashlib.sha256(raw).hexdigest()[:8]
+    room = MAX_NAME_BYTES - len(os.fsencode(mark + suffix))
+    return os.fsencode(stem)[:room].decode("utf-8", "ignore") + mark + suffix
+
+
+def numbered(path: Path, number: int) -> Path:
+    """`a (2).png` for `a.png`."""
+    return path.with_name(fitting_name(f"{path.stem} ({number})", path.suffix))
+
+
+def _sha256_of_model(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path.") from error
+
+
+def _tops(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
+    """For each searched folder, the folder below which its tree is mirrored."""
+    distinct = list(dict.fromkeys(roots))
+    if request.output is None:
+        return {root: root.parent / f"{root.name or 'disk'}_{request.size}" for root in distinct}
+    output = _absolute(request.output)
+    if len(distinct) == 1:
+        return {distinct[0]: output}
+    # Several trees go side by side; two of one name get a number.
+    taken: dict[Path, Path] = {}
+    for root in distinct:
+        name, number = root.name or "disk", 2
+        while output / name in taken.values():
+            name, number = f"{root.name} ({number})", number + 1
+        taken[root] = output / name
+    return taken
+
+
+def _wish(request: UpscaleRequest, each: Input, tops: dict[Path, Path]) -> _Wish:
+    header = probe(each.path)
+    target = choose_format(header, request.format)
+    size = request.size.of(header.width, header.height)
+    _check_size(each.path, header, size, target)
+    source = each.path
+    # Several trees below one output folder keep one journal there.
+    output = None if request.output is None else _absolute(request.output)
+    if each.root is not None:
+        folder = tops[each.root] / source.parent.relative_to(each.root)
+        top = output or tops[each.root]
+    else:
+        folder = top = output or source.parent
+    beside = os.path.realpath(folder) == os.path.realpath(source.parent)
+    stem = f"{source.stem}_{request.size}" if beside else source.stem
+    wish = _Wish(each, header, target, size, folder, top, stem, suffix_for(source.suffix, target))
+    asked = header.format if request.format == "same" else request.format
+    if target != asked:
+        why = "hold transparency" if FORMATS[asked].can_write else "be written"
+        wish.notes.append(f"Saved as {FORMATS[target].label}, as {FORMATS[asked].label} cannot {why}.")
+    return wish
+
+
+def _absolute(path: Path) -> Path:
+    # `resolve` would follow links, and show the user other names than they gave.
+    return Path(os.path.abspath(path))  # noqa: PTH100
+
+
+def _check_size(path: Path, header: Probe, size: Size, target: str) -> None:
+    longest = FORMATS[target].max_side
+    if max(size) > longest:
+        raise UserError(
+            f"“{shown(path)}” would become {size[0]:,} x {size[1]:,} pixels, but {FORMATS[target].label} holds at most "
+            f"{longest:,} a side.",
+            "Choose PNG or TIFF, or a smaller size.",
+        )
+    channels = 4 if header.alpha else 3
+    needed = size[0] * size[1] * channels * (2 if header.sixteen_bit else 1) * MEMORY_COPIES
+    memory = psutil.virtual_memory().total
+    if needed > memory:
+        raise UserError(
+            f"“{shown(path)}” would become {size[0]:,} x {size[1]:,} pixels, which takes {needed / 2**30:.0f} GB of "
+            f"memory; this machine has {memory / 2**30:.0f} GB.",
+            "Choose a smaller size, or cut the picture into parts.",
+        )
+
+
+def _part_collisions(wishes: list[_Wish]) -> None:
+    """Part results that would have one name: `a.jpg` and `a.png` as PNG become `a_jpg.png` and `a.png`."""
+    for group in _colliding(wishes):
+        for wish in group:
+            old = wish.input.path.suffix
+            if old.lower() != wish.suffix.lower():
+                wish.stem = f"{wish.stem}_{old[1:]}" if len(old) > 1 else f"{wish.stem}_"
+    for group in _colliding(wishes):
+        for number, wish in enumerate(group[1:], 2):
+            wish.stem = f"{wish.stem} ({number})"
+
+
+def _colliding(wishes: list[_Wish]) -> list[list[_Wish]]:
+    groups: dict[str, list[_Wish]] = defaultdict(list)
+    for wish in wishes:
+        groups[_same_file(wish.output)].append(wish)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _same_file(path: Path) -> str:
+    """Equal for names that some file system takes for one: by case, or by how accents are composed."""
+    return unicodedata.normalize("NFC", str(path)).casefold()
+
+
+def _against_what_is_there(
+    request: UpscaleRequest, wishes: list[_Wish], recipe: str, cancel: CancelToken
+) -> tuple[list[Task], list[Done], list[Refused]]:
+    tasks: list[Task] = []
+    done: list[Done] = []
+    refused: list[Refused] = []
+    journals: dict[Path, Journal] = {}
+    sources = {_same_file(wish.input.path) for wish in wishes}
+    promised: set[str] = set()
+    for wish in wishes:
+        cancel.check()
+        source = wish.input.path
+        if request.existing == "skip":
+            if wish.top not in journals:
+                journals[wish.top] = Journal(wish.top)
+            try:
+                made = journals[wish.top].done(source, wish.output, recipe)
+            except OSError as error:
+                refused.append(Refused(source, UserError(f"“{shown(source)}” could not be read: {error.strerror}.")))
+                continue
+            if made is not None:
+                done.append(Done(source, made))
+                promised.add(_same_file(made))
+                continue
+        output, note = _free_name(request, wish, sources, promised)
+        promised.add(_same_file(output))
+        notes = (*wish.notes, *note)
+        tasks.append(Task(source, output, wish.top, wish.probe, wish.size, wish.format, notes, wish.input.root))
+    return tasks, done, refused
+
+
+def _free_name(
+    request: UpscaleRequest, wish: _Wish, sources: set[str], promised: set[str]
+) -> tuple[Path, tuple[str, ...]]:
+    """Where the result goes: its own name, or that with the first free number."""
+
+    def taken(path: Path) -> bool:
+        key = _same_file(path)
+        # A source is never replaced, whatever was asked for, nor is what this very run makes.
+        return key in sources or key in promised or (os.path.lexists(path) and request.existing != "replace")
+
+    output = wish.output
+    if not taken(output):
+        return output, ()
+    number = 2
+    while taken(free := numbered(output, number)):
+        number += 1
+    return free, (f"Named {shown(free)}, as {shown(output)} is there already.",)
+
+
+def _check_space(tasks: list[Task]) -> tuple[str, ...]:
+    """Warn, or refuse, where the results of a disk will hardly fit on it."""
+    needed: dict[int, float] = defaultdict(float)
+    places: dict[int, Path] = {}
+    for task in tasks:
+        place = _existing(task.output.parent)
+        device = place.stat().st_dev
+        places[device] = place
+        needed[device] += task.pixels * BYTES_PER_PIXEL[task.format] * (2 if task.probe.sixteen_bit else 1)
+    warnings = []
+    for device, place in places.items():
+        free = shutil.disk_usage(place).free
+        words = f"about {_gigabytes(needed[device])}, and {_gigabytes(free)} are free on the disk of “{place}”"
+        if needed[device] * SPACE_MARGIN > free:
+            raise UserError(
+                f"The results would take {words}.", "Free some space, or choose another output folder, format or size."
+            )
+        if needed[device] > free:
+            warnings.append(f"The results may not fit: they take {words}.")
+    return tuple(warnings)
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.is_dir() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"

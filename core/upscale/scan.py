@@ -1,0 +1,117 @@
+"""Find the pictures in files and folders. Plain."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.atomic import PART_SUFFIX
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.requests import Input
+from core.images import READABLE_SUFFIXES
+from core.images.decode import shown
+from core.upscale.journal import results_of_sources_in
+
+LEFT_OUT = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin"})
+"""What systems leave in folders, in lower case; what begins with a dot is left out too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A file or folder that was named, or met, and cannot be searched."""
+
+    path: Path
+    error: UserError
+
+
+def scan(
+    inputs: Iterable[Input], recursive: bool, cancel: CancelToken, leave_out: Path | None = None
+) -> Iterator[Input | Unusable]:
+    """Every picture among `inputs` and in their folders, each once, folders in natural order.
+
+    A file that was named is taken whatever its suffix: its content decides later. In folders, only files with the
+    suffix of a picture are taken; hidden ones, and those that an earlier run made of other pictures found here, are
+    not. Links are followed, but no folder is searched twice.
+
+    Args:
+        inputs: files and folders.
+        recursive: also search the folders inside folders.
+        cancel: asked at every entry.
+        leave_out: a folder of results, which is not searched unless it is named.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+    """
+    seen: set[tuple[str, str]] = set()
+    for given in inputs:
+        path = Path(os.path.abspath(given.path))  # noqa: PTH100 - `resolve` would follow links, and lose the user's names
+        if path.is_dir():
+            found = _search(path, recursive, cancel, leave_out)
+        else:
+            root = given.root if given.root is not None and path.is_relative_to(given.root) else None
+            found = iter([Input(path, root)])
+        for each in found:
+            cancel.check()
+            if isinstance(each, Unusable):
+                yield each
+                continue
+            # The folder is resolved, the name is not: two links in one folder are two pictures there.
+            key = (os.path.realpath(each.path.parent), each.path.name)
+            if key not in seen:
+                seen.add(key)
+                yield each
+
+
+def _search(root: Path, recursive: bool, cancel: CancelToken, leave_out: Path | None) -> Iterator[Input | Unusable]:
+    avoided = os.path.realpath(leave_out) if leave_out is not None else None
+    visited: set[str] = set()
+    made: set[Path] = set()
+    waiting = [root]
+    while waiting:
+        cancel.check()
+        folder = waiting.pop()
+        real = os.path.realpath(folder)
+        if real in visited or (real == avoided and folder != root):
+            continue
+        visited.add(real)
+        try:
+            with os.scandir(folder) as listing:
+                entries = sorted(listing, key=lambda entry: natural(entry.name))
+        except OSError as error:
+            yield Unusable(folder, _unreadable(folder, error))
+            continue
+        made |= results_of_sources_in(root, folder)
+        folders = []
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in LEFT_OUT:
+                continue
+            path = folder / entry.name
+            if _is_folder(entry):
+                folders.append(path)
+            elif path.suffix.lower() in READABLE_SUFFIXES and path.suffix != PART_SUFFIX and path not in made:
+                yield Input(path, root)
+        if recursive:
+            waiting += folders[::-1]
+
+
+def natural(name: str) -> list[tuple[int, int | str]]:
+    """A sort key that puts `a2` before `a10`."""
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [(0, int(part)) if part.isdigit() and part.isascii() else (1, part) for part in parts if part]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
+def _unreadable(folder: Path, error: OSError) -> UserError:
+    if isinstance(error, PermissionError):
+        return UserError(f"The folder “{shown(folder)}” may not be read.", "Ask its owner for the right to read it.")
+    return UserError(f"The folder “{shown(folder)}” could not be read: {error.strerror}.", "Check the disk.")

@@ -1,0 +1,172 @@
+"""The worker process: does what the window asks for, one job after another, and says what happens.
+
+Three threads: the main one works; one listens, so that cancel and pause are heard while it does; one sends, so that a
+window that is busy for a moment never makes the device wait. A pipe that closes means that the window is gone: the
+job is cancelled and the process ends.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import queue
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.events import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+
+log = logging.getLogger(__name__)
+
+WORK: dict[str, str] = {
+    "UpscaleRequest": "core.upscale.batch:upscale",
+    "PreviewRequest": "core.upscale.preview:preview",
+    "TrainRequest": "core.training.trainer:train",
+    "TrialRequest": "core.training.trainer:trial",
+    "ScanRequest": "core.training.scan:scan",
+    "SamplesRequest": "core.training.samples:samples",
+    "PrepareRequest": "core.training.prepare:prepare",
+    "EvaluateRequest": "core.evaluate.benchmark:evaluate",
+}
+"""What does a request, by its class: a generator of events, imported when it is first asked for."""
+
+EXIT_GRACE_SECONDS = 15.0
+"""How long a job may take to stop once the window is gone; then the process ends all the same."""
+
+
+def serve(connection: Connection) -> None:
+    """Serve requests from `connection` until it closes or `Shutdown` comes."""
+    # Ctrl-C in a terminal reaches every process there; the window decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _Worker(connection).run()
+
+
+class _Worker:
+    """Jobs in the order in which they came, and the tokens to stop them by."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._jobs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._tokens: dict[int, CancelToken] = {}
+        self._tokens_lock = threading.Lock()
+        self._outbox: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
+        self._closing = False
+
+    def run(self) -> None:
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        sender = threading.Thread(target=self._send, name="send", daemon=True)
+        sender.start()
+        self._warm_up()
+        while (job := self._jobs.get()) is not None:
+            self._do(job)
+        self._outbox.put(None)
+        sender.join(EXIT_GRACE_SECONDS)
+
+    def _warm_up(self) -> None:
+        """Import torch and choose a device before the first request."""
+        try:
+            from core import devices
+
+            devices.keep_large_blocks()
+            # Loads the modules of the most likely request, too.
+            importlib.import_module("core.upscale.batch")
+            self._tell(NO_JOB, WorkerReady(devices.describe(devices.choose()).label))
+        except Exception as error:
+            log.exception("no engine")
+            failure = JobFailed(
+                "The engine could not be started.",
+                "Reinstall the program, or its torch package.",
+                "".join(traceback.format_exception(error)),
+            )
+            self._tell(NO_JOB, failure)
+
+    def _do(self, job: Run) -> None:
+        token = self._token(job.job)
+        try:
+            token.check()
+            for event in _generator_for(job.request)(job.request, token):
+                self._tell(job.job, event)
+            end: JobDone | JobCancelled | JobFailed = JobDone()
+        except Cancelled:
+            end = JobCancelled()
+        except UserError as error:
+            end = JobFailed(error.message, error.hint)
+        except MemoryError:
+            end = JobFailed("Memory ran out.", "Close other programs, or choose smaller pictures.")
+        except Exception as error:
+            log.exception("job %d", job.job)
+            end = JobFailed(
+                f"This could not be done: {type(error).__name__}.",
+                "This is a fault of the program; the details help to mend it.",
+                "".join(traceback.format_exception(error)),
+            )
+        with self._tokens_lock:
+            del self._tokens[job.job]
+        self._tell(job.job, end)
+
+    def _token(self, job: int) -> CancelToken:
+        with self._tokens_lock:
+            return self._tokens.setdefault(job, CancelToken())
+
+    def _listen(self) -> None:
+        try:
+            while not self._closing:
+                self._hear(self._connection.recv())
+        except (EOFError, OSError):
+            self._close()
+        # A job that does not stop must not keep the process alive.
+        time.sleep(EXIT_GRACE_SECONDS)
+        os._exit(1)
+
+    def _hear(self, message: object) -> None:
+        match message:
+            case Run():
+                self._token(message.job)
+                self._jobs.put(message)
+            case Cancel() | Pause() | Resume():
+                with self._tokens_lock:
+                    token = self._tokens.get(message.job)
+                if token is None:
+                    return  # it has ended meanwhile
+                if isinstance(message, Cancel):
+                    token.cancel()
+                elif isinstance(message, Pause):
+                    token.pause()
+                else:
+                    token.resume()
+            case Shutdown():
+                self._close()
+
+    def _close(self) -> None:
+        self._closing = True
+        with self._tokens_lock:
+            for token in self._tokens.values():
+                token.cancel()
+        self._jobs.put(None)
+
+    def _tell(self, job: int, event: Any) -> None:
+        self._outbox.put(Report(job, event))
+
+    def _send(self) -> None:
+        try:
+            while (report := self._outbox.get()) is not None:
+                self._connection.send(report)
+        except OSError:
+            pass  # the window is gone, as the listener finds out too
+
+
+def _generator_for(request: object) -> Callable[[Any, CancelToken], Iterator[Any]]:
+    kind = type(request).__name__
+    if kind not in WORK:
+        raise UserError(f"The engine does not know what a {kind} is.", "Restart the program: its parts do not match.")
+    module, name = WORK[kind].split(":")
+    generator: Callable[[Any, CancelToken], Iterator[Any]] = getattr(importlib.import_module(module), name)
+    return generator
