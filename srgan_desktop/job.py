@@ -50,15 +50,19 @@ class Job(QObject):
 
     _arrived = Signal(object)
 
-    def __init__(self, parent: QObject | None = None, target: Target = run_worker) -> None:
+    def __init__(
+        self, parent: QObject | None = None, target: Target = run_worker, cancel_grace_ms: int = CANCEL_GRACE_MS
+    ) -> None:
         """Start nothing yet.
 
         Args:
             parent: Qt's owner.
             target: what the process runs; importable by name, and served with the protocol of `core.contract`.
+            cancel_grace_ms: how long a job may take to stop before its process is killed.
         """
         super().__init__(parent)
         self._target = target
+        self._cancel_grace_ms = cancel_grace_ms
         self._link: _Link | None = None
         self._numbers = itertools.count(NO_JOB + 1)
         self._outstanding: dict[int, bool] = {}  # job → whether it was asked to stop; in the order of their start
@@ -98,7 +102,7 @@ class Job(QObject):
         if job in self._outstanding and not self._outstanding[job]:
             self._outstanding[job] = True
             self._send(Cancel(job))
-            QTimer.singleShot(CANCEL_GRACE_MS, self, lambda: self._enforce(job))
+            QTimer.singleShot(self._cancel_grace_ms, self, lambda: self._enforce(job))
 
     def pause(self, job: int) -> None:
         """Make a job wait where it is."""
@@ -134,7 +138,7 @@ class Job(QObject):
             self._kill()
         else:
             # Not this job's fault: the process still imports torch, or another job is before it.
-            QTimer.singleShot(CANCEL_GRACE_MS, self, lambda: self._enforce(job))
+            QTimer.singleShot(self._cancel_grace_ms, self, lambda: self._enforce(job))
 
     def _terminate(self) -> None:
         if self._link is not None:

@@ -79,6 +79,19 @@ def engine_died(exit_code: int | None) -> JobFailed:
     )
 
 
+def training_died(event: JobFailed, can_go_on: bool) -> Problem:
+    """What becomes of a training run whose worker process ended without a word.
+
+    Args:
+        event: what `engine_died` made of its exit code.
+        can_go_on: whether a bundle of the run is on the disk.
+    """
+    kept = "Press Resume: the run goes on from its newest saved state." if can_go_on else "Nothing was saved yet."
+    return Problem(
+        event.message, f"{kept} If memory ran out, choose a smaller batch or cache in the recipe.", event.details
+    )
+
+
 def drop_refused() -> Problem:
     """What was dropped or pasted holds no file and no picture."""
     return Problem("There is no file and no picture in that.", "Drop or paste files, folders, or a copied picture.")
@@ -107,6 +120,11 @@ def time_left(seconds: float | None) -> str:
         return "about a minute left" if minutes <= 1 else f"about {minutes} minutes left"
     hours, rest = divmod(minutes, 60)
     return f"about {hours} h {rest:02d} min left"
+
+
+def gigabytes(count: int) -> str:
+    """`850 MB`, `2.1 GB`."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
 def pictures(count: int) -> str:
