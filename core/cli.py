@@ -51,3 +51,6 @@ def _options(
 
 upscale.add_to(app)
 training.add_to(app)
+
+if __name__ == "__main__":
+    main()

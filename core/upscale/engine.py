@@ -3,6 +3,9 @@
 The residual trunk sees far (37 source pixels at 16 blocks), so it runs on tiles as large as memory allows; what lies
 behind it sees three pixels and needs sixteen times the memory per source pixel, so it runs on small tiles cut from the
 trunk's features. Tiles overlap by the network's true reach: the result is that of the whole picture at once.
+
+Networks of other people run whole on each tile. How far they see is not known, so their tiles overlap generously and
+are blended across the seams.
 """
 
 from __future__ import annotations
@@ -10,7 +13,8 @@ from __future__ import annotations
 import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -24,17 +28,19 @@ from core.models.catalogue import find_model
 from core.models.serving import ServedGenerator, load_served
 from core.upscale.tiling import Rect, Tile, tiles
 
+if TYPE_CHECKING:
+    from core.models.community import CommunityNetwork
+
 TRUNK_SIDE = 1024
 """Largest side of a trunk tile, in source pixels: the overlap then costs a tenth, and fp32 fits in 3 GB."""
 TRUNK_SIDE_MIN = 32
 TAIL_SIDE = 128
 """Side of a tail tile, in source pixels."""
+COMMUNITY_SIDE = 512
+"""Largest side of a tile for other people's networks, in source pixels: larger ones save little and take long to
+cancel."""
 MEMORY_SHARE = 0.4
 """Of the free memory, for a trunk tile's feature maps; the rest is for the picture and for others."""
-FEATURE_MAPS = 5
-"""Feature maps alive at once at the trunk's peak: long skip, block input, two inside the block, and workspace."""
-GLOBAL_REACH = 64
-"""Overlap for networks that look at the whole picture (channel attention), where only an approximation can be tiled."""
 
 VERIFIED_PSNR = 40.0
 """dB against fp32 that half precision must reach on a test tile; bf16 reaches about 60."""
@@ -74,7 +80,7 @@ class Engine:
 
     def __init__(
         self,
-        network: ServedGenerator,
+        network: ServedGenerator | CommunityNetwork,
         name: str,
         device: torch.device,
         precision: Precision = "auto",
@@ -95,14 +101,16 @@ class Engine:
         self.name = name
         self.device = device
         self.scale = network.scale
-        self.reach = GLOBAL_REACH if network.trunk_reach is None else network.trunk_reach + network.tail_reach
-        """How many source pixels around a region change its result."""
-        self._sees_all = network.trunk_reach is None
-        self._fp32 = network.to(device).to(memory_format=torch.channels_last)
+        self.reach = network.reach
+        """How many source pixels around a region change its result, or those that a tile looks at."""
+        self._fp32 = network.to(device)
+        if network.channels_last:
+            self._fp32.to(memory_format=torch.channels_last)
         self._asked = precision
         self._tile = tile
         self._notes: list[str] = []
-        self._half: ServedGenerator | None = None
+        self._half: ServedGenerator | CommunityNetwork | None = None
+        self._told_of_tiles = False
         self.precision: Precision = "fp32"
         self._settle_precision()
 
@@ -146,8 +154,9 @@ class Engine:
         def store(where: Rect, part: Tensor) -> None:
             levels = part.clamp(0, 1).mul(top).round_().permute(1, 2, 0)
             # torch has few operations on uint16; int32 holds both types and numpy narrows it on assignment.
-            levels = levels.to(torch.uint8 if top == 255 else torch.int32)
-            out[where.top : where.bottom, where.left : where.right] = levels.cpu().numpy()
+            levels = levels.to(torch.uint8 if top == 255 else torch.int32).cpu().numpy()
+            window = out[where.top : where.bottom, where.left : where.right]
+            window[...] = _blended_in(levels, window, where, self._fp32.blended * self.scale)
 
         # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil; a wish by name is granted.
         exact = pixels.dtype == np.uint16 and self._asked == "auto"
@@ -169,8 +178,10 @@ class Engine:
         height, width = pixels.shape[:2]
         picture = Rect(0, 0, width, height)
         side = self._tile or self._side_for_memory(exact=exact)
-        if self._sees_all and (width > side or height > side):
-            self._notes.append("This model looks at the whole picture; in tiles its result differs slightly.")
+        if self._fp32.whole:
+            side = max(width, height)
+        if width > side or height > side:
+            self._tell_of_tiles()
         waiting = list(tiles(picture, picture, side, self.reach))[::-1]
         done = 0
         while waiting:
@@ -214,17 +225,20 @@ class Engine:
         ensemble: bool,
         exact: bool,
     ) -> None:
-        padded = tile.padded
+        picture = Rect(0, 0, pixels.shape[1], pixels.shape[0])
+        # Each of two neighbours does half of what is blended across their seam.
+        mine = tile.core.grown(self._fp32.blended // 2, picture)
+        padded = tile.padded.aligned(self._fp32.aligned)
         # A copy, since pictures may be read-only; uint16 as int32, since few devices have kernels for it.
         kind = np.uint8 if pixels.dtype == np.uint8 else np.int32
         source = pixels[padded.top : padded.bottom, padded.left : padded.right].astype(kind)
         values = torch.from_numpy(source).to(self.device)
         x = values.permute(2, 0, 1).unsqueeze(0).float() / float(np.iinfo(pixels.dtype).max)
         x = x.contiguous(memory_format=torch.channels_last)
-        core = tile.core.relative_to(padded)
+        core = mine.relative_to(padded)
         half = None if exact else self._half
         if not ensemble:
-            corner = _scaled(tile.core, self.scale)
+            corner = _scaled(mine, self.scale)
 
             def place(where: Rect, part: Tensor) -> None:
                 store(where.moved(corner.left, corner.top), part)
@@ -245,10 +259,15 @@ class Engine:
             turned = _turn(x, turn).contiguous(memory_format=torch.channels_last)
             self._run_network(turned, turned_core, half, keep, report_turn)
             total += _turn_back(result, turn)
-        store(_scaled(tile.core, self.scale), total / 8)
+        store(_scaled(mine, self.scale), total / 8)
 
     def _run_network(
-        self, x: Tensor, core: Rect, half: ServedGenerator | None, sink: Sink, report: Callable[[float], None]
+        self,
+        x: Tensor,
+        core: Rect,
+        half: ServedGenerator | CommunityNetwork | None,
+        sink: Sink,
+        report: Callable[[float], None],
     ) -> None:
         """Run one tile, in half precision if given; where that fails, again in fp32, and from then on only so."""
         if half is not None:
@@ -264,41 +283,52 @@ class Engine:
             )
 
     def _run_layers(
-        self, network: ServedGenerator, x: Tensor, core: Rect, sink: Sink, report: Callable[[float], None]
+        self,
+        network: ServedGenerator | CommunityNetwork,
+        x: Tensor,
+        core: Rect,
+        sink: Sink,
+        report: Callable[[float], None],
     ) -> bool:
         """Give the sink all parts of the enlarged core, counted from the core's corner; False if one is broken.
 
         Broken is what is not finite, or of one value where the source is not.
         """
-        trunk_share = 0.45
-        features = network.trunk_features(x, lambda done: report(trunk_share * done))
-        area = core.width * core.height
-        done = 0
-        whole = Rect(0, 0, x.shape[3], x.shape[2])
-        for part in tiles(core, whole, TAIL_SIDE, network.tail_reach):
-            look = part.padded
-            window = (..., slice(look.top, look.bottom), slice(look.left, look.right))
-            y = network.enlarge(features[window], x[window])[0]
-            inner = _scaled(part.core.relative_to(look), self.scale)
-            y = y[:, inner.top : inner.bottom, inner.left : inner.right]
+        parts = _generator_parts if isinstance(network, ServedGenerator) else _whole_tile
+        for where, y, source in parts(network, x, core, report):
             low, high = torch.aminmax(y)
-            if not torch.isfinite(low + high) or (low == high and _varies(x[window])):
+            if not torch.isfinite(low + high) or (low == high and _differs(source, low)):
                 return False
-            sink(_scaled(part.core.relative_to(core), self.scale), y)
-            done += part.core.width * part.core.height
-            report(trunk_share + (1 - trunk_share) * done / area)
+            sink(where, y)
         return True
 
+    def _tell_of_tiles(self) -> None:
+        if isinstance(self._fp32, ServedGenerator):
+            if self._fp32.trunk_reach is None:
+                self._notes.append("This model looks at the whole picture; in tiles its result differs slightly.")
+        elif not self._told_of_tiles:
+            # Once, and not for each of a thousand pictures.
+            self._told_of_tiles = True
+            discouraged = " Its author advises against tiles." if self._fp32.tiling_discouraged else ""
+            self._notes.append(
+                f"How far {self.name} looks is not known: its tiles overlap by {self.reach} pixels and are blended."
+                f"{discouraged}"
+            )
+
     def _side_for_memory(self, *, exact: bool) -> int:
-        features = self._fp32.config.features
         bytes_each = 4 if exact or self._half is None else 2
         _total, free = devices.memory(self.device)
-        pixels = free * MEMORY_SHARE / (features * bytes_each * FEATURE_MAPS)
-        return int(max(TRUNK_SIDE_MIN, min(TRUNK_SIDE, pixels**0.5 - 2 * self.reach)))
+        pixels = free * MEMORY_SHARE / (self._fp32.values_per_pixel * bytes_each)
+        largest = TRUNK_SIDE if isinstance(self._fp32, ServedGenerator) else COMMUNITY_SIDE
+        return int(max(TRUNK_SIDE_MIN, min(largest, pixels**0.5 - 2 * self.reach)))
 
     def _settle_precision(self) -> None:
         wanted = devices.fast_precision(self.device) if self._asked == "auto" else self._asked
         if wanted == "fp32" or (self._asked == "auto" and (str(self.device), wanted) in _distrusted):
+            return
+        if not self._fp32.supports(devices.DTYPES[wanted]):
+            if self._asked != "auto":
+                raise UserError(f"The model {self.name} does not work in {wanted}.", "Choose auto or fp32.")
             return
         half = copy.deepcopy(self._fp32).use_precision(devices.DTYPES[wanted])
         psnr = self._psnr_against_fp32(half)
@@ -312,7 +342,7 @@ class Engine:
         self._half, self.precision = half, wanted
         self._distrust(f"{wanted} gives wrong pictures on {self.device}; fp32 is used.")
 
-    def _psnr_against_fp32(self, half: ServedGenerator) -> float:
+    def _psnr_against_fp32(self, half: ServedGenerator | CommunityNetwork) -> float:
         """PSNR in dB on a small test picture of gradients, edges and noise; minus infinity if not finite."""
         generator = torch.Generator().manual_seed(0)
         ramp = torch.linspace(0, 1, 24).expand(3, 24, 24)
@@ -330,13 +360,79 @@ class Engine:
         self._half, self.precision = None, "fp32"
 
 
+def _generator_parts(
+    network: ServedGenerator, x: Tensor, core: Rect, report: Callable[[float], None]
+) -> Iterator[tuple[Rect, Tensor, Tensor]]:
+    """Enlarge `core` of a tile in parts: where in the enlarged core, the part, and the source it was made of."""
+    trunk_share = 0.45
+    features = network.trunk_features(x, lambda done: report(trunk_share * done))
+    area = core.width * core.height
+    done = 0
+    whole = Rect(0, 0, x.shape[3], x.shape[2])
+    for part in tiles(core, whole, TAIL_SIDE, network.tail_reach):
+        look = part.padded
+        window = (..., slice(look.top, look.bottom), slice(look.left, look.right))
+        y = network.enlarge(features[window], x[window])[0]
+        inner = _scaled(part.core.relative_to(look), network.scale)
+        yield (
+            _scaled(part.core.relative_to(core), network.scale),
+            y[:, inner.top : inner.bottom, inner.left : inner.right],
+            x[window],
+        )
+        done += part.core.width * part.core.height
+        report(trunk_share + (1 - trunk_share) * done / area)
+
+
+def _whole_tile(
+    network: CommunityNetwork, x: Tensor, core: Rect, report: Callable[[float], None]
+) -> Iterator[tuple[Rect, Tensor, Tensor]]:
+    """As `_generator_parts`, in one part."""
+    y = network.run(x, report)[0]
+    inner = _scaled(core, network.scale)
+    yield (
+        Rect(0, 0, inner.width, inner.height),
+        y[:, inner.top : inner.bottom, inner.left : inner.right],
+        x[..., core.top : core.bottom, core.left : core.right],
+    )
+    report(1.0)
+
+
+def _blended_in(new: np.ndarray, old: np.ndarray, where: Rect, width: int) -> np.ndarray:
+    """`new` with its upper and left edge, `width` pixels of it, running into what earlier tiles left there.
+
+    Args:
+        new: h x w x 3 levels.
+        old: what lies there now.
+        where: in the whole enlarged picture, at whose own edges nothing is blended.
+        width: in enlarged pixels.
+    """
+    if not width:
+        return new
+    rows, columns = np.ones(new.shape[0], np.float32), np.ones(new.shape[1], np.float32)
+    ramp = (np.arange(width, dtype=np.float32) + 0.5) / width
+    if where.top > 0:
+        rows[:width] = ramp[: len(rows)]
+    if where.left > 0:
+        columns[:width] = ramp[: len(columns)]
+    result = new.astype(np.float32)
+    for edge in (np.s_[:width], np.s_[width:, :width]):
+        share = (rows[:, None] * columns)[edge][..., None]
+        result[edge] = old[edge] + share * (result[edge] - old[edge])
+    return np.rint(result)
+
+
 def _scaled(rect: Rect, scale: int) -> Rect:
     return Rect(rect.left * scale, rect.top * scale, rect.right * scale, rect.bottom * scale)
 
 
-def _varies(x: Tensor) -> bool:
-    low, high = torch.aminmax(x)
-    return bool(high - low > 2 / 255)
+def _differs(source: Tensor, value: Tensor) -> bool:
+    """Whether an enlarged part that is nothing but `value` is not what this source should become.
+
+    A nearly flat sky or shadow may come out flat, or clipped.
+    """
+    low, high = torch.aminmax(source)
+    spread = high - low
+    return bool(spread > 0.1) or bool(spread > 2 / 255 and (source.mean() - value).abs() > 0.05)
 
 
 def _turn(x: Tensor, turn: int) -> Tensor:

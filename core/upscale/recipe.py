@@ -40,9 +40,7 @@ def from_toml(path: Path, request: UpscaleRequest) -> UpscaleRequest:
     except OSError as error:
         raise UserError(f"The recipe {path} cannot be read: {error.strerror}.", "Check the path.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"{path} is not a recipe file: {error}", "It must be TOML, as `.srgan/recipe.toml` is."
-        ) from error
+        raise UserError(f"{path} is no recipe file: {error}", "It must be TOML, as `.srgan/recipe.toml` is.") from error
     defaults = settings_of(UpscaleRequest(()))
     changes: dict[str, Any] = {}
     for name, value in values.items():

@@ -1,0 +1,146 @@
+"""`srgan upscale` and `srgan devices` as somebody types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from core.cli import app
+from core.images import load
+from tests.core.networks import save_small_model
+from tests.core.upscale.conftest import files_in, picture
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_small_model(tmp_path_factory.mktemp("model") / "small.safetensors"))
+
+
+def srgan(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(each) for each in arguments], env={"COLUMNS": "200"})
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+def test_a_folder_is_upscaled_and_the_results_are_named(tmp_path: Path, model: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    code, text = srgan("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", model, "-s", "2x", "-f", "webp")
+    assert code == 0
+    assert "1 saved, 0 were done before, 0 failed" in text
+    assert "12 x 9 to 24 x 18" in text
+    assert load(tmp_path / "out" / "a.webp").width == 24
+
+
+def test_failures_are_listed_with_advice_and_end_in_1(tmp_path: Path, model: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "bad [red]one.png").write_bytes(b"")
+    code, text = srgan("upscale", tmp_path / "in", "-m", model)
+    assert code == 1
+    assert "1 saved" in text
+    assert "bad [red]one.png" in text
+    assert "is empty" in text
+    assert "Copy or download it again" in text
+
+
+def test_json_lines_are_the_events(tmp_path: Path, model: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    code, text = srgan("upscale", tmp_path / "in", "-m", model, "--json")
+    events = [json.loads(line) for line in text.splitlines()]
+    assert code == 1
+    assert [e["event"] for e in events if e["event"] != "Progress"] == [
+        "Planned", "FileFailed", "Notice", "FileStarted", "FileSaved", "BatchFinished",
+    ]  # fmt: skip
+    saved = next(e for e in events if e["event"] == "FileSaved")
+    assert saved["output"] == str(tmp_path / "in_4x" / "a.png")
+
+
+def test_a_dry_run_tells_and_does_nothing(tmp_path: Path, model: str) -> None:
+    picture(tmp_path / "in" / "done.png")
+    srgan("upscale", tmp_path / "in", "-m", model)
+    picture(tmp_path / "in" / "new.png", seed=1)
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    before = files_in(tmp_path)
+    code, text = srgan("upscale", tmp_path / "in", "-m", model, "--dry-run")
+    assert code == 1
+    assert "1 to write, 1 to skip, 1 refused" in text
+    assert files_in(tmp_path) == before
+    code, text = srgan("upscale", tmp_path / "in", "-m", model, "--dry-run", "--json")
+    assert {line["plan"] for line in map(json.loads, text.splitlines())} == {"write", "skip", "refuse"}
+
+
+def test_a_recipe_file_is_used_and_the_command_line_goes_before_it(tmp_path: Path, model: str) -> None:
+    source = picture(tmp_path / "in" / "a.png")
+    srgan("upscale", source, "-o", tmp_path / "one", "-m", model, "-s", "2x", "-f", "webp", "-q", "80")
+    recipe = tmp_path / "one" / ".srgan" / "recipe.toml"
+    code, _ = srgan("upscale", source, "-o", tmp_path / "two", "--recipe", recipe, "-s", "3x")
+    assert code == 0
+    assert load(tmp_path / "two" / "a.webp").width == 36
+    assert "quality = 80" in (tmp_path / "two" / ".srgan" / "recipe.toml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-s", "huge"], "“huge” is not an output size"),
+        (["--existing", "burn"], "existing cannot be “burn”"),
+        (["-m", "nothing"], "There is no model “nothing”"),
+        (["--device", "cuda:7"], "There is no device “cuda:7”"),
+        (["-q", "0"], "out of range"),
+    ],
+)
+def test_impossible_wishes_are_refused_in_two_lines(
+    tmp_path: Path, model: str, arguments: list[str], words: str
+) -> None:
+    source = picture(tmp_path / "a.png")
+    code, text = srgan("upscale", source, "-m", model, *arguments)
+    assert code == 1
+    assert words in text
+    assert "Traceback" not in text
+    assert files_in(tmp_path) == ["a.png"]
+
+
+def test_devices_are_listed() -> None:
+    code, text = srgan("devices")
+    assert code == 0
+    assert "cpu" in text
+    assert json.loads(srgan("devices", "--json")[1].splitlines()[-1])["name"] == "cpu"
+
+
+def test_ctrl_c_stops_and_the_same_command_does_the_rest(tmp_path: Path, model: str) -> None:
+    for index in range(60):
+        picture(tmp_path / "in" / f"{index}.png", 48, 48, seed=index)
+    command = [sys.executable, "-m", "core.cli", "upscale", str(tmp_path / "in"), "-m", model, "--json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if '"FileSaved"' in line:
+                process.send_signal(signal.SIGINT)
+                break
+        process.stdout.read()
+        assert process.stderr is not None
+        errors = process.stderr.read()
+    assert process.returncode == 130, errors
+    assert "Stopped" in errors
+    done = files_in(tmp_path / "in_4x")
+    assert 0 < len(done) < 60
+    code, text = srgan("upscale", tmp_path / "in", "-m", model)
+    assert code == 0
+    assert f"{60 - len(done)} saved, {len(done)} were done before" in text
+
+
+def test_the_version_is_told() -> None:
+    code, text = srgan("--version")
+    assert code == 0
+    assert text.startswith("srgan 0.")

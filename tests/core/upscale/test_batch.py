@@ -1,0 +1,420 @@
+"""A batch does what it should with good files, says what is wrong with bad ones, and survives what ends it."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.events import (
+    BatchFinished,
+    FileFailed,
+    FileSaved,
+    FileSkipped,
+    FileStarted,
+    Planned,
+    Progress,
+)
+from core.contract.requests import Input, OutputSize, UpscaleRequest
+from core.images import load
+from core.upscale import batch, journal
+from core.upscale.batch import upscale
+from tests.core.upscale.conftest import Outcome, Run, files_in, picture
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files_in(folder)}
+
+
+def no_leftovers(folder: Path) -> bool:
+    return not list(folder.rglob("*.part"))
+
+
+def test_a_tree_is_upscaled_and_its_events_tell_the_story(tmp_path: Path, run: Run) -> None:
+    picture(tmp_path / "in" / "a.png")
+    picture(tmp_path / "in" / "deep" / "b.jpg", 20, 10, seed=1)
+    before = digests(tmp_path / "in")
+    outcome = run(tmp_path / "in", model="")
+    assert files_in(tmp_path / "in_4x") == ["a.png", "deep/b.jpg"]
+    assert load(tmp_path / "in_4x" / "deep" / "b.jpg").pixels.shape == (40, 80, 3)
+    assert digests(tmp_path / "in") == before
+    assert no_leftovers(tmp_path)
+    assert outcome.events[0] == Planned(2, 0, 0, 48 * 36 + 80 * 40)
+    finished = outcome.events[-1]
+    assert isinstance(finished, BatchFinished)
+    assert (finished.saved, finished.skipped, finished.failed) == (2, 0, 0)
+    for source in ("a.png", "b.jpg"):
+        mine = [e for e in outcome.events if getattr(e, "source", Path()).name == source]
+        assert isinstance(mine[0], FileStarted)
+        assert isinstance(mine[-1], FileSaved)
+        assert mine[-1].consistency > 30
+        assert all(isinstance(event, Progress) for event in mine[1:-1])
+    fractions = [event.total_fraction for event in outcome.of(Progress)]
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [("2x", (24, 18)), ("3x", (36, 27)), ("8x", (96, 72)), ("2.5x", (30, 22)), ("100w", (100, 75)), ("6px", (6, 4))],
+)
+def test_every_output_size_is_reached_exactly(tmp_path: Path, run: Run, size: str, expected: tuple[int, int]) -> None:
+    outcome = run(picture(tmp_path / "a.png"), size=OutputSize.parse(size))
+    result = load(outcome.saved["a.png"])
+    assert (result.width, result.height) == expected
+    assert outcome.of(FileSaved)[0].output_size == expected
+
+
+def test_bad_files_end_in_words_and_the_rest_goes_on(tmp_path: Path, run: Run) -> None:
+    folder = tmp_path / "in"
+    picture(folder / "good.png")
+    content = picture(tmp_path / "whole.png", 64, 64).read_bytes()
+    (folder / "cut.png").write_bytes(content[: len(content) // 2])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.png").write_text("not a picture at all, whatever its name says")
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = b"IHDR" + header
+    bomb = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    (folder / "bomb.png").write_bytes(bomb + content[33:])
+    (folder / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    picture(folder / "z good.webp", seed=2)
+    outcome = run(folder)
+    assert set(outcome.saved) == {"good.png", "z good.webp"}
+    assert set(outcome.failed) == {"cut.png", "empty.jpg", "text.png", "bomb.png", "gone.png"}
+    for name, words in (
+        ("cut.png", "damaged or cut off"),
+        ("empty.jpg", "is empty"),
+        ("text.png", "not a picture"),
+        ("bomb.png", "60,000 x 60,000"),
+        ("gone.png", "does not exist"),
+    ):
+        assert name in outcome.failed[name]
+        assert words in outcome.failed[name]
+    assert all(not event.details for event in outcome.of(FileFailed))
+    assert files_in(tmp_path / "in_4x") == ["good.png", "z good.webp"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["new\nline.png", "🦊 fox 狐.png", "x" * 246 + ".png", "é" * 123 + ".png", " lead and trail .png", "\udce9.png"],
+)
+def test_names_of_every_kind(tmp_path: Path, run: Run, name: str) -> None:
+    source = picture(tmp_path / "plain.png")
+    odd = source.rename(tmp_path / name)
+    output = run(odd).saved[name]
+    assert load(output).width == 48
+    assert run(odd).skipped == {name: output}
+
+
+def test_a_second_run_does_nothing_again_and_a_changed_one_only_what_changed(tmp_path: Path, run: Run) -> None:
+    for name in ("a", "b", "c"):
+        picture(tmp_path / "in" / f"{name}.png", seed=ord(name))
+    first = run(tmp_path / "in")
+    made = digests(tmp_path / "in_4x")
+    again = run(tmp_path / "in")
+    assert not again.saved
+    assert again.skipped == first.saved
+    assert digests(tmp_path / "in_4x") == made
+    picture(tmp_path / "in" / "b.png", seed=99)
+    changed = run(tmp_path / "in")
+    assert changed.saved == {"b.png": tmp_path / "in_4x" / "b (2).png"}
+    assert set(changed.skipped) == {"a.png", "c.png"}
+    assert {name: value for name, value in digests(tmp_path / "in_4x").items() if name in made} == made
+
+
+def test_replace_replaces_results_and_never_sources(tmp_path: Path, run: Run) -> None:
+    source = picture(tmp_path / "a.png")
+    other = picture(tmp_path / "a_4x.png", seed=3)
+    kept = digests(tmp_path)
+    outcome = run(source, other, existing="replace")
+    assert {name: digests(tmp_path)[name] for name in kept} == kept
+    assert outcome.saved["a.png"] == tmp_path / "a_4x (2).png"
+    # Alone, the file of that name is a result like any other.
+    run(source, existing="replace")
+    assert digests(tmp_path)["a_4x.png"] != kept["a_4x.png"]
+    assert digests(tmp_path)["a.png"] == kept["a.png"]
+
+
+def test_what_appears_under_a_name_during_the_run_is_not_overwritten(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = picture(tmp_path / "in" / "a.png")
+    real = batch.upscale_picture
+
+    def slow(*args: Any) -> Any:
+        (tmp_path / "out").mkdir(exist_ok=True)
+        (tmp_path / "out" / "a.png").write_bytes(b"somebody's work")
+        return real(*args)
+
+    monkeypatch.setattr(batch, "upscale_picture", slow)
+    outcome = run(source, output=tmp_path / "out")
+    assert outcome.saved["a.png"].name == "a (2).png"
+    assert (tmp_path / "out" / "a.png").read_bytes() == b"somebody's work"
+
+
+def test_transparency_sixteen_bits_and_metadata_come_through(tmp_path: Path, run: Run) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (9, 12, 4), np.uint8)
+    pixels[:, :6, 3] = 0
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "alpha.png", dpi=(300, 300))
+    import imagecodecs
+
+    deep = np.random.default_rng(1).integers(0, 65535, (9, 12, 3), np.uint16)
+    (tmp_path / "deep.png").write_bytes(imagecodecs.png_encode(deep))
+    outcome = run(tmp_path / "alpha.png", tmp_path / "deep.png", model="")
+    alpha = load(outcome.saved["alpha.png"])
+    assert alpha.alpha is not None
+    assert alpha.alpha[:, :8].max() <= 2
+    assert alpha.alpha[:, 28:].mean() > 80
+    assert alpha.metadata.dpi == pytest.approx((300, 300), abs=0.1)
+    assert load(outcome.saved["deep.png"]).pixels.dtype == np.uint16
+    without = run(tmp_path / "alpha.png", keep_metadata=False)
+    assert load(without.saved["alpha.png"]).metadata.dpi is None
+
+
+@pytest.mark.skipif(not Path("/proc").exists() or os.geteuid() != 0, reason="mounts a small disk")
+def test_a_disk_that_fills_up_ends_the_run_and_leaves_nothing_half_written(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "none", disk], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("no rights to mount")
+    try:
+        for number in range(8):
+            picture(tmp_path / "in" / f"{number}.png", 40, 40, seed=number)
+        # The estimate would refuse before the start; here it is to be too low.
+        monkeypatch.setitem(sys.modules["core.upscale.plan"].BYTES_PER_PIXEL, "png", 0.01)
+        events = Outcome()
+        with pytest.raises(UserError, match="is full"):
+            collect(run_request(tmp_path / "in", disk, run), events)
+        assert "is full" in next(iter(events.failed.values()))
+        saved = events.saved
+        assert 0 < len(saved) < 8
+        assert files_in(disk) == sorted(saved)
+        assert all(load(path).width == 160 for path in saved.values())
+        assert no_leftovers(disk)
+        subprocess.run(["mount", "-o", "remount,size=8m", disk], check=True)
+        rest = run(tmp_path / "in", output=disk)
+        assert set(rest.skipped) == set(saved)
+        assert len(rest.saved) == 8 - len(saved)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def run_request(source: Path, output: Path, run: Run) -> UpscaleRequest:
+    model = run.__closure__[0].cell_contents  # type: ignore[attr-defined]
+    return UpscaleRequest((Input(source),), output, model=model)
+
+
+def collect(request: UpscaleRequest, into: Outcome, cancel: CancelToken | None = None) -> None:
+    for event in upscale(request, cancel or CancelToken()):
+        into.events.append(event)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_failure_and_the_end(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    for index in range(6):
+        picture(tmp_path / "in" / f"{index}.png", seed=index)
+    real = os.fsync
+
+    def full(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().suffix == ".part" and (tmp_path / "out" / "0.png").exists():
+            raise OSError(number, os.strerror(number))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    outcome = Outcome()
+    with pytest.raises(UserError, match="is full"):
+        collect(UpscaleRequest((Input(tmp_path / "in"),), tmp_path / "out", model=model), outcome)
+    assert "0.png" in outcome.saved
+    assert len(outcome.of(FileFailed)) >= 1
+    assert files_in(tmp_path / "out") == sorted(outcome.saved)
+
+
+@pytest.mark.parametrize("which", ["source", "output"])
+def test_a_folder_that_is_unplugged_ends_the_run(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch, which: str
+) -> None:
+    for index in range(12):
+        picture(tmp_path / "in" / f"{index}.png", seed=index)
+    gone = tmp_path / ("in" if which == "source" else "out")
+    real = batch.upscale_picture
+
+    def unplug(*args: Any) -> Any:
+        shutil.rmtree(gone, ignore_errors=True)
+        return real(*args)
+
+    monkeypatch.setattr(batch, "upscale_picture", unplug)
+    outcome = Outcome()
+    with pytest.raises(UserError, match="is gone"):
+        collect(UpscaleRequest((Input(tmp_path / "in"),), tmp_path / "out", model=model), outcome)
+    assert not (tmp_path / "out" / "11.png").exists()
+
+
+def test_an_output_folder_that_cannot_be_made_is_told_for_each_file(tmp_path: Path, run: Run) -> None:
+    source = picture(tmp_path / "in" / "a.png")
+    (tmp_path / "out").write_text("a file, not a folder")
+    outcome = run(source, output=tmp_path / "out")
+    assert "cannot be written" in outcome.failed["a.png"]
+    assert (tmp_path / "out").read_text() == "a file, not a folder"
+
+
+def test_cancelling_keeps_what_is_saved_and_the_next_run_does_the_rest(tmp_path: Path, model: str, run: Run) -> None:
+    for index in range(8):
+        picture(tmp_path / "in" / f"{index}.png", 30, 30, seed=index)
+    token = CancelToken()
+    outcome = Outcome()
+    request = UpscaleRequest((Input(tmp_path / "in"),), tmp_path / "out", model=model)
+
+    def cancel_after_two() -> None:
+        for event in upscale(request, token):
+            outcome.events.append(event)
+            if len(outcome.of(FileSaved)) == 2:
+                token.cancel()
+
+    with pytest.raises(Cancelled):
+        cancel_after_two()
+    saved = outcome.saved
+    assert 2 <= len(saved) < 8
+    assert files_in(tmp_path / "out") == sorted(saved)
+    assert no_leftovers(tmp_path)
+    rest = run(tmp_path / "in", output=tmp_path / "out")
+    assert set(rest.skipped) == set(saved)
+    assert len(rest.saved) == 8 - len(saved)
+
+
+def test_pausing_waits_and_goes_on(tmp_path: Path, model: str) -> None:
+    for index in range(3):
+        picture(tmp_path / "in" / f"{index}.png", seed=index)
+    token = CancelToken()
+    request = UpscaleRequest((Input(tmp_path / "in"),), tmp_path / "out", model=model)
+    events = upscale(request, token)
+    assert isinstance(next(events), Planned)
+    token.pause()
+    rest: list[Any] = []
+    thread = threading.Thread(target=lambda: rest.extend(events))
+    thread.start()
+    thread.join(0.5)
+    assert thread.is_alive()
+    assert not any(isinstance(event, FileSaved) for event in rest)
+    token.resume()
+    thread.join(60)
+    assert sum(isinstance(event, FileSaved) for event in rest) == 3
+
+
+def test_dropping_the_generator_stops_its_threads(tmp_path: Path, model: str) -> None:
+    for index in range(8):
+        picture(tmp_path / "in" / f"{index}.png", seed=index)
+    before = set(threading.enumerate())
+    events = upscale(UpscaleRequest((Input(tmp_path / "in"),), tmp_path / "out", model=model), CancelToken())
+    while not isinstance(next(events), FileStarted):
+        pass
+    events.close()  # type: ignore[attr-defined]
+    assert set(threading.enumerate()) <= before
+    assert no_leftovers(tmp_path)
+
+
+def test_a_defect_keeps_its_traceback_and_the_rest_goes_on(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        picture(tmp_path / "in" / f"{name}.png")
+    real = batch.upscale_picture
+
+    def broken(engine: Any, source: Any, *rest: Any) -> Any:
+        if not outcome_seen:
+            outcome_seen.append(True)
+            raise ZeroDivisionError("a bug")
+        return real(engine, source, *rest)
+
+    outcome_seen: list[bool] = []
+    monkeypatch.setattr(batch, "upscale_picture", broken)
+    outcome = run(tmp_path / "in")
+    [failure] = outcome.of(FileFailed)
+    assert "ZeroDivisionError: a bug" in failure.details
+    assert len(outcome.saved) == 1
+
+
+@pytest.mark.parametrize("moment", ["compute", "named"])
+def test_a_killed_run_resumes_where_it_stopped(tmp_path: Path, model: str, run: Run, moment: str) -> None:
+    """SIGKILL while a picture is computed, and between a result's name and its line in the journal."""
+    for index in range(6):
+        picture(tmp_path / "in" / f"{index}.png", 24, 24, seed=index)
+    out = tmp_path / "out"
+    code = f"""
+import os, signal
+from pathlib import Path
+from core.contract.cancel import CancelToken
+from core.contract.requests import Input, UpscaleRequest
+from core.upscale import batch, journal
+die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+if {moment!r} == "compute":
+    real = batch.upscale_picture
+    def compute(engine, picture, *rest):
+        if len(list(Path({str(out)!r}).glob("*.png"))) >= 2:
+            (Path({str(out)!r}) / ".srgan-0123.part").write_bytes(b"half")
+            die()
+        return real(engine, picture, *rest)
+    batch.upscale_picture = compute
+else:
+    real = journal.Journal.complete
+    def complete(self, *args):
+        if len(list(Path({str(out)!r}).glob("*.png"))) >= 2:
+            die()
+        return real(self, *args)
+    journal.Journal.complete = complete
+request = UpscaleRequest((Input(Path({str(tmp_path / "in")!r})),), Path({str(out)!r}), model={model!r})
+list(batch.upscale(request, CancelToken()))
+"""
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    done = digests(out)
+    assert len(done) >= 2
+    rest = run(tmp_path / "in", output=out)
+    # Whatever has its name is whole, and is not done again under another one.
+    assert set(rest.skipped) == set(done)
+    assert files_in(out) == [f"{index}.png" for index in range(6)]
+    assert {name: value for name, value in digests(out).items() if name in done} == done
+    assert no_leftovers(out)
+
+
+def test_the_recipe_of_the_run_lies_with_the_results(tmp_path: Path, run: Run) -> None:
+    run(picture(tmp_path / "in" / "a.png"), output=tmp_path / "out", quality=77)
+    assert "quality = 77" in (tmp_path / "out" / journal.FOLDER / journal.RECIPE).read_text()
+    lines = (tmp_path / "out" / journal.FOLDER / journal.JOURNAL).read_text().splitlines()
+    assert [json.loads(line)["complete"] for line in lines] == [False, True]
+    assert json.loads(lines[0])["source"] == "../in/a.png"
+
+
+def test_the_skipped_and_the_failed_are_counted(tmp_path: Path, run: Run) -> None:
+    picture(tmp_path / "in" / "a.png")
+    run(tmp_path / "in")
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    outcome = run(tmp_path / "in")
+    assert outcome.of(FileSkipped)
+    assert outcome.events[0] == Planned(0, 1, 1, 0)
+    assert isinstance(outcome.events[-1], BatchFinished)
+    assert (outcome.events[-1].skipped, outcome.events[-1].failed) == (1, 1)
