@@ -76,5 +76,5 @@ def files_in(folder: Path) -> list[str]:
     return sorted(
         path.relative_to(folder).as_posix()
         for path in folder.rglob("*")
-        if path.is_file() and ".srgan" not in path.parts
+        if path.is_file() and not any(part.startswith(".srgan") for part in path.relative_to(folder).parts)
     )
