@@ -33,6 +33,9 @@ def side_by_side(count: int, scene: tuple[int, int], canvas: tuple[int, int], ga
     best_zoom = -1.0
     for columns in range(count, 0, -1):
         rows = -(-count // columns)
+        if columns > 1 and -(-count // (columns - 1)) == rows:
+            # One column less needs no more rows.
+            continue
         width = max(1, (canvas[0] - gap * (columns - 1)) // columns)
         height = max(1, (canvas[1] - gap * (rows - 1)) // rows)
         zoom = min(width / scene[0], height / scene[1])

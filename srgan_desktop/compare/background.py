@@ -94,5 +94,11 @@ class _Thread:
 
     def _deliver(self, token: CancelToken, result: object) -> None:
         with self._lock:
-            if not self._closed and not token.cancelled:
+            if self._closed or token.cancelled:
+                return
+            try:
                 self._post(token, result)
+            except RuntimeError:
+                # Python's half of the QObject goes a moment before Qt's, and with it the signal.
+                self._closed = True
+                token.cancel()

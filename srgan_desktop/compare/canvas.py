@@ -557,7 +557,7 @@ class Canvas(QWidget):
 def _checks(side: int) -> QBrush:
     """Two greys in squares, which show that a pixel is transparent."""
     pixmap = QPixmap(2 * side, 2 * side)
-    pixmap.fill(QColor(204, 204, 204))
+    pixmap.fill(QColor(222, 222, 222))
     painter = QPainter(pixmap)
     for x, y in ((0, 0), (side, side)):
         painter.fillRect(x, y, side, side, QColor(255, 255, 255))
