@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 DiscriminatorKind = Literal["paper", "pooled", "unet"]
@@ -83,6 +84,7 @@ class UNetDiscriminator(nn.Module):
     """Spectral-norm U-Net that judges every pixel (Wang et al. 2021, Real-ESRGAN, sec. 3.3).
 
     N x 3 x H x W to N x 1 x H x W, H and W multiples of 8. No batch normalisation: spectral norm bounds its slope.
+    Convolutions of enlarged features repeat the border instead of padding it with zeros: see `_DoublingConvolution`.
     """
 
     def __init__(self, features: int = 64) -> None:
@@ -92,9 +94,9 @@ class UNetDiscriminator(nn.Module):
         self.down1 = spectral_norm(nn.Conv2d(f, 2 * f, 4, 2, 1, bias=False))
         self.down2 = spectral_norm(nn.Conv2d(2 * f, 4 * f, 4, 2, 1, bias=False))
         self.down3 = spectral_norm(nn.Conv2d(4 * f, 8 * f, 4, 2, 1, bias=False))
-        self.up1 = spectral_norm(nn.Conv2d(8 * f, 4 * f, 3, padding=1, bias=False))
-        self.up2 = spectral_norm(nn.Conv2d(4 * f, 2 * f, 3, padding=1, bias=False))
-        self.up3 = spectral_norm(nn.Conv2d(2 * f, f, 3, padding=1, bias=False))
+        self.up1 = _DoublingConvolution(8 * f, 4 * f)
+        self.up2 = _DoublingConvolution(4 * f, 2 * f)
+        self.up3 = _DoublingConvolution(2 * f, f)
         self.last1 = spectral_norm(nn.Conv2d(f, f, 3, padding=1, bias=False))
         self.last2 = spectral_norm(nn.Conv2d(f, f, 3, padding=1, bias=False))
         self.logits = nn.Conv2d(f, 1, 3, padding=1)
@@ -111,9 +113,9 @@ class UNetDiscriminator(nn.Module):
         y1 = F.leaky_relu(self.down1(y0), 0.2)
         y2 = F.leaky_relu(self.down2(y1), 0.2)
         y3 = F.leaky_relu(self.down3(y2), 0.2)
-        y = F.leaky_relu(self.up1(_doubled(y3)), 0.2) + y2
-        y = F.leaky_relu(self.up2(_doubled(y)), 0.2) + y1
-        y = F.leaky_relu(self.up3(_doubled(y)), 0.2) + y0
+        y = F.leaky_relu(self.up1(y3), 0.2) + y2
+        y = F.leaky_relu(self.up2(y), 0.2) + y1
+        y = F.leaky_relu(self.up3(y), 0.2) + y0
         y = F.leaky_relu(self.last2(F.leaky_relu(self.last1(y), 0.2)), 0.2)
         logits: Tensor = self.logits(y)
         return logits
@@ -133,17 +135,46 @@ def _paper_convolutions(features: int) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _doubled(x: Tensor) -> Tensor:
-    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+class _DoublingConvolution(nn.Module):
+    """A spectral-norm 3x3 convolution of bilinearly doubled features, borders repeated, in 4/9 of its multiply-adds.
+
+    Doubling bilinearly is repeating each pixel and then blurring with (1, 2, 1) / 4 both ways. The blur may as well
+    come last; and a 3x3 convolution of repeated pixels is a transposed 4x4 convolution of stride 2.
+    """
+
+    weight: Tensor
+    """For the transposed convolution: I x O x 4 x 4."""
+
+    def __init__(self, maps: int, after: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.Conv2d(maps, after, 3).weight.detach())
+        spectral_norm(self)
+        # A parametrization as well, so that it is computed once a step: see `settle_spectral_norm`.
+        parametrize.register_parametrization(self, "weight", _OfRepeatedPixels(), unsafe=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """N x I x H x W to N x O x 2H x 2W."""
+        y = F.conv_transpose2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), self.weight, stride=2, padding=2)
+        line = torch.tensor((0.25, 0.5, 0.25), device=x.device, dtype=y.dtype)
+        return F.conv2d(y, torch.outer(line, line).expand(y.shape[1], 1, 3, 3), groups=y.shape[1])
+
+
+class _OfRepeatedPixels(nn.Module):
+    """O x I x 3 x 3 to the kernel I x O x 4 x 4 that does to pixels what the first does to their repetitions."""
+
+    def forward(self, kernel: Tensor) -> Tensor:
+        wide = kernel.flip(-1, -2).transpose(0, 1)
+        wide = F.pad(wide, (0, 1, 0, 0)) + F.pad(wide, (1, 0, 0, 0))
+        return F.pad(wide, (0, 0, 0, 1)) + F.pad(wide, (0, 0, 1, 0))
 
 
 def settle_spectral_norm(discriminator: nn.Module) -> None:
     """Compute every spectrally normalised weight in float32 now.
 
-    Inside `torch.nn.utils.parametrize.cached()` the passes that follow use these weights: one power iteration a step
+    Inside `parametrize.cached()` the passes that follow use these weights: one power iteration a step
     instead of one a pass, and none in the precision of autocast.
     """
     with torch.autocast("cpu", enabled=False), torch.autocast("cuda", enabled=False):
         for module in discriminator.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, (nn.Conv2d, _DoublingConvolution)):
                 _ = module.weight

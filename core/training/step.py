@@ -188,7 +188,9 @@ class Training:
         if context.fake_logits is not None and context.real_logits is not None:
             assert isinstance(stage, GanStage)
             loss = discriminator_loss(context.real_logits, context.fake_logits, stage.adversarial)
-            torch.autograd.backward(self.scaler_d.scale(loss * share))
+            assert self.discriminator is not None
+            # Its parameters alone: a gradient for the pictures would be computed for nothing.
+            torch.autograd.backward(self.scaler_d.scale(loss * share), inputs=list(self.discriminator.parameters()))
             sums.add("discriminator", loss, share)
             d_real, d_fake = probabilities(context.real_logits, context.fake_logits, stage.adversarial)
             sums.add("d_real", d_real, share)

@@ -36,7 +36,9 @@ def textured(seed: int, height: int = 64, width: int = 72) -> np.ndarray:
     picture = np.stack([(a * x + b * y) for a, b in random.uniform(-1, 1, (3, 2))], -1) + 128.0
     for _ in range(14):
         cy, cx, radius = random.integers(height), random.integers(width), random.integers(3, 14)
-        inside = (y - cy) ** 2 + (x - cx) ** 2 < radius**2 if random.random() < 0.5 else abs(y - cy) + abs(x - cx) < radius
+        inside = (
+            (y - cy) ** 2 + (x - cx) ** 2 < radius**2 if random.random() < 0.5 else abs(y - cy) + abs(x - cx) < radius
+        )
         picture[inside] = random.integers(0, 256, 3)
     picture += random.normal(0, 3, picture.shape)
     return np.clip(picture, 0, 255).astype(np.uint8)

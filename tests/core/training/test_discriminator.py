@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from core.models.discriminator import PaperDiscriminator, build_discriminator, settle_spectral_norm
@@ -42,12 +43,43 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
 def test_spectral_norm_bounds_every_inner_convolution() -> None:
     torch.manual_seed(0)
     discriminator = build_discriminator("unet", 8, 32)
+    names = ("down1", "down2", "down3", "up1", "up2", "up3", "last1", "last2")
     with torch.no_grad():
-        for module in discriminator.modules():
-            if isinstance(module, torch.nn.Conv2d) and parametrize.is_parametrized(module):
-                module.parametrizations.weight.original.mul_(50)
+        for name in names:
+            getattr(discriminator, name).parametrizations.weight.original.mul_(50)
     for _ in range(30):
         settle_spectral_norm(discriminator)
-    for name in ("down1", "up2", "last2"):
-        weight = getattr(discriminator.eval(), name).weight.detach().flatten(1)
+    discriminator.eval()
+    for name in names:
+        chain = getattr(discriminator, name).parametrizations.weight
+        weight = chain[0](chain.original).detach().flatten(1)
         assert float(torch.linalg.matrix_norm(weight, 2)) == pytest.approx(1, abs=0.05)
+
+
+def test_a_doubling_convolution_is_one_of_doubled_features() -> None:
+    torch.manual_seed(0)
+    discriminator = build_discriminator("unet", 8, 32).double().eval()
+    x = torch.rand(2, 64, 5, 7, dtype=torch.float64, requires_grad=True)
+    chain = discriminator.up1.parametrizations.weight
+    doubled = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    plain = F.conv2d(F.pad(doubled, (1, 1, 1, 1), mode="replicate"), chain[0](chain.original))
+    found = discriminator.up1(x)
+    torch.testing.assert_close(found, plain)
+    weights = torch.rand_like(found)
+    wanted = torch.autograd.grad((plain * weights).sum(), [x, chain.original])
+    torch.testing.assert_close(torch.autograd.grad((found * weights).sum(), [x, chain.original]), wanted)
+
+
+def test_spectral_norm_is_settled_once_a_step_in_full_precision() -> None:
+    torch.manual_seed(0)
+    discriminator = build_discriminator("unet", 8, 32)
+    x = torch.rand(1, 3, 32, 32)
+    with parametrize.cached():
+        settle_spectral_norm(discriminator)
+        settled = {name: value.clone() for name, value in discriminator.named_buffers()}
+        with torch.autocast("cpu", torch.bfloat16):
+            discriminator(x)
+            discriminator(x)
+        assert discriminator.up2.weight.dtype == discriminator.down2.weight.dtype == torch.float32
+    assert settled
+    assert all(torch.equal(value, settled[name]) for name, value in discriminator.named_buffers())
