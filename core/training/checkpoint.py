@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,17 +77,19 @@ def bundles(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.stem.removeprefix("bundle-")))
 
 
-def newest_bundle(folder: Path) -> tuple[Path, Bundle]:
-    """The newest bundle that can be read; one that a disk fault spoiled is passed over.
+def newest_bundle(folder: Path, wanted: Callable[[Bundle], bool] = lambda _: True) -> tuple[Path, Bundle]:
+    """The newest `wanted` bundle that can be read; one that a disk fault spoiled is passed over.
 
     Raises:
         UserError: there is none.
     """
     for path in reversed(bundles(folder)):
         try:
-            return path, load_bundle(path)
+            bundle = load_bundle(path)
         except UserError:
             continue
+        if wanted(bundle):
+            return path, bundle
     raise UserError(f"{folder} holds no bundle to go on from.", "Start the run anew in an empty folder.")
 
 

@@ -53,3 +53,13 @@ def wait_for_all() -> None:
     """Let every process come to this point; nothing where there is one."""
     if dist.is_initialized():
         dist.barrier()
+
+
+def any_of_all(said: bool) -> bool:
+    """Whether any process says so; all of them get the same answer, and must ask at the same point."""
+    if not dist.is_initialized():
+        return said
+    device = "cuda" if dist.get_backend() == "nccl" else "cpu"
+    answer = torch.tensor(int(said), device=device)
+    dist.all_reduce(answer, dist.ReduceOp.MAX)
+    return bool(answer.item())

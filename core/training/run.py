@@ -12,7 +12,9 @@ model.safetensors    the finished model, with its card
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,15 @@ class RunFolder:
                 temporary.write_text(json.dumps(asdict(whole), default=str, indent=1), encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+
+    def check_present(self) -> None:
+        """Refuse to go on in a folder that was moved away: half a run would grow in its place.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        if not self._recipe.is_file():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
 
     def recipe(self) -> Recipe:
         """The run's own recipe.

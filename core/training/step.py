@@ -125,6 +125,7 @@ class Training:
         if gan:
             self.generator.load_state_dict(self.ema.state_dict())
         self.loss_mean = 0.0
+        self.bad_steps = 0
         stage = self.stage
         self.optimizer = _adam(self.generator, stage.rate, stage)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
@@ -154,16 +155,26 @@ class Training:
         if self.optimizer_d is not None:
             self.optimizer_d.zero_grad()
         sums = _Sums()
+        buffers = self._buffers()
         for number, batch in enumerate(batches):
             # Several processes add their gradients up once a step, with the last of the accumulated batches.
             with _no_sync([self.forward, self.judge], until_last=number < len(batches) - 1):
                 self._accumulate(batch, 1 / len(batches), sums)
         report = self._finish(stage, sums)
-        if isinstance(stage, GanStage) and not report.skipped:
+        if report.skipped:
+            # The passes have already moved batch statistics and power iterations, perhaps to what is not finite.
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        if isinstance(stage, GanStage) and stage.losses.get("adversarial") and not report.skipped:
             for number in range(1, stage.discriminator_steps):
                 self._discriminator_step(stage, batches[number % len(batches)])
         self.step += 1
         return report
+
+    def _buffers(self) -> list[tuple[Tensor, Tensor]]:
+        """(buffer, copy) of both networks."""
+        networks = (self.generator, self.discriminator)
+        return [(each, each.clone()) for network in networks if network is not None for each in network.buffers()]
 
     def _accumulate(self, batch: Batch, share: float, sums: _Sums) -> None:
         stage = self.stage
@@ -235,7 +246,9 @@ class Training:
         self.optimizer_d.zero_grad()
         real, fake = self._judged(hr, sr)
         torch.autograd.backward(self.scaler_d.scale(discriminator_loss(real, fake, stage.adversarial)))
-        self._step_discriminator(stage)
+        norm = self._clip_discriminator(stage)
+        if self.precision == "fp16" or math.isfinite(norm.item()):
+            self._step_discriminator()
 
     def _finish(self, stage: StageRecipe, sums: _Sums) -> StepReport:
         """Step the optimisers, unless something is not finite."""
@@ -245,6 +258,10 @@ class Training:
         if self.precision != "fp16":
             # In fp16 an overflow is the scaler's everyday business.
             sums.add("gradient", norm, 1.0)
+        if isinstance(stage, GanStage) and stage.losses.get("adversarial"):
+            norm = self._clip_discriminator(stage)
+            if self.precision != "fp16":
+                sums.add("|discriminator", norm, 1.0)
         values = _read(sums.values)
         report = _report(values)
         culprit = self._culprit(stage, values)
@@ -258,26 +275,31 @@ class Training:
         self.loss_mean = decay * self.loss_mean + (1 - decay) * values[first]
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if isinstance(stage, GanStage):
-            self._step_discriminator(stage)
+        if isinstance(stage, GanStage) and stage.losses.get("adversarial"):
+            self._step_discriminator()
         self._update_ema(stage)
         return report
 
     def _culprit(self, stage: StageRecipe, values: dict[str, float]) -> str:
         for name, value in values.items():
             if not math.isfinite(value):
-                what = f"gradient of the {name[1:]} loss" if name.startswith("|") else f"{name} loss"
-                return f"the {'gradient' if name == 'gradient' else what} is not finite"
+                what = f"gradient of the {name[1:]} loss" if name[0] == "|" else f"{name} loss"
+                what = {"gradient": "gradient", "d_real": "discriminator", "d_fake": "discriminator"}.get(name, what)
+                return f"the {what} is not finite"
         first = next(name for name, weight in stage.losses.items() if weight)
         if self.stage_step >= JUMP_AFTER and values[first] > JUMP * self.loss_mean:
             return f"the {first} loss jumped from {self.loss_mean:.4g} to {values[first]:.4g}"
         return ""
 
-    def _step_discriminator(self, stage: GanStage) -> None:
+    def _clip_discriminator(self, stage: GanStage) -> Tensor:
+        """Clip its gradient; gives the norm before."""
         assert self.discriminator is not None
         assert self.optimizer_d is not None
         self.scaler_d.unscale_(self.optimizer_d)
-        nn.utils.clip_grad_norm_(self.discriminator.parameters(), stage.clip or math.inf)
+        return nn.utils.clip_grad_norm_(self.discriminator.parameters(), stage.clip or math.inf)
+
+    def _step_discriminator(self) -> None:
+        assert self.optimizer_d is not None
         self.scaler_d.step(self.optimizer_d)
         self.scaler_d.update()
 
@@ -451,5 +473,5 @@ def _read(values: dict[str, Tensor]) -> dict[str, float]:
 
 def _report(values: dict[str, float]) -> StepReport:
     losses = {k: v for k, v in values.items() if k[0] != "|" and k not in ("d_real", "d_fake", "gradient")}
-    norms = {k[1:]: v for k, v in values.items() if k[0] == "|"}
+    norms = {k[1:]: v for k, v in values.items() if k[0] == "|" and k != "|discriminator"}
     return StepReport(losses, norms, values.get("d_real"), values.get("d_fake"))

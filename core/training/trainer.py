@@ -37,9 +37,9 @@ from core.models.content import ContentLoss, ContentNetwork, load_content
 from core.models.generator import Generator as Network
 from core.models.generator import GeneratorConfig, initialise
 from core.models.weights import load_generator, save_generator
-from core.training.checkpoint import Bundle, newest_bundle, save_bundle
+from core.training.checkpoint import Bundle, bundles, newest_bundle, save_bundle
 from core.training.dataset import Batch, CropLoader
-from core.training.processes import Place, joined, wait_for_all
+from core.training.processes import Place, any_of_all, joined, wait_for_all
 from core.training.recipe import Recipe, StageRecipe, load_recipe, recipe_toml
 from core.training.run import RunFolder
 from core.training.scan import Scan, scan
@@ -53,6 +53,8 @@ LOGGED_EVERY = 2.0
 AHEAD = 3
 """Steps whose crops are cut in advance."""
 SAMPLES = 8
+LEAST_RATE = 2.0**-8
+"""Halved below this share of its rate, a run is not held by smaller steps: something else is wrong."""
 SATURATED = 0.9
 """A discriminator whose D(real) - D(fake) stays above this on average has won, and teaches nothing more."""
 SATURATION_MEMORY = 100
@@ -147,7 +149,11 @@ def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelT
     content = None
     wants_content = recipe.gan.losses.get("content") or recipe.validation.gan_metric == "perceptual"
     if (recipe.gan.steps or recipe.gan.epochs) and wants_content:
+        if not place.first:
+            wait_for_all()  # until the first has downloaded it
         content = yield from load_content(recipe.gan.content.network, request.content_weights, cancel)
+        if place.first:
+            wait_for_all()
         content = content.to(device).to(memory_format=torch.channels_last)
     distance = _content_loss(recipe, content)
     crops = [crop for stage in (recipe.psnr, recipe.gan) if stage.steps or stage.epochs for crop in stage.crops]
@@ -328,11 +334,12 @@ class _Run:
             yield from self._save()
         clock = _Clock(self.setting.loader)
         while training.step < last:
-            self.cancel.check()
+            self._check_cancel()
             rate = training.rate()
             report = training.train_step(self.setting.batches(stage, training.step - first, AHEAD))
             if training.bad_steps >= BAD_STEPS:
-                yield self._back_to_finite(report)
+                yield from self._back_to_finite(report)
+                clock.restart()
                 continue
             done = training.step
             if clock.due(force=done == last or bool(report.skipped)):
@@ -395,6 +402,7 @@ class _Run:
         """Measure the moving average on the held-out pictures; rank 0 alone, while the others wait."""
         if self.place.first:
             training, folder = self.training, self.folder
+            folder.check_present()
             figures, shown = self.held_out.measure(training.enlarge)
             metric = self.recipe.validation.gan_metric if name == "gan" else self.recipe.validation.metric
             best = name not in self.best or figures.better_than(self.best[name], metric)
@@ -439,17 +447,39 @@ class _Run:
         self.looks_without_better = state.get("looks_without_better", 0)
         self.saturation = state.get("saturation", 0.0)
 
-    def _back_to_finite(self, report: StepReport) -> Notice:
-        _, bundle = newest_bundle(self.folder.bundles)
+    def _back_to_finite(self, report: StepReport) -> Iterator[Any]:
+        # Not to a bundle of the bad steps themselves: what they found unbearable is in it.
+        path, bundle = newest_bundle(self.folder.bundles, lambda bundle: bundle.state["bad_steps"] == 0)
         factor = self.training.rate_factor / 2
+        if factor < LEAST_RATE:
+            raise UserError(
+                f"Training does not hold: {report.skipped}, at {self.training.rate_factor:g} of the learning rate too.",
+                "Look at the pictures and at the weights of the losses; precision = fp32 may help.",
+            )
         self._restore(bundle)
-        self.training.rate_factor, self.training.bad_steps = factor, 0
+        self.training.rate_factor = factor
+        # Every process has read it before the first one writes.
+        wait_for_all()
         if self.place.first:
             self.folder.forget_after(self.training.step)
-        return Notice(
+            for later in bundles(self.folder.bundles):
+                if later.name > path.name:
+                    later.unlink()
+        yield Notice(
             f"{BAD_STEPS} steps in a row could not be taken ({report.skipped}): "
             f"back to step {self.training.step}, with {factor:g} times the learning rate."
         )
+        yield from self._save()
+
+    def _check_cancel(self) -> None:
+        """Raise in every process at the same step, whichever was told."""
+        stop = False
+        try:
+            self.cancel.check()
+        except Cancelled:
+            stop = True
+        if any_of_all(stop):
+            raise Cancelled
 
     def finish(self) -> TrainingFinished:
         """The finished model, measured in full precision against bicubic and the parent."""

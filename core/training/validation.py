@@ -107,7 +107,7 @@ class HeldOut:
         self, shown: Sequence[tuple[np.ndarray, float]], references: Path, folder: Path
     ) -> tuple[LookPicture, ...]:
         """Write the SR pictures of a look."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         pictures = []
         for (sr, psnr), name, bicubic in zip(shown, self.names, self.bicubic_psnr, strict=False):
             path = folder / f"{name}.png"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -194,6 +195,17 @@ def test_three_bad_steps_bring_the_last_state_back_at_half_the_rate(
     assert [line["step"] for line in logged if line["event"] == "Look"] == [3, 6, 9]
 
 
+def test_a_run_that_no_rate_can_hold_gives_up(
+    data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = LOSSES["l1"]
+    monkeypatch.setitem(LOSSES, "l1", replace(row, function=lambda context: row.function(context) * float("nan")))
+    run = tmp_path / "run"
+    with pytest.raises(UserError, match="does not hold: the l1 loss is not finite"):
+        list(train(request(data, held_out, run), CancelToken()))
+    assert newest_bundle(run / "bundles")[1].state["rate_factor"] == 2**-8
+
+
 def test_cancel_saves_where_it_was(data: Path, held_out: Path, tmp_path: Path) -> None:
     run, cancel = tmp_path / "run", CancelToken()
     seen = []
@@ -226,6 +238,33 @@ def test_a_full_disk_stops_the_run_with_its_bundle_whole(
     assert "No space left" in caught.value.message
     assert "--resume" in caught.value.hint
     assert [load_bundle(p).state["step"] for p in sorted((run / "bundles").iterdir())] == [0, 3]
+
+
+def test_a_vanished_folder_stops_the_run(data: Path, held_out: Path, tmp_path: Path) -> None:
+    run, away = tmp_path / "run", tmp_path / "away"
+    events = train(request(data, held_out, run, ("psnr.steps", "9")), CancelToken())
+    for event in events:
+        if isinstance(event, BundleSaved) and event.step == 3:
+            break
+    run.rename(away)
+    with pytest.raises(UserError, match="had to stop: No such file"):
+        list(events)
+    away.rename(run)
+    finished = list(train(TrainRequest("", data, run, True, held_out, threads=1), CancelToken()))[-1]
+    assert (finished.steps, finished.model.is_file()) == (9, True)
+
+
+def test_vanished_pictures_stop_the_run(data: Path, held_out: Path, tmp_path: Path) -> None:
+    run, pictures = tmp_path / "run", tmp_path / "pictures"
+    shutil.copytree(data, pictures)
+    overrides = (("psnr.steps", "60"), ("data.cache_mb", "64"))
+    events = train(request(pictures, held_out, run, *overrides), CancelToken())
+    for event in events:
+        if isinstance(event, ScanFinished):
+            shutil.rmtree(pictures)
+            break
+    with pytest.raises(UserError, match="cannot be|could not be|no longer|does not exist|There is no"):
+        list(events)
 
 
 def test_a_spoiled_bundle_is_passed_over(data: Path, held_out: Path, tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""Two processes under `torchrun` learn what one learns from the whole batch."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from core.contract.cancel import CancelToken
+from core.contract.training import TrainingStep, TrainRequest
+from core.training.checkpoint import newest_bundle
+from core.training.processes import any_of_all
+from core.training.trainer import train
+from tests.core.training.pictures import TINY
+
+ROOT = Path(__file__).parents[3]
+BOTH_STAGES = (
+    *TINY,
+    ("psnr.steps", "3"),
+    ("psnr.batch", "4"),
+    ("psnr.accumulate", "2"),
+    ("gan.steps", "3"),
+    ("gan.batch", "4"),
+    ("gan.crops", "[8]"),
+    ("gan.discriminator_features", "4"),
+    ("gan.losses", "{ l1 = 1.0, adversarial = 0.1, ldl = 0.1 }"),
+    ("validation.gan_metric", '"psnr_y"'),
+    ("validation.every", "6"),
+)
+
+
+def test_two_processes_are_one_with_the_doubled_batch(data: Path, held_out: Path, tmp_path: Path) -> None:
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    wanted = TrainRequest("quick", data, alone, validation=held_out, overrides=BOTH_STAGES, threads=1)
+    steps = [event for event in train(wanted, CancelToken()) if isinstance(event, TrainingStep)]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    # The two dashes, as torchrun would take --run and --start for abbreviations of its own options.
+    command += ["-m", "--", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
+    command += [f"--run={together}", "--threads=1", "--json", "--device=cpu"]
+    command += [f"--set={field}={value}" for field, value in BOTH_STAGES]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    # One of the two talks.
+    assert [event["event"] for event in events].count("TrainingFinished") == 1
+    found = {event["step"]: event for event in events if event["event"] == "TrainingStep"}
+    assert 6 in found
+    for step in steps:
+        if step.step in found:
+            assert found[step.step]["losses"] == pytest.approx(step.losses, rel=1e-4)
+            assert found[step.step]["d_real"] == (step.d_real and pytest.approx(step.d_real, rel=1e-4))
+    # Adam's first steps are as long as the rate whatever the gradient's length, so rounding may turn a tiny one around.
+    mine, theirs = newest_bundle(alone / "bundles")[1], newest_bundle(together / "bundles")[1]
+    assert mine.state["step"] == theirs.state["step"] == 6
+    for part in ("generator", "ema", "discriminator"):
+        for key, value in mine.part(part).items():
+            different = (value - theirs.part(part)[key]).abs() > 1e-5
+            assert different.float().mean() < 0.02, key
+    assert all(torch.isfinite(value).all() for value in theirs.part("optimizer_d").values())
+
+
+def test_alone_what_one_says_is_what_all_say() -> None:
+    assert any_of_all(True)
+    assert not any_of_all(False)
