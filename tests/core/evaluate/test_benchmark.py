@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core import paths
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.events import Notice
+from core.contract.training import EvaluateRequest, PictureEvaluated, SetEvaluated
+from core.evaluate.benchmark import evaluate
+from core.evaluate.metrics import psnr_y, ssim_y
+from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
+from tests.core.networks import save_small_model
+from tests.core.training.pictures import picture_folder, textured, vgg16_file
+
+SET5 = Path("/work/shared/data/bench/Set5")
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(paths, "user_models", lambda: tmp_path / "models")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    return str(save_small_model(tmp_path / "small.safetensors"))
+
+
+def run(request: EvaluateRequest) -> tuple[list[PictureEvaluated], list[SetEvaluated], list[str]]:
+    events = list(evaluate(request, CancelToken()))
+    return (
+        [e for e in events if isinstance(e, PictureEvaluated)],
+        [e for e in events if isinstance(e, SetEvaluated)],
+        [e.message for e in events if isinstance(e, Notice)],
+    )
+
+
+@pytest.mark.skipif(not SET5.is_dir(), reason="the benchmark sets are not here")
+def test_bicubic_reads_what_papers_print(model: str) -> None:
+    _, (of_set5,), _ = run(EvaluateRequest(model, SET5, precision="fp32"))
+    assert of_set5.pictures == 5
+    assert round(of_set5.bicubic_psnr_y, 2) == 28.43
+    assert round(of_set5.bicubic_ssim_y, 3) == 0.811
+
+
+def test_each_folder_is_a_set(model: str, tmp_path: Path) -> None:
+    picture_folder(tmp_path / "data" / "one", count=2, height=66, width=70)
+    picture_folder(tmp_path / "data" / "two", count=1, first=5)
+    (tmp_path / "data" / "two" / "broken.png").write_bytes(b"no picture")
+    Image.fromarray(textured(0, 24, 80)).save(tmp_path / "data" / "two" / "thin.png")
+    pictures, sets, notices = run(EvaluateRequest(model, tmp_path / "data", precision="fp32", output=tmp_path / "out"))
+    assert [(each.dataset, each.pictures) for each in sets] == [("one", 2), ("two", 1)]
+    assert any("broken.png" in notice for notice in notices)
+    assert any("80 x 24 is too small" in notice for notice in notices)
+    assert any("No perceptual distance" in notice for notice in notices)
+    assert sets[0].psnr_y == pytest.approx(np.mean([p.psnr_y for p in pictures[:2]]))
+    assert sets[0].perceptual is None
+    # The kept picture is the measured one, of the part that the scale divides.
+    first = pictures[0]
+    hr = textured(0, 66, 70)[:64, :68]
+    with Image.open(tmp_path / "out" / "one" / f"{first.path.stem}.png") as kept:
+        sr = np.asarray(kept)
+    assert psnr_y(hr, sr, 4) == pytest.approx(first.psnr_y)
+    assert ssim_y(hr, sr, 4) == pytest.approx(first.ssim_y)
+    bicubic = enlarge_bicubic(reduce_bicubic(hr, 4), 4)
+    assert first.bicubic_psnr_y == pytest.approx(psnr_y(hr, bicubic, 4))
+    seconds = sum(p.seconds for p in pictures[:2])
+    assert sets[0].seconds_per_megapixel == pytest.approx(seconds / (2 * 64 * 68) * 1e6)
+
+
+def test_the_perceptual_distance_needs_content_weights(model: str, tmp_path: Path) -> None:
+    data = picture_folder(tmp_path / "data", count=1)
+    weights = vgg16_file(tmp_path / "vgg16.safetensors")
+    (picture,), (mean,), notices = run(EvaluateRequest(model, data, weights))
+    assert notices == []
+    assert picture.perceptual is not None
+    assert picture.perceptual > 0
+    assert mean.perceptual == picture.perceptual
+    assert mean.bicubic_perceptual == picture.bicubic_perceptual != picture.perceptual
+
+
+def test_what_cannot_be_measured_is_said_in_words(model: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no folder"):
+        next(evaluate(EvaluateRequest(model, tmp_path / "none"), CancelToken()))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match="holds no pictures"):
+        next(evaluate(EvaluateRequest(model, tmp_path / "empty"), CancelToken()))
+    data = picture_folder(tmp_path / "data", count=1)
+    with pytest.raises(UserError):
+        next(evaluate(EvaluateRequest("no such model", data), CancelToken()))
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        list(evaluate(EvaluateRequest(model, data), cancel))
