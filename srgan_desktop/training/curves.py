@@ -1,0 +1,198 @@
+"""The curves of a run: quality on held-out pictures, losses, and what the discriminator believes."""
+
+from __future__ import annotations
+
+import pyqtgraph as pg
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QColor, QFontMetrics
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import titled
+from srgan_desktop.training.runs import RunRecord, Series
+
+REDRAW_MS = 250
+"""Steps come faster than anyone looks."""
+SMOOTHED_OVER = 0.02
+"""Share of a curve that its smooth line averages over."""
+COLOURS = {
+    "light": ("#2357c8", "#b3541e", "#187a4b", "#8a3ab9", "#a06a00", "#00788a", "#c02b37", "#5b6475", "#7a5230"),
+    "dark": ("#8cb2ff", "#ff9d66", "#52c98f", "#d19bff", "#eab04c", "#5fd0e0", "#f47b83", "#a9b4c7", "#d3a67a"),
+}
+"""Of lines, told apart also by those who see few colours: blue before orange."""
+
+
+class Curves(QWidget):
+    """Three plots over the steps of a run; the last one only where there is a second stage."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._record: RunRecord | None = None
+        self.quality = _Plot("Quality on held-out pictures", "PSNR in dB: higher is truer to the original")
+        self.losses = _Plot("Losses", "each weighted as in the recipe; lower is better", logarithmic=True)
+        self.balance = _Plot("Discriminator", "how real it believes pictures are: D(real), D(fake)")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 10, 12, 10)
+        column.setSpacing(8)
+        for plot, share in ((self.quality, 4), (self.losses, 4), (self.balance, 3)):
+            column.addWidget(plot, share)
+        self._timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
+        self._timer.timeout.connect(self.draw)
+        theme.changed.connect(self.draw)
+        self.show_record(None)
+
+    def show_record(self, record: RunRecord | None) -> None:
+        """Draw another run."""
+        self._record = record
+        for plot in (self.quality, self.losses, self.balance):
+            plot.reset()
+        self.draw()
+
+    def draw_soon(self) -> None:
+        """The run has another point."""
+        if not self._timer.isActive():
+            self._timer.start()
+
+    def draw(self) -> None:
+        """Draw all curves as they are now."""
+        tokens = self._theme.tokens
+        colours = COLOURS[self._theme.scheme]
+        record = self._record
+        for plot in (self.quality, self.losses, self.balance):
+            plot.tint(self._theme)
+        self.balance.setVisible(record is not None and bool(record.d_real.steps))
+        if record is None:
+            return
+        last = max(record.step, 1)
+        looks = record.looks
+        self.quality.line(
+            "This run", [look.step for look in looks], [look.psnr_y for look in looks], colours[0], dots=True
+        )
+        if record.bicubic_psnr is not None:
+            self.quality.line("Bicubic", [0, last], [record.bicubic_psnr] * 2, tokens.muted, dashed=True)
+        for number, (name, series) in enumerate(sorted(record.losses.items())):
+            colour = colours[number % len(colours)]
+            self.losses.line(name, series.steps, series.values, colour, faint=True)
+            self.losses.line(name, series.steps, smoothed(series), colour)
+        self.balance.line("D(real)", record.d_real.steps, smoothed(record.d_real), colours[0])
+        self.balance.line("D(fake)", record.d_fake.steps, smoothed(record.d_fake), colours[1])
+        self.balance.plot.setYRange(0, 1, padding=0.04)
+        for plot in (self.quality, self.losses, self.balance):
+            plot.plot.setXRange(0, last, padding=0.02)
+
+
+def smoothed(series: Series) -> list[float]:
+    """A running mean: where a noisy curve goes."""
+    keep = 1 - 1 / max(1.0, len(series.values) * SMOOTHED_OVER)
+    mean, smooth = 0.0, []
+    for number, value in enumerate(series.values):
+        # The mean of what there is, until there is enough.
+        weight = min(keep, number / (number + 1))
+        mean = weight * mean + (1 - weight) * value
+        smooth.append(mean)
+    return smooth
+
+
+class _Plot(QWidget):
+    """One plot with its title, and a legend of the last values in words rather than a box over the lines."""
+
+    def __init__(self, title: str, explanation: str, *, logarithmic: bool = False) -> None:
+        super().__init__()
+        self._logarithmic = logarithmic
+        self._lines: dict[tuple[str, bool], pg.PlotDataItem] = {}
+        self._values: dict[str, tuple[float, str]] = {}
+        self.legend = QLabel()
+        self.plot = pg.PlotWidget()
+        self.plot.setAccessibleName(f"{title}: {explanation}")
+        self.plot.setMenuEnabled(False)
+        self.plot.setMouseEnabled(x=False, y=False)
+        self.plot.hideButtons()
+        self.plot.setMinimumHeight(60)
+        self.plot.setLogMode(y=logarithmic)
+        item = self.plot.getPlotItem()
+        item.showGrid(x=False, y=True, alpha=0.14)
+        item.getAxis("bottom").enableAutoSIPrefix(False)
+        item.getAxis("left").enableAutoSIPrefix(False)
+        item.getAxis("left").setWidth(46)
+        heading = QHBoxLayout()
+        heading.setSpacing(8)
+        name = titled(title)
+        name.setToolTip(explanation)
+        heading.addWidget(name)
+        heading.addStretch(1)
+        heading.addWidget(self.legend)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addLayout(heading)
+        column.addWidget(self.plot, 1)
+
+    def reset(self) -> None:
+        self.plot.clear()
+        self._lines.clear()
+        self._values.clear()
+        self.legend.clear()
+
+    def tint(self, theme: Theme) -> None:
+        tokens = theme.tokens
+        self.plot.setBackground(QColor(tokens.surface))
+        for side in ("left", "bottom"):
+            axis = self.plot.getPlotItem().getAxis(side)
+            axis.setPen(QColor(tokens.border))
+            axis.setTextPen(QColor(tokens.muted))
+            axis.setStyle(tickFont=self.font())
+
+    def line(
+        self,
+        name: str,
+        steps: list[int],
+        values: list[float],
+        colour: str,
+        *,
+        dots: bool = False,
+        dashed: bool = False,
+        faint: bool = False,
+    ) -> None:
+        """Draw a line, or draw it anew."""
+        key = name, faint
+        if key not in self._lines:
+            self._lines[key] = self.plot.plot([], [])
+        tint = QColor(colour)
+        if faint:
+            tint.setAlpha(60)
+        width = 1 if faint or dashed else 2
+        style = pg.QtCore.Qt.PenStyle.DashLine if dashed else pg.QtCore.Qt.PenStyle.SolidLine
+        item = self._lines[key]
+        item.setPen(pg.mkPen(tint, width=width, style=style))
+        item.setSymbol("o" if dots else None)
+        if dots:
+            item.setSymbolSize(6)
+            item.setSymbolBrush(tint)
+            item.setSymbolPen(None)
+        if self._logarithmic:
+            # Of a loss that reaches nothing there is no logarithm.
+            values = [max(value, 1e-8) for value in values]
+        item.setData(steps, values)
+        if values and not faint:
+            self._values[name] = (values[-1], colour)
+            self._show_legend()
+
+    def _show_legend(self) -> None:
+        room = max(120, self.width() - 150)
+        words = [
+            f'<span style="color:{colour}">●</span> {name.replace("_", " ")} {_figure(value)}'
+            for name, (value, colour) in self._values.items()
+        ]
+        plain = "  ".join(f"● {name} {_figure(value)}" for name, (value, _) in self._values.items())
+        if QFontMetrics(self.font()).horizontalAdvance(plain) > room:
+            words = [
+                f'<span style="color:{colour}">●</span> {name.replace("_", " ")}'
+                for name, (_, colour) in self._values.items()
+            ]
+        self.legend.setText("&nbsp; ".join(words))
+        self.legend.setToolTip("\n".join(f"{name}: {_figure(value)}" for name, (value, _) in self._values.items()))
+
+
+def _figure(value: float) -> str:
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"

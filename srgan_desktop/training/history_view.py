@@ -1,0 +1,265 @@
+"""All runs on this computer: how each ended, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QStackedWidget,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import card, quiet, titled
+from srgan_desktop.training.runs import RunRecord
+from srgan_desktop.training.session import Phase, TrainSession
+
+COLUMNS = ("Run", "Begun", "Steps", "Quality", "State")
+ROW_HEIGHT = 38
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class HistoryView(QWidget):
+    """A table of runs and its buttons. The page asks before anything is deleted."""
+
+    open_requested = Signal(object)
+    folder_requested = Signal(object)
+    delete_requested = Signal(object)
+    """Each with a `RunRecord`."""
+
+    def __init__(self, theme: Theme, session: TrainSession) -> None:
+        super().__init__()
+        self.session = session
+        self.model = RunTable(theme, session)
+        self.table = _Table()
+        self.table.setModel(self.model)
+        columns = self.table.horizontalHeader()
+        columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        self.open = self._button(theme, "&Open", "eye", "Look at its curves and pictures (Return)")
+        self.resume = self._button(theme, "&Resume", "play", "Go on exactly where it stopped")
+        self.use = self._button(theme, "&Use this model", "good", "Put its model among yours, for the Upscale page")
+        self.folder = self._button(theme, "&Folder", "folder", "Show its files in the file manager")
+        self.delete = self._button(theme, "&Delete…", "remove", "Delete the run with its pictures and saved states")
+        buttons = QHBoxLayout()
+        buttons.setContentsMargins(10, 8, 10, 8)
+        buttons.setSpacing(8)
+        for button in (self.open, self.resume, self.use):
+            buttons.addWidget(button)
+        buttons.addStretch(1)
+        for button in (self.folder, self.delete):
+            buttons.addWidget(button)
+        full = card()
+        column = QVBoxLayout(full)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
+        column.addWidget(self.table, 1)
+        column.addLayout(buttons)
+        self.contents = QStackedWidget()
+        self.contents.addWidget(_nothing())
+        self.contents.addWidget(full)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.contents)
+        self._bind()
+        self.show_runs()
+
+    def current(self) -> RunRecord | None:
+        """The selected run."""
+        index = self.table.currentIndex()
+        return self.model.record(index.row()) if index.isValid() else None
+
+    def show_runs(self) -> None:
+        """The list is another one; the same run stays selected."""
+        chosen = self.current()
+        self.model.show_runs(self.session.runs)
+        self.contents.setCurrentIndex(1 if self.session.runs else 0)
+        row = next((i for i, r in enumerate(self.session.runs) if chosen and r.folder == chosen.folder), 0)
+        if self.session.runs:
+            self.table.selectRow(row)
+        self.show_state()
+
+    def show_state(self) -> None:
+        """Enable what can be done with the selected run."""
+        record = self.current()
+        active = record is not None and record.folder == self.session.active_folder
+        self.open.setEnabled(record is not None)
+        self.resume.setEnabled(record is not None and record.can_go_on and not self.session.busy)
+        self.use.setEnabled(record is not None and not active and record.model is not None)
+        self.use.setText("&Use this model" if record is None or record.finished else "&Use the best so far")
+        self.folder.setEnabled(record is not None)
+        self.delete.setEnabled(record is not None and not active)
+        self.model.repaint()
+
+    def _bind(self) -> None:
+        self.session.runs_changed.connect(self.show_runs)
+        self.session.changed.connect(self.show_state)
+        self.table.selectionModel().currentRowChanged.connect(self.show_state)
+        self.table.doubleClicked.connect(self._open)
+        self.table.open_requested.connect(self._open)
+        self.table.delete_requested.connect(self._delete)
+        self.open.clicked.connect(self._open)
+        self.resume.clicked.connect(self._resume)
+        self.use.clicked.connect(self._use)
+        self.folder.clicked.connect(self._folder)
+        self.delete.clicked.connect(self._delete)
+
+    def _open(self) -> None:
+        if (record := self.current()) is not None:
+            self.open_requested.emit(record)
+
+    def _resume(self) -> None:
+        if (record := self.current()) is not None and self.resume.isEnabled():
+            self.session.resume(record.folder)
+
+    def _use(self) -> None:
+        if (record := self.current()) is not None:
+            self.session.use_model(record)
+
+    def _folder(self) -> None:
+        if (record := self.current()) is not None:
+            self.folder_requested.emit(record.folder)
+
+    def _delete(self) -> None:
+        if (record := self.current()) is not None and self.delete.isEnabled():
+            self.delete_requested.emit(record)
+
+    def _button(self, theme: Theme, text: str, icon: str, tooltip: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tooltip)
+        button.setIconSize(QSize(16, 16))
+        theme.wear(button, icon)
+        return button
+
+
+class RunTable(QAbstractTableModel):
+    """Runs, the newest first."""
+
+    def __init__(self, theme: Theme, session: TrainSession) -> None:
+        super().__init__(session)
+        self._theme = theme
+        self._session = session
+        self._runs: Sequence[RunRecord] = ()
+
+    def show_runs(self, runs: Sequence[RunRecord]) -> None:
+        """Show these."""
+        self.beginResetModel()
+        self._runs = list(runs)
+        self.endResetModel()
+
+    def record(self, row: int) -> RunRecord | None:
+        """Of a row."""
+        return self._runs[row] if row < len(self._runs) else None
+
+    def repaint(self) -> None:
+        """A run's state may be another."""
+        if self._runs:
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._runs) - 1, len(COLUMNS) - 1))
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
+        return 0 if parent.isValid() else len(self._runs)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
+        return 0 if parent.isValid() else len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if role == Qt.ItemDataRole.DisplayRole and orientation is Qt.Orientation.Horizontal:
+            return COLUMNS[section]
+        return None
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        record = self._runs[index.row()]
+        column = COLUMNS[index.column()]
+        if role == Qt.ItemDataRole.DisplayRole:
+            return self._text(record, column)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return record.finished.verdict if record.finished else str(record.folder)
+        if role == Qt.ItemDataRole.ForegroundRole and column == "State":
+            return QColor(self._colour(record))
+        return None
+
+    def _text(self, record: RunRecord, column: str) -> str:
+        match column:
+            case "Run":
+                return record.name
+            case "Begun":
+                return record.began.strftime("%Y-%m-%d %H:%M") if record.began else ""
+            case "Steps":
+                return f"{record.step:,} of {record.total_steps:,}"
+            case "Quality":
+                best = record.best
+                if best is None:
+                    return ""
+                against = f" (bicubic {record.bicubic_psnr:.2f})" if record.bicubic_psnr is not None else ""
+                return f"{best.psnr_y:.2f} dB{against}"
+        return self._state(record)
+
+    def _state(self, record: RunRecord) -> str:
+        if record.folder == self._session.active_folder:
+            return "paused" if self._session.phase is Phase.PAUSED else "under way"
+        if record.finished is not None:
+            better = record.finished.better_than_bicubic and record.finished.better_than_parent is not False
+            return "finished, better" if better else "finished, not better"
+        return "can go on" if record.can_go_on else "cannot go on"
+
+    def _colour(self, record: RunRecord) -> str:
+        tokens = self._theme.tokens
+        state = self._state(record)
+        return {"finished, better": tokens.good, "finished, not better": tokens.warn, "cannot go on": tokens.bad}.get(
+            state, tokens.text
+        )
+
+
+class _Table(QTableView):
+    open_requested = Signal()
+    delete_requested = Signal()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Runs")
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setShowGrid(False)
+        self.setWordWrap(False)
+        self.setTabKeyNavigation(False)
+        self.setCornerButtonEnabled(False)
+        self.setMinimumHeight(4 * ROW_HEIGHT)
+        self.verticalHeader().hide()
+        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        self.horizontalHeader().setHighlightSections(False)
+        self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.open_requested.emit()
+        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.delete_requested.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+def _nothing() -> QWidget:
+    frame = card()
+    column = QVBoxLayout(frame)
+    title = titled("No run yet", "headline")
+    words = quiet("Every run is kept here, so that it can be looked at, gone on with, and used.")
+    for label in (title, words):
+        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+    column.addStretch(2)
+    column.addWidget(title)
+    column.addSpacing(4)
+    column.addWidget(words)
+    column.addStretch(3)
+    return frame

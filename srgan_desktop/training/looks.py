@@ -1,0 +1,133 @@
+"""Fixed held-out pictures at every look of a run: LR, what the network makes of it, the original, and bicubic."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+
+from core.contract.training import Look
+from srgan_desktop.compare.arrangement import Mode
+from srgan_desktop.compare.view import CompareView, Shown
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import Choice, Elided, titled
+from srgan_desktop.training.runs import RunRecord
+
+
+class LooksPanel(QWidget):
+    """A comparison with a scrubber over the time of the run."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._record: RunRecord | None = None
+        self.compare = CompareView(theme)
+        self.compare.canvas.set_mode(Mode.SIDE)
+        self.compare.file_step_requested.connect(self._step_picture)
+        self.picture = Choice()
+        self.picture.setAccessibleName("Held-out picture")
+        self.picture.setToolTip("Which held-out picture is shown (PgUp, PgDn)")
+        self.picture.currentIndexChanged.connect(self._show)
+        self.words = Elided("muted", Qt.TextElideMode.ElideRight)
+        above = QHBoxLayout()
+        above.setContentsMargins(12, 8, 10, 6)
+        above.setSpacing(10)
+        above.addWidget(titled("Held-out picture"))
+        above.addWidget(self.picture, 1)
+        self.time = QSlider(Qt.Orientation.Horizontal)
+        self.time.setAccessibleName("Time of the run")
+        self.time.setToolTip("Looks of the run, from the first to the last")
+        self.time.setPageStep(1)
+        self.time.valueChanged.connect(self._show)
+        self.earlier = self._button(theme, "left", "The look before", -1)
+        self.later = self._button(theme, "right", "The look after", 1)
+        scrub = QHBoxLayout()
+        scrub.setSpacing(6)
+        scrub.addWidget(self.earlier)
+        scrub.addWidget(self.time, 1)
+        scrub.addWidget(self.later)
+        below = QVBoxLayout()
+        below.setContentsMargins(12, 6, 10, 8)
+        below.setSpacing(2)
+        below.addWidget(self.words)
+        below.addLayout(scrub)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(1, 1, 1, 1)
+        column.setSpacing(0)
+        column.addLayout(above)
+        column.addWidget(self.compare, 1)
+        column.addLayout(below)
+        self.show_record(None)
+
+    @property
+    def look(self) -> Look | None:
+        """The one that is shown."""
+        looks = self._record.looks if self._record is not None else []
+        return looks[self.time.value()] if self.time.value() < len(looks) else None
+
+    def show_record(self, record: RunRecord | None) -> None:
+        """Show another run, at its last look."""
+        self._record = record
+        self._fill(follow=True)
+
+    def add_look(self) -> None:
+        """The run has another look; who watches the newest sees it at once."""
+        self._fill(follow=self.time.value() == self.time.maximum())
+
+    def _fill(self, follow: bool) -> None:
+        looks = self._record.looks if self._record is not None else []
+        for widget in (self.picture, self.time):
+            widget.blockSignals(True)
+        self.time.setMaximum(max(0, len(looks) - 1))
+        if follow:
+            self.time.setValue(self.time.maximum())
+        names = [picture.name for picture in looks[-1].pictures] if looks else []
+        if names != [self.picture.itemText(row) for row in range(self.picture.count())]:
+            chosen = self.picture.currentText()
+            self.picture.clear()
+            self.picture.addItems(names)
+            self.picture.setCurrentIndex(max(0, self.picture.findText(chosen)) if names else -1)
+        for widget in (self.picture, self.time):
+            widget.blockSignals(False)
+        self._show()
+
+    def _show(self) -> None:
+        look = self.look
+        several = self._record is not None and len(self._record.looks) > 1
+        self.picture.setEnabled(self.picture.count() > 0)
+        self.time.setEnabled(several)
+        self.earlier.setEnabled(several and self.time.value() > 0)
+        self.later.setEnabled(several and self.time.value() < self.time.maximum())
+        picture = next((p for p in look.pictures if p.name == self.picture.currentText()), None) if look else None
+        if look is None or picture is None:
+            self.compare.clear()
+            self.compare.canvas.set_message(
+                "No look yet", "After some steps the network is tried on pictures that it never learns from."
+            )
+            self.words.say("")
+            return
+        best = " · the best so far" if look.best else ""
+        self.words.say(
+            f"Step {look.step:,}: {picture.psnr_y:.2f} dB, bicubic {picture.bicubic_psnr_y:.2f} dB"
+            f"  (all held-out pictures: {look.psnr_y:.2f} dB{best})"
+        )
+        self.compare.show_pictures(
+            [
+                Shown("LR", picture.lr),
+                Shown(f"SR, step {look.step:,}", picture.sr),
+                Shown("HR (original)", picture.hr),
+                Shown("Bicubic", picture.bicubic),
+            ]
+        )
+
+    def _step_picture(self, by: int) -> None:
+        row = self.picture.currentIndex() + by
+        if 0 <= row < self.picture.count():
+            self.picture.setCurrentIndex(row)
+
+    def _button(self, theme: Theme, icon: str, words: str, by: int) -> QToolButton:
+        button = QToolButton()
+        button.setToolTip(words)
+        button.setAccessibleName(words)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        theme.wear(button, icon)
+        button.clicked.connect(lambda: self.time.setValue(self.time.value() + by))
+        return button

@@ -1,0 +1,363 @@
+"""The Train page: set a run up, watch it, look at those of the past. Widgets only; the session does the work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, Qt, QUrl, Signal
+from PySide6.QtGui import (
+    QAction,
+    QDesktopServices,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QMessageBox,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.contract.errors import UserError
+from srgan_desktop import problems, settings
+from srgan_desktop.dialogs import ProblemDialog
+from srgan_desktop.problems import Problem
+from srgan_desktop.settings import Settings
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import Tabs, titled
+from srgan_desktop.training.history_view import HistoryView
+from srgan_desktop.training.run_view import RunView
+from srgan_desktop.training.runs import RunRecord
+from srgan_desktop.training.session import Ended, Engine, Phase, TrainSession
+from srgan_desktop.training.setup_view import SetupView
+from srgan_desktop.upscale.banner import Banner
+from srgan_desktop.upscale.drop_area import paths_in
+from srgan_desktop.upscale.page import show_in_file_manager
+
+
+class TrainPage(QWidget):
+    """One session, seen and driven."""
+
+    status_changed = Signal(str, str)
+    """What the engine does, in words, and `good`, `warn`, `bad` or `busy`."""
+    notice = Signal(str)
+    """One line for the status strip."""
+    notify = Signal(str, str)
+    """Title and text of a system notification."""
+    model_ready = Signal(str)
+    """Key of a trained model that is to be used for upscaling now."""
+    stopped = Signal()
+    """After `shutdown`."""
+
+    def __init__(
+        self, theme: Theme, options: Settings, parent: QWidget | None = None, session: TrainSession | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.theme = theme
+        self.settings = options
+        self.session = session or TrainSession(options)
+        self.session.setParent(self)
+        self.setAcceptDrops(True)
+        self._listed = False
+        self.tabs = Tabs(
+            theme, (("set-up", "New training", "set-up"), ("run", "Run", "train"), ("history", "History", "history"))
+        )
+        self.banner = Banner(theme)
+        self.set_up = SetupView(theme, self.session)
+        self.run = RunView(theme, self.session)
+        self.history = HistoryView(theme, self.session)
+        self.views = {"set-up": self.set_up, "run": self.run, "history": self.history}
+        self.stack = QStackedWidget()
+        for view in self.views.values():
+            self.stack.addWidget(view)
+        header = QHBoxLayout()
+        header.setSpacing(12)
+        header.addWidget(self.tabs)
+        header.addStretch(1)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(14, 10, 14, 12)
+        page.setSpacing(10)
+        page.addLayout(header)
+        page.addWidget(self.banner)
+        page.addWidget(self.stack, 1)
+        self.veil = _Veil(self)
+        self._bind()
+        self.show_view("set-up")
+
+    # What the window asks
+
+    @property
+    def busy(self) -> bool:
+        """Whether closing would end a run."""
+        return self.session.busy
+
+    def start_engine(self) -> None:
+        """Nothing: the engine is started when it is first needed, as few people train every day."""
+
+    def open(self, paths: list[Path]) -> None:
+        """Take a folder of pictures; of files, the folder they lie in."""
+        folder = next((path if path.is_dir() else path.parent for path in paths), None)
+        if folder is not None:
+            self.session.choose_data(folder)
+            self.show_view("set-up")
+
+    def shutdown(self) -> None:
+        """Stop the run with its state saved; ends with `stopped`."""
+        self.set_up.pictures.close_threads()
+        self.session.shutdown()
+
+    def show_view(self, key: str) -> None:
+        """Bring `set-up`, `run` or `history` to the front."""
+        self.stack.setCurrentWidget(self.views[key])
+        self.tabs.show_chosen(key)
+        if key == "history":
+            self.session.list_runs()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.set_up.recipe.reload_models()
+        self.session.look_at_pictures()
+        if not self._listed:
+            self._listed = True
+            self.session.list_runs()
+        self._show_status()
+
+    # Within
+
+    def _bind(self) -> None:
+        session = self.session
+        self.tabs.chosen.connect(self.show_view)
+        self.set_up.welcome.folder_requested.connect(self._choose_folder)
+        self.set_up.pictures.folder_requested.connect(self._choose_folder)
+        self.set_up.pictures.held_out_requested.connect(self._choose_held_out)
+        self.set_up.pictures.report_requested.connect(_open_picture)
+        recipe = self.set_up.recipe
+        recipe.recipe_file_requested.connect(self._choose_recipe)
+        recipe.save_requested.connect(self._save_recipe)
+        recipe.start_file_requested.connect(self._choose_start)
+        recipe.content_requested.connect(self._choose_content)
+        self.run.set_up_requested.connect(lambda: self.show_view("set-up"))
+        self.run.folder_requested.connect(lambda folder: show_in_file_manager(folder / "recipe.toml"))
+        self.history.open_requested.connect(self._open_run)
+        self.history.folder_requested.connect(lambda folder: show_in_file_manager(folder / "recipe.toml"))
+        self.history.delete_requested.connect(self._ask_to_delete)
+        session.changed.connect(self._show_status)
+        session.begun.connect(self._on_begun)
+        session.ended.connect(self._on_ended)
+        session.failed.connect(self._on_failed)
+        session.notice.connect(self._on_notice)
+        session.runs_changed.connect(self._show_count)
+        session.model_ready.connect(self._on_model)
+        session.stopped.connect(self.stopped)
+        for keys, act in (
+            ("Ctrl+Return", self._start_or_resume),
+            ("Ctrl+Enter", self._start_or_resume),
+            ("Ctrl+P", self.run.pause_or_go_on),
+            ("Ctrl+O", self._choose_folder),
+        ):
+            action = QAction(self)
+            action.setShortcut(QKeySequence(keys))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.triggered.connect(act)
+            self.addAction(action)
+
+    def _start_or_resume(self) -> None:
+        if self.stack.currentWidget() is self.set_up:
+            self.session.start()
+        elif self.stack.currentWidget() is self.run:
+            self.run.go_on()
+
+    def _show_status(self) -> None:
+        # The strip is shared: the page that is seen speaks.
+        if not self.isVisible():
+            return
+        self.status_changed.emit(*self._engine_words())
+
+    def _engine_words(self) -> tuple[str, str]:
+        session = self.session
+        match session.engine:
+            case Engine.OFF:
+                return "The training engine starts when it is needed", "good"
+            case Engine.STARTING:
+                return "Starting the training engine…", "busy"
+            case Engine.STOPPED:
+                return "The training engine stopped; it starts again when it is needed", "bad"
+            case Engine.READY:
+                if session.phase is Phase.PAUSED:
+                    return f"Training is paused on {session.device}", "warn"
+                return f"{'Training' if session.busy else 'Ready to train'} on {session.device}", "good"
+
+    def _show_count(self) -> None:
+        count = len(self.session.runs)
+        self.tabs.buttons["history"].setText(f"History ({count})" if count else "History")
+
+    def _on_begun(self) -> None:
+        if self.session.busy or self.session.record is not None:
+            self.show_view("run")
+        if self.session.shows_active:
+            self.banner.hide()
+
+    def _on_ended(self, ended: Ended) -> None:
+        if ended.record is None:
+            self.banner.say("info", "Stopped before the first step", "Nothing was kept of this run.")
+            self.show_view("set-up")
+        elif ended.stopped:
+            self.banner.say(
+                "info",
+                f"Stopped at step {ended.record.step:,}",
+                "Everything is saved: Resume goes on exactly from here, today or another day.",
+            )
+        elif ended.record.finished is not None:
+            self.notify.emit("Training has finished", ended.record.finished.verdict)
+
+    def _on_failed(self, problem: Problem) -> None:
+        actions = []
+        if problem.details:
+            actions.append(("Details…", lambda: ProblemDialog(problem, self.window()).open()))
+        self.banner.say("bad", problem.message, problem.hint, actions)
+        self.notify.emit(problem.message, problem.hint)
+
+    def _on_notice(self, words: str) -> None:
+        if self.session.busy:
+            self.banner.say("info", words)
+        self.notice.emit(words)
+
+    def _on_model(self, key: str) -> None:
+        self.banner.say("good", f"“{key}” is now among your models", "It is chosen on the Upscale page.")
+        self.set_up.recipe.reload_models()
+        self.model_ready.emit(key)
+
+    # Input
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if paths_in(event.mimeData()):
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            if self.session.data is None and self.stack.currentWidget() is self.set_up:
+                self.set_up.welcome.light_up(True)
+            else:
+                self.veil.lay()
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self._end_drag()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._end_drag()
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self._take(event.mimeData())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self.veil.isVisible():
+            self.veil.lay()
+
+    def _end_drag(self) -> None:
+        self.set_up.welcome.light_up(False)
+        self.veil.hide()
+
+    def _take(self, mime: QMimeData) -> None:
+        paths = paths_in(mime)
+        if paths:
+            self.open(paths)
+        else:
+            self._on_failed(problems.drop_refused())
+
+    def _choose_folder(self) -> None:
+        start = self.settings.get(settings.TRAIN_FOLDER) or self.settings.get(settings.FOLDER)
+        folder = QFileDialog.getExistingDirectory(self, "A folder of sharp pictures to learn from", start)
+        if folder:
+            self.open([Path(folder)])
+
+    def _choose_held_out(self) -> None:
+        start = self.settings.get(settings.TRAIN_VALIDATION) or self.settings.get(settings.TRAIN_FOLDER)
+        folder = QFileDialog.getExistingDirectory(self, "A folder of pictures to measure by", start)
+        if folder:
+            self.settings.set(settings.TRAIN_VALIDATION, folder)
+
+    def _choose_recipe(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(self, "A training recipe", self._folder(), "Recipes (*.toml)")
+        if file:
+            self.session.choose_recipe(file)
+
+    def _save_recipe(self) -> None:
+        file, _ = QFileDialog.getSaveFileName(
+            self, "Save the recipe", str(Path(self._folder()) / "recipe.toml"), "Recipes (*.toml)"
+        )
+        if file:
+            path = Path(file)
+            try:
+                self.session.draft.save(path if path.suffix == ".toml" else path.with_name(f"{path.name}.toml"))
+            except UserError as error:
+                self._on_failed(problems.of_exception(error))
+                return
+            self.settings.set(settings.TRAIN_RECIPE, self.session.draft.source)
+
+    def _choose_start(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(
+            self, "A model to start from", self._folder(), "Models (*.safetensors *.pth *.pt)"
+        )
+        if file:
+            self.set_up.recipe.choose_start(file)
+
+    def _choose_content(self) -> None:
+        file, _ = QFileDialog.getOpenFileName(
+            self, "VGG features for the content loss", self._folder(), "Weights (*.safetensors)"
+        )
+        if file:
+            self.settings.set(settings.TRAIN_CONTENT, file)
+
+    def _folder(self) -> str:
+        return self.settings.get(settings.FOLDER)
+
+    # Runs of the past
+
+    def _open_run(self, record: RunRecord) -> None:
+        self.session.open_run(record.folder)
+
+    def _ask_to_delete(self, record: RunRecord) -> None:
+        box = QMessageBox(self.window())
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Delete a run")
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setText(f"Delete the run “{record.name}” for good?")
+        box.setInformativeText(
+            f"Its pictures, curves and saved states go with it:\n{record.folder}\n\n"
+            "A model that you chose to use was copied, and stays."
+        )
+        delete = box.addButton("&Delete", QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton("&Keep", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        delete.clicked.connect(lambda: self.session.delete_run(record.folder))
+        box.open()
+
+
+class _Veil(QFrame):
+    """Laid over the page while something is dragged across it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("dropVeil")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        label = titled("Drop a folder to learn from", "headline")
+        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        QVBoxLayout(self).addWidget(label)
+        self.hide()
+
+    def lay(self) -> None:
+        """Cover the parent."""
+        self.setGeometry(self.parentWidget().rect().adjusted(8, 8, -8, -8))
+        self.raise_()
+        self.show()
+
+
+def _open_picture(path: Path) -> None:
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))

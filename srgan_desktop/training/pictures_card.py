@@ -1,0 +1,461 @@
+"""The chosen pictures: how many can be learned from, which were put aside and why, and what the network will see."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import (
+    QAbstractListModel,
+    QEvent,
+    QModelIndex,
+    QPersistentModelIndex,
+    QRect,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import (
+    QColor,
+    QFontInfo,
+    QFontMetrics,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QProgressBar,
+    QPushButton,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.contract.training import PictureQuarantined, SamplesReady
+from srgan_desktop import settings
+from srgan_desktop.pixels import to_qpixmap
+from srgan_desktop.problems import Problem
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import Choice, Elided, quiet, titled
+from srgan_desktop.training.session import TrainSession
+from srgan_desktop.upscale.thumbnails import Thumbnail, Thumbnails
+
+KINDS = {
+    "unreadable": "Unreadable",
+    "small": "Too small",
+    "duplicate": "Near-duplicate",
+    "upscaled": "Enlarged or out of focus",
+    "compressed": "Heavily compressed",
+    "unpaired": "Without a partner",
+    "mismatch": "Sizes that do not match",
+}
+ROW_HEIGHT = 50
+PICTURE = 38
+MARGIN = 10
+SAMPLE_SIDE = 104
+LOW = 440
+"""Height of the card under which an explanation gives way."""
+
+Index = QModelIndex | QPersistentModelIndex
+
+
+class PicturesCard(QFrame):
+    """Shows the session's examination of the chosen folder."""
+
+    folder_requested = Signal()
+    held_out_requested = Signal()
+    report_requested = Signal(object)
+    """Path of a picture that is to be opened."""
+
+    def __init__(self, theme: Theme, session: TrainSession) -> None:
+        super().__init__()
+        self.setProperty("role", "card")
+        self.session = session
+        self.thumbnails = Thumbnails(self)
+        self.folder = Elided()
+        self.change = QPushButton("&Change…")
+        self.change.setToolTip("Choose another folder of pictures (Ctrl+O); dropping one works too")
+        self.change.clicked.connect(self.folder_requested)
+        self.held_out = Elided("muted")
+        self.choose_held_out = QPushButton("Choose…")
+        self.choose_held_out.setProperty("role", "link")
+        self.choose_held_out.setToolTip(settings.TRAIN_VALIDATION.tooltip)
+        self.choose_held_out.setAccessibleName("Choose a folder of held-out pictures")
+        self.choose_held_out.clicked.connect(self.held_out_requested)
+        self.drop_held_out = QToolButton()
+        self.drop_held_out.setIconSize(QSize(14, 14))
+        self.drop_held_out.setToolTip("Hold back some of the pictures instead")
+        self.drop_held_out.setAccessibleName("Hold back some of the pictures instead")
+        theme.wear(self.drop_held_out, "reset")
+        self.drop_held_out.clicked.connect(lambda: session.settings.set(settings.TRAIN_VALIDATION, ""))
+
+        self.learn, self.hold, self.aside = _Count("to learn from"), _Count("held out"), _Count("put aside")
+        self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
+        self.progress.setAccessibleName("Looking at the pictures")
+        self.words = quiet()
+        self.kind = Choice()
+        self.kind.setAccessibleName("Which of the pictures that were put aside")
+        self.model = PutAside(self.thumbnails)
+        self.list = QListView()
+        self.list.setModel(self.model)
+        self.list.setAccessibleName("Pictures that were put aside")
+        self.list.setItemDelegate(_AsideDelegate(theme, self.list))
+        self.list.setUniformItemSizes(True)
+        self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setMouseTracking(True)
+        self.list.setFrameShape(QFrame.Shape.NoFrame)
+        self.list.setMinimumHeight(ROW_HEIGHT)
+        self.samples = SampleStrip(theme)
+        self.sample_words = quiet()
+        self._lay_out()
+
+        self.kind.currentIndexChanged.connect(self._filter)
+        self.list.activated.connect(lambda index: self.report_requested.emit(self.model.entry(index.row()).path))
+        session.examined.connect(self.show_state)
+        session.draft.changed.connect(self._show_degradation)
+        session.samples_ready.connect(self._on_samples)
+        theme.changed.connect(self.list.viewport().update)
+        self.show_state()
+        self._show_degradation()
+
+    def show_state(self) -> None:
+        """Bring everything in line with the session."""
+        found, data = self.session.examination, self.session.data
+        self.folder.say(str(data) if data else "")
+        validation = self.session.settings.get(settings.TRAIN_VALIDATION)
+        self.held_out.say(f"Held-out pictures: {validation or 'some of these'}")
+        self.drop_held_out.setVisible(bool(validation))
+        finished = found.finished
+        for count, value in (
+            (self.learn, finished.training if finished else None),
+            (self.hold, finished.validation if finished else None),
+            (self.aside, finished.quarantined if finished else len(found.put_aside) or None),
+        ):
+            count.show_number(value)
+        self.progress.setVisible(found.running)
+        self.progress.setMaximum(found.total)
+        self.progress.setValue(found.done)
+        self.words.setText(self._words())
+        self.words.setProperty("role", "fault" if found.problem else "muted")
+        self.words.style().polish(self.words)
+        self.words.setVisible(bool(self.words.text()))
+        self._show_kinds(found.put_aside)
+        self._filter()
+        some = bool(found.put_aside)
+        self.aside_title.setVisible(some)
+        self.kind.setVisible(some)
+        self.list.setVisible(some)
+        self.filler.setVisible(not some)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # What little height there is goes to the pictures.
+        self.sample_words.setVisible(self.height() >= LOW)
+
+    def close_threads(self) -> None:
+        """Let the thumbnails' threads end."""
+        self.thumbnails.close()
+
+    def _words(self) -> str:
+        found = self.session.examination
+        if found.problem is not None:
+            return f"{found.problem.message} {found.problem.hint}"
+        if found.waiting and not found.running and found.finished is None:
+            return "The pictures are looked at when the run under way has ended."
+        if found.running:
+            if found.total:
+                return f"Looking at every picture once: {found.done:,} of {found.total:,}"
+            return "Starting the engine…"
+        if found.finished is not None and not found.put_aside:
+            return "Every picture can be used: none is broken, too small, double, enlarged or heavily compressed."
+        return ""
+
+    def _show_kinds(self, put_aside: Sequence[PictureQuarantined]) -> None:
+        counts = Counter(each.kind for each in put_aside)
+        wanted = [(None, f"All {len(put_aside):,}")]
+        wanted += [(kind, f"{KINDS[kind]}: {count:,}") for kind, count in counts.most_common()]
+        if wanted == [(self.kind.itemData(row), self.kind.itemText(row)) for row in range(self.kind.count())]:
+            return
+        chosen = self.kind.currentData()
+        self.kind.blockSignals(True)
+        self.kind.clear()
+        for kind, label in wanted:
+            self.kind.addItem(label, kind)
+        self.kind.setCurrentIndex(max(0, self.kind.findData(chosen)))
+        self.kind.blockSignals(False)
+
+    def _filter(self) -> None:
+        kind = self.kind.currentData()
+        self.model.show_entries([e for e in self.session.examination.put_aside if kind is None or e.kind == kind])
+
+    def _show_degradation(self) -> None:
+        recipe = self.session.draft.recipe
+        if recipe is None:
+            return
+        how = (
+            "reduced cleanly (bicubic)"
+            if recipe.data.degradation == "bicubic"
+            else "blurred, noisy and compressed at random (blind), as old pictures are"
+        )
+        self.sample_words.setText(
+            f"Left the small LR picture that goes in: {how}. Right the original that it is to become."
+        )
+
+    def _on_samples(self, samples: object) -> None:
+        if isinstance(samples, SamplesReady):
+            self.samples.show_pairs(samples.pairs)
+        elif isinstance(samples, Problem):
+            self.samples.show_pairs(())
+
+    def _lay_out(self) -> None:
+        top = QHBoxLayout()
+        top.setSpacing(10)
+        words = QVBoxLayout()
+        words.setSpacing(2)
+        words.addWidget(titled("Pictures", "title"))
+        words.addWidget(self.folder)
+        top.addLayout(words, 1)
+        top.addWidget(self.change, 0, Qt.AlignmentFlag.AlignTop)
+        held = QHBoxLayout()
+        held.setSpacing(4)
+        held.addWidget(self.held_out, 1)
+        held.addWidget(self.drop_held_out)
+        held.addWidget(self.choose_held_out)
+        counts = QHBoxLayout()
+        counts.setSpacing(8)
+        for count in (self.learn, self.hold, self.aside):
+            counts.addWidget(count, 1)
+        self.aside_title = titled("Put aside, and why")
+        heading = QHBoxLayout()
+        heading.setSpacing(8)
+        heading.addWidget(self.aside_title)
+        heading.addStretch(1)
+        heading.addWidget(self.kind, 1)
+        self.filler = QWidget()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 14, 12)
+        column.setSpacing(8)
+        column.addLayout(top)
+        column.addLayout(held)
+        column.addLayout(counts)
+        column.addWidget(self.progress)
+        column.addWidget(self.words)
+        column.addLayout(heading)
+        column.addWidget(self.list, 2)
+        column.addWidget(titled("What the network will see"))
+        column.addWidget(self.sample_words)
+        column.addWidget(self.samples, 1)
+        column.addWidget(self.filler, 1)
+
+
+class PutAside(QAbstractListModel):
+    """Pictures that are not trained on; a row costs nothing until it is seen."""
+
+    def __init__(self, thumbnails: Thumbnails) -> None:
+        super().__init__(thumbnails)
+        self._thumbnails = thumbnails
+        self._entries: list[PictureQuarantined] = []
+        self._rows: dict[Path, int] = {}
+        thumbnails.made.connect(self._on_made)
+
+    def show_entries(self, entries: Sequence[PictureQuarantined]) -> None:
+        """Show these; where there are only more of them, what is seen stays where it is."""
+        entries = list(entries)
+        old = len(self._entries)
+        if entries == self._entries:
+            return
+        if entries[:old] == self._entries:
+            self.beginInsertRows(QModelIndex(), old, len(entries) - 1)
+            self._entries = entries
+            self.endInsertRows()
+        else:
+            self.beginResetModel()
+            self._entries = entries
+            self.endResetModel()
+        self._rows = {each.path: row for row, each in enumerate(entries)}
+
+    def entry(self, row: int) -> PictureQuarantined:
+        """Of a row."""
+        return self._entries[row]
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
+        return 0 if parent.isValid() else len(self._entries)
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        entry = self._entries[index.row()]
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return entry.path.name
+            case Qt.ItemDataRole.UserRole:
+                return entry
+            case Qt.ItemDataRole.DecorationRole:
+                return self._thumbnails.get(entry.path)
+            case Qt.ItemDataRole.ToolTipRole:
+                return f"{entry.path}\n{KINDS[entry.kind]}: {entry.reason}"
+            case Qt.ItemDataRole.AccessibleTextRole:
+                return f"{entry.path.name}, {KINDS[entry.kind]}: {entry.reason}"
+        return None
+
+    def _on_made(self, path: Path) -> None:
+        row = self._rows.get(path)
+        if row is not None and row < len(self._entries):
+            self.dataChanged.emit(self.index(row), self.index(row), [Qt.ItemDataRole.DecorationRole])
+
+
+class SampleStrip(QWidget):
+    """Pairs of LR, enlarged without smoothing, and HR; as many as there is room for."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self._pairs: list[tuple[QPixmap, QPixmap]] = []
+        self.setMinimumHeight(SAMPLE_SIDE // 2)
+        self.setAccessibleName("Samples of LR and HR")
+        theme.changed.connect(self.update)
+
+    @property
+    def count(self) -> int:
+        """Pairs that there are."""
+        return len(self._pairs)
+
+    def show_pairs(self, pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> None:
+        """Show others."""
+        self._pairs = [(to_qpixmap(lr), to_qpixmap(hr)) for lr, hr in pairs]
+        self.update()
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        tokens = self._theme.tokens
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if not self._pairs:
+            painter.setPen(QColor(tokens.muted))
+            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop), "No samples yet")
+            painter.end()
+            return
+        side, gap, between = min(SAMPLE_SIDE, self.height()), 2, 12
+        across = max(1, (self.width() + between) // (2 * side + gap + between))
+        down = max(1, (self.height() + between) // (side + between))
+        # Larger where that fills the row.
+        side = min(self.height(), ((self.width() + between) // across - between - gap) // 2) if down == 1 else side
+        for number, pair in enumerate(self._pairs[: across * down]):
+            x = number % across * (2 * side + gap + between)
+            y = number // across * (side + between)
+            shape = QPainterPath()
+            shape.addRoundedRect(QRectF(x, y, 2 * side + gap, side), 6, 6)
+            painter.save()
+            painter.setClipPath(shape)
+            for place, pixmap in enumerate(pair):
+                # LR as it is, pixel by pixel; HR smoothly.
+                painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, place == 1)
+                painter.drawPixmap(QRect(x + place * (side + gap), y, side, side), pixmap)
+            painter.restore()
+        painter.end()
+
+
+class _Count(QFrame):
+    """A number, and what it counts."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self.setProperty("role", "count")
+        self._what = what
+        self._number = QLabel("–")
+        self._number.setProperty("role", "number")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 6, 12, 6)
+        column.setSpacing(0)
+        column.addWidget(self._number)
+        column.addWidget(titled(what, "muted"))
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return f"{self._number.text()} {self._what}"
+
+    def show_number(self, number: int | None) -> None:
+        self._number.setText("–" if number is None else f"{number:,}")
+        self.setAccessibleName(self.text)
+
+
+class _AsideDelegate(QStyledItemDelegate):
+    """Thumbnail, name, and the reason below it."""
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._theme = theme
+
+    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
+        return QSize(120, ROW_HEIGHT)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        entry: PictureQuarantined = index.data(Qt.ItemDataRole.UserRole)
+        tokens = self._theme.tokens
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, QColor(tokens.selection))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(option.rect, QColor(tokens.raised))
+        painter.setPen(QPen(QColor(tokens.border), 1))
+        painter.drawLine(option.rect.bottomLeft(), option.rect.bottomRight())
+        box = option.rect.adjusted(6, 5, -8, -6)
+        self._paint_picture(
+            painter, QRect(box.left(), box.top(), PICTURE, PICTURE), index.data(Qt.ItemDataRole.DecorationRole)
+        )
+        words = box.adjusted(PICTURE + MARGIN, 0, 0, 0)
+        upper, lower = QRect(words), QRect(words)
+        upper.setBottom(words.center().y())
+        lower.setTop(words.center().y() + 1)
+        painter.setFont(option.font)
+        painter.setPen(QColor(tokens.text))
+        flags = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        name = QFontMetrics(option.font).elidedText(entry.path.name, Qt.TextElideMode.ElideMiddle, upper.width())
+        painter.drawText(upper, flags, name)
+        small = option.font
+        small.setPointSizeF(QFontInfo(small).pointSizeF() * 0.88)
+        painter.setFont(small)
+        painter.setPen(QColor(tokens.muted))
+        reason = f"{KINDS[entry.kind]}: {entry.reason}"
+        painter.drawText(
+            lower, flags, QFontMetrics(small).elidedText(reason, Qt.TextElideMode.ElideRight, lower.width())
+        )
+        painter.restore()
+
+    def helpEvent(self, event: Any, view: Any, option: QStyleOptionViewItem, index: Index) -> bool:
+        # The whole reason, whether or not it was cut.
+        if event.type() == QEvent.Type.ToolTip:
+            return super().helpEvent(event, view, option, index)  # type: ignore[arg-type]
+        return False
+
+    def _paint_picture(self, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:
+        tokens = self._theme.tokens
+        shape = QPainterPath()
+        shape.addRoundedRect(QRectF(box), 5, 5)
+        if thumbnail is None or thumbnail.pixmap is None:
+            painter.fillPath(shape, QColor(tokens.raised if thumbnail is None else tokens.bad_fill))
+            if thumbnail is not None:
+                self._theme.icon("bad", tokens.bad).paint(painter, box.adjusted(10, 10, -10, -10))
+            return
+        pixmap = thumbnail.pixmap
+        side = min(pixmap.width(), pixmap.height())
+        part = QRectF((pixmap.width() - side) / 2, (pixmap.height() - side) / 2, side, side)
+        painter.save()
+        painter.setClipPath(shape)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        painter.drawPixmap(QRectF(box), pixmap, part)
+        painter.restore()

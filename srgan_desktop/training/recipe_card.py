@@ -1,0 +1,246 @@
+"""The recipe: which one, under what name, from which model on, with which weights, and all its fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QPushButton,
+    QScrollArea,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core import paths
+from core.models.catalogue import models
+from core.training.recipe import load_recipe, shipped_recipes
+from srgan_desktop import settings
+from srgan_desktop.settings import Option
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import Choice, Elided, labelled, quiet, titled
+from srgan_desktop.training.recipe_form import RecipeForm
+from srgan_desktop.training.session import TrainSession
+from srgan_desktop.upscale.options import DEVICES
+
+FIRST_RECIPES = ("quick", "finetune", "default", "photo", "fast")
+"""The order in which people should meet them; the others follow."""
+SIZES = {"vgg19": "about 550 MB", "vgg16": "about 530 MB"}
+"""Of torchvision's downloads."""
+FILE, OTHER_MODEL = "file…", "model…"
+"""Rows that open a dialog."""
+
+
+class RecipeCard(QFrame):
+    """Shows and changes the session's draft."""
+
+    recipe_file_requested = Signal()
+    save_requested = Signal()
+    start_file_requested = Signal()
+    content_requested = Signal()
+
+    def __init__(self, theme: Theme, session: TrainSession) -> None:
+        super().__init__()
+        self.setProperty("role", "card")
+        self.session = session
+        draft = session.draft
+        self.recipe = Choice()
+        self.about = quiet()
+        self.save = QToolButton()
+        self.save.setIconSize(QSize(18, 18))
+        self.save.setToolTip("Save this recipe with its changes as a file")
+        self.save.setAccessibleName("Save the recipe as a file")
+        theme.wear(self.save, "save")
+        self.name = QLineEdit()
+        self.name.setMaxLength(60)
+        self.start = Choice()
+        self.device = Choice()
+        for value, label in DEVICES:
+            self.device.addItem(label, value)
+        self.device.setCurrentIndex(max(0, self.device.findData(session.settings.get(settings.TRAIN_DEVICE))))
+        self.content = QWidget()
+        self.content_file = Elided()
+        self.content_words = quiet()
+        self.choose_content = QPushButton("Choose…")
+        self.drop_content = QToolButton()
+        self.drop_content.setIconSize(QSize(16, 16))
+        self.drop_content.setToolTip("Use torchvision’s again")
+        self.drop_content.setAccessibleName("Use torchvision’s content weights again")
+        theme.wear(self.drop_content, "reset")
+        self.form = RecipeForm(theme, draft)
+        self._lay_out()
+        self._fill_recipes()
+        self.reload_models()
+        self._bind()
+        self.show_draft()
+
+    def reload_models(self) -> None:
+        """Look again at which models a run may start from."""
+        self.start.blockSignals(True)
+        self.start.clear()
+        self.start.addItem("Nothing (random weights)", "")
+        for model in models():
+            self.start.addItem(model.card.name, model.key)
+        self.start.addItem("A model file…", OTHER_MODEL)
+        self.start.blockSignals(False)
+        self._show_start()
+
+    def show_draft(self) -> None:
+        """Bring the fields in line with the draft and the settings."""
+        draft = self.session.draft
+        row = self.recipe.findData(draft.source)
+        if row < 0:
+            row = self.recipe.count() - 1
+            self.recipe.insertItem(row, Path(draft.source).stem, draft.source)
+        self.recipe.blockSignals(True)
+        self.recipe.setCurrentIndex(row)
+        self.recipe.blockSignals(False)
+        self.about.setText(draft.base.description)
+        self.save.setEnabled(draft.recipe is not None)
+        if self.name.text().strip() != draft.text("name"):
+            self.name.setText(draft.text("name"))
+        self._show_start()
+        self._show_content()
+
+    def _show_start(self) -> None:
+        wanted = self.session.draft.text("start")
+        row = self.start.findData(wanted)
+        self.start.blockSignals(True)
+        if row < 0:
+            row = self.start.count() - 1
+            self.start.insertItem(row, Path(wanted).name, wanted)
+        self.start.setCurrentIndex(row)
+        self.start.blockSignals(False)
+
+    def _show_content(self) -> None:
+        draft, chosen = self.session.draft, self.session.settings.get(settings.TRAIN_CONTENT)
+        self.content.setVisible(draft.wants_content)
+        self.drop_content.setVisible(bool(chosen))
+        network = draft.recipe.gan.content.network if draft.recipe is not None else "vgg19"
+        if chosen:
+            self.content_file.say(chosen)
+            self.content_words.setText("This file is used for the content loss and for the perceptual distance.")
+        elif paths.downloaded_content(network).is_file():
+            self.content_file.say(f"torchvision’s {network.upper()}, already downloaded")
+            self.content_words.setText("")
+        else:
+            self.content_file.say(f"torchvision’s {network.upper()}")
+            self.content_words.setText(
+                f"It is downloaded once ({SIZES[network]}) when the run starts. Without internet, choose a file of "
+                "VGG features: a run that finds neither ends before its first step and says so. Random weights are "
+                "never used."
+            )
+        self.content_words.setVisible(bool(self.content_words.text()))
+
+    def _fill_recipes(self) -> None:
+        names = shipped_recipes()
+        order = [name for name in FIRST_RECIPES if name in names]
+        order += [name for name in names if name not in order]
+        for name in order:
+            self.recipe.addItem(name, name)
+            row = self.recipe.count() - 1
+            self.recipe.setItemData(row, load_recipe(name).description, Qt.ItemDataRole.ToolTipRole)
+        self.recipe.addItem("From a file…", FILE)
+
+    def _bind(self) -> None:
+        session = self.session
+        self.recipe.currentIndexChanged.connect(self._on_recipe)
+        self.save.clicked.connect(self.save_requested)
+        self.name.textEdited.connect(lambda text: session.draft.set("name", text))
+        self.start.currentIndexChanged.connect(self._on_start)
+        self.device.currentIndexChanged.connect(
+            lambda _row: session.settings.set(settings.TRAIN_DEVICE, self.device.currentData())
+        )
+        self.choose_content.clicked.connect(self.content_requested)
+        self.drop_content.clicked.connect(lambda: session.settings.set(settings.TRAIN_CONTENT, ""))
+        session.draft.changed.connect(self.show_draft)
+        session.settings.changed.connect(self._on_option)
+
+    def _on_recipe(self, _row: int) -> None:
+        chosen = self.recipe.currentData()
+        if chosen == FILE:
+            self.show_draft()
+            self.recipe_file_requested.emit()
+        elif not self.session.choose_recipe(chosen):
+            self.show_draft()
+
+    def _on_start(self, _row: int) -> None:
+        chosen = self.start.currentData()
+        if chosen == OTHER_MODEL:
+            self._show_start()
+            self.start_file_requested.emit()
+        else:
+            self.choose_start(chosen)
+
+    def choose_start(self, model: str) -> None:
+        """Start from a model, by key or path, and make the network of the recipe that model's."""
+        draft = self.session.draft
+        draft.set("start", model)
+        known = {each.key: each.path for each in models()}
+        if model:
+            draft.fit_to(known.get(model, Path(model)))
+
+    def _on_option(self, option: Option) -> None:
+        if option is settings.TRAIN_CONTENT:
+            self._show_content()
+
+    def _lay_out(self) -> None:
+        recipe_row = QWidget()
+        beside = QHBoxLayout(recipe_row)
+        beside.setContentsMargins(0, 0, 0, 0)
+        beside.setSpacing(4)
+        beside.addWidget(self.recipe, 1)
+        beside.addWidget(self.save)
+        recipe_row.setFocusProxy(self.recipe)
+        self.recipe.setAccessibleName("Recipe")
+        content_row = QHBoxLayout()
+        content_row.setSpacing(6)
+        content_row.addWidget(self.content_file, 1)
+        content_row.addWidget(self.drop_content)
+        content_row.addWidget(self.choose_content)
+        content = QVBoxLayout(self.content)
+        content.setContentsMargins(0, 0, 0, 0)
+        content.setSpacing(4)
+        heading = titled(settings.TRAIN_CONTENT.label, "section")
+        heading.setBuddy(self.choose_content)
+        heading.setToolTip(settings.TRAIN_CONTENT.tooltip)
+        self.choose_content.setToolTip(settings.TRAIN_CONTENT.tooltip)
+        self.choose_content.setAccessibleName("Choose content weights")
+        content.addWidget(heading)
+        content.addLayout(content_row)
+        content.addWidget(self.content_words)
+        fields = QGridLayout()
+        fields.setHorizontalSpacing(12)
+        fields.setVerticalSpacing(10)
+        fields.addLayout(labelled(settings.TRAIN_RECIPE.label, settings.TRAIN_RECIPE.tooltip, recipe_row), 0, 0)
+        fields.addLayout(labelled("&Name", "Of the run and of the model that it makes.", self.name), 0, 1)
+        fields.addWidget(self.about, 1, 0, 1, 2)
+        start_words = "A model to go on from: only what is new is learned. The recipe’s network becomes that model’s."
+        fields.addLayout(labelled("Start &from", start_words, self.start), 2, 0)
+        fields.addLayout(labelled(settings.TRAIN_DEVICE.label, settings.TRAIN_DEVICE.tooltip, self.device), 2, 1)
+        fields.addWidget(self.content, 3, 0, 1, 2)
+        fields.setColumnStretch(0, 1)
+        fields.setColumnStretch(1, 1)
+        inside = QWidget()
+        inside.setObjectName("recipe")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(16, 12, 12, 12)
+        column.setSpacing(12)
+        column.addWidget(titled("Recipe", "title"))
+        column.addLayout(fields)
+        column.addWidget(self.form)
+        column.addStretch(1)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(1, 1, 1, 1)
+        outer.addWidget(scroll)

@@ -1,0 +1,235 @@
+"""Every field of the recipe, in parts that fold, each with its explanation beside it; checked as it is typed."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from srgan_desktop.theme import Theme, repolish
+from srgan_desktop.training.draft import FIELDS, GROUPS, Draft, Field
+from srgan_desktop.training.fields import Choice, quiet, titled
+
+EDITOR_WIDTH = 168
+OPEN_AT_FIRST = "psnr"
+
+
+class RecipeForm(QWidget):
+    """Reads from and writes to a draft."""
+
+    def __init__(self, theme: Theme, draft: Draft) -> None:
+        super().__init__()
+        self._draft = draft
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("Search the fields")
+        self.search.setAccessibleName("Search the fields of the recipe")
+        self.search.setClearButtonEnabled(True)
+        self.only_changed = QCheckBox("Only changed")
+        self.only_changed.setToolTip("Show only the fields that differ from the recipe")
+        self.reset_all = QPushButton("Reset all")
+        self.reset_all.setToolTip("Take all changes back: every field becomes the recipe’s own again")
+        above = QHBoxLayout()
+        above.setSpacing(10)
+        above.addWidget(self.search, 1)
+        above.addWidget(self.only_changed)
+        above.addWidget(self.reset_all)
+        self.fault = quiet()
+        self.fault.setProperty("role", "fault")
+        self.nothing = quiet("No field matches.")
+        self.rows: dict[str, FieldRow] = {}
+        self.parts: dict[str, _Part] = {}
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(6)
+        column.addLayout(above)
+        column.addWidget(self.fault)
+        column.addWidget(self.nothing)
+        for key, (title, explanation) in GROUPS.items():
+            part = self.parts[key] = _Part(theme, title, explanation)
+            for field in FIELDS:
+                if field.group == key:
+                    row = self.rows[field.path] = FieldRow(theme, draft, field)
+                    part.add(row)
+            part.fold.toggled.connect(self._show_fields)
+            column.addWidget(part)
+        self.parts[OPEN_AT_FIRST].fold.setChecked(True)
+        self.search.textChanged.connect(self._show_fields)
+        self.only_changed.toggled.connect(self._show_fields)
+        self.reset_all.clicked.connect(lambda: draft.reset())
+        draft.changed.connect(self._show_draft)
+        self._show_draft()
+
+    def _show_draft(self) -> None:
+        for row in self.rows.values():
+            row.show_draft()
+        for key, part in self.parts.items():
+            part.show_state(self._draft.changed_in(key), self._draft.faults.get(key, "") if key else "")
+        whole = self._draft.faults.get("", "")
+        self.fault.setText(whole)
+        self.fault.setVisible(bool(whole))
+        self.reset_all.setEnabled(bool(self._draft.changes))
+        self._show_fields()
+
+    def _show_fields(self) -> None:
+        words = self.search.text().lower().split()
+        only_changed = self.only_changed.isChecked()
+        searching = bool(words) or only_changed
+        any_seen = False
+        for key, part in self.parts.items():
+            matching = 0
+            for row in part.rows:
+                matches = row.matches(words) and (not only_changed or row.field.path in self._draft.changes)
+                row.setVisible(matches and (searching or part.fold.isChecked()))
+                matching += matches
+            part.setVisible(matching > 0)
+            part.explanation.setVisible(part.fold.isChecked() and not searching)
+            part.show_open(searching or part.fold.isChecked())
+            any_seen = any_seen or matching > 0
+            if self._draft.faults.get(key) and key:
+                part.setVisible(True)
+        self.nothing.setVisible(not any_seen)
+
+
+class FieldRow(QWidget):
+    """One field: title and explanation on the left, the value on the right, and below it what is wrong with it."""
+
+    def __init__(self, theme: Theme, draft: Draft, field: Field) -> None:
+        super().__init__()
+        self.field = field
+        self._draft = draft
+        self._title = titled(field.title)
+        self._mark = QLabel("changed")
+        self._mark.setProperty("role", "changed")
+        self._mark.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.reset = QToolButton()
+        self.reset.setIconSize(QSize(14, 14))
+        self.reset.setFixedSize(22, 22)
+        self.reset.setAccessibleName(f"Reset {field.title}")
+        theme.wear(self.reset, "reset")
+        self.reset.clicked.connect(lambda: draft.reset(field.path))
+        self._fault = quiet()
+        self._fault.setProperty("role", "fault")
+        self.editor = self._make_editor()
+        self.editor.setFixedWidth(EDITOR_WIDTH)
+        self.editor.setAccessibleName(f"{GROUPS[field.group][0]}: {field.title}")
+        self.editor.setAccessibleDescription(field.explanation)
+        heading = QHBoxLayout()
+        heading.setSpacing(6)
+        heading.addWidget(self._title)
+        heading.addWidget(self._mark)
+        heading.addWidget(self.reset)
+        heading.addStretch(1)
+        words = QVBoxLayout()
+        words.setSpacing(1)
+        words.addLayout(heading)
+        words.addWidget(quiet(field.explanation))
+        right = QVBoxLayout()
+        right.setSpacing(3)
+        right.addWidget(self.editor)
+        right.addWidget(self._fault)
+        right.addStretch(1)
+        self._fault.setFixedWidth(EDITOR_WIDTH)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(22, 5, 2, 5)
+        row.setSpacing(12)
+        row.addLayout(words, 1)
+        row.addLayout(right)
+
+    def matches(self, words: list[str]) -> bool:
+        """Whether all of these stand in its name, title or explanation."""
+        text = f"{self.field.path} {self.field.title} {self.field.explanation} {GROUPS[self.field.group][0]}".lower()
+        return all(word in text for word in words)
+
+    def show_draft(self) -> None:
+        """Show the draft's value and what is wrong with it."""
+        text = self._draft.text(self.field.path)
+        match self.editor:
+            case QCheckBox():
+                self.editor.setChecked(text == "true")
+                self.editor.setText("On" if text == "true" else "Off")
+            case Choice():
+                self.editor.setCurrentIndex(self.editor.findData(text))
+            case QLineEdit() if self.editor.text().strip() != text:
+                self.editor.setText(text)
+        changed = self.field.path in self._draft.changes
+        self._mark.setVisible(changed)
+        self.reset.setVisible(changed)
+        default = self._draft.default_text(self.field.path)
+        self.reset.setToolTip(f"Back to the recipe’s own: {default or 'nothing'}")
+        fault = self._draft.faults.get(self.field.path, "")
+        self._fault.setText(fault)
+        self._fault.setVisible(bool(fault))
+        if self.editor.property("fault") != bool(fault):
+            self.editor.setProperty("fault", bool(fault))
+            repolish(self.editor)
+
+    def _make_editor(self) -> QCheckBox | Choice | QLineEdit:
+        path = self.field.path
+        if self.field.kind == "flag":
+            box = QCheckBox()
+            box.toggled.connect(lambda on: self._draft.set(path, "true" if on else "false"))
+            return box
+        if self.field.kind == "choice":
+            choice = Choice()
+            for value in self.field.choices:
+                choice.addItem(value.replace("_", " "), value)
+            choice.currentIndexChanged.connect(lambda _row: self._draft.set(path, str(choice.currentData())))
+            return choice
+        line = QLineEdit()
+        line.textEdited.connect(lambda text: self._draft.set(path, text))
+        return line
+
+
+class _Part(QWidget):
+    """A heading that folds, and its rows."""
+
+    def __init__(self, theme: Theme, title: str, explanation: str) -> None:
+        super().__init__()
+        self._theme = theme
+        self._title = title
+        self.rows: list[FieldRow] = []
+        self.fold = QToolButton()
+        self.fold.setProperty("role", "fold")
+        self.fold.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.fold.setIconSize(QSize(16, 16))
+        self.fold.setCheckable(True)
+        self.fold.setToolTip(explanation)
+        self.fold.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.explanation = quiet(explanation)
+        self.explanation.setContentsMargins(22, 0, 0, 2)
+        self.fault = quiet()
+        self.fault.setProperty("role", "fault")
+        self.fault.setContentsMargins(22, 0, 0, 2)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.fold)
+        column.addWidget(self.explanation)
+        column.addWidget(self.fault)
+        self._open: bool | None = None
+        self.show_open(False)
+
+    def add(self, row: FieldRow) -> None:
+        self.rows.append(row)
+        layout = self.layout()
+        assert layout is not None
+        layout.addWidget(row)
+
+    def show_open(self, open_: bool) -> None:
+        if open_ != self._open:
+            self._open = open_
+            self._theme.wear(self.fold, "down" if open_ else "right")
+
+    def show_state(self, changed: int, fault: str) -> None:
+        self.fold.setText(f"{self._title}   ·  {changed} changed" if changed else self._title)
+        self.fault.setText(fault)
+        self.fault.setVisible(bool(fault))

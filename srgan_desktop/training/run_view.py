@@ -1,0 +1,263 @@
+"""A run as it goes on, or as it went: curves, looks, verdict, and the bar that steers it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+
+from core.contract.training import Look
+from srgan_desktop import problems
+from srgan_desktop.theme import Theme, repolish
+from srgan_desktop.training.curves import Curves
+from srgan_desktop.training.fields import Elided, Panes, card, quiet, titled
+from srgan_desktop.training.looks import LooksPanel
+from srgan_desktop.training.session import Engine, Phase, TrainSession
+from srgan_desktop.upscale.banner import Banner
+
+STAGES = {"psnr": "First stage", "gan": "Second stage (GAN)"}
+
+
+class RunView(QWidget):
+    """Shows the session's `record`."""
+
+    set_up_requested = Signal()
+    folder_requested = Signal(object)
+    """Path of the run that is to be opened in the file manager."""
+
+    def __init__(self, theme: Theme, session: TrainSession) -> None:
+        super().__init__()
+        self.theme = theme
+        self.session = session
+        self.verdict = Banner(theme)
+        self.curves = Curves(theme)
+        self.looks = LooksPanel(theme)
+        looks_card, curves_card = card(), card()
+        for frame, widget in ((looks_card, self.looks), (curves_card, self.curves)):
+            inside = QVBoxLayout(frame)
+            inside.setContentsMargins(0, 0, 0, 0)
+            inside.addWidget(widget)
+        self.panes = Panes(theme, ("Pictures", looks_card), ("Curves", curves_card), (5, 4))
+        self.contents = QStackedWidget()
+        self.contents.addWidget(self._nothing())
+        self.contents.addWidget(self.panes)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        column.addWidget(self.verdict)
+        column.addWidget(self.contents, 1)
+        column.addWidget(self._bar())
+        self._bind()
+        self.show_record()
+
+    def show_record(self) -> None:
+        """Another run is looked at."""
+        record = self.session.record
+        self.contents.setCurrentIndex(0 if record is None else 1)
+        self.curves.show_record(record)
+        self.looks.show_record(record)
+        self._show_verdict()
+        self.show_state()
+
+    def show_state(self) -> None:
+        """Bring bar and buttons in line with the session."""
+        session, record = self.session, self.session.record
+        active = session.shows_active
+        phase = session.phase if active else Phase.IDLE
+        self.bar.setVisible(record is not None)
+        self.pause.setVisible(active)
+        self.stop.setVisible(active)
+        self.pause.setEnabled(phase in (Phase.RUNNING, Phase.PAUSED))
+        self.stop.setEnabled(phase in (Phase.STARTING, Phase.RUNNING, Phase.PAUSED))
+        wanted = "Go &on" if phase is Phase.PAUSED else "&Pause"
+        if self.pause.text() != wanted:
+            self.pause.setText(wanted)
+            self.theme.wear(self.pause, "play" if phase is Phase.PAUSED else "pause")
+        self.resume.setVisible(not active and record is not None and record.can_go_on)
+        self.resume.setEnabled(not session.busy)
+        self.resume.setToolTip(
+            "Another run is under way." if session.busy else "Go on exactly where this run stopped (Ctrl+Return)"
+        )
+        usable = record is not None and not active and record.model is not None
+        self.use.setVisible(usable)
+        finished = record is not None and record.finished is not None
+        self.use.setText("&Use this model" if finished else "&Use the best so far")
+        for button, primary in ((self.use, finished), (self.resume, not finished)):
+            role = "primary" if primary else ""
+            if button.property("role") != role:
+                button.setProperty("role", role)
+                repolish(button)
+                self.theme.wear(button, button.property("iconName"), accented=primary)
+        self.folder.setVisible(record is not None and (record.folder / "recipe.toml").exists())
+        self._show_progress(phase)
+
+    def _show_progress(self, phase: Phase) -> None:
+        session, record = self.session, self.session.record
+        if record is None:
+            return
+        title, words = "", ""
+        moving = False
+        done = f"step {record.step:,} of {record.total_steps:,}"
+        match phase:
+            case Phase.STARTING:
+                moving = session.fraction is None
+                title = f"{session.activity}…"
+                if session.engine is Engine.STARTING:
+                    title = "Starting the engine…"
+                words = record.name
+            case Phase.RUNNING:
+                title = f"{STAGES.get(record.stage, 'Training')}, {done}"
+                words = self._speed()
+            case Phase.PAUSED:
+                title, words = f"Paused at {done}", "the engine waits and computes nothing"
+            case Phase.STOPPING:
+                title, words, moving = "Stopping…", "the step is finished and everything is saved", True
+            case Phase.IDLE:
+                title = record.name
+                words = f"finished, {record.step:,} steps" if record.finished else f"stopped at {done}"
+        self.title.say(title)
+        self.words.say(words)
+        fraction = record.step / record.total_steps if record.total_steps else 0.0
+        if phase is Phase.STARTING and session.fraction is not None:
+            fraction = session.fraction
+        self.progress.setVisible(phase is not Phase.IDLE or not record.finished)
+        self.progress.setMaximum(0 if moving else 1000)
+        self.progress.setValue(round(1000 * min(1.0, fraction)))
+        state = "paused" if phase is Phase.PAUSED else ""
+        if self.progress.property("state") != state:
+            self.progress.setProperty("state", state)
+            repolish(self.progress)
+
+    def _speed(self) -> str:
+        last = self.session.record.last if self.session.record is not None else None
+        if last is None:
+            return ""
+        if last.skipped:
+            return f"step left out: {last.skipped}"
+        parts = [f"{last.seconds_per_step:.2f} s a step", problems.time_left(last.seconds_left)]
+        if last.waited > 0.1:
+            parts.insert(1, f"waits {last.waited:.0%} of it for pictures")
+        return " · ".join(parts)
+
+    def _show_verdict(self) -> None:
+        record = self.session.record
+        finished = record.finished if record is not None else None
+        self.verdict.hide()
+        if finished is None:
+            return
+        better = finished.better_than_bicubic and finished.better_than_parent is not False
+        title = "Better than before" if better else "Not better: think twice before you use it"
+        if better and finished.better_than_parent is None:
+            title = "Better than bicubic"
+        self.verdict.say("good" if better else "warn", title, finished.verdict)
+
+    def _nothing(self) -> QWidget:
+        frame = card()
+        column = QVBoxLayout(frame)
+        button = QPushButton("&Set up a training run")
+        button.setProperty("role", "primary")
+        button.clicked.connect(self.set_up_requested)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(button)
+        row.addStretch(1)
+        title = titled("No run is open", "headline")
+        words = quiet("Start one, or open one of the past from History.")
+        for label in (title, words):
+            label.setAlignment(title.alignment().AlignHCenter)
+        column.addStretch(2)
+        column.addWidget(title)
+        column.addSpacing(4)
+        column.addWidget(words)
+        column.addSpacing(14)
+        column.addLayout(row)
+        column.addStretch(3)
+        return frame
+
+    def _bar(self) -> QWidget:
+        self.title = Elided("strong")
+        self.words = Elided("muted")
+        self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
+        self.progress.setAccessibleName("Progress of the run")
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addWidget(self.title)
+        column.addWidget(self.words)
+        column.addWidget(self.progress)
+        self.folder = QPushButton("&Folder")
+        self.folder.setToolTip("Show the run’s files in the file manager")
+        self.stop = QPushButton("S&top")
+        self.stop.setToolTip("End after this step; everything is saved, and the run can go on later (Ctrl+.)")
+        self.stop.setShortcut(QKeySequence("Ctrl+."))
+        self.pause = QPushButton("&Pause")
+        self.pause.setToolTip("Let the run wait; the engine computes nothing meanwhile (Ctrl+P)")
+        self.resume = QPushButton("&Resume")
+        self.use = QPushButton("&Use this model")
+        self.use.setToolTip("Put the model among yours, and choose it on the Upscale page")
+        for button, icon in (
+            (self.folder, "folder"),
+            (self.stop, "stop"),
+            (self.pause, "pause"),
+            (self.resume, "play"),
+            (self.use, "good"),
+        ):
+            button.setIconSize(QSize(16, 16))
+            self.theme.wear(button, icon)
+        self.bar = card()
+        row = QHBoxLayout(self.bar)
+        row.setContentsMargins(16, 10, 12, 10)
+        row.setSpacing(8)
+        row.addLayout(column, 1)
+        row.addSpacing(10)
+        for button in (self.folder, self.stop, self.pause, self.resume, self.use):
+            row.addWidget(button)
+        return self.bar
+
+    def _bind(self) -> None:
+        session = self.session
+        session.changed.connect(self.show_state)
+        session.begun.connect(self.show_record)
+        session.stepped.connect(self._on_step)
+        session.looked.connect(self._on_look)
+        session.ended.connect(self._on_end)
+        session.failed.connect(self.show_state)
+        self.pause.clicked.connect(self.pause_or_go_on)
+        self.stop.clicked.connect(session.stop)
+        self.resume.clicked.connect(self.go_on)
+        self.use.clicked.connect(self._use)
+        self.folder.clicked.connect(self._show_folder)
+
+    def pause_or_go_on(self) -> None:
+        """What the pause button says."""
+        if self.session.phase is Phase.PAUSED:
+            self.session.go_on()
+        else:
+            self.session.pause()
+
+    def go_on(self) -> None:
+        """Resume the run that is looked at."""
+        record = self.session.record
+        if record is not None and record.can_go_on and not self.session.busy:
+            self.session.resume(record.folder)
+
+    def _use(self) -> None:
+        if self.session.record is not None:
+            self.session.use_model(self.session.record)
+
+    def _show_folder(self) -> None:
+        if self.session.record is not None:
+            self.folder_requested.emit(self.session.record.folder)
+
+    def _on_step(self) -> None:
+        if self.session.shows_active:
+            self.curves.draw_soon()
+            self._show_progress(self.session.phase)
+
+    def _on_look(self, _look: Look) -> None:
+        if self.session.shows_active:
+            self.looks.add_look()
+
+    def _on_end(self, _ended: object) -> None:
+        self._show_verdict()
+        self.curves.draw()
+        self.show_state()

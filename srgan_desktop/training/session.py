@@ -1,0 +1,656 @@
+"""What the Train page knows and does, without widgets: pictures, recipe, run, and the worker behind them."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal
+
+from core.contract.errors import UserError
+from core.contract.events import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
+from core.contract.protocol import NO_JOB, Report
+from core.contract.training import (
+    DownloadProgress,
+    Look,
+    PictureQuarantined,
+    SamplesReady,
+    SamplesRequest,
+    ScanFinished,
+    ScanProgress,
+    ScanRequest,
+    StageStarted,
+    TrainingFinished,
+    TrainingStarted,
+    TrainingStep,
+    TrainRequest,
+    TrialFinished,
+    TrialRequest,
+)
+from core.training.recipe import shipped_recipes
+from core.training.run import RunFolder
+from srgan_desktop import problems, settings
+from srgan_desktop.job import Job
+from srgan_desktop.problems import Problem
+from srgan_desktop.settings import Settings
+from srgan_desktop.training.archive import Archive
+from srgan_desktop.training.draft import Draft
+from srgan_desktop.training.runs import RunRecord, new_run_folder
+
+log = logging.getLogger(__name__)
+
+STOP_GRACE_MS = 180_000
+"""A run that stops ends its step, and a look that it is at, and saves a bundle, before its process would be killed."""
+SCAN_DELAY_MS = 700
+"""A recipe must rest so long before the pictures are looked at for it."""
+
+
+class Phase(Enum):
+    """Of the run."""
+
+    IDLE = "idle"
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+
+
+class Engine(Enum):
+    """Of the worker process."""
+
+    OFF = "off"
+    STARTING = "starting"
+    READY = "ready"
+    STOPPED = "stopped"
+
+
+@dataclass
+class Examination:
+    """What is known of the chosen pictures."""
+
+    running: bool = False
+    waiting: bool = False
+    """For a run that has the engine."""
+    done: int = 0
+    total: int = 0
+    put_aside: list[PictureQuarantined] = field(default_factory=list)
+    finished: ScanFinished | None = None
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run came to rest."""
+
+    record: RunRecord | None
+    """None where it was stopped before its first step."""
+    stopped: bool
+    """By the user."""
+
+
+class TrainSession(QObject):
+    """Everything happens in the main thread; signals come in the order of what happened.
+
+    A run is: `changed` (Phase.STARTING), `begun`, then `stepped` and `looked`, then `changed` (Phase.IDLE), and after
+    that either `ended` or `failed`.
+    """
+
+    changed = Signal()
+    """Phase, engine, estimate or what can be started is not as before."""
+    examined = Signal()
+    """Something new is known of the chosen pictures."""
+    samples_ready = Signal(object)
+    """`SamplesReady`, or the `Problem` that kept them from being made."""
+    begun = Signal()
+    """`record` is another run."""
+    stepped = Signal()
+    """`record` has another point."""
+    looked = Signal(object)
+    """The `Look` that `record` has been given."""
+    ended = Signal(object)
+    """`Ended`."""
+    failed = Signal(object)
+    """A `Problem` that ended a run, or kept something from being done."""
+    notice = Signal(str)
+    """One line for the page."""
+    runs_changed = Signal()
+    """`runs` is another list."""
+    model_ready = Signal(str)
+    """Key of a model that can be used now."""
+    stopped = Signal()
+    """After `shutdown`: neither process nor thread is left."""
+
+    def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
+        super().__init__(parent)
+        self.settings = options
+        self.draft = Draft(self)
+        self.phase = Phase.IDLE
+        self.engine = Engine.OFF
+        self.device = ""
+        self.examination = Examination()
+        self.record: RunRecord | None = None
+        """The run that is looked at: the one under way, or one of the past."""
+        self.runs: list[RunRecord] = []
+        self.activity = ""
+        """What a starting run does at the moment, in words."""
+        self.fraction: float | None = None
+        """Of that activity."""
+        self.estimate: TrialFinished | None = None
+        """Of the set-up as it is now."""
+        self.estimate_problem: Problem | None = None
+        self._job = job or Job(cancel_grace_ms=STOP_GRACE_MS)
+        self._job.setParent(self)
+        self._job.reported.connect(self._on_report)
+        self._job.stopped.connect(self._on_stopped)
+        self._archive = Archive(self)
+        self._archive.listed.connect(self._on_listed)
+        self._archive.opened.connect(self._on_opened)
+        self._archive.installed.connect(self.model_ready)
+        self._archive.failed.connect(self.failed)
+        self._archive.stopped.connect(self._on_stopped)
+        self._run: int | None = None
+        self._scan: int | None = None
+        self._sampling: int | None = None
+        self._trial: int | None = None
+        self._scanned: ScanRequest | None = None
+        self._sampled: SamplesRequest | None = None
+        self._estimated: TrainRequest | None = None
+        self._running_record: RunRecord | None = None
+        """Of the run under way; `record` may be another one meanwhile."""
+        self._to_resume: Path | None = None
+        self._left_to_stop = 0
+        self._shutting_down = False
+        self._scan_timer = QTimer(self, singleShot=True, interval=SCAN_DELAY_MS)
+        self._scan_timer.timeout.connect(self._examine)
+        self._load_first_recipe()
+        self.draft.changed.connect(self._on_draft)
+        options.changed.connect(self._on_option)
+
+    # Setting up
+
+    @property
+    def data(self) -> Path | None:
+        """The chosen folder."""
+        folder = self.settings.get(settings.TRAIN_FOLDER)
+        return Path(folder) if folder else None
+
+    def choose_data(self, folder: Path | None) -> None:
+        """Take a folder of pictures, and look at them; None takes it back."""
+        same = folder == self.data
+        self.settings.set(settings.TRAIN_FOLDER, str(folder) if folder else "")
+        if same:
+            self._scanned = self._sampled = None
+            self._examine()
+
+    def choose_recipe(self, source: str) -> bool:
+        """Take a recipe by name or file; all changes are forgotten. False where it is not valid."""
+        name = self.draft.text("name") if "name" in self.draft.changes else None
+        try:
+            self.draft.load(source)
+        except UserError as error:
+            self.failed.emit(problems.of_exception(error))
+            return False
+        if name is not None:
+            self.draft.set("name", name)
+        self.settings.set(settings.TRAIN_RECIPE, source)
+        return True
+
+    def look_at_pictures(self) -> None:
+        """Examine the chosen folder if that was not done yet; called when the page is shown."""
+        if self.data is not None and self._scanned is None:
+            self._examine()
+
+    @property
+    def can_start(self) -> bool:
+        """Whether Start would begin a run."""
+        return not self.busy and self.why_not_start == ""
+
+    @property
+    def why_not_start(self) -> str:
+        """What is missing, in words; empty when nothing is."""
+        if self.data is None:
+            return "Choose a folder of pictures first."
+        if self.draft.faults:
+            return "A field of the recipe is not valid: it is marked in red."
+        if self.examination.problem is not None:
+            return self.examination.problem.message
+        if self.busy:
+            return "Another run is under way."
+        if self.examination.running or self.examination.finished is None:
+            return "The pictures are still being looked at."
+        return ""
+
+    def request(self, run: Path) -> TrainRequest:
+        """What Start asks for."""
+        assert self.data is not None
+        value = self.settings.get
+        return TrainRequest(
+            recipe=self.draft.source,
+            data=self.data,
+            run=run,
+            validation=_path(value(settings.TRAIN_VALIDATION)),
+            overrides=self.draft.overrides(),
+            content_weights=_path(value(settings.TRAIN_CONTENT)) if self.draft.wants_content else None,
+            device=value(settings.TRAIN_DEVICE),
+        )
+
+    # Estimating
+
+    @property
+    def estimating(self) -> bool:
+        """Whether trial steps are under way."""
+        return self._trial is not None
+
+    def try_steps(self) -> None:
+        """Measure a few steps of each stage."""
+        if self.can_start and not self.estimating:
+            self.estimate = self.estimate_problem = None
+            self.activity, self.fraction = "Starting the engine", None
+            self._estimated = self.request(Path("trial"))
+            self._trial = self._job.run(TrialRequest(self._estimated))
+            self._expect_engine()
+            self.changed.emit()
+
+    def drop_trial(self) -> None:
+        """Give the trial steps up."""
+        if self._trial is not None:
+            self._job.cancel(self._trial)
+            self._trial = None
+            self.changed.emit()
+
+    # The run
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is under way, paused ones included."""
+        return self.phase is not Phase.IDLE
+
+    @property
+    def shows_active(self) -> bool:
+        """Whether `record` is the run under way."""
+        return self.record is not None and self.record is self._running_record
+
+    @property
+    def active_folder(self) -> Path | None:
+        """Of the run under way."""
+        return self._running_record.folder if self._running_record is not None else None
+
+    def start(self) -> None:
+        """Begin a run with the chosen pictures and the recipe as it is."""
+        if not self.can_start or self._shutting_down:
+            return
+        assert self.draft.recipe is not None
+        folder = new_run_folder(self.draft.recipe.name)
+        record = RunRecord(folder, self.draft.recipe.name, self.draft.recipe.total_steps)
+        self._begin(record, self.request(folder))
+
+    def resume(self, folder: Path) -> None:
+        """Go on with a run from its newest bundle, also one of an earlier start of the program."""
+        if self.busy or self._shutting_down:
+            return
+        self._to_resume = folder
+        self._archive.open(folder)
+
+    def pause(self) -> None:
+        """Make the run wait."""
+        if self.phase is Phase.RUNNING and self._run is not None:
+            self._job.pause(self._run)
+            self._enter(Phase.PAUSED)
+
+    def go_on(self) -> None:
+        """Let a paused run go on."""
+        if self.phase is Phase.PAUSED and self._run is not None:
+            self._job.resume(self._run)
+            self._enter(Phase.RUNNING)
+
+    def stop(self) -> None:
+        """End the run after the step it is at, with a bundle to go on from."""
+        if self.phase in (Phase.STARTING, Phase.RUNNING, Phase.PAUSED) and self._run is not None:
+            self._job.cancel(self._run)
+            self._enter(Phase.STOPPING)
+
+    # Past runs
+
+    def list_runs(self) -> None:
+        """Look again which runs there are; ends with `runs_changed`."""
+        self._archive.list()
+
+    def open_run(self, folder: Path) -> None:
+        """Make a run of the past the one that is looked at; ends with `begun`."""
+        self._archive.open(folder)
+
+    def delete_run(self, folder: Path) -> None:
+        """Delete a run for good; never the one under way."""
+        if folder == self.active_folder:
+            return
+        if self.record is not None and self.record.folder == folder:
+            self.record = None
+            self.begun.emit()
+        self._archive.delete(folder)
+
+    def use_model(self, record: RunRecord) -> None:
+        """Copy a run's model among the user's own; ends with `model_ready`."""
+        if record.model is not None:
+            self._archive.install(record.model)
+
+    # The end
+
+    def shutdown(self) -> None:
+        """Stop the run with a bundle saved, and let go of process and threads; ends with `stopped`."""
+        if self._shutting_down:
+            return
+        self._shutting_down = True
+        self._scan_timer.stop()
+        self._left_to_stop = 2
+        self._archive.close()
+        for job in (self._scan, self._sampling, self._trial):
+            if job is not None:
+                self._job.cancel(job)
+        if self._run is None:
+            self._job.shutdown()
+        else:
+            # The worker is only told to exit once the bundle is on the disk.
+            self.stop()
+
+    # Within
+
+    def _load_first_recipe(self) -> None:
+        for source in (self.settings.get(settings.TRAIN_RECIPE), settings.TRAIN_RECIPE.default, *shipped_recipes()):
+            try:
+                self.draft.load(source)
+                return
+            except UserError as error:
+                log.warning("recipe %s: %s", source, error)
+
+    def _on_draft(self) -> None:
+        self._forget_stale_estimate()
+        self._scan_timer.start()
+        self.changed.emit()
+
+    def _on_option(self, option: object) -> None:
+        if option in (settings.TRAIN_FOLDER, settings.TRAIN_VALIDATION):
+            self._examine()
+        if option in (
+            settings.TRAIN_FOLDER,
+            settings.TRAIN_VALIDATION,
+            settings.TRAIN_CONTENT,
+            settings.TRAIN_DEVICE,
+        ):
+            self._forget_stale_estimate()
+            self.changed.emit()
+
+    def _forget_stale_estimate(self) -> None:
+        if self._estimated is None:
+            return
+        if self.data is None or self.draft.recipe is None or self.request(Path("trial")) != self._estimated:
+            self.drop_trial()
+            self.estimate = self.estimate_problem = self._estimated = None
+
+    def _examine(self) -> None:
+        """Scan the pictures, and make samples, where the last ones were of something else."""
+        recipe = self.draft.recipe
+        if self._shutting_down:
+            return
+        if self.data is None:
+            self._drop_examination()
+            self._scanned = self._sampled = None
+            self.examination = Examination()
+            self.examined.emit()
+            self.changed.emit()
+            return
+        if recipe is None:
+            return
+        if self.busy:
+            self.examination.waiting = True
+            self.examined.emit()
+            return
+        stages = [stage for stage in (recipe.psnr, recipe.gan) if stage.steps or stage.epochs]
+        largest = max(crop for stage in stages for crop in stage.crops)
+        scan = ScanRequest(
+            self.data,
+            recipe.generator.scale,
+            max(recipe.data.minimum_side, largest * recipe.generator.scale),
+            _path(self.settings.get(settings.TRAIN_VALIDATION)),
+            recipe.data.held_out,
+            recipe.seed,
+            recipe.data.quarantine,
+        )
+        shows = {"data.degradation", "generator.scale", "seed", "data.minimum_side"}
+        changes = tuple(each for each in self.draft.overrides() if each[0] in shows)
+        samples = SamplesRequest(self.draft.source, self.data, changes)
+        if scan != self._scanned:
+            if self._scan is not None:
+                self._job.cancel(self._scan)
+            self.examination = Examination(running=True)
+            self._scanned = scan
+            self._scan = self._job.run(scan)
+            self._expect_engine()
+            self.examined.emit()
+            self.changed.emit()
+        if samples != self._sampled:
+            if self._sampling is not None:
+                self._job.cancel(self._sampling)
+            self._sampled = samples
+            self._sampling = self._job.run(samples)
+
+    def _drop_examination(self) -> None:
+        for job in (self._scan, self._sampling):
+            if job is not None:
+                self._job.cancel(job)
+        if self._scan is not None:
+            self._scanned = None
+        if self._sampling is not None:
+            self._sampled = None
+        self._scan = self._sampling = None
+
+    def _begin(self, record: RunRecord, request: TrainRequest) -> None:
+        self.drop_trial()
+        self._drop_examination()
+        self.record = record
+        self._running_record = record
+        self.activity, self.fraction = "Starting", None
+        self._run = self._job.run(request)
+        self._expect_engine()
+        self._enter(Phase.STARTING)
+        self.begun.emit()
+
+    def _expect_engine(self) -> None:
+        if self.engine is not Engine.READY:
+            self.engine = Engine.STARTING
+
+    def _enter(self, phase: Phase) -> None:
+        self.phase = phase
+        self.changed.emit()
+
+    def _on_report(self, report: Report) -> None:
+        if report.job == NO_JOB:
+            self._on_engine(report.event)
+        elif report.job == self._run:
+            self._on_run(report.event)
+        elif report.job == self._scan:
+            self._on_scan(report.event)
+        elif report.job == self._sampling:
+            self._on_samples(report.event)
+        elif report.job == self._trial:
+            self._on_trial(report.event)
+        if isinstance(report.event, JobFailed) and not self._job.running:
+            self.engine = Engine.STOPPED
+            self.changed.emit()
+
+    def _on_engine(self, event: object) -> None:
+        if isinstance(event, WorkerReady):
+            self.engine = Engine.READY
+            self.device = event.device
+        elif isinstance(event, JobFailed):
+            self.engine = Engine.STOPPED
+            self.notice.emit(event.message)
+        self.changed.emit()
+
+    def _on_scan(self, event: object) -> None:
+        found = self.examination
+        match event:
+            case ScanProgress():
+                found.done, found.total = event.done, event.total
+            case PictureQuarantined():
+                found.put_aside.append(event)
+                if len(found.put_aside) % 50:
+                    # Thousands of them arrive at once; the page hears of them with the next progress or the end.
+                    return
+            case ScanFinished():
+                found.finished = event
+            case JobDone():
+                self._end_scan(None)
+            case JobCancelled():
+                self._scanned = None
+                self._end_scan(None)
+            case JobFailed():
+                self._end_scan(problems.of_event(event))
+        self.examined.emit()
+        if not found.running:
+            self.changed.emit()
+
+    def _end_scan(self, problem: Problem | None) -> None:
+        self._scan = None
+        self.examination.running = False
+        self.examination.problem = problem
+
+    def _on_samples(self, event: object) -> None:
+        match event:
+            case SamplesReady():
+                self.samples_ready.emit(event)
+            case JobDone():
+                self._sampling = None
+            case JobCancelled() | JobFailed():
+                self._sampling = self._sampled = None
+                if isinstance(event, JobFailed):
+                    self.samples_ready.emit(problems.of_event(event))
+
+    def _on_trial(self, event: object) -> None:
+        match event:
+            case TrialFinished():
+                self.estimate = event
+            case JobDone() | JobCancelled():
+                self._trial = None
+            case JobFailed():
+                self._trial = None
+                self.estimate_problem = problems.of_event(event)
+            case _:
+                self._say_activity(event)
+                if isinstance(event, ScanFinished):
+                    self.activity, self.fraction = "Trying a few steps", None
+        self.changed.emit()
+
+    def _on_run(self, event: object) -> None:
+        match event:
+            case DownloadProgress() | ScanProgress() | ScanFinished():
+                self._say_activity(event)
+                self.changed.emit()
+            case TrainingStarted() | TrainingStep() | Look() | TrainingFinished():
+                self._on_record(event)
+            case StageStarted() if self._running_record is not None:
+                self._running_record.stage = event.stage
+                self.stepped.emit()
+            case Notice():
+                self.notice.emit(event.message)
+            case JobDone():
+                self._end(stopped=False)
+            case JobCancelled():
+                self._end(stopped=True)
+            case JobFailed():
+                if event.details:
+                    log.error("training failed: %s\n%s", event.message, event.details)
+                died = not self._job.running
+                active = self._let_go()
+                can_go_on = active is not None and active.can_go_on
+                self.failed.emit(problems.training_died(event, can_go_on) if died else problems.of_event(event))
+                self._after_run()
+
+    def _on_record(self, event: object) -> None:
+        if self._running_record is None:
+            return
+        self._running_record.take(event)
+        if isinstance(event, TrainingStarted) and self.phase is Phase.STARTING:
+            self._enter(Phase.RUNNING)
+        if isinstance(event, Look):
+            self.looked.emit(event)
+        self.stepped.emit()
+
+    def _say_activity(self, event: object) -> None:
+        match event:
+            case DownloadProgress():
+                self.activity = f"Downloading {event.name}"
+                self.fraction = event.done / event.total if event.total else None
+            case ScanProgress():
+                self.activity = f"Looking at the pictures: {event.done:,} of {event.total:,}"
+                self.fraction = event.done / event.total if event.total else None
+            case ScanFinished():
+                self.activity, self.fraction = "Preparing the networks", None
+
+    def _end(self, stopped: bool) -> None:
+        active = self._let_go()
+        if not self._shutting_down:
+            self.ended.emit(Ended(active, stopped))
+        self._after_run()
+
+    def _let_go(self) -> RunRecord | None:
+        """Back to idle; answers with the record of what ran, or None where nothing of it is on the disk."""
+        self._run = None
+        record, self._running_record = self._running_record, None
+        self.activity, self.fraction = "", None
+        if record is not None and not (record.folder / "recipe.toml").is_file():
+            if self.record is record:
+                self.record = None
+            record = None
+        if record is not None:
+            bundles = RunFolder(record.folder).bundles
+            record.can_go_on = record.finished is None and any(bundles.glob("bundle-*.safetensors"))
+        self._enter(Phase.IDLE)
+        return record
+
+    def _after_run(self) -> None:
+        if self._shutting_down:
+            self._job.shutdown()
+            return
+        self.list_runs()
+        if self.examination.waiting or self.examination.finished is None:
+            self._examine()
+
+    def _on_listed(self, records: list[RunRecord]) -> None:
+        self.runs = records
+        self.runs_changed.emit()
+
+    def _on_opened(self, record: RunRecord) -> None:
+        if self._to_resume == record.folder:
+            self._to_resume = None
+            self._go_on_with(record)
+            return
+        if self._running_record is not None and self._running_record.folder == record.folder:
+            record = self._running_record
+        self.record = record
+        self.begun.emit()
+
+    def _go_on_with(self, record: RunRecord) -> None:
+        if self.busy or self._shutting_down:
+            return
+        try:
+            request = RunFolder(record.folder).request()
+        except UserError as error:
+            self.failed.emit(problems.of_exception(error))
+            return
+        if not request.data.is_dir():
+            self.failed.emit(
+                Problem(f"The pictures of this run are gone: {request.data}.", "Bring the folder back, then resume.")
+            )
+            return
+        self._begin(record, replace(request, run=record.folder))
+
+    def _on_stopped(self) -> None:
+        self._left_to_stop -= 1
+        if self._left_to_stop == 0:
+            QTimer.singleShot(0, self, self.stopped.emit)
+
+
+def _path(text: str) -> Path | None:
+    return Path(text) if text else None

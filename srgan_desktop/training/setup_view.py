@@ -1,0 +1,240 @@
+"""Setting up a run: an invitation while no folder is chosen, then pictures, recipe, and the bar that starts it."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from srgan_desktop import problems
+from srgan_desktop.theme import Theme, repolish
+from srgan_desktop.training.fields import Elided, Panes, card, quiet, titled
+from srgan_desktop.training.pictures_card import PicturesCard
+from srgan_desktop.training.recipe_card import RecipeCard
+from srgan_desktop.training.session import Engine, TrainSession
+
+STEPS = (
+    (
+        "Choose pictures",
+        "A folder of sharp photographs of any size. A hundred are enough to begin with. They stay where they are: "
+        "nothing is changed, nothing leaves this computer.",
+    ),
+    (
+        "Choose a recipe",
+        "“quick” takes minutes and shows how it goes. “finetune” makes the shipped model better at pictures like "
+        "yours. “default” trains for hours, with a GAN stage.",
+    ),
+    (
+        "Watch, then use it",
+        "Curves and pictures show what is learned. Pause, stop and go on whenever you like. If the model is better "
+        "than what you had, one click puts it into the Upscale page.",
+    ),
+)
+
+
+class SetupView(QWidget):
+    """Everything before the first step."""
+
+    def __init__(self, theme: Theme, session: TrainSession) -> None:
+        super().__init__()
+        self.session = session
+        self.welcome = Welcome(theme)
+        self.pictures = PicturesCard(theme, session)
+        self.recipe = RecipeCard(theme, session)
+        self.panes = Panes(theme, ("1  Pictures", self.pictures), ("2  Recipe", self.recipe), (5, 6))
+        filled = QWidget()
+        column = QVBoxLayout(filled)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(10)
+        column.addWidget(self.panes, 1)
+        column.addWidget(self._bar(theme))
+        self.contents = QStackedWidget()
+        self.contents.addWidget(self.welcome)
+        self.contents.addWidget(filled)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(self.contents)
+        self.start.clicked.connect(session.start)
+        self.estimate.clicked.connect(self._estimate)
+        session.changed.connect(self.show_state)
+        session.draft.changed.connect(self.show_state)
+        self.show_state()
+
+    def show_state(self) -> None:
+        """Bring the bar in line with the session."""
+        session = self.session
+        self.contents.setCurrentIndex(0 if session.data is None else 1)
+        reason = session.why_not_start
+        self.start.setEnabled(session.can_start)
+        self.start.setToolTip(reason or "Begin the run (Ctrl+Return)")
+        self.estimate.setEnabled(session.can_start or session.estimating)
+        self.estimate.setText("Stop e&stimating" if session.estimating else "&Estimate")
+        self.progress.setVisible(session.estimating)
+        self.progress.setMaximum(0 if session.fraction is None else 1000)
+        self.progress.setValue(round(1000 * (session.fraction or 0.0)))
+        title, words, faulty = self._words(reason)
+        self.title.say(title)
+        self.words.say(words)
+        role = "fault" if faulty else "muted"
+        if self.words.property("role") != role:
+            self.words.setProperty("role", role)
+            repolish(self.words)
+
+    def _words(self, reason: str) -> tuple[str, str, bool]:
+        session, recipe = self.session, self.session.draft.recipe
+        if session.estimating:
+            doing = "Starting the engine" if session.engine is Engine.STARTING else session.activity
+            return f"{doing}…", "some steps of each stage are measured; nothing is written", False
+        if session.estimate_problem is not None:
+            problem = session.estimate_problem
+            return problem.message, problem.hint, True
+        if session.estimate is not None:
+            found = session.estimate
+            parts = [f"{found.seconds_per_step[key]:.2f} s a {word} step" for key, word in STAGE_WORDS.items()
+                     if key in found.seconds_per_step]  # fmt: skip
+            title = f"About {rough_duration(found.seconds_total)}, {problems.gigabytes(found.peak_memory)} of memory"
+            return title, f"{' · '.join(parts)}; looks at held-out pictures come on top", False
+        if reason:
+            faulty = bool(session.draft.faults) or session.examination.problem is not None
+            return "Not ready yet", reason, faulty
+        assert recipe is not None
+        steps = f"{recipe.total_steps:,} steps" if recipe.total_steps else "steps by passes over the pictures"
+        return f"Ready: {recipe.name}, {steps}", "Estimate tells how long it takes on this computer", False
+
+    def _estimate(self) -> None:
+        if self.session.estimating:
+            self.session.drop_trial()
+        else:
+            self.session.try_steps()
+
+    def _bar(self, theme: Theme) -> QWidget:
+        self.title = Elided("strong", Qt.TextElideMode.ElideRight)
+        self.words = Elided("muted", Qt.TextElideMode.ElideRight)
+        self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
+        self.progress.setAccessibleName("Progress of the estimate")
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addWidget(self.title)
+        column.addWidget(self.words)
+        column.addWidget(self.progress)
+        self.estimate = QPushButton("&Estimate")
+        self.estimate.setToolTip("Measure a few steps, to tell how long the run takes and how much memory it needs")
+        self.start = QPushButton("&Start training")
+        self.start.setProperty("role", "primary")
+        theme.wear(self.estimate, "clock")
+        theme.wear(self.start, "play", accented=True)
+        bar = card()
+        row = QHBoxLayout(bar)
+        row.setContentsMargins(16, 10, 12, 10)
+        row.setSpacing(8)
+        row.addLayout(column, 1)
+        row.addSpacing(10)
+        for button in (self.estimate, self.start):
+            button.setIconSize(QSize(16, 16))
+            row.addWidget(button)
+        return bar
+
+
+STAGE_WORDS = {"psnr": "first-stage", "gan": "GAN"}
+
+
+def rough_duration(seconds: float) -> str:
+    """As coarse as an estimate is: `40 s`, `12 min`, `3 h 20 min`, `11 days`."""
+    if seconds >= 3 * 86_400:
+        return f"{seconds / 86_400:.0f} days"
+    if seconds >= 3600:
+        return problems.duration(round(seconds / 600) * 600)
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
+
+
+class Welcome(QFrame):
+    """What the page is for, in three steps, and the button that begins."""
+
+    folder_requested = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.setObjectName("dropArea")
+        self._theme = theme
+        self._icon = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
+        title = titled("Teach a model your own pictures", "headline")
+        title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.choose = QPushButton("&Choose a folder…")
+        self.choose.setProperty("role", "primary")
+        self.choose.setShortcut(QKeySequence("Ctrl+O"))
+        self.choose.setIconSize(QSize(18, 18))
+        theme.wear(self.choose, "add-folder", accented=True)
+        self.choose.clicked.connect(self.folder_requested)
+        button = QHBoxLayout()
+        button.addStretch(1)
+        button.addWidget(self.choose)
+        button.addStretch(1)
+        hint = QLabel("or drop one here", alignment=Qt.AlignmentFlag.AlignCenter)
+        hint.setProperty("role", "muted")
+        steps = QHBoxLayout()
+        steps.setSpacing(14)
+        for number, (name, words) in enumerate(STEPS, 1):
+            steps.addWidget(_step(number, name, words), 1)
+        inside = QWidget()
+        inside.setObjectName("welcome")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(28, 18, 28, 18)
+        column.addStretch(3)
+        column.addWidget(self._icon)
+        column.addSpacing(8)
+        column.addWidget(title)
+        column.addSpacing(18)
+        column.addLayout(steps)
+        column.addSpacing(22)
+        column.addLayout(button)
+        column.addSpacing(2)
+        column.addWidget(hint)
+        column.addStretch(4)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(inside)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(3, 3, 3, 3)
+        outer.addWidget(scroll)
+        theme.changed.connect(self._tint)
+        self._tint()
+
+    def light_up(self, over: bool) -> None:
+        """Show that a drop would be taken."""
+        self.setProperty("over", over)
+        repolish(self)
+
+    def _tint(self) -> None:
+        self._icon.setPixmap(self._theme.icon("train", self._theme.tokens.accent_text).pixmap(QSize(48, 48)))
+
+
+def _step(number: int, name: str, words: str) -> QFrame:
+    frame = QFrame()
+    frame.setProperty("role", "step")
+    figure = QLabel(str(number), alignment=Qt.AlignmentFlag.AlignCenter)
+    figure.setProperty("role", "figure")
+    figure.setFixedSize(26, 26)
+    heading = QHBoxLayout()
+    heading.setSpacing(8)
+    heading.addWidget(figure)
+    heading.addWidget(titled(name), 1)
+    column = QVBoxLayout(frame)
+    column.setContentsMargins(14, 12, 14, 14)
+    column.setSpacing(8)
+    column.addLayout(heading)
+    column.addWidget(quiet(words))
+    column.addStretch(1)
+    return frame
