@@ -278,7 +278,8 @@ def test_strips_that_decompress_to_more_than_the_picture(tmp_path, compression):
         1: lambda: zeros[:1_000_000],
         5: lambda: imagecodecs.lzw_encode(zeros[:10_000_000]),
         8: lambda: zlib.compress(zeros, 9),
-        32773: lambda: imagecodecs.packbits_encode(zeros),
+        # By hand, 128 zeros in two bytes: the library takes minutes to pack them.
+        32773: lambda: b"\x81\0" * (len(zeros) // 128),
         34925: lambda: imagecodecs.lzma_encode(zeros),
         50000: lambda: imagecodecs.zstd_encode(zeros),
     }[compression]()
