@@ -10,8 +10,13 @@ from srgan_desktop.theme import Theme
 
 
 @pytest.fixture(scope="session")
-def theme(qapp, tmp_path_factory):
-    return Theme(qapp, Settings(tmp_path_factory.mktemp("settings") / "settings.ini", qapp))
+def settings(qapp, tmp_path_factory):
+    return Settings(tmp_path_factory.mktemp("settings") / "settings.ini", qapp)
+
+
+@pytest.fixture(scope="session")
+def theme(qapp, settings):
+    return Theme(qapp, settings)
 
 
 @pytest.fixture

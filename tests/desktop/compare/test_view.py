@@ -1,0 +1,459 @@
+"""The whole view on real files: keys, buttons, loading, failures, and its end."""
+
+import gc
+import threading
+import weakref
+
+import numpy as np
+import pytest
+from PIL import Image
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtWidgets import QToolButton, QWidget
+
+from core import paths
+from core.contract.errors import UserError
+from srgan_desktop.compare import decoding
+from srgan_desktop.compare.arrangement import Mode
+from srgan_desktop.compare.view import CompareView, Shown
+from srgan_desktop.pixels import from_qimage
+from srgan_desktop.settings import APPEARANCE
+from srgan_desktop.theme import TOKENS
+
+PORTRAIT = paths.RESOURCES / "samples" / "portrait.png"
+
+
+@pytest.fixture
+def view(qtbot, theme):
+    view = CompareView(theme)
+    qtbot.addWidget(view)
+    view.resize(620, 440)
+    view.show()
+    return view
+
+
+@pytest.fixture
+def enlarged(tmp_path):
+    path = tmp_path / "portrait_4x.png"
+    with Image.open(PORTRAIT) as image:
+        image.resize((image.width * 4, image.height * 4), Image.Resampling.LANCZOS).save(path)
+    return path
+
+
+@pytest.fixture
+def settle(qtbot):
+    """Waits until a view has nothing left to decode."""
+
+    def wait(view):
+        qtbot.waitUntil(lambda: not [each for each in threading.enumerate() if each.name == "compare"], timeout=20_000)
+        QCoreApplication.processEvents()
+
+    return wait
+
+
+@pytest.fixture
+def compared(view, enlarged, settle):
+    view.load_files(PORTRAIT, enlarged)
+    settle(view)
+    return view
+
+
+@pytest.fixture
+def four(view, settle, noise):
+    shapes = ((24, 30, 3), (96, 120, 3), (96, 120), (96, 120, 4))
+    captions = ("LR", "SR", "HR", "Bicubic")
+    view.show_pictures([Shown(caption, noise(*shape)) for caption, shape in zip(captions, shapes, strict=True)])
+    settle(view)
+    return view
+
+
+# Loading
+
+
+def test_a_picture_and_its_result(compared):
+    assert compared.canvas.scene.size == (512, 512)
+    assert compared.canvas.viewport.fits
+    assert compared.canvas.divider == 0.5
+    assert compared.visible_region() == (0, 0, 128, 128)
+    assert "Before  128 × 128 left of it, After  512 × 512 right" in compared.canvas.accessibleDescription()
+
+
+def test_a_picture_alone_tells_where_it_is_seen(view, settle, qtbot):
+    assert view.visible_region() is None
+    with qtbot.waitSignal(view.view_changed):
+        view.load_files(PORTRAIT, None)
+    assert view.visible_region() == (0, 0, 128, 128)
+    settle(view)
+    assert not view.canvas.divided
+    assert not view.mode_buttons[Mode.SPLIT].isEnabled()
+    with qtbot.waitSignal(view.view_changed):
+        view.canvas.zoom_to(16)
+    x, y, width, height = view.visible_region()
+    assert 0 < x < 128 - width
+    assert 0 < y < 128 - height
+    assert width == pytest.approx(view.canvas.width() / 16, abs=2)
+
+
+def test_the_view_is_announced_only_when_it_changed(compared, qtbot):
+    with qtbot.assertNotEmitted(compared.view_changed):
+        compared.canvas.set_divider(0.3)
+        compared.canvas.fit()
+        compared.canvas.set_nearest(True)
+
+
+def test_another_file_keeps_zoom_and_place(compared, settle, save, noise):
+    compared.canvas.zoom_to(2)
+    compared.canvas.pan(-0.3, 0.2)
+    seen = compared.visible_region()
+    compared.load_files(save("other.png", noise(128, 128, 3)), save("other_4x.png", noise(512, 512)))
+    # What was seen of the last one says nothing about this one.
+    assert compared.visible_region() is None
+    settle(compared)
+    assert compared.visible_region() == seen
+    assert compared.canvas.viewport.zoom == 2
+
+
+def test_another_file_is_announced_even_at_the_same_place(compared, settle, save, noise, qtbot):
+    with qtbot.waitSignal(compared.view_changed):
+        compared.load_files(save("other.png", noise(128, 128, 3)), None)
+    settle(compared)
+
+
+def test_a_result_that_appears_later_lies_over_what_is_seen(view, settle, enlarged):
+    view.load_files(PORTRAIT, None)
+    settle(view)
+    view.canvas.zoom_to(8)
+    seen, before = view.visible_region(), view.canvas.scene.pictures[0]
+    view.load_files(PORTRAIT, enlarged)
+    settle(view)
+    assert view.canvas.scene.pictures[0] is before
+    assert view.canvas.viewport.zoom == 2
+    assert view.visible_region() == seen
+
+
+def test_the_newest_request_wins(view, settle, save, noise):
+    files = [save(f"{number}.png", noise(40 + number, 50, 3)) for number in range(12)]
+    for file in files:
+        view.load_files(file, None)
+    settle(view)
+    assert view.canvas.scene.pictures[0].size == (50, 51)
+
+
+def test_a_live_preview_is_laid_on_and_goes_with_the_next_file(view, settle, qtbot, save, noise):
+    view.load_files(PORTRAIT, None)
+    settle(view)
+    view.canvas.zoom_to(8)
+    seen = view.visible_region()
+    white = np.full((80, 80, 3), 255, np.uint8)
+    with qtbot.assertNotEmitted(view.view_changed):
+        view.set_overlay_region((54, 54, 20, 20), 4, white)
+        settle(view)
+    assert view.visible_region() == seen
+    assert view.canvas.viewport.zoom == 2
+    assert view.canvas.divided
+    assert "After · preview" in view.canvas.accessibleDescription()
+    view.canvas.set_mode(Mode.TOGGLE)
+    pixels = from_qimage(view.canvas.grab().toImage())
+    assert (pixels[pixels.shape[0] // 2, pixels.shape[1] // 2, :3] == 255).all()
+    view.load_files(save("other.png", noise(40, 40, 3)), None)
+    settle(view)
+    assert view.canvas.scene.patch is None
+
+
+def test_a_preview_without_a_picture_goes_nowhere(view, settle):
+    view.set_overlay_region((0, 0, 2, 2), 4, np.zeros((8, 8, 3), np.uint8))
+    settle(view)
+    assert view.canvas.scene is None
+
+
+def test_a_file_that_cannot_be_read_says_so(compared, settle, tmp_path, qtbot):
+    (tmp_path / "bad.png").write_bytes(b"no picture at all")
+    with qtbot.waitSignal(compared.failed) as failure:
+        compared.load_files(tmp_path / "bad.png", None)
+    settle(compared)
+    assert isinstance(failure.args[0], UserError)
+    assert compared.canvas.scene is None
+    assert "bad.png" in compared.canvas.message
+    assert compared.canvas.accessibleDescription() == compared.canvas.message
+    assert compared.visible_region() is None
+    assert not compared.fit_button.isEnabled()
+
+
+def test_a_result_that_cannot_be_read_leaves_the_source(view, settle, tmp_path, qtbot):
+    with qtbot.waitSignal(view.failed):
+        view.load_files(PORTRAIT, tmp_path / "missing.png")
+    settle(view)
+    assert view.canvas.scene.size == (128, 128)
+    assert not view.canvas.divided
+
+
+def test_a_fault_of_the_program_is_shown_and_not_lost(view, settle, monkeypatch, qtbot):
+    def burst(_path):
+        raise MemoryError
+
+    monkeypatch.setattr(decoding, "load", burst)
+    with qtbot.waitSignal(view.failed) as failure:
+        view.load_files(PORTRAIT, None)
+    settle(view)
+    assert isinstance(failure.args[0], MemoryError)
+    assert "MemoryError" in view.canvas.message
+
+
+def test_the_last_picture_stays_for_a_moment_and_then_a_word(compared, settle, monkeypatch, qtbot):
+    go_on, load = threading.Event(), decoding.load
+
+    def slow(path):
+        go_on.wait(10)
+        return load(path)
+
+    monkeypatch.setattr(decoding, "load", slow)
+    compared.load_files(paths.RESOURCES / "samples" / "cat.jpg", None)
+    assert compared.canvas.scene is not None
+    qtbot.waitUntil(lambda: compared.canvas.message == "Opening cat.jpg…")
+    assert compared.canvas.scene is None
+    go_on.set()
+    settle(compared)
+    assert compared.canvas.scene is not None
+
+
+def test_clearing_lets_go_of_the_pictures(compared):
+    picture = weakref.ref(compared.canvas.scene.pictures[1])
+    compared.clear()
+    gc.collect()
+    assert picture() is None
+    assert compared.canvas.message == "Nothing to compare yet"
+    assert compared.visible_region() is None
+
+
+# Keys
+
+
+@pytest.fixture
+def keys(qtbot):
+    def press(view, *pressed, modifier=Qt.KeyboardModifier.NoModifier):
+        for key in pressed:
+            qtbot.keyClick(view.canvas, key, modifier)
+
+    return press
+
+
+def test_keys_choose_the_mode(compared, keys):
+    for key, mode in ((Qt.Key.Key_S, Mode.SIDE), (Qt.Key.Key_T, Mode.TOGGLE), (Qt.Key.Key_D, Mode.SPLIT)):
+        keys(compared, key)
+        assert compared.canvas.mode is mode
+        assert compared.mode_buttons[mode].isChecked()
+
+
+def test_t_again_blinks(compared, keys):
+    keys(compared, Qt.Key.Key_T)
+    assert compared.canvas.shown == 1
+    keys(compared, Qt.Key.Key_T)
+    assert compared.canvas.shown == 0
+    assert compared.canvas.accessibleDescription().startswith("Before  128 × 128. Zoom")
+    keys(compared, Qt.Key.Key_Right)
+    assert compared.canvas.shown == 1
+
+
+def test_arrows_move_the_divider_by_a_hundredth(compared, keys):
+    keys(compared, Qt.Key.Key_Right, Qt.Key.Key_Right, Qt.Key.Key_Left)
+    assert compared.canvas.divider == pytest.approx(0.51)
+    keys(compared, Qt.Key.Key_Left, modifier=Qt.KeyboardModifier.ShiftModifier)
+    assert compared.canvas.divider == pytest.approx(0.41)
+    assert "Divider at 41 %" in compared.canvas.accessibleDescription()
+    keys(compared, *[Qt.Key.Key_Left] * 60)
+    assert compared.canvas.divider == 0
+
+
+def test_one_and_f_and_the_ladder(compared, keys):
+    keys(compared, Qt.Key.Key_1)
+    assert compared.canvas.viewport.zoom == 1
+    assert compared.zoom_label.text() == "100 %"
+    keys(compared, Qt.Key.Key_Plus, Qt.Key.Key_Equal)
+    assert compared.canvas.viewport.zoom == 2
+    keys(compared, Qt.Key.Key_Minus)
+    assert compared.canvas.viewport.zoom == 1.5
+    keys(compared, Qt.Key.Key_F)
+    assert compared.canvas.viewport.fits
+
+
+def test_all_of_a_large_picture_is_reached_by_keys(compared, keys):
+    keys(compared, Qt.Key.Key_1, *[Qt.Key.Key_Plus] * 3)
+    corner = compared.visible_region()
+    keys(compared, *[Qt.Key.Key_Up] * 40)
+    keys(compared, *[Qt.Key.Key_Left] * 40, modifier=Qt.KeyboardModifier.ControlModifier)
+    assert compared.visible_region()[:2] == (0, 0)
+    assert compared.canvas.divider == 0.5
+    keys(compared, *[Qt.Key.Key_Down] * 60)
+    keys(compared, *[Qt.Key.Key_Right] * 60, modifier=Qt.KeyboardModifier.ControlModifier)
+    x, y, width, height = compared.visible_region()
+    assert (x + width, y + height) == (128, 128)
+    assert corner[:2] != (0, 0)
+
+
+def test_space_shows_the_original_while_it_is_held(compared, qtbot):
+    qtbot.keyPress(compared.canvas, Qt.Key.Key_Space)
+    assert [pane.index for pane in compared.canvas.panes] == [0]
+    qtbot.keyRelease(compared.canvas, Qt.Key.Key_Space)
+    assert [pane.index for pane in compared.canvas.panes] == [0, 1]
+
+
+def test_page_keys_ask_for_another_file(compared, qtbot, keys):
+    steps = []
+    compared.file_step_requested.connect(steps.append)
+    keys(compared, Qt.Key.Key_PageDown, Qt.Key.Key_PageUp)
+    assert steps == [1, -1]
+
+
+def test_n_draws_squares(compared, keys):
+    keys(compared, Qt.Key.Key_N)
+    assert compared.canvas.nearest
+    assert compared.pixels_button.isChecked()
+    keys(compared, Qt.Key.Key_N)
+    assert not compared.canvas.nearest
+
+
+def test_keys_of_others_are_left_to_them(qtbot, theme, compared):
+    got = []
+
+    class Outer(QWidget):
+        def keyPressEvent(self, event):
+            got.append((event.key(), event.modifiers()))
+
+    outer = Outer()
+    qtbot.addWidget(outer)
+    compared.setParent(outer)
+    none, control, alt = (
+        Qt.KeyboardModifier.NoModifier,
+        Qt.KeyboardModifier.ControlModifier,
+        Qt.KeyboardModifier.AltModifier,
+    )
+    foreign = [(Qt.Key.Key_Q, none), (Qt.Key.Key_S, control), (Qt.Key.Key_D, alt)]
+    for key, modifier in foreign:
+        qtbot.keyClick(compared.canvas, key, modifier)
+    assert [each for each in got if each[0] < Qt.Key.Key_Escape] == foreign
+    assert compared.canvas.mode is Mode.SPLIT
+    compared.setParent(None)
+
+
+def test_keys_work_from_the_buttons_too(compared, qtbot):
+    qtbot.keyClick(compared.fit_button, Qt.Key.Key_S)
+    assert compared.canvas.mode is Mode.SIDE
+
+
+# Buttons
+
+
+def test_buttons_do_what_the_keys_do(compared, qtbot):
+    def click(button):
+        qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    for mode in (Mode.SIDE, Mode.TOGGLE, Mode.SPLIT):
+        click(compared.mode_buttons[mode])
+        assert compared.canvas.mode is mode
+    click(compared.full_button)
+    assert compared.canvas.viewport.zoom == 1
+    click(compared.in_button)
+    assert compared.canvas.viewport.zoom == 1.5
+    click(compared.out_button)
+    assert compared.canvas.viewport.zoom == 1
+    click(compared.pixels_button)
+    assert compared.canvas.nearest
+    click(compared.fit_button)
+    assert compared.canvas.viewport.fits
+
+
+def test_everything_has_a_name_and_can_be_reached_by_tab(four):
+    buttons = [button for button in four.findChildren(QToolButton) if button.isVisible()]
+    assert len(buttons) == 12
+    for button in buttons:
+        assert button.accessibleName()
+        assert button.toolTip()
+        assert button.focusPolicy() & Qt.FocusPolicy.TabFocus
+    assert four.canvas.accessibleName() == "Comparison"
+    assert four.canvas.focusPolicy() == Qt.FocusPolicy.StrongFocus
+
+
+# Several
+
+
+def test_four_pictures_side_by_side(four, keys):
+    keys(four, Qt.Key.Key_S)
+    assert [pane.index for pane in four.canvas.panes] == [0, 1, 2, 3]
+    assert four.canvas.scene.size == (120, 96)
+    assert "1  LR  30 × 24, 2  SR  120 × 96" in four.canvas.accessibleDescription()
+
+
+def test_number_keys_choose_between_them(four, keys, qtbot):
+    keys(four, Qt.Key.Key_T, Qt.Key.Key_3)
+    assert four.canvas.shown == 2
+    assert [button.isChecked() for button in four.choices] == [False, False, True, False]
+    keys(four, Qt.Key.Key_1)
+    assert four.canvas.shown == 0
+    # Where 1 is a picture, 100 % is 0.
+    keys(four, Qt.Key.Key_0)
+    assert four.canvas.viewport.zoom == 1
+    keys(four, Qt.Key.Key_D, Qt.Key.Key_4)
+    assert four.canvas.pair == (0, 3)
+    qtbot.mouseClick(four.choices[2], Qt.MouseButton.LeftButton)
+    assert four.canvas.pair == (0, 2)
+    assert [button.isChecked() for button in four.choices] == [True, False, True, False]
+
+
+def test_one_of_several_that_cannot_be_read_leaves_the_others(view, settle, tmp_path, noise, qtbot):
+    with qtbot.waitSignal(view.failed):
+        view.show_pictures([Shown("Gone", tmp_path / "gone.png"), Shown("A", noise(30, 40)), Shown("B", noise(30, 40))])
+    settle(view)
+    view.canvas.set_mode(Mode.SIDE)
+    assert "1  Gone · cannot be shown, 2  A  40 × 30" in view.canvas.accessibleDescription()
+    assert view.canvas.grab().width() > 0
+
+
+def test_one_picture_has_no_number(view, settle, noise):
+    view.show_pictures([Shown("LR", noise(30, 40))])
+    settle(view)
+    assert not any(button.isVisible() for button in view.choices)
+    assert view.canvas.accessibleDescription().startswith("LR  40 × 30")
+
+
+def test_too_many_or_none_are_refused(view, noise):
+    for count in (0, 5):
+        with pytest.raises(ValueError, match="compared"):
+            view.show_pictures([Shown("A", noise(3, 3))] * count)
+
+
+def test_files_after_several_have_no_numbers(four, settle, enlarged, keys):
+    four.load_files(PORTRAIT, enlarged)
+    settle(four)
+    assert not any(button.isVisible() for button in four.choices)
+    keys(four, Qt.Key.Key_1)
+    assert four.canvas.viewport.zoom == 1
+
+
+# The end
+
+
+def test_deleting_it_while_it_decodes_leaves_no_thread(qtbot, theme, monkeypatch):
+    begun, go_on, load = threading.Event(), threading.Event(), decoding.load
+
+    def slow(path):
+        begun.set()
+        go_on.wait(10)
+        return load(path)
+
+    monkeypatch.setattr(decoding, "load", slow)
+    window = QWidget()
+    view = CompareView(theme, window)
+    view.load_files(PORTRAIT, PORTRAIT)
+    assert begun.wait(10)
+    window.deleteLater()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    go_on.set()
+    qtbot.waitUntil(lambda: not [each for each in threading.enumerate() if each.name == "compare"])
+    QCoreApplication.processEvents()
+
+
+def test_colours_follow_the_appearance(view, settings):
+    seen = []
+    for scheme in ("dark", "light"):
+        settings.set(APPEARANCE, scheme)
+        seen.append(view.canvas.grab().toImage().pixelColor(20, 20).name())
+    assert seen == [TOKENS["dark"].window, TOKENS["light"].window]
