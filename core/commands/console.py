@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -61,11 +62,14 @@ def print_json(events: Iterable[Any]) -> None:
 
 
 def _plain_values(value: Any) -> Any:
-    """Numbers that JSON does not have become null: an infinite PSNR."""
+    """Numbers that JSON does not have become null: an infinite PSNR. Pictures become their shape."""
     if isinstance(value, dict):
         return {key: _plain_values(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [_plain_values(each) for each in value]
+    if isinstance(value, np.ndarray):
+        # A picture would fill the terminal.
+        return list(value.shape)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

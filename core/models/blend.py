@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import hashlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from torch import Tensor
+
+from core import paths
+from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
+from core.contract.models import BlendRequest, ModelAdded
 from core.models.card import ModelCard
-from core.models.catalogue import find_model
+from core.models.catalogue import Model, find_model, free_key
 from core.models.generator import Generator
-from core.models.weights import load_generator, save_generator
+from core.models.weights import generator_of, is_generator, load_state, save_generator
 
 
 def blend(first: Generator, second: Generator, alpha: float) -> Generator:
@@ -20,40 +27,94 @@ def blend(first: Generator, second: Generator, alpha: float) -> Generator:
     Raises:
         UserError: the networks differ, or alpha is not in 0..1.
     """
-    if not 0 <= alpha <= 1:
-        raise UserError(f"A share of {alpha:g} is out of range.", "Choose 0 (the first model) to 1 (the second).")
     if first.config != second.config:
         raise UserError(
             f"These models are different networks: {first.config} and {second.config}.",
             "Only a model and one trained on from it can be blended.",
         )
-    other = second.state_dict()
-    mixed = {
-        key: value.lerp(other[key], alpha) if value.is_floating_point() else value
-        for key, value in first.state_dict().items()
-    }
     result = Generator(first.config)
-    result.load_state_dict(mixed)
+    result.load_state_dict(mixed(first.state_dict(), second.state_dict(), alpha))
     return result.eval()
 
 
-def blend_files(first: str, second: str, alpha: float, output: Path) -> ModelCard:
-    """Blend two models, by name or path, into a new file, and return its card.
+def mixed(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:
+    """(1 - alpha) * first + alpha * second, for any two sets of weights of one topology, in float32.
 
     Raises:
-        UserError: a model is unusable, or as `blend`.
+        UserError: names or shapes differ, or alpha is not in 0..1.
+    """
+    if not 0 <= alpha <= 1:
+        raise UserError(f"A share of {alpha:g} is out of range.", "Choose 0 (the first model) to 1 (the second).")
+    if {key: value.shape for key, value in first.items()} != {key: value.shape for key, value in second.items()}:
+        raise UserError(
+            "These models are different networks.", "Only a model and one trained on from it can be blended."
+        )
+    return {
+        key: value.float().lerp(second[key].float(), alpha) if value.is_floating_point() else value
+        for key, value in first.items()
+    }
+
+
+def blend_models(request: BlendRequest, cancel: CancelToken) -> Iterator[ModelAdded]:
+    """Blend two models into a new one in the user's folder.
+
+    Raises:
+        UserError: as `blend_files`.
+    """
+    cancel.check()
+    one, other = find_model(request.first), find_model(request.second)
+    key = free_key(request.name or f"{one.card.name} + {request.share:.0%} {other.card.name}")
+    path = paths.user_models() / f"{key}.safetensors"
+    blend_files(request.first, request.second, request.share, path, request.name)
+    yield ModelAdded(key, path)
+
+
+def blend_files(first: str, second: str, alpha: float, output: Path, name: str = "") -> ModelCard:
+    """Blend two models, by name or path, into a new file, and return its card, which names both parents.
+
+    Raises:
+        UserError: a model is unusable, they are different networks, or the file cannot be written.
     """
     one, other = find_model(first), find_model(second)
-    result = blend(load_generator(one.path)[0], load_generator(other.path)[0], alpha)
+    weights, scale, architecture, size = _blended_weights(one, other, alpha)
     card = ModelCard(
-        name=f"{one.card.name} + {alpha:.0%} {other.card.name}",
+        name=name or f"{one.card.name} + {alpha:.0%} {other.card.name}",
+        author=one.card.author if one.card.author == other.card.author else "",
         license=one.card.license if one.card.license == other.card.license else "",
-        scale=result.config.scale,
-        size=one.card.size,
+        scale=scale,
+        architecture=architecture,
+        size=size,
         tags=("blend",),
         description=f"Network interpolation: {1 - alpha:.0%} of the first's weights, {alpha:.0%} of the second's.",
-        parent=f"{one.card.name}; {other.card.name}",
+        parent=f"{_named(one)}; {_named(other)}",
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     )
-    save_generator(output, result.state_dict(), card)
+    try:
+        save_generator(output, weights, card)
+    except OSError as error:
+        raise UserError(f"{output} cannot be written: {error.strerror}.", "Check the folder and its space.") from error
     return card
+
+
+def _blended_weights(one: Model, other: Model, alpha: float) -> tuple[dict[str, Tensor], int, str, str]:
+    """Weights, scale, architecture, size."""
+    (first, card), (second, _) = load_state(one.path), load_state(other.path)
+    if is_generator(first) and is_generator(second):
+        result = blend(generator_of(first, one.path.name), generator_of(second, other.path.name), alpha)
+        config = result.config
+        return result.state_dict(), config.scale, "srgan", card.size or f"{config.features}nf {config.blocks}nb"
+    if is_generator(first) or is_generator(second):
+        raise UserError(
+            f"{one.card.name} and {other.card.name} are different networks.",
+            "Only a model and one trained on from it can be blended.",
+        )
+    from core.models.community import load_community
+
+    weights = mixed(first, second, alpha)
+    network = load_community(weights, one.path.name)
+    return weights, network.scale, network.architecture, " ".join(network.tags)
+
+
+def _named(model: Model) -> str:
+    with model.path.open("rb") as file:
+        return f"{model.card.name} (sha256 {hashlib.file_digest(file, 'sha256').hexdigest()})"

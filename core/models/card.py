@@ -6,11 +6,13 @@ Plain: reads a safetensors header (8 bytes of length, then JSON) without torch, 
 from __future__ import annotations
 
 import json
+import shutil
 import struct
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from core.atomic import replacing
 from core.contract.errors import UserError
 
 MAX_HEADER = 8 << 20
@@ -86,6 +88,27 @@ def read_card(path: Path) -> ModelCard:
         UserError: the file cannot be read, or is no safetensors file.
     """
     return ModelCard.from_metadata(read_header(path).get("__metadata__", {}), path.stem)
+
+
+def rewrite_card(path: Path, card: ModelCard, target: Path) -> None:
+    """Copy a safetensors file with another card; `target` may be `path`. Its weights are copied, not looked at.
+
+    Raises:
+        UserError: as `read_card`.
+        OSError: the disk is full, or the folder cannot be written.
+    """
+    header = read_header(path)
+    header["__metadata__"] = {**header.get("__metadata__", {}), **card.to_metadata()}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    # The format wants the weights to begin at a multiple of eight.
+    text += b" " * (-len(text) % 8)
+    # Both are closed before the new file takes its name, which may be the old one's: Windows insists on that.
+    with replacing(target) as temporary:  # noqa: SIM117
+        with path.open("rb") as old, temporary.open("wb") as new:
+            (length,) = struct.unpack("<Q", old.read(8))
+            old.seek(8 + length)
+            new.write(struct.pack("<Q", len(text)) + text)
+            shutil.copyfileobj(old, new, 1 << 20)
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from core import paths
 from core.contract.errors import UserError
-from core.models.card import ModelCard, read_card
+from core.models.card import ModelCard, read_header, rewrite_card
+from core.models.known import KNOWN, KnownModel
 
 DEFAULT_MODEL = "faithful-x4"
 """File name, without suffix, of the model that is used when nobody chooses one."""
 SUFFIXES = (".safetensors", ".pth", ".pt")
+OUR_ARCHITECTURE = "srgan"
+"""What the card of a model says that this program can train, blend and export."""
+
+Kind = Literal["shipped", "trained", "blended", "downloaded", "imported"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +32,22 @@ class Model:
     card: ModelCard
     shipped: bool
 
+    @property
+    def kind(self) -> Kind:
+        """Where it is from."""
+        if self.shipped:
+            return "shipped"
+        if any(self.path.name == known.file_name for known in KNOWN):
+            return "downloaded"
+        if "blend" in self.card.tags:
+            return "blended"
+        return "trained" if self.card.recipe else "imported"
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training can start from it: an SRGAN generator, in a file of this program's."""
+        return self.card.architecture == OUR_ARCHITECTURE and self.path.suffix.lower() == ".safetensors"
+
 
 def models() -> list[Model]:
     """The shipped models, the default one first, then the user's own by name; unreadable files are left out."""
@@ -34,11 +58,17 @@ def models() -> list[Model]:
             if path.suffix.lower() not in SUFFIXES or path.name.startswith(".") or path.stem in found:
                 continue
             try:
-                card = read_card(path) if path.suffix.lower() == ".safetensors" else ModelCard(name=path.stem)
+                card = card_of(path)
             except UserError:
                 continue
             found[path.stem] = Model(path.stem, path, card, shipped)
     return sorted(found.values(), key=lambda model: (model.key != DEFAULT_MODEL, not model.shipped, model.key))
+
+
+def downloadable() -> list[KnownModel]:
+    """The known models that are not here yet."""
+    here = {model.key for model in models()}
+    return [known for known in KNOWN if known.key not in here]
 
 
 def find_model(name: str) -> Model:
@@ -53,9 +83,100 @@ def find_model(name: str) -> Model:
             return model
     path = Path(name).expanduser()
     if name and path.is_file():
-        card = read_card(path) if path.suffix.lower() == ".safetensors" else ModelCard(name=path.stem)
-        return Model(str(path), path, card, shipped=False)
+        return Model(str(path), path, card_of(path), shipped=False)
+    if any(name == other.key for other in KNOWN):
+        raise UserError(f"The model “{name}” is not here yet.", f"Download it first: srgan models download {name}")
     raise UserError(
         f"There is no model “{name or DEFAULT_MODEL}”.",
         f"Choose one of {', '.join(model.key for model in known) or '(none)'}, or give a model file's path.",
     )
+
+
+def card_of(path: Path) -> ModelCard:
+    """The card in a file; for a `.pth`, which has none, that of the known model or what its name says.
+
+    Raises:
+        UserError: a safetensors file cannot be read, or is none.
+    """
+    if path.suffix.lower() == ".safetensors":
+        header = read_header(path)
+        metadata = header.get("__metadata__", {})
+        card = ModelCard.from_metadata(metadata, path.stem)
+        if "architecture" in metadata or "head.conv.weight" in header:
+            return card
+        return replace(card, architecture="", scale=_scale_in_name(path.stem))
+    for known in KNOWN:
+        if path.name == known.file_name:
+            return known.card
+    return ModelCard(name=path.stem, scale=_scale_in_name(path.stem), architecture="")
+
+
+def _scale_in_name(name: str) -> int:
+    """OpenModelDB's names begin or end with the scale: 4x-UltraSharp, RealESRGAN_x4plus. Else the usual one."""
+    match = re.search(r"(?<![0-9a-z])(?:([1-9])x|x([1-9]))(?![0-9])", name.lower())
+    return int(match[1] or match[2]) if match else ModelCard("").scale
+
+
+def free_key(wanted: str) -> str:
+    """A name for a new file in the user's folder: `wanted` as far as a file may be called that, numbered if taken."""
+    plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", wanted).strip(" .")[:100] or "model"
+    # Also of file names on systems where case does not count.
+    taken = {key.lower() for key in _taken()}
+    numbered = (plain if index == 1 else f"{plain}-{index}" for index in range(1, len(taken) + 2))
+    return next(key for key in numbered if key.lower() not in taken)
+
+
+def remove_model(key: str) -> None:
+    """Delete a model of the user's.
+
+    Raises:
+        UserError: it ships with the program, there is none, or it cannot be deleted.
+    """
+    model = _own_model(key, "removed")
+    try:
+        model.path.unlink()
+    except OSError as error:
+        raise UserError(f"{model.path} cannot be deleted: {error.strerror}.", "Close what uses it.") from error
+
+
+def rename_model(key: str, name: str) -> Model:
+    """Give a model of the user's another name, on its card and as a file.
+
+    Raises:
+        UserError: it ships with the program, there is none, the name is taken, or its file has no card.
+    """
+    model = _own_model(key, "renamed")
+    if model.path.suffix.lower() != ".safetensors":
+        raise UserError(
+            f"{model.path.name} has no model card, so it cannot be renamed.", "Import the file; the copy has one."
+        )
+    wanted = name.strip()
+    if not wanted:
+        raise UserError("A model needs a name.", "Give it one.")
+    new = key if wanted == key else free_key(wanted)
+    target = model.path.with_name(f"{new}.safetensors")
+    try:
+        rewrite_card(model.path, replace(model.card, name=wanted), target)
+        if target != model.path:
+            model.path.unlink()
+    except OSError as error:
+        raise UserError(
+            f"{model.path} cannot be renamed: {error.strerror}.", "Check the disk and its rights."
+        ) from error
+    return find_model(new)
+
+
+def _own_model(key: str, what: str) -> Model:
+    model = find_model(key)
+    if model.shipped:
+        raise UserError(f"{model.card.name} belongs to the program and cannot be {what}.", "Choose one of your own.")
+    if model.path.parent != paths.user_models():
+        raise UserError(f"{model.path} is not in the folder of models.", "Import it first.")
+    return model
+
+
+def _taken() -> Iterator[str]:
+    for folder in (paths.SHIPPED_MODELS, paths.user_models()):
+        if folder.is_dir():
+            yield from (path.stem for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    yield from (known.key for known in KNOWN)

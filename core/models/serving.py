@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,15 @@ from torch.nn import functional as F
 
 from core.models.card import ModelCard
 from core.models.generator import Generator, Upsample
-from core.models.weights import load_generator
+from core.models.weights import generator_of, is_generator, load_state
+
+if TYPE_CHECKING:
+    from core.models.community import CommunityNetwork
+
+GLOBAL_REACH = 64
+"""Overlap for networks that look at the whole picture (channel attention), where only an approximation can be tiled."""
+FEATURE_MAPS = 5
+"""Feature maps alive at once at the trunk's peak: long skip, block input, two inside the block, and workspace."""
 
 
 class ServedGenerator(nn.Module):
@@ -38,8 +47,17 @@ class ServedGenerator(nn.Module):
         self.scale = generator.config.scale
         self.trunk_reach = generator.trunk_reach
         self.tail_reach = generator.tail_reach
+        self.reach = GLOBAL_REACH if self.trunk_reach is None else self.trunk_reach + self.tail_reach
+        """How many source pixels around a region change its result."""
+        self.blended = 0
+        """Source pixels across a seam over which tiles are blended: none, as they agree."""
+        self.aligned = 1
+        self.whole = False
+        self.channels_last = True
+        self.values_per_pixel = FEATURE_MAPS * generator.config.features
+        """Alive at once per source pixel, at the peak."""
         self.head, self.trunk, self.trunk_end = generator.head, generator.trunk, generator.trunk_end
-        self.skip = generator.skip
+        self.skip, self.squash = generator.skip, generator.squash
         self.upsample = generator.upsample
         self.tail = generator.tail
         self.shuffle = generator.config.scale
@@ -53,6 +71,10 @@ class ServedGenerator(nn.Module):
             self.tail = convolution_before_shuffle(generator.tail)
             self.shuffle = 2
         self.requires_grad_(False).eval()
+
+    def supports(self, dtype: torch.dtype) -> bool:  # noqa: ARG002 - other networks differ
+        """Whether it is known to work in this precision."""
+        return True
 
     def use_precision(self, dtype: torch.dtype) -> ServedGenerator:
         """Compute in `dtype` from now on; returns itself."""
@@ -82,7 +104,7 @@ class ServedGenerator(nn.Module):
         """Features N x F x H x W and their source N x 3 x H x W to N x 3 x sH x sW, float32."""
         y = self.tail(self.upsample(features).to(self.tail.weight.dtype))
         y = F.pixel_shuffle(y.float(), self.shuffle)
-        return y + self.skip(x) if self.skip is not None else y
+        return self.squash(y + self.skip(x) if self.skip is not None else y)
 
     def forward(self, x: Tensor) -> Tensor:
         """N x 3 x H x W (0..1) to N x 3 x sH x sW."""
@@ -116,11 +138,16 @@ def convolution_before_shuffle(conv: nn.Conv2d) -> nn.Conv2d:
     return moved
 
 
-def load_served(path: Path) -> tuple[ServedGenerator, ModelCard]:
-    """Load a model file for upscaling, in float32 on the CPU.
+def load_served(path: Path) -> tuple[ServedGenerator | CommunityNetwork, ModelCard]:
+    """Load a model file for upscaling, SRGAN or another network, in float32 on the CPU.
 
     Raises:
-        UserError: as `load_generator`.
+        UserError: as `load_state`; or it holds no network that enlarges pictures.
     """
-    generator, card = load_generator(path, fold=True)
-    return ServedGenerator(generator), card
+    state, card = load_state(path)
+    if is_generator(state):
+        return ServedGenerator(generator_of(state, path.name, fold=True)), card
+    # Not before it is needed: importing some forty architectures takes longer than loading our own network.
+    from core.models.community import load_community
+
+    return load_community(state, path.name), card

@@ -1,7 +1,14 @@
-"""Load and save generator weights: safetensors with a model card, or foreign `.pth` without running its code."""
+"""Load and save weights: safetensors with a model card, or foreign `.pth` without running its code.
+
+Nothing here trusts a file. A pickle may name nothing but tensors; an archive is looked at before it is unpacked; a
+tensor that claims more values than it has bytes is refused; and what is refused is called by its name.
+"""
 
 from __future__ import annotations
 
+import pickle
+import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,15 +19,44 @@ from torch import Tensor
 
 from core.atomic import replacing
 from core.contract.errors import UserError
-from core.models.card import ModelCard, read_card
+from core.models.card import ModelCard
+from core.models.catalogue import card_of
+from core.models.foreign import to_our_layout
 from core.models.generator import Generator, config_of, fold_batch_norm
 
 MAX_BYTES = 2 << 30
 """A file larger than this is no upscaler."""
 
+_TABLES = (
+    "params_ema",
+    "ema_state_dict",
+    "params",
+    "state_dict",
+    "model_state_dict",
+    "generator",
+    "netG",
+    "model",
+    "net",
+)
+"""The names under which training programs keep the generator inside a checkpoint, the best one first."""
+_BEGINNINGS: tuple[tuple[bytes, str], ...] = (
+    (b"\x89HDF", "is an HDF5 file, as Keras and TensorFlow write it"),
+    (b"GGUF", "is a GGUF file of a language model"),
+    (b"7767517", "describes a network for ncnn"),
+    (b"\x1f\x8b", "is a gzip archive"),
+    (b"Rar!", "is a RAR archive"),
+    (b"7z\xbc\xaf", "is a 7z archive"),
+    (b"%PDF", "is a PDF document"),
+    (b"<", "is a web page, perhaps of an error that the server reported"),
+    (b"version https://git-lfs", "is only a pointer of Git LFS, not the file that it points at"),
+    (b"\x89PNG", "is a picture"),
+    (b"\xff\xd8\xff", "is a picture"),
+)
+_WANTED = "Models are .safetensors, .pth or .pt files with PyTorch weights."
+
 
 def load_generator(path: Path, *, fold: bool = False) -> tuple[Generator, ModelCard]:
-    """Build the generator that a file holds, in eval mode on the CPU, in float32.
+    """Build the SRGAN generator that a file holds, ours or another program's, in eval mode on the CPU, in float32.
 
     Args:
         path: a `.safetensors` file, or a `.pth`/`.pt` state dict.
@@ -30,8 +66,23 @@ def load_generator(path: Path, *, fold: bool = False) -> tuple[Generator, ModelC
         UserError: the file cannot be read, holds code, is cut short, or is no SRGAN generator.
     """
     state, card = load_state(path)
+    return generator_of(state, path.name, fold=fold), card
+
+
+def generator_of(state: Mapping[str, Tensor], name: str, *, fold: bool = False) -> Generator:
+    """Build the SRGAN generator that these weights are.
+
+    Args:
+        state: as `load_state` gives it.
+        name: of the file, for people.
+        fold: as in `load_generator`.
+
+    Raises:
+        UserError: they are something else.
+    """
     state = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
     try:
+        state = to_our_layout(state) or state
         if fold:
             state = fold_batch_norm(state)
         with torch.device("meta"):
@@ -39,10 +90,15 @@ def load_generator(path: Path, *, fold: bool = False) -> tuple[Generator, ModelC
         generator.load_state_dict(state, strict=True, assign=True)
     except (ValueError, RuntimeError) as error:
         raise UserError(
-            f"{path.name} does not hold an SRGAN generator.",
+            f"{name} does not hold an SRGAN generator.",
             f"It was read, but its weights do not fit: {_first(error)}",
         ) from error
-    return generator.eval(), card
+    return generator.eval()
+
+
+def is_generator(state: Mapping[str, Tensor]) -> bool:
+    """Whether these weights claim to be an SRGAN generator's, ours or another program's."""
+    return "head.conv.weight" in state or to_our_layout(state) is not None
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
@@ -55,35 +111,99 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
         raise UserError(f"There is no model file {path}.", "Check the path, or choose a model from the list.")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path.name} is larger than 2 GB.", "That is no upscaler; choose another file.")
+    card = card_of(path)
     if path.suffix.lower() == ".safetensors":
-        card = read_card(path)
         try:
             return safetensors.torch.load_file(path), card
         except (safetensors.SafetensorError, OSError) as error:
             raise UserError(f"{path.name} is damaged: {_first(error)}", "Fetch or export it again.") from error
-    return _load_pickle(path), ModelCard(name=path.stem)
+    return _load_pickle(path), card
 
 
 def _load_pickle(path: Path) -> dict[str, Tensor]:
     try:
+        with path.open("rb") as file:
+            beginning = file.read(32)
+        _check_beginning(path, beginning)
+        if beginning.startswith(b"PK"):
+            _check_archive(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        Exception
-    ) as error:  # torch raises whatever its parser stumbled on: UnpicklingError, RuntimeError, EOFError...
+    except UserError:
+        raise
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if named is None:
+            raise _damaged(path) from error
         raise UserError(
-            f"{path.name} was not opened: it is damaged, or holds code besides weights.",
-            "Get it as .safetensors, or from somebody you trust.",
+            f"{path.name} was not opened: besides weights it holds code ({named[1]}), which could do anything.",
+            "Get it as .safetensors, or have its author save the weights alone (a state_dict).",
         ) from error
-    # The names under which training programs keep the generator inside a checkpoint.
-    for key in ("params_ema", "params", "state_dict", "model_state_dict", "generator", "model"):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    except Exception as error:  # torch raises whatever its parser stumbled on: RuntimeError, EOFError, KeyError...
+        raise _damaged(path) from error
+    table = _table_of_weights(content)
+    if not table:
         raise UserError(
             f"{path.name} holds no table of weights.", "Choose the file that the training program exported."
         )
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
+    for key, value in table.items():
+        # A few bytes can be viewed as a tensor of any size; the first operation on it would take that much memory.
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise UserError(
+                f"{path.name} is built to exhaust memory: {key} claims {value.numel():,} values that are not there.",
+                "Delete it.",
+            )
+    return {key.removeprefix("module.").removeprefix("_orig_mod."): value for key, value in table.items()}
+
+
+def _check_beginning(path: Path, beginning: bytes) -> None:
+    """Refuse by name what is commonly taken for a model."""
+    for mark, what in _BEGINNINGS:
+        if beginning.startswith(mark):
+            raise UserError(f"{path.name} {what}.", _WANTED)
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse an archive that is no state dict, or that would unpack to more than it is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise _damaged(path) from error
+    # torch stores its tensors as they are; compressed or overlapping entries are made by those who want to fill memory.
+    if sum(entry.file_size for entry in entries) > path.stat().st_size:
+        raise UserError(
+            f"{path.name} would unpack to more than its own size, which no model does.",
+            "If it is a model packed into a zip, unpack it first; if not, delete it.",
+        )
+    names = [entry.filename for entry in entries]
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise UserError(
+            f"{path.name} is a TorchScript program, which would be run and not only read.",
+            "Ask its author for the weights alone (a state_dict).",
+        )
+    if not any(name.endswith("data.pkl") for name in names):
+        raise UserError(f"{path.name} is a zip archive of something else.", _WANTED)
+
+
+def _table_of_weights(content: object) -> dict[str, Tensor]:
+    """The tensors by name inside whatever a training program saved; empty where there are none."""
+    for _ in range(3):
+        if not isinstance(content, Mapping):
+            return {}
+        content = next((content[key] for key in _TABLES if isinstance(content.get(key), Mapping)), content)
+    if not isinstance(content, Mapping):
+        return {}
+    # An EMA copy counts its updates, and some programs leave their step beside the weights.
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor) and key != "n_averaged"}
+    others = [value for value in content.values() if not isinstance(value, Tensor | int | float | str | None)]
+    return {} if others else tensors
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{path.name} was not opened: it is damaged, cut short, or no file of PyTorch weights.",
+        "Fetch it again, or get it as .safetensors.",
+    )
 
 
 def save_generator(path: Path, state: Mapping[str, Tensor], card: ModelCard, *, half: bool = False) -> None:

@@ -41,7 +41,7 @@ class FastForward(nn.Module):
         kernel = kernel_before_shuffle(g.tail.weight)
         y = F.conv2d(y, kernel, g.tail.bias.repeat_interleave(4), padding=kernel.shape[-1] // 2)
         y = F.pixel_shuffle(y, 2)
-        return y + g.skip(x) if g.skip is not None else y
+        return g.squash(y + g.skip(x) if g.skip is not None else y)
 
 
 def kernel_before_shuffle(kernel: Tensor) -> Tensor:

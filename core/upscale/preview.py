@@ -59,7 +59,7 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         request.source,
         (left, top, right - left, bottom - top),
         scale,
-        _for_display(result, inner),
+        for_display(result, inner),
         time.perf_counter() - start,
     )
 
@@ -70,7 +70,7 @@ def _load(path: Path, _version: tuple[int, int] | None) -> Picture:
     return load(path)
 
 
-def _for_display(picture: Picture, window: tuple[slice, slice]) -> np.ndarray:
+def for_display(picture: Picture, window: tuple[slice, slice]) -> np.ndarray:
     """uint8 RGB, or RGBA where there is alpha."""
     pixels = picture.pixels[window]
     planes = [np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels]

@@ -1,0 +1,280 @@
+"""The `srgan` commands around models: info, models (list, download, import, remove), check.
+
+`add_to` puts them on the program's command line; `python -m core.commands.models` is that without the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from core.commands.console import EXIT_FAILED, Json, plain, print_json, told
+from core.contract.errors import UserError
+from core.contract.models import (
+    CheckProgress,
+    CheckReady,
+    CheckRequest,
+    DownloadRequest,
+    ImportRequest,
+    ModelAdded,
+    ModelRefused,
+    Region,
+)
+from core.contract.requests import Precision
+from core.contract.training import DownloadProgress
+from core.models.card import ModelCard
+from core.models.catalogue import DEFAULT_MODEL, Model, downloadable, find_model, models, remove_model
+from core.models.known import KnownModel
+
+PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16", "fp16")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    group = typer.Typer(no_args_is_help=True, help="What models there are; download, import and remove them.")
+    group.command("list")(list_command)
+    group.command("download")(download_command)
+    group.command("import")(import_command)
+    group.command("remove")(remove_command)
+    app.add_typer(group, name="models")
+    app.command("info")(info_command)
+    app.command("check")(check_command)
+
+
+def list_command(as_json: Json = False) -> None:
+    """List the models that are here, and those that can be downloaded."""
+    with told() as (_cancel, console):
+        here, there = models(), downloadable()
+        if as_json:
+            print_json([*here, *there])
+            return
+        console.print(_models_table(here))
+        if there:
+            console.print(_known_table(there))
+            console.print("Get one with: srgan models download NAME", highlight=False)
+
+
+def download_command(
+    names: Annotated[list[str], typer.Argument(help="Names from `srgan models list`.")],
+    as_json: Json = False,
+) -> None:
+    """Download models into your folder; a cut download goes on where it was."""
+    from core.models.downloads import download
+
+    with told() as (cancel, console):
+        for name in names:
+            events: Iterable[Any] = download(DownloadRequest(name), cancel)
+            if as_json:
+                print_json(events)
+                continue
+            with Progress(
+                TextColumn("{task.description}", markup=False),
+                BarColumn(),
+                DownloadColumn(),
+                TimeRemainingColumn(),
+                console=console,
+                disable=not console.is_terminal,
+                transient=True,
+            ) as bar:
+                task = bar.add_task(name, total=None)
+                for event in events:
+                    if isinstance(event, DownloadProgress):
+                        bar.update(task, completed=event.done, total=event.total or None)
+                    elif isinstance(event, ModelAdded):
+                        _say_added(bar.console, event)
+
+
+def import_command(
+    files: Annotated[list[Path], typer.Argument(help="Model files: .safetensors, .pth or .pt.")],
+    as_json: Json = False,
+) -> None:
+    """Take model files over into your folder; each is looked at first, and no code in it ever runs."""
+    from core.models.importing import import_models
+
+    with told() as (cancel, console):
+        refused = False
+        for event in import_models(ImportRequest(tuple(files)), cancel):
+            refused |= isinstance(event, ModelRefused)
+            if as_json:
+                print_json([event])
+            elif isinstance(event, ModelAdded):
+                _say_added(console, event)
+            else:
+                _say(console, event.message, "red")
+                _say(console, event.hint)
+        if refused:
+            raise typer.Exit(EXIT_FAILED)
+
+
+def remove_command(names: Annotated[list[str], typer.Argument(help="Names from `srgan models list`.")]) -> None:
+    """Delete models of yours. Those that came with the program stay."""
+    with told() as (_cancel, console):
+        for name in names:
+            remove_model(name)
+            _say(console, f"{name} is removed.")
+
+
+def info_command(
+    model: Annotated[str, typer.Argument(help="A model's name, or its file; without one, the default model.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Show a model's card: what it is, whose it is, how it was trained and measured."""
+    with told() as (_cancel, console):
+        found = find_model(model)
+        if as_json:
+            print_json([found.card])
+            return
+        table = Table(show_header=False, box=None, pad_edge=False)
+        table.add_column(style="bold")
+        table.add_column(overflow="fold")
+        for name, value in _card_rows(found.card):
+            table.add_row(name, plain(value))
+        table.add_row("file", plain(found.path))
+        console.print(table)
+
+
+def check_command(
+    picture: Annotated[Path, typer.Argument(help="A picture of yours.")],
+    model: Annotated[str, typer.Option("--model", "-m", help="A model's name, or its file.")] = "",
+    region: Annotated[str, typer.Option(help="Only this part: x,y,width,height in pixels.")] = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the pictures that are compared here.")] = None,
+    content_weights: Annotated[
+        Path | None,
+        typer.Option("--content-weights", help="File of VGG16 or VGG19 features, for the perceptual distance."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    tile: Annotated[int, typer.Option(help="Side of a tile in pixels; 0 decides by free memory.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """How good will it be? Make a picture smaller, enlarge it again, and compare with the picture itself."""
+    from core.evaluate.check import check
+
+    with told() as (cancel, console):
+        chosen = next((each for each in PRECISIONS if each == precision), None)
+        if chosen is None:
+            raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
+        request = CheckRequest(picture, model, _region(region), content_weights, device, chosen, tile)
+        with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
+            task = bar.add_task("Measuring", total=1.0)
+            for event in check(request, cancel):
+                if isinstance(event, CheckProgress):
+                    bar.update(task, completed=event.fraction)
+                    continue
+                if out is not None:
+                    _keep(event, out)
+                if as_json:
+                    print_json([event])
+                else:
+                    bar.stop()
+                    _say_checked(console, event)
+
+
+def _models_table(here: list[Model]) -> Table:
+    table = Table(title="Here", title_justify="left")
+    for head in ("name", "scale", "network", "licence", "from"):
+        table.add_column(head, justify="right" if head == "scale" else "left", overflow="fold")
+    for model in here:
+        key = f"{model.key} (default)" if model.key == DEFAULT_MODEL else model.key
+        network = f"{model.card.architecture} {model.card.size}".strip() or "not looked at yet"
+        scale = f"x{model.card.scale}"
+        table.add_row(plain(key), scale, plain(network), plain(model.card.license or "unknown"), model.kind)
+    return table
+
+
+def _known_table(there: list[KnownModel]) -> Table:
+    table = Table(title="Can be downloaded", title_justify="left")
+    for head in ("name", "scale", "MB", "licence", "good at"):
+        table.add_column(head, justify="right" if head in ("scale", "MB") else "left", no_wrap=head == "name")
+    for known in there:
+        card = known.card
+        table.add_row(known.key, f"x{card.scale}", f"{known.megabytes:.1f}", card.license, known.good_at)
+    return table
+
+
+def _card_rows(card: ModelCard) -> list[tuple[str, str]]:
+    rows = [
+        ("name", card.name),
+        ("author", card.author),
+        ("licence", card.license or "unknown"),
+        ("scale", f"x{card.scale}"),
+        ("network", f"{card.architecture} {card.size}".strip() or "not looked at yet; import the file to know"),
+        ("tags", ", ".join(card.tags)),
+        ("description", card.description),
+        ("trained on", card.dataset),
+        ("data sha256", card.dataset_sha256),
+        ("steps", f"{card.iterations:,}" if card.iterations else ""),
+        ("parent", card.parent),
+        ("date", card.date),
+        ("measured", "\n".join(f"{name}: {value:.4g}" for name, value in card.metrics.items())),
+        ("recipe", card.recipe.strip()),
+    ]
+    return [(name, value) for name, value in rows if value]
+
+
+def _say_added(console: Console, event: ModelAdded) -> None:
+    _say(console, f"{event.key}: {event.path}")
+    for note in event.notes:
+        _say(console, note)
+
+
+def _say_checked(console: Console, event: CheckReady) -> None:
+    table = Table()
+    mine, other = event.quality, event.bicubic_quality
+    rows = [
+        ("PSNR-Y, dB", f"{mine.psnr_y:.2f}", f"{other.psnr_y:.2f}"),
+        ("SSIM-Y", f"{mine.ssim_y:.4f}", f"{other.ssim_y:.4f}"),
+    ]
+    if mine.perceptual is not None and other.perceptual is not None:
+        rows.append(("perceptual distance, less is better", f"{mine.perceptual:.4f}", f"{other.perceptual:.4f}"))
+    table.add_column()
+    table.add_column(plain(event.model), justify="right")
+    table.add_column("bicubic", justify="right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    _say(console, event.verdict)
+    _say(console, event.meaning)
+    for note in event.notes:
+        _say(console, note, "yellow")
+
+
+def _say(console: Console, text: str, style: str = "") -> None:
+    if text:
+        console.print(plain(text), style=style, soft_wrap=True, highlight=False)
+
+
+def _keep(event: CheckReady, folder: Path) -> None:
+    from core.images import Picture, save
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in ("original", "reduced", "upscaled", "bicubic"):
+            save(folder / f"{event.source.stem}-{name}.png", Picture(getattr(event, name), None), "png")
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror}.", "Choose another folder.") from error
+
+
+def _region(text: str) -> Region | None:
+    if not text:
+        return None
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UserError(
+            f"“{text}” is no region.", "Write it as x,y,width,height, for example 100,50,400,300."
+        ) from error
+    return x, y, width, height
+
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+add_to(app)
+
+if __name__ == "__main__":
+    app()

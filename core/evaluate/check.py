@@ -1,0 +1,154 @@
+"""How good will it be on my picture? Measured where the truth is known: on the picture itself, made smaller.
+
+A picture of the user's has no larger original to compare a result with. So it is reduced by the model's scale and
+enlarged again, and what comes out stands beside bicubic and beside the picture itself.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.models import CheckProgress, CheckReady, CheckRequest, Quality, Region
+from core.evaluate.metrics import psnr_y, ssim_y
+from core.evaluate.news import with_news
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
+from core.images import load
+from core.models.content import ContentNetwork, cached_content, content_from_file, perceptual_distance
+from core.upscale.engine import open_engine
+
+SMALLEST = 48
+"""Pixels: of a smaller side, the border and the windows of SSIM leave too little to speak of."""
+MEANING = (
+    "This measures how well the model brings back what bicubic reduction by {scale} took from this picture; it does "
+    "not measure what it makes of noise, blur or compression, nor of detail finer than this picture holds."
+)
+SAME_PSNR = 0.05
+"""dB under which nobody should call one result nearer than another."""
+
+
+def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress | CheckReady]:
+    """Reduce a picture, enlarge it by the model and by bicubic, and measure both against it.
+
+    Yields:
+        `CheckProgress` at most about 20 times a second, then a `CheckReady`.
+
+    Raises:
+        UserError: the picture, the model or the content weights are unusable, or the picture is too small.
+        Cancelled: asked for.
+    """
+    content = content_for(request.content_weights)
+    picture = load(request.source)
+    cancel.check()
+    engine = open_engine(request.model, request.device, request.precision, request.tile)
+    scale = engine.scale
+    left, top, width, height = clipped(request.region, picture.width, picture.height, request.source.name)
+    part = picture.pixels[top : top + height, left : left + width]
+    original = np.ascontiguousarray(crop_to_multiple(rgb8(part), scale))
+    height, width = original.shape[:2]
+    if min(height, width) < max(SMALLEST, 6 * scale):
+        raise UserError(
+            f"{width} x {height} pixels of {request.source.name} are too small to measure.",
+            f"Choose a picture or a region of at least {max(SMALLEST, 6 * scale)} pixels a side.",
+        )
+    reduced = reduce_bicubic(original, scale)
+    start = time.perf_counter()
+    upscaled = yield from with_news(lambda tell: engine.upscale(reduced, cancel, tell))
+    seconds = time.perf_counter() - start
+    bicubic = enlarge_bicubic(reduced, scale)
+    cancel.check()
+    if content is not None:
+        content = content.to(engine.device)
+    quality = _quality(original, upscaled, scale, content)
+    bicubic_quality = _quality(original, bicubic, scale, content)
+    notes = [*picture.notes, *engine.take_notes()]
+    if picture.alpha is not None:
+        notes.append("Transparency is left out of the measurement.")
+    if content is None:
+        notes.append("No perceptual distance: that needs content weights (--content-weights, or torchvision's VGG19).")
+    yield CheckReady(
+        request.source,
+        (left, top, width, height),
+        engine.name,
+        scale,
+        original,
+        reduced,
+        upscaled,
+        bicubic,
+        quality,
+        bicubic_quality,
+        seconds,
+        _verdict(engine.name, quality, bicubic_quality),
+        MEANING.format(scale=scale),
+        tuple(notes),
+    )
+
+
+def content_for(file: Path | None) -> ContentNetwork | None:
+    """The network for the perceptual distance: the user's, else torchvision's if it is here, else none.
+
+    Raises:
+        UserError: the file is unusable.
+    """
+    if file is not None:
+        return content_from_file(file)
+    cached = cached_content("vgg19")
+    return content_from_file(cached) if cached.is_file() else None
+
+
+def clipped(region: Region | None, width: int, height: int, name: str) -> Region:
+    """The part of a `width` x `height` picture that a region covers.
+
+    Raises:
+        UserError: it lies outside.
+    """
+    x, y, across, down = region or (0, 0, width, height)
+    left, top = max(0, x), max(0, y)
+    right, bottom = min(width, x + across), min(height, y + down)
+    if right <= left or bottom <= top:
+        raise UserError(f"The region lies outside {name}, which is {width} x {height}.", "Move it over the picture.")
+    return left, top, right - left, bottom - top
+
+
+def _quality(original: np.ndarray, result: np.ndarray, scale: int, content: ContentNetwork | None) -> Quality:
+    distance = None
+    if content is not None:
+        distance = perceptual_distance(content, _tensor(original, content), _tensor(result, content))
+    return Quality(psnr_y(original, result, scale), ssim_y(original, result, scale), distance)
+
+
+def _tensor(picture: np.ndarray, content: ContentNetwork) -> Tensor:
+    return torch.from_numpy(picture).to(content.mean.device).permute(2, 0, 1)[None].float() / 255
+
+
+def _verdict(model: str, mine: Quality, bicubic: Quality) -> str:
+    if math.isinf(mine.psnr_y) or math.isinf(bicubic.psnr_y):
+        # A flat picture: there is nothing to bring back.
+        return "There is no detail in this picture to bring back."
+    gain = mine.psnr_y - bicubic.psnr_y
+    figures = (
+        f"{mine.psnr_y:.2f} dB against {bicubic.psnr_y:.2f} dB, SSIM {mine.ssim_y:.3f} against {bicubic.ssim_y:.3f}"
+    )
+    if gain > SAME_PSNR:
+        words = f"{model} comes {gain:.2f} dB nearer to this picture than bicubic does"
+    elif gain < -SAME_PSNR:
+        words = f"{model} stays {-gain:.2f} dB further from this picture than bicubic does"
+    else:
+        words = f"{model} comes as near to this picture as bicubic does"
+    if mine.perceptual is None or bicubic.perceptual is None:
+        return f"{words} ({figures})."
+    nearer = mine.perceptual < bicubic.perceptual
+    eye = "looks more like it" if nearer else "looks less like it"
+    joined = "and" if nearer == (gain > 0) else "but"
+    return (
+        f"{words}, {joined} {eye} ({figures}, perceptual distance {mine.perceptual:.3f} against "
+        f"{bicubic.perceptual:.3f}, less is better)."
+    )

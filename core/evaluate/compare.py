@@ -1,0 +1,127 @@
+"""Several models on one region of one picture, with what each takes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from core import devices
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.models import CheckProgress, CompareFailed, CompareRequest, ModelCompared
+from core.evaluate.check import clipped
+from core.evaluate.news import with_news
+from core.images import Picture, load
+from core.upscale.engine import Engine, open_engine
+from core.upscale.picture import upscale_picture
+from core.upscale.preview import for_display
+
+SAMPLED_EVERY = 0.005
+"""Seconds between two looks at the process's memory."""
+
+
+def compare(request: CompareRequest, cancel: CancelToken) -> Iterator[CheckProgress | ModelCompared | CompareFailed]:
+    """Enlarge the region by each model, with enough of its surroundings that it equals the whole picture's.
+
+    Yields:
+        `CheckProgress` at most about 20 times a second, and per model a `ModelCompared` or a `CompareFailed`.
+
+    Raises:
+        UserError: the picture cannot be read, or the region lies outside it.
+        Cancelled: asked for.
+    """
+    picture = load(request.source)
+    region = clipped(request.region, picture.width, picture.height, request.source.name)
+    count = len(request.models)
+    for index, name in enumerate(request.models):
+        cancel.check()
+        try:
+            engine = open_engine(name, request.device, request.precision, request.tile)
+            yield from _one(index, engine, picture, region, index / count, (index + 1) / count, cancel)
+        except UserError as error:
+            yield CompareFailed(index, name, error.message, error.hint)
+
+
+def _one(
+    index: int,
+    engine: Engine,
+    picture: Picture,
+    region: tuple[int, int, int, int],
+    begin: float,
+    end: float,
+    cancel: CancelToken,
+) -> Iterator[CheckProgress | ModelCompared]:
+    left, top, width, height = region
+    cut_left, cut_top = max(0, left - engine.reach), max(0, top - engine.reach)
+    cut_right = min(picture.width, left + width + engine.reach)
+    cut_bottom = min(picture.height, top + height + engine.reach)
+    cut = Picture(
+        pixels=picture.pixels[cut_top:cut_bottom, cut_left:cut_right],
+        alpha=None if picture.alpha is None else picture.alpha[cut_top:cut_bottom, cut_left:cut_right],
+        metadata=picture.metadata,
+        format=picture.format,
+    )
+    scale = engine.scale
+    size = (cut.width * scale, cut.height * scale)
+    start = time.perf_counter()
+    with _peak_memory(engine.device) as memory:
+        result = yield from with_news(
+            lambda tell: upscale_picture(engine, cut, size, ensemble=False, cancel=cancel, on_progress=tell), begin, end
+        )
+    seconds = time.perf_counter() - start
+    x, y = (left - cut_left) * scale, (top - cut_top) * scale
+    megapixels = size[0] * size[1] / 1e6
+    yield ModelCompared(
+        index,
+        engine.name,
+        region,
+        scale,
+        for_display(result, (slice(y, y + height * scale), slice(x, x + width * scale))),
+        seconds / megapixels,
+        round(memory.peak / megapixels),
+        engine.description,
+        engine.take_notes(),
+    )
+
+
+@dataclass(slots=True)
+class _Memory:
+    peak: int = 0
+    """Bytes beyond what was there at the beginning."""
+
+
+@contextmanager
+def _peak_memory(device: torch.device) -> Iterator[_Memory]:
+    """Measure the most memory that the block takes: of the device if it has its own, else of this process."""
+    memory = _Memory()
+    if device.type == "cuda":
+        before = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        try:
+            yield memory
+        finally:
+            memory.peak = torch.cuda.max_memory_allocated(device) - before
+        return
+    devices.release_memory(device)
+    process = psutil.Process()
+    before = process.memory_info().rss
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            memory.peak = max(memory.peak, process.memory_info().rss - before)
+            done.wait(SAMPLED_EVERY)
+
+    thread = threading.Thread(target=watch, name="memory", daemon=True)
+    thread.start()
+    try:
+        yield memory
+    finally:
+        done.set()
+        thread.join()
