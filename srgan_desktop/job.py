@@ -44,7 +44,7 @@ class Job(QObject):
     """
 
     reported = Signal(object)
-    """A `Report`, in the main thread. Those of `NO_JOB` are `WorkerReady`, or `JobFailed` for a worker that died idle."""
+    """A `Report`, in the main thread. One of `NO_JOB` is `WorkerReady`, or `JobFailed` for a worker that died idle."""
     stopped = Signal()
     """After `shutdown`: neither process nor thread is left."""
 

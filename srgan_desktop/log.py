@@ -80,7 +80,7 @@ def report_uncaught(parent: QWidget) -> None:
 
 
 class _Reporter(QObject):
-    """Takes errors of all threads to the main one, and shows one at a time: a failing timer must not bury the screen."""
+    """Takes errors of all threads to the main one; shows one at a time, as a failing timer must not bury the screen."""
 
     caught = Signal(object)
 

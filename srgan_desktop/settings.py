@@ -64,31 +64,159 @@ def one_of(*values: str) -> Callable[[str], str]:
     return read
 
 
-# fmt: off
-MODEL = Option("upscale/model", "", text, "&Model", "The network that enlarges your pictures. Each was trained for another taste: faithful ones add nothing that is not there.")
-SIZE = Option("upscale/size", OutputSize(), OutputSize.parse, "Output si&ze", "How large the results become. The network enlarges by its own factor, as often as needed; the result is then reduced to exactly this size.")
-FORMAT = Option("upscale/format", "same", text, "&Format", "The file format of the results. “Same as source” keeps each picture’s own; PNG is used where that cannot be written or cannot hold transparency.")
-QUALITY = Option("upscale/quality", 95, whole(1, 100), "&Quality", "For JPEG, WebP and AVIF: higher keeps more detail and makes larger files. 95 shows no loss to the eye; WebP at 100 is lossless.")
-OUTPUT = Option("upscale/output", "", text, "Sa&ve to", "Where results go. Folders keep their inner structure there. Sources are never changed.")
-EXISTING = Option("upscale/existing", "skip", one_of(*get_args(ExistingPolicy)), "If it e&xists", "What to do where a result of that name is there. Skipping looks at the settings and the source, not only at the name: a result made with other settings is kept, and the new one gets a number.")
-RECURSIVE = Option("upscale/recursive", True, flag, "Include folders inside folde&rs", "When a folder is added, also take the pictures in all the folders inside it.")
-DEVICE = Option("upscale/device", "auto", text, "&Device", "What computes. Automatic takes the graphics card where there is a usable one, else the processor.")
-PRECISION = Option("upscale/precision", "auto", one_of(*get_args(Precision)), "Num&ber format", "16-bit numbers are about twice as fast where the hardware has them. Automatic checks that they are also right on this machine, and falls back to 32 bits where not.")
-TILE = Option("upscale/tile", 0, whole(0, 8192), "&Tile size", "Large pictures are done in squares of this side, in source pixels. Automatic measures free memory. The result is the same for every size; smaller needs less memory.")
-ENSEMBLE = Option("upscale/ensemble", False, flag, "Self-&ensemble (8 passes)", "Enlarges each picture eight times, flipped and turned, and averages. A little better, eight times slower.")
-METADATA = Option("upscale/metadata", True, flag, "&Keep metadata", "Copies EXIF (camera, date, place), XMP and resolution into the results. The colour profile always stays, as colours depend on it.")
-PREVIEW = Option("upscale/preview", True, flag, "Live previe&w", "Enlarges the part of the selected picture that you are looking at, before any run.")
-ADVANCED = Option("upscale/advanced", False, flag, "Adva&nced", "Settings that are right as they are for nearly everyone.")
+MODEL = Option(
+    "upscale/model",
+    "",
+    text,
+    "&Model",
+    "The network that enlarges your pictures. Each was trained for another taste: faithful ones add nothing that "
+    "is not there.",
+)
+SIZE = Option(
+    "upscale/size",
+    OutputSize(),
+    OutputSize.parse,
+    "Output si&ze",
+    "How large the results become. The network enlarges by its own factor, as often as needed; the result is then "
+    "reduced to exactly this size.",
+)
+FORMAT = Option(
+    "upscale/format",
+    "same",
+    text,
+    "&Format",
+    "The file format of the results. “Same as source” keeps each picture’s own; PNG is used where that cannot be "
+    "written or cannot hold transparency.",
+)
+QUALITY = Option(
+    "upscale/quality",
+    95,
+    whole(1, 100),
+    "&Quality",
+    "For JPEG, WebP and AVIF: higher keeps more detail and makes larger files. 95 shows no loss to the eye; WebP "
+    "at 100 is lossless.",
+)
+OUTPUT = Option(
+    "upscale/output",
+    "",
+    text,
+    "Sa&ve to",
+    "Where results go. Folders keep their inner structure there. Sources are never changed.",
+)
+EXISTING = Option(
+    "upscale/existing",
+    "skip",
+    one_of(*get_args(ExistingPolicy)),
+    "If it e&xists",
+    "What to do where a result of that name is there. Skipping looks at the settings and the source, not only at "
+    "the name: a result made with other settings is kept, and the new one gets a number.",
+)
+RECURSIVE = Option(
+    "upscale/recursive",
+    True,
+    flag,
+    "Include folders inside folde&rs",
+    "When a folder is added, also take the pictures in all the folders inside it.",
+)
+DEVICE = Option(
+    "upscale/device",
+    "auto",
+    text,
+    "&Device",
+    "What computes. Automatic takes the graphics card where there is a usable one, else the processor.",
+)
+PRECISION = Option(
+    "upscale/precision",
+    "auto",
+    one_of(*get_args(Precision)),
+    "Num&ber format",
+    "16-bit numbers are about twice as fast where the hardware has them. Automatic checks that they are also "
+    "right on this machine, and falls back to 32 bits where not.",
+)
+TILE = Option(
+    "upscale/tile",
+    0,
+    whole(0, 8192),
+    "&Tile size",
+    "Large pictures are done in squares of this side, in source pixels. Automatic measures free memory. The "
+    "result is the same for every size; smaller needs less memory.",
+)
+ENSEMBLE = Option(
+    "upscale/ensemble",
+    False,
+    flag,
+    "Self-&ensemble (8 passes)",
+    "Enlarges each picture eight times, flipped and turned, and averages. A little better, eight times slower.",
+)
+METADATA = Option(
+    "upscale/metadata",
+    True,
+    flag,
+    "&Keep metadata",
+    "Copies EXIF (camera, date, place), XMP and resolution into the results. The colour profile always stays, as "
+    "colours depend on it.",
+)
+PREVIEW = Option(
+    "upscale/preview",
+    True,
+    flag,
+    "Live previe&w",
+    "Enlarges the part of the selected picture that you are looking at, before any run.",
+)
+ADVANCED = Option(
+    "upscale/advanced",
+    False,
+    flag,
+    "Adva&nced",
+    "Settings that are right as they are for nearly everyone.",
+)
 SPLIT = Option("upscale/split", "", text)
-TRAIN_FOLDER = Option("train/folder", "", text, "&Pictures", "A folder of sharp pictures of any size, or one that holds hr_images and lr_images. They are only read.")
-TRAIN_VALIDATION = Option("train/validation", "", text, "&Held-out pictures", "Pictures that the network never learns from, to measure it by. Without a folder for them, some of the others are held back.")
-TRAIN_RECIPE = Option("train/recipe", "quick", text, "&Recipe", "How to train: how long, on what, with which losses. Every field of it can be changed below.")
-TRAIN_CONTENT = Option("train/content", "", text, "&Content weights", "VGG features for the content loss, as a safetensors file that says how pictures are prepared for it. Without a file, torchvision’s VGG19 is downloaded once.")
-TRAIN_DEVICE = Option("train/device", "auto", text, "&Device", "What computes. Automatic takes the graphics card where there is a usable one, else the processor.")
-APPEARANCE = Option("window/appearance", "system", one_of("system", "light", "dark"), "Appearance", "Light or dark; System follows your desktop.")
+TRAIN_FOLDER = Option(
+    "train/folder",
+    "",
+    text,
+    "&Pictures",
+    "A folder of sharp pictures of any size, or one that holds hr_images and lr_images. They are only read.",
+)
+TRAIN_VALIDATION = Option(
+    "train/validation",
+    "",
+    text,
+    "&Held-out pictures",
+    "Pictures that the network never learns from, to measure it by. Without a folder for them, some of the others "
+    "are held back.",
+)
+TRAIN_RECIPE = Option(
+    "train/recipe",
+    "quick",
+    text,
+    "&Recipe",
+    "How to train: how long, on what, with which losses. Every field of it can be changed below.",
+)
+TRAIN_CONTENT = Option(
+    "train/content",
+    "",
+    text,
+    "&Content weights",
+    "VGG features for the content loss, as a safetensors file that says how pictures are prepared for it. Without "
+    "a file, torchvision’s VGG19 is downloaded once.",
+)
+TRAIN_DEVICE = Option(
+    "train/device",
+    "auto",
+    text,
+    "&Device",
+    "What computes. Automatic takes the graphics card where there is a usable one, else the processor.",
+)
+APPEARANCE = Option(
+    "window/appearance",
+    "system",
+    one_of("system", "light", "dark"),
+    "Appearance",
+    "Light or dark; System follows your desktop.",
+)
 GEOMETRY = Option("window/geometry", "", text)
 FOLDER = Option("window/folder", "", text)
-# fmt: on
 
 
 def default_path() -> Path:

@@ -1,4 +1,4 @@
-"""The Upscale page: queue, comparison, options, and the bar that starts it all. Widgets only; the session does the work."""
+"""The Upscale page: queue, comparison, options, and the bar that starts it. Widgets only; the session does the work."""
 
 from __future__ import annotations
 

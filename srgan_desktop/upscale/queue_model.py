@@ -24,7 +24,8 @@ ENTRY = Qt.ItemDataRole.UserRole
 
 CONSISTENCY_TOOLTIP = (
     "Consistency: the result, reduced to the source's size again, compared with the source (PSNR, in decibels).\n"
-    "Above about 30 dB it shows what the source shows. A low value points to invented detail, shifted colour or a fault."
+    "Above about 30 dB it shows what the source shows. "
+    "A low value points to invented detail, shifted colour or a fault."
 )
 
 
@@ -269,7 +270,7 @@ def _tooltip(entry: Entry, column: Column) -> str | None:
 
 
 def _runs_backwards(rows: Iterable[int]) -> Iterable[tuple[int, int]]:
-    """(first, last) of each run of neighbours, the lowest in the table first, so that those above keep their numbers."""
+    """(first, last) of each run of neighbours, the lowest in the table first, so that those above keep their places."""
     ordered = sorted(set(rows), reverse=True)
     start = 0
     for at in range(1, len(ordered) + 1):

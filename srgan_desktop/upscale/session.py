@@ -1,4 +1,4 @@
-"""What the Upscale page knows and does, without widgets: the queue, the run, the preview, and the worker behind them."""
+"""What the Upscale page knows and does, without widgets: queue, run, preview, and the worker behind them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from srgan_desktop.job import Job
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State
-from srgan_desktop.upscale.scanning import Found, Scanner, Scanned
+from srgan_desktop.upscale.scanning import Found, Scanned, Scanner
 from srgan_desktop.upscale.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
