@@ -106,8 +106,8 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
     """
     begin = time.monotonic()
     left_out = 0
-    found: dict[str, list[Picture]] = {}
-    seen: dict[str, list[_Seen]] = {}
+    found: dict[str, list[Any]] = {}
+    seen: dict[str, list[Any]] = {}
     cache = _Cache()
     folders = {"training": request.data, **({"validation": request.validation} if request.validation else {})}
     try:
@@ -128,18 +128,19 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
                     seen[side].append(sound)
     finally:
         cache.save()
-    training, held = found["training"], found.get("validation")
-    if held is None:
-        training, held = _split(training, seen["training"], request)
-    elif request.thorough:
-        kept = []
-        for picture, index in zip(training, _matches(seen["training"], seen["validation"]), strict=True):
-            if index is None:
-                kept.append(picture)
-                continue
-            left_out += 1
-            yield PictureQuarantined(picture.hr, "duplicate", f"nearly the same as the held-out {held[index].hr.name}")
-        training = kept
+    if "validation" not in found:
+        chosen = _held_out(found["training"], request)
+        for side in (found, seen):
+            side["validation"] = [each for index, each in enumerate(side["training"]) if index in chosen]
+            side["training"] = [each for index, each in enumerate(side["training"]) if index not in chosen]
+    training, held = [], found["validation"]
+    matches = _matches(seen["training"], seen["validation"])
+    for picture, index in zip(found["training"], matches, strict=True):
+        if index is None:
+            training.append(picture)
+            continue
+        left_out += 1
+        yield PictureQuarantined(picture.hr, "duplicate", f"nearly the same as the held-out {held[index].hr.name}")
     if not training or not held:
         what = "train on" if not training else "hold back for validation"
         raise UserError(
@@ -267,10 +268,8 @@ def _paired(
     return paired
 
 
-def _split(
-    pictures: Sequence[Picture], seen: Sequence[_Seen], request: ScanRequest
-) -> tuple[list[Picture], list[Picture]]:
-    """(training, validation), with all pictures of one photograph on one side."""
+def _held_out(pictures: Sequence[Picture], request: ScanRequest) -> set[int]:
+    """Which ones are held back, with all pictures of one photograph on one side."""
     groups: dict[str, list[int]] = {}
     for index, picture in enumerate(pictures):
         groups.setdefault(_photograph(picture.hr), []).append(index)
@@ -283,11 +282,7 @@ def _split(
         if len(held) >= wanted:
             break
         held.update(parts[number])
-    if not request.thorough:
-        return [p for i, p in enumerate(pictures) if i not in held], [p for i, p in enumerate(pictures) if i in held]
-    close = _matches(seen, [seen[i] for i in sorted(held)])
-    training = [p for i, p in enumerate(pictures) if i not in held and close[i] is None]
-    return training, [p for i, p in enumerate(pictures) if i in held]
+    return held
 
 
 def _photograph(path: Path) -> str:

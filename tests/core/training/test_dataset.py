@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.contract.errors import UserError
+from core.evaluate.resampling import crop_to_multiple, reduce_bicubic
+from core.training import dataset
+from core.training.dataset import CropLoader, Picture, decode
+from tests.core.training.pictures import picture_folder, textured
+
+
+def loader(pictures: list[Picture], **more) -> CropLoader:
+    return CropLoader(pictures, **{"scale": 4, "degradation": "bicubic", "seed": 0, "cache_bytes": 64 << 20, **more})
+
+
+@pytest.fixture
+def pictures(data: Path) -> list[Picture]:
+    return [Picture(path, 72, 64, "") for path in sorted(data.iterdir())]
+
+
+def test_a_step_sees_the_same_crops_whatever_came_before(pictures: list[Picture]) -> None:
+    with loader(pictures, threads=1) as one, loader(pictures, threads=4) as other:
+        ahead = [(later, 8, 4) for later in range(1, 6)]
+        first = [one.take(step, 8, 4, ahead[step:]) for step in range(6)]
+        late = other.take(5, 8, 4)
+        assert np.array_equal(first[5].lr, late.lr)
+        assert np.array_equal(first[5].hr, late.hr)
+        assert not np.array_equal(first[4].hr, late.hr)
+    with loader(pictures, seed=1) as third:
+        assert not np.array_equal(third.take(5, 8, 4).hr, late.hr)
+
+
+def test_shards_share_a_batch_out(pictures: list[Picture]) -> None:
+    with (
+        loader(pictures) as whole,
+        loader(pictures, shard=(0, 2)) as even,
+        loader(pictures, shard=(1, 2)) as odd,
+    ):
+        batch, first, second = (each.take(3, 8, 4) for each in (whole, even, odd))
+    assert np.array_equal(batch.hr[0::2], first.hr)
+    assert np.array_equal(batch.lr[1::2], second.lr)
+
+
+def test_crops_are_those_of_the_whole_reduced_picture(tmp_path: Path) -> None:
+    """Wherever a crop lies, its LR is cut out of the whole picture's reduction on the crop's own grid."""
+    # Red tells the column and green the row, so that a crop says where it is from and how it was turned.
+    y, x = np.mgrid[:96, :96].astype(np.uint8)
+    hr = np.stack([x, y, textured(5, 96, 96)[..., 0]], -1)
+    Image.fromarray(hr).save(tmp_path / "one.png")
+    with loader([Picture(tmp_path / "one.png", 96, 96, "")]) as one:
+        batch = one.take(0, 8, 64)
+    ways, grids = set(), set()
+    for lr, big in zip(batch.lr, batch.hr, strict=True):
+        for way in range(8):
+            turned_lr, turned = (np.rot90(each[:, ::-1] if way >= 4 else each, -(way % 4)) for each in (lr, big))
+            if (turned[0, 1, 0] > turned[0, 0, 0]) and (turned[1, 0, 1] > turned[0, 0, 1]):
+                break
+        left, top = int(turned[0, 0, 0]), int(turned[0, 0, 1])
+        assert np.array_equal(turned, hr[top : top + 32, left : left + 32])
+        whole = reduce_bicubic(crop_to_multiple(hr[top % 4 :, left % 4 :], 4), 4)
+        assert np.array_equal(turned_lr, whole[top // 4 : top // 4 + 8, left // 4 : left // 4 + 8])
+        ways.add(way)
+        grids.add((top % 4, left % 4))
+    assert len(ways) == 8
+    assert len(grids) >= 12
+
+
+def test_pairs_keep_their_own_lr(tmp_path: Path) -> None:
+    hr, lr = textured(1, 64, 72), textured(2, 16, 18)
+    Image.fromarray(hr).save(tmp_path / "hr.png")
+    Image.fromarray(lr).save(tmp_path / "lr.png")
+    with loader([Picture(tmp_path / "hr.png", 72, 64, "", tmp_path / "lr.png")]) as whole:
+        batch = whole.take(0, 8, 8)
+    for small, big in zip(batch.lr, batch.hr, strict=True):
+        found = [
+            (v, u, k, s)
+            for k in range(4)
+            for s in (1, -1)
+            for v in range(9)
+            for u in range(11)
+            if np.array_equal(np.rot90(lr[v : v + 8, u : u + 8], k)[:, ::s], small)
+        ]
+        assert any(
+            np.array_equal(np.rot90(hr[4 * v : 4 * v + 32, 4 * u : 4 * u + 32], k)[:, ::s], big) for v, u, k, s in found
+        )
+
+
+def test_a_set_larger_than_memory_slides_through_it(tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path / "data", count=20, height=48, width=48)
+    many = [Picture(path, 48, 48, "") for path in sorted(folder.iterdir())]
+    bytes_each = 3 * 48 * 48
+    decoded = []
+    with loader(many, cache_bytes=6 * bytes_each) as sliding:
+        assert sliding.selected == 4
+        get = sliding.cache.get
+        sliding.cache.get = lambda path: decoded.append(path.name) or get(path)
+        for step in range(60):
+            sliding.take(step, 8, 3)
+            assert sliding.cache.used <= 6 * bytes_each
+    # All of them come round.
+    assert len(set(decoded)) == 20
+
+
+def test_threads_that_want_the_same_picture_decode_it_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = min(data.iterdir())
+    cache = dataset._PictureCache(64 << 20)
+    together, calls = threading.Barrier(4), []
+
+    def slow(wanted: Path) -> np.ndarray:
+        calls.append(wanted)
+        return decode(wanted)
+
+    monkeypatch.setattr(dataset, "decode", slow)
+
+    def get() -> None:
+        together.wait()
+        cache.get(path)
+
+    threads = [threading.Thread(target=get) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert calls == [path]
+
+
+def test_a_picture_that_turns_unreadable_ends_the_step_in_words(tmp_path: Path) -> None:
+    (tmp_path / "gone.png").write_bytes(b"no picture")
+    with loader([Picture(tmp_path / "gone.png", 72, 64, "")]) as broken, pytest.raises(UserError):
+        broken.take(0, 8, 2)

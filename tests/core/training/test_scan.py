@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core import paths
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.training import PictureQuarantined, ScanFinished, ScanProgress, ScanRequest
+from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
+from core.training import scan as scan_module
+from core.training.scan import Scan, scan
+from tests.core.training.pictures import picture_folder, textured
+
+
+def look(request: ScanRequest) -> tuple[Scan, list]:
+    events = []
+    work = scan(request, CancelToken())
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as stop:
+            return stop.value, events
+
+
+def aside(events: list) -> dict[str, tuple[str, str]]:
+    return {e.path.name: (e.kind, e.reason) for e in events if isinstance(e, PictureQuarantined)}
+
+
+def save(picture: np.ndarray, path: Path, **options) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(picture).save(path, **options)
+
+
+def test_every_kind_is_put_aside_and_told(tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path / "data", count=6, height=160, width=176)
+    (folder / "broken.png").write_bytes((folder / "picture-000.png").read_bytes()[:400])
+    (folder / "notes.txt").write_text("no picture")
+    save(textured(20, 60, 200), folder / "little.png")
+    save(textured(21, 160, 160), folder / "squeezed.jpg", quality=25)
+    # Saved as a PNG afterwards, so that only its blocks tell.
+    with Image.open(folder / "squeezed.jpg") as squeezed:
+        save(np.asarray(squeezed), folder / "unpacked.png")
+    save(enlarge_bicubic(reduce_bicubic(textured(22, 320, 320), 4), 4), folder / "stretched.png")
+    save(textured(0, 160, 176), folder / "twin.jpg", quality=92)
+    found, events = look(ScanRequest(folder, minimum=96))
+    told = aside(events)
+    assert {name: kind for name, (kind, _) in told.items()} == {
+        "broken.png": "unreadable",
+        "little.png": "small",
+        "squeezed.jpg": "compressed",
+        "unpacked.png": "compressed",
+        "stretched.png": "upscaled",
+        "twin.jpg": "duplicate",
+    }
+    assert told["little.png"][1] == "200 x 60, and at least 96 a side are needed"
+    assert "25" in told["squeezed.jpg"][1]
+    assert "blocks" in told["unpacked.png"][1]
+    assert "picture-000.png" in told["twin.jpg"][1]
+    names = sorted(p.hr.name for p in (*found.training, *found.validation))
+    assert names == [f"picture-{n:03d}.png" for n in range(6)]
+    finished = events[-1]
+    assert isinstance(finished, ScanFinished)
+    assert (finished.training, finished.validation, finished.quarantined) == (5, 1, 6)
+    assert finished.fingerprint == found.fingerprint
+    assert [e for e in events if isinstance(e, ScanProgress)][-1] == ScanProgress(12, 12)
+    # Only what cannot be trained on at all, without the thorough look.
+    _, events = look(ScanRequest(folder, minimum=96, thorough=False))
+    assert {kind for kind, _ in aside(events).values()} == {"unreadable", "small"}
+
+
+def test_sound_photographs_are_kept() -> None:
+    samples = Path(__file__).parents[3] / "resources" / "samples"
+    _, events = look(ScanRequest(samples, minimum=64))
+    assert not [e for e in events if isinstance(e, PictureQuarantined) and e.kind in ("duplicate", "unreadable")]
+
+
+def test_near_duplicates_never_stand_on_both_sides(tmp_path: Path) -> None:
+    """Neither of a split of one folder, nor of two folders, and crops of one photograph stay together."""
+    folder = tmp_path / "data"
+    for photograph in range(12):
+        whole = textured(photograph, 200, 240)
+        for number, left in enumerate((0, 60, 112)):
+            save(whole[:128, left : left + 128], folder / f"photo{photograph}_{number}.png")
+    for seed in range(4):
+        found, _ = look(ScanRequest(folder, minimum=96, held_out=0.2, seed=seed))
+        sides = [{p.hr.stem.split("_")[0] for p in side} for side in (found.training, found.validation)]
+        assert sides[0].isdisjoint(sides[1])
+        assert 6 <= len(found.validation) <= 9
+        assert len(found.training) + len(found.validation) == 36
+    held = tmp_path / "held"
+    save(textured(3, 200, 240)[:128, :128], held / "again.jpg", quality=98)
+    save(textured(90, 128, 128), held / "other.png")
+    found, events = look(ScanRequest(folder, minimum=96, validation=held))
+    assert aside(events) == {"photo3_0.png": ("duplicate", "nearly the same as the held-out again.jpg")}
+    assert len(found.validation) == 2
+    assert "photo3_0" not in {p.hr.stem for p in found.training}
+    # Also where duplicates as such are let in.
+    save(textured(3, 200, 240)[:128, :128], folder / "twin.jpg", quality=97)
+    divided = 0
+    for seed in range(12):
+        found, events = look(ScanRequest(folder, minimum=96, held_out=0.1, seed=seed, thorough=False))
+        stems = [{p.hr.stem for p in side} for side in (found.training, found.validation)]
+        assert len([side for side in stems if side & {"twin", "photo3_0"}]) == 1
+        divided += len(aside(events))
+    assert divided
+
+
+def test_the_split_and_the_fingerprint_depend_on_contents_and_seed_only(tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path / "data", count=8, height=100, width=100)
+    first, _ = look(ScanRequest(folder, held_out=0.25))
+    again, _ = look(ScanRequest(folder, held_out=0.25))
+    other, _ = look(ScanRequest(folder, held_out=0.25, seed=1))
+    assert first == again
+    assert {p.hr for p in first.validation} != {p.hr for p in other.validation}
+    removed = first.training[0].hr
+    removed.unlink()
+    fewer, _ = look(ScanRequest(folder, held_out=0.25))
+    assert fewer.fingerprint != first.fingerprint
+
+
+def test_pairs_are_matched_by_name_and_size(tmp_path: Path) -> None:
+    for number in range(4):
+        hr = textured(number, 128, 128)
+        save(hr, tmp_path / "hr_images" / f"{number}.png")
+        save(reduce_bicubic(hr, 4), tmp_path / "lr_images" / f"{number}.png")
+    save(textured(10, 128, 128), tmp_path / "hr_images" / "alone.png")
+    save(textured(11, 128, 128), tmp_path / "hr_images" / "odd.png")
+    save(textured(11, 40, 32), tmp_path / "lr_images" / "odd.png")
+    save(textured(12, 128, 128), tmp_path / "hr_images" / "torn.png")
+    (tmp_path / "lr_images" / "torn.png").write_bytes(b"nothing")
+    found, events = look(ScanRequest(tmp_path))
+    told = aside(events)
+    assert {name: kind for name, (kind, _) in told.items()} == {
+        "alone.png": "unpaired",
+        "odd.png": "mismatch",
+        "torn.png": "unreadable",
+    }
+    assert told["odd.png"][1] == "HR is 128 x 128 and LR 32 x 40: not 4 times as large"
+    for picture in (*found.training, *found.validation):
+        assert picture.lr == tmp_path / "lr_images" / picture.hr.name
+
+
+def test_facts_are_kept_by_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = picture_folder(tmp_path / "data", count=3, height=100, width=100)
+    first, _ = look(ScanRequest(folder))
+    calls = []
+    monkeypatch.setattr(scan_module, "measure", lambda *_: calls.append(1))
+    (folder / "picture-000.png").rename(folder / "picture-009.png")
+    again, _ = look(ScanRequest(folder))
+    assert calls == []
+    assert again.fingerprint == first.fingerprint or len(again.training) == len(first.training)
+    monkeypatch.undo()
+    monkeypatch.setattr(paths, "user_cache", lambda: tmp_path / "cache2")
+    (tmp_path / "cache2").mkdir()
+    (tmp_path / "cache2" / "scan.json").write_text('{"format": 1, "facts": {"x": 3}}')
+    look(ScanRequest(folder))
+
+
+def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no folder"):
+        look(ScanRequest(tmp_path / "none"))
+    picture_folder(tmp_path / "one", count=1, height=100, width=100)
+    with pytest.raises(UserError, match="holds no picture to"):
+        look(ScanRequest(tmp_path / "one"))
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        list(scan(ScanRequest(tmp_path / "one"), cancel))
