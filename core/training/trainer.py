@@ -543,7 +543,8 @@ def _verdict(what: str, mine: Figures, other: Figures, metric: str) -> str:
     figures = f"PSNR {mine.psnr_y:.2f} against {other.psnr_y:.2f} dB, SSIM {mine.ssim_y:.4f} against {other.ssim_y:.4f}"
     if mine.perceptual is not None and other.perceptual is not None:
         figures += f", perceptual distance {mine.perceptual:.4f} against {other.perceptual:.4f}"
-    return f"{said} {what} by its {metric}: {figures}."
+    words = {"psnr_y": "PSNR", "ssim_y": "SSIM", "perceptual": "perceptual distance"}[metric]
+    return f"{said} {what} by {words}: {figures}."
 
 
 class _Clock:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pyqtgraph as pg
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QColor, QFontMetrics
@@ -13,6 +15,8 @@ from srgan_desktop.training.runs import RunRecord, Series
 
 REDRAW_MS = 250
 """Steps come faster than anyone looks."""
+MOST_DECADES = 5
+"""Of a logarithmic axis."""
 SMOOTHED_OVER = 0.02
 """Share of a curve that its smooth line averages over."""
 COLOURS = {
@@ -32,6 +36,7 @@ class Curves(QWidget):
         self.quality = _Plot("Quality on held-out pictures", "PSNR in dB: higher is truer to the original")
         self.losses = _Plot("Losses", "each weighted as in the recipe; lower is better", logarithmic=True)
         self.balance = _Plot("Discriminator", "how real it believes pictures are: D(real), D(fake)")
+        self.balance.plot.getPlotItem().getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 12, 10)
         column.setSpacing(8)
@@ -75,6 +80,7 @@ class Curves(QWidget):
             colour = colours[number % len(colours)]
             self.losses.line(name, series.steps, series.values, colour, faint=True)
             self.losses.line(name, series.steps, smoothed(series), colour)
+        self.losses.fit_decades()
         self.balance.line("D(real)", record.d_real.steps, smoothed(record.d_real), colours[0])
         self.balance.line("D(fake)", record.d_fake.steps, smoothed(record.d_fake), colours[1])
         self.balance.plot.setYRange(0, 1, padding=0.04)
@@ -102,7 +108,9 @@ class _Plot(QWidget):
         self._logarithmic = logarithmic
         self._lines: dict[tuple[str, bool], pg.PlotDataItem] = {}
         self._values: dict[str, tuple[float, str]] = {}
+        self._axes = True
         self.legend = QLabel()
+        self.legend.setProperty("role", "muted")
         self.plot = pg.PlotWidget()
         self.plot.setAccessibleName(f"{title}: {explanation}")
         self.plot.setMenuEnabled(False)
@@ -132,7 +140,8 @@ class _Plot(QWidget):
         self.plot.clear()
         self._lines.clear()
         self._values.clear()
-        self.legend.clear()
+        self.legend.setText("nothing measured yet")
+        self._show_axes(False)
 
     def tint(self, theme: Theme) -> None:
         tokens = theme.tokens
@@ -174,9 +183,23 @@ class _Plot(QWidget):
             # Of a loss that reaches nothing there is no logarithm.
             values = [max(value, 1e-8) for value in values]
         item.setData(steps, values)
+        if values and not self._axes:
+            self._show_axes(True)
         if values and not faint:
             self._values[name] = (values[-1], colour)
             self._show_legend()
+
+    def fit_decades(self) -> None:
+        """Keep a loss that is next to nothing from pressing all others together."""
+        values = [value for item in self._lines.values() for value in item.getOriginalDataset()[1]]
+        if values:
+            highest, lowest = math.log10(max(values)), math.log10(min(values))
+            self.plot.setYRange(max(lowest, highest - MOST_DECADES), highest, padding=0.05)
+
+    def _show_axes(self, there: bool) -> None:
+        self._axes = there
+        for side in ("left", "bottom"):
+            self.plot.getPlotItem().showAxis(side, there)
 
     def _show_legend(self) -> None:
         room = max(120, self.width() - 150)

@@ -193,8 +193,16 @@ class Draft(QObject):
         return True
 
     def overrides(self) -> tuple[tuple[str, str], ...]:
-        """The changes as a `TrainRequest` takes them."""
-        return tuple((path, _toml(path, text)) for path, text in self._texts.items())
+        """The changes as a `TrainRequest` takes them; each makes of the recipe what the draft made of it."""
+        single = {path: _toml(path, text) for path, text in self._texts.items() if not _is_loss(path)}
+        # The table of losses goes as a whole: a recipe that leaves it to the defaults has none to change a row of.
+        for stage in sorted({path.split(".")[0] for path in self._texts if _is_loss(path)}):
+            losses = self.base.model_dump(mode="json")[stage]["losses"]
+            losses |= {
+                p.rsplit(".", 1)[1]: _value(p, t) for p, t in self._texts.items() if p.startswith(f"{stage}.losses.")
+            }
+            single[f"{stage}.losses"] = _inline(losses)
+        return tuple(single.items())
 
     def save(self, path: Path) -> None:
         """Write the recipe with its changes as a TOML file, and go on from that.
@@ -330,8 +338,16 @@ def _toml(path: str, text: str) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(repr, value)) + "]"
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{name} = {weight!r}" for name, weight in value.items()) + " }"
+        return _inline(value)
     return repr(value)
+
+
+def _inline(table: Mapping[str, float]) -> str:
+    return "{ " + ", ".join(f"{name} = {weight!r}" for name, weight in table.items()) + " }"
+
+
+def _is_loss(path: str) -> bool:
+    return path.startswith(("psnr.losses.", "gan.losses."))
 
 
 def _get(values: Mapping[str, Any], path: str) -> Any:

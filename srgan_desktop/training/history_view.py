@@ -51,6 +51,8 @@ class HistoryView(QWidget):
         self.use = self._button(theme, "&Use this model", "good", "Put its model among yours, for the Upscale page")
         self.folder = self._button(theme, "&Folder", "folder", "Show its files in the file manager")
         self.delete = self._button(theme, "&Delete…", "remove", "Delete the run with its pictures and saved states")
+        self.words = quiet()
+        self.words.setContentsMargins(14, 8, 14, 0)
         buttons = QHBoxLayout()
         buttons.setContentsMargins(10, 8, 10, 8)
         buttons.setSpacing(8)
@@ -64,6 +66,7 @@ class HistoryView(QWidget):
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addWidget(self.table, 1)
+        column.addWidget(self.words)
         column.addLayout(buttons)
         self.contents = QStackedWidget()
         self.contents.addWidget(_nothing())
@@ -99,6 +102,7 @@ class HistoryView(QWidget):
         self.use.setText("&Use this model" if record is None or record.finished else "&Use the best so far")
         self.folder.setEnabled(record is not None)
         self.delete.setEnabled(record is not None and not active)
+        self.words.setText(_words(record))
         self.model.repaint()
 
     def _bind(self) -> None:
@@ -226,6 +230,7 @@ class _Table(QTableView):
 
     def __init__(self) -> None:
         super().__init__()
+        self.setObjectName("runs")
         self.setAccessibleName("Runs")
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
@@ -248,6 +253,16 @@ class _Table(QTableView):
             self.delete_requested.emit()
         else:
             super().keyPressEvent(event)
+
+
+def _words(record: RunRecord | None) -> str:
+    if record is None:
+        return ""
+    if record.finished is not None:
+        return record.finished.verdict
+    if record.can_go_on:
+        return "Everything needed to go on exactly from there is saved."
+    return "There is no saved state to go on from."
 
 
 def _nothing() -> QWidget:

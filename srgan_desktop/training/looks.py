@@ -9,7 +9,7 @@ from core.contract.training import Look
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import CompareView, Shown
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import Choice, Elided, titled
+from srgan_desktop.training.fields import Choice, Elided
 from srgan_desktop.training.runs import RunRecord
 
 
@@ -30,8 +30,8 @@ class LooksPanel(QWidget):
         above = QHBoxLayout()
         above.setContentsMargins(12, 8, 10, 6)
         above.setSpacing(10)
-        above.addWidget(titled("Held-out picture"))
-        above.addWidget(self.picture, 1)
+        above.addWidget(self.picture, 2)
+        above.addWidget(self.words, 5)
         self.time = QSlider(Qt.Orientation.Horizontal)
         self.time.setAccessibleName("Time of the run")
         self.time.setToolTip("Looks of the run, from the first to the last")
@@ -40,21 +40,17 @@ class LooksPanel(QWidget):
         self.earlier = self._button(theme, "left", "The look before", -1)
         self.later = self._button(theme, "right", "The look after", 1)
         scrub = QHBoxLayout()
+        scrub.setContentsMargins(8, 5, 8, 6)
         scrub.setSpacing(6)
         scrub.addWidget(self.earlier)
         scrub.addWidget(self.time, 1)
         scrub.addWidget(self.later)
-        below = QVBoxLayout()
-        below.setContentsMargins(12, 6, 10, 8)
-        below.setSpacing(2)
-        below.addWidget(self.words)
-        below.addLayout(scrub)
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addLayout(above)
         column.addWidget(self.compare, 1)
-        column.addLayout(below)
+        column.addLayout(scrub)
         self.show_record(None)
 
     @property
@@ -104,16 +100,16 @@ class LooksPanel(QWidget):
             )
             self.words.say("")
             return
-        best = " · the best so far" if look.best else ""
+        best = ", the best so far" if look.best else ""
         self.words.say(
             f"Step {look.step:,}: {picture.psnr_y:.2f} dB, bicubic {picture.bicubic_psnr_y:.2f} dB"
-            f"  (all held-out pictures: {look.psnr_y:.2f} dB{best})"
+            f"  ·  all held-out pictures {look.psnr_y:.2f} dB{best}"
         )
         self.compare.show_pictures(
             [
                 Shown("LR", picture.lr),
-                Shown(f"SR, step {look.step:,}", picture.sr),
-                Shown("HR (original)", picture.hr),
+                Shown("SR", picture.sr),
+                Shown("HR", picture.hr),
                 Shown("Bicubic", picture.bicubic),
             ]
         )

@@ -199,7 +199,7 @@ class TrainPage(QWidget):
         self.tabs.buttons["history"].setText(f"History ({count})" if count else "History")
 
     def _on_begun(self) -> None:
-        if self.session.busy or self.session.record is not None:
+        if self.session.record is not None:
             self.show_view("run")
         if self.session.shows_active:
             self.banner.hide()
@@ -222,6 +222,8 @@ class TrainPage(QWidget):
         if problem.details:
             actions.append(("Details…", lambda: ProblemDialog(problem, self.window()).open()))
         self.banner.say("bad", problem.message, problem.hint, actions)
+        if self.session.record is None and self.stack.currentWidget() is self.run:
+            self.show_view("set-up")
         self.notify.emit(problem.message, problem.hint)
 
     def _on_notice(self, words: str) -> None:

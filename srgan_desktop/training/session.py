@@ -602,6 +602,7 @@ class TrainSession(QObject):
         if record is not None and not (record.folder / "recipe.toml").is_file():
             if self.record is record:
                 self.record = None
+                self.begun.emit()
             record = None
         if record is not None:
             bundles = RunFolder(record.folder).bundles
