@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from srgan_desktop.settings import APPEARANCE, GEOMETRY, Settings
+from srgan_desktop.settings import APPEARANCE, GEOMETRY, MODEL, Settings
 from srgan_desktop.theme import Theme, app_icon
 
 NOTICE_MS = 8_000
@@ -54,7 +55,18 @@ def _upscale(theme: Theme, settings: Settings) -> Any:
     return UpscalePage(theme, settings)
 
 
-PAGES: tuple[PageEntry, ...] = (PageEntry("upscale", "Upscale", "upscale", _upscale),)
+def _train(theme: Theme, settings: Settings) -> Any:
+    from srgan_desktop.training.page import TrainPage
+
+    page = TrainPage(theme, settings)
+    page.model_ready.connect(lambda key: settings.set(MODEL, key))
+    return page
+
+
+PAGES: tuple[PageEntry, ...] = (
+    PageEntry("upscale", "Upscale", "upscale", _upscale),
+    PageEntry("train", "Train", "train", _train),
+)
 """Top to bottom; the first is shown at the start and takes what is dropped on the program."""
 
 
@@ -71,6 +83,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._settings = settings
         self._pages: dict[str, Any] = {}
+        self._said: dict[str, tuple[str, str]] = {}
         self._to_stop = 0
         self._closing = False
         self._painted = False
@@ -97,7 +110,7 @@ class MainWindow(QMainWindow):
         if key not in self._pages:
             entry = next(entry for entry in PAGES if entry.key == key)
             page = entry.make(self._theme, self._settings)
-            page.status_changed.connect(self._status.show_engine)
+            page.status_changed.connect(partial(self._on_status, key))
             page.notice.connect(self._status.show_notice)
             page.notify.connect(self._notify)
             page.stopped.connect(self._on_stopped)
@@ -111,6 +124,8 @@ class MainWindow(QMainWindow):
         """Bring a page to the front."""
         self._stack.setCurrentWidget(self.page(key))
         self._buttons[key].setChecked(True)
+        if key in self._said:
+            self._status.show_engine(*self._said[key])
 
     def open(self, paths: list[Path]) -> None:
         """Put files and folders into the first page's queue."""
@@ -141,6 +156,12 @@ class MainWindow(QMainWindow):
         for page in self._pages.values():
             page.start_engine()
 
+    def _on_status(self, key: str, words: str, level: str) -> None:
+        """Every page has an engine of its own; the strip is that of the page in front."""
+        self._said[key] = words, level
+        if self._stack.currentWidget() is self._pages.get(key):
+            self._status.show_engine(words, level)
+
     def _ask(self) -> None:
         box = QMessageBox(self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
@@ -148,7 +169,7 @@ class MainWindow(QMainWindow):
         box.setIcon(QMessageBox.Icon.Question)
         box.setText("A run is under way. Cancel it and close?")
         box.setInformativeText(
-            "What is saved stays. The next run with the same pictures goes on where this one stopped."
+            "What is done stays: upscaling the same pictures goes on where it stopped, training with Resume."
         )
         cancel = box.addButton("Cancel the run and &close", QMessageBox.ButtonRole.AcceptRole)
         stay = box.addButton("&Keep working", QMessageBox.ButtonRole.RejectRole)

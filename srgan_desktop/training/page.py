@@ -175,9 +175,6 @@ class TrainPage(QWidget):
             self.run.go_on()
 
     def _show_status(self) -> None:
-        # The strip is shared: the page that is seen speaks.
-        if not self.isVisible():
-            return
         self.status_changed.emit(*self._engine_words())
 
     def _engine_words(self) -> tuple[str, str]:

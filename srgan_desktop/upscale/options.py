@@ -193,6 +193,9 @@ class OptionsPanel(QScrollArea):
             self._say_whether_quality_counts()
         elif option is settings.OUTPUT:
             self.output.show_folder()
+        elif option is settings.MODEL and self._settings.get(option) != getattr(self.model.currentData(), "key", ""):
+            # Chosen elsewhere, and perhaps not there when this list was made: a model that was just trained.
+            self.reload_models()
 
     def _say_whether_quality_counts(self) -> None:
         key = self._settings.get(settings.FORMAT)
