@@ -527,9 +527,10 @@ class Canvas(QWidget):
         painter.save()
         painter.setClipRect(clip)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
+        # The rim parts it from a dark picture.
+        painter.setPen(QPen(QColor(255, 255, 255, 46), 1))
         painter.setBrush(QColor(12, 15, 22, 190))
-        painter.drawRoundedRect(pill, 6, 6)
+        painter.drawRoundedRect(pill.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
         painter.setFont(font)
         painter.setPen(QColor(255, 255, 255))
         painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, words)

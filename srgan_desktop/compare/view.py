@@ -36,6 +36,7 @@ PAN_STEP = 0.1
 """Of the pane, for an arrow key."""
 HOLD_MS = 150
 """The last picture stays this long while the next one is decoded; most are there by then, and nothing flickers."""
+NOTHING = "Nothing to compare yet"
 
 MODES = {
     Mode.SPLIT: ("split", "Divider", "D", "Two pictures over each other, with a divider to drag"),
@@ -117,7 +118,7 @@ class CompareView(QWidget):
         self._shown, self._decoded, self._errors = (), [], []
         self._promised = self._patch = None
         self._show_choices()
-        self.canvas.set_message("Nothing to compare yet")
+        self.canvas.set_message(NOTHING)
 
     def set_overlay_region(self, region: tuple[int, int, int, int], scale: int, pixels: np.ndarray) -> None:
         """Lay a live preview over the place of the result; a later one replaces it, and so does another file.
@@ -343,8 +344,12 @@ class CompareView(QWidget):
             self.canvas.set_scene(Scene(pictures, self._patch, self._promised), self._captions())
         elif all(shown.source is None or error for shown, error in zip(self._shown, self._errors, strict=True)):
             self._hold.stop()
-            problem = problems.of_exception(next(error for error in self._errors if error is not None))
-            self.canvas.set_message(problem.message, problem.hint)
+            error = next((error for error in self._errors if error is not None), None)
+            if error is None:
+                self.canvas.set_message(NOTHING)
+            else:
+                problem = problems.of_exception(error)
+                self.canvas.set_message(problem.message, problem.hint)
 
     def _show_waiting(self) -> None:
         source = self._shown[0].source if self._shown else None

@@ -393,6 +393,8 @@ class UpscalePage(QWidget):
 
     def _show_contents(self) -> None:
         filled = len(self.session.queue.entries) > 0
+        if not filled:
+            self.compare.clear()
         had_focus = self.contents.currentWidget().isAncestorOf(QWidget.focusWidget(self) or self)
         self.contents.setCurrentWidget(self.split if filled else self.drop_area)
         if filled and not self.table.currentIndex().isValid():

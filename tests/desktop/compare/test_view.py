@@ -414,6 +414,12 @@ def test_one_picture_has_no_number(view, settle, noise):
     assert view.canvas.accessibleDescription().startswith("LR  40 × 30")
 
 
+def test_pictures_that_are_all_still_to_come(view, settle, qtbot):
+    view.show_pictures([Shown("SR", None), Shown("HR", None)])
+    qtbot.waitUntil(lambda: view.canvas.message == "Nothing to compare yet")
+    settle(view)
+
+
 def test_too_many_or_none_are_refused(view, noise):
     for count in (0, 5):
         with pytest.raises(ValueError, match="compared"):
