@@ -16,7 +16,6 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMainWindow,
     QMenu,
     QMessageBox,
@@ -27,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from srgan_desktop.fields import Elided
 from srgan_desktop.settings import APPEARANCE, GEOMETRY, MODEL, Settings
 from srgan_desktop.theme import Theme, app_icon
 
@@ -280,13 +280,10 @@ class StatusStrip(QFrame):
         super().__init__()
         self.setObjectName("statusStrip")
         self._dot = _Dot(theme)
-        self.engine = QLabel()
-        self.engine.setAccessibleName("State of the engine")
-        self.notice = QLabel()
-        self.notice.setProperty("role", "muted")
-        self.notice.setTextFormat(Qt.TextFormat.PlainText)
+        self.engine = Elided()
+        self.notice = Elided("muted")
         self._timer = QTimer(self, singleShot=True, interval=NOTICE_MS)
-        self._timer.timeout.connect(self.notice.clear)
+        self._timer.timeout.connect(self._clear_notice)
         row = QHBoxLayout(self)
         row.setContentsMargins(14, 5, 14, 5)
         row.setSpacing(8)
@@ -297,13 +294,16 @@ class StatusStrip(QFrame):
 
     def show_engine(self, words: str, level: str) -> None:
         """Say what the engine does; `level` is `good`, `warn`, `bad` or `busy`."""
-        self.engine.setText(words)
+        self.engine.say(words)
         self._dot.show_level(level)
 
     def show_notice(self, words: str) -> None:
         """Say something for a while."""
-        self.notice.setText(words)
+        self.notice.say(words)
         self._timer.start()
+
+    def _clear_notice(self) -> None:
+        self.notice.say("")
 
 
 class _Dot(QWidget):

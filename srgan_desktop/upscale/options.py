@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QFrame,
@@ -27,19 +26,18 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.contract.errors import UserError
 from core.contract.requests import OutputSize
 from core.images import FORMATS
-from core.models.catalogue import Model, models
+from core.models.catalogue import Model, find_model, models
 from srgan_desktop import settings
+from srgan_desktop.fields import Calm, Choice
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 
 PRESETS = (2.0, 3.0, 4.0, 8.0)
 
 F = TypeVar("F", bound=QWidget)
-
-BESIDE = "Beside each source, with “_4x” in the name; a folder’s results go to “<folder>_4x” next to it."
-"""Where results go when nobody chose a folder."""
 
 EXISTING = (
     ("skip", "Skip what is already done"),
@@ -72,7 +70,7 @@ class OptionsPanel(QScrollArea):
         super().__init__(parent)
         self._theme = theme
         self._settings = options
-        self._calm = _Calm(self)
+        self._calm = Calm(self)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -86,7 +84,7 @@ class OptionsPanel(QScrollArea):
         column.setContentsMargins(4, 0, 10, 8)
         column.setSpacing(12)
 
-        self.model = _Choice()
+        self.model = Choice()
         self._card = _quiet()
         column.addLayout(self._labelled(settings.MODEL, self.model, self._card))
 
@@ -154,13 +152,21 @@ class OptionsPanel(QScrollArea):
         self._say_whether_quality_counts()
 
     def reload_models(self) -> None:
-        """Look again at which models there are, and keep the chosen one."""
-        chosen = self._settings.get(settings.MODEL)
+        """Look again at which models there are, and keep the chosen one; if it is gone, take the default."""
+        known = models()
+        try:
+            # Also a file elsewhere, which the list does not have.
+            chosen = find_model(self._settings.get(settings.MODEL))
+        except UserError:
+            self._settings.set(settings.MODEL, "")
+            chosen = known[0] if known else None
         self.model.blockSignals(True)
         self.model.clear()
-        for model in models():
+        if chosen is not None and all(model.key != chosen.key for model in known):
+            known.append(chosen)
+        for model in known:
             self.model.addItem(model.card.name, model)
-            if model.key == chosen:
+            if chosen is not None and model.key == chosen.key:
                 self.model.setCurrentIndex(self.model.count() - 1)
         self.model.blockSignals(False)
         if self.model.count() == 0:
@@ -183,6 +189,10 @@ class OptionsPanel(QScrollArea):
         )
         self.model.setToolTip(f"{settings.MODEL.tooltip}\n\n{card.name}: {about}" if about else settings.MODEL.tooltip)
 
+    def _shown_key(self) -> str:
+        model: Model | None = self.model.currentData()
+        return "" if model is None else model.key
+
     def _on_fold(self, open_: bool) -> None:
         self.advanced.setVisible(open_)
         self._theme.wear(self.fold, "down" if open_ else "right")
@@ -191,9 +201,9 @@ class OptionsPanel(QScrollArea):
     def _on_option(self, option: Option) -> None:
         if option is settings.FORMAT:
             self._say_whether_quality_counts()
-        elif option is settings.OUTPUT:
+        elif option in (settings.OUTPUT, settings.SIZE):
             self.output.show_folder()
-        elif option is settings.MODEL and self._settings.get(option) != getattr(self.model.currentData(), "key", ""):
+        elif option is settings.MODEL and self._settings.get(option) not in ("", self._shown_key()):
             # Chosen elsewhere, and perhaps not there when this list was made: a model that was just trained.
             self.reload_models()
 
@@ -201,9 +211,9 @@ class OptionsPanel(QScrollArea):
         key = self._settings.get(settings.FORMAT)
         self.quality.setEnabled(key not in FORMATS or FORMATS[key].lossy)
 
-    def _choice(self, option: Option, rows: Sequence[tuple[object, str]]) -> _Choice:
+    def _choice(self, option: Option, rows: Sequence[tuple[object, str]]) -> Choice:
         """A box that holds one of the option's values; one from the file that it does not know becomes the default."""
-        box = self._calmed(_Choice())
+        box = self._calmed(Choice())
         for value, label in rows:
             box.addItem(label, value)
         at = box.findData(self._settings.get(option))
@@ -251,7 +261,7 @@ class SizeField(QWidget):
 
     def __init__(self, size: OutputSize) -> None:
         super().__init__()
-        self.preset = _Choice()
+        self.preset = Choice()
         for factor in PRESETS:
             self.preset.addItem(f"{factor:g}×", ("factor", factor))
         for kind, label in (
@@ -360,7 +370,9 @@ class OutputField(QWidget):
         self.beside.setVisible(bool(folder))
         metrics = QFontMetrics(self.words.font())
         self.words.setText(
-            metrics.elidedText(folder, Qt.TextElideMode.ElideMiddle, max(120, self.width() - 4)) if folder else BESIDE
+            metrics.elidedText(folder, Qt.TextElideMode.ElideMiddle, max(120, self.width() - 4))
+            if folder
+            else _beside(self._settings.get(settings.SIZE))
         )
         self.words.setToolTip(folder)
         self.setAccessibleName("Save to")
@@ -376,27 +388,9 @@ class OutputField(QWidget):
         self.choose.setFocus()
 
 
-class _Choice(QComboBox):
-    """A combo box that may be narrower than its longest row, with a list that is not."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(6)
-
-    def showPopup(self) -> None:
-        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 24)
-        super().showPopup()
-
-
-class _Calm(QObject):
-    """Keeps the wheel, meant for scrolling the panel, from changing a value that nobody looked at."""
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.Wheel and isinstance(watched, QWidget) and not watched.hasFocus():
-            event.ignore()
-            return True
-        return False
+def _beside(size: OutputSize) -> str:
+    """Where results go when nobody chose a folder."""
+    return f"Beside each source, with “_{size}” in the name; a folder’s results go to “<folder>_{size}” next to it."
 
 
 def _quiet() -> QLabel:

@@ -36,6 +36,7 @@ from core.images import FORMATS
 from srgan_desktop import problems, settings
 from srgan_desktop.compare.view import CompareView
 from srgan_desktop.dialogs import FailuresDialog, ProblemDialog
+from srgan_desktop.fields import Elided
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme, repolish
@@ -78,6 +79,7 @@ class UpscalePage(QWidget):
         self.setAcceptDrops(True)
         self._previewed = PreviewRegion()
         self._following = False
+        self._shows_result = False
         self._last_output: Path | None = None
 
         self.banner = Banner(theme)
@@ -110,6 +112,7 @@ class UpscalePage(QWidget):
         """Cancel everything; ends with `stopped`."""
         self._preview_timer.stop()
         self._follow_timer.stop()
+        self.compare.clear()
         self.session.shutdown()
 
     # Building
@@ -171,8 +174,7 @@ class UpscalePage(QWidget):
         self.preview_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.preview_button.setIconSize(QSize(18, 18))
         self.theme.wear(self.preview_button, "eye")
-        self.preview_words = QLabel()
-        self.preview_words.setProperty("role", "muted")
+        self.preview_words = Elided("muted")
         above = QHBoxLayout()
         above.setContentsMargins(6, 5, 10, 5)
         above.setSpacing(8)
@@ -212,10 +214,8 @@ class UpscalePage(QWidget):
         self.veil = DropVeil(self)
 
     def _bar(self) -> QWidget:
-        self.bar_title = QLabel()
-        self.bar_title.setProperty("role", "strong")
-        self.bar_words = QLabel()
-        self.bar_words.setProperty("role", "muted")
+        self.bar_title = Elided("strong")
+        self.bar_words = Elided("muted")
         self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
         self.progress.setAccessibleName("Progress of the run")
         words = QHBoxLayout()
@@ -276,6 +276,7 @@ class UpscalePage(QWidget):
         session.stopped.connect(self.stopped)
         queue.rowsInserted.connect(self._show_contents)
         queue.rowsRemoved.connect(self._show_contents)
+        queue.dataChanged.connect(self._on_data)
         self.drop_area.files_requested.connect(self._choose_files)
         self.drop_area.folder_requested.connect(self._choose_folder)
         self.table.remove_requested.connect(self._remove)
@@ -315,6 +316,8 @@ class UpscalePage(QWidget):
         """Bring bar, buttons and status in line with the session."""
         session, queue = self.session, self.session.queue
         phase = session.phase
+        buttons = (self.start_button, self.pause_button, self.cancel_button)
+        focused = next((button for button in buttons if button.hasFocus()), None)
         self.start_button.setEnabled(session.can_start)
         self.start_button.setVisible(not session.busy)
         self.start_button.setText("&Start again" if session.starts_again else "&Start")
@@ -326,6 +329,9 @@ class UpscalePage(QWidget):
         if self.pause_button.text() != wanted:
             self.pause_button.setText(wanted)
             self.theme.wear(self.pause_button, "play" if phase is Phase.PAUSED else "pause")
+        if focused is not None and (focused.isHidden() or not focused.isEnabled()):
+            # Else Qt takes the focus somewhere else, as the button that had it is gone.
+            (self.pause_button if session.busy else self.start_button).setFocus()
         self._show_progress()
         rows = bool(self.table.selectionModel().hasSelection())
         self.remove.setEnabled(rows)
@@ -352,8 +358,8 @@ class UpscalePage(QWidget):
                 title, words = "Stopping…", "what is saved stays"
             case Phase.IDLE:
                 title, words = self._idle_words()
-        self.bar_title.setText(title)
-        self.bar_words.setText(words)
+        self.bar_title.say(title)
+        self.bar_words.say(words)
         self.progress.setVisible(session.busy)
         waiting_for_engine = session.phase is Phase.RUNNING and (title.endswith("…"))
         # No length yet: the bar moves by itself, so that nothing looks stuck.
@@ -480,7 +486,7 @@ class UpscalePage(QWidget):
         if row is None:
             return
         if row == self.table.currentIndex().row():
-            self._show_entry(entry, keep_view=True)
+            self._show_entry(entry)
         elif self._following and not self._follow_timer.isActive():
             self._follow_timer.start()
             self.table.selectRow(row)
@@ -529,12 +535,21 @@ class UpscalePage(QWidget):
     def _on_current(self, _current: QModelIndex, _previous: QModelIndex) -> None:
         entry = self._current()
         if entry is not None:
-            self._show_entry(entry, keep_view=False)
+            self._show_entry(entry)
 
-    def _show_entry(self, entry: Entry, keep_view: bool) -> None:
+    def _on_data(self, first: QModelIndex, last: QModelIndex) -> None:
+        """Show the current picture anew once its result is no longer what the options ask for."""
+        entry = self._current()
+        if entry is None or not first.row() <= self.table.currentIndex().row() <= last.row():
+            return
+        if entry.state is State.WAITING and self._shows_result:
+            self._show_entry(entry)
+
+    def _show_entry(self, entry: Entry) -> None:
         self.session.drop_preview()
         self._previewed.forget()
         after = entry.output if entry.state in (State.DONE, State.SKIPPED) else None
+        self._shows_result = after is not None
         self.compare.load_files(entry.path, after)
         self._ask_preview_soon()
 
@@ -616,7 +631,7 @@ class UpscalePage(QWidget):
             self._ask_preview_soon()
         else:
             self.session.drop_preview()
-            self.preview_words.setText("")
+            self.preview_words.say("")
 
     def _on_option(self, option: Option) -> None:
         if option in PREVIEWED:
@@ -629,20 +644,20 @@ class UpscalePage(QWidget):
     def _ask_preview(self) -> None:
         entry = self._current()
         if entry is None or not self.preview_button.isChecked():
-            self.preview_words.setText("")
+            self.preview_words.say("")
             return
         if entry.state in (State.DONE, State.SKIPPED):
-            self.preview_words.setText("Source and result" if entry.output else "")
+            self.preview_words.say("Source and result" if entry.output else "")
             return
         if self.session.busy:
-            self.preview_words.setText("Previews come back when the run has ended")
+            self.preview_words.say("Previews come back when the run has ended")
             return
         seen = self.compare.visible_region()
         region = None if seen is None else self._previewed.choose(entry.path, seen)
         if region is None:
             return
         if self.session.preview(entry.path, region):
-            self.preview_words.setText("Upscaling what you see…")
+            self.preview_words.say("Upscaling what you see…")
 
     def _on_preview(self, event: PreviewReady) -> None:
         entry = self._current()
@@ -653,15 +668,14 @@ class UpscalePage(QWidget):
         words = f"Previewed in {event.seconds:.1f} s"
         if self._previewed.is_part:
             words += " · the middle of what you see; zoom in for all of it"
-        self.preview_words.setText(words)
+        self.preview_words.say(words)
 
     def _on_preview_failed(self, problem: Problem) -> None:
-        self.preview_words.setText(problem.message)
-        self.preview_words.setToolTip(problem.hint)
+        self.preview_words.say(problem.message, problem.hint)
 
     def _on_compare_failed(self, error: object) -> None:
         if isinstance(error, BaseException):
-            self.preview_words.setText(problems.of_exception(error).message)
+            self.preview_words.say(problems.of_exception(error).message)
 
 
 def show_in_file_manager(path: Path) -> None:

@@ -213,7 +213,7 @@ class Queue(QAbstractTableModel):
         if role == Qt.ItemDataRole.DecorationRole and column is Column.PICTURE:
             return self._picture(entry)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tooltip(entry, column)
+            return self._tooltip(entry, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
             return f"{TITLES[column]}: {self._text(entry, column) or 'not known yet'}"
         return None
@@ -231,6 +231,22 @@ class Queue(QAbstractTableModel):
                 return f"{entry.state.value}: {entry.problem.message}" if entry.problem else entry.state.value
             case Column.CONSISTENCY:
                 return "" if entry.consistency is None else problems.decibels(entry.consistency)
+
+    def _tooltip(self, entry: Entry, column: Column) -> str | None:
+        if column is Column.PICTURE:
+            thumbnail = self._thumbnails.get(entry.path)
+            return "\n".join(part for part in (str(entry.path), thumbnail.trouble if thumbnail else "") if part)
+        if column is Column.CONSISTENCY:
+            return CONSISTENCY_TOOLTIP
+        if column is Column.STATE:
+            lines = [f"{entry.problem.message} {entry.problem.hint}".strip()] if entry.problem else []
+            lines += entry.notes
+            if entry.output is not None and entry.state in (State.DONE, State.SKIPPED):
+                lines.append(str(entry.output))
+            if entry.consistency is not None:
+                lines.append(f"Consistency {problems.decibels(entry.consistency)}")
+            return "\n".join(lines) or None
+        return None
 
     def _picture(self, entry: Entry) -> object:
         thumbnail = self._thumbnails.get(entry.path)
@@ -253,20 +269,6 @@ def shown_name(path: Path) -> str:
 def dimensions(size: Size | None) -> str:
     """`640 × 480`."""
     return "" if size is None else f"{size[0]} × {size[1]}"
-
-
-def _tooltip(entry: Entry, column: Column) -> str | None:
-    if column is Column.PICTURE:
-        return str(entry.path)
-    if column is Column.CONSISTENCY:
-        return CONSISTENCY_TOOLTIP
-    if column is Column.STATE:
-        lines = [f"{entry.problem.message} {entry.problem.hint}".strip()] if entry.problem else []
-        lines += entry.notes
-        if entry.output is not None and entry.state in (State.DONE, State.SKIPPED):
-            lines.append(str(entry.output))
-        return "\n".join(lines) or None
-    return None
 
 
 def _runs_backwards(rows: Iterable[int]) -> Iterable[tuple[int, int]]:

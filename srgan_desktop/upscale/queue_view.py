@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QModelIndex, QPersistentModelIndex, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QKeyEvent, QPainter, QPainterPath, QPen
+from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QKeyEvent, QPainter, QPainterPath, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -23,6 +23,8 @@ ROW_HEIGHT = 54
 MARGIN = 10
 PICTURE = 40
 """Side of the box a thumbnail is shown in."""
+NARROW = 470
+"""Width beside the sizes under which there is no room for three more columns."""
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -59,14 +61,33 @@ class QueueView(QTableView):
         columns.setHighlightSections(False)
         columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        columns.setSectionResizeMode(Column.PICTURE, QHeaderView.ResizeMode.Stretch)
-        columns.setSectionResizeMode(Column.STATE, QHeaderView.ResizeMode.Stretch)
+        self._hovered = -1
+        self.entered.connect(self._on_entered)
         theme.changed.connect(self._repaint)
         self._fit_columns()
 
     def selected_rows(self) -> list[int]:
         """Top to bottom."""
         return sorted(index.row() for index in self.selectionModel().selectedRows())
+
+    @property
+    def hovered_row(self) -> int:
+        """The row under the pointer, or -1."""
+        return self._hovered
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._share_width()
+        # A message above the queue makes it lower: the row in use must not sink under its edge.
+        current = self.currentIndex()
+        if current.isValid() and event.size().height() < event.oldSize().height():
+            was = QRect(0, 0, event.oldSize().width(), event.oldSize().height())
+            if was.intersects(self.visualRect(current)):
+                self.scrollTo(current)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._hover(-1)
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -88,6 +109,25 @@ class QueueView(QTableView):
         title.setWeight(QFont.Weight.DemiBold)
         columns.resizeSection(Column.SIZE, metrics.horizontalAdvance("→ 00000 × 00000") + 2 * MARGIN)
         columns.resizeSection(Column.CONSISTENCY, QFontMetrics(title).horizontalAdvance("Consistency") + 2 * MARGIN + 6)
+        self._share_width()
+
+    def _share_width(self) -> None:
+        """Give names and states what is left; where that is little, consistency makes room for them."""
+        columns = self.horizontalHeader()
+        free = self.viewport().width() - columns.sectionSize(Column.SIZE)
+        narrow = free < NARROW
+        self.setColumnHidden(Column.CONSISTENCY, narrow)
+        if not narrow:
+            free -= columns.sectionSize(Column.CONSISTENCY)
+        columns.resizeSection(Column.PICTURE, free // 2)
+        columns.resizeSection(Column.STATE, free - free // 2)
+
+    def _on_entered(self, index: QModelIndex) -> None:
+        self._hover(index.row())
+
+    def _hover(self, row: int) -> None:
+        self._hovered = row
+        self.viewport().update()
 
     def _repaint(self) -> None:
         self.viewport().update()
@@ -142,14 +182,14 @@ class QueueDelegate(QStyledItemDelegate):
 
     def _paint_ground(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         tokens = self._theme.tokens
+        view = self.parent()
         if option.state & QStyle.StateFlag.State_Selected:
             painter.fillRect(option.rect, QColor(tokens.selection))
-        elif option.state & QStyle.StateFlag.State_MouseOver:
+        elif isinstance(view, QueueView) and view.hovered_row == index.row():
             painter.fillRect(option.rect, QColor(tokens.raised))
         painter.setPen(QPen(QColor(tokens.border), 1))
         painter.drawLine(option.rect.bottomLeft(), option.rect.bottomRight())
-        view = self.parent()
-        if isinstance(view, QTableView) and view.hasFocus() and view.currentIndex().row() == index.row():
+        if isinstance(view, QueueView) and view.hasFocus() and view.currentIndex().row() == index.row():
             # The whole row has the focus ring, a part of it in every cell.
             pen = QPen(QColor(tokens.accent_text), 2)
             painter.setPen(pen)
@@ -158,7 +198,7 @@ class QueueDelegate(QStyledItemDelegate):
             painter.drawLine(ring.bottomLeft(), ring.bottomRight())
             if index.column() == 0:
                 painter.drawLine(ring.left() + 1, ring.top(), ring.left() + 1, ring.bottom())
-            if index.column() == len(Column) - 1:
+            if option.rect.right() >= view.viewport().width() - 1:
                 painter.drawLine(ring.right(), ring.top(), ring.right(), ring.bottom())
 
     def _paint_thumbnail(self, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:
@@ -210,6 +250,7 @@ class QueueDelegate(QStyledItemDelegate):
                     problem.message if problem else "Failed",
                     problem.hint if problem else "",
                     tokens.bad,
+                    Qt.TextElideMode.ElideRight,
                 )
 
     def _paint_lines(
@@ -220,6 +261,7 @@ class QueueDelegate(QStyledItemDelegate):
         first: str,
         second: str,
         colour: str | None = None,
+        elide: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
     ) -> None:
         tokens = self._theme.tokens
         upper, lower = QRect(box), QRect(box)
@@ -229,12 +271,12 @@ class QueueDelegate(QStyledItemDelegate):
         painter.setFont(option.font)
         painter.setPen(QColor(colour or tokens.text))
         metrics = QFontMetrics(option.font)
-        elided = metrics.elidedText(first, Qt.TextElideMode.ElideMiddle, box.width())
+        elided = metrics.elidedText(first, elide, box.width())
         painter.drawText(upper, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), elided)
         if second.strip():
             small = QFont(option.font)
             small.setPointSizeF(QFontInfo(small).pointSizeF() * 0.88)
             painter.setFont(small)
             painter.setPen(QColor(tokens.muted))
-            elided = QFontMetrics(small).elidedText(second, Qt.TextElideMode.ElideMiddle, box.width())
+            elided = QFontMetrics(small).elidedText(second, elide, box.width())
             painter.drawText(lower, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), elided)

@@ -99,6 +99,7 @@ class UpscaleSession(QObject):
         super().__init__(parent)
         self.settings = options
         self.thumbnails = Thumbnails(self)
+        self.thumbnails.stopped.connect(self._on_stopped)
         self.queue = Queue(self.thumbnails, self)
         self.phase = Phase.IDLE
         self.engine = Engine.OFF
@@ -160,8 +161,21 @@ class UpscaleSession(QObject):
         self.remove([row for row, entry in enumerate(self.queue.entries) if entry.state in done])
 
     def retry(self, rows: Iterable[int]) -> None:
-        """Make finished pictures wait again."""
-        self.queue.reset([row for row in rows if self.queue.entries[row].state in FINISHED])
+        """Make finished pictures wait again, and search folders that could not be searched once more.
+
+        During a run they belong to it again, and are done at its end.
+        """
+        entries = self.queue.entries
+        chosen = [row for row in rows if entries[row].state in FINISHED]
+        again = {entries[row].path for row in chosen}
+        self._in_run -= again
+        self._tally.failures = [failure for failure in self._tally.failures if Path(failure[0]) not in again]
+        folders = [row for row in chosen if entries[row].state is State.FAILED and entries[row].path.is_dir()]
+        self.queue.reset(row for row in chosen if row not in folders)
+        if folders:
+            searched = [entries[row].path for row in folders]
+            self.queue.remove(folders)
+            self.add(searched)
         self.changed.emit()
 
     # The run
@@ -197,9 +211,10 @@ class UpscaleSession(QObject):
         if not self.can_start:
             return
         if self.starts_again:
-            self.queue.reset(range(len(self.queue.entries)))
+            self.retry(range(len(self.queue.entries)))
         self._tally = _Tally()
-        self._run_waiting()
+        if self.queue.count(State.WAITING):
+            self._run_waiting()
 
     def pause(self) -> None:
         """Make the run wait."""
@@ -258,7 +273,7 @@ class UpscaleSession(QObject):
         """Cancel everything and let go of process and threads; ends with `stopped`."""
         if self._left_to_stop:
             return
-        self._left_to_stop = 2
+        self._left_to_stop = 3
         self.thumbnails.close()
         self._scanner.close()
         self._job.shutdown()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QImage, QPixmap
 
 from core.contract.errors import UserError
@@ -49,6 +49,8 @@ class Thumbnails(QObject):
 
     made = Signal(object)
     """The path of a picture whose thumbnail can now be had."""
+    stopped = Signal()
+    """After `close`: the threads are gone."""
 
     _arrived = Signal(object)
 
@@ -85,11 +87,13 @@ class Thumbnails(QObject):
         self._kept.pop(path, None)
 
     def close(self) -> None:
-        """Let the threads end after the picture that each is at."""
+        """Let the threads end after the picture that each is at; ends with `stopped`."""
         with self._lock:
             self._closed = True
             self._wanted.clear()
             self._lock.notify_all()
+        if not self._threads:
+            QTimer.singleShot(0, self, self.stopped.emit)
 
     def _work(self) -> None:
         while True:
@@ -97,15 +101,23 @@ class Thumbnails(QObject):
                 while not self._wanted and not self._closed:
                     self._lock.wait()
                 if self._closed:
-                    return
+                    break
                 path, _ = self._wanted.popitem()
                 self._in_work.add(path)
             made = _make(path)
             # The window may be gone by now.
             with contextlib.suppress(RuntimeError):
                 self._arrived.emit(made)
+        with contextlib.suppress(RuntimeError):
+            self._arrived.emit(threading.current_thread())
 
-    def _on_arrived(self, made: _Made) -> None:
+    def _on_arrived(self, made: _Made | threading.Thread) -> None:
+        if isinstance(made, threading.Thread):
+            made.join()
+            self._threads.remove(made)
+            if not self._threads:
+                self.stopped.emit()
+            return
         with self._lock:
             self._in_work.discard(made.path)
         pixmap = None if made.image is None else QPixmap.fromImage(made.image)
