@@ -10,7 +10,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -372,39 +371,3 @@ def test_tensorboard_files(data: Path, held_out: Path, tmp_path: Path) -> None:
     tags = board.Tags()["scalars"]
     assert {"loss/l1", "gradient/l1", "rate", "held-out/psnr_y"} <= set(tags)
     assert [e.step for e in board.Scalars("held-out/psnr_y")] == [3, 6]
-
-
-SHARED = Path("/work/shared/data")
-
-
-def test_a_quick_run_ends_above_bicubic(tmp_path: Path) -> None:
-    """The `quick` recipe, made smaller, on photographs: shared ones where they are, else scikit-image's."""
-    if SHARED.is_dir():
-        train_from, held_from = sorted((SHARED / "train").iterdir())[::60], sorted((SHARED / "val").iterdir())[:6]
-        photographs = [np.asarray(Image.open(p).convert("RGB")) for p in train_from]
-        held = [np.asarray(Image.open(p).convert("RGB"))[:256, :256] for p in held_from]
-    else:
-        skimage = pytest.importorskip("skimage.data")
-        photographs = [skimage.astronaut(), skimage.coffee(), skimage.rocket()]
-        held = [skimage.chelsea()]
-    for folder, pictures in (("train", photographs), ("val", held)):
-        (tmp_path / folder).mkdir()
-        for number, picture in enumerate(pictures):
-            Image.fromarray(picture).save(tmp_path / folder / f"{number}.png")
-    small = (
-        ("generator.features", "16"),
-        ("generator.blocks", "3"),
-        ("psnr.steps", "150"),
-        ("psnr.batch", "6"),
-        ("psnr.rate", "4e-3"),
-        ("psnr.warmup", "10"),
-        ("psnr.ema", "0.95"),
-        ("validation.every", "150"),
-        ("data.quarantine", "false"),
-    )
-    wanted = TrainRequest(
-        "quick", tmp_path / "train", tmp_path / "run", validation=tmp_path / "val", overrides=small, threads=2
-    )
-    finished = list(train(wanted, CancelToken()))[-1]
-    assert finished.better_than_bicubic
-    assert finished.metrics["psnr_y"] > finished.metrics["bicubic_psnr_y"] + 0.1

@@ -1,0 +1,236 @@
+"""The commands around training, as a person types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from core import paths
+from core.commands.training import EXIT_CANCELLED, app
+from core.models.card import read_card
+from core.models.weights import load_generator
+from tests.core.networks import save_small_model
+from tests.core.training.pictures import TINY, picture_folder, vgg16_file
+
+ROOT = Path(__file__).parents[3]
+SHARED = Path("/work/shared/data")
+SMALL = [f"--set={field}={value}" for field, value in TINY]
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "user_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr(paths, "user_models", lambda: tmp_path / "models")
+    monkeypatch.setattr(paths, "user_runs", lambda: tmp_path / "runs")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return picture_folder(tmp_path / "data")
+
+
+def srgan(*arguments: object) -> Result:
+    threads = torch.get_num_threads()
+    try:
+        return CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def words(result: Result) -> str:
+    """Both streams, with the lines that a narrow terminal broke put together again."""
+    return " ".join((result.stdout + result.stderr).split())
+
+
+def test_a_quick_run_ends_above_bicubic(tmp_path: Path) -> None:
+    """The `quick` recipe, made smaller, on photographs: shared ones where they are, else scikit-image's."""
+    if SHARED.is_dir():
+        train_from, held_from = sorted((SHARED / "train").iterdir())[::60], sorted((SHARED / "val").iterdir())[:6]
+        photographs = [np.asarray(Image.open(p).convert("RGB")) for p in train_from]
+        held = [np.asarray(Image.open(p).convert("RGB"))[:256, :256] for p in held_from]
+    else:
+        skimage = pytest.importorskip("skimage.data")
+        photographs = [skimage.astronaut(), skimage.coffee(), skimage.rocket()]
+        held = [skimage.chelsea()]
+    for folder, pictures in (("train", photographs), ("val", held)):
+        (tmp_path / folder).mkdir()
+        for number, picture in enumerate(pictures):
+            Image.fromarray(picture).save(tmp_path / folder / f"{number}.png")
+    small = {
+        "generator.features": 16,
+        "generator.blocks": 2,
+        "generator.upsampler": "direct",
+        "psnr.steps": 100,
+        "psnr.batch": 8,
+        "psnr.crops": "[16]",
+        "psnr.rate": "4e-3",
+        "psnr.warmup": 10,
+        "psnr.ema": 0.95,
+        "validation.every": 100,
+        "data.quarantine": "false",
+    }
+    command = [sys.executable, "-m", "core.commands.training", "train", "quick", "--threads=1"]
+    command += [f"--data={tmp_path / 'train'}", f"--val={tmp_path / 'val'}", f"--run={tmp_path / 'run'}"]
+    command += [f"--set={field}={value}" for field, value in small.items()]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "Better than bicubic" in ran.stdout
+    metrics = read_card(tmp_path / "run" / "model.safetensors").metrics
+    assert metrics["held-out psnr_y"] > metrics["held-out bicubic_psnr_y"] + 0.05
+
+
+def test_prepare_says_what_it_did(data: Path, tmp_path: Path) -> None:
+    (data / "torn.png").write_bytes(b"no picture")
+    out = tmp_path / "pairs"
+    first = srgan("prepare", data, out, "--hr", 32, "--lr", 8, "--count", 0, "--seed", 0)
+    assert first.exit_code == 0
+    assert "left out torn.png" in words(first)
+    assert "6 pairs made, 0 were there, 1 left out" in words(first)
+    second = srgan("prepare", data, out, "--hr", 32, "--lr", 8, "--count", 0)
+    assert "0 pairs made, 6 were there" in words(second)
+    refused = srgan("prepare", data, out, "--hr", 64, "--lr", 16)
+    assert refused.exit_code == 1
+    assert "made with other settings" in words(refused)
+
+
+def test_the_folders_of_prepare_can_be_trained_on(data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pairs"
+    srgan("prepare", data, out, "--hr", 64, "--lr", 16, "--count", 0)
+    result = srgan("train", "quick", "--data", out, "--run", tmp_path / "run", "--threads", 1, *SMALL)
+    assert result.exit_code == 0, words(result)
+    assert "5 pictures to train on, 1 held out" in words(result)
+
+
+def test_train_stops_resumes_and_finishes(data: Path, tmp_path: Path) -> None:
+    common = ["--data", data, "--threads", 1]
+    first = srgan("train", "quick", *common, *SMALL, "--stop-after", 3)
+    assert first.exit_code == 0, words(first)
+    assert "can go on" in words(first)
+    run = tmp_path / "runs" / "quick"
+    assert srgan("train", "quick", *common, *SMALL).exit_code == 1
+    second = srgan("train", "quick", *common, "--resume", "--json")
+    assert second.exit_code == 0, words(second)
+    events = [json.loads(line) for line in second.stdout.splitlines()]
+    assert next(e for e in events if e["event"] == "TrainingStarted")["start_step"] == 3
+    assert events[-1]["event"] == "TrainingFinished"
+    assert events[-1]["model"] == str(run / "model.safetensors")
+    assert load_generator(run / "model.safetensors")[0].config.features == 8
+
+
+def test_a_trial_tells_what_it_would_cost(data: Path, tmp_path: Path) -> None:
+    result = srgan("train", "quick", "--data", data, "--trial", "--threads", 1, *SMALL)
+    assert result.exit_code == 0, words(result)
+    assert "s a step; about 0.0 hours in all" in words(result)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["quick", "--set", "psnr.steps"], "changes no field"),
+        (["quick", "--set", "psnr.stairs=3"], "psnr.stairs"),
+        (["quick", "--set", "psnr.rate=7"], "psnr.rate"),
+        (["none"], "There is no recipe"),
+        (["quick", "--resume"], "holds no run"),
+        (["quick", "--device", "abacus"], "no device"),
+    ],
+)
+def test_mistakes_end_in_words(data: Path, arguments: list[str], said: str) -> None:
+    result = srgan("train", *arguments, "--data", data)
+    assert result.exit_code == 1
+    assert said in words(result)
+    assert "Traceback" not in words(result)
+
+
+def test_no_network_and_no_content_weights_end_before_the_first_step(data: Path, tmp_path: Path) -> None:
+    """The whole command, with a proxy that refuses every connection in place of a missing network."""
+    command = [sys.executable, "-m", "core.commands.training", "train", "default", f"--data={data}", "--threads=1"]
+    command += [f"--run={tmp_path / 'run'}"]
+    nowhere = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
+    environment = {**os.environ, **nowhere, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert ran.returncode == 1
+    said = " ".join(ran.stderr.split())
+    assert "could not be downloaded" in said
+    assert "Connect to the internet once" in said
+    assert "--content-weights" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_evaluate_prints_a_table(tmp_path: Path) -> None:
+    data = picture_folder(tmp_path / "data", count=2)
+    model = save_small_model(tmp_path / "small.safetensors")
+    weights = vgg16_file(tmp_path / "vgg16.safetensors")
+    plain = srgan("evaluate", model, "--data", data, "--precision", "fp32")
+    assert plain.exit_code == 0, words(plain)
+    assert "PSNR-Y" in plain.stdout
+    assert "s/megapixel" in words(plain)
+    assert "No perceptual distance" in words(plain)
+    whole = srgan("evaluate", model, "--data", data, "--content-weights", weights, "--json", "--out", tmp_path / "out")
+    events = [json.loads(line) for line in whole.stdout.splitlines()]
+    assert [e["event"] for e in events] == ["PictureEvaluated"] * 2 + ["SetEvaluated"]
+    assert events[-1]["perceptual"] > 0
+    assert len(list((tmp_path / "out" / "data").iterdir())) == 2
+    assert srgan("evaluate", model, "--data", data, "--precision", "int3").exit_code == 1
+
+
+def test_blend_lies_between_its_parents(tmp_path: Path) -> None:
+    first, second = (
+        save_small_model(tmp_path / f"{name}.safetensors", seed=seed) for name, seed in (("a", 0), ("b", 1))
+    )
+    out = tmp_path / "ab.safetensors"
+    result = srgan("blend", first, second, "--alpha", 0.25, "--out", out)
+    assert result.exit_code == 0, words(result)
+    one, other, mixed = (load_generator(path)[0].state_dict() for path in (first, second, out))
+    for key, value in mixed.items():
+        torch.testing.assert_close(value, 0.75 * one[key] + 0.25 * other[key])
+    assert "a" in read_card(out).parent
+    larger = save_small_model(tmp_path / "large.safetensors", features=12)
+    assert "different networks" in words(srgan("blend", first, larger, "--out", out))
+    assert srgan("blend", first, second, "--alpha", 1.5, "--out", out).exit_code == 1
+
+
+def test_export_writes_onnx_that_agrees(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    runtime = pytest.importorskip("onnxruntime")
+    model, out = save_small_model(tmp_path / "small.safetensors"), tmp_path / "small.onnx"
+    result = srgan("export", model, "--onnx", out)
+    assert result.exit_code == 0, words(result)
+    assert "from torch" in words(result)
+    session = runtime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    lr = torch.rand(2, 3, 19, 31)
+    (sr,) = session.run(["sr"], {"lr": lr.numpy()})
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.from_numpy(sr), load_generator(model)[0](lr), atol=1e-4, rtol=0)
+
+
+def test_ctrl_c_saves_and_says_so(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", "--threads=1"]
+    command += [f"--run={run}", "--json", *SMALL, "--set=psnr.steps=100000", "--set=bundle_every=100000"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        events = []
+        for line in process.stdout:
+            events.append(json.loads(line))
+            if events[-1]["event"] == "TrainingStep" and events[-1]["step"] >= 3:
+                process.send_signal(signal.SIGINT)
+                break
+        events += [json.loads(line) for line in process.stdout]
+        assert "Stopped." in process.stderr.read()
+    assert process.returncode == EXIT_CANCELLED
+    assert events[-1]["event"] == "BundleSaved"
+    assert (run / "bundles" / f"bundle-{events[-1]['step']:08d}.safetensors").is_file()
