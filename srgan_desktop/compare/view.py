@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from srgan_desktop import problems
 from srgan_desktop.compare.arrangement import Mode
@@ -243,9 +243,9 @@ class CompareView(QWidget):
         for number, button in enumerate(self.choices, 1):
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
             button.setCheckable(True)
-            button.setProperty("number", number)
-            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-            row.addWidget(button, 1)
+            button.setText(str(number))
+            button.setMinimumWidth(28)
+            row.addWidget(button)
         row.addStretch(1)
         for each in (self.pixels_button, self.out_button, self.zoom_label, self.in_button):
             row.addWidget(each)
@@ -384,7 +384,6 @@ class CompareView(QWidget):
             there = self._numbered and index < len(self._shown)
             button.setVisible(there)
             if there:
-                button.setText(f"{index + 1}  {self._shown[index].caption}")
                 button.setAccessibleName(self._shown[index].caption)
                 button.setToolTip(f"{self._shown[index].caption} ({index + 1})")
         self.full_button.setToolTip(f"100 % ({'0' if self._numbered else '1'})")

@@ -296,6 +296,15 @@ def test_space_shows_the_original_while_it_is_held(compared, qtbot):
     assert [pane.index for pane in compared.canvas.panes] == [0, 1]
 
 
+def test_space_ends_when_the_focus_goes(compared, qtbot):
+    compared.activateWindow()
+    compared.canvas.setFocus()
+    qtbot.waitUntil(compared.canvas.hasFocus)
+    qtbot.keyPress(compared.canvas, Qt.Key.Key_Space)
+    compared.fit_button.setFocus()
+    assert [pane.index for pane in compared.canvas.panes] == [0, 1]
+
+
 def test_page_keys_ask_for_another_file(compared, qtbot, keys):
     steps = []
     compared.file_step_requested.connect(steps.append)
@@ -386,6 +395,7 @@ def test_number_keys_choose_between_them(four, keys, qtbot):
     keys(four, Qt.Key.Key_T, Qt.Key.Key_3)
     assert four.canvas.shown == 2
     assert [button.isChecked() for button in four.choices] == [False, False, True, False]
+    assert [button.accessibleName() for button in four.choices] == ["LR", "SR", "HR", "Bicubic"]
     keys(four, Qt.Key.Key_1)
     assert four.canvas.shown == 0
     # Where 1 is a picture, 100 % is 0.
