@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSizePolicy, QWidget
 
 
 class Choice(QComboBox):
@@ -28,6 +28,11 @@ class Calm(QObject):
             event.ignore()
             return True
         return False
+
+
+def indent_number(box: QAbstractSpinBox) -> None:
+    """Begin a number where the words of a combo box begin; Qt gives its edit field none of the style sheet's padding."""
+    box.lineEdit().setTextMargins(6, 0, 0, 0)
 
 
 class Elided(QLabel):

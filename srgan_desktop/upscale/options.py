@@ -31,7 +31,7 @@ from core.contract.requests import OutputSize
 from core.images import FORMATS
 from core.models.catalogue import Model, find_model, models
 from srgan_desktop import settings
-from srgan_desktop.fields import Calm, Choice
+from srgan_desktop.fields import Calm, Choice, indent_number
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 
@@ -96,6 +96,7 @@ class OptionsPanel(QScrollArea):
             [("same", "Same as source"), *((row.key, row.label) for row in FORMATS.values() if row.can_write)],
         )
         self.quality = self._calmed(QSpinBox(minimum=1, maximum=100, value=options.get(settings.QUALITY)))
+        indent_number(self.quality)
         pair = QHBoxLayout()
         pair.setSpacing(10)
         pair.addLayout(self._labelled(settings.FORMAT, self.format), 5)
@@ -273,6 +274,7 @@ class SizeField(QWidget):
             self.preset.addItem(label, (kind, None))
         self.number = QDoubleSpinBox()
         self.number.setAccessibleName("Size")
+        indent_number(self.number)
         self.number.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         self.number.setKeyboardTracking(False)
         row = QHBoxLayout(self)
