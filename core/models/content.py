@@ -17,7 +17,6 @@ from typing import Literal
 
 import safetensors.torch
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -36,6 +35,8 @@ _CONVOLUTIONS: dict[VggName, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg1
 _IMAGENET = "RGB in 0..1, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
 PERCEPTUAL_LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4")
 _CHUNK = 1 << 20
+TIMEOUT = 10.0
+"""Seconds that a server may stay silent. A network that swallows everything is found out after that long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +282,9 @@ def content_from_file(path: Path) -> ContentNetwork:
 
 def _download(name: VggName, target: Path, cancel: CancelToken) -> Generator[DownloadProgress, None, None]:
     """Fetch torchvision's weights, check them, and keep the convolutions (a seventh of the file)."""
+    # Here, as importing it takes seconds and is for nothing where the weights are already there.
+    import torchvision
+
     weights = {
         "vgg16": torchvision.models.VGG16_Weights.IMAGENET1K_V1,
         "vgg19": torchvision.models.VGG19_Weights.IMAGENET1K_V1,
@@ -293,7 +297,7 @@ def _download(name: VggName, target: Path, cancel: CancelToken) -> Generator[Dow
     try:
         with replacing(whole) as temporary:
             found = hashlib.sha256()
-            with urllib.request.urlopen(weights.url, timeout=30) as answer, temporary.open("wb") as file:
+            with urllib.request.urlopen(weights.url, timeout=TIMEOUT) as answer, temporary.open("wb") as file:
                 total = int(answer.headers.get("Content-Length") or 0)
                 done = 0
                 while chunk := answer.read(_CHUNK):
