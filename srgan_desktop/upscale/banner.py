@@ -74,9 +74,9 @@ class Banner(QFrame):
         self._advice.setText(advice)
         self._advice.setVisible(bool(advice))
         while (item := self._actions.takeAt(0)) is not None:
-            old = item.widget()
-            old.hide()
-            old.deleteLater()
+            if (old := item.widget()) is not None:
+                old.hide()
+                old.deleteLater()
         for label, act in actions:
             button = QPushButton(label)
             button.clicked.connect(act)

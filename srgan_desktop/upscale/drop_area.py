@@ -86,8 +86,9 @@ class DropArea(QFrame):
 class DropVeil(QFrame):
     """Laid over the filled page while something is dragged across it."""
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self, page: QWidget) -> None:
+        super().__init__(page)
+        self._page = page
         self.setObjectName("dropVeil")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         label = QLabel("Drop to add to the queue", alignment=Qt.AlignmentFlag.AlignCenter)
@@ -96,7 +97,7 @@ class DropVeil(QFrame):
         self.hide()
 
     def lay(self) -> None:
-        """Cover the parent."""
-        self.setGeometry(self.parentWidget().rect().adjusted(8, 8, -8, -8))
+        """Cover the page."""
+        self.setGeometry(self._page.rect().adjusted(8, 8, -8, -8))
         self.raise_()
         self.show()

@@ -88,8 +88,8 @@ class OptionsPanel(QScrollArea):
         self._card = _quiet()
         column.addLayout(self._labelled(settings.MODEL, self.model, self._card))
 
-        self.size = SizeField(options.get(settings.SIZE))
-        column.addLayout(self._labelled(settings.SIZE, self.size))
+        self.output_size = SizeField(options.get(settings.SIZE))
+        column.addLayout(self._labelled(settings.SIZE, self.output_size))
 
         self.format = self._choice(
             settings.FORMAT,
@@ -140,11 +140,11 @@ class OptionsPanel(QScrollArea):
         self.setWidget(inside)
 
         self._calmed(self.model)
-        for field in self.size.findChildren(QWidget):
+        for field in self.output_size.findChildren(QWidget):
             field.installEventFilter(self._calm)
         self.reload_models()
         self.model.currentIndexChanged.connect(self._on_model)
-        self.size.chosen.connect(lambda size: options.set(settings.SIZE, size))
+        self.output_size.chosen.connect(lambda size: options.set(settings.SIZE, size))
         self.quality.valueChanged.connect(lambda value: options.set(settings.QUALITY, value))
         self.fold.toggled.connect(self._on_fold)
         self.fold.setChecked(options.get(settings.ADVANCED))
@@ -157,7 +157,7 @@ class OptionsPanel(QScrollArea):
         known = models()
         try:
             # Also a file elsewhere, which the list does not have.
-            chosen = find_model(self._settings.get(settings.MODEL))
+            chosen: Model | None = find_model(self._settings.get(settings.MODEL))
         except UserError:
             self._settings.set(settings.MODEL, "")
             chosen = known[0] if known else None

@@ -401,7 +401,7 @@ class UpscalePage(QWidget):
         filled = len(self.session.queue.entries) > 0
         if not filled:
             self.compare.clear()
-        had_focus = self.contents.currentWidget().isAncestorOf(QWidget.focusWidget(self) or self)
+        had_focus = self.contents.isAncestorOf(QWidget.focusWidget(self) or self)
         self.contents.setCurrentWidget(self.split if filled else self.drop_area)
         if filled and not self.table.currentIndex().isValid():
             self.table.selectRow(0)

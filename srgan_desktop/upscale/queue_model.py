@@ -22,6 +22,9 @@ Index = QModelIndex | QPersistentModelIndex
 ENTRY = Qt.ItemDataRole.UserRole
 """Role of an index that answers with its row's `Entry`."""
 
+THUMBNAIL = Qt.ItemDataRole.UserRole + 1
+"""Role of the `Thumbnail` of a row, or None while it is made."""
+
 CONSISTENCY_TOOLTIP = (
     "Consistency: the result, reduced to the source's size again, compared with the source (PSNR, in decibels).\n"
     "Above about 30 dB it shows what the source shows. "
@@ -210,7 +213,7 @@ class Queue(QAbstractTableModel):
             return entry
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(entry, column)
-        if role == Qt.ItemDataRole.DecorationRole and column is Column.PICTURE:
+        if role == THUMBNAIL:
             return self._picture(entry)
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tooltip(entry, column)

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from srgan_desktop import problems
 from srgan_desktop.theme import Theme
-from srgan_desktop.upscale.queue_model import ENTRY, Column, Entry, Queue, State, dimensions, shown_name
+from srgan_desktop.upscale.queue_model import ENTRY, THUMBNAIL, Column, Entry, Queue, State, dimensions, shown_name
 from srgan_desktop.upscale.thumbnails import Thumbnail
 
 ROW_HEIGHT = 54
@@ -152,7 +152,7 @@ class QueueDelegate(QStyledItemDelegate):
         box = option.rect.adjusted(MARGIN, 6, -MARGIN, -6)
         match Column(index.column()):
             case Column.PICTURE:
-                thumbnail = index.data(Qt.ItemDataRole.DecorationRole)
+                thumbnail = index.data(THUMBNAIL)
                 self._paint_thumbnail(
                     painter, QRect(box.left(), box.center().y() - PICTURE // 2 + 1, PICTURE, PICTURE), thumbnail
                 )

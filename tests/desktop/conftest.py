@@ -1,0 +1,79 @@
+"""What every test of the window gets: a home of its own, and a look at what it left behind."""
+
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from srgan_desktop.settings import Settings
+from srgan_desktop.theme import Theme
+from tests.core.networks import save_small_model
+
+PATIENCE = 15
+"""Seconds that a thread or process may take to end."""
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory, monkeypatch) -> Path:
+    """Keeps settings, models, caches and pasted pictures out of the real home."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for name in ("CONFIG", "DATA", "CACHE", "STATE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    return home
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running():
+    """Fails a test that leaves a thread or a process behind."""
+    threads, processes = set(threading.enumerate()), set(our_processes())
+    yield
+    deadline = time.monotonic() + PATIENCE
+    for thread in threading.enumerate():
+        if thread not in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+    left = [process for process in our_processes() if process not in processes]
+    psutil.wait_procs(left, max(0.0, deadline - time.monotonic()))
+    assert not [thread.name for thread in threading.enumerate() if thread not in threads]
+    assert not [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def our_processes() -> list[psutil.Process]:
+    """Children, but for the one that Python keeps to clean up after all others."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if not any("resource_tracker" in part for part in child.cmdline()):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            pass
+    return found
+
+
+@pytest.fixture
+def options(tmp_path) -> Settings:
+    """Settings in a file of the test."""
+    return Settings(tmp_path / "settings.ini")
+
+
+@pytest.fixture(scope="session")
+def theme(qapp, tmp_path_factory) -> Theme:
+    return Theme(qapp, Settings(tmp_path_factory.mktemp("theme") / "settings.ini", qapp))
+
+
+@pytest.fixture(scope="session")
+def small_model(tmp_path_factory) -> str:
+    """A real network of a few thousand weights."""
+    return str(save_small_model(tmp_path_factory.mktemp("model") / "small.safetensors"))
+
+
+def make_picture(path: Path, width: int = 24, height: int = 18, seed: int = 0) -> Path:
+    """A picture file with something in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pixels = np.random.default_rng(seed).integers(30, 220, (height, width, 3), np.uint8)
+    Image.fromarray(pixels).save(path)
+    return path

@@ -1,0 +1,83 @@
+"""A worker process that does as it is told, without torch: the target of the tests of `Job`."""
+
+import os
+import signal
+import time
+from multiprocessing.connection import Connection
+
+from core.contract.events import JobCancelled, JobDone, Notice, WorkerReady
+from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+
+
+def serve(connection: Connection) -> None:
+    """A request is (name of a function below, its arguments...)."""
+    connection.send(Report(NO_JOB, WorkerReady("a script")))
+    _serve(connection)
+
+
+def serve_deafly(connection: Connection) -> None:
+    """Ready, and then deaf also to SIGTERM."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    connection.send(Report(NO_JOB, WorkerReady("a deaf script")))
+    time.sleep(600)
+
+
+def die_at_once(connection: Connection) -> None:
+    os._exit(7)
+
+
+def talk_nonsense(connection: Connection) -> None:
+    connection.send_bytes(b"this is no pickle")
+    time.sleep(600)
+
+
+def _serve(connection: Connection) -> None:
+    while True:
+        try:
+            message = connection.recv()
+        except EOFError:
+            return
+        if isinstance(message, Shutdown):
+            return
+        if isinstance(message, Run):
+            name, *arguments = message.request
+            globals()[name](connection, message.job, *arguments)
+
+
+def count(connection: Connection, job: int, to: int) -> None:
+    for number in range(to):
+        connection.send(Report(job, Notice(str(number))))
+    connection.send(Report(job, JobDone()))
+
+
+def measure(connection: Connection, job: int, text: bytes) -> None:
+    connection.send(Report(job, Notice(str(len(text)))))
+    connection.send(Report(job, JobDone()))
+
+
+def echo_until_cancelled(connection: Connection, job: int) -> None:
+    """Says what it hears."""
+    connection.send(Report(job, Notice("listening")))
+    while True:
+        message = connection.recv()
+        if isinstance(message, Cancel) and message.job == job:
+            connection.send(Report(job, JobCancelled()))
+            return
+        if isinstance(message, Pause | Resume):
+            connection.send(Report(job, Notice(type(message).__name__)))
+        if isinstance(message, Shutdown):
+            raise SystemExit
+
+
+def ignore_everything(connection: Connection, job: int) -> None:
+    connection.send(Report(job, Notice("deaf")))
+    time.sleep(600)
+
+
+def be_killed(connection: Connection, job: int) -> None:
+    connection.send(Report(job, Notice("last words")))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def exit_with(connection: Connection, job: int, code: int) -> None:
+    os._exit(code)

@@ -1,0 +1,84 @@
+"""Errors and figures in words."""
+
+import errno
+import math
+from pathlib import Path
+
+import pytest
+
+from core.contract.errors import UserError
+from core.contract.events import FileFailed, JobFailed
+from srgan_desktop import problems
+
+
+def test_a_user_error_keeps_its_words():
+    problem = problems.of_exception(UserError("The disk is full.", "Free some space."))
+    assert (problem.message, problem.hint, problem.details) == ("The disk is full.", "Free some space.", "")
+    assert problem.text == "The disk is full. Free some space."
+
+
+def test_a_refusal_of_the_system_names_cause_and_file():
+    problem = problems.of_exception(OSError(errno.EACCES, "Permission denied", "/root/secret"))
+    assert "Permission denied" in problem.message
+    assert "/root/secret" in problem.message
+
+
+def test_a_defect_has_its_traceback():
+    try:
+        {}["no such key"]
+    except KeyError as error:
+        problem = problems.of_exception(error)
+    assert "KeyError" in problem.message
+    assert "no such key" in problem.details
+    assert "fault of the program" in problem.hint
+
+
+def test_events_of_the_worker():
+    assert problems.of_event(FileFailed(Path("a"), "Broken.", "Get another.")).hint == "Get another."
+    assert problems.of_event(JobFailed("Odd.", details="Traceback ...")).hint == problems.REPORT_HINT
+
+
+@pytest.mark.parametrize(
+    ("code", "word"),
+    [(-9, "memory"), (137, "memory"), (-11, "SIGSEGV"), (-250, "signal 250"), (1, "exit code 1"), (None, "started")],
+)
+def test_every_death_of_the_engine_has_words_and_advice(code, word):
+    failure = problems.engine_died(code)
+    assert word in failure.message
+    assert failure.hint
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (None, "estimating the time left"),
+        (math.inf, "estimating the time left"),
+        (3, "a few seconds left"),
+        (41, "about 45 seconds left"),
+        (58, "about a minute left"),
+        (170, "about 3 minutes left"),
+        (3660, "about 1 h 01 min left"),
+    ],
+)
+def test_time_left_is_as_coarse_as_an_estimate(seconds, words):
+    assert problems.time_left(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(0.2, "0 s"), (59.4, "59 s"), (200, "3 min 20 s"), (7500, "2 h 05 min"), (-1, "0 s")]
+)
+def test_durations(seconds, words):
+    assert problems.duration(seconds) == words
+
+
+def test_figures():
+    assert problems.pictures(1) == "1 picture"
+    assert problems.pictures(1204) == "1,204 pictures"
+    assert problems.decibels(math.inf) == "equal"
+    assert problems.decibels(31.27) == "31.3 dB"
+    assert problems.gigabytes(850_000_000) == "850 MB"
+
+
+def test_nothing_found_names_the_one_folder():
+    assert "“holiday”" in problems.nothing_found([Path("/home/me/holiday")]).message
+    assert "them" in problems.nothing_found([Path("a"), Path("b")]).message

@@ -1,0 +1,113 @@
+"""The queue's rows, and that views hear of every change."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtTest import QAbstractItemModelTester
+
+from core.contract.requests import Input, OutputSize
+from srgan_desktop.problems import Problem
+from srgan_desktop.upscale.queue_model import ENTRY, Column, Entry, Queue, State
+from srgan_desktop.upscale.thumbnails import Thumbnails
+
+
+@pytest.fixture
+def queue(qtbot):
+    thumbnails = Thumbnails()
+    queue = Queue(thumbnails)
+    # Complains by way of qWarning, which pytest-qt turns into a failure.
+    tester = QAbstractItemModelTester(queue, QAbstractItemModelTester.FailureReportingMode.Warning)
+    yield queue
+    with qtbot.waitSignal(thumbnails.stopped):
+        thumbnails.close()
+    tester.deleteLater()
+
+
+def entries(*names, **fields):
+    return [Entry(Input(Path("/pictures") / name), **fields) for name in names]
+
+
+def names(queue):
+    return [entry.path.name for entry in queue.entries]
+
+
+def text(queue, row, column):
+    return queue.index(row, column).data()
+
+
+def test_each_source_is_there_once(queue):
+    assert queue.add(entries("a.png", "b.png", "a.png")) == 2
+    assert queue.add(entries("b.png", "c.png")) == 1
+    assert names(queue) == ["a.png", "b.png", "c.png"]
+    assert queue.row_of(Path("/pictures/c.png")) == 2
+    assert queue.count(State.WAITING) == 3
+
+
+def test_views_hear_of_rows(queue, qtbot):
+    with qtbot.waitSignal(queue.rowsInserted, check_params_cb=lambda _, first, last: (first, last) == (0, 3)):
+        queue.add(entries(*"abcd"))
+    removed = []
+    queue.rowsRemoved.connect(lambda _, first, last: removed.append((first, last)))
+    queue.remove([3, 0, 1])
+    assert removed == [(3, 3), (0, 1)]
+    assert names(queue) == ["c"]
+    assert queue.row_of(Path("/pictures/c")) == 0
+    assert queue.row_of(Path("/pictures/a")) is None
+    assert queue.count(State.WAITING) == 1
+
+
+def test_updates_keep_the_counts(queue, qtbot):
+    queue.add(entries(*"ab"))
+    with qtbot.waitSignal(queue.dataChanged):
+        queue.update(1, state=State.WORKING, fraction=0.42)
+    assert (queue.count(State.WAITING), queue.count(State.WORKING)) == (1, 1)
+    assert text(queue, 1, Column.STATE) == "Upscaling, 42%"
+    queue.update(1, state=State.FAILED, problem=Problem("It is broken.", "Get another."))
+    assert text(queue, 1, Column.STATE) == "Failed: It is broken."
+    assert "Get another." in queue.index(1, Column.STATE).data(Qt.ItemDataRole.ToolTipRole)
+    queue.reset([1])
+    assert queue.count(State.WAITING) == 2
+    assert queue.entries[1].problem is None
+
+
+def test_sizes_before_and_after(queue):
+    queue.add(entries("a", size=(100, 60)))
+    assert text(queue, 0, Column.SIZE) == "100 × 60 → 400 × 240"
+    queue.show_output_size(OutputSize("longest", 50))
+    assert text(queue, 0, Column.SIZE) == "100 × 60 → 50 × 30"
+    queue.update(0, state=State.DONE, output_size=(200, 120), consistency=41.26)
+    assert text(queue, 0, Column.SIZE) == "100 × 60 → 200 × 120"
+    assert text(queue, 0, Column.CONSISTENCY) == "41.3 dB"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("two\nlines.png", "two�lines.png"), ("🦊.png", "🦊.png"), ("é" * 125 + ".png", "é" * 125 + ".png")],
+)
+def test_any_name_is_one_line_and_the_tooltip_has_all_of_it(queue, name, shown):
+    queue.add(entries(name))
+    assert text(queue, 0, Column.PICTURE) == shown
+    assert name in queue.index(0, Column.PICTURE).data(Qt.ItemDataRole.ToolTipRole)
+    spoken = queue.index(0, Column.STATE).data(Qt.ItemDataRole.AccessibleTextRole)
+    assert spoken == "State: Waiting"
+
+
+def test_questions_about_rows_that_are_gone(queue):
+    queue.add(entries("a"))
+    index = queue.index(0, 0)
+    queue.remove([0])
+    assert queue.data(index) is None
+    assert queue.data(QModelIndex()) is None
+    assert queue.rowCount() == 0
+    queue.remove([])
+
+
+def test_thousands_of_rows_come_and_go_in_one_step_each(queue):
+    signals = []
+    queue.rowsInserted.connect(lambda *_: signals.append("in"))
+    queue.rowsRemoved.connect(lambda *_: signals.append("out"))
+    queue.add(entries(*(f"{n}.png" for n in range(5000))))
+    assert queue.index(4999, 0).data(ENTRY).path.name == "4999.png"
+    queue.remove(range(5000))
+    assert signals == ["in", "out"]
