@@ -77,7 +77,7 @@ class _Worker:
 
             devices.keep_large_blocks()
             # Loads the modules of the most likely request, too.
-            importlib.import_module("core.upscale.batch")
+            importlib.import_module("core.upscale.stages")
             self._tell(NO_JOB, WorkerReady(devices.describe(devices.choose()).label))
         except Exception as error:
             log.exception("no engine")

@@ -88,10 +88,8 @@ def upscale_command(
         if dry_run:
             _tell_plan(request, cancel, console, as_json=as_json)
             return
-        from core import devices
         from core.upscale.batch import upscale
 
-        devices.keep_large_blocks()
         events: Iterable[Any] = upscale(request, cancel)
         if as_json:
             failed = 0

@@ -104,6 +104,10 @@ class BatchFinished:
     seconds: float
 
 
+BatchEvent = Planned | FileStarted | Progress | FileSaved | FileSkipped | FileFailed | Notice | BatchFinished
+"""Of an upscale run."""
+
+
 @dataclass(frozen=True, slots=True)
 class PreviewReady:
     """The upscaled region."""

@@ -154,9 +154,9 @@ class Engine:
         def store(where: Rect, part: Tensor) -> None:
             levels = part.clamp(0, 1).mul(top).round_().permute(1, 2, 0)
             # torch has few operations on uint16; int32 holds both types and numpy narrows it on assignment.
-            levels = levels.to(torch.uint8 if top == 255 else torch.int32).cpu().numpy()
-            window = out[where.top : where.bottom, where.left : where.right]
-            window[...] = _blended_in(levels, window, where, self._fp32.blended * self.scale)
+            new = levels.to(torch.uint8 if top == 255 else torch.int32).cpu().numpy()
+            seam = self._fp32.blended * self.scale
+            out[where.top : where.bottom, where.left : where.right] = _blended_in(new, out, where, seam)
 
         # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil; a wish by name is granted.
         exact = pixels.dtype == np.uint16 and self._asked == "auto"
@@ -294,8 +294,11 @@ class Engine:
 
         Broken is what is not finite, or of one value where the source is not.
         """
-        parts = _generator_parts if isinstance(network, ServedGenerator) else _whole_tile
-        for where, y, source in parts(network, x, core, report):
+        if isinstance(network, ServedGenerator):
+            parts = _generator_parts(network, x, core, report)
+        else:
+            parts = _whole_tile(network, x, core, report)
+        for where, y, source in parts:
             low, high = torch.aminmax(y)
             if not torch.isfinite(low + high) or (low == high and _differs(source, low)):
                 return False
@@ -397,26 +400,35 @@ def _whole_tile(
     report(1.0)
 
 
-def _blended_in(new: np.ndarray, old: np.ndarray, where: Rect, width: int) -> np.ndarray:
-    """`new` with its upper and left edge, `width` pixels of it, running into what earlier tiles left there.
+def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> np.ndarray:
+    """`new` with its edges running into what earlier tiles left: those above, and the one to the left.
+
+    With weights r (rows) and c (columns) rising over a seam, the four tiles around a corner are to get
+    (1-r)(1-c), (1-r)c, r(1-c) and rc. The last comes last and takes rc; so the third, whose right edge it will cover,
+    takes r(1-c) / (1-rc) of what the first two left.
 
     Args:
         new: h x w x 3 levels.
-        old: what lies there now.
-        where: in the whole enlarged picture, at whose own edges nothing is blended.
-        width: in enlarged pixels.
+        whole: the enlarged picture so far.
+        where: in it; at the picture's own edges nothing is blended.
+        width: of a seam, in enlarged pixels.
     """
     if not width:
         return new
+    old = whole[where.top : where.bottom, where.left : where.right]
+    rising = (np.arange(width, dtype=np.float32) + 0.5) / width
     rows, columns = np.ones(new.shape[0], np.float32), np.ones(new.shape[1], np.float32)
-    ramp = (np.arange(width, dtype=np.float32) + 0.5) / width
+    covered = np.zeros(new.shape[1], np.float32)
     if where.top > 0:
-        rows[:width] = ramp[: len(rows)]
+        rows[:width] = rising[: len(rows)]
     if where.left > 0:
-        columns[:width] = ramp[: len(columns)]
+        columns[:width] = rising[: len(columns)]
+    if where.right < whole.shape[1]:
+        covered[-width:] = rising[-len(covered) :]
     result = new.astype(np.float32)
     for edge in (np.s_[:width], np.s_[width:, :width]):
-        share = (rows[:, None] * columns)[edge][..., None]
+        r, c, later = rows[:, None], columns[None], covered[None]
+        share = (r * c * (1 - later) / (1 - r * later))[edge][..., None]
         result[edge] = old[edge] + share * (result[edge] - old[edge])
     return np.rint(result)
 

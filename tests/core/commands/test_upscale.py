@@ -144,3 +144,18 @@ def test_the_version_is_told() -> None:
     code, text = srgan("--version")
     assert code == 0
     assert text.startswith("srgan 0.")
+
+
+def test_finding_that_all_is_done_does_not_wait_for_torch(tmp_path: Path, model: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    srgan("upscale", tmp_path / "in", "-m", model)
+    code = (
+        "import sys; from core.cli import app\n"
+        "try: app(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "assert 'torch' not in sys.modules"
+    )
+    command = [sys.executable, "-c", code, "upscale", str(tmp_path / "in"), "-m", model]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "0 saved, 1 were done before" in result.stdout

@@ -33,7 +33,7 @@ from core.contract.events import (
 )
 from core.contract.requests import Input, OutputSize, UpscaleRequest
 from core.images import load
-from core.upscale import batch, journal
+from core.upscale import journal, stages
 from core.upscale.batch import upscale
 from tests.core.upscale.conftest import Outcome, Run, files_in, picture
 
@@ -163,14 +163,14 @@ def test_what_appears_under_a_name_during_the_run_is_not_overwritten(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = picture(tmp_path / "in" / "a.png")
-    real = batch.upscale_picture
+    real = stages.upscale_picture
 
     def slow(*args: Any) -> Any:
         (tmp_path / "out").mkdir(exist_ok=True)
         (tmp_path / "out" / "a.png").write_bytes(b"somebody's work")
         return real(*args)
 
-    monkeypatch.setattr(batch, "upscale_picture", slow)
+    monkeypatch.setattr(stages, "upscale_picture", slow)
     outcome = run(source, output=tmp_path / "out")
     assert outcome.saved["a.png"].name == "a (2).png"
     assert (tmp_path / "out" / "a.png").read_bytes() == b"somebody's work"
@@ -267,13 +267,13 @@ def test_a_folder_that_is_unplugged_ends_the_run(
     for index in range(12):
         picture(tmp_path / "in" / f"{index}.png", seed=index)
     gone = tmp_path / ("in" if which == "source" else "out")
-    real = batch.upscale_picture
+    real = stages.upscale_picture
 
     def unplug(*args: Any) -> Any:
         shutil.rmtree(gone, ignore_errors=True)
         return real(*args)
 
-    monkeypatch.setattr(batch, "upscale_picture", unplug)
+    monkeypatch.setattr(stages, "upscale_picture", unplug)
     outcome = Outcome()
     with pytest.raises(UserError, match="is gone"):
         collect(UpscaleRequest((Input(tmp_path / "in"),), tmp_path / "out", model=model), outcome)
@@ -348,7 +348,7 @@ def test_a_defect_keeps_its_traceback_and_the_rest_goes_on(
 ) -> None:
     for name in ("a", "b"):
         picture(tmp_path / "in" / f"{name}.png")
-    real = batch.upscale_picture
+    real = stages.upscale_picture
 
     def broken(engine: Any, source: Any, *rest: Any) -> Any:
         if not outcome_seen:
@@ -357,7 +357,7 @@ def test_a_defect_keeps_its_traceback_and_the_rest_goes_on(
         return real(engine, source, *rest)
 
     outcome_seen: list[bool] = []
-    monkeypatch.setattr(batch, "upscale_picture", broken)
+    monkeypatch.setattr(stages, "upscale_picture", broken)
     outcome = run(tmp_path / "in")
     [failure] = outcome.of(FileFailed)
     assert "ZeroDivisionError: a bug" in failure.details
@@ -375,16 +375,16 @@ import os, signal
 from pathlib import Path
 from core.contract.cancel import CancelToken
 from core.contract.requests import Input, UpscaleRequest
-from core.upscale import batch, journal
+from core.upscale import batch, journal, stages
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 if {moment!r} == "compute":
-    real = batch.upscale_picture
+    real = stages.upscale_picture
     def compute(engine, picture, *rest):
         if len(list(Path({str(out)!r}).glob("*.png"))) >= 2:
             (Path({str(out)!r}) / ".srgan-0123.part").write_bytes(b"half")
             die()
         return real(engine, picture, *rest)
-    batch.upscale_picture = compute
+    stages.upscale_picture = compute
 else:
     real = journal.Journal.complete
     def complete(self, *args):

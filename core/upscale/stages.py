@@ -1,0 +1,388 @@
+"""What a batch runs through: decode ahead, compute, encode behind, so that the device never waits for a disk.
+
+Three stages on three threads, joined by short queues: one decodes the next picture while the device works on this one
+and the last one is encoded, scored and written. Only this module knows of them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from core import devices
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.events import BatchEvent, FileFailed, FileSaved, FileStarted, Notice, Progress, Size
+from core.contract.requests import UpscaleRequest
+from core.images import Picture, Probe, load, save
+from core.images.decode import shown
+from core.upscale.engine import Engine, open_engine
+from core.upscale.journal import Journal, Result, sha256_of, source_stamp
+from core.upscale.picture import consistency, upscale_picture
+from core.upscale.plan import Plan, Task, numbered
+from core.upscale.recipe import to_toml
+
+EVENTS_A_SECOND = 20
+AHEAD_PIXELS = 50_000_000
+"""Of sources that may lie decoded before the device wants them; one always may."""
+MOST_AHEAD = 8
+"""Files that may be open ahead, however small their pictures."""
+BEHIND_PIXELS = 150_000_000
+"""Of results that may wait to be written; one always may."""
+BEHIND_THREADS = 2
+"""Two, as small pictures are encoded slower than a graphics card makes them."""
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A source, decoded."""
+
+    picture: Picture
+    sha256: str
+    stamp: tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A result that is not written yet."""
+
+    task: Task
+    source: _Loaded
+    result: Picture
+    notes: tuple[str, ...]
+    seconds: float
+    """Spent on computing it."""
+
+
+class Stages:
+    """One run. `run` is the middle stage, on the calling thread, and owns the other two."""
+
+    def __init__(
+        self, request: UpscaleRequest, settled: Plan, cancel: CancelToken, tell: Callable[[BatchEvent], None]
+    ) -> None:
+        self.request = request
+        self.recipe = settled.recipe
+        self.tasks = settled.tasks
+        self.tell = tell
+        self.cancel = _RunToken(cancel)
+        self.progress = _ProgressMeter(sum(task.pixels for task in settled.tasks), self.cancel)
+        self.records = _Records(request)
+        self.fatal: UserError | None = None
+
+    def run(self) -> None:
+        """Do all tasks, in order.
+
+        Raises:
+            Cancelled, UserError: as `upscale`, once what is being written has been.
+        """
+        request = self.request
+        devices.keep_large_blocks()
+        engine = open_engine(request.model, request.device, request.precision, request.tile)
+        self.tell(Notice(engine.description))
+        try:
+            with self.records, _Ahead(self.tasks) as ahead, _Behind() as behind:
+                for index, task in enumerate(self.tasks):
+                    self.cancel.check()
+                    made = self._make(engine, task, ahead.take(index))
+                    self.progress.finish(task.pixels)
+                    if made is not None:
+                        behind.put(task.pixels, partial(self._keep, made))
+        except Cancelled:
+            if self.fatal is None:
+                raise
+        if self.fatal is not None:
+            raise self.fatal
+
+    def _make(self, engine: Engine, task: Task, loading: Future[_Loaded]) -> _Made | None:
+        """Compute one result; None, and a `FileFailed`, where that is not possible."""
+        try:
+            self.records.open(task)
+            source = loading.result()
+            picture = source.picture
+            size = self.request.size.of(picture.width, picture.height)
+            self.tell(FileStarted(task.source, task.output, (picture.width, picture.height), size))
+            begun = time.monotonic()
+            result = upscale_picture(
+                engine, picture, size, self.request.ensemble, self.cancel, partial(self._report, task)
+            )
+            if not self.request.keep_metadata:
+                result = replace(result, metadata=result.metadata.only_colour())
+            notes = (*picture.notes, *task.notes, *engine.take_notes())
+            return _Made(task, source, result, notes, time.monotonic() - begun)
+        except Cancelled:
+            raise
+        except Exception as error:
+            self._fail(task, error)
+            return None
+
+    def _report(self, task: Task, fraction: float) -> None:
+        event = self.progress.report(task, fraction)
+        if event is not None:
+            self.tell(event)
+
+    def _keep(self, made: _Made) -> None:
+        """Write, score and record one result; runs on a thread of `_Behind`."""
+        task, source, result = made.task, made.source, made.result
+        begun = time.monotonic()
+        try:
+            output, renamed = self._still_free(task)
+            size = (result.width, result.height)
+            announced = self.records.announce(task, self.recipe, source.sha256, source.stamp, output, size)
+            notes = save(output, result, task.format, self.request.quality)
+            score = consistency(result, source.picture)
+            self.records.complete(task, announced, score)
+        except Exception as error:
+            self._fail(task, error)
+            return
+        self.tell(
+            FileSaved(
+                task.source,
+                output,
+                (source.picture.width, source.picture.height),
+                size,
+                score,
+                made.seconds + time.monotonic() - begun,
+                (*made.notes, *renamed, *notes),
+            )
+        )
+
+    def _still_free(self, task: Task) -> tuple[Path, tuple[str, ...]]:
+        """The planned name, or another if somebody else has put a file there since."""
+        if self.request.existing == "replace" or not os.path.lexists(task.output):
+            return task.output, ()
+        number = 2
+        while os.path.lexists(output := numbered(task.output, number)):
+            number += 1
+        return output, (f"Named {shown(output)}, as {shown(task.output)} is there already.",)
+
+    def _fail(self, task: Task, error: Exception) -> None:
+        """Tell of one failure, and end the run where the rest would fail in the same way."""
+        words, ends = self._in_words(task, error)
+        expected = isinstance(error, UserError | OSError | MemoryError)
+        details = "" if expected else "".join(traceback.format_exception(error))
+        self.tell(FileFailed(task.source, words.message, words.hint, details))
+        if ends and self.fatal is None:
+            self.fatal = words
+            self.cancel.cancel()
+
+    def _in_words(self, task: Task, error: Exception) -> tuple[UserError, bool]:
+        """What to tell people, and whether it ends the run."""
+        if isinstance(error, UserError):
+            if task.root is not None and not task.root.is_dir():
+                gone = UserError(
+                    f"The folder “{task.root}” is gone.",
+                    "Connect its disk again, then start again: what is done stays.",
+                )
+                return gone, True
+            return error, False
+        if isinstance(error, MemoryError):
+            return UserError(
+                f"“{shown(task.source)}” does not fit into memory.",
+                "Close other programs, choose a smaller size, or cut the picture into parts.",
+            ), False
+        if isinstance(error, OSError):
+            folder = task.output.parent
+            if error.errno in _FULL:
+                return UserError(
+                    f"The disk of “{folder}” is full.", "Free some space, then start again: what is done stays."
+                ), True
+            if not task.journal.is_dir():
+                return UserError(
+                    f"The output folder “{task.journal}” is gone.",
+                    "Connect its disk again, then start again: what is done stays.",
+                ), True
+            return UserError(
+                f"“{shown(task.output)}” could not be written: {error.strerror or error}.",
+                f"Check the rights of “{folder}”, or choose another output folder.",
+            ), False
+        return UserError(
+            f"“{shown(task.source)}” could not be upscaled: {type(error).__name__}.",
+            "This is a fault of the program; the details help to mend it.",
+        ), False
+
+
+class _RunToken(CancelToken):
+    """The caller's token, and one more reason to stop; knows how long it made the run wait."""
+
+    def __init__(self, outer: CancelToken) -> None:
+        super().__init__()
+        self._outer = outer
+        self.waited = 0.0
+        """Seconds spent paused."""
+
+    def check(self) -> None:
+        super().check()
+        begun = time.monotonic()
+        self._outer.check()
+        self.waited += time.monotonic() - begun
+
+
+class _ProgressMeter:
+    """How far the run is, by pixels of results, and how long the rest will take."""
+
+    def __init__(self, total: int, token: _RunToken) -> None:
+        self._total = max(1, total)
+        self._token = token
+        self._done = 0
+        self._begun = time.monotonic()
+        self._told = 0.0
+
+    def finish(self, pixels: int) -> None:
+        """A task is over, well or not."""
+        self._done += pixels
+
+    def report(self, task: Task, fraction: float) -> Progress | None:
+        """The event to send; None when the last one was only just sent."""
+        now = time.monotonic()
+        if now - self._told < 1 / EVENTS_A_SECOND and fraction < 1:
+            return None
+        self._told = now
+        part = min(1.0, (self._done + fraction * task.pixels) / self._total)
+        working = now - self._begun - self._token.waited
+        left = working / part * (1 - part) if working > 1 and part > 0.005 else None
+        return Progress(task.source, fraction, part, left)
+
+
+class _Records:
+    """The journals of the folders that this run writes into, opened when the first result is on its way there."""
+
+    def __init__(self, request: UpscaleRequest) -> None:
+        self._toml = to_toml(request)
+        self._journals: dict[Path, Journal] = {}
+        self._refused: dict[Path, UserError] = {}
+        self._cleaned: set[Path] = set()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> _Records:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for journal in self._journals.values():
+            journal.end()
+
+    def open(self, task: Task) -> None:
+        """Make the folder of a result ready.
+
+        Raises:
+            UserError: it cannot be made or written, or another run has it.
+        """
+        folder = task.journal
+        with self._lock:
+            if folder in self._refused:
+                raise self._refused[folder]
+            try:
+                if folder not in self._journals:
+                    journal = Journal(folder)
+                    journal.begin(self._toml)
+                    self._journals[folder] = journal
+                if task.output.parent not in self._cleaned:
+                    task.output.parent.mkdir(parents=True, exist_ok=True)
+                    self._journals[folder].clean(task.output.parent)
+                    self._cleaned.add(task.output.parent)
+            except UserError as error:
+                self._refused[folder] = error
+                raise
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise
+                refusal = UserError(
+                    f"The folder “{task.output.parent}” cannot be written: {error.strerror}.",
+                    "Choose another output folder.",
+                )
+                self._refused[folder] = refusal
+                raise refusal from error
+
+    def announce(
+        self, task: Task, recipe: str, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
+    ) -> Result:
+        """As `Journal.announce`."""
+        with self._lock:
+            return self._journals[task.journal].announce(recipe, task.source, sha256, stamp, output, size)
+
+    def complete(self, task: Task, announced: Result, score: float) -> None:
+        """As `Journal.complete`."""
+        with self._lock:
+            self._journals[task.journal].complete(announced, score)
+
+
+class _Ahead:
+    """Decodes the tasks' sources in their order, as far ahead as memory should be used for it."""
+
+    def __init__(self, tasks: tuple[Task, ...]) -> None:
+        self._tasks = tasks
+        self._pool = ThreadPoolExecutor(1, "decode")
+        self._futures: dict[int, Future[_Loaded]] = {}
+        self._next = 0
+
+    def __enter__(self) -> _Ahead:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def take(self, index: int) -> Future[_Loaded]:
+        """The picture of this task, and start on those after it."""
+        while self._next < len(self._tasks):
+            waiting = sum(_pixels(self._tasks[number].probe) for number in self._futures if number > index)
+            if self._next > index + 1 and waiting + _pixels(self._tasks[self._next].probe) > AHEAD_PIXELS:
+                break
+            if self._next > index + MOST_AHEAD:
+                break
+            self._futures[self._next] = self._pool.submit(_load, self._tasks[self._next].source)
+            self._next += 1
+        return self._futures.pop(index)
+
+
+def _pixels(header: Probe) -> int:
+    return header.width * header.height
+
+
+def _load(path: Path) -> _Loaded:
+    # The stamp comes first: what changes while it is read counts as changed.
+    try:
+        stamp = source_stamp(path)
+        return _Loaded(load(path), sha256_of(path), stamp)
+    except OSError as error:
+        raise UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the disk.") from error
+
+
+class _Behind:
+    """Writes results on a few threads, with no more of them waiting than memory should hold."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(BEHIND_THREADS, "encode")
+        self._room = threading.Condition()
+        self._pixels = 0
+
+    def __enter__(self) -> _Behind:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        # Results that are complete are worth their few seconds, also after a cancel.
+        self._pool.shutdown(wait=True)
+
+    def put(self, pixels: int, work: Callable[[], None]) -> None:
+        """Have it done soon; waits while too much is under way."""
+        with self._room:
+            self._room.wait_for(lambda: self._pixels == 0 or self._pixels + pixels <= BEHIND_PIXELS)
+            self._pixels += pixels
+
+        def do() -> None:
+            try:
+                work()
+            finally:
+                with self._room:
+                    self._pixels -= pixels
+                    self._room.notify_all()
+
+        self._pool.submit(do)
