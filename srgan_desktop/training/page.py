@@ -230,6 +230,8 @@ class TrainPage(QWidget):
 
     def _on_model(self, key: str) -> None:
         self.banner.say("good", f"“{key}” is now among your models", "It is chosen on the Upscale page.")
+        # It has done its part, and two strips would take the room of the pictures.
+        self.run.verdict.hide()
         self.set_up.recipe.reload_models()
         self.model_ready.emit(key)
 

@@ -28,7 +28,6 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
-    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QFrame,
@@ -50,7 +49,7 @@ from srgan_desktop import settings
 from srgan_desktop.pixels import to_qpixmap
 from srgan_desktop.problems import Problem
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import Choice, Elided, quiet, titled
+from srgan_desktop.training.fields import Choice, Elided, quiet, scrolled, titled
 from srgan_desktop.training.session import TrainSession
 from srgan_desktop.upscale.thumbnails import Thumbnail, Thumbnails
 
@@ -67,8 +66,6 @@ ROW_HEIGHT = 50
 PICTURE = 38
 MARGIN = 10
 SAMPLE_SIDE = 104
-LOW = 440
-"""Height of the card under which an explanation gives way."""
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -119,7 +116,7 @@ class PicturesCard(QFrame):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setMouseTracking(True)
         self.list.setFrameShape(QFrame.Shape.NoFrame)
-        self.list.setMinimumHeight(ROW_HEIGHT)
+        self.list.setMinimumHeight(2 * ROW_HEIGHT)
         self.samples = SampleStrip(theme)
         self.sample_words = quiet()
         self._lay_out()
@@ -161,11 +158,6 @@ class PicturesCard(QFrame):
         self.kind.setVisible(some)
         self.list.setVisible(some)
         self.filler.setVisible(not some)
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        # What little height there is goes to the pictures.
-        self.sample_words.setVisible(self.height() >= LOW)
 
     def close_threads(self) -> None:
         """Let the thumbnails' threads end."""
@@ -247,7 +239,9 @@ class PicturesCard(QFrame):
         heading.addStretch(1)
         heading.addWidget(self.kind, 1)
         self.filler = QWidget()
-        column = QVBoxLayout(self)
+        inside = QWidget()
+        inside.setObjectName("pictures")
+        column = QVBoxLayout(inside)
         column.setContentsMargins(16, 12, 14, 12)
         column.setSpacing(8)
         column.addLayout(top)
@@ -261,6 +255,9 @@ class PicturesCard(QFrame):
         column.addWidget(self.sample_words)
         column.addWidget(self.samples, 1)
         column.addWidget(self.filler, 1)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(1, 1, 1, 1)
+        outer.addWidget(scrolled(inside))
 
 
 class PutAside(QAbstractListModel):
@@ -324,7 +321,7 @@ class SampleStrip(QWidget):
         super().__init__()
         self._theme = theme
         self._pairs: list[tuple[QPixmap, QPixmap]] = []
-        self.setMinimumHeight(SAMPLE_SIDE // 2)
+        self.setMinimumHeight(SAMPLE_SIDE)
         self.setAccessibleName("Samples of LR and HR")
         theme.changed.connect(self.update)
 

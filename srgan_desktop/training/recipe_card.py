@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLineEdit,
     QPushButton,
-    QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,7 +22,7 @@ from core.training.recipe import load_recipe, shipped_recipes
 from srgan_desktop import settings
 from srgan_desktop.settings import Option
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import Choice, Elided, labelled, quiet, titled
+from srgan_desktop.training.fields import Choice, Elided, labelled, quiet, scrolled, titled
 from srgan_desktop.training.recipe_form import RecipeForm
 from srgan_desktop.training.session import TrainSession
 from srgan_desktop.upscale.options import DEVICES
@@ -235,12 +234,6 @@ class RecipeCard(QFrame):
         column.addLayout(fields)
         column.addWidget(self.form)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(inside)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)
-        outer.addWidget(scroll)
+        outer.addWidget(scrolled(inside))

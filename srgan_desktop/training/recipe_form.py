@@ -28,6 +28,7 @@ class RecipeForm(QWidget):
 
     def __init__(self, theme: Theme, draft: Draft) -> None:
         super().__init__()
+        self._theme = theme
         self._draft = draft
         self.search = QLineEdit()
         self.search.setPlaceholderText("Search the fields")
@@ -55,10 +56,6 @@ class RecipeForm(QWidget):
         column.addWidget(self.nothing)
         for key, (title, explanation) in GROUPS.items():
             part = self.parts[key] = _Part(theme, title, explanation)
-            for field in FIELDS:
-                if field.group == key:
-                    row = self.rows[field.path] = FieldRow(theme, draft, field)
-                    part.add(row)
             part.fold.toggled.connect(self._show_fields)
             column.addWidget(part)
         self.parts[OPEN_AT_FIRST].fold.setChecked(True)
@@ -85,7 +82,9 @@ class RecipeForm(QWidget):
         searching = bool(words) or only_changed
         any_seen = False
         for key, part in self.parts.items():
-            matching = 0
+            if not part.rows and (searching or part.fold.isChecked()):
+                self._fill(key)
+            matching = 0 if part.rows else 1
             for row in part.rows:
                 matches = row.matches(words) and (not only_changed or row.field.path in self._draft.changes)
                 row.setVisible(matches and (searching or part.fold.isChecked()))
@@ -97,6 +96,14 @@ class RecipeForm(QWidget):
             if self._draft.faults.get(key) and key:
                 part.setVisible(True)
         self.nothing.setVisible(not any_seen)
+
+    def _fill(self, group: str) -> None:
+        """Make the rows of a part when they are first to be seen: all of them at once would hold the window up."""
+        for field in FIELDS:
+            if field.group == group:
+                row = self.rows[field.path] = FieldRow(self._theme, self._draft, field)
+                self.parts[group].add(row)
+                row.show_draft()
 
 
 class FieldRow(QWidget):

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QSize, Signal
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QKeySequence, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from core.contract.training import Look
 from srgan_desktop import problems
 from srgan_desktop.theme import Theme, repolish
-from srgan_desktop.training.curves import Curves
 from srgan_desktop.training.fields import Elided, Panes, card, quiet, titled
 from srgan_desktop.training.looks import LooksPanel
 from srgan_desktop.training.session import Engine, Phase, TrainSession
 from srgan_desktop.upscale.banner import Banner
+
+if TYPE_CHECKING:
+    from srgan_desktop.training.curves import Curves
 
 STAGES = {"psnr": "First stage", "gan": "Second stage (GAN)"}
 
@@ -30,13 +34,14 @@ class RunView(QWidget):
         self.theme = theme
         self.session = session
         self.verdict = Banner(theme)
-        self.curves = Curves(theme)
+        self.curves: Curves | None = None
+        """Made when this view is first shown: importing pyqtgraph takes longer than all the rest."""
         self.looks = LooksPanel(theme)
         looks_card, curves_card = card(), card()
-        for frame, widget in ((looks_card, self.looks), (curves_card, self.curves)):
-            inside = QVBoxLayout(frame)
-            inside.setContentsMargins(0, 0, 0, 0)
-            inside.addWidget(widget)
+        for frame in (looks_card, curves_card):
+            QVBoxLayout(frame).setContentsMargins(0, 0, 0, 0)
+        _fill(looks_card, self.looks)
+        self._curves_card = curves_card
         self.panes = Panes(theme, ("Pictures", looks_card), ("Curves", curves_card), (5, 4))
         self.contents = QStackedWidget()
         self.contents.addWidget(self._nothing())
@@ -54,10 +59,20 @@ class RunView(QWidget):
         """Another run is looked at."""
         record = self.session.record
         self.contents.setCurrentIndex(0 if record is None else 1)
-        self.curves.show_record(record)
+        if self.curves is not None:
+            self.curves.show_record(record)
         self.looks.show_record(record)
         self._show_verdict()
         self.show_state()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        if self.curves is None:
+            from srgan_desktop.training.curves import Curves
+
+            self.curves = Curves(self.theme)
+            _fill(self._curves_card, self.curves)
+            self.curves.show_record(self.session.record)
+        super().showEvent(event)
 
     def show_state(self) -> None:
         """Bring bar and buttons in line with the session."""
@@ -250,7 +265,8 @@ class RunView(QWidget):
 
     def _on_step(self) -> None:
         if self.session.shows_active:
-            self.curves.draw_soon()
+            if self.curves is not None:
+                self.curves.draw_soon()
             self._show_progress(self.session.phase)
 
     def _on_look(self, _look: Look) -> None:
@@ -259,5 +275,12 @@ class RunView(QWidget):
 
     def _on_end(self, _ended: object) -> None:
         self._show_verdict()
-        self.curves.draw()
+        if self.curves is not None:
+            self.curves.draw()
         self.show_state()
+
+
+def _fill(frame: QWidget, widget: QWidget) -> None:
+    layout = frame.layout()
+    assert layout is not None
+    layout.addWidget(widget)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -18,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from srgan_desktop import problems
 from srgan_desktop.theme import Theme, repolish
-from srgan_desktop.training.fields import Elided, Panes, card, quiet, titled
+from srgan_desktop.training.fields import Elided, Panes, card, quiet, scrolled, titled
 from srgan_desktop.training.pictures_card import PicturesCard
 from srgan_desktop.training.recipe_card import RecipeCard
 from srgan_desktop.training.session import Engine, TrainSession
@@ -200,15 +199,9 @@ class Welcome(QFrame):
         column.addSpacing(2)
         column.addWidget(hint)
         column.addStretch(4)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setWidget(inside)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(3, 3, 3, 3)
-        outer.addWidget(scroll)
+        outer.addWidget(scrolled(inside))
         theme.changed.connect(self._tint)
         self._tint()
 

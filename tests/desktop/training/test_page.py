@@ -1,0 +1,299 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton
+
+from core import paths
+from srgan_desktop import settings
+from srgan_desktop.settings import APPEARANCE, Settings
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.page import TrainPage
+from srgan_desktop.training.session import Phase, TrainSession
+from tests.desktop.training.conftest import WAIT_MS
+from tests.desktop.training.scripted import STEPS
+
+
+@pytest.fixture
+def page(make_session: Callable[[], TrainSession], theme: Theme, options: Settings, qtbot) -> Iterator[TrainPage]:
+    session = make_session()
+    page = TrainPage(theme, options, session=session)
+    page.resize(1150, 740)
+    page.show()
+    yield page
+    with qtbot.waitSignal(page.stopped, timeout=WAIT_MS):
+        page.shutdown()
+    page.close()
+    session.setParent(None)
+    page.deleteLater()
+
+
+def drop(page: TrainPage, *places: Path) -> None:
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(place)) for place in places])
+    actions, button, modifier = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    QApplication.sendEvent(page, QDragEnterEvent(QPoint(50, 50), actions, mime, button, modifier))
+    QApplication.sendEvent(page, QDropEvent(QPointF(50, 50), actions, mime, button, modifier))
+
+
+def fill(page: TrainPage, part: str, qtbot, home: Path) -> None:
+    (home / part).mkdir()
+    drop(page, home / part)
+    qtbot.waitUntil(lambda: page.session.can_start, timeout=WAIT_MS)
+
+
+def click(button: QPushButton, qtbot) -> None:
+    assert button.isVisible()
+    assert button.isEnabled()
+    qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def test_nothing_chosen_explains_the_three_steps_and_starts_no_engine(page: TrainPage) -> None:
+    assert page.set_up.welcome.isVisible()
+    assert not page.session._job.running
+    assert not page.busy
+
+
+def test_a_dropped_folder_is_examined_and_shown(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    pictures = page.set_up.pictures
+    assert not page.set_up.welcome.isVisible()
+    assert pictures.learn.text == "10 to learn from"
+    assert pictures.hold.text == "2 held out"
+    assert pictures.aside.text == "2 put aside"
+    assert pictures.folder.whole == str(home / "plain")
+    assert pictures.model.rowCount() == 2
+    assert "at least 96 a side are needed" in pictures.model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
+    qtbot.waitUntil(lambda: pictures.samples.count == 3, timeout=WAIT_MS)
+    pictures.kind.setCurrentIndex(pictures.kind.findData("duplicate"))
+    assert [pictures.model.entry(row).kind for row in range(pictures.model.rowCount())] == ["duplicate"]
+
+
+def test_dropped_pictures_mean_their_folder(page: TrainPage, qtbot, home: Path) -> None:
+    (home / "plain").mkdir()
+    (home / "plain" / "a.png").touch()
+    drop(page, home / "plain" / "a.png")
+    assert page.session.data == home / "plain"
+
+
+def test_an_unusable_folder_is_explained(page: TrainPage, qtbot, home: Path) -> None:
+    (home / "unusable").mkdir()
+    drop(page, home / "unusable")
+    qtbot.waitUntil(lambda: page.session.examination.problem is not None, timeout=WAIT_MS)
+    assert page.set_up.pictures.words.text() == "There is nothing to learn from. Choose another folder."
+    assert not page.set_up.start.isEnabled()
+    assert page.set_up.start.toolTip() == "There is nothing to learn from."
+
+
+def test_a_wrong_field_is_marked_as_it_is_typed_and_stops_the_start(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    row = page.set_up.recipe.form.rows["psnr.steps"]
+    row.editor.setFocus()
+    row.editor.selectAll()
+    qtbot.keyClicks(row.editor, "4x")
+    assert row._fault.text() == "Needs a whole number"
+    assert row._mark.isVisible()
+    assert not page.set_up.start.isEnabled()
+    assert "marked in red" in page.set_up.words.whole
+    row.editor.selectAll()
+    qtbot.keyClicks(row.editor, "40")
+    assert row._fault.text() == ""
+    assert page.set_up.start.isEnabled()
+    qtbot.mouseClick(row.reset, Qt.MouseButton.LeftButton)
+    assert row.editor.text() == "400"
+    assert not row._mark.isVisible()
+    assert page.session.draft.changes == {}
+
+
+def test_fields_are_found_by_what_they_explain(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    form = page.set_up.recipe.form
+    assert "generator.features" not in form.rows
+    qtbot.keyClicks(form.search, "feature maps of every layer")
+    seen = [path for path, row in form.rows.items() if row.isVisible()]
+    assert seen == ["generator.features"]
+    form.search.setText("no such thing")
+    assert form.nothing.isVisible()
+    form.search.clear()
+    form.rows["psnr.batch"].editor.setText("")
+    qtbot.keyClicks(form.rows["psnr.batch"].editor, "3")
+    qtbot.mouseClick(form.only_changed, Qt.MouseButton.LeftButton, pos=QPoint(12, form.only_changed.height() // 2))
+    assert [path for path, row in form.rows.items() if row.isVisible()] == ["psnr.batch"]
+    click(form.reset_all, qtbot)
+    assert page.session.draft.changes == {}
+
+
+def test_content_weights_are_asked_for_where_the_recipe_needs_them(
+    page: TrainPage, qtbot, home: Path, options: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(page, "plain", qtbot, home)
+    card = page.set_up.recipe
+    assert not card.content.isVisible()
+    card.recipe.setCurrentIndex(card.recipe.findData("default"))
+    assert card.content.isVisible()
+    assert "ends before its first step" in card.content_words.text()
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (str(home / "vgg.safetensors"), ""))
+    click(card.choose_content, qtbot)
+    assert card.content_file.whole == str(home / "vgg.safetensors")
+    assert page.session.request(home).content_weights == home / "vgg.safetensors"
+    qtbot.mouseClick(card.drop_content, Qt.MouseButton.LeftButton)
+    assert options.get(settings.TRAIN_CONTENT) == ""
+    downloaded = paths.downloaded_content("vgg19")
+    downloaded.parent.mkdir(parents=True)
+    downloaded.touch()
+    card.show_draft()
+    assert "already downloaded" in card.content_file.whole
+
+
+def test_a_model_to_start_from_makes_the_network_its_own(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    card = page.set_up.recipe
+    row = card.start.findData("faithful-x4")
+    if row < 0:
+        pytest.skip("no shipped model here")
+    card.start.setCurrentIndex(row)
+    assert page.session.draft.recipe.start == "faithful-x4"
+    assert page.session.draft.recipe.generator.features == 64
+    assert card.form.parts["generator"].fold.text().endswith("changed")
+
+
+def test_an_estimate_is_put_into_words(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    click(page.set_up.estimate, qtbot)
+    assert page.set_up.estimate.text().startswith("Stop")
+    qtbot.waitUntil(lambda: page.session.estimate is not None and not page.session.estimating, timeout=WAIT_MS)
+    assert page.set_up.title.whole == "About 2 h 00 min, 2.1 GB of memory"
+    assert page.set_up.words.whole.startswith("0.50 s a first-stage step")
+
+
+def test_a_whole_run_through_the_buttons(page: TrainPage, qtbot, home: Path, options: Settings) -> None:
+    fill(page, "waits", qtbot, home)
+    click(page.set_up.start, qtbot)
+    assert page.busy
+    assert page.stack.currentWidget() is page.run
+    qtbot.waitUntil(lambda: len(page.session.record.looks) == 1, timeout=WAIT_MS)
+    click(page.run.pause, qtbot)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.PAUSED, timeout=WAIT_MS)
+    assert page.run.title.whole == f"Paused at step 2 of {STEPS}"
+    click(page.run.stop, qtbot)
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+    assert page.banner.text.startswith("Stopped at step 2")
+    assert not page.run.pause.isVisible()
+    click(page.run.resume, qtbot)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.RUNNING, timeout=WAIT_MS)
+    assert not page.banner.isVisible()
+    page.run.pause.click()
+    page.run.pause.click()
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+
+    assert page.run.verdict.text == "Better than bicubic Better than bicubic."
+    assert [look.step for look in page.session.record.looks] == [2, 4, 6]
+    page.run.curves.draw()
+    (line,) = [item for (name, faint), item in page.run.curves.losses._lines.items() if name == "l1" and not faint]
+    assert len(line.getData()[0]) == STEPS
+    assert not page.run.curves.balance.isVisible()
+    with qtbot.waitSignal(page.model_ready, timeout=WAIT_MS) as ready:
+        click(page.run.use, qtbot)
+    assert ready.args == ["my-model-x4"]
+    assert (paths.user_models() / "my-model-x4.safetensors").is_file()
+    assert page.set_up.recipe.start.findData("my-model-x4") >= 0
+
+
+def test_looks_are_scrubbed_and_the_newest_is_followed(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+    looks = page.run.looks
+    assert looks.look.step == STEPS
+    assert looks.words.whole.startswith(f"Step {STEPS}: 27.60 dB, bicubic 27.00 dB")
+    looks.time.setFocus()
+    qtbot.keyClick(looks.time, Qt.Key.Key_Left)
+    assert looks.look.step == STEPS - 2
+    assert looks.compare._shown[1].source == page.session.record.looks[1].pictures[0].sr
+    qtbot.mouseClick(looks.earlier, Qt.MouseButton.LeftButton)
+    assert looks.look.step == 2
+    assert not looks.earlier.isEnabled()
+    assert [shown.caption for shown in looks.compare._shown] == ["LR", "SR", "HR", "Bicubic"]
+
+
+def test_a_failure_is_shown_and_the_page_is_ready_again(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "fails", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+    assert page.banner.text == "The disk is full. Make room."
+    assert page.stack.currentWidget() is page.set_up
+    qtbot.waitUntil(lambda: page.session.can_start, timeout=WAIT_MS)
+
+
+def test_a_killed_worker_is_explained_and_the_run_resumed(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "dies", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+    assert "Press Resume" in page.banner.text
+    click(page.run.resume, qtbot)
+    qtbot.waitUntil(lambda: page.session.record.finished is not None, timeout=WAIT_MS)
+
+
+def test_history_opens_and_deletes_after_asking(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.runs) == 1, timeout=WAIT_MS)
+    folder = page.session.runs[0].folder
+    qtbot.mouseClick(page.tabs.buttons["history"], Qt.MouseButton.LeftButton)
+    table = page.history.table
+    texts = [table.model().index(0, column).data() for column in range(5)]
+    assert texts[0] == "quick"
+    assert texts[2:] == [f"{STEPS} of {STEPS}", "27.60 dB (bicubic 27.00)", "finished, better"]
+    assert page.history.words.text() == "Better than bicubic."
+    table.setFocus()
+    qtbot.keyClick(table, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: page.stack.currentWidget() is page.run, timeout=WAIT_MS)
+
+    qtbot.mouseClick(page.tabs.buttons["history"], Qt.MouseButton.LeftButton)
+    click(page.history.delete, qtbot)
+    box = page.window().findChild(QMessageBox)
+    box.button(QMessageBox.StandardButton.NoButton)
+    keep, delete = box.escapeButton(), next(b for b in box.buttons() if "Delete" in b.text())
+    assert box.defaultButton() is keep
+    qtbot.mouseClick(keep, Qt.MouseButton.LeftButton)
+    assert folder.exists()
+    qtbot.waitUntil(lambda: page.window().findChild(QMessageBox) is None, timeout=WAIT_MS)
+    click(page.history.delete, qtbot)
+    delete = next(b for b in page.window().findChild(QMessageBox).buttons() if "Delete" in b.text())
+    qtbot.mouseClick(delete, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: not folder.exists() and page.session.runs == [], timeout=WAIT_MS)
+    assert page.session.record is None
+
+
+def test_nothing_is_cut_off_in_a_small_window(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.runs) == 1, timeout=WAIT_MS)
+    for size in ((1150, 740), (766, 520)):
+        for view in page.views:
+            page.show_view(view)
+            page.resize(*size)
+            QApplication.processEvents()
+            assert (page.width(), page.height()) == size, view
+            for button in page.findChildren(QPushButton):
+                if button.isVisible():
+                    corner = button.mapTo(page, QPoint(button.width(), button.height()))
+                    assert corner.x() <= size[0], (view, button.text())
+                    assert button.width() >= button.sizeHint().width(), (view, button.text())
+
+
+def test_other_colours_are_drawn_at_once(page: TrainPage, qtbot, home: Path, theme: Theme) -> None:
+    fill(page, "plain", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+    before = page.run.curves.quality.plot.backgroundBrush().color()
+    kept = theme._settings.get(APPEARANCE)
+    theme._settings.set(APPEARANCE, "dark" if theme.scheme == "light" else "light")
+    try:
+        assert page.run.curves.quality.plot.backgroundBrush().color() != before
+    finally:
+        theme._settings.set(APPEARANCE, kept)
