@@ -88,6 +88,16 @@ class Journal:
                 return output
         return None
 
+    def is_untouched(self, output: Path) -> bool:
+        """Whether a result has not been written to since it was completed."""
+        try:
+            stat = output.stat()
+        except OSError:
+            return False
+        stamp = (stat.st_size, stat.st_mtime_ns)
+        known = self._by_output.get(self._relative(output), [])
+        return any(each.complete and each.output_stamp == stamp for each in known)
+
     def results(self) -> list[tuple[Path, Path]]:
         """(source, output) of everything on record."""
         return [
@@ -115,6 +125,7 @@ class Journal:
         except NotImplementedError:
             pass  # Some network drives know no locks: better to work there without one than not at all.
         self._lock = lock
+        self.clean(self._own)
         with replacing(self._own / RECIPE) as temporary:
             temporary.write_text(recipe_text, encoding="utf-8")
 

@@ -289,7 +289,7 @@ def _against_what_is_there(
     for wish in wishes:
         cancel.check()
         source = wish.input.path
-        if request.existing == "skip":
+        if request.existing != "number":
             if wish.top not in journals:
                 journals[wish.top] = Journal(wish.top)
             try:
@@ -297,7 +297,8 @@ def _against_what_is_there(
             except OSError as error:
                 refused.append(Refused(source, UserError(f"“{shown(source)}” could not be read: {error.strerror}.")))
                 continue
-            if made is not None:
+            # To replace is to make it so: what is so already needs nothing, what somebody changed is made anew.
+            if made is not None and (request.existing == "skip" or journals[wish.top].is_untouched(made)):
                 done.append(Done(source, made))
                 promised.add(_same_file(made))
                 continue

@@ -154,9 +154,16 @@ def test_replace_replaces_results_and_never_sources(tmp_path: Path, run: Run) ->
     assert {name: digests(tmp_path)[name] for name in kept} == kept
     assert outcome.saved["a.png"] == tmp_path / "a_4x (2).png"
     # Alone, the file of that name is a result like any other.
+    (tmp_path / "a_4x (2).png").unlink()
     run(source, existing="replace")
-    assert digests(tmp_path)["a_4x.png"] != kept["a_4x.png"]
-    assert digests(tmp_path)["a.png"] == kept["a.png"]
+    made = digests(tmp_path)
+    assert made["a_4x.png"] != kept["a_4x.png"]
+    assert made["a.png"] == kept["a.png"]
+    # What is as it should be needs nothing; what somebody changed is made anew.
+    assert set(run(source, existing="replace").skipped) == {"a.png"}
+    picture(tmp_path / "a_4x.png", 48, 36, seed=8)
+    assert set(run(source, existing="replace").saved) == {"a.png"}
+    assert digests(tmp_path)["a_4x.png"] == made["a_4x.png"]
 
 
 def test_what_appears_under_a_name_during_the_run_is_not_overwritten(
