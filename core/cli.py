@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from core.commands import training, upscale
+from core.commands import models, training, upscale
 
 
 def main() -> None:
@@ -50,6 +50,7 @@ def _options(
 
 
 upscale.add_to(app)
+models.add_to(app)
 training.add_to(app)
 
 if __name__ == "__main__":
