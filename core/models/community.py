@@ -8,6 +8,7 @@ a pixel takes, whether it stands the memory layout that convolutions are fastest
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ BLENDED = 16
 """Source pixels across a seam over which two tiles are blended; each of them looks at least 40 pixels beyond."""
 PROBE_SIDE = 24
 """Of the test picture; some networks pad it to a multiple of their window."""
+UNSHUFFLED = 4
+"""Side of the blocks of pixels that some networks turn into channels first, without a word in the descriptor."""
 SCALES = range(2, 17)
 
 _OVERHEAD = 4
@@ -68,7 +71,7 @@ class CommunityNetwork(nn.Module):
         self.channels: int = descriptor.input_channels
         self.reach = OVERLAP
         self.blended = BLENDED
-        self.aligned: int = descriptor.size_requirements.multiple_of
+        self.aligned = math.lcm(descriptor.size_requirements.multiple_of, UNSHUFFLED)
         """Tiles begin at multiples of this, so that windows and unshuffled pixels fall as in the whole picture."""
         self.whole = descriptor.tiling == ModelTiling.INTERNAL
         """Whether it wants the whole picture at once, and cuts it up itself."""
@@ -195,7 +198,7 @@ def load_community(state: Mapping[str, Tensor], name: str) -> CommunityNetwork:
     except UnsupportedModelError as error:
         raise UserError(
             f"{name} holds no network that this program knows.",
-            f"It knows SRGAN and {len(MAIN_REGISTRY)} other architectures, ESRGAN, SwinIR, HAT, DAT and SPAN among them; "
+            f"It knows SRGAN and {len(MAIN_REGISTRY)} other architectures, ESRGAN, SwinIR, HAT and SPAN among them; "
             "openmodeldb.info has models.",
         ) from error
     except Exception as error:  # spandrel's detection looks at a few names only, and the rest may be anything
