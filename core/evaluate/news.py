@@ -52,8 +52,10 @@ def with_news(
     thread = threading.Thread(target=run, name="measure", daemon=True)
     thread.start()
     try:
-        while thread.is_alive():
+        working = True
+        while working:
             thread.join(NEWS_EVERY)
+            working = thread.is_alive()
             if fraction != told:
                 told = fraction
                 yield CheckProgress(begin + (end - begin) * told)
