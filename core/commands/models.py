@@ -179,7 +179,7 @@ def check_command(
 def _models_table(here: list[Model]) -> Table:
     table = Table(title="Here", title_justify="left")
     for head in ("name", "scale", "network", "licence", "from"):
-        table.add_column(head, justify="right" if head == "scale" else "left", overflow="fold")
+        table.add_column(head, justify="right" if head == "scale" else "left", no_wrap=head == "name")
     for model in here:
         key = f"{model.key} (default)" if model.key == DEFAULT_MODEL else model.key
         network = f"{model.card.architecture} {model.card.size}".strip() or "not looked at yet"
