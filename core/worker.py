@@ -40,11 +40,6 @@ WORK: dict[str, str] = {
     "DownloadRequest": "core.models.downloads:download",
     "ImportRequest": "core.models.importing:import_models",
     "BlendRequest": "core.models.blend:blend_models",
-    "CheckRequest": "core.evaluate.check:check",
-    "CompareRequest": "core.evaluate.compare:compare",
-    "DownloadRequest": "core.models.downloads:download",
-    "ImportRequest": "core.models.importing:import_models",
-    "BlendRequest": "core.models.blend:blend_models",
 }
 """What does a request, by its class: a generator of events, imported when it is first asked for."""
 
