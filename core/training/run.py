@@ -97,7 +97,6 @@ class RunFolder:
         """
         try:
             noted = json.loads(self._request.read_text(encoding="utf-8"))
-            places = {key: Path(noted[key]) if noted[key] else None for key in ("validation", "content_weights")}
             return TrainRequest(
                 recipe=str(noted["recipe"]),
                 data=Path(noted["data"]),
@@ -107,7 +106,8 @@ class RunFolder:
                 device=str(noted["device"]),
                 threads=int(noted["threads"]),
                 tensorboard=bool(noted["tensorboard"]),
-                **places,
+                validation=Path(noted["validation"]) if noted["validation"] else None,
+                content_weights=Path(noted["content_weights"]) if noted["content_weights"] else None,
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(

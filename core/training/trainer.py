@@ -230,7 +230,7 @@ def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator
     setting = yield from _set_up(request, recipe, place, cancel)
     run = _Run(request, setting, folder, place, cancel)
     if bundle is not None and path is not None:
-        yield Notice(f"Going on from {path.name}.")
+        yield Notice(f"Going on from step {int(path.stem.removeprefix('bundle-')):,}.")
         yield from run.go_on(bundle)
     elif place.first:
         folder.create(recipe, request)

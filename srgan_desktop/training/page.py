@@ -164,7 +164,6 @@ class TrainPage(QWidget):
         ):
             action = QAction(self)
             action.setShortcut(QKeySequence(keys))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             action.triggered.connect(act)
             self.addAction(action)
 
@@ -344,8 +343,9 @@ class TrainPage(QWidget):
 class _Veil(QFrame):
     """Laid over the page while something is dragged across it."""
 
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
+    def __init__(self, page: QWidget) -> None:
+        super().__init__(page)
+        self._page = page
         self.setObjectName("dropVeil")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         label = titled("Drop a folder to learn from", "headline")
@@ -354,8 +354,8 @@ class _Veil(QFrame):
         self.hide()
 
     def lay(self) -> None:
-        """Cover the parent."""
-        self.setGeometry(self.parentWidget().rect().adjusted(8, 8, -8, -8))
+        """Cover the page."""
+        self.setGeometry(self._page.rect().adjusted(8, 8, -8, -8))
         self.raise_()
         self.show()
 

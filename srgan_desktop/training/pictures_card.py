@@ -179,7 +179,7 @@ class PicturesCard(QFrame):
 
     def _show_kinds(self, put_aside: Sequence[PictureQuarantined]) -> None:
         counts = Counter(each.kind for each in put_aside)
-        wanted = [(None, f"All {len(put_aside):,}")]
+        wanted: list[tuple[str | None, str]] = [(None, f"All {len(put_aside):,}")]
         wanted += [(kind, f"{KINDS[kind]}: {count:,}") for kind, count in counts.most_common()]
         if wanted == [(self.kind.itemData(row), self.kind.itemText(row)) for row in range(self.kind.count())]:
             return
@@ -436,7 +436,7 @@ class _AsideDelegate(QStyledItemDelegate):
     def helpEvent(self, event: Any, view: Any, option: QStyleOptionViewItem, index: Index) -> bool:
         # The whole reason, whether or not it was cut.
         if event.type() == QEvent.Type.ToolTip:
-            return super().helpEvent(event, view, option, index)  # type: ignore[arg-type]
+            return super().helpEvent(event, view, option, index)
         return False
 
     def _paint_picture(self, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:

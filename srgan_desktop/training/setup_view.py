@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -170,7 +169,7 @@ class Welcome(QFrame):
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.choose = QPushButton("&Choose a folder…")
         self.choose.setProperty("role", "primary")
-        self.choose.setShortcut(QKeySequence("Ctrl+O"))
+        self.choose.setToolTip("Ctrl+O")
         self.choose.setIconSize(QSize(18, 18))
         theme.wear(self.choose, "add-folder", accented=True)
         self.choose.clicked.connect(self.folder_requested)

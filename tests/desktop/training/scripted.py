@@ -76,6 +76,9 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell) -> obj
     part = request.data.name
     if part == "fails":
         return JobFailed("The disk is full.", "Make room.")
+    if part == "starts-slowly":
+        tell(ScanProgress(1, 2))
+        return JobCancelled() if _listen(connection, job, tell, wait=True) else JobDone()
     folder = RunFolder(request.run)
     first = 0
     if request.resume:

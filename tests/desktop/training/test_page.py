@@ -220,6 +220,35 @@ def test_looks_are_scrubbed_and_the_newest_is_followed(page: TrainPage, qtbot, h
     assert [shown.caption for shown in looks.compare._shown] == ["LR", "SR", "HR", "Bicubic"]
 
 
+def test_a_run_that_is_stopped_before_its_first_step_leaves_nothing(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "starts-slowly", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: page.run.title.whole == "Looking at the pictures: 1 of 2…", timeout=WAIT_MS)
+    click(page.run.stop, qtbot)
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+    assert page.banner.text == "Stopped before the first step Nothing was kept of this run."
+    assert page.stack.currentWidget() is page.set_up
+    assert not page.run.bar.isVisible()
+    assert not paths.user_runs().exists()
+
+
+def test_keys_choose_a_folder_start_and_pause(
+    page: TrainPage, qtbot, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / "waits").mkdir()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(home / "waits"))
+    page.activateWindow()
+    qtbot.waitUntil(page.isActiveWindow, timeout=WAIT_MS)
+    qtbot.keyClick(page, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: page.session.can_start, timeout=WAIT_MS)
+    qtbot.keyClick(page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: page.session.phase is Phase.RUNNING, timeout=WAIT_MS)
+    qtbot.keyClick(page, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
+    assert page.session.phase is Phase.PAUSED
+    qtbot.keyClick(page, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+
+
 def test_a_failure_is_shown_and_the_page_is_ready_again(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "fails", qtbot, home)
     click(page.set_up.start, qtbot)
