@@ -62,7 +62,13 @@ class RunFolder:
             with replacing(self._recipe) as temporary:
                 temporary.write_text(recipe_toml(recipe), encoding="utf-8")
             # A run may be gone on with from another folder.
-            whole = replace(request, data=request.data.absolute(), run=self.path.absolute())
+            whole = replace(
+                request,
+                data=request.data.absolute(),
+                run=self.path.absolute(),
+                validation=request.validation and request.validation.absolute(),
+                content_weights=request.content_weights and request.content_weights.absolute(),
+            )
             with replacing(self._request) as temporary:
                 temporary.write_text(json.dumps(asdict(whole), default=str, indent=1), encoding="utf-8")
         except OSError as error:

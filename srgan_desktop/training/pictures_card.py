@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from PySide6.QtCore import (
     QAbstractListModel,
-    QEvent,
     QModelIndex,
     QPersistentModelIndex,
     QRect,
@@ -432,12 +431,6 @@ class _AsideDelegate(QStyledItemDelegate):
             lower, flags, QFontMetrics(small).elidedText(reason, Qt.TextElideMode.ElideRight, lower.width())
         )
         painter.restore()
-
-    def helpEvent(self, event: Any, view: Any, option: QStyleOptionViewItem, index: Index) -> bool:
-        # The whole reason, whether or not it was cut.
-        if event.type() == QEvent.Type.ToolTip:
-            return super().helpEvent(event, view, option, index)
-        return False
 
     def _paint_picture(self, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:
         tokens = self._theme.tokens

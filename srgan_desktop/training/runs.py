@@ -20,7 +20,7 @@ from core.models.catalogue import SUFFIXES, models
 from core.training.recipe import Recipe
 from core.training.run import RunFolder
 
-POINTS = 8192
+POINTS = 2048
 """A curve keeps at most so many points: when it is full, every second one goes."""
 
 
