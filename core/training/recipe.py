@@ -64,6 +64,11 @@ class GeneratorRecipe(_Part):
         description="`direct` goes to full size in one step at the very end: far fewer multiplications, a "
         "little worse.",
     )
+    output: Literal["linear", "tanh"] = Field(
+        default="linear",
+        description="`tanh` squeezes the output into 0 to 1, as some other programs' generators do: only for going on "
+        "from one of them.",
+    )
 
 
 class DataRecipe(_Part):

@@ -201,8 +201,8 @@ def _first_generator(recipe: Recipe, start: str) -> tuple[Network, Model | None]
         raise UserError(
             f"{model.path.name} is another network than the recipe's.",
             f"It has scale = {mine.scale}, features = {mine.features}, blocks = {mine.blocks}, norm = {mine.norm}, "
-            f"attention = {mine.attention}, skip = {mine.skip}, upsampler = {mine.upsampler}: set these in the "
-            "recipe's [generator], or start from another model.",
+            f"attention = {mine.attention}, skip = {mine.skip}, upsampler = {mine.upsampler}, output = {mine.output}: "
+            "set these in the recipe's [generator], or start from another model.",
         )
     return generator, model
 

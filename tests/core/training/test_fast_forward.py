@@ -14,6 +14,7 @@ from tests.core.networks import lively_generator
         GeneratorConfig(scale=4, features=8, blocks=2, norm="none", skip="bicubic"),
         GeneratorConfig(scale=2, features=6, blocks=1, norm="batch", attention="channel"),
         GeneratorConfig(scale=4, features=6, blocks=1, norm="none", upsampler="direct"),
+        GeneratorConfig(scale=2, features=6, blocks=1, norm="none", output="tanh"),
     ],
 )
 def test_output_and_gradients_are_those_of_the_generator(config: GeneratorConfig) -> None:
