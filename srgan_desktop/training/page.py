@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.errors import UserError
+from core.training.recipe import shipped_recipes
 from srgan_desktop import problems, settings
 from srgan_desktop.dialogs import ProblemDialog
 from srgan_desktop.problems import Problem
@@ -107,6 +108,15 @@ class TrainPage(QWidget):
         if folder is not None:
             self.session.choose_data(folder)
             self.show_view("set-up")
+
+    def fine_tune(self, model: str) -> None:
+        """Set a run up that goes on from this model; a recipe that was changed is kept as it is."""
+        draft = self.session.draft
+        if draft.source != "finetune" and not draft.changes and "finetune" in shipped_recipes():
+            self.session.choose_recipe("finetune")
+        self.set_up.recipe.reload_models()
+        self.set_up.recipe.choose_start(model)
+        self.show_view("set-up")
 
     def shutdown(self) -> None:
         """Stop the run with its state saved; ends with `stopped`."""

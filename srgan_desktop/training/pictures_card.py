@@ -83,7 +83,7 @@ class PicturesCard(QFrame):
         self.session = session
         self.thumbnails = Thumbnails(self)
         self.folder = Elided()
-        self.change = QPushButton("&Change…")
+        self.change = QPushButton("C&hange…")
         self.change.setToolTip("Choose another folder of pictures (Ctrl+O); dropping one works too")
         self.change.clicked.connect(self.folder_requested)
         self.held_out = Elided("muted")
