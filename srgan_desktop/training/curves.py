@@ -83,7 +83,7 @@ class Curves(QWidget):
         self.losses.fit_decades()
         self.balance.line("D(real)", record.d_real.steps, smoothed(record.d_real), colours[0])
         self.balance.line("D(fake)", record.d_fake.steps, smoothed(record.d_fake), colours[1])
-        self.balance.plot.setYRange(0, 1, padding=0.04)
+        self.balance.plot.setYRange(0, 1, padding=0.14)
         for plot in (self.quality, self.losses, self.balance):
             plot.plot.setXRange(0, last, padding=0.02)
 

@@ -100,10 +100,10 @@ class LooksPanel(QWidget):
             )
             self.words.say("")
             return
-        best = ", the best so far" if look.best else ""
+        best = ", best so far" if look.best else ""
         self.words.say(
-            f"Step {look.step:,}: {picture.psnr_y:.2f} dB, bicubic {picture.bicubic_psnr_y:.2f} dB"
-            f"  ·  all held-out pictures {look.psnr_y:.2f} dB{best}"
+            f"Step {look.step:,}: {picture.psnr_y:.2f} dB (bicubic {picture.bicubic_psnr_y:.2f})"
+            f"  ·  all held-out {look.psnr_y:.2f} dB{best}"
         )
         self.compare.show_pictures(
             [
