@@ -34,8 +34,9 @@ BLENDED = 16
 """Source pixels across a seam over which two tiles are blended; each of them looks at least 40 pixels beyond."""
 PROBE_SIDE = 24
 """Of the test picture; some networks pad it to a multiple of their window."""
-UNSHUFFLED = 4
-"""Side of the blocks of pixels that some networks turn into channels first, without a word in the descriptor."""
+BLOCK = 16
+"""Largest side of the attention windows, and of the blocks of pixels turned into channels, that networks cut a picture
+into without a word in the descriptor."""
 SCALES = range(2, 17)
 
 _OVERHEAD = 4
@@ -71,7 +72,7 @@ class CommunityNetwork(nn.Module):
         self.channels: int = descriptor.input_channels
         self.reach = OVERLAP
         self.blended = BLENDED
-        self.aligned = math.lcm(descriptor.size_requirements.multiple_of, UNSHUFFLED)
+        self.aligned = math.lcm(descriptor.size_requirements.multiple_of, BLOCK)
         """Tiles begin at multiples of this, so that windows and unshuffled pixels fall as in the whole picture."""
         self.whole = descriptor.tiling == ModelTiling.INTERNAL
         """Whether it wants the whole picture at once, and cuts it up itself."""

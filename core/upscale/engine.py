@@ -48,8 +48,9 @@ VERIFIED_PSNR = 40.0
 Sink = Callable[[Rect, Tensor], None]
 """Takes a finished part: where (in output pixels of the whole picture), and 3 x h x w in 0..1, float32."""
 
-_distrusted: set[tuple[str, Precision]] = set()
-"""Devices whose half precision failed in this process: not tried again."""
+_distrusted: set[tuple[str, Precision, str]] = set()
+"""Devices whose half precision failed in this process: not tried again. With the name of somebody else's network, where
+it was that which failed; every network of our own fails for the device's reasons."""
 _open: OrderedDict[tuple[object, ...], Engine] = OrderedDict()
 _open_lock = threading.Lock()
 _OPEN_MAX = 2
@@ -327,7 +328,7 @@ class Engine:
 
     def _settle_precision(self) -> None:
         wanted = devices.fast_precision(self.device) if self._asked == "auto" else self._asked
-        if wanted == "fp32" or (self._asked == "auto" and (str(self.device), wanted) in _distrusted):
+        if wanted == "fp32" or (self._asked == "auto" and self._trust_key(wanted) in _distrusted):
             return
         if not self._fp32.supports(devices.DTYPES[wanted]):
             if self._asked != "auto":
@@ -338,27 +339,37 @@ class Engine:
         if psnr >= VERIFIED_PSNR:
             self._half, self.precision = half, wanted
             return
+        failing = psnr == float("-inf")
         if self._asked != "auto":
+            how_wrong = "" if failing else f" ({psnr:.0f} dB against fp32)"
             raise UserError(
-                f"{wanted} gives wrong pictures on {self.device} ({psnr:.0f} dB against fp32).", "Choose auto or fp32."
+                f"{wanted} gives wrong pictures of {self.name} on {self.device}{how_wrong}.", "Choose auto or fp32."
             )
         self._half, self.precision = half, wanted
-        self._distrust(f"{wanted} gives wrong pictures on {self.device}; fp32 is used.")
+        self._distrust(f"{wanted} gives wrong pictures of {self.name} on {self.device}; fp32 is used.")
 
     def _psnr_against_fp32(self, half: ServedGenerator | CommunityNetwork) -> float:
-        """PSNR in dB on a small test picture of gradients, edges and noise; minus infinity if not finite."""
+        """PSNR in dB on a small test picture of gradients, edges and noise; minus infinity if it fails."""
         generator = torch.Generator().manual_seed(0)
         ramp = torch.linspace(0, 1, 24).expand(3, 24, 24)
         test = torch.where(torch.rand(3, 24, 24, generator=generator) < 0.1, 1 - ramp, ramp)
         x = test.unsqueeze(0).to(self.device).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
-            error = torch.mean((half(x) - self._fp32(x)).double().cpu() ** 2).item()
+            wanted = self._fp32(x)
+            try:
+                error = torch.mean((half(x) - wanted).double().cpu() ** 2).item()
+            except RuntimeError:
+                # Some architectures mix precisions within, whatever their descriptor promises.
+                return float("-inf")
         if error != error or error == float("inf"):
             return float("-inf")
         return float("inf") if error == 0 else -10 * float(np.log10(error))
 
+    def _trust_key(self, precision: Precision) -> tuple[str, Precision, str]:
+        return str(self.device), precision, "" if isinstance(self._fp32, ServedGenerator) else self.name
+
     def _distrust(self, note: str) -> None:
-        _distrusted.add((str(self.device), self.precision))
+        _distrusted.add(self._trust_key(self.precision))
         self._notes.append(note)
         self._half, self.precision = None, "fp32"
 

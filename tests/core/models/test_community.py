@@ -12,6 +12,7 @@ import torch
 from spandrel import ImageModelDescriptor, MaskedImageModelDescriptor, ModelLoader, ModelTiling, SizeRequirements
 from spandrel.architectures.Compact import Compact, CompactArch
 from spandrel.architectures.ESRGAN import ESRGAN
+from spandrel.architectures.SwinIR import SwinIR
 from torch import Tensor, nn
 
 from core.contract.cancel import Cancelled, CancelToken
@@ -103,7 +104,7 @@ def test_scale_and_size_rules_are_the_networks_own(tile: int, ensemble: bool) ->
     # x2 by unshuffling pixels first: tiles must begin at even pixels.
     state = small_esrgan(scale=2, in_nc=3, shuffle_factor=2)
     network = load_community(state, "x2")
-    assert (network.scale, network.aligned) == (2, 4)
+    assert (network.scale, network.aligned) == (2, 16)
     pixels = sample("cat.jpg", 41, 53)
     result = Engine(network, "x2", CPU, "fp32", tile).upscale(pixels, CancelToken(), ensemble=ensemble)
     assert result.shape == (82, 106, 3)
@@ -165,6 +166,25 @@ def test_half_precision_only_where_the_architecture_allows(monkeypatch: pytest.M
     assert Engine(network, "c", CPU).precision == "fp32"
     with pytest.raises(UserError, match="does not work in bf16"):
         Engine(network, "c", CPU, "bf16")
+
+
+@pytest.mark.filterwarnings("ignore:torch.meshgrid")
+def test_a_network_that_fails_in_half_precision_is_alone_in_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module.devices, "fast_precision", lambda _device: "bf16")
+    torch.manual_seed(0)
+    # spandrel's descriptor promises bf16, but this one mixes it with float32.
+    mixed = SwinIR(
+        img_size=16, window_size=8, depths=[2], num_heads=[2], embed_dim=12, upsampler="pixelshuffle", upscale=4
+    )
+    network = load_community(mixed.state_dict(), "mixed")
+    pixels = sample("cat.jpg", 20, 24)
+    engine = Engine(network, "mixed", CPU)
+    assert engine.precision == "fp32"
+    assert "bf16 gives wrong pictures of mixed" in engine.take_notes()[0]
+    assert np.abs(engine.upscale(pixels, CancelToken()) - whole(mixed.state_dict(), pixels)).max() <= 1
+    with pytest.raises(UserError, match="wrong pictures of mixed"):
+        Engine(network, "mixed", CPU, "bf16")
+    assert Engine(load_community(small_compact(), "c"), "c", CPU).precision == "bf16"
 
 
 def test_half_precision_of_real_weights_is_near_fp32(animevideo: Path) -> None:
