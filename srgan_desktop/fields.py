@@ -31,7 +31,7 @@ class Calm(QObject):
 
 
 def indent_number(box: QAbstractSpinBox) -> None:
-    """Begin a number where the words of a combo box begin; Qt gives its edit field none of the style sheet's padding."""
+    """Begin a number where the words of a combo box begin; Qt gives it none of the style sheet’s padding."""
     box.lineEdit().setTextMargins(6, 0, 0, 0)
 
 

@@ -123,7 +123,8 @@ class Job(QObject):
         for job in self._outstanding:
             self._outstanding[job] = True
         self._send(Shutdown())
-        QTimer.singleShot(SHUTDOWN_GRACE_MS, self, self._terminate)
+        # While it still imports torch it hears nothing, and has nothing to finish.
+        QTimer.singleShot(SHUTDOWN_GRACE_MS if self._ready else 0, self, self._terminate)
         QTimer.singleShot(2 * SHUTDOWN_GRACE_MS, self, self._kill)
 
     def _send(self, message: object) -> None:

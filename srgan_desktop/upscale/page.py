@@ -404,7 +404,7 @@ class UpscalePage(QWidget):
         had_focus = self.contents.isAncestorOf(QWidget.focusWidget(self) or self)
         self.contents.setCurrentWidget(self.split if filled else self.drop_area)
         if filled and not self.table.currentIndex().isValid():
-            self.table.selectRow(0)
+            self.table.choose(0)
             if had_focus:
                 self.table.setFocus()
         self.show_state()
@@ -489,7 +489,7 @@ class UpscalePage(QWidget):
             self._show_entry(entry)
         elif self._following and not self._follow_timer.isActive():
             self._follow_timer.start()
-            self.table.selectRow(row)
+            self.table.choose(row)
 
     def _stop_following(self) -> None:
         self._following = False
@@ -557,7 +557,7 @@ class UpscalePage(QWidget):
         row = self.table.currentIndex().row() + by
         if 0 <= row < len(self.session.queue.entries):
             self._stop_following()
-            self.table.selectRow(row)
+            self.table.choose(row)
 
     def _retry(self) -> None:
         rows = self.table.selected_rows()
@@ -577,7 +577,7 @@ class UpscalePage(QWidget):
         if before - left < len(rows):
             self.notice.emit("Pictures of the run under way stay until it has ended")
         if left:
-            self.table.selectRow(min(rows[0], left - 1))
+            self.table.choose(min(rows[0], left - 1))
 
     def _open_result(self) -> None:
         entry = self._current()

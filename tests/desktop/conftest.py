@@ -1,7 +1,10 @@
 """What every test of the window gets: a home of its own, and a look at what it left behind."""
 
+import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +15,9 @@ from PIL import Image
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 from tests.core.networks import save_small_model
+
+# Qt aborts where there is no screen, and windows that pop up would take the keys of whoever runs the tests.
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 PATIENCE = 15
 """Seconds that a thread or process may take to end."""
@@ -30,6 +36,13 @@ def own_home(tmp_path_factory, monkeypatch) -> Path:
 @pytest.fixture(autouse=True)
 def nothing_left_running():
     """Fails a test that leaves a thread or a process behind."""
+    with nothing_left():
+        yield
+
+
+@contextmanager
+def nothing_left() -> Iterator[None]:
+    """Every thread and process that begins within has ended soon after."""
     threads, processes = set(threading.enumerate()), set(our_processes())
     yield
     deadline = time.monotonic() + PATIENCE

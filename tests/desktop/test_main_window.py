@@ -1,0 +1,183 @@
+"""The window as a whole: its start, its pages, its end."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QMessageBox, QPushButton
+
+from core import paths
+from srgan_desktop import settings
+from srgan_desktop.main_window import PAGES, MainWindow
+from srgan_desktop.upscale.queue_model import State
+from srgan_desktop.upscale.session import Engine
+from tests.desktop.conftest import make_picture, our_processes
+
+TIMEOUT = 90_000
+
+WATCH = """
+import json, sys
+from pathlib import Path
+from PySide6.QtCore import QTimer
+from srgan_desktop import app
+from srgan_desktop.main_window import PAGES
+
+class Watched(app.MainWindow):
+    painted = False
+    def paintEvent(self, event):
+        super().paintEvent(event)
+        if not self.painted:
+            self.painted = True
+            self.early = self.heavy()
+            self.timer = QTimer(self, interval=50)
+            self.timer.timeout.connect(self.look)
+            self.timer.start()
+    def look(self):
+        page = self.page("upscale")
+        rows = page.session.queue.entries
+        if rows and not page.session.scanning and all(page.session.thumbnails.get(row.path) for row in rows):
+            self.timer.stop()
+            for each in PAGES:
+                self.show_page(each.key)
+            print(json.dumps({"early": self.early, "late": self.heavy(), "rows": len(rows),
+                              "output": page.settings.get(app.OUTPUT)}), flush=True)
+            self.close()
+    def heavy(self):
+        return [name for name in ("torch", "torchvision", "spandrel", "PIL", "tifffile") if name in sys.modules]
+
+app.MainWindow = Watched
+sys.exit(app.run(sys.argv[1:]))
+"""
+
+
+def test_the_window_never_imports_torch_and_paints_before_decoders(own_home, tmp_path):
+    """In a process of its own, as this one has torch; with every page open and thumbnails made."""
+    run = subprocess.run(
+        [sys.executable, "-c", WATCH, "-o", str(tmp_path / "out"), str(paths.RESOURCES / "samples")],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    seen = json.loads(run.stdout)
+    assert seen["rows"] >= 10
+    assert seen["output"] == str(tmp_path / "out")
+    assert not {"torch", "torchvision", "spandrel"} & {*seen["early"], *seen["late"]}
+    assert "PIL" in seen["late"]
+    # The choice of -o is for this once.
+    assert not (own_home / "config" / "srgan-desktop" / "settings.ini").read_text().count(str(tmp_path / "out"))
+
+
+@pytest.fixture
+def window(qtbot, theme, options, small_model, tmp_path):
+    options.set(settings.MODEL, small_model)
+    options.set(settings.OUTPUT, str(tmp_path / "out"))
+    options.set(settings.PREVIEW, False)
+    window = MainWindow(theme, options)
+    window.show()
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    yield window
+    if not window._closing:
+        with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
+            window.close_now()
+    window.deleteLater()
+
+
+def test_closing_in_a_run_asks_cancels_and_leaves_nothing(qtbot, window, tmp_path):
+    for n in range(80):
+        make_picture(tmp_path / "in" / f"{n}.png", 60, 60)
+    window.open([tmp_path / "in"])
+    page = window.page("upscale")
+    qtbot.waitUntil(lambda: not page.session.scanning and page.session.engine is Engine.READY, timeout=TIMEOUT)
+    assert "Ready on" in window._status.engine.whole
+    QTest.mouseClick(page.start_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > 1, timeout=TIMEOUT)
+    # To stay is the default, and the run goes on.
+    window.close()
+    box = window.findChild(QMessageBox)
+    assert box.isVisible()
+    QTest.keyClick(box, Qt.Key.Key_Escape)
+    assert window.isVisible()
+    assert page.busy
+    window.close()
+    box = next(box for box in window.findChildren(QMessageBox) if box.isVisible())
+    yes = next(button for button in box.findChildren(QPushButton) if "close" in button.text())
+    worker = psutil.Process(page.session._job.pid)
+    with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
+        QTest.mouseClick(yes, Qt.MouseButton.LeftButton)
+    assert not window.isVisible()
+    assert not worker.is_running()
+    assert not our_processes()
+    assert not list((tmp_path / "out").rglob("*.part"))
+    assert 0 < len(list((tmp_path / "out").glob("*.png"))) < 80
+
+
+def test_an_idle_window_closes_without_a_question(qtbot, window):
+    with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
+        window.close()
+    assert window.findChild(QMessageBox) is None
+
+
+def test_the_engine_strip_says_what_happens(qtbot, window):
+    page = window.page("upscale")
+    assert "Starting the engine" in window._status.engine.whole
+    qtbot.waitUntil(lambda: page.session._job.pid is not None, timeout=TIMEOUT)
+    os.kill(page.session._job.pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: "stopped" in window._status.engine.whole, timeout=TIMEOUT)
+    assert "memory" in window._status.notice.whole
+
+
+def test_pages_by_keyboard(qtbot, window):
+    for number, entry in enumerate(PAGES, 1):
+        window.show_page(PAGES[0].key)
+        QTest.keyClick(window, Qt.Key(Qt.Key.Key_0 + number), Qt.KeyboardModifier.ControlModifier)
+        # A button's own key clicks it a moment later, so that it is seen going down.
+        qtbot.waitUntil(lambda key=entry.key: window._stack.currentWidget() is window.page(key))
+        assert window._buttons[entry.key].isChecked()
+
+
+def test_a_long_message_does_not_widen_the_window(qtbot, window):
+    window.resize(window.minimumSize())
+    width = window.width()
+    window._status.show_notice("word " * 300)
+    window._status.show_engine("engine " * 100, "bad")
+    page = window.page("upscale")
+    page.preview_words.say("preview " * 200)
+    page.banner.say("bad", "A long message. " * 20, "Long advice. " * 40, [("Details…", lambda: None)])
+    QTest.qWait(0)
+    assert window.width() == width
+    assert window.minimumSizeHint().width() <= width
+    assert window._status.notice.toolTip().startswith("word word")
+
+
+def test_the_place_on_the_screen_is_remembered(qtbot, theme, options, window):
+    # Within the 800 x 800 pixels of the screen that is none.
+    window.resize(window.minimumWidth(), 640)
+    with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
+        window.close()
+    again = MainWindow(theme, options)
+    assert again.size() == window.size()
+    again.show()
+    with qtbot.waitSignal(again.closed, timeout=TIMEOUT):
+        again.close_now()
+    again.deleteLater()
+
+
+def test_nonsense_as_geometry(qtbot, theme, options):
+    options.set(settings.GEOMETRY, "no base64!")
+    window = MainWindow(theme, options)
+    assert window.width() >= 860
+    window.show()
+    with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
+        window.close_now()
+    window.deleteLater()

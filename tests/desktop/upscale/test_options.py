@@ -1,0 +1,142 @@
+"""The options beside the queue: each writes its setting, and shows what was saved."""
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+
+from core.contract.requests import OutputSize
+from core.models.catalogue import models
+from srgan_desktop import settings
+from srgan_desktop.settings import Settings
+from srgan_desktop.upscale.options import OptionsPanel
+
+
+@pytest.fixture
+def panel(qtbot, theme, options):
+    panel = OptionsPanel(theme, options)
+    qtbot.addWidget(panel)
+    panel.resize(300, 900)
+    panel.show()
+    return panel
+
+
+def choose(box, data):
+    row = next(row for row in range(box.count()) if box.itemData(row) == data)
+    box.setCurrentIndex(row)
+
+
+def test_what_is_chosen_is_there_at_the_next_start(qtbot, theme, panel, options, tmp_path):
+    choose(panel.format, "webp")
+    panel.quality.setValue(61)
+    choose(panel.existing, "number")
+    panel.recursive.click()
+    panel.fold.click()
+    choose(panel.device, "cpu")
+    choose(panel.precision, "fp32")
+    choose(panel.tile, 256)
+    panel.ensemble.click()
+    panel.metadata.click()
+    choose(panel.output_size.preset, ("width", None))
+    panel.output_size.number.setValue(1234)
+    options.save()
+    again = OptionsPanel(theme, Settings(tmp_path / "settings.ini"))
+    qtbot.addWidget(again)
+    assert again.format.currentData() == "webp"
+    assert again.quality.value() == 61
+    assert again.existing.currentData() == "number"
+    assert not again.recursive.isChecked()
+    assert again.fold.isChecked()
+    assert (again.device.currentData(), again.precision.currentData(), again.tile.currentData()) == ("cpu", "fp32", 256)
+    assert again.ensemble.isChecked()
+    assert not again.metadata.isChecked()
+    assert again.output_size.preset.currentText() == "Width"
+    assert again.output_size.number.value() == 1234
+    assert options.get(settings.SIZE) == OutputSize("width", 1234)
+
+
+@pytest.mark.parametrize("size", [OutputSize(), OutputSize("factor", 8), OutputSize("factor", 2.75)])
+def test_factors(qtbot, theme, options, size):
+    options.set(settings.SIZE, size)
+    panel = OptionsPanel(theme, options)
+    qtbot.addWidget(panel)
+    assert panel.output_size.number.isHidden() == (size.value != 2.75)
+    assert options.get(settings.SIZE) == size
+
+
+def test_every_field_says_what_it_does_and_has_a_name(panel):
+    panel.fold.setChecked(True)
+    fields = [field for field in panel.widget().findChildren(QWidget) if field.focusPolicy() & Qt.FocusPolicy.TabFocus]
+    fields = [field for field in fields if field.isVisible() and field.objectName() != "qt_spinbox_lineedit"]
+    assert len(fields) >= 12
+    for field in fields:
+        assert field.toolTip(), field
+        assert field.accessibleName() or field.text(), field
+
+
+def test_a_value_that_is_not_offered_becomes_the_default(qtbot, theme, options):
+    options.set(settings.DEVICE, "abacus")
+    options.set(settings.TILE, 333)
+    options.set(settings.FORMAT, "doc")
+    panel = OptionsPanel(theme, options)
+    qtbot.addWidget(panel)
+    assert (panel.device.currentData(), panel.tile.currentData(), panel.format.currentData()) == ("auto", 0, "same")
+    assert options.get(settings.DEVICE) == "auto"
+
+
+def test_quality_is_grey_where_nothing_is_lost(panel):
+    choose(panel.format, "png")
+    assert not panel.quality.isEnabled()
+    choose(panel.format, "jpeg")
+    assert panel.quality.isEnabled()
+
+
+def test_models(panel, options, small_model):
+    assert panel.model.count() == len(models())
+    shipped = models()[0]
+    assert panel.model.currentData() == shipped
+    # Chosen elsewhere, and not in any folder of models.
+    options.set(settings.MODEL, small_model)
+    assert panel.model.currentData().key == small_model
+    assert panel.model.count() == len(models()) + 1
+
+
+def test_a_model_that_is_gone_gives_way_to_the_default(qtbot, theme, options, tmp_path):
+    options.set(settings.MODEL, str(tmp_path / "gone.safetensors"))
+    panel = OptionsPanel(theme, options)
+    qtbot.addWidget(panel)
+    assert panel.model.currentData() == models()[0]
+    assert options.get(settings.MODEL) == ""
+
+
+def test_the_output_folder(panel, options, tmp_path, monkeypatch):
+    assert "“_4x”" in panel.output.words.text()
+    options.set(settings.SIZE, OutputSize("height", 1080))
+    assert "“<folder>_1080h”" in panel.output.words.text()
+    assert panel.output.beside.isHidden()
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path / "results"))
+    QTest.mouseClick(panel.output.choose, Qt.MouseButton.LeftButton)
+    assert options.get(settings.OUTPUT) == str(tmp_path / "results")
+    assert panel.output.words.toolTip() == str(tmp_path / "results")
+    QTest.mouseClick(panel.output.beside, Qt.MouseButton.LeftButton)
+    assert options.get(settings.OUTPUT) == ""
+
+
+def test_the_wheel_scrolls_and_changes_nothing(panel, options):
+    QTest.mouseClick(panel.recursive, Qt.MouseButton.LeftButton)
+    for field in (panel.quality, panel.format, panel.output_size.preset):
+        centre = QPointF(field.rect().center())
+        event = QWheelEvent(
+            centre,
+            QPointF(field.mapToGlobal(centre.toPoint())),
+            QPoint(),
+            QPoint(0, -120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        )
+        QApplication.sendEvent(field, event)
+    assert (panel.quality.value(), panel.format.currentData()) == (95, "same")
+    assert options.get(settings.SIZE) == OutputSize()

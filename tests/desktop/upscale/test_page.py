@@ -1,0 +1,405 @@
+"""The Upscale page in the real window with the real worker, driven by real Qt events, down to files on the disk."""
+
+import os
+import signal
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QEventLoop, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtGui import (
+    QColor,
+    QContextMenuEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QGuiApplication,
+    QImage,
+)
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton
+
+from srgan_desktop import settings
+from srgan_desktop.main_window import MainWindow
+from srgan_desktop.settings import Settings
+from srgan_desktop.upscale.queue_model import Column, State
+from srgan_desktop.upscale.session import Engine, Phase
+from tests.desktop.conftest import make_picture, nothing_left
+
+TIMEOUT = 90_000
+
+
+@pytest.fixture(scope="module")
+def window(qapp, theme, tmp_path_factory, small_model):
+    """One window with one worker for all tests here: torch takes seconds to import."""
+    options = Settings(tmp_path_factory.mktemp("page") / "settings.ini")
+    options.set(settings.MODEL, small_model)
+    window = MainWindow(theme, options)
+    window.resize(1280, 800)
+    with nothing_left():
+        window.show()
+        window.activateWindow()
+        yield window
+        closed = []
+        window.closed.connect(lambda: closed.append(True))
+        loop = QEventLoop()
+        window.closed.connect(loop.quit)
+        QTimer.singleShot(TIMEOUT, loop.quit)
+        window.close_now()
+        loop.exec()
+        assert closed
+        window.deleteLater()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running():
+    """The window outlives the tests here, and is looked at when it is closed."""
+
+
+@pytest.fixture
+def page(qtbot, window, tmp_path):
+    """The page, empty, with results going to `out`, and without previews."""
+    page = window.page("upscale")
+    page.settings.set(settings.OUTPUT, str(tmp_path / "out"))
+    page.preview_button.setChecked(False)
+    # Keys need it, and other tests have windows too.
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
+    yield page
+    page.session.cancel()
+    qtbot.waitUntil(lambda: not page.busy and not page.session.scanning, timeout=TIMEOUT)
+    page.session.clear()
+    page.banner.hide()
+    assert page.contents.currentWidget() is page.drop_area
+
+
+def drop(page, *paths, image=None, at=None):
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    if image is not None:
+        mime.setImageData(image)
+    point = QPointF(at or page.rect().center())
+    buttons, no_keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(point.toPoint(), Qt.DropAction.CopyAction, mime, buttons, no_keys)
+    QApplication.sendEvent(page, enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(page, QDropEvent(point, Qt.DropAction.CopyAction, mime, buttons, no_keys))
+    return enter.isAccepted()
+
+
+def fill(qtbot, page, *paths):
+    assert drop(page, *paths)
+    qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
+
+
+def wait_for_end(qtbot, page):
+    qtbot.waitUntil(lambda: not page.busy, timeout=TIMEOUT)
+
+
+def states(page):
+    return {entry.path.name: entry.state for entry in page.session.queue.entries}
+
+
+def click(button):
+    QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+
+
+def dialog():
+    return next(
+        widget for widget in QApplication.topLevelWidgets() if isinstance(widget, QDialog) and widget.isVisible()
+    )
+
+
+def bomb(path: Path) -> Path:
+    """A PNG whose header promises 60,000 x 60,000 pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"0")) + chunk(b"IEND", b"")
+    )
+    return path
+
+
+def test_drop_start_and_files_on_the_disk(qtbot, page, tmp_path):
+    pictures = [make_picture(tmp_path / "in" / "sub" / f"{n}.png", seed=n) for n in range(3)]
+    single = make_picture(tmp_path / "single.png")
+    fill(qtbot, page, tmp_path / "in", single, pictures[0])
+    assert page.contents.currentWidget() is page.split
+    assert list(states(page)) == ["0.png", "1.png", "2.png", "single.png"]
+    assert "4 pictures ready" in page.bar_title.whole
+    told = []
+    page.notify.connect(lambda *words: told.append(words))
+    click(page.start_button)
+    assert page.start_button.isHidden()
+    assert page.progress.isVisible()
+    wait_for_end(qtbot, page)
+    assert set(states(page).values()) == {State.DONE}
+    for n in range(3):
+        with Image.open(tmp_path / "out" / "sub" / f"{n}.png") as result:
+            assert result.size == (96, 72)
+    assert (tmp_path / "out" / "single.png").is_file()
+    assert "4 pictures saved" in page.banner.text
+    assert told == [("Finished", page.banner.text.removeprefix("Finished "))]
+    consistency = page.session.queue.index(0, Column.CONSISTENCY).data()
+    assert consistency.endswith(" dB")
+    # Once more, and all of it is there already.
+    assert page.start_button.text() == "&Start again"
+    click(page.start_button)
+    wait_for_end(qtbot, page)
+    assert set(states(page).values()) == {State.SKIPPED}
+    assert "4 already done" in page.banner.text
+
+
+def test_by_keyboard_alone(qtbot, page, window, tmp_path):
+    """Paste, walk, start, look, remove."""
+    picture = make_picture(tmp_path / "in" / "a.png")
+    make_picture(tmp_path / "in" / "b.png")
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(picture.parent))])
+    QGuiApplication.clipboard().setMimeData(mime)
+    page.drop_area.findChildren(QPushButton)[0].setFocus()
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: len(states(page)) == 2, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
+    assert page.table.hasFocus()
+    assert page.table.currentIndex().row() == 0
+    QTest.keyClick(page.table, Qt.Key.Key_Down)
+    assert page.table.selected_rows() == [1]
+    # From the table to every other control, and never into a trap.
+    visited = []
+    for _ in range(40):
+        QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
+        visited.append(window.focusWidget())
+        if window.focusWidget() is page.table:
+            break
+    assert visited[-1] is page.table
+    for control in (
+        page.compare.canvas,
+        page.options.model,
+        page.options.quality,
+        page.options.fold,
+        page.start_button,
+    ):
+        assert control in visited
+    QTest.keyClick(page.table, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    assert page.busy
+    wait_for_end(qtbot, page)
+    assert (tmp_path / "out" / "b.png").is_file()
+    page.table.choose(0)
+    QTest.keyClick(page.table, Qt.Key.Key_Delete)
+    assert list(states(page)) == ["b.png"]
+    assert picture.is_file()
+    page.compare.setFocus()
+    QTest.keyClick(page.compare.canvas, Qt.Key.Key_PageDown)
+    assert page.table.currentIndex().row() == 0
+
+
+def test_bad_input_ends_in_rows_with_words(qtbot, page, tmp_path):
+    folder = tmp_path / "in"
+    fox, long_name = "🦊 fox\nline two.png", "n" * 246 + ".png"
+    for name in ("good.png", fox, long_name):
+        make_picture(folder / name)
+    (folder / "empty.png").touch()
+    (folder / "text.jpg").write_text("no picture")
+    (folder / "cut.png").write_bytes(make_picture(folder / "whole.png", 200, 200).read_bytes()[:5000])
+    bomb(folder / "bomb.png")
+    (folder / "loop").symlink_to(folder, target_is_directory=True)
+    fill(qtbot, page, folder, tmp_path / "not there.png")
+    click(page.start_button)
+    wait_for_end(qtbot, page)
+    bad = {"empty.png", "text.jpg", "cut.png", "bomb.png", "not there.png"}
+    assert {name for name, state in states(page).items() if state is State.FAILED} == bad
+    assert {name for name, state in states(page).items() if state is State.DONE} == {
+        "good.png",
+        "whole.png",
+        fox,
+        long_name,
+    }
+    for entry in page.session.queue.entries:
+        if entry.state is State.FAILED:
+            assert entry.path.name in entry.problem.message
+            assert entry.problem.hint
+    assert (tmp_path / "out" / fox).is_file()
+    assert (tmp_path / "out" / long_name).is_file()
+    assert "5 failed" in page.banner.text
+    click(next(button for button in page.banner.findChildren(QPushButton) if button.text() == "Show failed…"))
+    words = dialog().findChild(QPlainTextEdit).toPlainText()
+    assert all(name in words for name in bad)
+    dialog().accept()
+
+
+def test_retry_what_has_been_mended(qtbot, page, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_text("broken")
+    make_picture(tmp_path / "in" / "b.png")
+    fill(qtbot, page, tmp_path / "in")
+    click(page.start_button)
+    wait_for_end(qtbot, page)
+    assert states(page) == {"a.png": State.FAILED, "b.png": State.DONE}
+    make_picture(tmp_path / "in" / "a.png")
+    page.table.clearSelection()
+    page.retry.trigger()
+    assert states(page) == {"a.png": State.WAITING, "b.png": State.DONE}
+    click(page.start_button)
+    wait_for_end(qtbot, page)
+    assert states(page) == {"a.png": State.DONE, "b.png": State.DONE}
+
+
+def test_pause_resume_and_cancel(qtbot, page, tmp_path):
+    for n in range(60):
+        make_picture(tmp_path / "in" / f"{n}.png", 60, 60)
+    fill(qtbot, page, tmp_path / "in")
+    click(page.start_button)
+    qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > 0, timeout=TIMEOUT)
+    click(page.pause_button)
+    assert page.pause_button.text() == "&Resume"
+    assert "Paused" in page.bar_title.whole
+    assert page.session.phase is Phase.PAUSED
+    click(page.pause_button)
+    done = page.session.queue.count(State.DONE)
+    qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > done, timeout=TIMEOUT)
+    click(page.cancel_button)
+    wait_for_end(qtbot, page)
+    saved = page.session.queue.count(State.DONE)
+    assert 0 < saved < 60
+    assert page.session.queue.count(State.WAITING) == 60 - saved
+    assert page.banner.text.startswith("Cancelled")
+    assert len(list((tmp_path / "out").glob("*.png"))) == saved
+    assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path):
+    for n in range(40):
+        make_picture(tmp_path / "in" / f"{n}.png", 60, 60)
+    fill(qtbot, page, tmp_path / "in")
+    click(page.start_button)
+    qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > 1, timeout=TIMEOUT)
+    os.kill(page.session._job.pid, signal.SIGKILL)
+    wait_for_end(qtbot, page)
+    saved = page.session.queue.count(State.DONE)
+    assert 0 < saved < 40
+    assert page.session.queue.count(State.WAITING) == 40 - saved
+    assert "memory" in page.banner.text
+    assert "Press Start" in page.banner.text
+    assert page.session.engine is Engine.STOPPED
+    before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
+    click(page.start_button)
+    assert page.banner.isHidden()
+    wait_for_end(qtbot, page)
+    assert set(states(page).values()) <= {State.DONE, State.SKIPPED}
+    results = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
+    assert len(results) == 40
+    # What was complete was not done again.
+    assert before.items() <= results.items()
+    for name in results:
+        with Image.open(tmp_path / "out" / name) as result:
+            result.load()
+
+
+def test_the_visible_region_is_previewed_at_once(qtbot, page, tmp_path):
+    before = make_picture(tmp_path / "a.png", 40, 30)
+    fill(qtbot, page, before)
+    with qtbot.waitSignal(page.session.preview_ready, timeout=TIMEOUT) as shown:
+        click(page.preview_button)
+    assert page.preview_button.isChecked()
+    assert shown.args[0].region == (0, 0, 40, 30)
+    assert shown.args[0].pixels.shape == (120, 160, 3)
+    assert page.preview_words.whole.startswith("Previewed in")
+    assert not (tmp_path / "out").exists()
+    # Another place, another preview.
+    with qtbot.waitSignal(page.session.preview_ready, timeout=TIMEOUT) as shown:
+        page.compare.canvas.zoom_to(4)
+        page.compare.canvas.zoom_to(40)
+    _, _, width, height = shown.args[0].region
+    assert width < 40
+    assert height < 30
+    # The result takes its place.
+    click(page.start_button)
+    wait_for_end(qtbot, page)
+    qtbot.waitUntil(lambda: page.preview_words.whole == "Source and result", timeout=TIMEOUT)
+
+
+def test_a_picture_that_cannot_be_previewed_says_so(qtbot, page, tmp_path):
+    (tmp_path / "a.png").write_bytes(b"")
+    page.preview_button.setChecked(True)
+    fill(qtbot, page, tmp_path / "a.png")
+    qtbot.waitUntil(lambda: "a.png" in page.preview_words.whole, timeout=TIMEOUT)
+    assert "a.png" in page.compare.canvas.message
+
+
+def test_what_is_dropped_without_a_file_or_picture_in_it(qtbot, page):
+    assert not drop(page)
+    QGuiApplication.clipboard().setText("only words")
+    page.paste.trigger()
+    assert "no file and no picture" in page.banner.text
+
+
+def test_a_dropped_picture_that_is_no_file(qtbot, page, own_home):
+    image = QImage(20, 10, QImage.Format.Format_RGB32)
+    image.fill(QColor("#336699"))
+    assert drop(page, image=image)
+    qtbot.waitUntil(lambda: len(states(page)) == 1, timeout=TIMEOUT)
+    (entry,) = page.session.queue.entries
+    assert entry.path.is_relative_to(own_home)
+
+
+def test_a_drag_is_seen_and_forgotten(qtbot, page, tmp_path):
+    picture = make_picture(tmp_path / "a.png")
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(picture))])
+    enter = QDragEnterEvent(
+        QPoint(9, 9), Qt.DropAction.CopyAction, mime, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    )
+    QApplication.sendEvent(page, enter)
+    assert page.drop_area.property("over") is True
+    QApplication.sendEvent(page, QDragLeaveEvent())
+    assert page.drop_area.property("over") is False
+    fill(qtbot, page, picture)
+    QApplication.sendEvent(page, enter)
+    assert page.veil.isVisible()
+    QApplication.sendEvent(page, QDragLeaveEvent())
+    assert page.veil.isHidden()
+
+
+def test_the_menu_of_a_row(qtbot, page, tmp_path, monkeypatch):
+    fill(qtbot, page, make_picture(tmp_path / "a.png"))
+    opened = []
+    monkeypatch.setattr("srgan_desktop.upscale.page.show_in_file_manager", opened.append)
+    row = page.table.visualRect(page.session.queue.index(0, 0)).center()
+    viewport = page.table.viewport()
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, row, viewport.mapToGlobal(row))
+    QApplication.sendEvent(viewport, event)
+    menu = next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, QMenu) and widget.isVisible())
+    assert page.show_source in menu.actions()
+    assert not page.show_result.isEnabled()
+    page.show_source.trigger()
+    assert opened == [tmp_path / "a.png"]
+    menu.close()
+
+
+def test_hundreds_of_rows_keep_few_thumbnails(qtbot, page, tmp_path):
+    first = make_picture(tmp_path / "in" / "0.png")
+    for n in range(1, 400):
+        os.link(first, tmp_path / "in" / f"{n}.png")
+    fill(qtbot, page, tmp_path / "in")
+    assert len(states(page)) == 400
+    qtbot.waitUntil(lambda: bool(page.session.thumbnails._kept), timeout=TIMEOUT)
+    page.table.scrollToBottom()
+    QTest.qWait(0)
+    assert len(page.session.thumbnails._kept) + len(page.session.thumbnails._wanted) < 100
+
+
+def test_a_low_queue_keeps_the_row_in_use_in_sight(qtbot, page, tmp_path):
+    for n in range(30):
+        make_picture(tmp_path / "in" / f"{n}.png")
+    fill(qtbot, page, tmp_path / "in")
+    page.table.choose(3)
+    page.banner.say("bad", "Something happened", "And it takes room.", [])
+    QTest.qWait(0)
+    shown = page.table.visualRect(page.table.currentIndex())
+    assert page.table.viewport().rect().contains(shown)

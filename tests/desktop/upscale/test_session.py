@@ -1,0 +1,337 @@
+"""What the page knows and does, with a worker whose every word the test says."""
+
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtGui import QColor, QImage
+
+from core.contract.events import (
+    BatchFinished,
+    FileFailed,
+    FileSaved,
+    FileSkipped,
+    FileStarted,
+    JobCancelled,
+    JobDone,
+    JobFailed,
+    Notice,
+    PreviewReady,
+    Progress,
+    WorkerReady,
+)
+from core.contract.protocol import NO_JOB, Report
+from core.contract.requests import OutputSize, PreviewRequest, UpscaleRequest
+from srgan_desktop import settings
+from srgan_desktop.upscale.queue_model import State
+from srgan_desktop.upscale.session import Engine, Phase, UpscaleSession
+from tests.desktop.conftest import make_picture
+
+
+class FakeJob(QObject):
+    """Takes requests and says nothing by itself."""
+
+    reported = Signal(object)
+    stopped = Signal()
+
+    def __init__(self):
+        super().__init__()
+        self.requests, self.told = [], []
+        self.running = False
+
+    def start(self):
+        self.running = True
+
+    def run(self, request):
+        self.running = True
+        self.requests.append(request)
+        return len(self.requests)
+
+    def pause(self, job):
+        self.told.append(("pause", job))
+
+    def resume(self, job):
+        self.told.append(("resume", job))
+
+    def cancel(self, job):
+        self.told.append(("cancel", job))
+
+    def shutdown(self):
+        self.told.append(("shutdown",))
+        QTimer.singleShot(0, self, self.stopped.emit)
+
+    def say(self, *events, job=None):
+        for event in events:
+            self.reported.emit(Report(len(self.requests) if job is None else job, event))
+
+
+@pytest.fixture
+def job(qapp):
+    return FakeJob()
+
+
+@pytest.fixture
+def session(qtbot, options, job):
+    session = UpscaleSession(options, job=job)
+    yield session
+    with qtbot.waitSignal(session.stopped, timeout=20_000):
+        session.shutdown()
+    session.deleteLater()
+
+
+@pytest.fixture
+def filled(qtbot, session, tmp_path):
+    """Three pictures wait."""
+    for name in "abc":
+        make_picture(tmp_path / "in" / f"{name}.png")
+    session.add([tmp_path / "in"])
+    assert session.scanning
+    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
+    return session
+
+
+class Told:
+    def __init__(self, session):
+        self.finished, self.failed, self.notices, self.saved = [], [], [], []
+        session.finished.connect(self.finished.append)
+        session.failed.connect(self.failed.append)
+        session.notice.connect(self.notices.append)
+        session.saved.connect(self.saved.append)
+
+
+@pytest.fixture
+def told(session):
+    return Told(session)
+
+
+def source(session, row):
+    return session.queue.entries[row].path
+
+
+def begin(session, row):
+    return FileStarted(source(session, row), Path("/out.png"), (24, 18), (96, 72))
+
+
+def save(session, row):
+    return FileSaved(source(session, row), Path(f"/out/{row}.png"), (24, 18), (96, 72), 40.0, 1.5, ("A note.",))
+
+
+def states(session):
+    return [entry.state for entry in session.queue.entries]
+
+
+def test_a_run_from_start_to_summary(filled, job, told):
+    filled.start()
+    (request,) = job.requests
+    assert isinstance(request, UpscaleRequest)
+    assert [each.path.name for each in request.inputs] == ["a.png", "b.png", "c.png"]
+    assert filled.phase is Phase.RUNNING
+    job.say(begin(filled, 0), Progress(source(filled, 0), 0.5, 0.2, 61.0))
+    assert (filled.queue.entries[0].fraction, filled.fraction, filled.seconds_left) == (0.5, 0.2, 61.0)
+    assert states(filled) == [State.WORKING, State.WAITING, State.WAITING]
+    job.say(save(filled, 0))
+    assert told.saved == [filled.queue.entries[0]]
+    assert filled.queue.entries[0].consistency == 40.0
+    job.say(FileSkipped(source(filled, 1), Path("/out/b.png"), "Made before."))
+    job.say(FileFailed(source(filled, 2), "It is broken.", "Get another."))
+    assert filled.done_in_run == (3, 3)
+    assert told.finished == []
+    job.say(BatchFinished(1, 1, 1, 8.0), JobDone())
+    (summary,) = told.finished
+    assert (summary.saved, summary.skipped, summary.failed, summary.seconds) == (1, 1, 1, 8.0)
+    assert summary.failures[0][1].hint == "Get another."
+    assert states(filled) == [State.DONE, State.SKIPPED, State.FAILED]
+    assert filled.phase is Phase.IDLE
+
+
+def test_the_request_has_the_options(filled, job, options, tmp_path):
+    options.set(settings.OUTPUT, str(tmp_path / "out"))
+    options.set(settings.SIZE, OutputSize("width", 500))
+    options.set(settings.FORMAT, "webp")
+    options.set(settings.QUALITY, 70)
+    options.set(settings.EXISTING, "replace")
+    options.set(settings.RECURSIVE, False)
+    options.set(settings.METADATA, False)
+    options.set(settings.DEVICE, "cpu")
+    options.set(settings.PRECISION, "fp32")
+    options.set(settings.TILE, 256)
+    options.set(settings.ENSEMBLE, True)
+    options.set(settings.MODEL, "faithful-x4")
+    filled.start()
+    inputs = job.requests[0].inputs
+    assert job.requests[0] == UpscaleRequest(
+        inputs,
+        tmp_path / "out",
+        "faithful-x4",
+        OutputSize("width", 500),
+        "webp",
+        70,
+        "replace",
+        False,
+        False,
+        "cpu",
+        "fp32",
+        256,
+        True,
+    )
+    assert {each.root for each in inputs} == {tmp_path / "in"}
+
+
+def test_pause_resume_cancel(filled, job, told):
+    filled.resume()
+    filled.start()
+    filled.pause()
+    assert filled.phase is Phase.PAUSED
+    filled.pause()
+    filled.resume()
+    assert filled.phase is Phase.RUNNING
+    job.say(begin(filled, 0))
+    filled.cancel()
+    filled.cancel()
+    filled.pause()
+    assert filled.phase is Phase.CANCELLING
+    assert job.told == [("pause", 1), ("resume", 1), ("cancel", 1)]
+    job.say(JobCancelled())
+    assert told.finished[0].cancelled
+    assert states(filled) == [State.WAITING] * 3
+    assert filled.can_start
+
+
+def test_a_dead_engine_keeps_the_queue_and_start_goes_on(filled, job, told):
+    filled.start_engine()
+    job.say(WorkerReady("a card"), job=NO_JOB)
+    assert (filled.engine, filled.device) == (Engine.READY, "a card")
+    filled.start()
+    job.say(begin(filled, 0), save(filled, 0), begin(filled, 1))
+    job.running = False
+    job.say(JobFailed("The engine crashed.", "Press Start."))
+    assert told.failed[0].message == "The engine crashed."
+    assert filled.engine is Engine.STOPPED
+    assert states(filled) == [State.DONE, State.WAITING, State.WAITING]
+    filled.start()
+    assert [each.path.name for each in job.requests[1].inputs] == ["b.png", "c.png"]
+    assert filled.engine is Engine.STARTING
+
+
+def test_what_is_added_during_a_run_belongs_to_it(qtbot, filled, job, told, tmp_path):
+    filled.start()
+    filled.add([make_picture(tmp_path / "late.png")])
+    qtbot.waitUntil(lambda: not filled.scanning, timeout=20_000)
+    job.say(*(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0), JobDone(), job=1)
+    assert told.finished == []
+    assert [each.path.name for each in job.requests[1].inputs] == ["late.png"]
+    job.say(save(filled, 3), BatchFinished(1, 0, 0, 1.0), JobDone())
+    assert told.finished[0].saved == 4
+
+
+def test_a_retry_during_a_run_is_done_at_its_end(filled, job, told):
+    filled.start()
+    job.say(FileFailed(source(filled, 0), "Locked."))
+    filled.retry([0])
+    assert states(filled)[0] is State.WAITING
+    job.say(save(filled, 1), save(filled, 2), BatchFinished(2, 0, 1, 1.0), JobDone(), job=1)
+    assert [each.path.name for each in job.requests[1].inputs] == ["a.png"]
+    job.say(save(filled, 0), BatchFinished(1, 0, 0, 1.0), JobDone())
+    assert (told.finished[0].saved, told.finished[0].failed) == (3, 0)
+
+
+def test_what_a_run_has_before_it_cannot_be_removed(filled, job):
+    filled.start()
+    job.say(save(filled, 0))
+    filled.clear()
+    assert [entry.path.name for entry in filled.queue.entries] == ["b.png", "c.png"]
+    job.say(JobCancelled())
+    filled.clear()
+    assert filled.queue.rowCount() == 0
+    assert not filled.can_start
+
+
+def test_start_when_all_is_finished_does_all_again(filled, job):
+    filled.start()
+    job.say(*(save(filled, row) for row in range(3)), JobDone())
+    assert filled.starts_again
+    filled.start()
+    assert len(job.requests[1].inputs) == 3
+    job.say(save(filled, 0), FileFailed(source(filled, 1), "No."), JobCancelled())
+    filled.clear_finished()
+    assert [entry.path.name for entry in filled.queue.entries] == ["b.png", "c.png"]
+
+
+def test_a_folder_that_could_not_be_searched_is_searched_again(qtbot, session, job, tmp_path, monkeypatch):
+    from core.contract.errors import UserError
+    from core.upscale import scan as scanning
+    from core.upscale.scan import Unusable
+
+    folder = tmp_path / "in"
+    make_picture(folder / "a.png")
+    with monkeypatch.context() as locked:
+        locked.setattr(scanning, "scan", lambda *_: iter([Unusable(folder, UserError("It may not be read."))]))
+        session.add([folder])
+        qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
+    assert states(session) == [State.FAILED]
+    assert not session.queue.count(State.WAITING)
+    session.retry([0])
+    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
+    assert [entry.path.name for entry in session.queue.entries] == ["a.png"]
+
+
+def test_notices_and_words_of_a_search(told, filled, job):
+    filled.start()
+    job.say(Notice("Half precision is off on this card."))
+    assert told.notices == ["Found 3 pictures", "Half precision is off on this card."]
+
+
+def test_previews_give_way_to_runs_and_to_newer_ones(filled, job):
+    heard = []
+    filled.preview_ready.connect(heard.append)
+    assert filled.preview(source(filled, 0), (0, 0, 9, 9))
+    assert filled.preview(source(filled, 1), (0, 0, 9, 9))
+    assert job.told == [("cancel", 1)]
+    assert isinstance(job.requests[1], PreviewRequest)
+    old, new = (PreviewReady(source(filled, row), (0, 0, 9, 9), 4, None, 0.1) for row in (0, 1))
+    job.say(old, JobCancelled(), job=1)
+    job.say(new, JobDone(), job=2)
+    assert heard == [new]
+    filled.preview(source(filled, 2), (0, 0, 9, 9))
+    filled.start()
+    assert job.told[-1] == ("cancel", 3)
+    assert not filled.preview(source(filled, 0), (0, 0, 9, 9))
+
+
+def test_a_failed_preview_ends_no_run(filled, job, told):
+    heard = []
+    filled.preview_failed.connect(heard.append)
+    filled.preview(source(filled, 0), (0, 0, 9, 9))
+    job.say(JobFailed("It is broken.", "Get another."))
+    assert heard[0].message == "It is broken."
+    assert told.failed == []
+    assert filled.engine is Engine.STARTING
+
+
+def test_a_pasted_picture_goes_where_people_look(qtbot, session, own_home):
+    image = QImage(9, 9, QImage.Format.Format_RGB32)
+    image.fill(QColor("red"))
+    session.add_image(image)
+    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
+    path = source(session, 0)
+    assert path.is_file()
+    assert path.is_relative_to(own_home)
+
+
+def test_the_size_option_shows_in_waiting_rows(filled, options):
+    filled.queue.update(0, size=(24, 18))
+    options.set(settings.SIZE, OutputSize("factor", 2))
+    assert filled.queue.output_size_of(filled.queue.entries[0]) == (48, 36)
+
+
+def test_shutdown_in_a_run(qtbot, options, job, tmp_path):
+    session = UpscaleSession(options, job=job)
+    session.add([make_picture(tmp_path / "a.png")])
+    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
+    session.start()
+    with qtbot.waitSignal(session.stopped, timeout=20_000):
+        session.shutdown()
+        session.shutdown()
+    assert session.phase is Phase.CANCELLING
+    assert job.told == [("shutdown",)]
+    session.deleteLater()
