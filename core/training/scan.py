@@ -130,9 +130,9 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
         cache.save()
     if "validation" not in found:
         chosen = _held_out(found["training"], request)
-        for side in (found, seen):
-            side["validation"] = [each for index, each in enumerate(side["training"]) if index in chosen]
-            side["training"] = [each for index, each in enumerate(side["training"]) if index not in chosen]
+        for kept in (found, seen):
+            kept["validation"] = [each for index, each in enumerate(kept["training"]) if index in chosen]
+            kept["training"] = [each for index, each in enumerate(kept["training"]) if index not in chosen]
     training, held = [], found["validation"]
     matches = _matches(seen["training"], seen["validation"])
     for picture, index in zip(found["training"], matches, strict=True):
