@@ -401,11 +401,11 @@ class UpscalePage(QWidget):
         filled = len(self.session.queue.entries) > 0
         if not filled:
             self.compare.clear()
-        had_focus = self.contents.isAncestorOf(QWidget.focusWidget(self) or self)
+        focused = self.window().focusWidget()
         self.contents.setCurrentWidget(self.split if filled else self.drop_area)
         if filled and not self.table.currentIndex().isValid():
             self.table.choose(0)
-            if had_focus:
+            if self.isVisible() and (focused is None or not self.options.isAncestorOf(focused)):
                 self.table.setFocus()
         self.show_state()
 

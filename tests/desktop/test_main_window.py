@@ -57,7 +57,7 @@ sys.exit(app.run(sys.argv[1:]))
 """
 
 
-def test_the_window_never_imports_torch_and_paints_before_decoders(own_home, tmp_path):
+def test_the_window_never_imports_torch(own_home, tmp_path):
     """In a process of its own, as this one has torch; with every page open and thumbnails made."""
     run = subprocess.run(
         [sys.executable, "-c", WATCH, "-o", str(tmp_path / "out"), str(paths.RESOURCES / "samples")],

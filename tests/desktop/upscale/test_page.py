@@ -170,6 +170,10 @@ def test_by_keyboard_alone(qtbot, page, window, tmp_path):
     assert page.table.currentIndex().row() == 0
     QTest.keyClick(page.table, Qt.Key.Key_Down)
     assert page.table.selected_rows() == [1]
+    QTest.keyClick(page.table, Qt.Key.Key_Home)
+    assert page.table.selected_rows() == [0]
+    QTest.keyClick(page.table, Qt.Key.Key_End)
+    assert page.table.selected_rows() == [1]
     # From the table to every other control, and never into a trap.
     visited = []
     for _ in range(40):
