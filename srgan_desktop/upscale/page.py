@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QModelIndex, QPoint, QProcess, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QByteArray, QMimeData, QModelIndex, QPoint, QProcess, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
     QDesktopServices,
@@ -44,7 +44,7 @@ from srgan_desktop.upscale.banner import Banner
 from srgan_desktop.upscale.drop_area import DropArea, DropVeil, image_in, paths_in
 from srgan_desktop.upscale.options import OptionsPanel
 from srgan_desktop.upscale.preview import PreviewRegion
-from srgan_desktop.upscale.queue_model import FINISHED, Entry, State
+from srgan_desktop.upscale.queue_model import Entry, State
 from srgan_desktop.upscale.queue_view import QueueView
 from srgan_desktop.upscale.session import Engine, Phase, Summary, UpscaleSession
 
@@ -122,7 +122,9 @@ class UpscalePage(QWidget):
         self.add_folder = self._action("Add f&older…", "add-folder", QKeySequence("Ctrl+Shift+O"), self._choose_folder)
         self.paste = self._action("Paste", "copy", QKeySequence(QKeySequence.StandardKey.Paste), self._paste)
         self.retry = self._action("Retry", "retry", QKeySequence("Ctrl+R"), self._retry)
-        self.retry.setToolTip("Do the selected pictures again; with none selected, all that failed (Ctrl+R)")
+        self.retry.setToolTip(
+            "Let failed pictures wait again: those selected, or else all. Where none failed: those selected (Ctrl+R)"
+        )
         self.remove = self._action("Remove", "remove", None, self._remove)
         self.remove.setToolTip("Take the selected pictures out of the queue (Del). Files are not touched.")
         self.clear_done = self._action("Clear finished", "good", None, self.session.clear_finished)
@@ -194,6 +196,8 @@ class UpscalePage(QWidget):
         self.split.addWidget(self.compare_card)
         self.split.setStretchFactor(0, 2)
         self.split.setStretchFactor(1, 3)
+        self.split.restoreState(QByteArray.fromBase64(self.settings.get(settings.SPLIT).encode()))
+        self.split.splitterMoved.connect(self._on_split)
         self.contents = QStackedWidget()
         self.contents.addWidget(self.drop_area)
         self.contents.addWidget(self.split)
@@ -397,6 +401,9 @@ class UpscalePage(QWidget):
                     return f"Paused on {self.session.device}", "warn"
                 return f"{'Working' if self.session.busy else 'Ready'} on {self.session.device}", "good"
 
+    def _on_split(self) -> None:
+        self.settings.set(settings.SPLIT, self.split.saveState().toBase64().toStdString())
+
     def _show_contents(self) -> None:
         filled = len(self.session.queue.entries) > 0
         if not filled:
@@ -562,10 +569,9 @@ class UpscalePage(QWidget):
     def _retry(self) -> None:
         rows = self.table.selected_rows()
         entries = self.session.queue.entries
-        chosen = [row for row in rows if entries[row].state in FINISHED]
-        if not chosen:
-            chosen = [row for row, entry in enumerate(entries) if entry.state is State.FAILED]
-        self.session.retry(chosen)
+        failed = [row for row, entry in enumerate(entries) if entry.state is State.FAILED]
+        # A run leaves its last picture selected; who then says Retry means those that failed.
+        self.session.retry([row for row in rows if row in set(failed)] or failed or rows)
 
     def _remove(self) -> None:
         rows = self.table.selected_rows()

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPus
 from srgan_desktop import settings
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.settings import Settings
+from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import Column, State
 from srgan_desktop.upscale.session import Engine, Phase
 from tests.desktop.conftest import make_picture, nothing_left
@@ -246,7 +247,8 @@ def test_retry_what_has_been_mended(qtbot, page, tmp_path):
     wait_for_end(qtbot, page)
     assert states(page) == {"a.png": State.FAILED, "b.png": State.DONE}
     make_picture(tmp_path / "in" / "a.png")
-    page.table.clearSelection()
+    # Whatever is selected, as long as none of it failed.
+    page.table.choose(1)
     page.retry.trigger()
     assert states(page) == {"a.png": State.WAITING, "b.png": State.DONE}
     click(page.start_button)
@@ -396,6 +398,25 @@ def test_hundreds_of_rows_keep_few_thumbnails(qtbot, page, tmp_path):
     page.table.scrollToBottom()
     QTest.qWait(0)
     assert len(page.session.thumbnails._kept) + len(page.session.thumbnails._wanted) < 100
+
+
+def test_the_shares_of_queue_and_comparison_are_remembered(qtbot, page, theme, tmp_path):
+    fill(qtbot, page, make_picture(tmp_path / "a.png"))
+    handle = page.split.handle(1)
+    before = page.split.sizes()
+    centre = handle.rect().center()
+    QTest.mousePress(handle, Qt.MouseButton.LeftButton, pos=centre)
+    QTest.mouseMove(handle, centre - QPoint(0, 60))
+    QTest.mouseRelease(handle, Qt.MouseButton.LeftButton, pos=centre - QPoint(0, 60))
+    assert page.split.sizes()[0] < before[0]
+    again = UpscalePage(theme, page.settings)
+    again.resize(page.size())
+    again.contents.setCurrentWidget(again.split)
+    again.show()
+    assert again.split.sizes() == page.split.sizes()
+    with qtbot.waitSignal(again.stopped, timeout=TIMEOUT):
+        again.shutdown()
+    again.deleteLater()
 
 
 def test_a_low_queue_keeps_the_row_in_use_in_sight(qtbot, page, tmp_path):
