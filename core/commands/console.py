@@ -40,7 +40,7 @@ def told() -> Iterator[tuple[CancelToken, Console]]:
             errors.print(plain(error.hint), soft_wrap=True, highlight=False)
         raise typer.Exit(EXIT_FAILED) from error
     except Cancelled:
-        errors.print("Stopped. What is saved stays; the same command does the rest.")
+        errors.print("Stopped. What is saved stays.")
         raise typer.Exit(EXIT_CANCELLED) from None
     finally:
         for name, handler in before.items():

@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import signal
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from core.contract.cancel import Cancelled, CancelToken
+from core.commands.console import Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.events import Notice
 from core.contract.training import (
@@ -46,9 +41,7 @@ from core.contract.training import (
 
 LINE_EVERY = 50
 """Steps between two lines where the output is no terminal."""
-EXIT_CANCELLED = 130
 
-Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
 Content = Annotated[
     Path | None,
     typer.Option("--content-weights", help="File of VGG16 or VGG19 features; else torchvision's VGG19 is downloaded."),
@@ -80,10 +73,10 @@ def prepare_command(
     """Make the two folders of a training set out of a folder of pictures of any size."""
     from core.training.prepare import prepare
 
-    with _told() as (cancel, console):
+    with told() as (cancel, console):
         events: Iterable[Any] = prepare(PrepareRequest(source, out, hr, lr, count, seed), cancel)
         if as_json:
-            _print_json(events)
+            print_json(events)
             return
         with _bar(console) as bar:
             task = bar.add_task("Pictures", total=None)
@@ -91,7 +84,9 @@ def prepare_command(
                 if isinstance(event, PrepareProgress):
                     bar.update(task, completed=event.done, total=event.total)
                 elif isinstance(event, PictureQuarantined):
-                    bar.console.print(f"[yellow]left out[/] {event.path.name}: {event.reason}", highlight=False)
+                    bar.console.print(
+                        plain(f"left out {event.path.name}: {event.reason}"), style="yellow", soft_wrap=True
+                    )
                 elif isinstance(event, PrepareFinished):
                     bar.console.print(
                         f"{event.made} pairs made, {event.kept} were there, {event.left_out} left out: {event.output}"
@@ -121,7 +116,7 @@ def train_command(
     """Train a model on your own pictures. Ctrl-C saves; --resume goes on exactly there."""
     from core.training import trainer
 
-    with _told() as (cancel, console):
+    with told() as (cancel, console):
         request = TrainRequest(
             recipe,
             data,
@@ -138,7 +133,7 @@ def train_command(
         )
         events = trainer.trial(TrialRequest(request), cancel) if trial else trainer.train(request, cancel)
         if as_json:
-            _print_json(events)
+            print_json(events)
         else:
             _draw_training(events, console)
 
@@ -155,13 +150,13 @@ def evaluate_command(
     """Measure a model beside bicubic: PSNR and SSIM on Y, a perceptual distance, seconds per megapixel."""
     from core.evaluate.benchmark import evaluate
 
-    with _told() as (cancel, console):
+    with told() as (cancel, console):
         if precision not in ("auto", "fp32", "bf16", "fp16"):
             raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
         request = EvaluateRequest(model, data, content_weights, device, precision, out)  # type: ignore[arg-type]
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:
-            _print_json(events)
+            print_json(events)
             return
         sets: list[SetEvaluated] = []
         with _bar(console) as bar:
@@ -170,7 +165,7 @@ def evaluate_command(
                 if isinstance(event, PictureEvaluated):
                     bar.update(task, advance=1, description=f"{event.dataset} {event.path.name}")
                 elif isinstance(event, Notice):
-                    bar.console.print(event.message, highlight=False)
+                    bar.console.print(plain(event.message), highlight=False)
                 elif isinstance(event, SetEvaluated):
                     sets.append(event)
         console.print(_table(model, sets))
@@ -185,7 +180,7 @@ def blend_command(
     """Make a model between two: network interpolation."""
     from core.models.blend import blend_files
 
-    with _told() as (_cancel, console):
+    with told() as (_cancel, console):
         card = blend_files(first, second, alpha, out)
         console.print(f"{card.name}: {out}", highlight=False)
 
@@ -197,31 +192,9 @@ def export_command(
     """Write a model as ONNX with dynamic sizes, checked against torch in onnxruntime."""
     from core.models.onnx_export import export_onnx
 
-    with _told() as (_cancel, console):
+    with told() as (_cancel, console):
         difference = export_onnx(model, onnx)
         console.print(f"{onnx}: at most {difference:.1e} from torch (of values in 0 to 1)", highlight=False)
-
-
-@contextmanager
-def _told() -> Iterator[tuple[CancelToken, Console]]:
-    """Run a command: Ctrl-C and SIGTERM cancel, a `UserError` becomes two lines and exit code 1."""
-    cancel = CancelToken()
-    console = Console(file=sys.stdout)
-    errors = Console(file=sys.stderr)
-    before = {name: signal.signal(name, lambda *_: cancel.cancel()) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield cancel, console
-    except UserError as error:
-        errors.print(f"[red]{error.message}[/]", highlight=False)
-        if error.hint:
-            errors.print(error.hint, highlight=False)
-        raise typer.Exit(1) from error
-    except Cancelled:
-        errors.print("Stopped.")
-        raise typer.Exit(EXIT_CANCELLED) from None
-    finally:
-        for name, handler in before.items():
-            signal.signal(name, handler)
 
 
 def _draw_training(events: Iterable[Any], console: Console) -> None:
@@ -244,7 +217,7 @@ class _TrainingLines:
             name = event.name if isinstance(event, DownloadProgress) else "Looking at the pictures"
             self.bar.update(self.task, description=name, completed=event.done, total=event.total)
         elif isinstance(event, PictureQuarantined):
-            self._line(f"[yellow]put aside[/] {event.path.name}: {event.reason}")
+            self._line(f"put aside {event.path.name}: {event.reason}", "yellow")
         elif isinstance(event, ScanFinished):
             self._line(f"{event.training} pictures to train on, {event.validation} held out, {event.quarantined} aside")
         elif isinstance(event, TrainingStarted):
@@ -262,7 +235,7 @@ class _TrainingLines:
             best = " (best)" if event.best else ""
             self._line(f"step {event.step}: {event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{best}")
         elif isinstance(event, Notice):
-            self._line(f"[yellow]{event.message}[/]")
+            self._line(event.message, "yellow")
         elif isinstance(event, TrainingFinished):
             self._line(event.verdict)
             if event.model is not None:
@@ -280,12 +253,12 @@ class _TrainingLines:
         text = f"{event.stage} {losses}{game} {event.seconds_per_step:.2f} s"
         self.bar.update(self.task, completed=event.step, total=event.total_steps, description=text)
         if event.skipped:
-            self._line(f"[yellow]step {event.step} skipped: {event.skipped}[/]")
+            self._line(f"step {event.step} skipped: {event.skipped}", "yellow")
         elif not self.terminal and event.step % LINE_EVERY == 0:
             self._line(f"step {event.step} of {event.total_steps}: {text}")
 
-    def _line(self, text: str) -> None:
-        self.bar.console.print(text, highlight=False, soft_wrap=True)
+    def _line(self, text: str, style: str = "") -> None:
+        self.bar.console.print(plain(text), style=style, highlight=False, soft_wrap=True)
 
 
 def _bar(console: Console) -> Progress:
@@ -321,14 +294,6 @@ def _table(model: str, sets: list[SetEvaluated]) -> Table:
             ]
         table.add_row(*row, f"{each.seconds_per_megapixel:.2f}")
     return table
-
-
-def _print_json(events: Iterable[Any]) -> None:
-    plain: Callable[[Any], str] = str
-    for event in events:
-        line = json.dumps({"event": type(event).__name__, **dataclasses.asdict(event)}, default=plain)
-        sys.stdout.write(line + "\n")
-        sys.stdout.flush()
 
 
 def _overrides(given: list[str]) -> tuple[tuple[str, str], ...]:

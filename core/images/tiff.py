@@ -38,8 +38,8 @@ _MAX_SAMPLES = 16
 _MAX_TILE_PIXELS = 1 << 24
 _NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
 _BOUNDED = frozenset({_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD})
-"""Compressions that are told how much to give at most. The others hold whole pictures (JPEG, JPEG 2000, WebP), whose own
-size nobody has checked; libtiff checks those that it knows."""
+"""Compressions that are told how much to give at most. The others hold whole pictures (JPEG, JPEG 2000, WebP), whose
+own size nobody has checked; libtiff checks those that it knows."""
 _MAX_PAGES = 100_000
 
 

@@ -503,7 +503,7 @@ class _Run:
             parent, card = load_generator(self.setting.parent.path)
             of_parent, _ = self.held_out.measure(enlarge_with(parent, device))
             metrics |= of_parent.named("parent_")
-            better_than_parent = figures.better_than(of_parent, metric)
+            better_than_parent = figures.clearly_better_than(of_parent, metric)
             verdict += " " + _verdict(f"its parent {card.name}", figures, of_parent, metric)
         verdict += f" Measured on {len(self.held_out)} held-out pictures."
         save_generator(self.folder.model, generator.state_dict(), self._card(figures, metrics))
@@ -511,7 +511,7 @@ class _Run:
             self.folder.path,
             self.folder.model,
             done,
-            figures.better_than(bicubic, metric),
+            figures.clearly_better_than(bicubic, metric),
             better_than_parent,
             verdict,
             metrics,
@@ -543,7 +543,7 @@ class _Run:
 
 def _verdict(what: str, mine: Figures, other: Figures, metric: str) -> str:
     """One sentence: better or not better, and by which figures."""
-    said = "Better than" if mine.better_than(other, metric) else "Not better than"
+    said = "Better than" if mine.clearly_better_than(other, metric) else "Not better than"
     figures = f"PSNR {mine.psnr_y:.2f} against {other.psnr_y:.2f} dB, SSIM {mine.ssim_y:.4f} against {other.ssim_y:.4f}"
     if mine.perceptual is not None and other.perceptual is not None:
         figures += f", perceptual distance {mine.perceptual:.4f} against {other.perceptual:.4f}"

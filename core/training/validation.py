@@ -23,6 +23,9 @@ from core.training.recipe import Recipe
 PERCEPTUAL_SIDE = 256
 """The perceptual distance is taken on the middle of each picture: VGG at full size would cost more than the look."""
 
+MARGINS = {"psnr_y": 0.01, "ssim_y": 0.0002, "perceptual": 0.0005}
+"""By how much a figure must differ before one model is called better than another."""
+
 Enlarge = Callable[[np.ndarray], np.ndarray]
 """H x W x 3 uint8 LR to scale*H x scale*W x 3 uint8 SR."""
 
@@ -42,6 +45,14 @@ class Figures:
         if metric == "ssim_y":
             return self.ssim_y > other.ssim_y
         return self.psnr_y > other.psnr_y
+
+    def clearly_better_than(self, other: Figures, metric: str) -> bool:
+        """As `better_than`, by more than is lost in rounding: for telling people."""
+        margin = MARGINS[metric]
+        worst = Figures(
+            self.psnr_y - margin, self.ssim_y - margin, None if self.perceptual is None else self.perceptual + margin
+        )
+        return worst.better_than(other, metric)
 
     def named(self, before: str = "") -> dict[str, float]:
         """By name, for model cards; `before` goes in front."""

@@ -16,7 +16,8 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from core import paths
-from core.commands.training import EXIT_CANCELLED, app
+from core.commands.console import EXIT_CANCELLED
+from core.commands.training import app
 from core.models.card import read_card
 from core.models.weights import load_generator
 from tests.core.networks import save_small_model

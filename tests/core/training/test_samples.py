@@ -33,7 +33,7 @@ def test_bicubic_samples_are_what_the_benchmarks_use(data: Path) -> None:
 def test_blind_samples_are_worse_and_the_same_every_time(data: Path) -> None:
     request = SamplesRequest("quick", data, (("data.degradation", "blind"), ("seed", "3")))
     first, again = of(request), of(request)
-    for (lr, hr), (same, _) in zip(first.pairs, again.pairs, strict=True):
+    for (lr, _hr), (same, _) in zip(first.pairs, again.pairs, strict=True):
         assert np.array_equal(lr, same)
     assert any(not np.array_equal(lr, reduce_bicubic(hr, 4)) for lr, hr in first.pairs)
 
