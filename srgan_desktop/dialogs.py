@@ -40,23 +40,32 @@ class ProblemDialog(QDialog):
 class FailuresDialog(QDialog):
     """Which files could not be done, why, and what to do about each."""
 
-    def __init__(self, failures: Sequence[tuple[str, Problem]], parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        failures: Sequence[tuple[str, Problem]],
+        parent: QWidget | None = None,
+        *,
+        title: str = "",
+        advice: str = "Put right what you can, then choose Retry in the queue.",
+    ) -> None:
         """Show them.
 
         Args:
             failures: (file, what was wrong), in the order of the queue.
             parent: the window.
+            title: what they are; without one, pictures that could not be upscaled.
+            advice: what can be done about all of them.
         """
         super().__init__(parent)
-        self.setWindowTitle("Failed pictures")
+        self.setWindowTitle(title or "Failed pictures")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         count = "1 picture" if len(failures) == 1 else f"{len(failures):,} pictures"
         text = "\n\n".join(f"{name}\n    {problem.message}\n    {problem.hint}".rstrip() for name, problem in failures)
         details = "\n\n".join(f"{name}\n{problem.text}" for name, problem in failures)
         layout = _column(self)
-        layout.addWidget(_selectable(f"{count} could not be upscaled", "title"))
-        layout.addWidget(_selectable("Put right what you can, then choose Retry in the queue.", "muted"))
-        layout.addWidget(_text_box(text, "Failed pictures"), 1)
+        layout.addWidget(_selectable(title or f"{count} could not be upscaled", "title"))
+        layout.addWidget(_selectable(advice, "muted"))
+        layout.addWidget(_text_box(text, title or "Failed pictures"), 1)
         layout.addLayout(_buttons(self, details))
         self.resize(QSize(680, 440))
 

@@ -63,9 +63,16 @@ def _train(theme: Theme, settings: Settings) -> Any:
     return page
 
 
+def _models(theme: Theme, settings: Settings) -> Any:
+    from srgan_desktop.models.page import ModelsPage
+
+    return ModelsPage(theme, settings)
+
+
 PAGES: tuple[PageEntry, ...] = (
     PageEntry("upscale", "Upscale", "upscale", _upscale),
     PageEntry("train", "Train", "train", _train),
+    PageEntry("models", "Models", "models", _models),
 )
 """Top to bottom; the first is shown at the start and takes what is dropped on the program."""
 
@@ -119,6 +126,7 @@ class MainWindow(QMainWindow):
             page.stopped.connect(self._on_stopped)
             self._pages[key] = page
             self._stack.addWidget(page)
+            self._acquaint(key, page)
             if self._painted:
                 page.start_engine()
         return self._pages[key]
@@ -154,6 +162,15 @@ class MainWindow(QMainWindow):
             self._ask()
         else:
             self._begin_to_close()
+
+    def _acquaint(self, key: str, page: Any) -> None:
+        """What one page asks of another goes by way of the window, as pages do not know each other."""
+        if key == "models":
+            page.fine_tune_requested.connect(self._fine_tune)
+
+    def _fine_tune(self, model: str) -> None:
+        self.page("train").fine_tune(model)
+        self.show_page("train")
 
     def _start_engines(self) -> None:
         for page in self._pages.values():

@@ -92,6 +92,12 @@ def training_died(event: JobFailed, can_go_on: bool) -> Problem:
     )
 
 
+def trial_died(event: JobFailed) -> Problem:
+    """What becomes of a check, a comparison or an import whose worker process ended without a word."""
+    hint = "Try once more; if memory ran out, close other programs or choose a smaller part of the picture."
+    return Problem(event.message, hint, event.details)
+
+
 def drop_refused() -> Problem:
     """What was dropped or pasted holds no file and no picture."""
     return Problem("There is no file and no picture in that.", "Drop or paste files, folders, or a copied picture.")
@@ -105,6 +111,13 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def seconds(value: float) -> str:
+    """A measured time, with as many digits as mean something: `0.36 s`, `4.2 s`, `3 min 20 s`."""
+    if value < 1:
+        return f"{value:.2f} s"
+    return f"{value:.1f} s" if value < 60 else duration(value)
 
 
 def time_left(seconds: float | None) -> str:

@@ -208,6 +208,7 @@ TRAIN_DEVICE = Option(
     "&Device",
     "What computes. Automatic takes the graphics card where there is a usable one, else the processor.",
 )
+MODELS_FOLDER = Option("models/folder", "", text)
 APPEARANCE = Option(
     "window/appearance",
     "system",

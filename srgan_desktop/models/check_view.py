@@ -1,0 +1,171 @@
+"""How good will it be on my picture? One model measured beside bicubic, with the pictures to look at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
+
+from core.contract.models import CheckReady
+from srgan_desktop import problems
+from srgan_desktop.compare.view import Shown
+from srgan_desktop.fields import Choice
+from srgan_desktop.models.picture_card import PictureCard, RegionPicker
+from srgan_desktop.models.session import CHECK_MOST, ModelsSession, Trial
+from srgan_desktop.models.trial_view import TrialView
+from srgan_desktop.theme import Theme, repolish
+from srgan_desktop.training.fields import labelled, quiet, titled
+
+TITLE = "How good will it be on my picture?"
+STEPS = (
+    "Choose a model and a picture of yours that is sharp, and the part of it that matters.",
+    "That part is made smaller by the model’s factor, and enlarged again: by the model, and by the plain bicubic "
+    "enlargement that every program has.",
+    "Since the original is there, both can be measured against it, and you can look at all three in the same place.",
+)
+NO_DISTANCE = "The perceptual distance needs content weights, which are chosen on the Train page."
+
+
+class CheckView(TrialView):
+    """Sets a check up and shows what it found."""
+
+    def __init__(self, theme: Theme, session: ModelsSession) -> None:
+        super().__init__(theme, session, Trial.CHECK, "&Measure", TITLE, STEPS)
+        self.model = Choice()
+        self.picture = PictureCard(
+            theme, session, lambda: session.check_region, session.choose_check_region, CHECK_MOST
+        )
+        self.fields.addLayout(labelled("M&odel", "The model that is measured.", self.model))
+        self.fields.addWidget(titled("Picture", "section"))
+        self.fields.addWidget(self.picture)
+        self.figures = Figures()
+        self.fields.addWidget(self.figures)
+        self.fields.addStretch(1)
+        self.verdict = QLabel()
+        self.verdict.setTextFormat(Qt.TextFormat.PlainText)
+        self.verdict.setProperty("role", "strong")
+        self.verdict.setWordWrap(True)
+        self.meaning = quiet()
+        self.notes = quiet()
+        for label in (self.verdict, self.meaning, self.notes):
+            label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self.below.addWidget(label)
+        self.result: CheckReady | None = None
+        session.checked.connect(self.show_check)
+        self.show_models()
+        self.show_state()
+
+    def choose(self, key: str) -> None:
+        """Measure this model next."""
+        row = self.model.findData(key)
+        if row >= 0:
+            self.model.setCurrentIndex(row)
+
+    def try_it(self) -> None:
+        if not self.why_not():
+            self.session.check(self.model.currentData())
+
+    def why_not(self) -> str:
+        if self.model.currentData() is None:
+            return "There is no model yet."
+        if self.session.opening is not None:
+            return "The picture is being opened…"
+        return "" if self.session.subject is not None else "Choose a picture first."
+
+    @property
+    def picker(self) -> RegionPicker:
+        return self.picture.picker
+
+    def show_models(self) -> None:
+        chosen = self.model.currentData() or self.session.default_key
+        self.model.blockSignals(True)
+        self.model.clear()
+        for model in self.session.models:
+            self.model.addItem(f"{model.card.name} ({model.card.scale}×)", model.key)
+        self.model.setCurrentIndex(max(0, self.model.findData(chosen)) if self.model.count() else -1)
+        self.model.blockSignals(False)
+        self.show_state()
+
+    def show_check(self, ready: CheckReady) -> None:
+        """Show what was found."""
+        self.result = ready
+        self.compare.show_pictures(
+            [
+                Shown("Original", ready.original),
+                Shown(ready.model, ready.upscaled),
+                Shown("Bicubic", ready.bicubic),
+            ]
+        )
+        self.figures.show_check(ready)
+        self.verdict.setText(ready.verdict)
+        self.meaning.setText(ready.meaning)
+        notes = [note for note in ready.notes if not note.startswith("No perceptual distance")]
+        if ready.quality.perceptual is None:
+            notes.append(NO_DISTANCE)
+        self.notes.setText(" ".join(notes))
+        self.notes.setVisible(bool(notes))
+        self.show_results()
+
+
+class Figures(QWidget):
+    """Model and bicubic beside each other, the better figure in green."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(10)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(0, 1)
+        self.cells: dict[tuple[str, str], QLabel] = {}
+        for column, head in enumerate(("Model", "Bicubic"), 1):
+            label = titled(head, "section")
+            label.setAlignment(Qt.AlignmentFlag.AlignRight)
+            self._grid.addWidget(label, 0, column)
+        self._rows: dict[str, QLabel] = {}
+        tips = {
+            "PSNR-Y": "How near the brightness of every pixel comes to the original, in decibels: more is better.",
+            "SSIM-Y": "How alike structures are, 1 at most: more is better.",
+            "Perceptual": "How far features are apart that a network for recognising things sees: less is better.",
+            "Time": "Of the network alone.",
+        }
+        for row, (name, tip) in enumerate(tips.items(), 1):
+            label = quiet(name)
+            label.setToolTip(tip)
+            self._rows[name] = label
+            self._grid.addWidget(label, row, 0)
+            for column, who in enumerate(("model", "bicubic"), 1):
+                cell = QLabel("–", alignment=Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                cell.setToolTip(tip)
+                self.cells[name, who] = cell
+                self._grid.addWidget(cell, row, column)
+        self.hide()
+
+    def show_check(self, ready: CheckReady) -> None:
+        """Fill the table."""
+        mine, other = ready.quality, ready.bicubic_quality
+        self._put("PSNR-Y", mine.psnr_y, other.psnr_y, _decibels, more_is_better=True)
+        self._put("SSIM-Y", mine.ssim_y, other.ssim_y, "{:.4f}".format, more_is_better=True)
+        measured = mine.perceptual is not None and other.perceptual is not None
+        for cell in (self._rows["Perceptual"], *(self.cells["Perceptual", who] for who in ("model", "bicubic"))):
+            cell.setVisible(measured)
+        if mine.perceptual is not None and other.perceptual is not None:
+            self._put("Perceptual", mine.perceptual, other.perceptual, "{:.3f}".format, more_is_better=False)
+        self.cells["Time", "model"].setText(problems.seconds(ready.seconds))
+        self.show()
+
+    def _put(
+        self, name: str, mine: float, other: float, words: Callable[[float], str], *, more_is_better: bool
+    ) -> None:
+        for who, value, against in (("model", mine, other), ("bicubic", other, mine)):
+            cell = self.cells[name, who]
+            cell.setText(words(value))
+            better = value > against if more_is_better else value < against
+            cell.setProperty("role", "better" if better else "")
+            repolish(cell)
+
+
+def _decibels(value: float) -> str:
+    return "equal" if math.isinf(value) else f"{value:.2f} dB"

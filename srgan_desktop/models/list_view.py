@@ -1,0 +1,256 @@
+"""The models in groups: what is here, where it came from, and what can be had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QProgressBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.models.catalogue import Kind, Model
+from core.models.known import KnownModel
+from srgan_desktop import problems
+from srgan_desktop.fields import Elided
+from srgan_desktop.models.session import Download, ModelsSession
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import quiet, titled
+
+GROUPS: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
+    ("Comes with the program", ("shipped",), "No model came with this program: install it again, or download one."),
+    ("Made here", ("trained", "blended"), "None yet. Train one on the Train page, or blend two of one network."),
+    ("Brought in", ("imported", "downloaded"), "None yet. Drop .safetensors, .pth or .pt files here."),
+)
+"""(title, which kinds, what to say where there is none)."""
+KNOWN_TITLE = "Can be downloaded"
+KNOWN_NONE = "All models of the list are here."
+
+Entry = Model | KnownModel
+
+
+class ModelList(QListWidget):
+    """All models; the one selected is shown on the card beside it."""
+
+    chosen = Signal()
+    """`entry` is another."""
+    download_requested = Signal(str)
+    cancel_requested = Signal(str)
+    remove_requested = Signal()
+    use_requested = Signal()
+
+    def __init__(self, theme: Theme, session: ModelsSession) -> None:
+        super().__init__()
+        self.setObjectName("models")
+        self.setAccessibleName("Models")
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self._theme = theme
+        self._session = session
+        self.rows: dict[str, Row] = {}
+        """By key; a model that is here and one that can be had never share one."""
+        self._entries: dict[str, Entry] = {}
+        self._items: dict[str, QListWidgetItem] = {}
+        session.listed.connect(self.show_models)
+        session.downloading.connect(self._show_download)
+        self.currentItemChanged.connect(self._on_current)
+        self.itemDoubleClicked.connect(lambda _item: self.use_requested.emit())
+        self.show_models()
+
+    @property
+    def entry(self) -> Entry | None:
+        """The selected model."""
+        item = self.currentItem()
+        return None if item is None else self._entries.get(item.data(Qt.ItemDataRole.UserRole))
+
+    def select(self, key: str) -> None:
+        """Select a model, and bring it into sight."""
+        if key in self._items:
+            self.setCurrentItem(self._items[key])
+            self.scrollToItem(self._items[key])
+
+    def show_models(self) -> None:
+        """The list is another one; the same model stays selected."""
+        before = self.entry
+        wanted = before.key if before is not None else self._session.default_key
+        place = self.verticalScrollBar().value()
+        self.blockSignals(True)
+        self.clear()
+        self.rows, self._entries, self._items = {}, {}, {}
+        for title, kinds, nothing in GROUPS:
+            group = [model for model in self._session.models if model.kind in kinds]
+            self._add_group(title, group, nothing)
+        self._add_group(KNOWN_TITLE, self._session.known, KNOWN_NONE)
+        for key in (wanted, self._session.default_key, *self._items):
+            if key in self._items:
+                self.setCurrentItem(self._items[key])
+                break
+        self.blockSignals(False)
+        self.verticalScrollBar().setValue(place)
+        self.chosen.emit()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.use_requested.emit()
+        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.remove_requested.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def _add_group(self, title: str, entries: Sequence[Entry], nothing: str) -> None:
+        heading = titled(title, "section")
+        heading.setContentsMargins(10, 8 if self.count() == 0 else 14, 10, 4)
+        self._add(heading, None)
+        if not entries:
+            words = quiet(nothing)
+            words.setContentsMargins(10, 0, 10, 4)
+            self._add(words, None)
+        for entry in entries:
+            row = Row(self._theme, entry)
+            row.show_default(entry.key == self._session.default_key)
+            row.show_download(self._session.downloads.get(entry.key))
+            row.download.clicked.connect(lambda _checked, key=entry.key: self.download_requested.emit(key))
+            row.cancel.clicked.connect(lambda _checked, key=entry.key: self.cancel_requested.emit(key))
+            self.rows[entry.key] = row
+            self._entries[entry.key] = entry
+            self._items[entry.key] = self._add(row, entry)
+
+    def _add(self, widget: QWidget, entry: Entry | None) -> QListWidgetItem:
+        item = QListWidgetItem()
+        if entry is None:
+            item.setFlags(Qt.ItemFlag.NoItemFlags)
+        else:
+            item.setData(Qt.ItemDataRole.UserRole, entry.key)
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{entry.card.name}, {facts(entry)}")
+        self.addItem(item)
+        # Qt draws the item and lays the widget over it: only the height is the widget's to say.
+        item.setSizeHint(QSize(0, widget.sizeHint().height()))
+        self.setItemWidget(item, widget)
+        return item
+
+    def _show_download(self, key: str) -> None:
+        if key in self.rows:
+            self.rows[key].show_download(self._session.downloads.get(key))
+
+    def _on_current(self, _current: QListWidgetItem, _previous: QListWidgetItem) -> None:
+        self.chosen.emit()
+
+
+class Row(QWidget):
+    """Name, state, and on a second line scale, licence, size and what it is good at."""
+
+    def __init__(self, theme: Theme, entry: Entry) -> None:
+        super().__init__()
+        self._facts = facts(entry)
+        self._words = " · ".join(part for part in (self._facts, good_at(entry)) if part)
+        self.name = Elided("strong")
+        self.name.say(entry.card.name)
+        self.mark = QLabel("In use")
+        self.mark.setProperty("role", "mark")
+        self.mark.setToolTip("The Upscale page uses this model")
+        self.words = Elided("muted")
+        self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
+        self.progress.setObjectName("thin")
+        self.progress.setAccessibleName(f"Download of {entry.card.name}")
+        self.download = self._button(theme, "download", f"Download {entry.card.name}")
+        self.cancel = self._button(theme, "close", f"Stop the download of {entry.card.name}; what came is kept")
+        self.download.setVisible(isinstance(entry, KnownModel))
+        above = QHBoxLayout()
+        above.setSpacing(8)
+        above.addWidget(self.name, 0)
+        above.addWidget(self.mark)
+        above.addStretch(1)
+        words = QVBoxLayout()
+        words.setContentsMargins(0, 0, 0, 0)
+        words.setSpacing(2)
+        words.addLayout(above)
+        words.addWidget(self.words)
+        words.addWidget(self.progress)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(10, 7, 8, 7)
+        row.setSpacing(6)
+        row.addLayout(words, 1)
+        row.addWidget(self.download)
+        row.addWidget(self.cancel)
+        self._has_download = isinstance(entry, KnownModel)
+        self.show_default(False)
+        self.show_download(None)
+
+    def show_default(self, default: bool) -> None:
+        """Mark the model that the Upscale page uses."""
+        self.mark.setVisible(default)
+
+    def show_download(self, download: Download | None) -> None:
+        """Bring the second line in line with a download; None where there is none."""
+        running = download is not None and download.problem is None
+        self.progress.setVisible(running)
+        self.cancel.setVisible(running)
+        self.download.setVisible(self._has_download and not running)
+        if download is None:
+            self.words.say(self._words)
+        elif download.problem is not None:
+            self.words.say(download.problem.message, download.problem.hint)
+        else:
+            # No length yet: the bar moves by itself, so that nothing looks stuck.
+            self.progress.setMaximum(1000 if download.total else 0)
+            self.progress.setValue(round(1000 * download.done / download.total) if download.total else 0)
+            self.words.say(progress_words(download))
+
+    def _button(self, theme: Theme, icon: str, words: str) -> QToolButton:
+        button = QToolButton()
+        button.setIconSize(QSize(18, 18))
+        button.setToolTip(words)
+        button.setAccessibleName(words)
+        theme.wear(button, icon)
+        return button
+
+
+def facts(entry: Entry) -> str:
+    """Scale, licence and size in one line."""
+    card = entry.card
+    parts = [f"{card.scale}×", card.license or "licence unknown", size_words(file_bytes(entry))]
+    return " · ".join(parts)
+
+
+def good_at(entry: Entry) -> str:
+    """What it is for, in a line."""
+    if isinstance(entry, KnownModel):
+        return entry.good_at
+    return entry.card.description.partition("\n")[0]
+
+
+def file_bytes(entry: Entry) -> int:
+    """How large its file is; 0 where that is gone."""
+    if isinstance(entry, KnownModel):
+        return round(entry.megabytes * 1e6)
+    try:
+        return entry.path.stat().st_size
+    except OSError:
+        return 0
+
+
+def size_words(count: int) -> str:
+    """`38 kB`, `6.2 MB`, `67 MB`: as exactly as anybody wants to know it of a model."""
+    if count < 1e6:
+        return f"{count / 1e3:.0f} kB"
+    return f"{count / 1e6:.1f} MB" if count < 1e7 else problems.gigabytes(count)
+
+
+def progress_words(download: Download) -> str:
+    """How far a download is."""
+    if not download.done:
+        return "Connecting…"
+    done = f"{download.done / 1e6:.1f}"
+    return f"{done} of {download.total / 1e6:.1f} MB" if download.total else f"{done} MB"

@@ -1,0 +1,509 @@
+"""The Models page: what models there are, how they compare, how good one is. Widgets only; the session works."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QAction,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QFrame,
+    QHBoxLayout,
+    QInputDialog,
+    QLineEdit,
+    QMessageBox,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from core.contract.models import ModelAdded
+from core.images import FORMATS
+from core.models.catalogue import SUFFIXES, Model
+from core.models.known import KnownModel
+from srgan_desktop import problems, settings
+from srgan_desktop.dialogs import FailuresDialog, ProblemDialog
+from srgan_desktop.models.blend_dialog import BlendDialog
+from srgan_desktop.models.card_view import ModelCardView
+from srgan_desktop.models.check_view import CheckView
+from srgan_desktop.models.compare_view import CompareModelsView
+from srgan_desktop.models.list_view import ModelList
+from srgan_desktop.models.session import Engine, Imported, ModelsSession, Trial
+from srgan_desktop.problems import Problem
+from srgan_desktop.settings import Settings
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import Tabs, card, titled
+from srgan_desktop.upscale.banner import Banner
+from srgan_desktop.upscale.drop_area import paths_in
+from srgan_desktop.upscale.page import show_in_file_manager
+
+PICTURES = {suffix for row in FORMATS.values() if row.can_read for suffix in row.suffixes}
+
+
+class ModelsPage(QWidget):
+    """One session, seen and driven."""
+
+    status_changed = Signal(str, str)
+    """What the engine does, in words, and `good`, `warn`, `bad` or `busy`."""
+    notice = Signal(str)
+    """One line for the status strip."""
+    notify = Signal(str, str)
+    """Title and text of a system notification."""
+    fine_tune_requested = Signal(str)
+    """Key of a model that a training run is to start from."""
+    stopped = Signal()
+    """After `shutdown`."""
+
+    def __init__(
+        self, theme: Theme, options: Settings, parent: QWidget | None = None, session: ModelsSession | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.theme = theme
+        self.settings = options
+        self.session = session or ModelsSession(options)
+        self.session.setParent(self)
+        self.selected_picture: Callable[[], Path | None] = lambda: None
+        """The picture that is selected on the Upscale page; the window knows."""
+        self._check_when_read = False
+        self.setAcceptDrops(True)
+        self.tabs = Tabs(
+            theme,
+            (
+                ("models", "Models", "models"),
+                ("compare", "Compare models", "side"),
+                ("check", "How good on my picture?", "measure"),
+            ),
+        )
+        self.banner = Banner(theme)
+        self.list = ModelList(theme, self.session)
+        self.card = ModelCardView(theme, self.session)
+        self.compare = CompareModelsView(theme, self.session)
+        self.check = CheckView(theme, self.session)
+        self.import_button = QPushButton("&Import…")
+        self.import_button.setToolTip("Bring in model files: .safetensors, .pth and .pt (Ctrl+O)")
+        self.import_button.setIconSize(QSize(16, 16))
+        theme.wear(self.import_button, "import")
+        self.views = {"models": self._models_view(), "compare": self.compare, "check": self.check}
+        self.stack = QStackedWidget()
+        for view in self.views.values():
+            self.stack.addWidget(view)
+        header = QHBoxLayout()
+        header.setSpacing(12)
+        header.addWidget(self.tabs)
+        header.addStretch(1)
+        header.addWidget(self.import_button)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(14, 10, 14, 12)
+        page.setSpacing(10)
+        page.addLayout(header)
+        page.addWidget(self.banner)
+        page.addWidget(self.stack, 1)
+        self.veil = _Veil(self)
+        self._bind()
+        self.show_view("models")
+        self._show_entry()
+
+    # What the window asks
+
+    @property
+    def busy(self) -> bool:
+        """Whether closing would break something off that cannot go on later."""
+        return self.session.busy
+
+    def start_engine(self) -> None:
+        """Nothing: the engine is started when it is first needed."""
+
+    def open(self, paths: list[Path]) -> None:
+        """Take model files to bring in, or a picture to try models on."""
+        pictures = [path for path in paths if path.suffix.lower() in PICTURES and not path.is_dir()]
+        files = [path for path in paths if path not in pictures]
+        if files:
+            self.show_view("models")
+            self.session.import_files(files)
+        elif pictures:
+            if self.stack.currentWidget() is self.views["models"]:
+                self.show_view("check")
+            self.session.choose_picture(pictures[0])
+
+    def check_picture(self, path: Path) -> None:
+        """Measure the model in use on this picture."""
+        self.show_view("check")
+        self.check.choose(self.session.default_key)
+        self._check_when_read = True
+        self.session.choose_picture(path)
+
+    def shutdown(self) -> None:
+        """Give everything up; ends with `stopped`."""
+        self.compare.compare.clear()
+        self.check.compare.clear()
+        self.session.shutdown()
+
+    def show_view(self, key: str) -> None:
+        """Bring `models`, `compare` or `check` to the front."""
+        self.stack.setCurrentWidget(self.views[key])
+        self.tabs.show_chosen(key)
+        self._show_queue()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        # Training, the command line and people put models there, too.
+        self.session.reload()
+        self._show_queue()
+        self._show_status()
+
+    # Within
+
+    def _models_view(self) -> QWidget:
+        left = card()
+        inside = QVBoxLayout(left)
+        inside.setContentsMargins(1, 1, 1, 1)
+        inside.addWidget(self.list)
+        view = QWidget()
+        row = QHBoxLayout(view)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(12)
+        row.addWidget(left, 5)
+        row.addWidget(self.card, 6)
+        left.setMinimumWidth(280)
+        self.card.setMinimumWidth(380)
+        return view
+
+    def _bind(self) -> None:
+        session, shown = self.session, self.card
+        self.tabs.chosen.connect(self.show_view)
+        self.import_button.clicked.connect(self._choose_models)
+        self.list.chosen.connect(self._show_entry)
+        self.list.download_requested.connect(self._download)
+        self.list.cancel_requested.connect(session.cancel_download)
+        self.list.use_requested.connect(self._use_current)
+        self.list.remove_requested.connect(self._remove_current)
+        shown.use_requested.connect(self._use)
+        shown.check_requested.connect(self._check)
+        shown.compare_requested.connect(self._compare)
+        shown.blend_requested.connect(self._ask_to_blend)
+        shown.fine_tune_requested.connect(self.fine_tune_requested)
+        shown.rename_requested.connect(self._ask_for_name)
+        shown.folder_requested.connect(self._show_folder)
+        shown.remove_requested.connect(self._ask_to_remove)
+        shown.download_requested.connect(self._download)
+        shown.cancel_requested.connect(session.cancel_download)
+        for view in (self.compare, self.check):
+            view.picture.file_requested.connect(self._choose_picture)
+            view.picture.queue_requested.connect(self._take_queued)
+            view.compare.failed.connect(self._on_cannot_show)
+        session.changed.connect(self._show_status)
+        session.added.connect(self._on_added)
+        session.imported.connect(self._on_imported)
+        session.renamed.connect(lambda _old, new: self.list.select(new))
+        session.failed.connect(self._on_failed)
+        session.notice.connect(self.notice)
+        session.subject_changed.connect(self._on_subject)
+        session.checked.connect(lambda _ready: self.banner.hide())
+        session.stopped.connect(self.stopped)
+        for keys, act in (
+            ("Ctrl+O", self._choose_for_view),
+            ("Ctrl+Return", self._try),
+            ("Ctrl+Enter", self._try),
+            ("F2", self._rename_current),
+        ):
+            action = QAction(self)
+            action.setShortcut(QKeySequence(keys))
+            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            action.triggered.connect(act)
+            self.addAction(action)
+
+    def _show_entry(self) -> None:
+        self.card.show_entry(self.list.entry)
+
+    def _show_queue(self) -> None:
+        available = self.selected_picture() is not None
+        for view in (self.compare, self.check):
+            view.picture.show_queue(available)
+
+    def _show_status(self) -> None:
+        self.import_button.setEnabled(not self.session.importing)
+        self.import_button.setText("Importing…" if self.session.importing else "&Import…")
+        self.status_changed.emit(*self._engine_words())
+
+    def _engine_words(self) -> tuple[str, str]:
+        session = self.session
+        match session.engine:
+            case Engine.OFF:
+                return "The engine for trying models starts when it is needed", "good"
+            case Engine.STARTING:
+                return "Starting the engine…", "busy"
+            case Engine.STOPPED:
+                return "The engine stopped; it starts again when it is needed", "bad"
+            case Engine.READY:
+                working = session.trial is not Trial.NONE or session.busy
+                return f"{'Working' if working else 'Ready'} on {session.device}", "good"
+
+    def _on_added(self, event: ModelAdded) -> None:
+        model = self.session.find(event.key)
+        name = model.card.name if model is not None else event.key
+        self.list.select(event.key)
+        self.banner.say(
+            "good",
+            f"“{name}” is now among your models",
+            " ".join(event.notes),
+            [("Use for upscaling", lambda: self._use(event.key))],
+        )
+        self.notify.emit("A model is ready", name)
+
+    def _on_imported(self, outcome: Imported) -> None:
+        if outcome.added:
+            self.list.select(outcome.added[-1].key)
+        names = [f"“{(self.session.find(event.key) or event).key}”" for event in outcome.added]
+        notes = list(dict.fromkeys(note for event in outcome.added for note in event.notes))
+        if not outcome.refused:
+            title = f"{names[0]} is now among your models" if len(names) == 1 else f"{len(names)} models brought in"
+            advice = " ".join(([", ".join(names) + "."] if len(names) > 1 else []) + notes)
+            actions = [("Use for upscaling", lambda: self._use(outcome.added[0].key))] if len(names) == 1 else []
+            self.banner.say("good", title, advice, actions)
+            return
+        refusals = [(str(each.path), Problem(each.message, each.hint)) for each in outcome.refused]
+        if len(refusals) == 1 and not names:
+            self.banner.say("bad", refusals[0][1].message, refusals[0][1].hint)
+            return
+        count = "1 file was" if len(refusals) == 1 else f"{len(refusals)} files were"
+        taken = f"{', '.join(names)} brought in. " if names else ""
+        self.banner.say(
+            "warn" if names else "bad",
+            f"{count} not taken",
+            f"{taken}{refusals[0][1].message if len(refusals) == 1 else ''}".strip(),
+            [("Show why…", lambda: self._show_refusals(refusals))],
+        )
+
+    def _show_refusals(self, refusals: list[tuple[str, Problem]]) -> None:
+        FailuresDialog(
+            refusals,
+            self.window(),
+            title="Files that were not taken",
+            advice="Nothing of them was run or kept. What each one is stands below.",
+        ).open()
+
+    def _on_failed(self, problem: Problem) -> None:
+        self._check_when_read = False
+        actions = []
+        if problem.details:
+            actions.append(("Details…", lambda: ProblemDialog(problem, self.window()).open()))
+        self.banner.say("bad", problem.message, problem.hint, actions)
+        self.notify.emit(problem.message, problem.hint)
+
+    def _on_cannot_show(self, error: object) -> None:
+        if isinstance(error, BaseException):
+            self._on_failed(problems.of_exception(error))
+
+    def _on_subject(self) -> None:
+        if self._check_when_read and self.session.opening is None:
+            self._check_when_read = False
+            self.check.try_it()
+
+    # What is done with a model
+
+    def _current(self) -> Model | None:
+        entry = self.list.entry
+        return entry if isinstance(entry, Model) else None
+
+    def _use_current(self) -> None:
+        entry = self.list.entry
+        if isinstance(entry, KnownModel):
+            self._download(entry.key)
+        elif entry is not None:
+            self._use(entry.key)
+
+    def _use(self, key: str) -> None:
+        model = self.session.find(key)
+        if model is not None and key != self.session.default_key:
+            self.session.make_default(key)
+            self.banner.hide()
+            self.notice.emit(f"The Upscale page uses “{model.card.name}” from now on")
+
+    def _download(self, key: str) -> None:
+        self.banner.hide()
+        self.session.download(key)
+
+    def _check(self, key: str) -> None:
+        self.show_view("check")
+        self.check.choose(key)
+        self._offer_queued()
+
+    def _compare(self, key: str) -> None:
+        self.compare.tick(key)
+        self.show_view("compare")
+        self._offer_queued()
+
+    def _ask_to_blend(self, key: str) -> None:
+        model = self.session.find(key)
+        if model is not None:
+            dialog = BlendDialog(model, self.session.partners(model), self.window())
+            dialog.blend_requested.connect(self.session.blend)
+            dialog.open()
+
+    def _rename_current(self) -> None:
+        model = self._current()
+        if model is not None and self.card.rename.isEnabled() and self.views["models"].isVisible():
+            self._ask_for_name(model.key)
+
+    def _ask_for_name(self, key: str) -> None:
+        model = self.session.find(key)
+        if model is None:
+            return
+        dialog = QInputDialog(self.window())
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setWindowTitle("Rename a model")
+        dialog.setLabelText("Name of the model, on its card and of its file:")
+        dialog.setTextValue(model.card.name)
+        dialog.setTextEchoMode(QLineEdit.EchoMode.Normal)
+        dialog.setOkButtonText("Rename")
+        dialog.resize(QSize(420, 120))
+        dialog.textValueSelected.connect(lambda name: self._rename(key, name))
+        dialog.open()
+
+    def _rename(self, key: str, name: str) -> None:
+        model = self.session.find(key)
+        if model is not None and name.strip() and name.strip() != model.card.name:
+            self.session.rename(key, name.strip())
+
+    def _remove_current(self) -> None:
+        model = self._current()
+        if model is not None:
+            if model.shipped:
+                self.notice.emit(f"“{model.card.name}” belongs to the program and stays")
+            else:
+                self._ask_to_remove(model.key)
+
+    def _ask_to_remove(self, key: str) -> None:
+        model = self.session.find(key)
+        if model is None or model.shipped:
+            return
+        box = QMessageBox(self.window())
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle("Remove a model")
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setText(f"Delete “{model.card.name}” for good?")
+        again = "It can be downloaded again." if model.kind == "downloaded" else "This program keeps no other copy."
+        in_use = " The Upscale page then goes back to the model that came with the program."
+        box.setInformativeText(f"{model.path}\n\n{again}{in_use if key == self.session.default_key else ''}")
+        delete = box.addButton("&Delete", QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton("&Keep", QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(keep)
+        box.setEscapeButton(keep)
+        delete.clicked.connect(lambda: self.session.remove(key))
+        box.open()
+
+    def _show_folder(self, key: str) -> None:
+        model = self.session.find(key)
+        if model is not None:
+            show_in_file_manager(model.path)
+
+    # Input
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        paths = paths_in(event.mimeData())
+        if paths:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            brings_models = any(path.suffix.lower() not in PICTURES for path in paths)
+            self.veil.lay("Drop to bring models in" if brings_models else "Drop to try models on this picture")
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self.veil.hide()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self.veil.hide()
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self._take(event.mimeData())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self.veil.isVisible():
+            self.veil.cover()
+
+    def _take(self, mime: QMimeData) -> None:
+        paths = paths_in(mime)
+        if paths:
+            self.open(paths)
+        else:
+            self._on_failed(problems.drop_refused())
+
+    def _try(self) -> None:
+        view = self.stack.currentWidget()
+        if view is self.compare:
+            self.compare.try_it()
+        elif view is self.check:
+            self.check.try_it()
+
+    def _choose_for_view(self) -> None:
+        if self.stack.currentWidget() is self.views["models"]:
+            self._choose_models()
+        else:
+            self._choose_picture()
+
+    def _choose_models(self) -> None:
+        suffixes = " ".join(f"*{suffix}" for suffix in SUFFIXES)
+        files, _ = QFileDialog.getOpenFileNames(
+            self, "Bring models in", self.settings.get(settings.MODELS_FOLDER), f"Models ({suffixes});;All files (*)"
+        )
+        if files:
+            self.settings.set(settings.MODELS_FOLDER, str(Path(files[0]).parent))
+            self.session.import_files([Path(file) for file in files])
+
+    def _choose_picture(self) -> None:
+        suffixes = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
+        file, _ = QFileDialog.getOpenFileName(
+            self,
+            "A picture to try models on",
+            self.settings.get(settings.FOLDER),
+            f"Pictures ({suffixes});;All files (*)",
+        )
+        if file:
+            self.settings.set(settings.FOLDER, str(Path(file).parent))
+            self.session.choose_picture(Path(file))
+
+    def _take_queued(self) -> None:
+        path = self.selected_picture()
+        if path is not None:
+            self.session.choose_picture(path)
+
+    def _offer_queued(self) -> None:
+        """Take the Upscale page's picture where there is none yet."""
+        if self.session.subject is None and self.session.opening is None:
+            self._take_queued()
+
+
+class _Veil(QFrame):
+    """Laid over the page while something is dragged across it."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._page = parent
+        self.setObjectName("dropVeil")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._label = titled("", "headline")
+        self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        QVBoxLayout(self).addWidget(self._label)
+        self.hide()
+
+    def lay(self, words: str) -> None:
+        """Cover the parent, and say what a drop would do."""
+        self._label.setText(words)
+        self.cover()
+        self.raise_()
+        self.show()
+
+    def cover(self) -> None:
+        """Be as large as the parent."""
+        self.setGeometry(self._page.rect().adjusted(8, 8, -8, -8))

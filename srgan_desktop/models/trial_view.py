@@ -1,0 +1,183 @@
+"""What the views of a check and of a comparison share: a column to set it up, a place for pictures, and words below."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QStackedWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from srgan_desktop.compare.view import CompareView
+from srgan_desktop.fields import Elided
+from srgan_desktop.models.picture_card import MOST_HEIGHT, RegionPicker
+from srgan_desktop.models.session import Engine, ModelsSession, Trial
+from srgan_desktop.theme import Theme
+from srgan_desktop.training.fields import card, quiet, scrolled, titled
+
+SIDE_WIDTH = 286
+"""Of the column on the left."""
+
+
+class TrialView(QWidget):
+    """A column on the left, pictures on the right. What is tried, and what is said of it, is the subclass's."""
+
+    def __init__(
+        self, theme: Theme, session: ModelsSession, trial: Trial, start: str, title: str, steps: Sequence[str]
+    ) -> None:
+        """Lay out everything but the fields.
+
+        Args:
+            theme: for colours and icons.
+            session: does it.
+            trial: the kind that this view starts.
+            start: label of the button.
+            title: over the explanation that stands where pictures will be.
+            steps: that explanation.
+        """
+        super().__init__()
+        self.theme = theme
+        self.session = session
+        self._trial = trial
+        self.start = QPushButton(start)
+        self.start.setProperty("role", "primary")
+        self.start.setIconSize(QSize(16, 16))
+        theme.wear(self.start, "play", accented=True)
+        self.stop = QPushButton("&Stop")
+        self.stop.setIconSize(QSize(16, 16))
+        theme.wear(self.stop, "stop")
+        self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
+        self.progress.setAccessibleName("Progress")
+        self.words = Elided("muted")
+        self.compare = CompareView(theme)
+        self.results = QWidget()
+        self.fields = QVBoxLayout()
+        self.fields.setSpacing(10)
+        self.below = QVBoxLayout()
+        self.below.setContentsMargins(14, 10, 14, 12)
+        self.below.setSpacing(6)
+        self._lay_out(title, steps)
+        self.start.clicked.connect(self.try_it)
+        self.stop.clicked.connect(session.stop_trial)
+        session.changed.connect(self.show_state)
+        session.subject_changed.connect(self.show_state)
+        session.listed.connect(self.show_models)
+
+    def try_it(self) -> None:
+        """Start, where that is possible."""
+        raise NotImplementedError
+
+    def why_not(self) -> str:
+        """What is missing for that, in words; empty when nothing is."""
+        raise NotImplementedError
+
+    def show_models(self) -> None:
+        """There are other models than before."""
+        raise NotImplementedError
+
+    @property
+    def trying(self) -> bool:
+        """Whether this view's trial is under way."""
+        return self.session.trial is self._trial
+
+    def show_state(self) -> None:
+        """Bring button, progress and words in line with the session."""
+        session = self.session
+        missing = self.why_not()
+        self.start.setEnabled(not missing)
+        self.start.setVisible(not self.trying)
+        self.stop.setVisible(self.trying)
+        self.progress.setVisible(self.trying)
+        # No length yet: the bar moves by itself, so that nothing looks stuck.
+        self.progress.setMaximum(1000 if session.fraction else 0)
+        self.progress.setValue(round(session.fraction * 1000))
+        if self.trying and session.engine is Engine.STARTING:
+            self.words.say("Starting the engine: some seconds…")
+        elif self.trying:
+            self.words.say(f"{session.fraction:.0%} done" if session.fraction else "Preparing…")
+        else:
+            self.words.say(missing)
+        self.words.setVisible(bool(self.words.whole))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # In a low window the fields below the picture are to stay in sight.
+        self.picker.limit_height(max(110, min(MOST_HEIGHT, self.height() * 3 // 10)))
+
+    @property
+    def picker(self) -> RegionPicker:
+        """Where the part of the picture is chosen."""
+        raise NotImplementedError
+
+    def show_results(self) -> None:
+        """Show pictures in place of the explanation."""
+        self.contents.setCurrentIndex(1)
+
+    def _lay_out(self, title: str, steps: Sequence[str]) -> None:
+        inside = QWidget()
+        inside.setObjectName("trial")
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(14, 12, 12, 12)
+        column.setSpacing(10)
+        column.addLayout(self.fields, 1)
+        buttons = QVBoxLayout()
+        buttons.setSpacing(6)
+        for widget in (self.start, self.stop, self.progress, self.words):
+            buttons.addWidget(widget)
+        column.addLayout(buttons)
+        side = card()
+        side.setFixedWidth(SIDE_WIDTH)
+        around = QVBoxLayout(side)
+        around.setContentsMargins(1, 1, 1, 1)
+        around.addWidget(scrolled(inside))
+
+        results = QVBoxLayout(self.results)
+        results.setContentsMargins(0, 0, 0, 0)
+        results.setSpacing(0)
+        results.addWidget(self.compare, 1)
+        results.addLayout(self.below)
+        self.contents = QStackedWidget()
+        self.contents.addWidget(_explained(title, steps))
+        self.contents.addWidget(self.results)
+        shown = card()
+        over = QVBoxLayout(shown)
+        over.setContentsMargins(1, 1, 1, 1)
+        over.addWidget(self.contents)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(12)
+        row.addWidget(side)
+        row.addWidget(shown, 1)
+
+
+def _explained(title: str, steps: Sequence[str]) -> QWidget:
+    frame = QFrame()
+    column = QVBoxLayout(frame)
+    column.setContentsMargins(32, 20, 32, 20)
+    column.setSpacing(14)
+    head = titled(title, "headline")
+    head.setWordWrap(True)
+    column.addStretch(2)
+    column.addWidget(head)
+    column.addSpacing(6)
+    for number, words in enumerate(steps, 1):
+        figure = QLabel(str(number), alignment=Qt.AlignmentFlag.AlignCenter)
+        figure.setProperty("role", "figure")
+        figure.setFixedSize(26, 26)
+        row = QHBoxLayout()
+        row.setSpacing(12)
+        row.addWidget(figure, 0, Qt.AlignmentFlag.AlignTop)
+        label = quiet(words)
+        row.addWidget(label, 1)
+        column.addLayout(row)
+    column.addStretch(3)
+    return frame
