@@ -6,8 +6,9 @@ INSTALLED := .venv/.installed
 INSTALLED_DEV := .venv/.installed-dev
 SAMPLES := resources/samples
 DEMO := demo-output
+BUNDLE := dist/srgan-desktop
 
-.PHONY: demo run test lint format bench clean
+.PHONY: demo run test lint format bench package deb test-package clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)  ## upscale the sample pictures, say where they are, show them in the window
@@ -35,6 +36,16 @@ format: $(INSTALLED_DEV)
 
 bench: $(INSTALLED_DEV)  ## ratios measured side by side; absolute times mean little
 	for script in scripts/bench_*.py; do QT_QPA_PLATFORM=offscreen $(BIN)/python $$script || exit 1; done
+
+package: $(INSTALLED_DEV)  ## the program in a folder that starts anywhere, with all that it needs: dist/srgan-desktop
+	scripts/system_packages.sh package
+	$(BIN)/pyinstaller --noconfirm --log-level WARN build.spec
+
+deb: package  ## the same as a Debian package, in dist
+	$(BIN)/python scripts/package_deb.py $(BUNDLE) dist
+
+test-package: package  ## the packaged program on a virtual screen, beside the installed one
+	SRGAN_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest tests/packaging
 
 clean:
 	rm -rf .venv build dist $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Install the Debian packages that pip cannot bring, or print the one line that does.
-# usage: system_packages.sh run|test
+# usage: system_packages.sh run|test|package
 set -eu
 
 # Qt's xcb platform plugin loads these; a machine without a desktop has none of them.
@@ -9,6 +9,13 @@ libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-
 libxcb-xinerama0 libxcb-xkb1 fonts-dejavu-core"
 # The real window is tested on a virtual screen.
 if [ "${1:-run}" = test ]; then packages="$packages xvfb xauth xdotool"; fi
+# PyInstaller looks into libraries with objdump, and needs Python as one; Debian's own python3.11 is linked without it.
+if [ "${1:-run}" = package ]; then
+    packages="$packages binutils xvfb xauth xdotool"
+    case "$(.venv/bin/python -c 'import sys; print(sys.base_prefix)')" in
+        /usr) packages="$packages $(.venv/bin/python -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')" ;;
+    esac
+fi
 
 if ! command -v dpkg-query >/dev/null; then
     if [ "$(uname)" = Linux ]; then

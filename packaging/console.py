@@ -1,0 +1,5 @@
+"""What the packaged `srgan` runs."""
+
+from core.cli import main
+
+main()

@@ -1,0 +1,1 @@
+"""Nothing: its JPEG, PNG and WebP libraries are not used, and it does without them."""
