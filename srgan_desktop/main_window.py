@@ -80,6 +80,8 @@ PAGES: tuple[PageEntry, ...] = (
 class MainWindow(QMainWindow):
     """Lives until every page has let go of its process and threads."""
 
+    closing = Signal()
+    """It goes for sure, and takes nothing more."""
     closed = Signal()
     """Nothing is left running; the program can end."""
 
@@ -142,6 +144,12 @@ class MainWindow(QMainWindow):
         """Put files and folders into the first page's queue."""
         self.page(PAGES[0].key).open(paths)
 
+    def come_forward(self) -> None:
+        """Be seen, and get the keys, as far as the system lets us."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.raise_()
+        self.activateWindow()
+
     def close_now(self) -> None:
         """Close without asking, as the system does when it shuts down."""
         if not self._closing:
@@ -165,12 +173,19 @@ class MainWindow(QMainWindow):
 
     def _acquaint(self, key: str, page: Any) -> None:
         """What one page asks of another goes by way of the window, as pages do not know each other."""
-        if key == "models":
+        if key == "upscale":
+            page.check_requested.connect(self._check)
+        elif key == "models":
+            page.selected_picture = lambda: self.page("upscale").selected_picture
             page.fine_tune_requested.connect(self._fine_tune)
 
     def _fine_tune(self, model: str) -> None:
         self.page("train").fine_tune(model)
         self.show_page("train")
+
+    def _check(self, picture: Path) -> None:
+        self.page("models").check_picture(picture)
+        self.show_page("models")
 
     def _start_engines(self) -> None:
         for page in self._pages.values():
@@ -200,6 +215,7 @@ class MainWindow(QMainWindow):
 
     def _begin_to_close(self) -> None:
         self._closing = True
+        self.closing.emit()
         self._settings.set(GEOMETRY, base64.b64encode(self.saveGeometry().data()).decode())
         self._settings.save()
         if not any(page.busy for page in self._pages.values()):
@@ -284,13 +300,9 @@ class MainWindow(QMainWindow):
         if QSystemTrayIcon.isSystemTrayAvailable() and QSystemTrayIcon.supportsMessages():
             if self._tray is None:
                 self._tray = QSystemTrayIcon(app_icon(), self)
-                self._tray.messageClicked.connect(self._come_forward)
+                self._tray.messageClicked.connect(self.come_forward)
             self._tray.show()
             self._tray.showMessage(title, text, app_icon())
-
-    def _come_forward(self) -> None:
-        self.raise_()
-        self.activateWindow()
 
 
 class StatusStrip(QFrame):

@@ -70,7 +70,7 @@ class ModelCardView(QFrame):
         self.about.setTextFormat(Qt.TextFormat.PlainText)
         self.about.setWordWrap(True)
         self.use = self._primary("&Use for upscaling", "good", self.use_requested)
-        self.check = QPushButton("&How good on my picture?")
+        self.check = QPushButton("&Try on my picture…")
         self.check.setToolTip("Measure it on a picture of yours, beside bicubic")
         self.check.setIconSize(QSize(16, 16))
         theme.wear(self.check, "measure")
@@ -117,7 +117,7 @@ class ModelCardView(QFrame):
     def _show_actions(self, model: Model) -> None:
         default = model.key == self._session.default_key
         self.use.setEnabled(not default)
-        self.use.setText("In use for upscaling" if default else "&Use for upscaling")
+        self.use.setText("In use" if default else "&Use for upscaling")
         self.use.setToolTip("The Upscale page uses it" if default else "Have the Upscale page use it from now on")
         self.fine_tune.setEnabled(model.trainable)
         self.fine_tune.setToolTip(

@@ -166,8 +166,8 @@ class Results(QWidget):
             (
                 ("", ""),
                 ("Model", ""),
-                ("Time for a megapixel", "Of output, the network’s own; a small part overstates it"),
-                ("Memory for a megapixel", "At the peak, beyond what was taken before"),
+                ("Time / MP", "For a megapixel of output: the network’s own; a small part overstates it"),
+                ("Memory / MP", "For a megapixel of output: at the peak, beyond what was taken before"),
             )
         ):
             label = titled(head, "section")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtGui import QFontMetrics, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
@@ -151,6 +151,11 @@ class OptionsPanel(QScrollArea):
         self._on_fold(self.fold.isChecked())
         options.changed.connect(self._on_option)
         self._say_whether_quality_counts()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        # The Models page adds, renames and removes some while this one is behind it.
+        self.reload_models()
 
     def reload_models(self) -> None:
         """Look again at which models there are, and keep the chosen one; if it is gone, take the default."""

@@ -65,6 +65,8 @@ class UpscalePage(QWidget):
     """One line for the status strip."""
     notify = Signal(str, str)
     """Title and text of a system notification."""
+    check_requested = Signal(object)
+    """Path of a picture on which the model in use is to be measured."""
     stopped = Signal()
     """After `shutdown`."""
 
@@ -99,6 +101,12 @@ class UpscalePage(QWidget):
     def busy(self) -> bool:
         """Whether closing would end a run."""
         return self.session.busy
+
+    @property
+    def selected_picture(self) -> Path | None:
+        """The one that is compared; None while the queue is empty."""
+        entry = self._current()
+        return None if entry is None or entry.path.is_dir() else entry.path
 
     def start_engine(self) -> None:
         """Called once the window is on the screen."""
@@ -182,6 +190,13 @@ class UpscalePage(QWidget):
         above.setSpacing(8)
         above.addWidget(self.preview_button)
         above.addWidget(self.preview_words, 1)
+        self.check_button = QToolButton()
+        self.check_button.setText("How good will it be?")
+        self.check_button.setToolTip("Measure the model on this picture, beside bicubic, where the truth is known")
+        self.check_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.check_button.setIconSize(QSize(18, 18))
+        self.theme.wear(self.check_button, "measure")
+        above.addWidget(self.check_button)
         self.compare_card = _card()
         in_compare = QVBoxLayout(self.compare_card)
         in_compare.setContentsMargins(1, 1, 1, 1)
@@ -297,6 +312,7 @@ class UpscalePage(QWidget):
         self.compare.file_step_requested.connect(self._step)
         self.compare.failed.connect(self._on_compare_failed)
         self.preview_button.toggled.connect(self._on_preview_toggled)
+        self.check_button.clicked.connect(self._ask_to_check)
         self.settings.changed.connect(self._on_option)
         self.theme.changed.connect(self._tint_actions)
         self._tint_actions()
@@ -638,6 +654,11 @@ class UpscalePage(QWidget):
         else:
             self.session.drop_preview()
             self.preview_words.say("")
+
+    def _ask_to_check(self) -> None:
+        picture = self.selected_picture
+        if picture is not None:
+            self.check_requested.emit(picture)
 
     def _on_option(self, option: Option) -> None:
         if option in PREVIEWED:
