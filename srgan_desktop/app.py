@@ -14,8 +14,9 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QImageReader
 from PySide6.QtWidgets import QApplication
 
-from srgan_desktop.log import begin_log, report_uncaught
+from srgan_desktop.log import begin_log, replace_missing_streams, report_uncaught
 from srgan_desktop.main_window import MainWindow
+from srgan_desktop.opening import Door, hand_over
 from srgan_desktop.settings import OUTPUT, Settings
 from srgan_desktop.theme import Theme, app_icon
 
@@ -23,30 +24,49 @@ COLLECT_EVERY_MS = 5_000
 
 
 def run(arguments: list[str]) -> int:
-    """Show the window until it is closed; answers with the exit code."""
+    """Show the window until it is closed; answers with the exit code.
+
+    Where this user has one already, that one is brought forward, and gets the files.
+    """
+    replace_missing_streams()
     options = _parse(arguments)
+    inputs = [path.absolute() for path in options.inputs]
+    output = options.output.absolute() if options.output is not None else None
     begin_log()
     app = QApplication([sys.argv[0]])
     app.setApplicationName("srgan-desktop")
     app.setApplicationDisplayName("SRGAN Desktop")
     app.setDesktopFileName("srgan-desktop")
     app.setWindowIcon(app_icon())
+    if hand_over(inputs, output):
+        return 0
     # Closing hides the window at once and lets the worker end behind it.
     app.setQuitOnLastWindowClosed(False)
     # Qt refuses pictures over 256 MB, in MB.
     QImageReader.setAllocationLimit(16_384)
     settings = Settings(parent=app)
-    if options.output is not None:
-        settings.override(OUTPUT, str(options.output.absolute()))
+    if output is not None:
+        settings.override(OUTPUT, str(output))
     theme = Theme(app, settings)
     collect_garbage_in_main_thread(app)
     window = MainWindow(theme, settings)
     window.closed.connect(app.quit)
+    door = Door(app)
+    window.closing.connect(door.close)
+
+    def open_asked(paths: list[Path], named: str) -> None:
+        if named:
+            settings.override(OUTPUT, named)
+        window.come_forward()
+        if paths:
+            window.open(paths)
+
+    door.asked.connect(open_asked)
     report_uncaught(window)
     _close_on_signals(window)
     window.show()
-    if options.inputs:
-        window.open([path.absolute() for path in options.inputs])
+    if inputs:
+        window.open(inputs)
     code = app.exec()
     window.deleteLater()
     return code

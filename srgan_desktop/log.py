@@ -33,6 +33,14 @@ def log_file() -> Path:
     return paths.user_logs() / "window.log"
 
 
+def replace_missing_streams() -> None:
+    """A windowed program on Windows has no streams; whatever prints a line, `--version` first of all, would crash."""
+    if sys.stdout is None:
+        sys.stdout = _LogStream(logging.INFO)
+    if sys.stderr is None:
+        sys.stderr = _LogStream(logging.WARNING)
+
+
 def begin_log() -> None:
     """Write a rotating log file from now on; where no folder can be written, to stderr."""
     handlers: list[logging.Handler] = []
@@ -42,12 +50,8 @@ def begin_log() -> None:
         crashes = (log_file().parent / "crash.log").open("a", encoding="utf-8")
     except OSError:
         crashes = None
-    # A windowed program on Windows has no streams; libraries that print a line would crash.
-    if sys.stdout is None:
-        sys.stdout = _LogStream(logging.INFO)
-    if sys.stderr is None:
-        sys.stderr = _LogStream(logging.WARNING)
-    else:
+    replace_missing_streams()
+    if not isinstance(sys.stderr, _LogStream):
         handlers.append(logging.StreamHandler(sys.stderr))
         handlers[-1].setLevel(logging.ERROR)
     logging.basicConfig(
