@@ -89,6 +89,28 @@ def test_from_a_folder_to_the_pictures_of_the_command(bundle, start, person, unf
     assert "ERROR" not in logs[0].read_text()
 
 
+def test_a_second_start_gives_its_files_to_the_first_window(bundle, start, person, pictures, tmp_path):  # noqa: F811
+    first = start("-o", tmp_path / "out", pictures / "cat.jpg")
+    window = person.window("SRGAN Desktop")
+    wait_for("the worker", lambda: len(family(first)) > 1)
+    second = start(pictures / "album")
+    _, complaints = second.communicate(timeout=PATIENCE)
+    assert (second.returncode, complaints) == (0, "")
+    assert person.do("search", "--onlyvisible", "--name", "SRGAN Desktop").splitlines() == [window]
+    person.look_at(window)
+    wanted = {Path("cat.jpg"), Path("cup.png"), Path("deep.png")}
+
+    def press_start() -> bool:
+        person.do("key", "ctrl+Return")
+        return {Path(path.name) for path in files_below(tmp_path / "out")} == wanted
+
+    wait_for("the results of both", press_start)
+    person.do("key", "--clearmodifiers", "ctrl+q")
+    first.communicate(timeout=PATIENCE)
+    assert first.returncode == 0
+    assert_nothing_left(bundle)
+
+
 def test_a_killed_window_takes_its_worker_along(bundle, start, person):  # noqa: F811
     program = start()
     person.window("SRGAN Desktop")
