@@ -243,6 +243,8 @@ def _say_checked(console: Console, event: CheckReady) -> None:
     _say(console, event.meaning)
     for note in event.notes:
         _say(console, note, "yellow")
+    if mine.perceptual is None:
+        _say(console, "No perceptual distance: that needs --content-weights, or torchvision's VGG19.", "yellow")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

@@ -72,8 +72,6 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     notes = [*picture.notes, *engine.take_notes()]
     if picture.alpha is not None:
         notes.append("Transparency is left out of the measurement.")
-    if content is None:
-        notes.append("No perceptual distance: that needs content weights (--content-weights, or torchvision's VGG19).")
     yield CheckReady(
         request.source,
         (left, top, width, height),

@@ -88,6 +88,11 @@ class CheckView(TrialView):
         self.model.blockSignals(False)
         self.show_state()
 
+    def forget_results(self) -> None:
+        super().forget_results()
+        self.result = None
+        self.figures.hide()
+
     def show_check(self, ready: CheckReady) -> None:
         """Show what was found."""
         self.result = ready
@@ -101,7 +106,7 @@ class CheckView(TrialView):
         self.figures.show_check(ready)
         self.verdict.setText(ready.verdict)
         self.meaning.setText(ready.meaning)
-        notes = [note for note in ready.notes if not note.startswith("No perceptual distance")]
+        notes = list(ready.notes)
         if ready.quality.perceptual is None:
             notes.append(NO_DISTANCE)
         self.notes.setText(" ".join(notes))

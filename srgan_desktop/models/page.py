@@ -250,8 +250,7 @@ class ModelsPage(QWidget):
                 return f"{'Working' if working else 'Ready'} on {session.device}", "good"
 
     def _on_added(self, event: ModelAdded) -> None:
-        model = self.session.find(event.key)
-        name = model.card.name if model is not None else event.key
+        name = self._name(event.key)
         self.list.select(event.key)
         self.banner.say(
             "good",
@@ -264,26 +263,42 @@ class ModelsPage(QWidget):
     def _on_imported(self, outcome: Imported) -> None:
         if outcome.added:
             self.list.select(outcome.added[-1].key)
-        names = [f"“{(self.session.find(event.key) or event).key}”" for event in outcome.added]
-        notes = list(dict.fromkeys(note for event in outcome.added for note in event.notes))
+        names = [f"“{self._name(event.key)}”" for event in outcome.added if event.key not in outcome.before]
+        known = [f"“{self._name(event.key)}”" for event in outcome.added if event.key in outcome.before]
+        there = f"{', '.join(known)} {'was' if len(known) == 1 else 'were'} here already." if known else ""
         if not outcome.refused:
-            title = f"{names[0]} is now among your models" if len(names) == 1 else f"{len(names)} models brought in"
-            advice = " ".join(([", ".join(names) + "."] if len(names) > 1 else []) + notes)
-            actions = [("Use for upscaling", lambda: self._use(outcome.added[0].key))] if len(names) == 1 else []
-            self.banner.say("good", title, advice, actions)
+            self._say_imported(outcome, names, there)
             return
         refusals = [(str(each.path), Problem(each.message, each.hint)) for each in outcome.refused]
-        if len(refusals) == 1 and not names:
+        if len(refusals) == 1 and not outcome.added:
             self.banner.say("bad", refusals[0][1].message, refusals[0][1].hint)
             return
         count = "1 file was" if len(refusals) == 1 else f"{len(refusals)} files were"
-        taken = f"{', '.join(names)} brought in. " if names else ""
+        taken = f"{', '.join(names)} brought in." if names else ""
+        why = refusals[0][1].message if len(refusals) == 1 else ""
         self.banner.say(
             "warn" if names else "bad",
             f"{count} not taken",
-            f"{taken}{refusals[0][1].message if len(refusals) == 1 else ''}".strip(),
+            " ".join(part for part in (taken, there, why) if part),
             [("Show why…", lambda: self._show_refusals(refusals))],
         )
+
+    def _say_imported(self, outcome: Imported, names: list[str], there: str) -> None:
+        if not names:
+            self.banner.say("info", "Nothing new", there)
+            return
+        notes = dict.fromkeys(
+            note for event in outcome.added if event.key not in outcome.before for note in event.notes
+        )
+        title = f"{names[0]} is now among your models" if len(names) == 1 else f"{len(names)} models brought in"
+        listed = f"{', '.join(names)}." if len(names) > 1 else ""
+        new = next(event.key for event in outcome.added if event.key not in outcome.before)
+        actions = [("Use for upscaling", lambda: self._use(new))] if len(names) == 1 else []
+        self.banner.say("good", title, " ".join(part for part in (listed, there, *notes) if part), actions)
+
+    def _name(self, key: str) -> str:
+        model = self.session.find(key)
+        return model.card.name if model is not None else key
 
     def _show_refusals(self, refusals: list[tuple[str, Problem]]) -> None:
         FailuresDialog(

@@ -80,6 +80,8 @@ class Download:
 class Imported:
     """What became of the files that were to be brought in."""
 
+    before: frozenset[str] = frozenset()
+    """Keys of the models that were there already."""
     added: list[ModelAdded] = field(default_factory=list)
     refused: list[ModelRefused] = field(default_factory=list)
 
@@ -230,7 +232,7 @@ class ModelsSession(QObject):
         elif self._import is not None:
             self.failed.emit(Problem("Other files are being brought in.", "Drop these again when that is done."))
         else:
-            self._imported = Imported()
+            self._imported = Imported(frozenset(model.key for model in self.models))
             self._import = self._job.run(ImportRequest(tuple(found)))
             self._expect_engine()
 

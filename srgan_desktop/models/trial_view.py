@@ -21,6 +21,7 @@ from srgan_desktop.compare.view import CompareView
 from srgan_desktop.fields import Elided
 from srgan_desktop.models.picture_card import MOST_HEIGHT, RegionPicker
 from srgan_desktop.models.session import Engine, ModelsSession, Trial
+from srgan_desktop.models.subject import Subject
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.fields import card, quiet, scrolled, titled
 
@@ -48,6 +49,7 @@ class TrialView(QWidget):
         self.theme = theme
         self.session = session
         self._trial = trial
+        self._results_of: Subject | None = None
         self.start = QPushButton(start)
         self.start.setProperty("role", "primary")
         self.start.setIconSize(QSize(16, 16))
@@ -69,7 +71,7 @@ class TrialView(QWidget):
         self.start.clicked.connect(self.try_it)
         self.stop.clicked.connect(session.stop_trial)
         session.changed.connect(self.show_state)
-        session.subject_changed.connect(self.show_state)
+        session.subject_changed.connect(self._on_subject)
         session.listed.connect(self.show_models)
 
     def try_it(self) -> None:
@@ -120,7 +122,19 @@ class TrialView(QWidget):
 
     def show_results(self) -> None:
         """Show pictures in place of the explanation."""
+        self._results_of = self.session.subject
         self.contents.setCurrentIndex(1)
+
+    def forget_results(self) -> None:
+        """Show the explanation again: what was found is of another picture."""
+        self._results_of = None
+        self.compare.clear()
+        self.contents.setCurrentIndex(0)
+
+    def _on_subject(self) -> None:
+        if self._results_of is not None and self._results_of is not self.session.subject:
+            self.forget_results()
+        self.show_state()
 
     def _lay_out(self, title: str, steps: Sequence[str]) -> None:
         inside = QWidget()
