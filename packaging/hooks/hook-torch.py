@@ -20,15 +20,8 @@ module_collection_mode = {
     if _READ.search(path.read_text(encoding="utf-8"))
 }
 
-excludedimports = [
-    "torch.utils.tensorboard",
-    "torch.utils.benchmark",
-    "torch.utils.bottleneck",
-    "torch.testing._internal.common_utils",
-    "torch.testing._internal.common_methods_invocations",
-    "torch.testing._internal.common_distributed",
-    "torch.testing._internal.opinfo",
-]
+# Imported by a list of names with the first optimizer.
+hiddenimports = [f"torch._dynamo.polyfills.{path.stem}" for path in sorted((TORCH / "_dynamo/polyfills").glob("*.py"))]
 
 datas = []
 binaries = []

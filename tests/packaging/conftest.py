@@ -12,7 +12,8 @@ from PIL import Image
 ROOT = Path(__file__).parents[2]
 BUNDLE = os.environ.get("SRGAN_BUNDLE", "")
 """The folder that PyInstaller made."""
-READ_ONLY = "/sys"
+EXE = ".exe" if os.name == "nt" else ""
+READ_ONLY = {"linux": "/sys", "darwin": "/System"}.get(sys.platform, "")
 """A home where nobody can write, not even root."""
 
 
@@ -28,7 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def bundle() -> Path:
     folder = Path(BUNDLE).absolute()
-    assert (folder / "srgan-desktop").is_file(), f"no packaged program in {folder}"
+    assert (folder / f"srgan-desktop{EXE}").is_file(), f"no packaged program in {folder}"
     return folder
 
 
@@ -41,7 +42,7 @@ def inside(bundle: Path) -> Path:
 @pytest.fixture(scope="session")
 def unfrozen() -> Path:
     """The `srgan` command of the environment that the bundle was built in."""
-    return Path(sys.executable).with_name("srgan")
+    return Path(sys.executable).with_name(f"srgan{EXE}")
 
 
 @pytest.fixture
@@ -49,7 +50,12 @@ def bare(tmp_path: Path) -> dict[str, str]:
     """An environment with no Python to be found, and nowhere to write at home."""
     empty = tmp_path / "no programs"
     empty.mkdir()
-    return {"PATH": str(empty), "HOME": READ_ONLY, "LANG": "C.UTF-8", "TMPDIR": str(tmp_path)}
+    environment = {"PATH": str(empty), "HOME": READ_ONLY, "LANG": "C.UTF-8", "TMPDIR": str(tmp_path)}
+    if os.name == "nt":
+        # Windows finds its own libraries by the first; and the home is where the others say, not where HOME does.
+        keep = ("SYSTEMROOT", "LOCALAPPDATA", "APPDATA", "USERPROFILE", "TEMP")
+        environment |= {name: os.environ[name] for name in keep if name in os.environ}
+    return environment
 
 
 @pytest.fixture(scope="session")

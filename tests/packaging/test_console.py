@@ -7,14 +7,19 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.packaging.conftest import READ_ONLY, ROOT, assert_same_pictures
+from tests.packaging.conftest import EXE, READ_ONLY, ROOT, assert_same_pictures
 
 
 @pytest.fixture
 def srgan(bundle: Path, bare: dict[str, str], tmp_path: Path):
     def run(*words: str | Path) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [bundle / "srgan", *map(str, words)], env=bare, cwd=tmp_path, capture_output=True, text=True, timeout=500
+            [bundle / f"srgan{EXE}", *map(str, words)],
+            env=bare,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=500,
         )
 
     return run
@@ -37,7 +42,7 @@ def test_makes_the_same_pictures_as_the_command(srgan, unfrozen, pictures, tmp_p
     assert (done.returncode, done.stderr) == (0, "")
     subprocess.run([unfrozen, "upscale", pictures, "-o", tmp_path / "unfrozen"], check=True, capture_output=True)
     assert_same_pictures(tmp_path / "frozen", tmp_path / "unfrozen")
-    assert not (Path(READ_ONLY) / ".cache").exists()
+    assert not READ_ONLY or not (Path(READ_ONLY) / ".cache").exists()
 
 
 def test_reports_a_broken_picture_as_the_command_does(srgan, tmp_path):

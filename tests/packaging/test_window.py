@@ -33,10 +33,11 @@ def start(bundle: Path, display: str, bare: dict[str, str], home: Path) -> Itera
         return program
 
     yield begin
+    for process in of_bundle(bundle):
+        process.kill()
     for program in running:
-        for process in of_bundle(bundle):
-            process.kill()
-        program.communicate()
+        program.wait()
+        program.stderr.close()
 
 
 def of_bundle(bundle: Path) -> list[psutil.Process]:
