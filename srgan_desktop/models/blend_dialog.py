@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QSli
 
 from core.models.catalogue import Model
 from srgan_desktop.fields import Choice
+from srgan_desktop.models.card_view import breakable
 from srgan_desktop.training.fields import labelled, quiet, titled
 
 WORDS = (
@@ -42,6 +43,7 @@ class BlendDialog(QDialog):
         self.slider.setPageStep(10)
         self.slider.setAccessibleName("Share of the second model")
         self.share = titled("", "strong")
+        self.share.setWordWrap(True)
         self.name = QLineEdit()
         self.name.setMaxLength(80)
         self.save = QPushButton("&Blend and save")
@@ -51,7 +53,7 @@ class BlendDialog(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 18, 20, 16)
         column.setSpacing(12)
-        title = titled(f"Blend “{model.card.name}”", "title")
+        title = titled(breakable(f"Blend “{model.card.name}”"), "title")
         title.setWordWrap(True)
         column.addWidget(title)
         column.addWidget(quiet(WORDS if partners else ALONE))
@@ -68,7 +70,7 @@ class BlendDialog(QDialog):
         buttons.addWidget(self.save)
         self.save.setVisible(bool(partners))
         column.addLayout(buttons)
-        self.resize(QSize(520, 360 if partners else 190))
+        self.resize(QSize(520, 380 if partners else 190))
         cancel.clicked.connect(self.reject)
         self.save.clicked.connect(self._save)
         self.slider.valueChanged.connect(self._show_share)
@@ -86,7 +88,7 @@ class BlendDialog(QDialog):
     def _show_share(self) -> None:
         second = self.slider.value()
         first, other = self._model.card.name, self.partner.card.name
-        self.share.setText(f"{100 - second} % {first}, {second} % {other}")
+        self.share.setText(breakable(f"{100 - second} % {first}\n{second} % {other}"))
         if not self._named:
             self.name.setText(f"{first} + {second}% {other}"[:80])
         self.save.setEnabled(bool(self.name.text().strip()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QListWidget, QListWidgetItem, QWidget
 
 from core.contract.models import MOST_COMPARED, CompareFailed, ModelCompared
@@ -17,15 +18,17 @@ from srgan_desktop.theme import Theme
 from srgan_desktop.training.fields import quiet, titled
 
 ROW_HEIGHT = 26
-MOST_ROWS = 7
-"""Models seen at once; further ones are scrolled to."""
+MOST_ROWS, MOST_ROWS_LOW = 8, 4
+"""Models seen at once, and in a low window; further ones are scrolled to."""
+LOW = 560
+"""Height of the view under which the window is called low."""
 
 TITLE = "Which model suits this picture?"
 STEPS = (
     f"Tick two to {MOST_COMPARED} models, choose a picture, and draw a rectangle around the part that matters.",
     "Every model enlarges that part, as it would in the whole picture.",
-    "Look at the results side by side, or blink between them with the number keys: zoom and place are common. Below "
-    "stand the seconds and the memory that each takes for a megapixel.",
+    "Look at the results side by side (S), or one at a time (T) and blink between them with the number keys: zoom and "
+    "place are common. Below stand the seconds and the memory that each takes for a megapixel.",
 )
 
 
@@ -108,7 +111,7 @@ class CompareModelsView(TrialView):
             item.setToolTip(model.card.name)
             item.setSizeHint(QSize(0, ROW_HEIGHT))
             self.choice.addItem(item)
-        self.choice.setFixedHeight(min(MOST_ROWS, max(1, len(self.session.models))) * ROW_HEIGHT + 10)
+        self._fit_choice()
         self.choice.blockSignals(False)
         self.show_state()
 
@@ -136,6 +139,14 @@ class CompareModelsView(TrialView):
         if not self.trying and None in self._shown:
             # Given up before its end.
             self._shown = [each for each in self._shown if each is not None]
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_choice()
+
+    def _fit_choice(self) -> None:
+        most = MOST_ROWS if self.height() > LOW else MOST_ROWS_LOW
+        self.choice.setFixedHeight(min(most, max(1, self.choice.count())) * ROW_HEIGHT + 10)
 
     def _name(self, key: str) -> str:
         model = self.session.find(key)

@@ -139,20 +139,21 @@ class TrialView(QWidget):
     def _lay_out(self, title: str, steps: Sequence[str]) -> None:
         inside = QWidget()
         inside.setObjectName("trial")
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(14, 12, 12, 12)
-        column.setSpacing(10)
-        column.addLayout(self.fields, 1)
+        inside.setLayout(self.fields)
+        self.fields.setContentsMargins(14, 12, 12, 8)
         buttons = QVBoxLayout()
+        buttons.setContentsMargins(14, 8, 14, 12)
         buttons.setSpacing(6)
         for widget in (self.start, self.stop, self.progress, self.words):
             buttons.addWidget(widget)
-        column.addLayout(buttons)
         side = card()
         side.setFixedWidth(SIDE_WIDTH)
         around = QVBoxLayout(side)
         around.setContentsMargins(1, 1, 1, 1)
-        around.addWidget(scrolled(inside))
+        around.setSpacing(0)
+        around.addWidget(scrolled(inside), 1)
+        # Below what scrolls, so that it is in sight in the lowest window.
+        around.addLayout(buttons)
 
         results = QVBoxLayout(self.results)
         results.setContentsMargins(0, 0, 0, 0)

@@ -117,6 +117,8 @@ class TrainPage(QWidget):
         self.set_up.recipe.reload_models()
         self.set_up.recipe.choose_start(model)
         self.show_view("set-up")
+        pictures = "Choose the pictures that it is to learn from." if self.session.data is None else ""
+        self.banner.say("info", f"The next training goes on from “{self.set_up.recipe.start.currentText()}”", pictures)
 
     def shutdown(self) -> None:
         """Stop the run with its state saved; ends with `stopped`."""

@@ -239,6 +239,46 @@ def test_import_by_the_button(page: ModelsPage, qtbot, tmp_path: Path, monkeypat
     qtbot.waitUntil(lambda: page.import_button.isEnabled(), timeout=WAIT_MS)
 
 
+def test_at_most_four_models_are_ticked_by_hand(page: ModelsPage, make_own: Callable[..., Path], qtbot) -> None:
+    for name in "abcd":
+        make_own(name)
+    page.session.reload()
+    qtbot.mouseClick(page.tabs.buttons["compare"], Qt.MouseButton.LeftButton)
+    view = page.compare
+    assert view.ticked == [DEFAULT_MODEL]
+    assert view.words.whole == "Tick two to 4 models."
+    for row in (3, 1, 2):
+        view.choice.setCurrentRow(row)
+        QTest.keyClick(view.choice, Qt.Key.Key_Space)
+    assert view.ticked == [DEFAULT_MODEL, "c", "a", "b"]
+    assert not view.choice.item(4).flags() & Qt.ItemFlag.ItemIsEnabled
+    view.choice.setCurrentRow(3)
+    QTest.keyClick(view.choice, Qt.Key.Key_Space)
+    assert view.ticked == [DEFAULT_MODEL, "a", "b"]
+    assert view.choice.item(4).flags() & Qt.ItemFlag.ItemIsEnabled
+    page.show_view("models")
+    page.list.select("d")
+    click(page.card.compare, qtbot)
+    assert view.isVisible()
+    assert view.ticked == [DEFAULT_MODEL, "a", "b", "d"]
+
+
+def test_results_of_another_picture_are_forgotten(page: ModelsPage, qtbot, tmp_path: Path) -> None:
+    page.show_view("check")
+    drop(page, make_picture(tmp_path / "a.png", 200, 100))
+    qtbot.waitUntil(lambda: page.check.start.isEnabled(), timeout=WAIT_MS)
+    QTest.keyClick(page.check.picker, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: page.check.result is not None, timeout=WAIT_MS)
+    assert page.check.results.isVisible()
+    assert page.check.figures.cells["SSIM-Y", "model"].text() == "0.9000"
+    assert not page.check.figures.cells["Perceptual", "model"].isVisible()
+    assert "content weights" in page.check.notes.text()
+    drop(page, make_picture(tmp_path / "b.png", 100, 200))
+    qtbot.waitUntil(lambda: page.check.result is None, timeout=WAIT_MS)
+    assert not page.check.results.isVisible()
+    assert not page.check.figures.isVisible()
+
+
 def test_a_part_is_drawn_moved_and_taken_by_keys(page: ModelsPage, qtbot, tmp_path: Path) -> None:
     page.show_view("compare")
     drop(page, make_picture(tmp_path / "a.png", 1000, 500))
@@ -408,6 +448,7 @@ def test_pages_hand_over_to_each_other(
     assert train.isVisible()
     assert train.session.draft.source == "finetune"
     assert train.session.draft.recipe.start == "ours"
+    assert train.banner.text.startswith("The next training goes on from “ours”")
     assert train.session.draft.recipe.generator.features == 8
     with qtbot.waitSignal(window.closed, timeout=ENGINE_MS):
         window.close_now()
