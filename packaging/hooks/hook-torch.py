@@ -33,7 +33,6 @@ if sys.platform == "linux":
     for name in (
         "cudnn/lib/libcudnn_*.so.*",
         "cu*/lib/libnvrtc-builtins.so.*",
-        "cuda_nvrtc/lib/libnvrtc-builtins.so.*",
     ):
         for path in sorted((TORCH.parent / "nvidia").glob(name)):
             binaries.append((str(path), str(path.parent.relative_to(TORCH.parent))))
