@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -164,13 +164,8 @@ class ModelCardView(QFrame):
         for row, (label, value) in enumerate(rows):
             name = titled(label, "section")
             name.setAlignment(Qt.AlignmentFlag.AlignTop)
-            words = QLabel(breakable(value))
-            words.setTextFormat(Qt.TextFormat.PlainText)
-            words.setWordWrap(True)
-            words.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-            words.setAccessibleName(f"{label}: {value}")
             self._rows.addWidget(name, row, 0)
-            self._rows.addWidget(words, row, 1)
+            self._rows.addWidget(Value(label, value), row, 1)
         name = titled("SHA-256", "section")
         self._rows.addWidget(name, len(rows), 0)
         self._rows.addWidget(self._digest_row(entry), len(rows), 1)
@@ -283,6 +278,23 @@ class ModelCardView(QFrame):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)
         outer.addWidget(scrolled(inside))
+
+
+class Value(QLabel):
+    """One value of the card; its context menu copies it.
+
+    It cannot be selected instead, as what makes it breakable would come along, and no path or hash works with that.
+    """
+
+    def __init__(self, label: str, value: str) -> None:
+        super().__init__(breakable(value))
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setWordWrap(True)
+        self.setAccessibleName(f"{label}: {value}")
+        copy = QAction("&Copy", self)
+        copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(value))
+        self.addAction(copy)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
 
 
 def breakable(text: str) -> str:

@@ -29,6 +29,7 @@ from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.models.blend_dialog import BlendDialog
+from srgan_desktop.models.card_view import Value
 from srgan_desktop.models.page import ModelsPage
 from srgan_desktop.models.session import ModelsSession, Trial
 from srgan_desktop.settings import Settings
@@ -167,9 +168,12 @@ def test_the_card_says_all_and_computes_the_hash_on_demand(
     copy = next(each for each in page.card.findChildren(QToolButton) if each.accessibleName() == "Copy the SHA-256")
     copy.click()
     assert QGuiApplication.clipboard().text() == hashed.args[1]
-    texts = [label.accessibleName() for label in page.card.findChildren(type(page.card.about))]
-    assert f"File: {path}" in texts
-    assert "Licence: Not known: ask its author before you use what it makes" in texts
+    values = {label.accessibleName(): label for label in page.card.findChildren(Value)}
+    file = values[f"File: {path}"]
+    assert file.text() != str(path), "a long path has places to break it"
+    file.actions()[0].trigger()
+    assert QGuiApplication.clipboard().text() == str(path)
+    assert "Licence: Not known: ask its author before you use what it makes" in values
 
 
 def test_a_download_through_its_row(
