@@ -13,7 +13,7 @@ from tests.packaging.conftest import EXE, ROOT
 FORBIDDEN = {
     "headers": r"\.(h|hpp|cuh|cmake)$",
     "static libraries": r"\.(a|lib)$",
-    "compilers": r"(^|/)(triton|protoc(-[\d.]+)?|ptxas|nvcc)(/|$)",
+    "compilers": r"^triton/|(^|/)(protoc(-[\d.]+)?|ptxas|nvcc)(/|$)",
     "test tools": r"^(pytest|_pytest|hypothesis|mypy|ruff|pre_commit|tensorboard)(/|$)",
     "tests of packages": r"^(numpy|sympy|mpmath|scipy|pydantic|pyqtgraph)/(.*/)?tests?/",
     "optional codecs": r"^(pillow_heif|onnx|onnxruntime|scipy|cv2|skimage)(/|$)",
