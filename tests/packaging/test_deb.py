@@ -1,7 +1,9 @@
 """The Debian package: what it says about itself, and that its program starts from where it is unpacked."""
 
 import re
+import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,15 +13,19 @@ from tests.packaging.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
-def package(bundle: Path, debian_tools: None, tmp_path_factory) -> Path:
-    return package_deb.main(bundle, tmp_path_factory.mktemp("deb"))
+def package(bundle: Path, debian_tools: None, tmp_path_factory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("deb")
+    yield package_deb.main(bundle, folder)
+    # Gigabytes, which pytest would keep for three runs.
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
-def root(package: Path, tmp_path_factory) -> Path:
+def root(package: Path, tmp_path_factory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("root")
     subprocess.run(["dpkg-deb", "-x", package, folder], check=True)
-    return folder
+    yield folder
+    shutil.rmtree(folder)
 
 
 def field(package: Path, name: str) -> str:
