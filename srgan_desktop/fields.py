@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt
+from collections.abc import Sequence
+
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QLabel, QSizePolicy, QWidget
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QButtonGroup,
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from srgan_desktop.theme import Theme
+
+SIDE_BY_SIDE = 880
+"""Width from which two panes stand beside each other."""
 
 
 class Choice(QComboBox):
-    """A combo box that may be narrower than its longest row, with a list that is not."""
+    """A combo box that may be narrower than its longest row, with a list that is not; the wheel scrolls the page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.installEventFilter(Calm(self))
 
     def showPopup(self) -> None:
         self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 24)
@@ -80,3 +101,145 @@ class Elided(QLabel):
         cut = QFontMetrics(self.font()).elidedText(self._whole, self._mode, self.width())
         self.setText(cut)
         self.setToolTip("\n".join(part for part in (self._whole if cut != self._whole else "", self._tooltip) if part))
+
+
+class Tabs(QWidget):
+    """A row of buttons of which one is down."""
+
+    chosen = Signal(str)
+
+    def __init__(self, theme: Theme, entries: Sequence[tuple[str, str, str]]) -> None:
+        """Show them.
+
+        Args:
+            theme: for the icons.
+            entries: (key, label, icon or nothing).
+        """
+        super().__init__()
+        self.buttons: dict[str, QToolButton] = {}
+        group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(4)
+        for key, label, icon in entries:
+            button = QToolButton()
+            button.setText(label)
+            button.setCheckable(True)
+            button.setProperty("role", "tab")
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+            if icon:
+                button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+                button.setIconSize(QSize(18, 18))
+                theme.wear(button, icon)
+            button.clicked.connect(lambda _checked, key=key: self.chosen.emit(key))
+            group.addButton(button)
+            row.addWidget(button)
+            self.buttons[key] = button
+
+    def show_chosen(self, key: str) -> None:
+        """Press a button without telling."""
+        self.buttons[key].setChecked(True)
+
+
+class Panes(QWidget):
+    """Two panes beside each other, or one at a time with a switch above where the window is narrow."""
+
+    def __init__(
+        self, theme: Theme, first: tuple[str, QWidget], second: tuple[str, QWidget], shares: tuple[int, int] = (1, 1)
+    ) -> None:
+        super().__init__()
+        self._panes = {"first": first[1], "second": second[1]}
+        self._current = "first"
+        self.tabs = Tabs(theme, (("first", first[0], ""), ("second", second[0], "")))
+        self.tabs.show_chosen("first")
+        self.tabs.chosen.connect(self.show_pane)
+        switch = QHBoxLayout()
+        switch.addWidget(self.tabs)
+        switch.addStretch(1)
+        both = QHBoxLayout()
+        both.setSpacing(12)
+        for widget, share in zip(self._panes.values(), shares, strict=True):
+            both.addWidget(widget, share)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addLayout(switch)
+        column.addLayout(both, 1)
+        self._arrange()
+
+    @property
+    def beside(self) -> bool:
+        """Whether both are seen."""
+        return self.width() >= SIDE_BY_SIDE
+
+    def show_pane(self, key: str) -> None:
+        """Bring `first` or `second` to the front where only one is seen."""
+        self._current = key
+        self.tabs.show_chosen(key)
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def minimumSizeHint(self) -> QSize:
+        # That of two panes beside each other would keep the window from becoming narrow.
+        widest = max(pane.minimumSizeHint().width() for pane in self._panes.values())
+        return QSize(widest, super().minimumSizeHint().height())
+
+    def _arrange(self) -> None:
+        self.tabs.setVisible(not self.beside)
+        for key, pane in self._panes.items():
+            pane.setVisible(self.beside or key == self._current)
+
+
+def card() -> QFrame:
+    """A surface for one subject."""
+    frame = QFrame()
+    frame.setProperty("role", "card")
+    return frame
+
+
+def scrolled(inside: QWidget) -> QScrollArea:
+    """Room for something that may be higher than the window."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QFrame.Shape.NoFrame)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(inside)
+    return area
+
+
+def quiet(text: str = "") -> QLabel:
+    """Words that explain."""
+    label = QLabel(text)
+    label.setProperty("role", "muted")
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    return label
+
+
+def titled(text: str, role: str = "strong") -> QLabel:
+    """Words that stand above others."""
+    label = QLabel(text)
+    label.setProperty("role", role)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    return label
+
+
+def labelled(label: str, tooltip: str, field: QWidget, *below: QWidget) -> QVBoxLayout:
+    """A field under its label, and what belongs to it below."""
+    above = titled(label, "section")
+    above.setBuddy(field)
+    above.setToolTip(tooltip)
+    field.setToolTip(tooltip)
+    field.setAccessibleName(label.replace("&", ""))
+    field.setAccessibleDescription(tooltip)
+    column = QVBoxLayout()
+    column.setSpacing(4)
+    column.addWidget(above)
+    column.addWidget(field)
+    for widget in below:
+        column.addWidget(widget)
+    return column

@@ -15,6 +15,7 @@ import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -34,6 +35,15 @@ SHUTDOWN_GRACE_MS = 3_000
 """How long the worker may take to exit before it is terminated, and then again before it is killed."""
 
 Target = Callable[[Connection], None]
+
+
+class Engine(Enum):
+    """Of the worker process."""
+
+    OFF = "off"
+    STARTING = "starting"
+    READY = "ready"
+    STOPPED = "stopped"
 
 
 class Job(QObject):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,18 @@ def one_of(*values: str) -> Callable[[str], str]:
 
     return read
 
+
+DEVICES = (
+    (("auto", "Automatic"), ("mps", "Graphics (Apple)"), ("cpu", "Processor"))
+    if sys.platform == "darwin"
+    else (
+        ("auto", "Automatic"),
+        ("cuda", "Graphics card (NVIDIA, AMD)"),
+        ("xpu", "Graphics card (Intel)"),
+        ("cpu", "Processor"),
+    )
+)
+"""What computes, and what to call it."""
 
 MODEL = Option(
     "upscale/model",

@@ -8,9 +8,8 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QSlider, QVBoxLayout, QWidget
 
 from core.models.catalogue import Model
-from srgan_desktop.fields import Choice
+from srgan_desktop.fields import Choice, labelled, quiet, titled
 from srgan_desktop.models.card_view import breakable
-from srgan_desktop.training.fields import labelled, quiet, titled
 
 WORDS = (
     "The weights of both are averaged. Between a faithful model and one trained on from it that invents more detail, "

@@ -23,11 +23,10 @@ from PySide6.QtWidgets import (
 from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
-from srgan_desktop.fields import Elided
+from srgan_desktop.fields import Elided, quiet, scrolled, titled
 from srgan_desktop.models.list_view import Entry, file_bytes, progress_words, size_words
 from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import quiet, scrolled, titled
 
 ORIGINS: dict[Kind, str] = {
     "shipped": "Comes with the program",

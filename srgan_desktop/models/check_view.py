@@ -11,12 +11,11 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 from core.contract.models import CheckReady
 from srgan_desktop import problems
 from srgan_desktop.compare.view import Shown
-from srgan_desktop.fields import Choice
+from srgan_desktop.fields import Choice, labelled, quiet, titled
 from srgan_desktop.models.picture_card import PictureCard, RegionPicker
 from srgan_desktop.models.session import CHECK_MOST, ModelsSession, Trial
 from srgan_desktop.models.trial_view import TrialView
 from srgan_desktop.theme import Theme, repolish
-from srgan_desktop.training.fields import labelled, quiet, titled
 
 TITLE = "How good will it be on my picture?"
 STEPS = (

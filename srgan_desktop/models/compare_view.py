@@ -10,12 +10,11 @@ from core.contract.models import MOST_COMPARED, CompareFailed, ModelCompared
 from srgan_desktop import problems
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import Shown
-from srgan_desktop.fields import Elided
+from srgan_desktop.fields import Elided, quiet, titled
 from srgan_desktop.models.picture_card import PictureCard, RegionPicker
 from srgan_desktop.models.session import COMPARE_MOST, ModelsSession, Trial
 from srgan_desktop.models.trial_view import TrialView
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import quiet, titled
 
 ROW_HEIGHT = 26
 MOST_ROWS, MOST_ROWS_LOW = 8, 4

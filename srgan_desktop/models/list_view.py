@@ -22,10 +22,9 @@ from PySide6.QtWidgets import (
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems
-from srgan_desktop.fields import Elided
+from srgan_desktop.fields import Elided, quiet, titled
 from srgan_desktop.models.session import Download, ModelsSession
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import quiet, titled
 
 GROUPS: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
     ("Comes with the program", ("shipped",), "No model came with this program: install it again, or download one."),

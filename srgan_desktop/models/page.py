@@ -33,20 +33,20 @@ from core.images import FORMATS
 from core.models.catalogue import SUFFIXES, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
+from srgan_desktop.banner import Banner
+from srgan_desktop.desktop import paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog, ProblemDialog
+from srgan_desktop.fields import Tabs, card, titled
+from srgan_desktop.job import Engine
 from srgan_desktop.models.blend_dialog import BlendDialog
 from srgan_desktop.models.card_view import ModelCardView
 from srgan_desktop.models.check_view import CheckView
 from srgan_desktop.models.compare_view import CompareModelsView
 from srgan_desktop.models.list_view import ModelList
-from srgan_desktop.models.session import Engine, Imported, ModelsSession, Trial
+from srgan_desktop.models.session import Imported, ModelsSession, Trial
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import Tabs, card, titled
-from srgan_desktop.upscale.banner import Banner
-from srgan_desktop.upscale.drop_area import paths_in
-from srgan_desktop.upscale.page import show_in_file_manager
 
 PICTURES = {suffix for row in FORMATS.values() if row.can_read for suffix in row.suffixes}
 

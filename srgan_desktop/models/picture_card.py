@@ -28,12 +28,11 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.models import Region
-from srgan_desktop.fields import Elided
+from srgan_desktop.fields import Elided, titled
 from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.models.subject import LEAST_SIDE, Subject, whole
 from srgan_desktop.pixels import to_qpixmap
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import titled
 
 STEP = 1 / 24
 """Of the picture's longer side, for an arrow key; a quarter of it with Control."""

@@ -33,7 +33,7 @@ from core.models.catalogue import DEFAULT_MODEL, SUFFIXES, Model, downloadable, 
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
 from srgan_desktop.compare.background import Background
-from srgan_desktop.job import Job
+from srgan_desktop.job import Engine, Job
 from srgan_desktop.models.fetching import Fetching
 from srgan_desktop.models.shelf import Shelf
 from srgan_desktop.models.subject import Subject, fitted, middle, reading
@@ -46,15 +46,6 @@ CHECK_SIDE, CHECK_MOST = 1024, 16_000_000
 """Of the part that a check measures: its side to begin with, and the most pixels. The network sees a sixteenth."""
 COMPARE_SIDE, COMPARE_MOST = 256, 1_000_000
 """Of the part that models are compared on: every result has many times its pixels."""
-
-
-class Engine(Enum):
-    """Of the worker process."""
-
-    OFF = "off"
-    STARTING = "starting"
-    READY = "ready"
-    STOPPED = "stopped"
 
 
 class Trial(Enum):

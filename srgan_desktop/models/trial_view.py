@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
 )
 
 from srgan_desktop.compare.view import CompareView
-from srgan_desktop.fields import Elided
+from srgan_desktop.fields import Elided, card, quiet, scrolled, titled
+from srgan_desktop.job import Engine
 from srgan_desktop.models.picture_card import MOST_HEIGHT, RegionPicker
-from srgan_desktop.models.session import Engine, ModelsSession, Trial
+from srgan_desktop.models.session import ModelsSession, Trial
 from srgan_desktop.models.subject import Subject
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import card, quiet, scrolled, titled
 
 SIDE_WIDTH = 286
 """Of the column on the left."""

@@ -9,8 +9,8 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from srgan_desktop.fields import titled
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import titled
 from srgan_desktop.training.runs import RunRecord, Series
 
 REDRAW_MS = 250

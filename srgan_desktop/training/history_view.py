@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from srgan_desktop.fields import card, quiet, titled
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import card, quiet, titled
 from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.training.session import Phase, TrainSession
 

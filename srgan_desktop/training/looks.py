@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QW
 from core.contract.training import Look
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import CompareView, Shown
+from srgan_desktop.fields import Choice, Elided
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import Choice, Elided
 from srgan_desktop.training.runs import RunRecord
 
 

@@ -28,19 +28,19 @@ from PySide6.QtWidgets import (
 from core.contract.errors import UserError
 from core.training.recipe import shipped_recipes
 from srgan_desktop import problems, settings
+from srgan_desktop.banner import Banner
+from srgan_desktop.desktop import paths_in, show_in_file_manager
 from srgan_desktop.dialogs import ProblemDialog
+from srgan_desktop.fields import Tabs, titled
+from srgan_desktop.job import Engine
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import Tabs, titled
 from srgan_desktop.training.history_view import HistoryView
 from srgan_desktop.training.run_view import RunView
 from srgan_desktop.training.runs import RunRecord
-from srgan_desktop.training.session import Ended, Engine, Phase, TrainSession
+from srgan_desktop.training.session import Ended, Phase, TrainSession
 from srgan_desktop.training.setup_view import SetupView
-from srgan_desktop.upscale.banner import Banner
-from srgan_desktop.upscale.drop_area import paths_in
-from srgan_desktop.upscale.page import show_in_file_manager
 
 
 class TrainPage(QWidget):

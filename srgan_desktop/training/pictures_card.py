@@ -45,12 +45,12 @@ from PySide6.QtWidgets import (
 
 from core.contract.training import PictureQuarantined, SamplesReady
 from srgan_desktop import settings
+from srgan_desktop.fields import Choice, Elided, quiet, scrolled, titled
 from srgan_desktop.pixels import to_qpixmap
 from srgan_desktop.problems import Problem
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import Choice, Elided, quiet, scrolled, titled
+from srgan_desktop.thumbnails import Thumbnail, Thumbnails
 from srgan_desktop.training.session import TrainSession
-from srgan_desktop.upscale.thumbnails import Thumbnail, Thumbnails
 
 KINDS = {
     "unreadable": "Unreadable",
@@ -82,11 +82,11 @@ class PicturesCard(QFrame):
         self.setProperty("role", "card")
         self.session = session
         self.thumbnails = Thumbnails(self)
-        self.folder = Elided()
+        self.folder = Elided(mode=Qt.TextElideMode.ElideMiddle)
         self.change = QPushButton("C&hange…")
         self.change.setToolTip("Choose another folder of pictures (Ctrl+O); dropping one works too")
         self.change.clicked.connect(self.folder_requested)
-        self.held_out = Elided("muted")
+        self.held_out = Elided("muted", Qt.TextElideMode.ElideMiddle)
         self.choose_held_out = QPushButton("Choose…")
         self.choose_held_out.setProperty("role", "link")
         self.choose_held_out.setToolTip(settings.TRAIN_VALIDATION.tooltip)

@@ -20,12 +20,11 @@ from core import paths
 from core.models.catalogue import models
 from core.training.recipe import load_recipe, shipped_recipes
 from srgan_desktop import settings
+from srgan_desktop.fields import Choice, Elided, labelled, quiet, scrolled, titled
 from srgan_desktop.settings import Option
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.fields import Choice, Elided, labelled, quiet, scrolled, titled
 from srgan_desktop.training.recipe_form import RecipeForm
 from srgan_desktop.training.session import TrainSession
-from srgan_desktop.upscale.options import DEVICES
 
 FIRST_RECIPES = ("quick", "finetune", "default", "photo", "fast")
 """The order in which people should meet them; the others follow."""
@@ -59,11 +58,11 @@ class RecipeCard(QFrame):
         self.name.setMaxLength(60)
         self.start = Choice()
         self.device = Choice()
-        for value, label in DEVICES:
+        for value, label in settings.DEVICES:
             self.device.addItem(label, value)
         self.device.setCurrentIndex(max(0, self.device.findData(session.settings.get(settings.TRAIN_DEVICE))))
         self.content = QWidget()
-        self.content_file = Elided()
+        self.content_file = Elided(mode=Qt.TextElideMode.ElideMiddle)
         self.content_words = quiet()
         self.choose_content = QPushButton("Choose…")
         self.drop_content = QToolButton()

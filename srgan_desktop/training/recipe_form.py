@@ -15,9 +15,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from srgan_desktop.fields import Choice, quiet, titled
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.draft import FIELDS, GROUPS, Draft, Field
-from srgan_desktop.training.fields import Choice, quiet, titled
 
 EDITOR_WIDTH = 168
 OPEN_AT_FIRST = "psnr"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeySequence, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from core.contract.training import Look
 from srgan_desktop import problems
+from srgan_desktop.banner import Banner
+from srgan_desktop.fields import Elided, Panes, card, quiet, titled
+from srgan_desktop.job import Engine
 from srgan_desktop.theme import Theme, repolish
-from srgan_desktop.training.fields import Elided, Panes, card, quiet, titled
 from srgan_desktop.training.looks import LooksPanel
-from srgan_desktop.training.session import Engine, Phase, TrainSession
-from srgan_desktop.upscale.banner import Banner
+from srgan_desktop.training.session import Phase, TrainSession
 
 if TYPE_CHECKING:
     from srgan_desktop.training.curves import Curves
@@ -190,8 +191,8 @@ class RunView(QWidget):
         return frame
 
     def _bar(self) -> QWidget:
-        self.title = Elided("strong")
-        self.words = Elided("muted")
+        self.title = Elided("strong", Qt.TextElideMode.ElideMiddle)
+        self.words = Elided("muted", Qt.TextElideMode.ElideMiddle)
         self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
         self.progress.setAccessibleName("Progress of the run")
         column = QVBoxLayout()

@@ -32,7 +32,7 @@ from core.contract.training import (
 from core.training.recipe import shipped_recipes
 from core.training.run import RunFolder
 from srgan_desktop import problems, settings
-from srgan_desktop.job import Job
+from srgan_desktop.job import Engine, Job
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.training.archive import Archive
@@ -55,15 +55,6 @@ class Phase(Enum):
     RUNNING = "running"
     PAUSED = "paused"
     STOPPING = "stopping"
-
-
-class Engine(Enum):
-    """Of the worker process."""
-
-    OFF = "off"
-    STARTING = "starting"
-    READY = "ready"
-    STOPPED = "stopped"
 
 
 @dataclass

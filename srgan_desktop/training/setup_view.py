@@ -15,11 +15,12 @@ from PySide6.QtWidgets import (
 )
 
 from srgan_desktop import problems
+from srgan_desktop.fields import Elided, Panes, card, quiet, scrolled, titled
+from srgan_desktop.job import Engine
 from srgan_desktop.theme import Theme, repolish
-from srgan_desktop.training.fields import Elided, Panes, card, quiet, scrolled, titled
 from srgan_desktop.training.pictures_card import PicturesCard
 from srgan_desktop.training.recipe_card import RecipeCard
-from srgan_desktop.training.session import Engine, TrainSession
+from srgan_desktop.training.session import TrainSession
 
 STEPS = (
     (

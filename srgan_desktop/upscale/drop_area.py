@@ -1,29 +1,11 @@
-"""Where pictures come in: the empty queue's invitation, and what any drop or clipboard holds."""
+"""Where pictures come in: the empty queue's invitation, and the veil over a full one."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from PySide6.QtCore import QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from srgan_desktop.theme import Theme, repolish
-
-
-def paths_in(mime: QMimeData) -> list[Path]:
-    """The local files and folders of a drop or of the clipboard."""
-    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile() and url.toLocalFile()]
-
-
-def image_in(mime: QMimeData) -> QImage | None:
-    """A copied picture that is no file."""
-    if not mime.hasImage():
-        return None
-    image = mime.imageData()
-    if isinstance(image, QPixmap):
-        image = image.toImage()
-    return image if isinstance(image, QImage) and not image.isNull() else None
 
 
 class DropArea(QFrame):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -51,16 +50,6 @@ PRECISIONS = (
     ("fp16", "16 bits (fp16)"),
 )
 TILES = ((0, "Automatic"), (128, "128 px"), (256, "256 px"), (512, "512 px"), (768, "768 px"), (1024, "1024 px"))
-DEVICES = (
-    (("auto", "Automatic"), ("mps", "Graphics (Apple)"), ("cpu", "Processor"))
-    if sys.platform == "darwin"
-    else (
-        ("auto", "Automatic"),
-        ("cuda", "Graphics card (NVIDIA, AMD)"),
-        ("xpu", "Graphics card (Intel)"),
-        ("cpu", "Processor"),
-    )
-)
 
 
 class OptionsPanel(QScrollArea):
@@ -125,7 +114,7 @@ class OptionsPanel(QScrollArea):
         hidden = QVBoxLayout(self.advanced)
         hidden.setContentsMargins(0, 0, 0, 0)
         hidden.setSpacing(12)
-        self.device = self._choice(settings.DEVICE, DEVICES)
+        self.device = self._choice(settings.DEVICE, settings.DEVICES)
         hidden.addLayout(self._labelled(settings.DEVICE, self.device))
         self.precision = self._choice(settings.PRECISION, PRECISIONS)
         hidden.addLayout(self._labelled(settings.PRECISION, self.precision))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QMimeData, QModelIndex, QPoint, QProcess, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QByteArray, QMimeData, QModelIndex, QPoint, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
     QDesktopServices,
@@ -34,19 +33,21 @@ from PySide6.QtWidgets import (
 from core.contract.events import PreviewReady
 from core.images import FORMATS
 from srgan_desktop import problems, settings
+from srgan_desktop.banner import Banner
 from srgan_desktop.compare.view import CompareView
+from srgan_desktop.desktop import image_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog, ProblemDialog
 from srgan_desktop.fields import Elided
+from srgan_desktop.job import Engine
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme, repolish
-from srgan_desktop.upscale.banner import Banner
-from srgan_desktop.upscale.drop_area import DropArea, DropVeil, image_in, paths_in
+from srgan_desktop.upscale.drop_area import DropArea, DropVeil
 from srgan_desktop.upscale.options import OptionsPanel
 from srgan_desktop.upscale.preview import PreviewRegion
 from srgan_desktop.upscale.queue_model import Entry, State
 from srgan_desktop.upscale.queue_view import QueueView
-from srgan_desktop.upscale.session import Engine, Phase, Summary, UpscaleSession
+from srgan_desktop.upscale.session import Phase, Summary, UpscaleSession
 
 PREVIEW_DELAY_MS = 200
 """The view must rest so long before a preview is asked for."""
@@ -703,16 +704,6 @@ class UpscalePage(QWidget):
     def _on_compare_failed(self, error: object) -> None:
         if isinstance(error, BaseException):
             self.preview_words.say(problems.of_exception(error).message)
-
-
-def show_in_file_manager(path: Path) -> None:
-    """Open the folder of a file, with the file selected where the system can do that."""
-    if sys.platform == "win32":
-        QProcess.startDetached("explorer", ["/select,", str(path)])
-    elif sys.platform == "darwin":
-        QProcess.startDetached("open", ["-R", str(path)])
-    else:
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
 
 
 def _card() -> QFrame:

@@ -15,7 +15,7 @@ from core.contract.events import Size
 from core.contract.requests import Input, OutputSize
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
-from srgan_desktop.upscale.thumbnails import Thumbnails
+from srgan_desktop.thumbnails import Thumbnails
 
 Index = QModelIndex | QPersistentModelIndex
 

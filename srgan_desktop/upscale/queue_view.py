@@ -26,8 +26,8 @@ from PySide6.QtWidgets import (
 
 from srgan_desktop import problems
 from srgan_desktop.theme import Theme
+from srgan_desktop.thumbnails import Thumbnail
 from srgan_desktop.upscale.queue_model import ENTRY, THUMBNAIL, Column, Entry, Queue, State, dimensions, shown_name
-from srgan_desktop.upscale.thumbnails import Thumbnail
 
 ROW_HEIGHT = 54
 MARGIN = 10

@@ -30,12 +30,12 @@ from core.contract.events import (
 from core.contract.protocol import NO_JOB, Report
 from core.contract.requests import PreviewRequest, UpscaleRequest
 from srgan_desktop import problems, settings
-from srgan_desktop.job import Job
+from srgan_desktop.job import Engine, Job
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option, Settings
+from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State
 from srgan_desktop.upscale.scanning import Found, Scanned, Scanner
-from srgan_desktop.upscale.thumbnails import Thumbnails
 
 log = logging.getLogger(__name__)
 
@@ -47,15 +47,6 @@ class Phase(Enum):
     RUNNING = "running"
     PAUSED = "paused"
     CANCELLING = "cancelling"
-
-
-class Engine(Enum):
-    """Of the worker process."""
-
-    OFF = "off"
-    STARTING = "starting"
-    READY = "ready"
-    STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from PySide6.QtWidgets import QMessageBox, QPushButton
 
 from core import paths
 from srgan_desktop import settings
+from srgan_desktop.job import Engine
 from srgan_desktop.main_window import PAGES, MainWindow
 from srgan_desktop.upscale.queue_model import State
-from srgan_desktop.upscale.session import Engine
 from tests.desktop.conftest import make_picture, our_processes
 
 TIMEOUT = 90_000

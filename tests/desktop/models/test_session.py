@@ -13,7 +13,8 @@ from core.contract.models import CompareFailed, ModelCompared
 from core.models.catalogue import DEFAULT_MODEL
 from core.models.known import KnownModel
 from srgan_desktop import settings
-from srgan_desktop.models.session import CHECK_MOST, COMPARE_SIDE, Engine, ModelsSession, Trial
+from srgan_desktop.job import Engine
+from srgan_desktop.models.session import CHECK_MOST, COMPARE_SIDE, ModelsSession, Trial
 from srgan_desktop.settings import Settings
 from tests.desktop.conftest import make_picture
 from tests.desktop.models.conftest import WAIT_MS, Server, name_of

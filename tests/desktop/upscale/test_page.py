@@ -22,11 +22,12 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton
 
 from srgan_desktop import settings
+from srgan_desktop.job import Engine
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import Column, State
-from srgan_desktop.upscale.session import Engine, Phase
+from srgan_desktop.upscale.session import Phase
 from tests.desktop.conftest import make_picture, nothing_left
 
 TIMEOUT = 90_000

@@ -8,8 +8,8 @@ from PySide6.QtTest import QAbstractItemModelTester
 
 from core.contract.requests import Input, OutputSize
 from srgan_desktop.problems import Problem
+from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import ENTRY, Column, Entry, Queue, State
-from srgan_desktop.upscale.thumbnails import Thumbnails
 
 
 @pytest.fixture

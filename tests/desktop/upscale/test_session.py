@@ -23,8 +23,9 @@ from core.contract.events import (
 from core.contract.protocol import NO_JOB, Report
 from core.contract.requests import OutputSize, PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
+from srgan_desktop.job import Engine
 from srgan_desktop.upscale.queue_model import State
-from srgan_desktop.upscale.session import Engine, Phase, UpscaleSession
+from srgan_desktop.upscale.session import Phase, UpscaleSession
 from tests.desktop.conftest import make_picture
 
 

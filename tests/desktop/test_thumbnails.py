@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from core import paths
-from srgan_desktop.upscale import thumbnails as module
-from srgan_desktop.upscale.thumbnails import KEPT, SIDE, Thumbnails
+from srgan_desktop import thumbnails as module
+from srgan_desktop.thumbnails import KEPT, SIDE, Thumbnails
 from tests.desktop.conftest import make_picture
 
 

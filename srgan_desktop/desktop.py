@@ -1,0 +1,34 @@
+"""Between the program and the desktop around it: drops, the clipboard, the file manager."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, QProcess, QUrl
+from PySide6.QtGui import QDesktopServices, QImage, QPixmap
+
+
+def paths_in(mime: QMimeData) -> list[Path]:
+    """The local files and folders of a drop or of the clipboard."""
+    return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile() and url.toLocalFile()]
+
+
+def image_in(mime: QMimeData) -> QImage | None:
+    """A copied picture that is no file."""
+    if not mime.hasImage():
+        return None
+    image = mime.imageData()
+    if isinstance(image, QPixmap):
+        image = image.toImage()
+    return image if isinstance(image, QImage) and not image.isNull() else None
+
+
+def show_in_file_manager(path: Path) -> None:
+    """Open the folder of a file, with the file selected where the system can do that."""
+    if sys.platform == "win32":
+        QProcess.startDetached("explorer", ["/select,", str(path)])
+    elif sys.platform == "darwin":
+        QProcess.startDetached("open", ["-R", str(path)])
+    else:
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(path.parent)))
