@@ -561,25 +561,33 @@ class _Clock:
         self.waited = 0.0
         """Share of the time since the last event."""
         self._logged = -math.inf
+        self._told = -math.inf
+        self._elapsed = self._waiting = 0.0
+        self._steps = 0
         self.restart()
 
     def restart(self) -> None:
         """Leave out what happened since the last step: a look, a bundle."""
         self._begin = time.perf_counter()
         self._waited_before = self.loader.waited
-        self._steps = 0
 
     def due(self, *, force: bool) -> bool:
         """Count a step; true where the next event is due, whose figures are then set."""
+        now = time.perf_counter()
         self._steps += 1
-        elapsed = time.perf_counter() - self._begin
-        if elapsed < 1 / EVENTS_A_SECOND and not force:
+        self._elapsed += now - self._begin
+        self._waiting += self.loader.waited - self._waited_before
+        self.restart()
+        # By the time of the last event and not of the last restart: looks may come faster than events.
+        if now - self._told < 1 / EVENTS_A_SECOND and not force:
             return False
-        seconds = elapsed / self._steps
+        seconds = self._elapsed / self._steps
         old = self.seconds_per_step or seconds
         self.seconds_per_step = 0.95 * old + 0.05 * seconds
-        self.waited = (self.loader.waited - self._waited_before) / elapsed
-        self.restart()
+        self.waited = self._waiting / self._elapsed
+        self._told = now
+        self._elapsed = self._waiting = 0.0
+        self._steps = 0
         return True
 
     def log_due(self, *, force: bool) -> bool:

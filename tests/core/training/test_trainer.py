@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -32,6 +33,7 @@ from core.contract.training import (
 )
 from core.models.card import read_card
 from core.models.weights import load_generator
+from core.training import trainer as trainer_module
 from core.training.checkpoint import load_bundle, newest_bundle
 from core.training.losses import LOSSES
 from core.training.step import StepReport, Training
@@ -371,3 +373,21 @@ def test_tensorboard_files(data: Path, held_out: Path, tmp_path: Path) -> None:
     tags = board.Tags()["scalars"]
     assert {"loss/l1", "gradient/l1", "rate", "held-out/psnr_y"} <= set(tags)
     assert [e.step for e in board.Scalars("held-out/psnr_y")] == [3, 6]
+
+
+def test_steps_are_told_of_however_often_it_looks(monkeypatch) -> None:
+    """Steps of 10 ms with a look of 20 ms after each: an event each 50 ms, which leaves the looks out."""
+    now = 0.0
+    loader = SimpleNamespace(waited=0.0)
+    monkeypatch.setattr(trainer_module.time, "perf_counter", lambda: now)
+    clock = trainer_module._Clock(loader)
+    told = 0
+    for _ in range(100):
+        now += 0.01
+        loader.waited += 0.001
+        told += clock.due(force=False)
+        now += 0.02
+        clock.restart()
+    assert told == pytest.approx(100 / 2, abs=1)
+    assert clock.seconds_per_step == pytest.approx(0.01)
+    assert clock.waited == pytest.approx(0.1)
