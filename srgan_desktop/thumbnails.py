@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QPixmap
+from PySide6.QtCore import QObject, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
 
 from core.contract.errors import UserError
 from core.contract.events import Size
+from srgan_desktop.theme import Theme
 
 SIDE = 96
 """Of a thumbnail, in pixels; shown at half of that, for sharp screens."""
@@ -141,3 +142,24 @@ def _make(path: Path) -> _Made:
         return _Made(path, None, size, str(error))
     except Exception as error:
         return _Made(path, None, size, f"No thumbnail: {error}")
+
+
+def paint_thumbnail(theme: Theme, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:
+    """Fill a rounded square with a thumbnail: raised while it is None, marked where the file cannot be read."""
+    tokens = theme.tokens
+    shape = QPainterPath()
+    shape.addRoundedRect(QRectF(box), 5, 5)
+    if thumbnail is None or thumbnail.pixmap is None:
+        painter.fillPath(shape, QColor(tokens.raised if thumbnail is None else tokens.bad_fill))
+        if thumbnail is not None:
+            theme.icon("bad", tokens.bad).paint(painter, box.adjusted(10, 10, -10, -10))
+        return
+    # Filled from the middle: letterboxes at this size would be noise.
+    pixmap = thumbnail.pixmap
+    side = min(pixmap.width(), pixmap.height())
+    part = QRectF((pixmap.width() - side) / 2, (pixmap.height() - side) / 2, side, side)
+    painter.save()
+    painter.setClipPath(shape)
+    painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+    painter.drawPixmap(QRectF(box), pixmap, part)
+    painter.restore()

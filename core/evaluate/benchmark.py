@@ -17,7 +17,7 @@ from core.contract.training import EvaluateRequest, PictureEvaluated, SetEvaluat
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import READABLE_SUFFIXES, Picture, load, save
-from core.models.content import ContentNetwork, cached_content, content_from_file, perceptual_distance
+from core.models.content import ContentNetwork, content_for, perceptual_distance
 from core.upscale.engine import open_engine
 
 SMALLEST = 32
@@ -36,7 +36,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
     """
     sets = _sets(request.data)
     engine = open_engine(request.model, request.device, request.precision)
-    content = _content(request)
+    content = content_for(request.content_weights)
     if content is None:
         yield Notice("No perceptual distance: that needs content weights (--content-weights, or torchvision's VGG19).")
     else:
@@ -112,13 +112,6 @@ def _sets(data: Path) -> dict[str, list[Path]]:
     if not sets:
         raise UserError(f"{data} holds no pictures.", "Choose a folder of HR pictures.")
     return sets
-
-
-def _content(request: EvaluateRequest) -> ContentNetwork | None:
-    if request.content_weights is not None:
-        return content_from_file(request.content_weights)
-    cached = cached_content("vgg19")
-    return content_from_file(cached) if cached.is_file() else None
 
 
 def _distance(content: ContentNetwork | None, first: np.ndarray, second: np.ndarray) -> float | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,7 +21,7 @@ from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.news import with_news
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
-from core.models.content import ContentNetwork, cached_content, content_from_file, perceptual_distance
+from core.models.content import ContentNetwork, content_for, perceptual_distance
 from core.upscale.engine import open_engine
 
 SMALLEST = 48
@@ -88,18 +87,6 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         MEANING.format(scale=scale),
         tuple(notes),
     )
-
-
-def content_for(file: Path | None) -> ContentNetwork | None:
-    """The network for the perceptual distance: the user's, else torchvision's if it is here, else none.
-
-    Raises:
-        UserError: the file is unusable.
-    """
-    if file is not None:
-        return content_from_file(file)
-    cached = cached_content("vgg19")
-    return content_from_file(cached) if cached.is_file() else None
 
 
 def clipped(region: Region | None, width: int, height: int, name: str) -> Region:

@@ -245,6 +245,18 @@ def cached_content(name: VggName) -> Path:
     return paths.downloaded_content(name)
 
 
+def content_for(file: Path | None) -> ContentNetwork | None:
+    """The network for the perceptual distance: the user's, else torchvision's if it is here, else none.
+
+    Raises:
+        UserError: the file is unusable.
+    """
+    if file is not None:
+        return content_from_file(file)
+    cached = cached_content("vgg19")
+    return content_from_file(cached) if cached.is_file() else None
+
+
 def content_from_file(path: Path) -> ContentNetwork:
     """Read VGG features from a safetensors file.
 

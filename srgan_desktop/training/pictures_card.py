@@ -49,7 +49,7 @@ from srgan_desktop.fields import Choice, Elided, quiet, scrolled, titled
 from srgan_desktop.pixels import to_qpixmap
 from srgan_desktop.problems import Problem
 from srgan_desktop.theme import Theme
-from srgan_desktop.thumbnails import Thumbnail, Thumbnails
+from srgan_desktop.thumbnails import Thumbnails, paint_thumbnail
 from srgan_desktop.training.session import TrainSession
 
 KINDS = {
@@ -410,8 +410,11 @@ class _AsideDelegate(QStyledItemDelegate):
         painter.setPen(QPen(QColor(tokens.border), 1))
         painter.drawLine(option.rect.bottomLeft(), option.rect.bottomRight())
         box = option.rect.adjusted(6, 5, -8, -6)
-        self._paint_picture(
-            painter, QRect(box.left(), box.top(), PICTURE, PICTURE), index.data(Qt.ItemDataRole.DecorationRole)
+        paint_thumbnail(
+            self._theme,
+            painter,
+            QRect(box.left(), box.top(), PICTURE, PICTURE),
+            index.data(Qt.ItemDataRole.DecorationRole),
         )
         words = box.adjusted(PICTURE + MARGIN, 0, 0, 0)
         upper, lower = QRect(words), QRect(words)
@@ -430,22 +433,4 @@ class _AsideDelegate(QStyledItemDelegate):
         painter.drawText(
             lower, flags, QFontMetrics(small).elidedText(reason, Qt.TextElideMode.ElideRight, lower.width())
         )
-        painter.restore()
-
-    def _paint_picture(self, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:
-        tokens = self._theme.tokens
-        shape = QPainterPath()
-        shape.addRoundedRect(QRectF(box), 5, 5)
-        if thumbnail is None or thumbnail.pixmap is None:
-            painter.fillPath(shape, QColor(tokens.raised if thumbnail is None else tokens.bad_fill))
-            if thumbnail is not None:
-                self._theme.icon("bad", tokens.bad).paint(painter, box.adjusted(10, 10, -10, -10))
-            return
-        pixmap = thumbnail.pixmap
-        side = min(pixmap.width(), pixmap.height())
-        part = QRectF((pixmap.width() - side) / 2, (pixmap.height() - side) / 2, side, side)
-        painter.save()
-        painter.setClipPath(shape)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawPixmap(QRectF(box), pixmap, part)
         painter.restore()

@@ -13,7 +13,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QKeyEvent, QPainter, QPainterPath, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QKeyEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 
 from srgan_desktop import problems
 from srgan_desktop.theme import Theme
-from srgan_desktop.thumbnails import Thumbnail
+from srgan_desktop.thumbnails import paint_thumbnail
 from srgan_desktop.upscale.queue_model import ENTRY, THUMBNAIL, Column, Entry, Queue, State, dimensions, shown_name
 
 ROW_HEIGHT = 54
@@ -171,8 +171,11 @@ class QueueDelegate(QStyledItemDelegate):
         match Column(index.column()):
             case Column.PICTURE:
                 thumbnail = index.data(THUMBNAIL)
-                self._paint_thumbnail(
-                    painter, QRect(box.left(), box.center().y() - PICTURE // 2 + 1, PICTURE, PICTURE), thumbnail
+                paint_thumbnail(
+                    self._theme,
+                    painter,
+                    QRect(box.left(), box.center().y() - PICTURE // 2 + 1, PICTURE, PICTURE),
+                    thumbnail,
                 )
                 self._paint_lines(
                     painter,
@@ -218,25 +221,6 @@ class QueueDelegate(QStyledItemDelegate):
                 painter.drawLine(ring.left() + 1, ring.top(), ring.left() + 1, ring.bottom())
             if option.rect.right() >= view.viewport().width() - 1:
                 painter.drawLine(ring.right(), ring.top(), ring.right(), ring.bottom())
-
-    def _paint_thumbnail(self, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:
-        tokens = self._theme.tokens
-        shape = QPainterPath()
-        shape.addRoundedRect(QRectF(box), 5, 5)
-        if thumbnail is None or thumbnail.pixmap is None:
-            painter.fillPath(shape, QColor(tokens.raised if thumbnail is None else tokens.bad_fill))
-            if thumbnail is not None:
-                self._theme.icon("bad", tokens.bad).paint(painter, box.adjusted(10, 10, -10, -10))
-            return
-        # Filled from the middle: letterboxes at this size would be noise.
-        pixmap = thumbnail.pixmap
-        side = min(pixmap.width(), pixmap.height())
-        part = QRectF((pixmap.width() - side) / 2, (pixmap.height() - side) / 2, side, side)
-        painter.save()
-        painter.setClipPath(shape)
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        painter.drawPixmap(QRectF(box), pixmap, part)
-        painter.restore()
 
     def _paint_state(self, painter: QPainter, option: QStyleOptionViewItem, box: QRect, entry: Entry) -> None:
         tokens = self._theme.tokens
