@@ -85,6 +85,14 @@ MODEL = Option(
     "The network that enlarges your pictures. Each was trained for another taste: faithful ones add nothing that "
     "is not there.",
 )
+DETAIL = Option(
+    "upscale/detail",
+    100,
+    whole(0, 100),
+    "Detai&l",
+    "How much the network may add. At 0 % it only restores what the small picture proves, and stays soft where that is "
+    "little; at 100 % it also draws the texture that is likely there. In between, the weights of both are averaged.",
+)
 SIZE = Option(
     "upscale/size",
     OutputSize(),

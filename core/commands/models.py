@@ -142,6 +142,7 @@ def info_command(
 def check_command(
     picture: Annotated[Path, typer.Argument(help="A picture of yours.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name, or its file.")] = "",
+    detail: Annotated[int, typer.Option(help="0 (faithful) to 100, for models with such a choice.")] = 100,
     region: Annotated[str, typer.Option(help="Only this part: x,y,width,height in pixels.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the pictures that are compared here.")] = None,
     content_weights: Annotated[
@@ -160,7 +161,7 @@ def check_command(
         chosen = next((each for each in PRECISIONS if each == precision), None)
         if chosen is None:
             raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
-        request = CheckRequest(picture, model, _region(region), content_weights, device, chosen, tile)
+        request = CheckRequest(picture, model, _region(region), content_weights, device, chosen, tile, detail)
         with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
             task = bar.add_task("Measuring", total=1.0)
             for event in check(request, cancel):
@@ -211,6 +212,7 @@ def _card_rows(card: ModelCard) -> list[tuple[str, str]]:
         ("data sha256", card.dataset_sha256),
         ("steps", f"{card.iterations:,}" if card.iterations else ""),
         ("parent", card.parent),
+        ("base", f"{card.base} (detail 0 %)" if card.base else ""),
         ("date", card.date),
         ("measured", "\n".join(f"{name}: {value:.4g}" for name, value in card.metrics.items())),
         ("recipe", card.recipe.strip()),

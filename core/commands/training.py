@@ -141,6 +141,7 @@ def train_command(
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="Name of a model, or a model file.")],
     data: Annotated[Path, typer.Option(help="Folder of HR pictures; its folders are sets of their own.")],
+    detail: Annotated[int, typer.Option(help="0 (faithful) to 100, for models with such a choice.")] = 100,
     content_weights: Content = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
@@ -153,7 +154,7 @@ def evaluate_command(
     with told() as (cancel, console):
         if precision not in ("auto", "fp32", "bf16", "fp16"):
             raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
-        request = EvaluateRequest(model, data, content_weights, device, precision, out)  # type: ignore[arg-type]
+        request = EvaluateRequest(model, data, content_weights, device, precision, out, detail)  # type: ignore[arg-type]
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:
             print_json(events)

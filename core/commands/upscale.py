@@ -43,6 +43,10 @@ def upscale_command(
         typer.Option("--output", "-o", help="Folder for the results; else FOLDER_4x beside a folder, or beside files."),
     ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", help="A model's name, or its file.")] = None,
+    detail: Annotated[
+        int | None,
+        typer.Option("--detail", help="0 (faithful) to 100 (all that the model adds), for models with such a choice."),
+    ] = None,
     size: Annotated[
         str | None,
         typer.Option("--size", "-s", help="4x, 2.5x (factors), 1920w, 1080h, or 2000px (longest side)."),
@@ -73,6 +77,7 @@ def upscale_command(
     with told() as (cancel, console):
         given: dict[str, Any] = {
             "model": model,
+            "detail": detail,
             "size": None if size is None else OutputSize.parse(size),
             "format": format,
             "quality": quality,

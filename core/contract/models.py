@@ -83,6 +83,8 @@ class CheckRequest:
     device: str = "auto"
     precision: Precision = "auto"
     tile: int = 0
+    detail: int = 100
+    """As in an `UpscaleRequest`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,6 +76,9 @@ class UpscaleRequest:
     """Folder for the results; None puts those of a folder into `<folder>_4x` beside it, those of a file beside it."""
     model: str = ""
     """Name of a shipped or installed model, or path of a model file; empty is the default model."""
+    detail: int = 100
+    """Percent of the way from the model's base (a faithful one) to the model itself, by network interpolation; only
+    100 for a model without a base."""
     size: OutputSize = OutputSize()
     format: str = "same"
     """A key of `core.images.FORMATS` that can be written, or `same` as the source."""
@@ -105,6 +108,8 @@ class PreviewRequest:
     region: tuple[int, int, int, int]
     """x, y, width, height in source pixels, after EXIF orientation is applied; clipped to the picture."""
     model: str = ""
+    detail: int = 100
+    """As in an `UpscaleRequest`."""
     device: str = "auto"
     precision: Precision = "auto"
     tile: int = 0

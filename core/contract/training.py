@@ -133,6 +133,8 @@ class EvaluateRequest:
     """As in an `UpscaleRequest`; `fp32` for figures to be printed to more than two digits."""
     output: Path | None = None
     """Folder for the enlarged pictures; None keeps none."""
+    detail: int = 100
+    """As in an `UpscaleRequest`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
         Cancelled: asked for.
     """
     sets = _sets(request.data)
-    engine = open_engine(request.model, request.device, request.precision)
+    engine = open_engine(request.model, request.device, request.precision, detail=request.detail)
     content = content_for(request.content_weights)
     if content is None:
         yield Notice("No perceptual distance: that needs content weights (--content-weights, or torchvision's VGG19).")

@@ -47,7 +47,7 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     content = content_for(request.content_weights)
     picture = load(request.source)
     cancel.check()
-    engine = open_engine(request.model, request.device, request.precision, request.tile)
+    engine = open_engine(request.model, request.device, request.precision, request.tile, request.detail)
     scale = engine.scale
     left, top, width, height = clipped(request.region, picture.width, picture.height, request.source.name)
     part = picture.pixels[top : top + height, left : left + width]

@@ -40,6 +40,9 @@ class ModelCard:
     """Optimisation steps, those of the parent not counted."""
     parent: str = ""
     """What it was trained from: name and SHA-256 of the file."""
+    base: str = ""
+    """Key of the model at the other end of the Detail slider: the one that this was trained on from, of the same
+    topology. Empty where there is none."""
     metrics: dict[str, float] = field(default_factory=dict)
     """As `Set5 psnr_y`: measured on held-out pictures."""
     recipe: str = ""

@@ -92,6 +92,33 @@ def find_model(name: str) -> Model:
     )
 
 
+def base_for(model: Model, detail: int) -> Model | None:
+    """What to blend a model with for `detail` percent of it; None where the model is to be used as it is.
+
+    Raises:
+        UserError: `detail` is out of 0..100, or under 100 for a model that has no base here.
+    """
+    if not 0 <= detail <= 100:
+        raise UserError(f"A detail of {detail} % is out of range.", "Choose 0 to 100.")
+    if detail == 100:
+        return None
+    base = base_of(model)
+    if base is None:
+        able = [each.key for each in models() if base_of(each) is not None]
+        raise UserError(
+            f"{model.card.name} has no softer version to go towards, so its detail is always 100 %.",
+            f"Models with a choice of detail: {', '.join(able) or 'none is here'}.",
+        )
+    return base
+
+
+def base_of(model: Model) -> Model | None:
+    """The model at 0 % of this one's detail, where its card names one that is here."""
+    if not model.card.base:
+        return None
+    return next((each for each in models() if each.key == model.card.base and each.key != model.key), None)
+
+
 def card_of(path: Path) -> ModelCard:
     """The card in a file; for a `.pth`, which has none, that of the known model or what its name says.
 

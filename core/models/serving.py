@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.models.blend import mixed
 from core.models.card import ModelCard
 from core.models.generator import Generator, Upsample
 from core.models.weights import generator_of, is_generator, load_state
@@ -138,13 +139,22 @@ def convolution_before_shuffle(conv: nn.Conv2d) -> nn.Conv2d:
     return moved
 
 
-def load_served(path: Path) -> tuple[ServedGenerator | CommunityNetwork, ModelCard]:
+def load_served(
+    path: Path, base: Path | None = None, share: float = 1.0
+) -> tuple[ServedGenerator | CommunityNetwork, ModelCard]:
     """Load a model file for upscaling, SRGAN or another network, in float32 on the CPU.
 
+    Args:
+        path: of the model.
+        base: another of the same topology, to interpolate from (`core.models.blend`).
+        share: of `path` in that interpolation, 0 to 1.
+
     Raises:
-        UserError: as `load_state`; or it holds no network that enlarges pictures.
+        UserError: as `load_state`; it holds no network that enlarges pictures; or the two are different networks.
     """
     state, card = load_state(path)
+    if base is not None:
+        state = mixed(load_state(base)[0], state, share)
     if is_generator(state):
         return ServedGenerator(generator_of(state, path.name, fold=True)), card
     # Not before it is needed: importing some forty architectures takes longer than loading our own network.

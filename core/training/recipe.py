@@ -235,10 +235,10 @@ class GanStage(StageRecipe):
         default="vanilla",
         description="The game: real against fake (2017), real against the average fake (ESRGAN), or hinge.",
     )
-    discriminator: Literal["paper", "pooled", "unet"] = Field(
+    discriminator: Literal["paper", "pooled", "patch", "unet"] = Field(
         default="unet",
-        description="2017's with dense layers (one crop size), the same pooled (any size), or a "
-        "spectral-norm U-Net that judges every pixel.",
+        description="2017's with dense layers (one crop size), the same pooled (any size), the same with a verdict for "
+        "every patch (learns fastest), or a spectral-norm U-Net that judges every pixel (for runs of many hours).",
     )
     discriminator_features: int = Field(
         default=64, ge=4, le=256, description="Feature maps of the discriminator's first layer."
@@ -252,19 +252,29 @@ class GanStage(StageRecipe):
     discriminator_steps: int = Field(
         default=1, ge=1, le=10, description="Steps of the discriminator for each of the generator."
     )
+    head_start: int = Field(
+        default=0,
+        ge=0,
+        description="Steps at the beginning in which only the discriminator learns. One that lags behind lets the "
+        "content loss draw a mesh.",
+    )
     ramp: int = Field(
         default=200,
         ge=0,
-        description="Steps in which the adversarial weight rises to its value, while the discriminator learns.",
+        description="Steps, after the head start, in which the adversarial weight rises to its value.",
     )
     content: ContentRecipe = Field(default_factory=ContentRecipe, description="The content loss.")
 
     @model_validator(mode="after")
+    def _has_a_game(self) -> GanStage:
+        if self.head_start and not self.losses.get("adversarial"):
+            raise ValueError("without an adversarial loss there is no discriminator to give a head start")
+        return self
+
+    @model_validator(mode="after")
     def _fits_the_paper(self) -> GanStage:
         if self.discriminator == "paper" and len(set(self.crops)) > 1:
-            raise ValueError(
-                "the paper's discriminator has dense layers and takes one crop size; choose pooled or unet"
-            )
+            raise ValueError("the paper's discriminator has dense layers and takes one crop size; choose another")
         return self
 
 

@@ -115,6 +115,11 @@ class Training:
         """Steps done in this stage."""
         return self.step - (self.recipe.psnr.steps if self.gan else 0)
 
+    @property
+    def generator_step(self) -> int:
+        """Steps of this stage in which the generator had its turn; below 0 while the discriminator has a head start."""
+        return self.stage_step - (self.recipe.gan.head_start if self.gan else 0)
+
     def begin_stage(self, gan: bool) -> None:
         """Make what the stage needs: a fresh optimiser, and for the GAN stage a fresh discriminator.
 
@@ -151,6 +156,12 @@ class Training:
         """
         stage = self.stage
         self._set_rates()
+        if isinstance(stage, GanStage) and self.generator_step < 0:
+            report = self._discriminator_step(stage, batches[0])
+            for batch in batches[1:]:
+                report = self._discriminator_step(stage, batch)
+            self.step += 1
+            return report
         self.optimizer.zero_grad()
         if self.optimizer_d is not None:
             self.optimizer_d.zero_grad()
@@ -188,7 +199,7 @@ class Training:
             if not weight:
                 continue
             if name == "adversarial" and isinstance(stage, GanStage):
-                weight *= min(1.0, (self.stage_step + 1) / max(1, stage.ramp))
+                weight *= min(1.0, (self.generator_step + 1) / max(1, stage.ramp))
             value = weight * LOSSES[name].function(context)
             # The discriminator's loss below goes through the same pass of the fakes.
             (gradient,) = torch.autograd.grad(value, leaf, retain_graph=name == "adversarial")
@@ -237,7 +248,7 @@ class Training:
                 fake, real = self.judge(sr), self.judge(hr)
         return real.float(), fake.float()
 
-    def _discriminator_step(self, stage: GanStage, batch: Batch) -> None:
+    def _discriminator_step(self, stage: GanStage, batch: Batch) -> StepReport:
         """One more step of the discriminator alone."""
         assert self.optimizer_d is not None
         lr, hr = self._on_device(batch.lr), self._on_device(batch.hr)
@@ -245,10 +256,13 @@ class Training:
             sr = FastForward(self.generator)(lr).float()
         self.optimizer_d.zero_grad()
         real, fake = self._judged(hr, sr)
-        torch.autograd.backward(self.scaler_d.scale(discriminator_loss(real, fake, stage.adversarial)))
+        loss = discriminator_loss(real, fake, stage.adversarial)
+        torch.autograd.backward(self.scaler_d.scale(loss))
         norm = self._clip_discriminator(stage)
         if self.precision == "fp16" or math.isfinite(norm.item()):
             self._step_discriminator()
+        d_real, d_fake = probabilities(real.detach(), fake.detach(), stage.adversarial)
+        return _report(_read({"discriminator": loss.detach(), "d_real": d_real, "d_fake": d_fake}))
 
     def _finish(self, stage: StageRecipe, sums: _Sums) -> StepReport:
         """Step the optimisers, unless something is not finite."""
@@ -271,7 +285,7 @@ class Training:
         self.bad_steps = 0
         self.taken += 1
         first = next(name for name, weight in stage.losses.items() if weight)
-        decay = min(0.98, self.stage_step / (self.stage_step + 1))
+        decay = min(0.98, self.generator_step / (self.generator_step + 1))
         self.loss_mean = decay * self.loss_mean + (1 - decay) * values[first]
         self.scaler.step(self.optimizer)
         self.scaler.update()
@@ -287,7 +301,7 @@ class Training:
                 what = {"gradient": "gradient", "d_real": "discriminator", "d_fake": "discriminator"}.get(name, what)
                 return f"the {what} is not finite"
         first = next(name for name, weight in stage.losses.items() if weight)
-        if self.stage_step >= JUMP_AFTER and values[first] > JUMP * self.loss_mean:
+        if self.generator_step >= JUMP_AFTER and values[first] > JUMP * self.loss_mean:
             return f"the {first} loss jumped from {self.loss_mean:.4g} to {values[first]:.4g}"
         return ""
 
@@ -321,9 +335,10 @@ class Training:
 
     def rate(self) -> float:
         """The generator's learning rate for the next step."""
-        return self.stage.rate * self._rate_share()
+        return self.stage.rate * self._rate_share(self.generator_step)
 
-    def _rate_share(self) -> float:
+    def _rate_share(self, warm: int) -> float:
+        """Of the peak rate, for a network that has had `warm` steps."""
         stage, step = self.stage, self.stage_step
         share = 1.0
         if stage.schedule == "step" and step >= stage.steps / 2:
@@ -331,13 +346,13 @@ class Training:
         elif stage.schedule == "cosine":
             end = stage.rate_end / stage.rate
             share = end + (1 - end) * (1 + math.cos(math.pi * step / max(1, stage.steps))) / 2
-        return share * min(1.0, (step + 1) / max(1, stage.warmup)) * self.rate_factor
+        return share * min(1.0, max(0, warm + 1) / max(1, stage.warmup)) * self.rate_factor
 
     def _set_rates(self) -> None:
         self.optimizer.param_groups[0]["lr"] = self.rate()
         if self.optimizer_d is not None:
             assert isinstance(self.stage, GanStage)
-            self.optimizer_d.param_groups[0]["lr"] = self.stage.discriminator_rate * self._rate_share()
+            self.optimizer_d.param_groups[0]["lr"] = self.stage.discriminator_rate * self._rate_share(self.stage_step)
 
     def _autocast(self) -> AbstractContextManager[Any]:
         dtype = devices.DTYPES[self.precision]

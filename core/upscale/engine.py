@@ -14,6 +14,7 @@ import copy
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.requests import Precision
-from core.models.catalogue import find_model
+from core.models.catalogue import base_for, find_model
 from core.models.serving import ServedGenerator, load_served
 from core.upscale.tiling import Rect, Tile, tiles
 
@@ -56,24 +57,33 @@ _open_lock = threading.Lock()
 _OPEN_MAX = 2
 
 
-def open_engine(model: str = "", device: str = "auto", precision: Precision = "auto", tile: int = 0) -> Engine:
+def open_engine(
+    model: str = "", device: str = "auto", precision: Precision = "auto", tile: int = 0, detail: int = 100
+) -> Engine:
     """The engine for these settings; the last two are kept loaded.
 
     Raises:
-        UserError: no such model or device, or the file is not a usable model.
+        UserError: no such model or device, the file is not a usable model, or it knows no such detail.
     """
     found = find_model(model)
-    stat = found.path.stat()
-    key = (str(found.path), stat.st_mtime_ns, stat.st_size, device, precision, tile)
+    base = base_for(found, detail)
+    files = tuple((str(each.path), *_version(each.path)) for each in (found, base) if each is not None)
+    key = (files, detail, device, precision, tile)
     with _open_lock:
         if key not in _open:
             chosen = devices.choose(device)
-            network, card = load_served(found.path)
-            _open[key] = Engine(network, card.name, chosen, precision, tile)
+            network, card = load_served(found.path, None if base is None else base.path, detail / 100)
+            name = card.name if base is None else f"{card.name} at {detail} % detail"
+            _open[key] = Engine(network, name, chosen, precision, tile)
             while len(_open) > _OPEN_MAX:
                 _open.popitem(last=False)
         _open.move_to_end(key)
         return _open[key]
+
+
+def _version(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size
 
 
 class Engine:

@@ -20,7 +20,7 @@ from core.contract.events import Size
 from core.contract.requests import Input, UpscaleRequest
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
-from core.models.catalogue import Model, find_model
+from core.models.catalogue import Model, base_for, find_model
 from core.upscale.journal import Journal, sha256_of
 from core.upscale.scan import Unusable, scan
 
@@ -124,7 +124,8 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
         raise UserError(f"Pictures cannot be written as “{request.format}”.", f"Choose same, {writable}.")
     if not 1 <= request.quality <= 100:
         raise UserError(f"A quality of {request.quality} is out of range.", "Choose 1 to 100.")
-    recipe = fingerprint(request, find_model(request.model))
+    model = find_model(request.model)
+    recipe = fingerprint(request, model, base_for(model, request.detail))
     wishes: list[_Wish] = []
     refused: list[Refused] = []
     found = list(scan(request.inputs, request.recursive, cancel, request.output))
@@ -147,12 +148,12 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     return Plan(tuple(tasks), tuple(done), tuple(refused), recipe, _check_space(tasks))
 
 
-def fingerprint(request: UpscaleRequest, model: Model) -> str:
+def fingerprint(request: UpscaleRequest, model: Model, base: Model | None = None) -> str:
     """Equal for two runs whose results would be the same: hex digest of everything that decides a result.
 
-    Device and tile size are no part of it, as results do not depend on them.
+    Device and tile size are no part of it, as results do not depend on them. `base` is what the model is blended with.
     """
-    deciding = {
+    deciding: dict[str, object] = {
         "version": RESULTS_VERSION,
         "model": _sha256_of_model(model.path),
         "size": str(request.size),
@@ -162,6 +163,8 @@ def fingerprint(request: UpscaleRequest, model: Model) -> str:
         "ensemble": request.ensemble,
         "precision": request.precision,
     }
+    if base is not None:
+        deciding |= {"base": _sha256_of_model(base.path), "detail": request.detail}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 

@@ -33,6 +33,7 @@ from core.models.catalogue import DEFAULT_MODEL, SUFFIXES, Model, downloadable, 
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
 from srgan_desktop.compare.background import Background
+from srgan_desktop.detail import detail_in_use
 from srgan_desktop.job import Engine, Job
 from srgan_desktop.models.fetching import Fetching
 from srgan_desktop.models.shelf import Shelf
@@ -268,6 +269,7 @@ class ModelsSession(QObject):
             device=value(settings.DEVICE),
             precision=value(settings.PRECISION),  # type: ignore[arg-type]
             tile=value(settings.TILE),
+            detail=detail_in_use(self.settings, model),
         )
         self._try(Trial.CHECK, request)
 

@@ -28,8 +28,9 @@ from PySide6.QtWidgets import (
 from core.contract.errors import UserError
 from core.contract.requests import OutputSize
 from core.images import FORMATS
-from core.models.catalogue import Model, find_model, models
+from core.models.catalogue import Model, base_of, find_model, models
 from srgan_desktop import settings
+from srgan_desktop.detail import DetailField, span_of
 from srgan_desktop.fields import Calm, Choice, indent_number
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
@@ -76,6 +77,14 @@ class OptionsPanel(QScrollArea):
         self.model = Choice()
         self._card = _quiet()
         column.addLayout(self._labelled(settings.MODEL, self.model, self._card))
+
+        self.detail = DetailField()
+        in_row = self._labelled(settings.DETAIL, self.detail)
+        in_row.setContentsMargins(0, 0, 0, 0)
+        self.detail_row = QWidget()
+        self.detail_row.setLayout(in_row)
+        self._calmed(self.detail.slider)
+        column.addWidget(self.detail_row)
 
         self.output_size = SizeField(options.get(settings.SIZE))
         column.addLayout(self._labelled(settings.SIZE, self.output_size))
@@ -133,6 +142,7 @@ class OptionsPanel(QScrollArea):
             field.installEventFilter(self._calm)
         self.reload_models()
         self.model.currentIndexChanged.connect(self._on_model)
+        self.detail.chosen.connect(self._on_detail)
         self.output_size.chosen.connect(lambda size: options.set(settings.SIZE, size))
         self.quality.valueChanged.connect(lambda value: options.set(settings.QUALITY, value))
         self.fold.toggled.connect(self._on_fold)
@@ -172,6 +182,9 @@ class OptionsPanel(QScrollArea):
     def _on_model(self, _row: int) -> None:
         model: Model | None = self.model.currentData()
         if model is not None:
+            if base_of(model) is not None and self._settings.get(settings.DETAIL) == 0:
+                # Who chooses this model by name does not mean the other one.
+                self._settings.set(settings.DETAIL, settings.DETAIL.default)
             self._settings.set(settings.MODEL, model.key)
             self._describe(model)
 
@@ -183,6 +196,25 @@ class OptionsPanel(QScrollArea):
             part for part in (card.description, f"Trained on: {card.dataset}" if card.dataset else "") if part
         )
         self.model.setToolTip(f"{settings.MODEL.tooltip}\n\n{card.name}: {about}" if about else settings.MODEL.tooltip)
+
+        self._show_detail(model)
+
+    def _show_detail(self, model: Model) -> None:
+        """The slider, where the model is at one of its ends."""
+        span = span_of(model)
+        self.detail_row.setVisible(span is not None)
+        if span is not None:
+            self.detail.show_value(0 if span.base.key == model.key else self._settings.get(settings.DETAIL))
+
+    def _on_detail(self, percent: int) -> None:
+        model: Model | None = self.model.currentData()
+        span = None if model is None else span_of(model)
+        if span is None:
+            return
+        # First the value: the preview that the other model asks for then is the right one.
+        self._settings.set(settings.DETAIL, percent)
+        if span.full.key != self._shown_key():
+            self._settings.set(settings.MODEL, span.full.key)
 
     def _shown_key(self) -> str:
         model: Model | None = self.model.currentData()
@@ -201,6 +233,8 @@ class OptionsPanel(QScrollArea):
         elif option is settings.MODEL and self._settings.get(option) not in ("", self._shown_key()):
             # Chosen elsewhere, and perhaps not there when this list was made: a model that was just trained.
             self.reload_models()
+        elif option is settings.DETAIL and (model := self.model.currentData()) is not None:
+            self._show_detail(model)
 
     def _say_whether_quality_counts(self) -> None:
         key = self._settings.get(settings.FORMAT)

@@ -82,6 +82,8 @@ class UpscalePage(QWidget):
         self.setAcceptDrops(True)
         self._previewed = PreviewRegion()
         self._following = False
+        self._stale = False
+        """Whether the Detail slider moved on since the preview under way was asked for."""
         self._shows_result = False
         self._last_output: Path | None = None
 
@@ -662,7 +664,12 @@ class UpscalePage(QWidget):
             self.check_requested.emit(picture)
 
     def _on_option(self, option: Option) -> None:
-        if option in PREVIEWED:
+        if option is settings.DETAIL and self.session.previewing:
+            # While the slider is dragged, every preview is finished and shown before the next is asked for.
+            self._stale = True
+        elif option is settings.DETAIL and self._preview_timer.isActive():
+            self._previewed.forget()
+        elif option in (*PREVIEWED, settings.DETAIL):
             self._previewed.forget()
             self._ask_preview_soon()
 
@@ -680,6 +687,7 @@ class UpscalePage(QWidget):
         if self.session.busy:
             self.preview_words.say("Previews come back when the run has ended")
             return
+        self._stale = False
         seen = self.compare.visible_region()
         region = None if seen is None else self._previewed.choose(entry.path, seen)
         if region is None:
@@ -692,13 +700,18 @@ class UpscalePage(QWidget):
         if entry is None or entry.path != event.source:
             return
         self._previewed.learn(event)
+        if self._stale:
+            self._previewed.forget()
+            self._ask_preview()
         self.compare.set_overlay_region(event.region, event.scale, event.pixels)
         words = f"Previewed in {event.seconds:.1f} s"
         if self._previewed.is_part:
             words += " · the middle of what you see; zoom in for all of it"
-        self.preview_words.say(words)
+        if not self.session.previewing:
+            self.preview_words.say(words)
 
     def _on_preview_failed(self, problem: Problem) -> None:
+        self._stale = False
         self.preview_words.say(problem.message, problem.hint)
 
     def _on_compare_failed(self, error: object) -> None:

@@ -30,6 +30,7 @@ from core.contract.events import (
 from core.contract.protocol import NO_JOB, Report
 from core.contract.requests import PreviewRequest, UpscaleRequest
 from srgan_desktop import problems, settings
+from srgan_desktop.detail import detail_in_use
 from srgan_desktop.job import Engine, Job
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option, Settings
@@ -243,6 +244,7 @@ class UpscaleSession(QObject):
                 source,
                 region,
                 model=value(settings.MODEL),
+                detail=detail_in_use(self.settings, value(settings.MODEL)),
                 device=value(settings.DEVICE),
                 precision=value(settings.PRECISION),  # type: ignore[arg-type]
                 tile=value(settings.TILE),
@@ -251,6 +253,11 @@ class UpscaleSession(QObject):
         )
         self._expect_engine()
         return True
+
+    @property
+    def previewing(self) -> bool:
+        """Whether a preview is under way."""
+        return self._preview is not None
 
     def drop_preview(self) -> None:
         """Forget the preview that is under way."""
@@ -281,6 +288,7 @@ class UpscaleSession(QObject):
             inputs=tuple(entry.input for entry in self.queue.entries if entry.state is State.WAITING),
             output=Path(output) if output else None,
             model=value(settings.MODEL),
+            detail=detail_in_use(self.settings, value(settings.MODEL)),
             size=value(settings.SIZE),
             format=value(settings.FORMAT),
             quality=value(settings.QUALITY),
@@ -339,6 +347,7 @@ class UpscaleSession(QObject):
     def _on_preview(self, event: object) -> None:
         match event:
             case PreviewReady():
+                self._preview = None
                 self.preview_ready.emit(event)
             case JobFailed():
                 self._preview = None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from core.models.card import ModelCard
+from core.models.card import ModelCard, rewrite_card
 from core.models.generator import Generator, GeneratorConfig
 from core.models.weights import save_generator
 
@@ -37,3 +37,11 @@ def save_small_model(path: Path, *, scale: int = 4, features: int = 8, blocks: i
     config = GeneratorConfig(scale=scale, features=features, blocks=blocks, norm="none", skip="bicubic")
     save_generator(path, lively_generator(config, seed).state_dict(), ModelCard(name=path.stem, scale=scale))
     return path
+
+
+def save_pair(folder: Path) -> tuple[Path, Path]:
+    """Write two small models of one topology, the second naming the first as what its Detail slider starts from."""
+    base = save_small_model(folder / "soft.safetensors", seed=1)
+    full = save_small_model(folder / "sharp.safetensors", seed=2)
+    rewrite_card(full, ModelCard(name="sharp", base="soft"), full)
+    return base, full

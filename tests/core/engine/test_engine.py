@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.requests import Precision
+from core.models.blend import blend_files
 from core.models.generator import GeneratorConfig
 from core.models.serving import ServedGenerator
 from core.upscale import engine as engine_module
 from core.upscale.engine import Engine, open_engine
-from tests.core.networks import lively_generator, save_small_model
+from tests.core.networks import lively_generator, save_pair, save_small_model
 
 CPU = torch.device("cpu")
 CONFIG = GeneratorConfig(features=8, blocks=2, norm="none", skip="bicubic")
@@ -226,3 +227,39 @@ def test_open_engine_keeps_and_renews(tmp_path: Path) -> None:
     assert open_engine(str(path), "cpu", "fp32") is not first
     with pytest.raises(UserError, match="cuda:7"):
         open_engine(str(path), "cuda:7")
+
+
+def test_detail_lies_between_two_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.paths.user_models", lambda: tmp_path)
+    base, full = save_pair(tmp_path)
+    pixels = photo(20, 24)
+
+    def result(model: str, detail: int = 100) -> np.ndarray:
+        return open_engine(model, "cpu", "fp32", detail=detail).upscale(pixels, CancelToken())
+
+    np.testing.assert_array_equal(result("sharp", 0), result("soft"))
+    blend_files(str(base), str(full), 0.35, tmp_path / "blend.safetensors")
+    np.testing.assert_array_equal(result("sharp", 35), result("blend"))
+    assert np.abs(result("sharp").astype(int) - result("soft")).max() > 10
+    assert "35 %" in open_engine("sharp", "cpu", "fp32", detail=35).description
+    # A base that is made anew counts as another model.
+    kept = open_engine("sharp", "cpu", "fp32", detail=35)
+    assert open_engine("sharp", "cpu", "fp32", detail=35) is kept
+    save_small_model(base, seed=3)
+    assert open_engine("sharp", "cpu", "fp32", detail=35) is not kept
+
+
+def test_detail_of_what_has_no_base_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.paths.user_models", lambda: tmp_path)
+    base, _full = save_pair(tmp_path)
+    with pytest.raises(UserError, match="soft has no softer version") as caught:
+        open_engine("soft", "cpu", "fp32", detail=50)
+    assert "sharp" in caught.value.hint
+    with pytest.raises(UserError, match="101 %"):
+        open_engine("sharp", "cpu", "fp32", detail=101)
+    save_small_model(base, blocks=1)
+    with pytest.raises(UserError, match="different networks"):
+        open_engine("sharp", "cpu", "fp32", detail=50)
+    base.unlink()
+    with pytest.raises(UserError, match="sharp has no softer version"):
+        open_engine("sharp", "cpu", "fp32", detail=50)

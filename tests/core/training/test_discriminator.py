@@ -17,12 +17,13 @@ def test_the_papers_sizes() -> None:
     convolutions = 4_683_520 + 3_712
     assert parameters("paper") == convolutions + (512 * 36 + 1) * 1024 + 1025
     assert parameters("pooled") == convolutions + (512 + 1) * 1024 + 1025
+    assert parameters("patch") == convolutions + 512 + 1
     assert parameters("unet") == pytest.approx(4.38e6, rel=0.01)
 
 
 @pytest.mark.parametrize(
     ("kind", "side", "shape"),
-    [("paper", 32, (2, 1)), ("pooled", 40, (2, 1)), ("unet", 40, (2, 1, 40, 40))],
+    [("paper", 32, (2, 1)), ("pooled", 40, (2, 1)), ("patch", 40, (2, 1, 3, 3)), ("unet", 40, (2, 1, 40, 40))],
 )
 def test_logits(kind: str, side: int, shape: tuple[int, ...]) -> None:
     discriminator = build_discriminator(kind, 8, side)
@@ -37,7 +38,7 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="multiples of 8"):
         build_discriminator("unet", 8, 32)(torch.rand(1, 3, 36, 32))
     with pytest.raises(ValueError, match="no discriminator"):
-        build_discriminator("patch", 8, 32)
+        build_discriminator("judge", 8, 32)
 
 
 def test_spectral_norm_bounds_every_inner_convolution() -> None:

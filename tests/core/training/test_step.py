@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
+from core.contract.errors import UserError
 from core.models.content import ContentLoss, content_from_file
 from core.models.discriminator import settle_spectral_norm
 from core.models.generator import Generator, GeneratorConfig
@@ -250,3 +251,31 @@ def test_a_skipped_step_leaves_no_trace_in_batch_statistics(monkeypatch: pytest.
     monkeypatch.setitem(LOSSES, "l1", row)
     assert not training.train_step([batch()]).skipped
     assert not torch.equal(before["trunk_norm.running_mean"], training.generator.trunk_norm.running_mean)
+
+
+def test_with_a_head_start_the_discriminator_learns_alone_first(vgg16: Path) -> None:
+    recipe = load_recipe("quick", (*GAN, ("gan.head_start", "2"), ("gan.ramp", "4"), ("gan.warmup", "1")))
+    content = ContentLoss(content_from_file(vgg16), {"conv1_2": 1.0})
+    training = Training(recipe, generator_of(recipe), CPU, "fp32", content)
+    training.step = recipe.psnr.steps
+    training.begin_stage(gan=True)
+    assert training.discriminator is not None
+    generator, discriminator = snapshot(training.generator), snapshot(training.discriminator)
+    for _ in range(2):
+        report = training.train_step([batch()])
+        assert list(report.losses) == ["discriminator"]
+        assert report.d_real is not None
+        assert report.d_fake is not None
+    assert same(generator, snapshot(training.generator))
+    assert not same(discriminator, snapshot(training.discriminator))
+    assert (training.stage_step, training.taken) == (2, 0)
+    report = training.train_step([batch()])
+    assert not report.skipped
+    assert {"l1", "content", "adversarial"} <= set(report.losses)
+    assert not same(generator, snapshot(training.generator))
+    assert training.taken == 1
+
+
+def test_a_head_start_needs_an_adversary() -> None:
+    with pytest.raises(UserError, match="no discriminator to give a head start"):
+        load_recipe("quick", (*GAN, ("gan.head_start", "2"), ("gan.losses.adversarial", "0")))

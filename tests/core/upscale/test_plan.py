@@ -16,6 +16,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.requests import Input, OutputSize, UpscaleRequest
 from core.upscale.plan import MAX_NAME_BYTES, Plan, fitting_name, plan
+from tests.core.networks import save_pair, save_small_model
 from tests.core.upscale.conftest import Run, files_in, picture
 
 
@@ -207,3 +208,20 @@ def test_a_moved_pair_of_folders_is_still_known(tmp_path: Path, model: str, run:
     # A source that moved alone is known by its content and the place of its result.
     (tmp_path / "y" / "in").rename(tmp_path / "elsewhere")
     assert planned(model, tmp_path / "elsewhere", output=tmp_path / "y" / "out").done
+
+
+def test_another_detail_is_another_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.paths.user_models", lambda: tmp_path)
+    base, _full = save_pair(tmp_path)
+    source = picture(tmp_path / "a.png")
+
+    def recipe(detail: int) -> str:
+        return planned("sharp", source, detail=detail).recipe
+
+    assert len({recipe(0), recipe(50), recipe(100)}) == 3
+    at_half = recipe(50), recipe(100)
+    save_small_model(base, seed=9)
+    assert recipe(50) != at_half[0]
+    assert recipe(100) == at_half[1]
+    with pytest.raises(UserError, match="no softer version"):
+        planned("soft", source, detail=50)

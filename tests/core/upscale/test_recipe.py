@@ -11,7 +11,7 @@ from core.upscale.recipe import from_toml, to_toml
 
 def test_a_recipe_file_gives_back_every_setting_and_nothing_else(tmp_path: Path) -> None:
     request = UpscaleRequest(
-        (Input(Path("a")),), Path("out"), 'my "best" \\ model é', OutputSize("width", 1920), "webp", 80, "replace",
+        (Input(Path("a")),), Path("out"), 'my "best" \\ model é', 35, OutputSize("width", 1920), "webp", 80, "replace",
         False, False, "cuda:1", "fp32", 256, True,
     )  # fmt: skip
     path = tmp_path / "recipe.toml"

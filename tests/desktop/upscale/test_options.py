@@ -6,11 +6,13 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
 
+from core import paths
 from core.contract.requests import OutputSize
 from core.models.catalogue import models
 from srgan_desktop import settings
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.options import OptionsPanel
+from tests.core.networks import save_pair, save_small_model
 
 
 @pytest.fixture
@@ -140,3 +142,48 @@ def test_the_wheel_scrolls_and_changes_nothing(panel, options):
         QApplication.sendEvent(field, event)
     assert (panel.quality.value(), panel.format.currentData()) == (95, "same")
     assert options.get(settings.SIZE) == OutputSize()
+
+
+@pytest.fixture
+def pair():
+    """Two models of which the second has the first as its base."""
+    save_pair(paths.user_models())
+
+
+def test_a_model_without_another_end_has_no_detail_slider(panel, options):
+    save_small_model(paths.user_models() / "alone.safetensors")
+    options.set(settings.MODEL, "alone")
+    assert panel.detail_row.isHidden()
+
+
+def test_the_detail_slider_goes_from_one_model_to_the_other(pair, panel, options):
+    options.set(settings.MODEL, "soft")
+    assert not panel.detail_row.isHidden()
+    assert panel.detail.slider.value() == 0
+    QTest.keyClick(panel.detail.slider, Qt.Key.Key_PageUp)
+    assert (options.get(settings.MODEL), options.get(settings.DETAIL)) == ("sharp", 20)
+    assert panel.model.currentText() == "sharp"
+    assert panel.detail.percent.text() == "20 %"
+    QTest.keyClick(panel.detail.slider, Qt.Key.Key_Right)
+    assert options.get(settings.DETAIL) == 25
+    panel.detail.slider.setValue(58)
+    assert (options.get(settings.DETAIL), panel.detail.slider.value()) == (60, 60)
+    # The other model by name is the slider's other end, and back again where it was.
+    choose_model(panel, "soft")
+    assert panel.detail.slider.value() == 0
+    assert options.get(settings.DETAIL) == 60
+    choose_model(panel, "sharp")
+    assert panel.detail.slider.value() == 60
+
+
+def test_who_chooses_the_detailed_model_by_name_gets_detail(pair, panel, options):
+    options.set(settings.MODEL, "sharp")
+    QTest.keyClick(panel.detail.slider, Qt.Key.Key_Home)
+    assert options.get(settings.DETAIL) == 0
+    choose_model(panel, "soft")
+    choose_model(panel, "sharp")
+    assert (options.get(settings.DETAIL), panel.detail.slider.value()) == (100, 100)
+
+
+def choose_model(panel, key):
+    panel.model.setCurrentIndex(next(row for row in range(panel.model.count()) if panel.model.itemData(row).key == key))

@@ -6,6 +6,7 @@ import pytest
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QColor, QImage
 
+from core import paths
 from core.contract.events import (
     BatchFinished,
     FileFailed,
@@ -26,6 +27,7 @@ from srgan_desktop import settings
 from srgan_desktop.job import Engine
 from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.session import Phase, UpscaleSession
+from tests.core.networks import save_pair
 from tests.desktop.conftest import make_picture
 
 
@@ -164,6 +166,7 @@ def test_the_request_has_the_options(filled, job, options, tmp_path):
         inputs,
         tmp_path / "out",
         "faithful-x4",
+        100,
         OutputSize("width", 500),
         "webp",
         70,
@@ -336,3 +339,13 @@ def test_shutdown_in_a_run(qtbot, options, job, tmp_path):
     assert session.phase is Phase.CANCELLING
     assert job.told == [("shutdown",)]
     session.deleteLater()
+
+
+def test_detail_is_asked_for_only_of_models_that_know_it(session, job, options, tmp_path):
+    save_pair(paths.user_models())
+    options.set(settings.DETAIL, 40)
+    for model, detail in (("sharp", 40), ("soft", 100), ("", 100)):
+        options.set(settings.MODEL, model)
+        assert session.request().detail == detail
+        assert session.preview(tmp_path / "a.png", (0, 0, 8, 8))
+        assert job.requests[-1].detail == detail
