@@ -146,6 +146,8 @@ def evaluate_command(
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Keep the enlarged pictures here.")] = None,
+    worn: Annotated[bool, typer.Option("--worn", help="Enlarge noisy JPEGs instead of clean pictures.")] = False,
+    artefacts: Annotated[bool, typer.Option("--artefacts", help="Also show mesh, ringing and colour shift.")] = False,
     as_json: Json = False,
 ) -> None:
     """Measure a model beside bicubic: PSNR and SSIM on Y, a perceptual distance, seconds per megapixel."""
@@ -154,7 +156,7 @@ def evaluate_command(
     with told() as (cancel, console):
         if precision not in ("auto", "fp32", "bf16", "fp16"):
             raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
-        request = EvaluateRequest(model, data, content_weights, device, precision, out, detail)  # type: ignore[arg-type]
+        request = EvaluateRequest(model, data, content_weights, device, precision, out, detail, worn)  # type: ignore[arg-type]
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:
             print_json(events)
@@ -170,6 +172,8 @@ def evaluate_command(
                 elif isinstance(event, SetEvaluated):
                     sets.append(event)
         console.print(_table(model, sets))
+        if artefacts:
+            console.print(_artefacts_table(sets))
 
 
 def blend_command(
@@ -294,6 +298,17 @@ def _table(model: str, sets: list[SetEvaluated]) -> Table:
                 f"{value:.4f}" if value is not None else "-" for value in (each.perceptual, each.bicubic_perceptual)
             ]
         table.add_row(*row, f"{each.seconds_per_megapixel:.2f}")
+    return table
+
+
+def _artefacts_table(sets: list[SetEvaluated]) -> Table:
+    table = Table(title="Artefacts, 0 for none")
+    for head in ("", "mesh, dB", "bicubic", "ringing, levels", "bicubic", "colour shift, levels", "bicubic"):
+        table.add_column(head, justify="left" if not head else "right")
+    for each in sets:
+        mine, other = each.artefacts, each.bicubic_artefacts
+        pairs = ((mine.mesh, other.mesh), (mine.ringing, other.ringing), (mine.colour, other.colour))
+        table.add_row(each.dataset, *(f"{value:.2f}" for pair in pairs for value in pair))
     return table
 
 

@@ -135,6 +135,8 @@ class EvaluateRequest:
     """Folder for the enlarged pictures; None keeps none."""
     detail: int = 100
     """As in an `UpscaleRequest`."""
+    worn: bool = False
+    """Give the model what old pictures are: LR with noise and JPEG compression, instead of clean LR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +340,18 @@ class PrepareFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class Artefacts:
+    """Faults of a result beside the picture it should have become (`core.evaluate.artefacts`); 0 for none."""
+
+    mesh: float
+    """How far the strongest regular pattern of a period of 2, 4 or 8 pixels stands out of the error, in dB."""
+    ringing: float
+    """Near edges: by how many levels (of 255) luma leaves the range of the original's surroundings, mean."""
+    colour: float
+    """Difference of the mean colours of 16 x 16 blocks in levels (of 255), root mean square."""
+
+
+@dataclass(frozen=True, slots=True)
 class PictureEvaluated:
     """One picture measured."""
 
@@ -350,6 +364,8 @@ class PictureEvaluated:
     perceptual: float | None
     bicubic_perceptual: float | None
     seconds: float
+    artefacts: Artefacts
+    bicubic_artefacts: Artefacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,3 +382,5 @@ class SetEvaluated:
     bicubic_perceptual: float | None
     seconds_per_megapixel: float
     """Of output, on this device."""
+    artefacts: Artefacts
+    bicubic_artefacts: Artefacts

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Notice
-from core.contract.training import EvaluateRequest, PictureEvaluated, SetEvaluated
+from core.contract.training import Artefacts, EvaluateRequest, PictureEvaluated, SetEvaluated
+from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import psnr_y, ssim_y
-from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
 from core.images import READABLE_SUFFIXES, Picture, load, save
-from core.models.content import ContentNetwork, content_for, perceptual_distance
+from core.models.content import ContentNetwork, content_for, perceptual_distances
 from core.upscale.engine import open_engine
 
 SMALLEST = 32
 """Pixels: of a smaller side the border and SSIM's window leave nothing to measure."""
+WORN_NOISE = 6.0
+"""Standard deviation, in levels, of the noise in worn pictures."""
+WORN_QUALITY = 50
+"""Of their JPEG compression, with colour at half the resolution."""
 
 
 def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureEvaluated | SetEvaluated | Notice]:
@@ -56,11 +63,14 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
                 yield Notice(f"{path.name} is left out: {hr.shape[1]} x {hr.shape[0]} is too small to measure.")
                 continue
             lr = reduce_bicubic(hr, engine.scale)
+            if request.worn:
+                lr = worn(lr, len(done))
             begin = time.perf_counter()
             sr = engine.upscale(lr, cancel)
             seconds = time.perf_counter() - begin
             bicubic = enlarge_bicubic(lr, engine.scale)
             pixels += sr.shape[0] * sr.shape[1]
+            distances = _distances(content, hr, sr, bicubic)
             event = PictureEvaluated(
                 path,
                 name,
@@ -68,9 +78,10 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
                 ssim_y(hr, sr, engine.scale),
                 psnr_y(hr, bicubic, engine.scale),
                 ssim_y(hr, bicubic, engine.scale),
-                _distance(content, hr, sr),
-                _distance(content, hr, bicubic),
+                *distances,
                 seconds,
+                artefacts(hr, sr),
+                artefacts(hr, bicubic),
             )
             if request.output is not None:
                 folder = request.output / name
@@ -97,7 +108,27 @@ def _means(name: str, done: list[PictureEvaluated], pixels: int) -> SetEvaluated
         mean("perceptual") if measured else None,
         mean("bicubic_perceptual") if measured else None,
         sum(each.seconds for each in done) / pixels * 1e6,
+        _mean_artefacts([each.artefacts for each in done]),
+        _mean_artefacts([each.bicubic_artefacts for each in done]),
     )
+
+
+def _mean_artefacts(scores: list[Artefacts]) -> Artefacts:
+    return Artefacts(*(float(np.mean([getattr(s, name) for s in scores])) for name in ("mesh", "ringing", "colour")))
+
+
+def worn(lr: np.ndarray, seed: int) -> np.ndarray:
+    """What a picture looks like that was taken in poor light and sent around: noise, then JPEG.
+
+    Args:
+        lr: H x W x 3 uint8 RGB.
+        seed: of the noise.
+    """
+    noise = np.random.default_rng(seed).normal(0, WORN_NOISE, lr.shape)
+    file = io.BytesIO()
+    Image.fromarray(to_uint8(lr + noise)).save(file, "JPEG", quality=WORN_QUALITY)
+    with Image.open(file) as decoded:
+        return np.asarray(decoded.convert("RGB"))
 
 
 def _sets(data: Path) -> dict[str, list[Path]]:
@@ -114,12 +145,15 @@ def _sets(data: Path) -> dict[str, list[Path]]:
     return sets
 
 
-def _distance(content: ContentNetwork | None, first: np.ndarray, second: np.ndarray) -> float | None:
+def _distances(
+    content: ContentNetwork | None, hr: np.ndarray, sr: np.ndarray, bicubic: np.ndarray
+) -> tuple[float | None, float | None]:
     if content is None:
-        return None
+        return None, None
     device = content.mean.device
 
     def tensor(picture: np.ndarray) -> Tensor:
         return torch.from_numpy(picture).to(device).permute(2, 0, 1)[None].float() / 255
 
-    return perceptual_distance(content, tensor(first), tensor(second))
+    mine, other = perceptual_distances(content, tensor(hr), [tensor(sr), tensor(bicubic)])
+    return mine, other

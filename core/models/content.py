@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 import urllib.request
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -203,7 +203,12 @@ def _mean_square(features: Tensor) -> Tensor:
 
 @torch.no_grad()
 def perceptual_distance(network: ContentNetwork, first: Tensor, second: Tensor) -> float:
-    """Distance of two pictures as a VGG sees them: 0 for equal ones, larger for what looks less alike.
+    """Distance of two pictures as a VGG sees them. Arguments as `perceptual_distances`."""
+    return perceptual_distances(network, first, [second])[0]
+
+
+def perceptual_distances(network: ContentNetwork, original: Tensor, results: Sequence[Tensor]) -> list[float]:
+    """Distances of pictures from an original as a VGG sees them: 0 for equal ones, larger for what looks less alike.
 
     The last layer of each of the five blocks, after its ReLU; the features of each position scaled to length 1; the
     squared difference summed over channels, averaged over positions, then over the layers. This is LPIPS (Zhang et al.
@@ -212,15 +217,17 @@ def perceptual_distance(network: ContentNetwork, first: Tensor, second: Tensor) 
 
     Args:
         network: on the same device.
-        first: N x 3 x H x W, RGB in 0..1, at least 16 pixels a side.
-        second: the same size.
+        original: N x 3 x H x W, RGB in 0..1, at least 16 pixels a side.
+        results: each of the same size.
     """
     layers = tuple(network.layer(name.replace("conv", "relu")) for name in PERCEPTUAL_LAYERS)
-    distances = [
-        (F.normalize(a, dim=1) - F.normalize(b, dim=1)).square().sum(1).mean()
-        for a, b in zip(network(first, layers), network(second, layers), strict=True)
-    ]
-    return float(torch.stack(distances).mean())
+    wanted = [F.normalize(features, dim=1) for features in network(original, layers)]
+    found = []
+    for result in results:
+        pairs = zip(wanted, network(result, layers), strict=True)
+        distances = [(a - F.normalize(b, dim=1)).square().sum(1).mean() for a, b in pairs]
+        found.append(float(torch.stack(distances).mean()))
+    return found
 
 
 def load_content(

@@ -11,7 +11,7 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Notice
 from core.contract.training import EvaluateRequest, PictureEvaluated, SetEvaluated
-from core.evaluate.benchmark import evaluate
+from core.evaluate.benchmark import evaluate, worn
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
 from tests.core.networks import save_small_model
@@ -97,3 +97,27 @@ def test_what_cannot_be_measured_is_said_in_words(model: str, tmp_path: Path) ->
     cancel.cancel()
     with pytest.raises(Cancelled):
         list(evaluate(EvaluateRequest(model, data), cancel))
+
+
+def test_worn_pictures_are_noisy_and_the_same_each_time(model: str, tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path / "hr", 2, 128)
+    clean, (of_clean,), _ = run(EvaluateRequest(model, folder, precision="fp32"))
+    first, (of_worn,), _ = run(EvaluateRequest(model, folder, precision="fp32", worn=True))
+    again, _, _ = run(EvaluateRequest(model, folder, precision="fp32", worn=True))
+    assert [each.psnr_y for each in first] == [each.psnr_y for each in again]
+    assert all(a.bicubic_psnr_y < b.bicubic_psnr_y for a, b in zip(first, clean, strict=True))
+    assert of_worn.bicubic_ssim_y < of_clean.bicubic_ssim_y
+    lr = np.full((40, 48, 3), 128, np.uint8)
+    assert worn(lr, 0).shape == lr.shape
+    assert not np.array_equal(worn(lr, 0), worn(lr, 1))
+    assert 2 < np.std(worn(lr, 0)) < 8
+
+
+def test_artefacts_are_means_over_the_set(model: str, tmp_path: Path) -> None:
+    pictures, (whole,), _ = run(EvaluateRequest(model, picture_folder(tmp_path / "hr", 2, 128), precision="fp32"))
+    assert whole.artefacts.colour == pytest.approx(np.mean([each.artefacts.colour for each in pictures]))
+    assert whole.bicubic_artefacts.ringing == pytest.approx(
+        np.mean([each.bicubic_artefacts.ringing for each in pictures])
+    )
+    # The small network's weights are random.
+    assert whole.artefacts.colour > whole.bicubic_artefacts.colour
