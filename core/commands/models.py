@@ -1,4 +1,4 @@
-"""The `srgan` commands around models: info, models (list, download, import, remove), check.
+"""The `srgan` commands around models: info, models (list, download, import, remove), check, blind.
 
 `add_to` puts them on the program's command line; `python -m core.commands.models` is that without the rest.
 """
@@ -17,6 +17,7 @@ from rich.table import Table
 from core.commands.console import EXIT_FAILED, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.models import (
+    BlindRequest,
     CheckProgress,
     CheckReady,
     CheckRequest,
@@ -45,6 +46,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="models")
     app.command("info")(info_command)
     app.command("check")(check_command)
+    app.command("blind")(blind_command)
 
 
 def list_command(as_json: Json = False) -> None:
@@ -175,6 +177,38 @@ def check_command(
                 else:
                     bar.stop()
                     _say_checked(console, event)
+
+
+def blind_command(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    first: Annotated[str, typer.Option("--first", "-a", help="A model's name, its file, or bicubic.")],
+    second: Annotated[str, typer.Option("--second", "-b", help="Likewise.")] = "",
+    page: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("blind.html"),
+    side: Annotated[int, typer.Option(help="Source pixels a side of what is shown, from each picture's middle.")] = 160,
+    reduced: Annotated[
+        bool, typer.Option("--reduced", help="Reduce the pictures first; ask which looks more like the original.")
+    ] = False,
+    worn: Annotated[bool, typer.Option("--worn", help="With --reduced: also add noise and JPEG compression.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = "auto",
+    as_json: Json = False,
+) -> None:
+    """Make a page on which people choose between two models without knowing which is which; it counts."""
+    from core.evaluate.blind import blind
+
+    with told() as (cancel, console):
+        request = BlindRequest(tuple(pictures), first, second or DEFAULT_MODEL, page, side, reduced, device, worn=worn)
+        with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
+            task = bar.add_task("Enlarging", total=1.0)
+            for event in blind(request, cancel):
+                if isinstance(event, CheckProgress):
+                    bar.update(task, completed=event.fraction)
+                elif as_json:
+                    print_json([event])
+                else:
+                    bar.stop()
+                    for words in event.left_out:
+                        _say(console, f"left out {words}", "yellow")
+                    _say(console, f"{event.pairs} pairs: open {event.page} in a browser")
 
 
 def _models_table(here: list[Model]) -> Table:

@@ -184,3 +184,48 @@ class CompareFailed:
     model: str
     message: str
     hint: str = ""
+
+
+BICUBIC = "bicubic"
+"""In a `BlindRequest`: plain enlargement instead of a model."""
+
+
+@dataclass(frozen=True, slots=True)
+class BlindRequest:
+    """Make a page on which a person chooses between two models without knowing which is which."""
+
+    pictures: tuple[Path, ...]
+    """Pictures, and folders of pictures."""
+    first: str
+    """Name or path of a model, or `bicubic`."""
+    second: str
+    page: Path
+    """The HTML file, which holds everything in itself."""
+    side: int = 160
+    """Source pixels a side of the part that is shown, from the middle of each picture."""
+    reduced: bool = False
+    """Reduce the pictures first, and ask which result looks more like the original; without it, which one is better."""
+    device: str = "auto"
+    precision: Precision = "auto"
+    seed: int = 0
+    """Of the noise where `worn`."""
+    worn: bool = False
+    """With `reduced`: also add noise and JPEG compression to what the models get."""
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.side <= 512:
+            raise UserError(f"Parts of {self.side} pixels are out of range.", "Choose 32 to 512.")
+        if self.first == self.second:
+            raise UserError("Both sides would be the same.", "Choose two models.")
+        if self.worn and not self.reduced:
+            raise UserError("Only reduced pictures can be worn.", "Add --reduced.")
+
+
+@dataclass(frozen=True, slots=True)
+class BlindReady:
+    """The page is written."""
+
+    page: Path
+    pairs: int
+    left_out: tuple[str, ...] = ()
+    """In words: pictures that could not be used, and why."""

@@ -1,0 +1,126 @@
+"""A blind test: pairs of pictures on a page of its own, answered by a person who does not know which is whose.
+
+Figures rank results as figures can; whether people prefer one takes people. The page shuffles order and sides in the
+browser, anew for every run, counts the answers, and says by a sign test how likely chance would give them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image
+
+from core import paths
+from core.atomic import replacing
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.models import BICUBIC, BlindReady, BlindRequest, CheckProgress
+from core.contract.requests import Input
+from core.evaluate.benchmark import SMALLEST, worn
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
+from core.images import load
+from core.upscale.engine import Engine, open_engine
+from core.upscale.scan import scan
+
+TEMPLATE = paths.RESOURCES / "pages" / "blind.html"
+PLACE = "/*DATA*/"
+ASK_BETTER, CAPTION_BETTER = "Which one would you rather have?", "the small picture, plainly enlarged"
+ASK_NEARER, CAPTION_NEARER = "Which one looks more like the picture below?", "the original"
+
+
+def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress | BlindReady]:
+    """Enlarge a part of each picture by both, and write the page.
+
+    Yields:
+        A `CheckProgress` after each picture, then a `BlindReady`.
+
+    Raises:
+        UserError: a model is unusable, the two enlarge by different factors, no picture can be used, or the page cannot
+            be written.
+        Cancelled: asked for; nothing is written then.
+    """
+    engines = [
+        None if name == BICUBIC else open_engine(name, request.device, request.precision)
+        for name in (request.first, request.second)
+    ]
+    scales = {engine.scale for engine in engines if engine is not None}
+    if len(scales) > 1:
+        raise UserError(
+            f"These models enlarge {' and '.join(f'{s}x' for s in sorted(scales))}.", "Choose two of one factor."
+        )
+    scale = scales.pop() if scales else 4
+    found = list(scan(tuple(map(Input, request.pictures)), recursive=True, cancel=cancel))
+    pairs: list[dict[str, str]] = []
+    left_out: list[str] = []
+    for number, each in enumerate(found):
+        cancel.check()
+        try:
+            if not isinstance(each, Input):
+                raise each.error
+            small, reference = _shown(rgb8(load(each.path).pixels), scale, request, number)
+        except UserError as error:
+            left_out.append(f"{each.path.name}: {error.message}")
+            continue
+        first, second = (_enlarged(engine, small, scale, cancel) for engine in engines)
+        pairs.append(
+            {"name": each.path.name, "a": _inline(first), "b": _inline(second), "reference": _inline(reference)}
+        )
+        yield CheckProgress((number + 1) / len(found))
+    if not pairs:
+        raise UserError(
+            "None of these pictures can be used." + (f" {left_out[0]}" if left_out else ""),
+            f"Choose pictures of at least {SMALLEST * (scale if request.reduced else 1)} pixels a side.",
+        )
+    names = [BICUBIC if engine is None else engine.name for engine in engines]
+    _write(request, names, pairs)
+    yield BlindReady(request.page, len(pairs), tuple(left_out))
+
+
+def _shown(pixels: np.ndarray, scale: int, request: BlindRequest, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """(what the models get, what stands below), from the middle of the picture."""
+    side = request.side * scale if request.reduced else request.side
+    height, width = (min(side, each) for each in pixels.shape[:2])
+    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
+    part = np.ascontiguousarray(pixels[top : top + height, left : left + width])
+    if request.reduced:
+        part = np.ascontiguousarray(crop_to_multiple(part, scale))
+    small = reduce_bicubic(part, scale) if request.reduced else part
+    if min(small.shape[:2]) < SMALLEST:
+        raise UserError(f"{pixels.shape[1]} x {pixels.shape[0]} pixels are too few.")
+    if request.worn:
+        small = worn(small, request.seed + seed)
+    return small, part if request.reduced else enlarge_bicubic(part, scale)
+
+
+def _enlarged(engine: Engine | None, small: np.ndarray, scale: int, cancel: CancelToken) -> np.ndarray:
+    return enlarge_bicubic(small, scale) if engine is None else engine.upscale(small, cancel)
+
+
+def _inline(pixels: np.ndarray) -> str:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _write(request: BlindRequest, names: list[str], pairs: list[dict[str, str]]) -> None:
+    data = {
+        "id": hashlib.sha256(json.dumps([names, pairs]).encode()).hexdigest()[:12],
+        "question": ASK_NEARER if request.reduced else ASK_BETTER,
+        "caption": CAPTION_NEARER if request.reduced else CAPTION_BETTER,
+        "names": {"a": names[0], "b": names[1]},
+        "pairs": pairs,
+    }
+    # A file name with a tag in it would otherwise end the script.
+    text = json.dumps(data).replace("<", "\\u003c")
+    page = TEMPLATE.read_text(encoding="utf-8").replace(PLACE, text)
+    try:
+        request.page.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(request.page) as temporary:
+            temporary.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{request.page} cannot be written: {error.strerror}.", "Choose another place.") from error
