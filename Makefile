@@ -8,7 +8,10 @@ SAMPLES := resources/samples
 DEMO := demo-output
 BUNDLE := dist/srgan-desktop
 
-.PHONY: demo run test lint format bench package deb test-package clean
+BENCH ?= ../shared/data/bench
+CONTENT ?=
+
+.PHONY: demo run test lint format bench models-report package deb test-package clean
 .DEFAULT_GOAL := demo
 
 demo: $(INSTALLED)  ## upscale the sample pictures, say where they are, show them in the window
@@ -36,6 +39,9 @@ format: $(INSTALLED_DEV)
 
 bench: $(INSTALLED_DEV)  ## ratios measured side by side; absolute times mean little
 	for script in scripts/bench_*.py; do QT_QPA_PLATFORM=offscreen $(BIN)/python $$script || exit 1; done
+
+models-report: $(INSTALLED_DEV)  ## tables and pictures of docs/models.md; BENCH holds Set5, Set14, BSD100; CONTENT is a VGG file
+	$(BIN)/python scripts/models_report.py --bench $(BENCH) $(if $(CONTENT),--content $(CONTENT))
 
 package: $(INSTALLED_DEV)  ## the program in a folder that starts anywhere, with all that it needs: dist/srgan-desktop
 	scripts/system_packages.sh package

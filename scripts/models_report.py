@@ -1,0 +1,335 @@
+"""Measure every shipped model, and write the tables and pictures of docs/models.md anew.
+
+    make models-report BENCH=folder-with-Set5-Set14-BSD100 CONTENT=vgg16-features.safetensors
+
+Figures are kept in docs/models/figures.json under the SHA-256 of the weights, so only new weights are measured;
+`--speed` measures the seconds again, all models in turn in one run. Pictures are made from resources/samples and a page
+of text that is drawn here. `--also NAME=FILE` adds a model that does not ship to the table of artefacts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import statistics
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor, nn
+
+from core import devices
+from core.contract.cancel import CancelToken
+from core.contract.training import EvaluateRequest, SetEvaluated
+from core.evaluate.benchmark import evaluate, worn
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
+from core.images import load
+from core.models.catalogue import base_of, find_model, models
+from core.models.weights import load_generator
+from core.upscale.engine import open_engine
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "models.md"
+FIGURES = ROOT / "docs" / "models" / "figures.json"
+IMAGES = ROOT / "docs" / "images"
+SAMPLES = ROOT / "resources" / "samples"
+SETS = ("Set5", "Set14", "BSD100")
+HALF = 50
+"""Percent of detail that is measured between a base and its model."""
+ROUNDS = 5
+SPEED_SIDE = 192
+
+PUBLISHED = (
+    ("SRCNN (2014)", ("30.48 / .8628", "27.50 / .7513", "26.90 / .7101")),
+    ("FSRCNN (2016)", ("30.70 / .8657", "27.59 / .7535", "26.96 / .7128")),
+    ("SRResNet (2017)", ("32.05 / .9019", "28.49 / .8184", "27.58 / .7620")),
+    ("SRGAN (2017)", ("29.40 / .8472", "26.02 / .7397", "25.16 / .6688")),
+    ("ESRGAN’s PSNR network (2018)", ("32.73 / .9011", "28.99 / .7917", "27.85 / .7455")),
+)
+"""As the papers, or later ones' tables, print them: PSNR / SSIM. Their training sets are far larger."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is measured: a model at a detail."""
+
+    label: str
+    name: str
+    """Key or path."""
+    detail: int = 100
+    ships: bool = True
+
+    @property
+    def identity(self) -> str:
+        """Of the weights, and of how they are used."""
+        model = find_model(self.name)
+        parts = [model.path] if self.detail == 100 else [model.path, base_of(model).path]  # type: ignore[union-attr]
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest()[:16] for path in parts]
+        return "-".join([*digests, *([] if self.detail == 100 else [str(self.detail)])])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", type=Path, default=ROOT.parent / "shared" / "data" / "bench")
+    parser.add_argument("--content", type=Path)
+    parser.add_argument("--also", action="append", default=[], metavar="NAME=FILE")
+    parser.add_argument("--speed", action="store_true", help="measure the seconds again")
+    options = parser.parse_args()
+    subjects = shipped()
+    extra = [Subject(name, file, ships=False) for name, _, file in (each.partition("=") for each in options.also)]
+    kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {}
+    for subject in [*subjects, *extra]:
+        measure(subject, options.bench, options.content, kept)
+    if options.speed or any("seconds" not in kept[subject.identity] for subject in subjects):
+        measure_speed(subjects, kept)
+    FIGURES.parent.mkdir(exist_ok=True)
+    FIGURES.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    # Also those that were measured in an earlier run and do not ship.
+    known = [(entry["label"], entry) for entry in kept.values() if not entry["ships"]]
+    rows = [(subject.label, kept[subject.identity]) for subject in subjects]
+    write_page(
+        figures=figures_table(rows),
+        worn=worn_table(rows),
+        cost=cost_table(rows),
+        artefacts=artefacts_table([*rows, *known]),
+    )
+    draw_sheets([subject for subject in subjects if subject.detail == 100])
+
+
+def shipped() -> list[Subject]:
+    """The models that ship, and half-way along each Detail slider."""
+    found = []
+    for model in models():
+        if not model.shipped:
+            continue
+        if base_of(model) is not None:
+            found.append(Subject(f"`{model.card.name}` at {HALF} %", model.key, HALF))
+        found.append(Subject(f"`{model.card.name}`", model.key))
+    return found
+
+
+def measure(subject: Subject, bench: Path, content: Path | None, kept: dict[str, Any]) -> None:
+    """Fill in what is not known yet of these weights."""
+    entry = kept.setdefault(subject.identity, {})
+    entry |= {"label": subject.label, "ships": subject.ships}
+    model = find_model(subject.name)
+    entry["bytes"] = model.path.stat().st_size
+    if "multiply_adds" not in entry:
+        generator, _card = load_generator(model.path, fold=True)
+        entry["multiply_adds"] = multiply_adds(generator)
+        entry["parameters"] = sum(value.numel() for value in generator.parameters())
+    for kind in ("clean", "worn"):
+        for name in SETS:
+            results = entry.setdefault(kind, {})
+            if name in results or not (bench / name).is_dir():
+                continue
+            request = EvaluateRequest(
+                subject.name, bench / name, content, "cpu", "fp32", detail=subject.detail, worn=kind == "worn"
+            )
+            for event in evaluate(request, CancelToken()):
+                if isinstance(event, SetEvaluated):
+                    results[name] = asdict(event)
+                    print(subject.label, kind, name, f"{event.psnr_y:.2f} dB", event.perceptual, flush=True)
+
+
+def multiply_adds(generator: nn.Module) -> int:
+    """Of all convolutions, per LR pixel."""
+    total = 0
+
+    def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        nonlocal total
+        assert isinstance(module, nn.Conv2d)
+        total += module.weight[0].numel() * output.numel()
+
+    hooks = [each.register_forward_hook(count) for each in generator.modules() if isinstance(each, nn.Conv2d)]
+    side = 32
+    with torch.inference_mode():
+        generator(torch.rand(1, 3, side, side))
+    for hook in hooks:
+        hook.remove()
+    return round(total / side**2)
+
+
+def measure_speed(subjects: list[Subject], kept: dict[str, Any]) -> None:
+    """Seconds a megapixel of output in the precision that the program chooses here, taking turns."""
+    devices.keep_large_blocks()
+    pixels = np.random.default_rng(0).integers(0, 255, (SPEED_SIDE, SPEED_SIDE, 3), np.uint8)
+    engines = {subject.identity: open_engine(subject.name, "cpu", detail=subject.detail) for subject in subjects}
+    times: dict[str, list[float]] = {identity: [] for identity in engines}
+    for turn in range(ROUNDS + 1):
+        for identity, engine in engines.items():
+            start = time.perf_counter()
+            engine.upscale(pixels, CancelToken())
+            if turn:
+                times[identity].append(time.perf_counter() - start)
+    for identity, engine in engines.items():
+        megapixels = (SPEED_SIDE * engine.scale) ** 2 / 1e6
+        kept[identity]["seconds"] = statistics.median(times[identity]) / megapixels
+        kept[identity]["precision"] = engine.precision
+
+
+# Tables
+
+
+def pair(result: dict[str, Any], prefix: str = "") -> str:
+    """`31.45 / .8851 / .123`: PSNR, SSIM and, where it was measured, the perceptual distance."""
+    text = f"{result[prefix + 'psnr_y']:.2f} / {_point(result[prefix + 'ssim_y'], 4)}"
+    distance = result[prefix + "perceptual"]
+    return text if distance is None else f"{text} / {_point(distance, 3)}"
+
+
+def _point(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}".lstrip("0")
+
+
+def figures_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
+    """On clean LR, beside published figures."""
+    lines = _table("x4, clean LR", *SETS)
+    lines.append(_row("bicubic", *(pair(rows[0][1]["clean"][name], "bicubic_") for name in SETS)))
+    lines += [_row(label, *(pair(entry["clean"][name]) for name in SETS)) for label, entry in rows]
+    lines += [_row(f"*{label}*", *(f"*{each}*" for each in figures)) for label, figures in PUBLISHED]
+    return "\n".join(lines)
+
+
+def worn_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
+    """On noisy, compressed LR."""
+    lines = _table("x4, worn LR", *SETS)
+    lines.append(_row("bicubic", *(pair(rows[0][1]["worn"][name], "bicubic_") for name in SETS)))
+    lines += [_row(label, *(pair(entry["worn"][name]) for name in SETS)) for label, entry in rows]
+    return "\n".join(lines)
+
+
+def cost_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
+    """Complexity and size."""
+    lines = _table("", "multiply-adds per LR pixel", "parameters", "file", "seconds a megapixel")
+    most = max(entry["seconds"] for _label, entry in rows)
+    for label, entry in rows:
+        if HALF_MARK in label:
+            continue
+        lines.append(
+            _row(
+                label,
+                f"{entry['multiply_adds'] / 1e3:,.0f} thousand",
+                f"{entry['parameters'] / 1e6:.2f} million",
+                f"{entry['bytes'] / 1e6:.2f} MB",
+                f"{entry['seconds']:.2f} ({entry['seconds'] / most:.2f} of the slowest; {entry['precision']})",
+            )
+        )
+    return "\n".join(lines)
+
+
+HALF_MARK = f" at {HALF} %"
+
+
+def artefacts_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
+    """Means over the three sets, each picture alike."""
+    lines = _table("clean LR, all three sets", "mesh, dB", "ringing, levels", "colour shift, levels")
+
+    def means(entry: dict[str, Any], field: str) -> list[str]:
+        sets = [entry["clean"][name] for name in SETS]
+        return [
+            f"{np.average([s[field][score] for s in sets], weights=[s['pictures'] for s in sets]):.2f}"
+            for score in ("mesh", "ringing", "colour")
+        ]
+
+    lines.append(_row("bicubic", *means(rows[0][1], "bicubic_artefacts")))
+    lines += [_row(label, *means(entry, "artefacts")) for label, entry in rows]
+    return "\n".join(lines)
+
+
+def _table(*heads: str) -> list[str]:
+    return [_row(*heads), "|" + "---|" * len(heads)]
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def write_page(**tables: str) -> None:
+    """Put each table between its two marks."""
+    text = PAGE.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+        if begin not in text:
+            raise SystemExit(f"{PAGE} has no {begin}")
+        before, rest = text.split(begin, 1)
+        text = f"{before}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
+    PAGE.write_text(text, encoding="utf-8")
+
+
+# Pictures
+
+
+def draw_sheets(subjects: list[Subject]) -> None:
+    """Three sheets: samples as truth, the same after wear, and samples enlarged as users enlarge them."""
+    IMAGES.mkdir(exist_ok=True)
+    truths = {name: sample(name, 128) for name in ("cat.jpg", "astronaut.jpg", "textures/grass.png", "rocket.jpg")}
+    truths["text"] = page_of_text(128)
+    columns = [subject for subject in subjects if "fast" not in subject.name]
+    for file, wear in (("models-clean", False), ("models-worn", True)):
+        grid = []
+        for number, truth in enumerate(truths.values()):
+            lr = reduce_bicubic(truth, 4)
+            if wear:
+                lr = worn(lr, number)
+            made = [open_engine(each.name, "cpu", "fp32").upscale(lr, CancelToken()) for each in columns]
+            grid.append([np.repeat(np.repeat(lr, 4, 0), 4, 1), enlarge_bicubic(lr, 4), *made, truth])
+        heads = ["LR", "bicubic", *(find_model(each.name).card.name for each in columns), "HR"]
+        save_sheet(IMAGES / f"{file}.webp", heads, grid, zoom=2)
+    grid = []
+    for name, corner in (("portrait.png", (32, 24)), ("coffee.webp", (90, 50)), ("textures/bricks.webp", (40, 40))):
+        part = np.ascontiguousarray(rgb8(load(SAMPLES / name).pixels)[corner[1] :, corner[0] :][:64, :64])
+        made = [open_engine(each.name, "cpu", "fp32").upscale(part, CancelToken()) for each in columns]
+        grid.append([enlarge_bicubic(part, 4), *made])
+    heads = ["bicubic", *(find_model(each.name).card.name for each in columns)]
+    save_sheet(IMAGES / "models-use.webp", heads, grid, zoom=1)
+
+
+def sample(name: str, side: int) -> np.ndarray:
+    """The middle of a sample picture."""
+    pixels = crop_to_multiple(rgb8(load(SAMPLES / name).pixels), 4)
+    side = min(side, *pixels.shape[:2])
+    top, left = ((each - side) // 2 for each in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+
+
+def page_of_text(side: int) -> np.ndarray:
+    """Dark letters on white, down to a size that no model can read."""
+    image = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(image)
+    y = 2
+    for size, words in ((30, "Aa Rg 8"), (22, "Super 25"), (16, "resolution"), (12, "of small pictures"), (9, words_9)):
+        draw.text((4, y), words, fill=(20, 20, 30), font=ImageFont.load_default(size))
+        y += int(size * 1.2)
+    return np.asarray(image)
+
+
+words_9 = "cannot read what is not there"
+
+
+def save_sheet(path: Path, heads: list[str], grid: list[list[np.ndarray]], zoom: int) -> None:
+    """Pictures in rows under a line of names, each pixel `zoom` x `zoom`."""
+    gap, top = 6, 26
+    side = grid[0][0].shape[0] * zoom
+    font = ImageFont.load_default(15)
+    image = Image.new("RGB", (len(heads) * (side + gap) - gap, top + len(grid) * (side + gap) - gap), "white")
+    draw = ImageDraw.Draw(image)
+    for column, head in enumerate(heads):
+        draw.text((column * (side + gap) + side / 2, 4), head, fill="black", font=font, anchor="ma")
+        for line, row in enumerate(grid):
+            cell = Image.fromarray(row[column]).resize((side, side), Image.Resampling.NEAREST)
+            image.paste(cell, (column * (side + gap), top + line * (side + gap)))
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=92, method=6)
+    path.write_bytes(file.getvalue())
+    print(f"{path}: {image.width} x {image.height}, {len(file.getvalue()) / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
