@@ -237,8 +237,9 @@ class _TrainingLines:
             self._step(event)
         elif isinstance(event, Look):
             perceptual = "" if event.perceptual is None else f", perceptual {event.perceptual:.4f}"
+            seen = "" if event.seen_gain is None else f", training pictures {event.seen_gain:+.2f} dB over bicubic"
             best = " (best)" if event.best else ""
-            self._line(f"step {event.step}: {event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{best}")
+            self._line(f"step {event.step}: {event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{seen}{best}")
         elif isinstance(event, Notice):
             self._line(event.message, "yellow")
         elif isinstance(event, TrainingFinished):

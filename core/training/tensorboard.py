@@ -45,6 +45,8 @@ class Board:
         for name in ("psnr_y", "ssim_y", "perceptual"):
             if (value := getattr(event, name)) is not None:
                 self._writer.add_scalar(f"held-out/{name}", value, event.step)
+        if event.seen_gain is not None:
+            self._writer.add_scalar("training pictures/gain over bicubic", event.seen_gain, event.step)
 
     def close(self) -> None:
         """Write what is still held back."""

@@ -46,7 +46,7 @@ from core.training.run import RunFolder
 from core.training.scan import Scan, scan
 from core.training.step import BAD_STEPS, StepReport, Training, enlarge_with, training_precision
 from core.training.tensorboard import Board
-from core.training.validation import Figures, HeldOut, save_png
+from core.training.validation import Figures, HeldOut, Seen, save_png
 
 EVENTS_A_SECOND = 20
 LOGGED_EVERY = 2.0
@@ -263,6 +263,7 @@ class _Run:
         self.place = place
         self.cancel = cancel
         self.held_out = HeldOut(setting.found.validation, self.recipe, setting.content)
+        self.seen = Seen(setting.found.training, self.recipe)
         self.best: dict[str, Figures] = {}
         """Of each stage, at its best look."""
         self.looks_without_better = 0
@@ -402,7 +403,7 @@ class _Run:
         elif self.saturation < SATURATED - 0.1:
             self.saturation_told = False
 
-    def _look(self, name: StageName) -> Iterator[Look]:
+    def _look(self, name: StageName) -> Iterator[Look | Notice]:
         """Measure the moving average on the held-out pictures; rank 0 alone, while the others wait."""
         if self.place.first:
             training, folder = self.training, self.folder
@@ -418,11 +419,25 @@ class _Run:
             self.looks_without_better = 0 if best else self.looks_without_better + 1
             pictures = self.held_out.save_shown(shown, folder.references, folder.look(training.step))
             event = Look(
-                name, training.step, figures.psnr_y, figures.ssim_y, figures.perceptual, pictures, best, folder.latest
+                name,
+                training.step,
+                figures.psnr_y,
+                figures.ssim_y,
+                figures.perceptual,
+                pictures,
+                best,
+                folder.latest,
+                self.seen.gain(training.enlarge),
             )
             folder.log(event)
             self.board.look(event)
             yield event
+            gain = figures.psnr_y - self.held_out.bicubic.psnr_y
+            if name == "psnr" and self.seen.parts_from(gain, event.seen_gain):
+                yield Notice(
+                    f"It begins to learn the training pictures by heart: {event.seen_gain:.2f} dB above bicubic there, "
+                    f"{gain:.2f} dB and falling on held-out pictures. More pictures, or fewer steps, help."
+                )
         wait_for_all()
 
     def _save(self) -> Iterator[BundleSaved]:

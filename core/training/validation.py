@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,11 @@ PERCEPTUAL_SIDE = 256
 
 MARGINS = {"psnr_y": 0.01, "ssim_y": 0.0002, "perceptual": 0.0005}
 """By how much a figure must differ before one model is called better than another."""
+
+PARTED_LOOKS = 3
+"""So many looks in a row must widen the gap between training and held-out pictures before anybody is told."""
+PARTED_DB = 0.05
+"""By which held-out pictures must have become worse than they were at their best."""
 
 Enlarge = Callable[[np.ndarray], np.ndarray]
 """H x W x 3 uint8 LR to scale*H x scale*W x 3 uint8 SR."""
@@ -126,6 +133,47 @@ class HeldOut:
             lr, hr, enlarged = (references / f"{name}-{kind}.png" for kind in ("lr", "hr", "bicubic"))
             pictures.append(LookPicture(name, path, lr, hr, enlarged, psnr, bicubic))
         return tuple(pictures)
+
+
+class Seen:
+    """Some of the training pictures, to tell learning from learning by heart."""
+
+    def __init__(self, pictures: Sequence[Picture], recipe: Recipe) -> None:
+        """Decode `validation.training_pictures` of them, spread over the whole set."""
+        count = min(recipe.validation.training_pictures, len(pictures))
+        chosen = [pictures[number * len(pictures) // count] for number in range(count)]
+        fitted = recipe.validation.model_copy(update={"pictures": max(1, count), "shown": 0})
+        self.pictures = HeldOut(chosen, recipe.model_copy(update={"validation": fitted}), None) if chosen else None
+        self.gaps: list[float] = []
+        """By how much the gain on training pictures exceeded that on held-out ones, look by look."""
+        self.best_gain = -math.inf
+        self.told = False
+
+    def gain(self, enlarge: Enlarge) -> float | None:
+        """dB above bicubic, mean; None where no training pictures are measured."""
+        if self.pictures is None:
+            return None
+        figures, _shown = self.pictures.measure(enlarge)
+        return figures.psnr_y - self.pictures.bicubic.psnr_y
+
+    def parts_from(self, held_out_gain: float, seen_gain: float | None) -> bool:
+        """Whether the two have now parted for `PARTED_LOOKS` looks in a row, one rising, one falling. True once.
+
+        Args:
+            held_out_gain: dB above bicubic on held-out pictures at this look.
+            seen_gain: the same on training pictures.
+        """
+        if seen_gain is None:
+            return False
+        self.gaps.append(seen_gain - held_out_gain)
+        fell = held_out_gain < self.best_gain - PARTED_DB
+        self.best_gain = max(self.best_gain, held_out_gain)
+        recent = self.gaps[-PARTED_LOOKS - 1 :]
+        widens = len(recent) > PARTED_LOOKS and all(a < b for a, b in itertools.pairwise(recent))
+        if self.told or not (fell and widens):
+            return False
+        self.told = True
+        return True
 
 
 def picture_distance(content: ContentNetwork, first: np.ndarray, second: np.ndarray) -> float:

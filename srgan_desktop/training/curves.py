@@ -72,8 +72,13 @@ class Curves(QWidget):
         last = max(record.step, 1)
         looks = record.looks
         self.quality.line(
-            "This run", [look.step for look in looks], [look.psnr_y for look in looks], colours[0], dots=True
+            "Held-out pictures", [look.step for look in looks], [look.psnr_y for look in looks], colours[0], dots=True
         )
+        seen = [look for look in looks if look.seen_gain is not None]
+        if record.bicubic_psnr is not None and seen:
+            # Other pictures, so not their PSNR, but their gain on the same footing. What parts from it is overfitting.
+            steps, gains = [look.step for look in seen], [record.bicubic_psnr + (look.seen_gain or 0) for look in seen]
+            self.quality.line("Training pictures (gain over bicubic)", steps, gains, colours[1])
         if record.bicubic_psnr is not None:
             self.quality.line("Bicubic", [0, last], [record.bicubic_psnr] * 2, tokens.muted, dashed=True)
         for number, (name, series) in enumerate(sorted(record.losses.items())):

@@ -100,6 +100,7 @@ def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
     assert all(size(lr) == (8, 8) and size(hr) == (32, 32) for lr, hr in samples.pairs)
     looks = [e for e in events if isinstance(e, Look)]
     assert [look.step for look in looks] == [3, 6, 9, 10]
+    assert all(look.seen_gain is not None and look.seen_gain < 0 for look in looks)
     for picture in looks[-1].pictures:
         assert size(picture.sr) == size(picture.hr) == size(picture.bicubic)
     steps = [e for e in events if isinstance(e, TrainingStep)]

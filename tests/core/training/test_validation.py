@@ -1,0 +1,51 @@
+"""Telling learning from learning by heart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.evaluate.resampling import enlarge_bicubic
+from core.training.dataset import Picture
+from core.training.recipe import load_recipe
+from core.training.validation import Seen
+from tests.core.training.pictures import picture_folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> list[Picture]:
+    files = sorted(picture_folder(tmp_path / "hr", 6, height=96, width=96).iterdir())
+    return [Picture(hr=path, lr=None, width=96, height=96, sha256="") for path in files]
+
+
+def test_the_gain_on_training_pictures_is_over_bicubic(pictures: list[Picture]) -> None:
+    seen = Seen(pictures, load_recipe("quick", (("validation.training_pictures", "3"),)))
+    assert seen.pictures is not None
+    assert seen.pictures.names == ["picture-000", "picture-002", "picture-004"]
+    assert seen.gain(lambda lr: enlarge_bicubic(lr, 4)) == 0
+    assert seen.gain(lambda lr: 255 - enlarge_bicubic(lr, 4)) < -5
+
+
+def test_it_can_be_left_out(pictures: list[Picture]) -> None:
+    seen = Seen(pictures, load_recipe("quick", (("validation.training_pictures", "0"),)))
+    assert seen.gain(lambda lr: enlarge_bicubic(lr, 4)) is None
+    assert not seen.parts_from(1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "training", "told_at"),
+    [
+        # Both rise; both fall; held-out pictures waver a little; they fall while the training pictures rise.
+        ([1.0, 1.2, 1.3, 1.4, 1.5, 1.6], [1.1, 1.4, 1.6, 1.8, 2.0, 2.2], []),
+        ([1.0, 0.9, 0.8, 0.7, 0.6, 0.5], [1.0, 0.9, 0.8, 0.7, 0.6, 0.5], []),
+        ([1.0, 1.2, 1.19, 1.18, 1.17, 1.16], [1.1, 1.4, 1.5, 1.6, 1.7, 1.8], []),
+        ([1.0, 1.2, 1.15, 1.1, 1.0, 0.9], [1.1, 1.4, 1.5, 1.6, 1.7, 1.8], [3]),
+    ],
+)
+def test_it_is_told_once_that_they_part(
+    pictures: list[Picture], held_out: list[float], training: list[float], told_at: list[int]
+) -> None:
+    seen = Seen(pictures[:1], load_recipe("quick"))
+    told = [look for look, (a, b) in enumerate(zip(held_out, training, strict=True)) if seen.parts_from(a, b)]
+    assert told == told_at
