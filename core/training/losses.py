@@ -19,6 +19,10 @@ Game = Literal["vanilla", "relativistic", "hinge"]
 
 ARTEFACT_WINDOW = 7
 """Side of the window of LDL's local variance (Liang et al. 2022, sec. 3.2)."""
+GRID = 4
+"""Period in HR pixels of the patterns that `grid` looks for; 2 is among them."""
+GRID_WINDOW = 4
+"""Periods each way over which it takes means."""
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of the five scales, finest first (Wang, Simoncelli & Bovik 2003, sec. 3.2)."""
 
@@ -150,6 +154,21 @@ def artefact_map(sr: Tensor, hr: Tensor, ema_sr: Tensor) -> Tensor:
     return torch.where(residual < of_ema, 0.0, crop * variance)
 
 
+def grid(context: StepContext) -> Tensor:
+    """How much the error's local mean depends on where a pixel lies in the 4 x 4 grid that one LR pixel becomes.
+
+    A pixel shuffle has weights of its own for each of these places, so nothing but the losses keeps them level. The
+    content network pools, and hardly sees a pattern of a period of 2 or 4 pixels; here it is all that is seen: natural
+    texture averages out over a window, a checkerboard adds up.
+    """
+    error = context.sr - context.hr
+    height, width = (side - side % GRID for side in error.shape[-2:])
+    places = F.pixel_unshuffle(error[..., :height, :width], GRID)
+    means = F.avg_pool2d(places, min(GRID_WINDOW, *places.shape[-2:]))
+    means = means.unflatten(1, (error.shape[1], GRID * GRID))
+    return (means - means.mean(2, keepdim=True)).abs().mean()
+
+
 def fft(context: StepContext) -> Tensor:
     """Mean absolute error of the real and imaginary parts of the orthonormal spectrum."""
     difference = torch.fft.rfft2(context.sr - context.hr, norm="ortho")
@@ -170,6 +189,7 @@ _FUNCTIONS: dict[LossName, Callable[[StepContext], Tensor]] = {
     "content": content,
     "adversarial": adversarial,
     "ldl": ldl,
+    "grid": grid,
     "fft": fft,
     "tv": tv,
 }

@@ -14,7 +14,7 @@ from core.contract.errors import UserError
 
 SHIPPED_RECIPES = paths.RESOURCES / "recipes"
 
-LossName = Literal["l1", "charbonnier", "mse", "ms_ssim", "content", "adversarial", "ldl", "fft", "tv"]
+LossName = Literal["l1", "charbonnier", "mse", "ms_ssim", "content", "adversarial", "ldl", "grid", "fft", "tv"]
 LOSS_WORDS: dict[LossName, str] = {
     "l1": "Mean absolute error of pixels: sharp edges for a high PSNR.",
     "charbonnier": "L1 that is smooth near zero.",
@@ -23,6 +23,7 @@ LOSS_WORDS: dict[LossName, str] = {
     "content": "Distance of VGG features: textures like the original's rather than equal pixels.",
     "adversarial": "How easily the discriminator tells the output from real pictures.",
     "ldl": "L1 where the output shows artefacts; keeps a GAN from inventing patterns.",
+    "grid": "Patterns locked to the grid of the enlargement: the mesh that content and adversarial losses draw.",
     "fft": "L1 of the spectrum: weighs all frequencies alike.",
     "tv": "Total variation: smooths the output; a very small weight is enough.",
 }

@@ -125,3 +125,22 @@ def test_every_loss_has_a_gradient_for_sr(name: str) -> None:
     (gradient,) = torch.autograd.grad(LOSSES[name].function(ctx), sr)
     assert torch.isfinite(gradient).all()
     assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("period", [2, 4])
+def test_grid_sees_a_checkerboard_and_hardly_noise(period: int) -> None:
+    torch.manual_seed(0)
+    hr = torch.rand(1, 3, 64, 72)
+    rows, columns = torch.meshgrid(torch.arange(64), torch.arange(72), indexing="ij")
+    board = 0.02 * torch.sign(torch.cos(2 * math.pi * (rows + columns + 0.25) / period))
+    noise = 0.02 * torch.randn(1, 3, 64, 72)
+    shift = torch.full_like(hr, 0.02)
+    assert value("grid", context(hr, hr)) == 0
+    assert value("grid", context(hr + shift, hr)) == pytest.approx(0, abs=1e-6)
+    assert value("grid", context(hr + board, hr)) == pytest.approx(0.02, rel=0.01)
+    # Sixteen samples of a window: a quarter of the deviation, and the mean magnitude of what is left.
+    assert value("grid", context(hr + noise, hr)) == pytest.approx(0.02 / 4 * math.sqrt(2 / math.pi), rel=0.1)
+
+
+def test_grid_takes_crops_of_any_size() -> None:
+    assert value("grid", context(torch.rand(1, 3, 10, 9), torch.rand(1, 3, 10, 9))) > 0
