@@ -30,7 +30,7 @@ from core.upscale.scan import scan
 TEMPLATE = paths.RESOURCES / "pages" / "blind.html"
 PLACE = "/*DATA*/"
 ASK_BETTER, CAPTION_BETTER = "Which one would you rather have?", "the small picture, plainly enlarged"
-ASK_NEARER, CAPTION_NEARER = "Which one looks more like the picture below?", "the original"
+ASK_NEARER, CAPTION_NEARER = "Which one looks more like the one in the middle?", "the original"
 
 
 def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress | BlindReady]:
