@@ -62,7 +62,7 @@ class DetailField(QWidget):
         for label in (self.low, self.high):
             label.setProperty("role", "muted")
         ends = QHBoxLayout()
-        ends.setContentsMargins(2, 0, 2, 0)
+        ends.setContentsMargins(2, 3, 2, 0)
         ends.addWidget(self.low)
         ends.addStretch(1)
         ends.addWidget(self.percent)
