@@ -26,11 +26,13 @@ from torch import Tensor, nn
 
 from core import devices
 from core.contract.cancel import CancelToken
-from core.contract.training import EvaluateRequest, SetEvaluated
-from core.evaluate.benchmark import evaluate, worn
+from core.evaluate.artefacts import artefacts
+from core.evaluate.benchmark import worn
+from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
 from core.models.catalogue import base_of, find_model, models
+from core.models.content import ContentNetwork, content_from_file, perceptual_distances
 from core.models.weights import load_generator
 from core.upscale.engine import open_engine
 
@@ -39,7 +41,9 @@ PAGE = ROOT / "docs" / "models.md"
 FIGURES = ROOT / "docs" / "models" / "figures.json"
 IMAGES = ROOT / "docs" / "images"
 SAMPLES = ROOT / "resources" / "samples"
-SETS = ("Set5", "Set14", "BSD100")
+MEASURED = {"clean": ("Set5", "Set14", "BSD100"), "worn": ("Set5", "Set14")}
+BICUBIC = "bicubic"
+SCALE = 4
 HALF = 50
 """Percent of detail that is measured between a base and its model."""
 ROUNDS = 5
@@ -84,19 +88,19 @@ def main() -> None:
     subjects = shipped()
     extra = [Subject(name, file, ships=False) for name, _, file in (each.partition("=") for each in options.also)]
     kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {}
-    for subject in [*subjects, *extra]:
-        measure(subject, options.bench, options.content, kept)
+    content = None if options.content is None else content_from_file(options.content)
+    measure([*subjects, *extra], options.bench, content, kept)
     if options.speed or any("seconds" not in kept[subject.identity] for subject in subjects):
         measure_speed(subjects, kept)
     FIGURES.parent.mkdir(exist_ok=True)
     FIGURES.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     # Also those that were measured in an earlier run and do not ship.
-    known = [(entry["label"], entry) for entry in kept.values() if not entry["ships"]]
-    rows = [(subject.label, kept[subject.identity]) for subject in subjects]
+    known = [(entry["label"], entry) for entry in kept.values() if not entry.get("ships", True)]
+    rows = [(BICUBIC, kept[BICUBIC]), *((subject.label, kept[subject.identity]) for subject in subjects)]
     write_page(
         figures=figures_table(rows),
         worn=worn_table(rows),
-        cost=cost_table(rows),
+        cost=cost_table(rows[1:]),
         artefacts=artefacts_table([*rows, *known]),
     )
     draw_sheets([subject for subject in subjects if subject.detail == 100])
@@ -114,28 +118,55 @@ def shipped() -> list[Subject]:
     return found
 
 
-def measure(subject: Subject, bench: Path, content: Path | None, kept: dict[str, Any]) -> None:
-    """Fill in what is not known yet of these weights."""
-    entry = kept.setdefault(subject.identity, {})
-    entry |= {"label": subject.label, "ships": subject.ships}
-    model = find_model(subject.name)
-    entry["bytes"] = model.path.stat().st_size
-    if "multiply_adds" not in entry:
-        generator, _card = load_generator(model.path, fold=True)
-        entry["multiply_adds"] = multiply_adds(generator)
-        entry["parameters"] = sum(value.numel() for value in generator.parameters())
-    for kind in ("clean", "worn"):
-        for name in SETS:
-            results = entry.setdefault(kind, {})
-            if name in results or not (bench / name).is_dir():
-                continue
-            request = EvaluateRequest(
-                subject.name, bench / name, content, "cpu", "fp32", detail=subject.detail, worn=kind == "worn"
-            )
-            for event in evaluate(request, CancelToken()):
-                if isinstance(event, SetEvaluated):
-                    results[name] = asdict(event)
-                    print(subject.label, kind, name, f"{event.psnr_y:.2f} dB", event.perceptual, flush=True)
+def measure(subjects: list[Subject], bench: Path, content: ContentNetwork | None, kept: dict[str, Any]) -> None:
+    """Fill in what is not known yet of these weights. Originals and bicubic go through the VGG once for all models."""
+    for subject in subjects:
+        entry = kept.setdefault(subject.identity, {})
+        entry |= {"label": subject.label, "ships": subject.ships}
+        model = find_model(subject.name)
+        entry["bytes"] = model.path.stat().st_size
+        if "multiply_adds" not in entry:
+            generator, _card = load_generator(model.path, fold=True)
+            entry["multiply_adds"] = multiply_adds(generator)
+            entry["parameters"] = sum(value.numel() for value in generator.parameters())
+    for kind, sets in MEASURED.items():
+        for name in sets:
+            missing = [each for each in subjects if name not in kept[each.identity].setdefault(kind, {})]
+            if missing and (bench / name).is_dir():
+                rows = measure_set(missing, bench / name, content, wear=kind == "worn")
+                labels = [BICUBIC, *(subject.label for subject in missing)]
+                places = [kept.setdefault(BICUBIC, {}), *(kept[subject.identity] for subject in missing)]
+                for label, place, row in zip(labels, places, rows, strict=True):
+                    place.setdefault(kind, {})[name] = row
+                    print(kind, name, label, row, flush=True)
+
+
+def measure_set(
+    subjects: list[Subject], folder: Path, content: ContentNetwork | None, *, wear: bool
+) -> list[dict[str, float]]:
+    """Mean figures over a folder, of bicubic and of each model, as `srgan evaluate` measures them."""
+    engines = [open_engine(each.name, "cpu", "fp32", detail=each.detail) for each in subjects]
+    totals: list[list[dict[str, float]]] = [[] for _ in range(len(engines) + 1)]
+    for number, path in enumerate(sorted(folder.iterdir())):
+        hr = crop_to_multiple(rgb8(load(path).pixels), SCALE)
+        lr = reduce_bicubic(hr, SCALE)
+        if wear:
+            lr = worn(lr, number)
+        results = [enlarge_bicubic(lr, SCALE), *(engine.upscale(lr, CancelToken()) for engine in engines)]
+        distances: list[float | None] = [None] * len(results)
+        if content is not None:
+            distances[:] = perceptual_distances(content, _tensor(hr), [_tensor(each) for each in results])
+        for result, distance, rows in zip(results, distances, totals, strict=True):
+            row = {"psnr_y": psnr_y(hr, result, SCALE), "ssim_y": ssim_y(hr, result, SCALE), "pictures": 1.0}
+            if distance is not None:
+                row["perceptual"] = distance
+            rows.append(row | asdict(artefacts(hr, result)))
+    means = [{field: float(np.mean([row[field] for row in rows])) for field in rows[0]} for rows in totals]
+    return [{**mean, "pictures": len(totals[0])} for mean in means]
+
+
+def _tensor(pixels: np.ndarray) -> Tensor:
+    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def multiply_adds(generator: nn.Module) -> int:
@@ -177,11 +208,10 @@ def measure_speed(subjects: list[Subject], kept: dict[str, Any]) -> None:
 # Tables
 
 
-def pair(result: dict[str, Any], prefix: str = "") -> str:
+def figures_of(result: dict[str, float]) -> str:
     """`31.45 / .8851 / .123`: PSNR, SSIM and, where it was measured, the perceptual distance."""
-    text = f"{result[prefix + 'psnr_y']:.2f} / {_point(result[prefix + 'ssim_y'], 4)}"
-    distance = result[prefix + "perceptual"]
-    return text if distance is None else f"{text} / {_point(distance, 3)}"
+    text = f"{result['psnr_y']:.2f} / {_point(result['ssim_y'], 4)}"
+    return f"{text} / {_point(result['perceptual'], 3)}" if "perceptual" in result else text
 
 
 def _point(value: float, digits: int) -> str:
@@ -190,18 +220,16 @@ def _point(value: float, digits: int) -> str:
 
 def figures_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
     """On clean LR, beside published figures."""
-    lines = _table("x4, clean LR", *SETS)
-    lines.append(_row("bicubic", *(pair(rows[0][1]["clean"][name], "bicubic_") for name in SETS)))
-    lines += [_row(label, *(pair(entry["clean"][name]) for name in SETS)) for label, entry in rows]
+    lines = _table("x4, clean LR", *MEASURED["clean"])
+    lines += [_row(label, *(figures_of(entry["clean"][name]) for name in MEASURED["clean"])) for label, entry in rows]
     lines += [_row(f"*{label}*", *(f"*{each}*" for each in figures)) for label, figures in PUBLISHED]
     return "\n".join(lines)
 
 
 def worn_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
     """On noisy, compressed LR."""
-    lines = _table("x4, worn LR", *SETS)
-    lines.append(_row("bicubic", *(pair(rows[0][1]["worn"][name], "bicubic_") for name in SETS)))
-    lines += [_row(label, *(pair(entry["worn"][name]) for name in SETS)) for label, entry in rows]
+    lines = _table("x4, worn LR", *MEASURED["worn"])
+    lines += [_row(label, *(figures_of(entry["worn"][name]) for name in MEASURED["worn"])) for label, entry in rows]
     return "\n".join(lines)
 
 
@@ -228,18 +256,13 @@ HALF_MARK = f" at {HALF} %"
 
 
 def artefacts_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
-    """Means over the three sets, each picture alike."""
+    """Means over all pictures of the sets."""
     lines = _table("clean LR, all three sets", "mesh, dB", "ringing, levels", "colour shift, levels")
-
-    def means(entry: dict[str, Any], field: str) -> list[str]:
-        sets = [entry["clean"][name] for name in SETS]
-        return [
-            f"{np.average([s[field][score] for s in sets], weights=[s['pictures'] for s in sets]):.2f}"
-            for score in ("mesh", "ringing", "colour")
-        ]
-
-    lines.append(_row("bicubic", *means(rows[0][1], "bicubic_artefacts")))
-    lines += [_row(label, *means(entry, "artefacts")) for label, entry in rows]
+    for label, entry in rows:
+        sets = [entry["clean"][name] for name in MEASURED["clean"]]
+        weights = [each["pictures"] for each in sets]
+        means = (np.average([each[s] for each in sets], weights=weights) for s in ("mesh", "ringing", "colour"))
+        lines.append(_row(label, *(f"{mean:.2f}" for mean in means)))
     return "\n".join(lines)
 
 
