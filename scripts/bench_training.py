@@ -77,7 +77,8 @@ def _trainer(name: str) -> Callable[[], int]:
     if stage.losses.get("content"):
         content = _content(recipe).to(memory_format=torch.channels_last)
     training.content_distance = content
-    training.step = recipe.psnr.steps if stage is recipe.gan else 0
+    # Behind the discriminator's head start, where a step is the whole step.
+    training.step = recipe.psnr.steps + recipe.gan.head_start if stage is recipe.gan else 0
     training.begin_stage(stage is recipe.gan)
     batch = _crops(stage.batch, stage.crops[0], recipe.generator.scale)
 
