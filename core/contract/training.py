@@ -282,7 +282,7 @@ class Look:
     """EMA weights of this moment, ready for upscaling."""
     seen_gain: float | None = None
     """By how many dB the generator is better than bicubic on some of the training pictures; None where that is not
-    measured. Far above the same on held-out pictures, it has learnt the pictures instead of enlarging."""
+    measured. Where it rises while held-out pictures fall, the generator learns these pictures instead of enlarging."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -285,10 +285,10 @@ class ValidationRecipe(_Part):
     every: int = Field(default=500, ge=1, description="Steps between two looks at the held-out pictures.")
     pictures: int = Field(default=30, ge=1, description="At most so many held-out pictures are measured.")
     training_pictures: int = Field(
-        default=8,
+        default=16,
         ge=0,
-        description="So many training pictures are measured as well: a gain there that the held-out pictures do not "
-        "share is overfitting.",
+        description="So many training pictures are measured as well: what rises there and falls on held-out pictures is "
+        "overfitting.",
     )
     side: int = Field(
         default=512, ge=64, description="Of larger held-out pictures the middle of this side (HR pixels) is measured."

@@ -74,11 +74,14 @@ class Curves(QWidget):
         self.quality.line(
             "Held-out pictures", [look.step for look in looks], [look.psnr_y for look in looks], colours[0], dots=True
         )
-        seen = [look for look in looks if look.seen_gain is not None]
-        if record.bicubic_psnr is not None and seen:
-            # Other pictures, so not their PSNR, but their gain on the same footing. What parts from it is overfitting.
-            steps, gains = [look.step for look in seen], [record.bicubic_psnr + (look.seen_gain or 0) for look in seen]
-            self.quality.line("Training pictures (gain over bicubic)", steps, gains, colours[1])
+        seen = [(look.step, look.psnr_y, look.seen_gain) for look in looks if look.seen_gain is not None]
+        if seen:
+            # Other pictures differ by far more than overfitting does, so both lines begin at one point.
+            _, start, first = seen[0]
+            gains = [start + gain - first for _, _, gain in seen]
+            self.quality.line(
+                "Training pictures (from the same start)", [step for step, _, _ in seen], gains, colours[1]
+            )
         if record.bicubic_psnr is not None:
             self.quality.line("Bicubic", [0, last], [record.bicubic_psnr] * 2, tokens.muted, dashed=True)
         for number, (name, series) in enumerate(sorted(record.losses.items())):
