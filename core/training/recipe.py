@@ -287,8 +287,8 @@ class ValidationRecipe(_Part):
     training_pictures: int = Field(
         default=16,
         ge=0,
-        description="So many training pictures are measured as well: what rises there and falls on held-out pictures is "
-        "overfitting.",
+        description="So many training pictures are measured as well: what rises there while it falls on held-out "
+        "pictures is overfitting.",
     )
     side: int = Field(
         default=512, ge=64, description="Of larger held-out pictures the middle of this side (HR pixels) is measured."

@@ -435,8 +435,8 @@ class _Run:
             gain = figures.psnr_y - self.held_out.bicubic.psnr_y
             if name == "psnr" and self.seen.parts_from(gain, event.seen_gain):
                 yield Notice(
-                    f"It begins to learn the training pictures by heart: there it still gets better, on held-out pictures "
-                    f"it has lost {self.seen.best_gain - gain:.2f} dB. More pictures, or fewer steps, help."
+                    "It begins to learn the training pictures by heart: there it still gets better, but on held-out "
+                    f"pictures it has lost {self.seen.best_gain - gain:.2f} dB. More pictures, or fewer steps, help."
                 )
         wait_for_all()
 
