@@ -165,7 +165,7 @@ def grid(context: StepContext) -> Tensor:
     height, width = (side - side % GRID for side in error.shape[-2:])
     places = F.pixel_unshuffle(error[..., :height, :width], GRID)
     means = F.avg_pool2d(places, min(GRID_WINDOW, *places.shape[-2:]))
-    means = means.unflatten(1, (error.shape[1], GRID * GRID))
+    means = means.reshape(error.shape[0], error.shape[1], GRID * GRID, *means.shape[-2:])
     return (means - means.mean(2, keepdim=True)).abs().mean()
 
 
