@@ -156,6 +156,11 @@ class StageRecipe(_Part):
         description="How the rate falls; `step` divides it by ten at half of the stage, as in the 2017 paper.",
     )
     warmup: int = Field(default=100, ge=0, description="Steps in which the rate rises to its peak.")
+    optimizer: Literal["adamw", "muon"] = Field(
+        default="adamw",
+        description="Of the generator. `muon` steps along orthogonal matrices in the wide kernels, and as AdamW in the "
+        "rest.",
+    )
     betas: tuple[float, float] = Field(default=(0.9, 0.99), description="Adam's decay rates.")
     weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay (AdamW).")
     clip: float = Field(

@@ -22,6 +22,7 @@ from core.training.checkpoint import Bundle, load_optimizer, optimizer_tensors
 from core.training.dataset import Batch
 from core.training.fast_forward import FastForward
 from core.training.losses import LOSSES, StepContext, discriminator_loss, probabilities
+from core.training.muon import Muon
 from core.training.recipe import GanStage, Recipe, StageRecipe
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -132,7 +133,7 @@ class Training:
         self.loss_mean = 0.0
         self.bad_steps = 0
         stage = self.stage
-        self.optimizer = _adam(self.generator, stage.rate, stage)
+        self.optimizer = _optimizer(self.generator, stage)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         if isinstance(stage, GanStage):
             crop = stage.crops[0] * self.recipe.generator.scale
@@ -349,7 +350,8 @@ class Training:
         return share * min(1.0, max(0, warm + 1) / max(1, stage.warmup)) * self.rate_factor
 
     def _set_rates(self) -> None:
-        self.optimizer.param_groups[0]["lr"] = self.rate()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
         if self.optimizer_d is not None:
             assert isinstance(self.stage, GanStage)
             self.optimizer_d.param_groups[0]["lr"] = self.stage.discriminator_rate * self._rate_share(self.stage_step)
@@ -453,6 +455,12 @@ def _distributed(network: nn.Module, device: torch.device) -> nn.Module:
     # Each process keeps its own running statistics, as in plain DDP training of SRGANs; rank 0's are saved.
     ids = [device] if device.type == "cuda" else None
     return DistributedDataParallel(network, device_ids=ids, broadcast_buffers=False)
+
+
+def _optimizer(generator: nn.Module, stage: StageRecipe) -> torch.optim.Optimizer:
+    if stage.optimizer == "muon":
+        return Muon(generator, stage.rate, stage.betas, stage.weight_decay)
+    return _adam(generator, stage.rate, stage)
 
 
 def _adam(network: nn.Module, rate: float, stage: StageRecipe) -> torch.optim.Optimizer:
