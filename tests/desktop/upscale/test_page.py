@@ -6,6 +6,7 @@ import struct
 import zlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QEventLoop, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
@@ -21,6 +22,8 @@ from PySide6.QtGui import (
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton
 
+from core.contract.cancel import CancelToken
+from core.upscale.engine import open_engine
 from srgan_desktop import settings
 from srgan_desktop.job import Engine
 from srgan_desktop.main_window import MainWindow
@@ -429,3 +432,29 @@ def test_a_low_queue_keeps_the_row_in_use_in_sight(qtbot, page, tmp_path):
     QTest.qWait(0)
     shown = page.table.visualRect(page.table.currentIndex())
     assert page.table.viewport().rect().contains(shown)
+
+
+def test_dragging_the_detail_slider_is_followed_by_previews(qtbot, page, tmp_path, small_model):
+    page.settings.set(settings.MODEL, "detail-x4")
+    page.settings.set(settings.DETAIL, 0)
+    fill(qtbot, page, make_picture(tmp_path / "a.png", 40, 30))
+    shown = []
+    page.session.preview_ready.connect(lambda event: shown.append(event))
+    with qtbot.waitSignal(page.session.preview_ready, timeout=TIMEOUT):
+        click(page.preview_button)
+    # As a drag does it: each new value sooner than a preview is done. The last one is shown in the end.
+    for value in (10, 30, 50, 80, 100):
+        page.options.detail.slider.setValue(value)
+        qtbot.wait(20)
+    source = np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))
+    wanted = open_engine("detail-x4").upscale(source, CancelToken()).astype(int)
+
+    def difference(event):
+        left, top, width, height = (4 * each for each in event.region)
+        return np.abs(event.pixels - wanted[top : top + height, left : left + width]).max()
+
+    qtbot.waitUntil(lambda: difference(shown[-1]) <= 1, timeout=TIMEOUT)
+    assert difference(shown[0]) > 5
+    qtbot.waitUntil(lambda: page.preview_words.whole.startswith("Previewed in"), timeout=TIMEOUT)
+    page.preview_button.setChecked(False)
+    page.settings.set(settings.MODEL, small_model)
