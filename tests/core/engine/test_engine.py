@@ -263,3 +263,19 @@ def test_detail_of_what_has_no_base_is_refused(tmp_path: Path, monkeypatch: pyte
     base.unlink()
     with pytest.raises(UserError, match="sharp has no softer version"):
         open_engine("sharp", "cpu", "fp32", detail=50)
+
+
+def test_a_model_that_fails_in_half_precision_says_nothing_about_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.devices.fast_precision", lambda _device: "bf16")
+    one, other = (save_small_model(tmp_path / f"{name}.safetensors") for name in ("one", "other"))
+    real = Engine._psnr_against_fp32
+    monkeypatch.setattr(
+        Engine, "_psnr_against_fp32", lambda self, half: 20.0 if self.name == "one" else real(self, half)
+    )
+    assert open_engine(str(one), "cpu").precision == "fp32"
+    assert open_engine(str(other), "cpu").precision == "bf16"
+    # Not tried again, and not told again.
+    again = open_engine(str(one), "cpu", tile=64)
+    assert (again.precision, again.take_notes()) == ("fp32", ())

@@ -112,3 +112,9 @@ def test_the_fast_model_takes_less_than_a_fifth_of_the_multiplications() -> None
 
     assert per_pixel(faithful) == pytest.approx(2.2e6, rel=0.05)
     assert per_pixel(fast) < per_pixel(faithful) / 5
+
+
+def test_half_precision_gives_the_same_picture(model: Model, originals: list[np.ndarray]) -> None:
+    lr = reduce_bicubic(originals[0], 4)
+    half = open_engine(model.key, "cpu", "bf16").upscale(lr, CancelToken())
+    assert np.abs(half.astype(int) - enlarged(model.key, lr)).max() <= 3
