@@ -28,6 +28,15 @@ def no_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def one_shipped(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Only the default model ships, so that lists do not depend on which others do."""
+    folder = tmp_path_factory.mktemp("shipped")
+    name = f"{catalogue.DEFAULT_MODEL}.safetensors"
+    (folder / name).symlink_to(paths.SHIPPED_MODELS / name)
+    monkeypatch.setattr(paths, "SHIPPED_MODELS", folder)
+
+
+@pytest.fixture
 def make_own(own_home: Path) -> Callable[..., Path]:
     """Puts small real models into the user's folder."""
 
@@ -54,7 +63,7 @@ def make_session(options: Settings, qtbot) -> Iterator[Callable[[], ModelsSessio
 
 
 @pytest.fixture
-def session(no_known: None, make_session: Callable[[], ModelsSession]) -> ModelsSession:
+def session(no_known: None, one_shipped: None, make_session: Callable[[], ModelsSession]) -> ModelsSession:
     return make_session()
 
 

@@ -227,7 +227,10 @@ def test_refusals_are_listed_file_by_file(page: ModelsPage, qtbot, tmp_path: Pat
     qtbot.waitUntil(lambda: not page.session.importing, timeout=WAIT_MS)
     drop(page, tmp_path / "evil.pth", tmp_path / "good.pth", tmp_path / "a" / "evil.pt")
     qtbot.waitUntil(lambda: page.banner.text == "2 files were not taken “good” brought in.", timeout=WAIT_MS)
-    click(next(each for each in page.banner.findChildren(QPushButton) if each.text() == "Show why…"), qtbot)
+    click(
+        next(each for each in page.banner.findChildren(QPushButton) if each.text() == "Show why…" and each.isVisible()),
+        qtbot,
+    )
     shown = page.findChild(FailuresDialog)
     assert "evil.pt would run code." in shown.findChild(QPlainTextEdit).toPlainText()
     shown.reject()
