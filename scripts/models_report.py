@@ -26,13 +26,14 @@ from torch import Tensor, nn
 
 from core import devices
 from core.contract.cancel import CancelToken
+from core.contract.models import BICUBIC
 from core.evaluate.artefacts import artefacts
 from core.evaluate.benchmark import worn
 from core.evaluate.metrics import psnr_y, ssim_y
-from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
 from core.models.catalogue import base_of, find_model, models
-from core.models.content import ContentNetwork, content_from_file, perceptual_distances
+from core.models.content import ContentNetwork, content_from_file, picture_distances
 from core.models.weights import load_generator
 from core.upscale.engine import open_engine
 
@@ -42,7 +43,6 @@ FIGURES = ROOT / "docs" / "models" / "figures.json"
 IMAGES = ROOT / "docs" / "images"
 SAMPLES = ROOT / "resources" / "samples"
 MEASURED = {"clean": ("Set5", "Set14", "BSD100"), "worn": ("Set5", "Set14")}
-BICUBIC = "bicubic"
 SCALE = 4
 HALF = 50
 """Percent of detail that is measured between a base and its model."""
@@ -106,7 +106,7 @@ def main() -> None:
     write_page(
         figures=figures_table(rows),
         worn=worn_table(rows),
-        cost=cost_table(rows[1:]),
+        cost=cost_table([(subject.label, kept[subject.identity]) for subject in subjects if subject.detail == 100]),
         artefacts=artefacts_table([*rows, *known]),
     )
     draw_sheets([subject for subject in subjects if subject.detail == 100])
@@ -161,7 +161,7 @@ def measure_set(
         results = [enlarge_bicubic(lr, SCALE), *(engine.upscale(lr, CancelToken()) for engine in engines)]
         distances: list[float | None] = [None] * len(results)
         if content is not None:
-            distances[:] = perceptual_distances(content, _tensor(hr), [_tensor(each) for each in results])
+            distances[:] = picture_distances(content, hr, results)
         for result, distance, rows in zip(results, distances, totals, strict=True):
             row = {"psnr_y": psnr_y(hr, result, SCALE), "ssim_y": ssim_y(hr, result, SCALE), "pictures": 1.0}
             if distance is not None:
@@ -169,10 +169,6 @@ def measure_set(
             rows.append(row | asdict(artefacts(hr, result)))
     means = [{field: float(np.mean([row[field] for row in rows])) for field in rows[0]} for rows in totals]
     return [{**mean, "pictures": len(totals[0])} for mean in means]
-
-
-def _tensor(pixels: np.ndarray) -> Tensor:
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
 
 
 def multiply_adds(generator: nn.Module) -> int:
@@ -244,8 +240,6 @@ def cost_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
     lines = _table("", "multiply-adds per LR pixel", "parameters", "file", "seconds a megapixel")
     most = max(entry["seconds"] for _label, entry in rows)
     for label, entry in rows:
-        if HALF_MARK in label:
-            continue
         lines.append(
             _row(
                 label,
@@ -256,9 +250,6 @@ def cost_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
             )
         )
     return "\n".join(lines)
-
-
-HALF_MARK = f" at {HALF} %"
 
 
 def artefacts_table(rows: list[tuple[str, dict[str, Any]]]) -> str:
@@ -323,9 +314,7 @@ def draw_sheets(subjects: list[Subject]) -> None:
 def sample(name: str, side: int) -> np.ndarray:
     """The middle of a sample picture."""
     pixels = crop_to_multiple(rgb8(load(SAMPLES / name).pixels), 4)
-    side = min(side, *pixels.shape[:2])
-    top, left = ((each - side) // 2 for each in pixels.shape[:2])
-    return np.ascontiguousarray(pixels[top : top + side, left : left + side])
+    return np.ascontiguousarray(pixels[middle(pixels.shape, side)])
 
 
 def page_of_text(side: int) -> np.ndarray:
@@ -333,13 +322,13 @@ def page_of_text(side: int) -> np.ndarray:
     image = Image.new("RGB", (side, side), "white")
     draw = ImageDraw.Draw(image)
     y = 2
-    for size, words in ((30, "Aa Rg 8"), (22, "Super 25"), (16, "resolution"), (12, "of small pictures"), (9, words_9)):
+    for size, words in (
+        *((30, "Aa Rg 8"), (22, "Super 25"), (16, "resolution")),
+        *((12, "of small pictures"), (9, "cannot read what is not there")),
+    ):
         draw.text((4, y), words, fill=(20, 20, 30), font=ImageFont.load_default(size))
         y += int(size * 1.2)
     return np.asarray(image)
-
-
-words_9 = "cannot read what is not there"
 
 
 def save_sheet(path: Path, heads: list[str], grid: list[list[np.ndarray]], zoom: int) -> None:

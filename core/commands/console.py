@@ -22,6 +22,7 @@ from core.contract.errors import UserError
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
+Detail = Annotated[int, typer.Option(help="0 (faithful) to 100, for models with such a choice.")]
 Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
 
 

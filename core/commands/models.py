@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from core.commands.console import EXIT_FAILED, Json, plain, print_json, told
+from core.commands.console import EXIT_FAILED, Detail, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.models import (
     BlindRequest,
@@ -144,7 +144,7 @@ def info_command(
 def check_command(
     picture: Annotated[Path, typer.Argument(help="A picture of yours.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name, or its file.")] = "",
-    detail: Annotated[int, typer.Option(help="0 (faithful) to 100, for models with such a choice.")] = 100,
+    detail: Detail = 100,
     region: Annotated[str, typer.Option(help="Only this part: x,y,width,height in pixels.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the pictures that are compared here.")] = None,
     content_weights: Annotated[

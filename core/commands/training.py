@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from core.commands.console import Json, plain, print_json, told
+from core.commands.console import Detail, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.events import Notice
 from core.contract.training import (
@@ -141,7 +141,7 @@ def train_command(
 def evaluate_command(
     model: Annotated[str, typer.Argument(help="Name of a model, or a model file.")],
     data: Annotated[Path, typer.Option(help="Folder of HR pictures; its folders are sets of their own.")],
-    detail: Annotated[int, typer.Option(help="0 (faithful) to 100, for models with such a choice.")] = 100,
+    detail: Detail = 100,
     content_weights: Content = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",

@@ -207,8 +207,6 @@ class BlindRequest:
     """Reduce the pictures first, and ask which result looks more like the original; without it, which one is better."""
     device: str = "auto"
     precision: Precision = "auto"
-    seed: int = 0
-    """Of the noise where `worn`."""
     worn: bool = False
     """With `reduced`: also add noise and JPEG compression to what the models get."""
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -18,9 +14,9 @@ from core.contract.events import Notice
 from core.contract.training import Artefacts, EvaluateRequest, PictureEvaluated, SetEvaluated
 from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import psnr_y, ssim_y
-from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
+from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
 from core.images import READABLE_SUFFIXES, Picture, load, save
-from core.models.content import ContentNetwork, content_for, perceptual_distances
+from core.models.content import content_for, picture_distances
 from core.upscale.engine import open_engine
 
 SMALLEST = 32
@@ -70,7 +66,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
             seconds = time.perf_counter() - begin
             bicubic = enlarge_bicubic(lr, engine.scale)
             pixels += sr.shape[0] * sr.shape[1]
-            distances = _distances(content, hr, sr, bicubic)
+            mine, other = (None, None) if content is None else picture_distances(content, hr, [sr, bicubic])
             event = PictureEvaluated(
                 path,
                 name,
@@ -78,7 +74,8 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
                 ssim_y(hr, sr, engine.scale),
                 psnr_y(hr, bicubic, engine.scale),
                 ssim_y(hr, bicubic, engine.scale),
-                *distances,
+                mine,
+                other,
                 seconds,
                 artefacts(hr, sr),
                 artefacts(hr, bicubic),
@@ -125,10 +122,7 @@ def worn(lr: np.ndarray, seed: int) -> np.ndarray:
         seed: of the noise.
     """
     noise = np.random.default_rng(seed).normal(0, WORN_NOISE, lr.shape)
-    file = io.BytesIO()
-    Image.fromarray(to_uint8(lr + noise)).save(file, "JPEG", quality=WORN_QUALITY)
-    with Image.open(file) as decoded:
-        return np.asarray(decoded.convert("RGB"))
+    return compressed(to_uint8(lr + noise), "JPEG", quality=WORN_QUALITY)
 
 
 def _sets(data: Path) -> dict[str, list[Path]]:
@@ -143,17 +137,3 @@ def _sets(data: Path) -> dict[str, list[Path]]:
     if not sets:
         raise UserError(f"{data} holds no pictures.", "Choose a folder of HR pictures.")
     return sets
-
-
-def _distances(
-    content: ContentNetwork | None, hr: np.ndarray, sr: np.ndarray, bicubic: np.ndarray
-) -> tuple[float | None, float | None]:
-    if content is None:
-        return None, None
-    device = content.mean.device
-
-    def tensor(picture: np.ndarray) -> Tensor:
-        return torch.from_numpy(picture).to(device).permute(2, 0, 1)[None].float() / 255
-
-    mine, other = perceptual_distances(content, tensor(hr), [tensor(sr), tensor(bicubic)])
-    return mine, other

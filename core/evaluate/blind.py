@@ -22,7 +22,7 @@ from core.contract.errors import UserError
 from core.contract.models import BICUBIC, BlindReady, BlindRequest, CheckProgress
 from core.contract.requests import Input
 from core.evaluate.benchmark import SMALLEST, worn
-from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
 from core.upscale.engine import Engine, open_engine
 from core.upscale.scan import scan
@@ -84,16 +84,14 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
 def _shown(pixels: np.ndarray, scale: int, request: BlindRequest, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """(what the models get, what stands below), from the middle of the picture."""
     side = request.side * scale if request.reduced else request.side
-    height, width = (min(side, each) for each in pixels.shape[:2])
-    top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
-    part = np.ascontiguousarray(pixels[top : top + height, left : left + width])
+    part = np.ascontiguousarray(pixels[middle(pixels.shape, side)])
     if request.reduced:
         part = np.ascontiguousarray(crop_to_multiple(part, scale))
     small = reduce_bicubic(part, scale) if request.reduced else part
     if min(small.shape[:2]) < SMALLEST:
         raise UserError(f"{pixels.shape[1]} x {pixels.shape[0]} pixels are too few.")
     if request.worn:
-        small = worn(small, request.seed + seed)
+        small = worn(small, seed)
     return small, part if request.reduced else enlarge_bicubic(part, scale)
 
 

@@ -11,8 +11,6 @@ import time
 from collections.abc import Iterator
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -21,7 +19,7 @@ from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.news import with_news
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
-from core.models.content import ContentNetwork, content_for, perceptual_distance
+from core.models.content import content_for, picture_distances
 from core.upscale.engine import open_engine
 
 SMALLEST = 48
@@ -64,10 +62,10 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     seconds = time.perf_counter() - start
     bicubic = enlarge_bicubic(reduced, scale)
     cancel.check()
+    mine, other = None, None
     if content is not None:
-        content = content.to(engine.device)
-    quality = _quality(original, upscaled, scale, content)
-    bicubic_quality = _quality(original, bicubic, scale, content)
+        mine, other = picture_distances(content.to(engine.device), original, [upscaled, bicubic])
+    quality, bicubic_quality = _quality(original, upscaled, scale, mine), _quality(original, bicubic, scale, other)
     notes = [*picture.notes, *engine.take_notes()]
     if picture.alpha is not None:
         notes.append("Transparency is left out of the measurement.")
@@ -103,15 +101,8 @@ def clipped(region: Region | None, width: int, height: int, name: str) -> Region
     return left, top, right - left, bottom - top
 
 
-def _quality(original: np.ndarray, result: np.ndarray, scale: int, content: ContentNetwork | None) -> Quality:
-    distance = None
-    if content is not None:
-        distance = perceptual_distance(content, _tensor(original, content), _tensor(result, content))
+def _quality(original: np.ndarray, result: np.ndarray, scale: int, distance: float | None) -> Quality:
     return Quality(psnr_y(original, result, scale), ssim_y(original, result, scale), distance)
-
-
-def _tensor(picture: np.ndarray, content: ContentNetwork) -> Tensor:
-    return torch.from_numpy(picture).to(content.mean.device).permute(2, 0, 1)[None].float() / 255
 
 
 def _verdict(model: str, mine: Quality, bicubic: Quality) -> str:

@@ -9,10 +9,12 @@ noise and resizes, measured on two cores).
 
 from __future__ import annotations
 
+import io
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 Kernel = Literal["bicubic", "bilinear", "area"]
 KERNELS: tuple[Kernel, ...] = ("bicubic", "bilinear", "area")
@@ -64,6 +66,29 @@ def crop_to_multiple(picture: np.ndarray, scale: int) -> np.ndarray:
     """The top left part whose sides `scale` divides, as a view."""
     height, width = picture.shape[:2]
     return picture[: height - height % scale, : width - width % scale]
+
+
+def middle(shape: tuple[int, ...], side: int, step: int = 1) -> tuple[slice, slice]:
+    """Rows and columns of the middle of a picture, at most `side` a side; multiples of `step` where `shape` has them.
+
+    Args:
+        shape: H x W, and whatever follows.
+        side: in pixels.
+        step: of position and size.
+    """
+    side -= side % step
+    height, width = min(side, shape[0]), min(side, shape[1])
+    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
+    top, left = top - top % step, left - left % step
+    return slice(top, top + height), slice(left, left + width)
+
+
+def compressed(picture: np.ndarray, format: str, **options: Any) -> np.ndarray:
+    """What is left of an H x W x 3 uint8 picture after Pillow saved it in a lossy format with these options."""
+    file = io.BytesIO()
+    Image.fromarray(picture).save(file, format, **options)
+    with Image.open(file) as decoded:
+        return np.asarray(decoded.convert("RGB"))
 
 
 def _resized_rows(picture: np.ndarray, target: int, kernel: Kernel) -> np.ndarray:

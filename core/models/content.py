@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -201,12 +202,22 @@ def _mean_square(features: Tensor) -> Tensor:
     return features.float().square().mean()
 
 
-@torch.no_grad()
 def perceptual_distance(network: ContentNetwork, first: Tensor, second: Tensor) -> float:
     """Distance of two pictures as a VGG sees them. Arguments as `perceptual_distances`."""
     return perceptual_distances(network, first, [second])[0]
 
 
+def picture_distances(network: ContentNetwork, original: np.ndarray, results: Sequence[np.ndarray]) -> list[float]:
+    """`perceptual_distances` of H x W x 3 uint8 RGB pictures."""
+    device = network.mean.device
+
+    def tensor(picture: np.ndarray) -> Tensor:
+        return torch.from_numpy(np.ascontiguousarray(picture)).to(device).permute(2, 0, 1)[None].float() / 255
+
+    return perceptual_distances(network, tensor(original), [tensor(each) for each in results])
+
+
+@torch.no_grad()
 def perceptual_distances(network: ContentNetwork, original: Tensor, results: Sequence[Tensor]) -> list[float]:
     """Distances of pictures from an original as a VGG sees them: 0 for equal ones, larger for what looks less alike.
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 
-from core.evaluate.resampling import KERNELS, Kernel, reduce_bicubic, resize, to_uint8
+from core.evaluate.resampling import KERNELS, Kernel, compressed, reduce_bicubic, resize, to_uint8
 
 Degradation = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 """(H x W x 3 uint8 RGB, scale that divides H and W, random generator) to H/scale x W/scale x 3 uint8."""
@@ -157,14 +155,10 @@ def _noisy(picture: np.ndarray, order: _Order, random: np.random.Generator) -> n
 
 def _compressed(picture: np.ndarray, order: _Order, random: np.random.Generator) -> np.ndarray:
     quality = int(random.integers(order.quality[0], order.quality[1] + 1))
-    file = io.BytesIO()
-    image = Image.fromarray(to_uint8(picture))
+    whole = to_uint8(picture)
     if random.random() < _WEBP:
-        image.save(file, "WEBP", quality=quality, method=0)
-    else:
-        image.save(file, "JPEG", quality=quality, subsampling=int(random.choice([0, 2])))
-    with Image.open(file) as decoded:
-        return np.asarray(decoded.convert("RGB")).astype(np.float32)
+        return compressed(whole, "WEBP", quality=quality, method=0).astype(np.float32)
+    return compressed(whole, "JPEG", quality=quality, subsampling=int(random.choice([0, 2]))).astype(np.float32)
 
 
 def _kernel(random: np.random.Generator) -> Kernel:

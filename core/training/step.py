@@ -158,11 +158,10 @@ class Training:
         stage = self.stage
         self._set_rates()
         if isinstance(stage, GanStage) and self.generator_step < 0:
-            report = self._discriminator_step(stage, batches[0])
-            for batch in batches[1:]:
-                report = self._discriminator_step(stage, batch)
+            for batch in batches:
+                found = self._discriminator_step(stage, batch)
             self.step += 1
-            return report
+            return _report(_read(found))
         self.optimizer.zero_grad()
         if self.optimizer_d is not None:
             self.optimizer_d.zero_grad()
@@ -249,8 +248,8 @@ class Training:
                 fake, real = self.judge(sr), self.judge(hr)
         return real.float(), fake.float()
 
-    def _discriminator_step(self, stage: GanStage, batch: Batch) -> StepReport:
-        """One more step of the discriminator alone."""
+    def _discriminator_step(self, stage: GanStage, batch: Batch) -> dict[str, Tensor]:
+        """One more step of the discriminator alone; gives what `_report` makes words of, still on the device."""
         assert self.optimizer_d is not None
         lr, hr = self._on_device(batch.lr), self._on_device(batch.hr)
         with torch.no_grad(), self._autocast():
@@ -263,7 +262,7 @@ class Training:
         if self.precision == "fp16" or math.isfinite(norm.item()):
             self._step_discriminator()
         d_real, d_fake = probabilities(real.detach(), fake.detach(), stage.adversarial)
-        return _report(_read({"discriminator": loss.detach(), "d_real": d_real, "d_fake": d_fake}))
+        return {"discriminator": loss.detach(), "d_real": d_real, "d_fake": d_fake}
 
     def _finish(self, stage: StageRecipe, sums: _Sums) -> StepReport:
         """Step the optimisers, unless something is not finite."""

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from core.atomic import replacing
 from core.contract.training import LookPicture
 from core.evaluate.metrics import psnr_y, ssim_y
-from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic
-from core.models.content import ContentNetwork, perceptual_distance
+from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle
+from core.models.content import ContentNetwork, picture_distances
 from core.training.dataset import Picture, decode
 from core.training.degradation import DEGRADATIONS
 from core.training.recipe import Recipe
@@ -81,13 +79,13 @@ class HeldOut:
         degrade = DEGRADATIONS[recipe.data.degradation]
         for number, picture in enumerate(pictures[: recipe.validation.pictures]):
             hr = crop_to_multiple(decode(picture.hr), scale)
-            top, left, height, width = _middle(hr.shape, recipe.validation.side, scale)
-            hr = hr[top : top + height, left : left + width]
+            rows, columns = middle(hr.shape, recipe.validation.side, scale)
+            hr = hr[rows, columns]
             if picture.lr is None:
                 lr = degrade(hr, scale, np.random.default_rng([recipe.seed, number]))
             else:
-                part = slice(top // scale, (top + height) // scale), slice(left // scale, (left + width) // scale)
-                lr = decode(picture.lr)[part]
+                reduced = [slice(part.start // scale, part.stop // scale) for part in (rows, columns)]
+                lr = decode(picture.lr)[tuple(reduced)]
             self.names.append(picture.hr.stem)
             self.hr.append(np.ascontiguousarray(hr))
             self.lr.append(np.ascontiguousarray(lr))
@@ -177,26 +175,12 @@ class Seen:
 
 
 def picture_distance(content: ContentNetwork, first: np.ndarray, second: np.ndarray) -> float:
-    """`perceptual_distance` of the middle of two H x W x 3 uint8 pictures, at most `PERCEPTUAL_SIDE` a side."""
-    top, left, height, width = _middle(first.shape, PERCEPTUAL_SIDE, 1)
-    device = content.mean.device
-
-    def tensor(picture: np.ndarray) -> Tensor:
-        part = np.ascontiguousarray(picture[top : top + height, left : left + width])
-        return torch.from_numpy(part).to(device).permute(2, 0, 1)[None].float() / 255
-
-    return perceptual_distance(content, tensor(first), tensor(second))
+    """`perceptual_distances` of the middle of two H x W x 3 uint8 pictures, at most `PERCEPTUAL_SIDE` a side."""
+    part = middle(first.shape, PERCEPTUAL_SIDE)
+    return picture_distances(content, first[part], [second[part]])[0]
 
 
 def save_png(path: Path, picture: np.ndarray) -> None:
     """Write H x W x 3 uint8 as a PNG, whole or not at all."""
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary, "PNG", compress_level=1)
-
-
-def _middle(shape: tuple[int, ...], side: int, step: int) -> tuple[int, int, int, int]:
-    """(top, left, height, width) of the middle of a picture, all multiples of `step` where the shape's are."""
-    side -= side % step
-    height, width = min(side, shape[0]), min(side, shape[1])
-    top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
-    return top - top % step, left - left % step, height, width

@@ -15,7 +15,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QScrollArea,
     QSizePolicy,
@@ -31,7 +30,7 @@ from core.images import FORMATS
 from core.models.catalogue import Model, base_of, find_model, models
 from srgan_desktop import settings
 from srgan_desktop.detail import DetailField, span_of
-from srgan_desktop.fields import Calm, Choice, indent_number
+from srgan_desktop.fields import Calm, Choice, indent_number, labelled, quiet
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 
@@ -75,7 +74,7 @@ class OptionsPanel(QScrollArea):
         column.setSpacing(12)
 
         self.model = Choice()
-        self._card = _quiet()
+        self._card = quiet()
         column.addLayout(self._labelled(settings.MODEL, self.model, self._card))
 
         self.detail = DetailField()
@@ -261,20 +260,7 @@ class OptionsPanel(QScrollArea):
         return box
 
     def _labelled(self, option: Option, field: QWidget, *below: QWidget) -> QVBoxLayout:
-        label = QLabel(option.label)
-        label.setProperty("role", "section")
-        label.setBuddy(field)
-        label.setToolTip(option.tooltip)
-        field.setToolTip(option.tooltip)
-        field.setAccessibleName(option.label.replace("&", ""))
-        field.setAccessibleDescription(option.tooltip)
-        column = QVBoxLayout()
-        column.setSpacing(4)
-        column.addWidget(label)
-        column.addWidget(field)
-        for widget in below:
-            column.addWidget(widget)
-        return column
+        return labelled(option.label, option.tooltip, field, *below)
 
     def _calmed(self, field: F) -> F:
         field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -363,7 +349,7 @@ class OutputField(QWidget):
     def __init__(self, theme: Theme, options: Settings) -> None:
         super().__init__()
         self._settings = options
-        self.words = _quiet()
+        self.words = quiet()
         self.choose = QPushButton("Choose…")
         self.choose.clicked.connect(self._choose)
         self.beside = QToolButton()
@@ -421,11 +407,3 @@ class OutputField(QWidget):
 def _beside(size: OutputSize) -> str:
     """Where results go when nobody chose a folder."""
     return f"Beside each source, with “_{size}” in the name; a folder’s results go to “<folder>_{size}” next to it."
-
-
-def _quiet() -> QLabel:
-    label = QLabel()
-    label.setProperty("role", "muted")
-    label.setTextFormat(Qt.TextFormat.PlainText)
-    label.setWordWrap(True)
-    return label

@@ -17,7 +17,6 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QMenu,
@@ -37,7 +36,7 @@ from srgan_desktop.banner import Banner
 from srgan_desktop.compare.view import CompareView
 from srgan_desktop.desktop import image_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog, ProblemDialog
-from srgan_desktop.fields import Elided
+from srgan_desktop.fields import Elided, card
 from srgan_desktop.job import Engine
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option, Settings
@@ -172,7 +171,7 @@ class UpscalePage(QWidget):
         tools.addSpacing(6)
         for action in (self.retry, self.remove, self.clear):
             tools.addWidget(self._tool(action))
-        self.queue_card = _card()
+        self.queue_card = card()
         in_queue = QVBoxLayout(self.queue_card)
         in_queue.setContentsMargins(1, 1, 1, 1)
         in_queue.setSpacing(0)
@@ -200,7 +199,7 @@ class UpscalePage(QWidget):
         self.check_button.setIconSize(QSize(18, 18))
         self.theme.wear(self.check_button, "measure")
         above.addWidget(self.check_button)
-        self.compare_card = _card()
+        self.compare_card = card()
         in_compare = QVBoxLayout(self.compare_card)
         in_compare.setContentsMargins(1, 1, 1, 1)
         in_compare.setSpacing(0)
@@ -261,7 +260,7 @@ class UpscalePage(QWidget):
         self.theme.wear(self.cancel_button, "stop")
         self.theme.wear(self.pause_button, "pause")
         self.theme.wear(self.start_button, "play", accented=True)
-        bar = _card()
+        bar = card()
         row = QHBoxLayout(bar)
         row.setContentsMargins(16, 10, 12, 10)
         row.setSpacing(8)
@@ -717,12 +716,6 @@ class UpscalePage(QWidget):
     def _on_compare_failed(self, error: object) -> None:
         if isinstance(error, BaseException):
             self.preview_words.say(problems.of_exception(error).message)
-
-
-def _card() -> QFrame:
-    frame = QFrame()
-    frame.setProperty("role", "card")
-    return frame
 
 
 def _formats_line() -> str:
