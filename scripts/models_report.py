@@ -27,13 +27,11 @@ from torch import Tensor, nn
 from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.models import BICUBIC
-from core.evaluate.artefacts import artefacts
-from core.evaluate.benchmark import worn
-from core.evaluate.metrics import psnr_y, ssim_y
+from core.contract.training import Evaluated, EvaluateRequest, Quality, SetEvaluated
+from core.evaluate.benchmark import evaluate, worn
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
 from core.models.catalogue import base_of, find_model, models
-from core.models.content import ContentNetwork, content_from_file, picture_distances
 from core.models.weights import load_generator
 from core.upscale.engine import open_engine
 
@@ -94,8 +92,7 @@ def main() -> None:
     subjects = shipped()
     extra = [Subject(name, file, ships=False) for name, _, file in (each.partition("=") for each in options.also)]
     kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {}
-    content = None if options.content is None else content_from_file(options.content)
-    measure([*subjects, *extra], options.bench, content, kept)
+    measure([*subjects, *extra], options.bench, options.content, kept)
     if options.speed or any("seconds" not in kept[subject.identity] for subject in subjects):
         measure_speed(subjects, kept)
     FIGURES.parent.mkdir(exist_ok=True)
@@ -124,7 +121,7 @@ def shipped() -> list[Subject]:
     return found
 
 
-def measure(subjects: list[Subject], bench: Path, content: ContentNetwork | None, kept: dict[str, Any]) -> None:
+def measure(subjects: list[Subject], bench: Path, content: Path | None, kept: dict[str, Any]) -> None:
     """Fill in what is not known yet of these weights. Originals and bicubic go through the VGG once for all models."""
     for subject in subjects:
         entry = kept.setdefault(subject.identity, {})
@@ -139,36 +136,20 @@ def measure(subjects: list[Subject], bench: Path, content: ContentNetwork | None
         for name in sets:
             missing = [each for each in subjects if name not in kept[each.identity].setdefault(kind, {})]
             if missing and (bench / name).is_dir():
-                rows = measure_set(missing, bench / name, content, wear=kind == "worn")
-                labels = [BICUBIC, *(subject.label for subject in missing)]
-                places = [kept.setdefault(BICUBIC, {}), *(kept[subject.identity] for subject in missing)]
-                for label, place, row in zip(labels, places, rows, strict=True):
-                    place.setdefault(kind, {})[name] = row
-                    print(kind, name, label, row, flush=True)
+                asked = tuple(Evaluated(each.name, each.detail) for each in missing)
+                request = EvaluateRequest(asked, bench / name, content, "cpu", "fp32", worn=kind == "worn")
+                *_, means = evaluate(request, CancelToken())
+                assert isinstance(means, SetEvaluated)
+                places = [kept.setdefault(BICUBIC, {}), *(kept[each.identity] for each in missing)]
+                for place, quality in zip(places, [means.bicubic, *means.results], strict=True):
+                    place.setdefault(kind, {})[name] = figures_of_set(quality, means.pictures)
+                    print(kind, name, place.get("label", BICUBIC), place[kind][name], flush=True)
 
 
-def measure_set(
-    subjects: list[Subject], folder: Path, content: ContentNetwork | None, *, wear: bool
-) -> list[dict[str, float]]:
-    """Mean figures over a folder, of bicubic and of each model, as `srgan evaluate` measures them."""
-    engines = [open_engine(each.name, "cpu", "fp32", detail=each.detail) for each in subjects]
-    totals: list[list[dict[str, float]]] = [[] for _ in range(len(engines) + 1)]
-    for number, path in enumerate(sorted(folder.iterdir())):
-        hr = crop_to_multiple(rgb8(load(path).pixels), SCALE)
-        lr = reduce_bicubic(hr, SCALE)
-        if wear:
-            lr = worn(lr, number)
-        results = [enlarge_bicubic(lr, SCALE), *(engine.upscale(lr, CancelToken()) for engine in engines)]
-        distances: list[float | None] = [None] * len(results)
-        if content is not None:
-            distances[:] = picture_distances(content, hr, results)
-        for result, distance, rows in zip(results, distances, totals, strict=True):
-            row = {"psnr_y": psnr_y(hr, result, SCALE), "ssim_y": ssim_y(hr, result, SCALE), "pictures": 1.0}
-            if distance is not None:
-                row["perceptual"] = distance
-            rows.append(row | asdict(artefacts(hr, result)))
-    means = [{field: float(np.mean([row[field] for row in rows])) for field in rows[0]} for rows in totals]
-    return [{**mean, "pictures": len(totals[0])} for mean in means]
+def figures_of_set(quality: Quality, pictures: int) -> dict[str, float]:
+    """What is kept of a set's means."""
+    kept = {"psnr_y": quality.psnr_y, "ssim_y": quality.ssim_y, **asdict(quality.artefacts), "pictures": pictures}
+    return kept if quality.perceptual is None else kept | {"perceptual": quality.perceptual}
 
 
 def multiply_adds(generator: nn.Module) -> int:

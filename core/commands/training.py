@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from core.commands.console import Detail, Json, plain, print_json, told
 from core.contract.errors import UserError
@@ -20,6 +21,7 @@ from core.contract.events import Notice
 from core.contract.training import (
     BundleSaved,
     DownloadProgress,
+    Evaluated,
     EvaluateRequest,
     Look,
     PictureEvaluated,
@@ -27,6 +29,7 @@ from core.contract.training import (
     PrepareFinished,
     PrepareProgress,
     PrepareRequest,
+    Quality,
     ScanFinished,
     ScanProgress,
     SetEvaluated,
@@ -139,7 +142,7 @@ def train_command(
 
 
 def evaluate_command(
-    model: Annotated[str, typer.Argument(help="Name of a model, or a model file.")],
+    models: Annotated[list[str], typer.Argument(help="Names of models, or model files.")],
     data: Annotated[Path, typer.Option(help="Folder of HR pictures; its folders are sets of their own.")],
     detail: Detail = 100,
     content_weights: Content = None,
@@ -150,13 +153,18 @@ def evaluate_command(
     artefacts: Annotated[bool, typer.Option("--artefacts", help="Also show mesh, ringing and colour shift.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Measure a model beside bicubic: PSNR and SSIM on Y, a perceptual distance, seconds per megapixel."""
+    """Measure models beside bicubic: PSNR and SSIM on Y, a perceptual distance, seconds per megapixel."""
     from core.evaluate.benchmark import evaluate
+    from core.models.catalogue import base_of, find_model
 
     with told() as (cancel, console):
         if precision not in ("auto", "fp32", "bf16", "fp16"):
             raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
-        request = EvaluateRequest(model, data, content_weights, device, precision, out, detail, worn)  # type: ignore[arg-type]
+        # Of several, those have the detail that have a choice; of one, the engine says so where it has none.
+        subjects = tuple(
+            Evaluated(name, detail if len(models) == 1 or base_of(find_model(name)) else 100) for name in models
+        )
+        request = EvaluateRequest(subjects, data, content_weights, device, precision, out, worn)  # type: ignore[arg-type]
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:
             print_json(events)
@@ -171,9 +179,10 @@ def evaluate_command(
                     bar.console.print(plain(event.message), highlight=False)
                 elif isinstance(event, SetEvaluated):
                     sets.append(event)
-        console.print(_table(model, sets))
+        names = [Path(s.model).name if s.detail == 100 else f"{Path(s.model).name}, {s.detail} %" for s in subjects]
+        console.print(_table(names, sets))
         if artefacts:
-            console.print(_artefacts_table(sets))
+            console.print(_artefacts_table(names, sets))
 
 
 def blend_command(
@@ -279,38 +288,43 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _table(model: str, sets: list[SetEvaluated]) -> Table:
-    table = Table(title=f"{model} beside bicubic")
-    measured = any(each.perceptual is not None for each in sets)
-    heads = ["", "pictures", "PSNR-Y", "bicubic", "SSIM-Y", "bicubic", *(["perceptual", "bicubic"] if measured else [])]
-    for head in [*heads, "s/megapixel"]:
-        table.add_column(head, justify="left" if not head else "right")
+def _table(names: list[str], sets: list[SetEvaluated]) -> Table:
+    measured = any(each.bicubic.perceptual is not None for each in sets)
+    heads = ["PSNR-Y", "SSIM-Y", *(["perceptual"] if measured else []), "s/megapixel"]
+    table = _figures_table("Means over the pictures", heads)
     for each in sets:
-        row = [
-            each.dataset,
-            str(each.pictures),
-            f"{each.psnr_y:.2f}",
-            f"{each.bicubic_psnr_y:.2f}",
-            f"{each.ssim_y:.4f}",
-            f"{each.bicubic_ssim_y:.4f}",
-        ]
-        if measured:
-            row += [
-                f"{value:.4f}" if value is not None else "-" for value in (each.perceptual, each.bicubic_perceptual)
-            ]
-        table.add_row(*row, f"{each.seconds_per_megapixel:.2f}")
+        times = ["", *(f"{seconds:.2f}" for seconds in each.seconds_per_megapixel)]
+        for (place, name, quality), seconds in zip(_rows(names, each), times, strict=True):
+            distance = [] if quality.perceptual is None else [f"{quality.perceptual:.4f}"]
+            table.add_row(place, name, f"{quality.psnr_y:.2f}", f"{quality.ssim_y:.4f}", *distance, seconds)
+        table.add_section()
     return table
 
 
-def _artefacts_table(sets: list[SetEvaluated]) -> Table:
-    table = Table(title="Artefacts, 0 for none")
-    for head in ("", "mesh, dB", "bicubic", "ringing, levels", "bicubic", "colour shift, levels", "bicubic"):
-        table.add_column(head, justify="left" if not head else "right")
+def _artefacts_table(names: list[str], sets: list[SetEvaluated]) -> Table:
+    table = _figures_table("Artefacts, 0 for none", ["mesh, dB", "ringing, levels", "colour shift, levels"])
     for each in sets:
-        mine, other = each.artefacts, each.bicubic_artefacts
-        pairs = ((mine.mesh, other.mesh), (mine.ringing, other.ringing), (mine.colour, other.colour))
-        table.add_row(each.dataset, *(f"{value:.2f}" for pair in pairs for value in pair))
+        for place, name, quality in _rows(names, each):
+            found = quality.artefacts
+            table.add_row(place, name, *(f"{value:.2f}" for value in (found.mesh, found.ringing, found.colour)))
+        table.add_section()
     return table
+
+
+def _figures_table(title: str, heads: list[str]) -> Table:
+    table = Table(title=title)
+    table.add_column("set")
+    table.add_column("model")
+    for head in heads:
+        table.add_column(head, justify="right")
+    return table
+
+
+def _rows(names: list[str], each: SetEvaluated) -> Iterator[tuple[Text, Text, Quality]]:
+    """(set, in its first row, model, quality) of bicubic and of each model."""
+    yield plain(f"{each.dataset}, {each.pictures}"), plain("bicubic"), each.bicubic
+    for name, quality in zip(names, each.results, strict=True):
+        yield plain(""), plain(name), quality
 
 
 def _overrides(given: list[str]) -> tuple[tuple[str, str], ...]:

@@ -119,11 +119,21 @@ class PrepareRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluateRequest:
-    """Measure a model on HR pictures: each is reduced by bicubic, enlarged by the model, and compared."""
+class Evaluated:
+    """A model to measure."""
 
     model: str
     """Name of a shipped or installed model, or path of a model file."""
+    detail: int = 100
+    """As in an `UpscaleRequest`."""
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluateRequest:
+    """Measure models on HR pictures: each is reduced by bicubic, enlarged by every model, and compared."""
+
+    models: tuple[Evaluated, ...]
+    """One or more, of one scale."""
     data: Path
     """Folder of HR pictures; each of its folders, if there are any, is a set of its own."""
     content_weights: Path | None = None
@@ -132,11 +142,9 @@ class EvaluateRequest:
     precision: Precision = "auto"
     """As in an `UpscaleRequest`; `fp32` for figures to be printed to more than two digits."""
     output: Path | None = None
-    """Folder for the enlarged pictures; None keeps none."""
-    detail: int = 100
-    """As in an `UpscaleRequest`."""
+    """Folder for the enlarged pictures, with a folder for each model if there are several; None keeps none."""
     worn: bool = False
-    """Give the model what old pictures are: LR with noise and JPEG compression, instead of clean LR."""
+    """Give the models what old pictures are: LR with noise and JPEG compression, instead of clean LR."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,20 +363,27 @@ class Artefacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Quality:
+    """How near a result came to the picture that it should have become; of a set, the means."""
+
+    psnr_y: float
+    ssim_y: float
+    perceptual: float | None
+    """None where there are no content weights."""
+    artefacts: Artefacts
+
+
+@dataclass(frozen=True, slots=True)
 class PictureEvaluated:
     """One picture measured."""
 
     path: Path
     dataset: str
-    psnr_y: float
-    ssim_y: float
-    bicubic_psnr_y: float
-    bicubic_ssim_y: float
-    perceptual: float | None
-    bicubic_perceptual: float | None
-    seconds: float
-    artefacts: Artefacts
-    bicubic_artefacts: Artefacts
+    bicubic: Quality
+    results: tuple[Quality, ...]
+    """Of the request's models, in their order."""
+    seconds: tuple[float, ...]
+    """Likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,13 +392,8 @@ class SetEvaluated:
 
     dataset: str
     pictures: int
-    psnr_y: float
-    ssim_y: float
-    bicubic_psnr_y: float
-    bicubic_ssim_y: float
-    perceptual: float | None
-    bicubic_perceptual: float | None
-    seconds_per_megapixel: float
-    """Of output, on this device."""
-    artefacts: Artefacts
-    bicubic_artefacts: Artefacts
+    bicubic: Quality
+    results: tuple[Quality, ...]
+    """Of the request's models, in their order."""
+    seconds_per_megapixel: tuple[float, ...]
+    """Likewise; of output, on this device."""

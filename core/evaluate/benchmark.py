@@ -11,12 +11,12 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Notice
-from core.contract.training import Artefacts, EvaluateRequest, PictureEvaluated, SetEvaluated
+from core.contract.training import Artefacts, Evaluated, EvaluateRequest, PictureEvaluated, Quality, SetEvaluated
 from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
 from core.images import READABLE_SUFFIXES, Picture, load, save
-from core.models.content import content_for, picture_distances
+from core.models.content import ContentNetwork, content_for, picture_distances
 from core.upscale.engine import open_engine
 
 SMALLEST = 32
@@ -28,22 +28,25 @@ WORN_QUALITY = 50
 
 
 def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureEvaluated | SetEvaluated | Notice]:
-    """Measure a model on one or several sets of HR pictures.
+    """Measure models and bicubic on one or several sets of HR pictures.
 
     Yields:
         A `PictureEvaluated` for each, a `Notice` for each that cannot be read, and a `SetEvaluated` after each set.
 
     Raises:
-        UserError: the model or the content weights are unusable, or there are no pictures.
+        UserError: a model or the content weights are unusable, the models differ in scale, or there are no pictures.
         Cancelled: asked for.
     """
     sets = _sets(request.data)
-    engine = open_engine(request.model, request.device, request.precision, detail=request.detail)
+    engines = [open_engine(m.model, request.device, request.precision, detail=m.detail) for m in request.models]
+    scale = engines[0].scale
+    if any(engine.scale != scale for engine in engines):
+        raise UserError("These models enlarge by different factors.", "Measure those of one factor together.")
     content = content_for(request.content_weights)
     if content is None:
         yield Notice("No perceptual distance: that needs content weights (--content-weights, or torchvision's VGG19).")
     else:
-        content = content.to(engine.device)
+        content = content.to(engines[0].device)
     for name, files in sets.items():
         done: list[PictureEvaluated] = []
         pixels = 0
@@ -54,64 +57,62 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
             except UserError as error:
                 yield Notice(f"{path.name} is left out: {error.message}")
                 continue
-            hr = crop_to_multiple(hr, engine.scale)
+            hr = crop_to_multiple(hr, scale)
             if min(hr.shape[:2]) < SMALLEST:
                 yield Notice(f"{path.name} is left out: {hr.shape[1]} x {hr.shape[0]} is too small to measure.")
                 continue
-            lr = reduce_bicubic(hr, engine.scale)
+            lr = reduce_bicubic(hr, scale)
             if request.worn:
                 lr = worn(lr, len(done))
-            begin = time.perf_counter()
-            sr = engine.upscale(lr, cancel)
-            seconds = time.perf_counter() - begin
-            bicubic = enlarge_bicubic(lr, engine.scale)
-            pixels += sr.shape[0] * sr.shape[1]
-            mine, other = (None, None) if content is None else picture_distances(content, hr, [sr, bicubic])
-            event = PictureEvaluated(
-                path,
-                name,
-                psnr_y(hr, sr, engine.scale),
-                ssim_y(hr, sr, engine.scale),
-                psnr_y(hr, bicubic, engine.scale),
-                ssim_y(hr, bicubic, engine.scale),
-                mine,
-                other,
-                seconds,
-                artefacts(hr, sr),
-                artefacts(hr, bicubic),
-            )
-            if request.output is not None:
-                folder = request.output / name
-                folder.mkdir(parents=True, exist_ok=True)
-                save(folder / f"{path.stem}.png", Picture(sr, None), "png")
-            done.append(event)
-            yield event
+            made, seconds = [], []
+            for engine in engines:
+                begin = time.perf_counter()
+                made.append(engine.upscale(lr, cancel))
+                seconds.append(time.perf_counter() - begin)
+            bicubic, *results = _qualities(hr, [enlarge_bicubic(lr, scale), *made], scale, content)
+            pixels += hr.shape[0] * hr.shape[1]
+            for subject, sr in zip(request.models, made, strict=True):
+                _keep(request, subject, Path(name, f"{path.stem}.png"), sr)
+            done.append(PictureEvaluated(path, name, bicubic, tuple(results), tuple(seconds)))
+            yield done[-1]
         if done:
-            yield _means(name, done, pixels)
+            yield SetEvaluated(
+                name,
+                len(done),
+                _mean([each.bicubic for each in done]),
+                tuple(_mean([each.results[k] for each in done]) for k in range(len(engines))),
+                tuple(sum(each.seconds[k] for each in done) / pixels * 1e6 for k in range(len(engines))),
+            )
 
 
-def _means(name: str, done: list[PictureEvaluated], pixels: int) -> SetEvaluated:
-    def mean(field: str) -> float:
-        return float(np.mean([getattr(each, field) for each in done]))
+def _qualities(hr: np.ndarray, results: list[np.ndarray], scale: int, content: ContentNetwork | None) -> list[Quality]:
+    distances = [None] * len(results) if content is None else picture_distances(content, hr, results)
+    return [
+        Quality(psnr_y(hr, sr, scale), ssim_y(hr, sr, scale), distance, artefacts(hr, sr))
+        for sr, distance in zip(results, distances, strict=True)
+    ]
 
-    measured = done[0].perceptual is not None
-    return SetEvaluated(
-        name,
-        len(done),
-        mean("psnr_y"),
-        mean("ssim_y"),
-        mean("bicubic_psnr_y"),
-        mean("bicubic_ssim_y"),
-        mean("perceptual") if measured else None,
-        mean("bicubic_perceptual") if measured else None,
-        sum(each.seconds for each in done) / pixels * 1e6,
-        _mean_artefacts([each.artefacts for each in done]),
-        _mean_artefacts([each.bicubic_artefacts for each in done]),
+
+def _mean(each: list[Quality]) -> Quality:
+    distances = [quality.perceptual for quality in each if quality.perceptual is not None]
+    faults = (float(np.mean([getattr(q.artefacts, name) for q in each])) for name in ("mesh", "ringing", "colour"))
+    return Quality(
+        float(np.mean([quality.psnr_y for quality in each])),
+        float(np.mean([quality.ssim_y for quality in each])),
+        float(np.mean(distances)) if distances else None,
+        Artefacts(*faults),
     )
 
 
-def _mean_artefacts(scores: list[Artefacts]) -> Artefacts:
-    return Artefacts(*(float(np.mean([getattr(s, name) for s in scores])) for name in ("mesh", "ringing", "colour")))
+def _keep(request: EvaluateRequest, subject: Evaluated, place: Path, sr: np.ndarray) -> None:
+    if request.output is None:
+        return
+    folder = request.output
+    if len(request.models) > 1:
+        folder /= Path(subject.model).stem if subject.detail == 100 else f"{Path(subject.model).stem}-{subject.detail}"
+    path = folder / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save(path, Picture(sr, None), "png")
 
 
 def worn(lr: np.ndarray, seed: int) -> np.ndarray:

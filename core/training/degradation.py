@@ -42,6 +42,11 @@ class _Order:
 # twice, one after the other, and a generator of this size answers by painting everything flat.
 _FIRST = _Order(0.8, (0.2, 2.4), (0.2, 0.3, 0.5), (0.25, 1.5), (1, 15), (0.05, 1.2), (35, 95))
 _SECOND = _Order(0.6, (0.2, 1.2), (0.3, 0.4, 0.3), (0.4, 1.2), (1, 8), (0.05, 0.8), (40, 95))
+_SMALL = _Order(0.5, (0.2, 2.0), (0.0, 1.0, 0.0), (1.0, 1.0), (1, 12), (0.05, 0.8), (30, 95))
+_SMALL_ALONE = 0.5
+"""Probability that all wear befell the picture when it was as small as it is now. Small pictures were mostly taken,
+scanned or saved at their size: noise and blocks of 8 pixels that no reduction has averaged away."""
+_SMALL_COMPRESSED = 0.85
 _SECOND_ORDER = 0.5
 """Probability of a second round: pictures that were passed on."""
 _CLEAN = 0.1
@@ -54,16 +59,23 @@ _WEBP = 0.2
 
 
 def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray:
-    """What old and shared pictures went through: blur, resizing, noise and compression, up to two rounds of it.
+    """What old and shared pictures went through: blur, resizing, noise and compression.
 
     After Real-ESRGAN (Wang et al. 2021, sec. 3.2): generalised Gaussian and sinc blurs, three resampling kernels,
-    Gaussian and Poisson noise in colour or grey, JPEG or WebP; the last compression falls before or after the last
+    Gaussian and Poisson noise in colour or grey, JPEG or WebP. Half of the pictures were reduced first and worn at
+    their final size; the others were worn large, in one round or two, the last compression before or after the last
     reduction.
     """
     if random.random() < _CLEAN:
         return reduce_bicubic(hr, scale)
     height, width = hr.shape[0] // scale, hr.shape[1] // scale
     picture = hr.astype(np.float32)
+    if random.random() < _SMALL_ALONE:
+        picture = resize(_blurred(picture, _SMALL, random), height, width, _kernel(random))
+        picture = _noisy(picture, _SMALL, random)
+        if random.random() < _SMALL_COMPRESSED:
+            picture = _compressed(picture, _SMALL, random)
+        return to_uint8(picture)
     picture = _resized(_blurred(picture, _FIRST, random), hr, _FIRST, random)
     picture = _compressed(_noisy(picture, _FIRST, random), _FIRST, random)
     if random.random() < _SECOND_ORDER:

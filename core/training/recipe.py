@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core import paths
 from core.contract.errors import UserError
+from core.training.drawn import SIDE as DRAWN_SIDE
 
 SHIPPED_RECIPES = paths.RESOURCES / "recipes"
 
@@ -79,6 +80,20 @@ class DataRecipe(_Part):
         default="bicubic",
         description="How LR pictures are made: clean bicubic reduction, or randomly blurred, noisy and "
         "compressed as real old pictures are.",
+    )
+    drawn: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Share of the crops that comes from pictures drawn by the trainer: text, lines, shapes, stripes. "
+        "For what photographs do not show.",
+    )
+    candidates: int = Field(
+        default=1,
+        ge=1,
+        le=16,
+        description="Places thrown for each crop, of which the one with the most edges is taken. Sky and blur teach "
+        "little; 1 takes any place.",
     )
     cache_mb: int = Field(
         default=2048,
@@ -366,6 +381,14 @@ class Recipe(_Part):
             raise ValueError("both stages have 0 steps")
         if not (self.psnr.steps or self.psnr.epochs or self.start):
             raise ValueError("without a PSNR stage the GAN stage needs a model to start from (start = ...)")
+        return self
+
+    @model_validator(mode="after")
+    def _drawn_pictures_hold_the_crops(self) -> Recipe:
+        stages = [stage for stage in (self.psnr, self.gan) if stage.steps or stage.epochs]
+        largest = max((crop for stage in stages for crop in stage.crops), default=0)
+        if self.data.drawn and largest * self.generator.scale > DRAWN_SIDE:
+            raise ValueError(f"drawn pictures have {DRAWN_SIDE} x {DRAWN_SIDE} pixels: too few for crops of {largest}")
         return self
 
 

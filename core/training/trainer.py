@@ -180,6 +180,8 @@ def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelT
         found.training,
         scale=recipe.generator.scale,
         degradation=recipe.data.degradation,
+        drawn_share=recipe.data.drawn,
+        candidates=recipe.data.candidates,
         seed=recipe.seed,
         cache_bytes=recipe.data.cache_mb << 20,
         threads=recipe.data.loader_threads,

@@ -181,9 +181,14 @@ def test_evaluate_prints_a_table(tmp_path: Path) -> None:
     whole = srgan("evaluate", model, "--data", data, "--content-weights", weights, "--json", "--out", tmp_path / "out")
     events = [json.loads(line) for line in whole.stdout.splitlines()]
     assert [e["event"] for e in events] == ["PictureEvaluated"] * 2 + ["SetEvaluated"]
-    assert events[-1]["perceptual"] > 0
+    assert events[-1]["results"][0]["perceptual"] > 0
     assert len(list((tmp_path / "out" / "data").iterdir())) == 2
     assert srgan("evaluate", model, "--data", data, "--precision", "int3").exit_code == 1
+    several = srgan("evaluate", "faithful-x4", "detail-x4", "--data", data, "--detail", 40, "--artefacts")
+    assert several.exit_code == 0, words(several)
+    assert "faithful-x4" in several.stdout
+    assert "detail-x4, 40 %" in words(several)
+    assert "mesh, dB" in several.stdout
 
 
 def test_blend_lies_between_its_parents(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from core import paths
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Notice
-from core.contract.training import EvaluateRequest, PictureEvaluated, SetEvaluated
+from core.contract.training import Evaluated, EvaluateRequest, PictureEvaluated, SetEvaluated
 from core.evaluate.benchmark import evaluate, worn
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
@@ -42,10 +42,10 @@ def run(request: EvaluateRequest) -> tuple[list[PictureEvaluated], list[SetEvalu
 
 @pytest.mark.skipif(not SET5.is_dir(), reason="the benchmark sets are not here")
 def test_bicubic_reads_what_papers_print(model: str) -> None:
-    _, (of_set5,), _ = run(EvaluateRequest(model, SET5, precision="fp32"))
+    _, (of_set5,), _ = run(EvaluateRequest((Evaluated(model),), SET5, precision="fp32"))
     assert of_set5.pictures == 5
-    assert round(of_set5.bicubic_psnr_y, 2) == 28.43
-    assert round(of_set5.bicubic_ssim_y, 3) == 0.811
+    assert round(of_set5.bicubic.psnr_y, 2) == 28.43
+    assert round(of_set5.bicubic.ssim_y, 3) == 0.811
 
 
 def test_each_folder_is_a_set(model: str, tmp_path: Path) -> None:
@@ -53,60 +53,64 @@ def test_each_folder_is_a_set(model: str, tmp_path: Path) -> None:
     picture_folder(tmp_path / "data" / "two", count=1, first=5)
     (tmp_path / "data" / "two" / "broken.png").write_bytes(b"no picture")
     Image.fromarray(textured(0, 24, 80)).save(tmp_path / "data" / "two" / "thin.png")
-    pictures, sets, notices = run(EvaluateRequest(model, tmp_path / "data", precision="fp32", output=tmp_path / "out"))
+    pictures, sets, notices = run(
+        EvaluateRequest((Evaluated(model),), tmp_path / "data", precision="fp32", output=tmp_path / "out")
+    )
     assert [(each.dataset, each.pictures) for each in sets] == [("one", 2), ("two", 1)]
     assert any("broken.png" in notice for notice in notices)
     assert any("80 x 24 is too small" in notice for notice in notices)
     assert any("No perceptual distance" in notice for notice in notices)
-    assert sets[0].psnr_y == pytest.approx(np.mean([p.psnr_y for p in pictures[:2]]))
-    assert sets[0].perceptual is None
+    assert sets[0].results[0].psnr_y == pytest.approx(np.mean([p.results[0].psnr_y for p in pictures[:2]]))
+    assert sets[0].results[0].perceptual is None
     # The kept picture is the measured one, of the part that the scale divides.
     first = pictures[0]
     hr = textured(0, 66, 70)[:64, :68]
     with Image.open(tmp_path / "out" / "one" / f"{first.path.stem}.png") as kept:
         sr = np.asarray(kept)
-    assert psnr_y(hr, sr, 4) == pytest.approx(first.psnr_y)
-    assert ssim_y(hr, sr, 4) == pytest.approx(first.ssim_y)
+    assert psnr_y(hr, sr, 4) == pytest.approx(first.results[0].psnr_y)
+    assert ssim_y(hr, sr, 4) == pytest.approx(first.results[0].ssim_y)
     bicubic = enlarge_bicubic(reduce_bicubic(hr, 4), 4)
-    assert first.bicubic_psnr_y == pytest.approx(psnr_y(hr, bicubic, 4))
-    seconds = sum(p.seconds for p in pictures[:2])
-    assert sets[0].seconds_per_megapixel == pytest.approx(seconds / (2 * 64 * 68) * 1e6)
+    assert first.bicubic.psnr_y == pytest.approx(psnr_y(hr, bicubic, 4))
+    seconds = sum(p.seconds[0] for p in pictures[:2])
+    assert sets[0].seconds_per_megapixel[0] == pytest.approx(seconds / (2 * 64 * 68) * 1e6)
 
 
 def test_the_perceptual_distance_needs_content_weights(model: str, tmp_path: Path) -> None:
     data = picture_folder(tmp_path / "data", count=1)
     weights = vgg16_file(tmp_path / "vgg16.safetensors")
-    (picture,), (mean,), notices = run(EvaluateRequest(model, data, weights))
+    (picture,), (mean,), notices = run(EvaluateRequest((Evaluated(model),), data, weights))
     assert notices == []
-    assert picture.perceptual is not None
-    assert picture.perceptual > 0
-    assert mean.perceptual == picture.perceptual
-    assert mean.bicubic_perceptual == picture.bicubic_perceptual != picture.perceptual
+    result = picture.results[0]
+    assert result.perceptual is not None
+    assert result.perceptual > 0
+    assert mean.results == (result,)
+    assert mean.bicubic == picture.bicubic
+    assert picture.bicubic.perceptual != result.perceptual
 
 
 def test_what_cannot_be_measured_is_said_in_words(model: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no folder"):
-        next(evaluate(EvaluateRequest(model, tmp_path / "none"), CancelToken()))
+        next(evaluate(EvaluateRequest((Evaluated(model),), tmp_path / "none"), CancelToken()))
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="holds no pictures"):
-        next(evaluate(EvaluateRequest(model, tmp_path / "empty"), CancelToken()))
+        next(evaluate(EvaluateRequest((Evaluated(model),), tmp_path / "empty"), CancelToken()))
     data = picture_folder(tmp_path / "data", count=1)
     with pytest.raises(UserError):
-        next(evaluate(EvaluateRequest("no such model", data), CancelToken()))
+        next(evaluate(EvaluateRequest((Evaluated("no such model"),), data), CancelToken()))
     cancel = CancelToken()
     cancel.cancel()
     with pytest.raises(Cancelled):
-        list(evaluate(EvaluateRequest(model, data), cancel))
+        list(evaluate(EvaluateRequest((Evaluated(model),), data), cancel))
 
 
 def test_worn_pictures_are_noisy_and_the_same_each_time(model: str, tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "hr", 2, 128)
-    clean, (of_clean,), _ = run(EvaluateRequest(model, folder, precision="fp32"))
-    first, (of_worn,), _ = run(EvaluateRequest(model, folder, precision="fp32", worn=True))
-    again, _, _ = run(EvaluateRequest(model, folder, precision="fp32", worn=True))
-    assert [each.psnr_y for each in first] == [each.psnr_y for each in again]
-    assert all(a.bicubic_psnr_y < b.bicubic_psnr_y for a, b in zip(first, clean, strict=True))
-    assert of_worn.bicubic_ssim_y < of_clean.bicubic_ssim_y
+    clean, (of_clean,), _ = run(EvaluateRequest((Evaluated(model),), folder, precision="fp32"))
+    first, (of_worn,), _ = run(EvaluateRequest((Evaluated(model),), folder, precision="fp32", worn=True))
+    again, _, _ = run(EvaluateRequest((Evaluated(model),), folder, precision="fp32", worn=True))
+    assert [each.results for each in first] == [each.results for each in again]
+    assert all(a.bicubic.psnr_y < b.bicubic.psnr_y for a, b in zip(first, clean, strict=True))
+    assert of_worn.bicubic.ssim_y < of_clean.bicubic.ssim_y
     lr = np.full((40, 48, 3), 128, np.uint8)
     assert worn(lr, 0).shape == lr.shape
     assert not np.array_equal(worn(lr, 0), worn(lr, 1))
@@ -114,10 +118,30 @@ def test_worn_pictures_are_noisy_and_the_same_each_time(model: str, tmp_path: Pa
 
 
 def test_artefacts_are_means_over_the_set(model: str, tmp_path: Path) -> None:
-    pictures, (whole,), _ = run(EvaluateRequest(model, picture_folder(tmp_path / "hr", 2, 128), precision="fp32"))
-    assert whole.artefacts.colour == pytest.approx(np.mean([each.artefacts.colour for each in pictures]))
-    assert whole.bicubic_artefacts.ringing == pytest.approx(
-        np.mean([each.bicubic_artefacts.ringing for each in pictures])
+    pictures, (whole,), _ = run(
+        EvaluateRequest((Evaluated(model),), picture_folder(tmp_path / "hr", 2, 128), precision="fp32")
     )
+    found = whole.results[0].artefacts
+    assert found.colour == pytest.approx(np.mean([each.results[0].artefacts.colour for each in pictures]))
+    of_bicubic = [each.bicubic.artefacts.ringing for each in pictures]
+    assert whole.bicubic.artefacts.ringing == pytest.approx(np.mean(of_bicubic))
     # The small network's weights are random.
-    assert whole.artefacts.colour > whole.bicubic_artefacts.colour
+    assert found.colour > whole.bicubic.artefacts.colour
+
+
+def test_several_models_are_measured_as_each_alone(model: str, tmp_path: Path) -> None:
+    other = str(save_small_model(tmp_path / "other.safetensors", seed=5))
+    data = picture_folder(tmp_path / "data", count=2)
+    both = (Evaluated(model), Evaluated(other))
+    pictures, (mean,), _ = run(EvaluateRequest(both, data, precision="fp32", output=tmp_path / "out"))
+    for place, each in enumerate(both):
+        alone, (of_alone,), _ = run(EvaluateRequest((each,), data, precision="fp32"))
+        assert [picture.results[place] for picture in pictures] == [picture.results[0] for picture in alone]
+        assert mean.results[place] == of_alone.results[0]
+    assert mean.results[0] != mean.results[1]
+    assert sorted(path.relative_to(tmp_path / "out").parts[:2] for path in (tmp_path / "out").rglob("*.png")) == [
+        (name, "data") for name in ("other", "other", "small", "small")
+    ]
+    twice = str(save_small_model(tmp_path / "twice.safetensors", scale=2))
+    with pytest.raises(UserError, match="different factors"):
+        run(EvaluateRequest((Evaluated(model), Evaluated(twice)), data))

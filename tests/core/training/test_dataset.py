@@ -133,3 +133,50 @@ def test_a_picture_that_turns_unreadable_ends_the_step_in_words(tmp_path: Path) 
     (tmp_path / "gone.png").write_bytes(b"no picture")
     with loader([Picture(tmp_path / "gone.png", 72, 64, "")]) as broken, pytest.raises(UserError):
         broken.take(0, 8, 2)
+
+
+def test_a_share_of_the_crops_is_drawn(pictures: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dataset.drawn, "draw", lambda random: np.full((512, 512, 3), random.integers(256), np.uint8))
+    with loader(pictures, drawn_share=0.25) as mixed, loader(pictures, drawn_share=0.25, threads=3) as again:
+        batches = [mixed.take(step, 8, 16) for step in range(20)]
+        repeated = again.take(19, 8, 16)
+    assert np.array_equal(batches[19].hr, repeated.hr)
+    flat = [bool(np.ptp(crop) == 0) for batch in batches for crop in batch.hr]
+    assert 0.18 < np.mean(flat) < 0.32
+    # Not one picture over and over.
+    assert len({int(crop[0, 0, 0]) for batch in batches for crop in batch.hr if np.ptp(crop) == 0}) > 20
+
+
+def test_without_a_share_nothing_is_drawn(pictures: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(_random: np.random.Generator) -> np.ndarray:
+        raise AssertionError
+
+    monkeypatch.setattr(dataset.drawn, "draw", never)
+    with loader(pictures) as one:
+        one.take(0, 8, 16)
+
+
+def test_of_several_places_the_one_with_most_edges_is_cut(tmp_path: Path) -> None:
+    # Only the right third has anything in it.
+    hr = np.full((96, 192, 3), 90, np.uint8)
+    hr[:, 128:] = textured(3, 96, 64)
+    Image.fromarray(hr).save(tmp_path / "sky.png")
+    picture = [Picture(tmp_path / "sky.png", 192, 96, "")]
+
+    def busy(candidates: int) -> float:
+        with loader(picture, candidates=candidates) as one:
+            return float(np.mean([np.ptp(crop) > 0 for crop in one.take(0, 8, 64).hr]))
+
+    assert busy(1) < 0.65
+    assert busy(6) > 0.95
+
+
+def test_pairs_are_chosen_among_candidates_too(tmp_path: Path) -> None:
+    lr = np.full((24, 48, 3), 90, np.uint8)
+    lr[:, 32:] = textured(3, 24, 16)
+    Image.fromarray(lr).save(tmp_path / "lr.png")
+    Image.fromarray(lr.repeat(4, 0).repeat(4, 1)).save(tmp_path / "hr.png")
+    with loader([Picture(tmp_path / "hr.png", 192, 96, "", tmp_path / "lr.png")], candidates=6) as one:
+        batch = one.take(0, 8, 64)
+    assert np.mean([np.ptp(crop) > 0 for crop in batch.lr]) > 0.95
+    assert all(np.array_equal(hr[::4, ::4], small) for small, hr in zip(batch.lr, batch.hr, strict=True))

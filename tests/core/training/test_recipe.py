@@ -108,3 +108,10 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text(recipe_toml(load_recipe("quick")))
     assert load_recipe(str(mine)) == load_recipe("quick")
+
+
+def test_drawn_pictures_must_hold_the_crops() -> None:
+    large = (("psnr.crops", "[144]"), ("psnr.crop_starts", "[0.0]"))
+    load_recipe("quick", large)
+    with pytest.raises(UserError, match="too few for crops of 144"):
+        load_recipe("quick", (*large, ("data.drawn", "0.1")))
