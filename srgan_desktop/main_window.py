@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
 )
 
 from srgan_desktop.fields import Elided
+from srgan_desktop.page import Page
 from srgan_desktop.settings import APPEARANCE, GEOMETRY, MODEL, Settings
 from srgan_desktop.theme import Theme, app_icon
 
@@ -36,26 +37,22 @@ NOTICE_MS = 8_000
 
 @dataclass(frozen=True, slots=True)
 class PageEntry:
-    """A page of the rail.
-
-    A page is a widget with `busy`, `start_engine()`, `open(paths)`, `shutdown()` and the signals `status_changed`,
-    `notice`, `notify` and `stopped` of `UpscalePage`.
-    """
+    """A page of the rail."""
 
     key: str
     title: str
     icon: str
-    make: Callable[[Theme, Settings], Any]
+    make: Callable[[Theme, Settings], Page]
     """Called when the page is first shown; imports what the page needs."""
 
 
-def _upscale(theme: Theme, settings: Settings) -> Any:
+def _upscale(theme: Theme, settings: Settings) -> Page:
     from srgan_desktop.upscale.page import UpscalePage
 
     return UpscalePage(theme, settings)
 
 
-def _train(theme: Theme, settings: Settings) -> Any:
+def _train(theme: Theme, settings: Settings) -> Page:
     from srgan_desktop.training.page import TrainPage
 
     page = TrainPage(theme, settings)
@@ -63,7 +60,7 @@ def _train(theme: Theme, settings: Settings) -> Any:
     return page
 
 
-def _models(theme: Theme, settings: Settings) -> Any:
+def _models(theme: Theme, settings: Settings) -> Page:
     from srgan_desktop.models.page import ModelsPage
 
     return ModelsPage(theme, settings)

@@ -134,8 +134,8 @@ def _write(picture: Image.Image, random: np.random.Generator) -> None:
 
 def _words(random: np.random.Generator, length: int) -> str:
     """Pronounceable or not: letters about as often as in English, some capitals, digits and signs."""
-    words = []
-    while sum(map(len, words)) < length:
+    words: list[str] = []
+    while sum(len(word) for word in words) < length:
         kind = random.random()
         letters = _SIGNS[:10] if kind < 0.1 else _SIGNS if kind < 0.13 else _LETTERS
         word = "".join(letters[int(k)] for k in random.integers(0, len(letters), int(random.integers(1, 10))))

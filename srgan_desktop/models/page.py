@@ -7,17 +7,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QAction,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
-    QKeySequence,
-    QResizeEvent,
     QShowEvent,
 )
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QInputDialog,
     QLineEdit,
@@ -33,10 +26,9 @@ from core.images import FORMATS
 from core.models.catalogue import SUFFIXES, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
-from srgan_desktop.banner import Banner
 from srgan_desktop.desktop import paths_in, show_in_file_manager
-from srgan_desktop.dialogs import FailuresDialog, ProblemDialog
-from srgan_desktop.fields import Tabs, card, titled
+from srgan_desktop.dialogs import FailuresDialog
+from srgan_desktop.fields import Tabs, card
 from srgan_desktop.job import Engine
 from srgan_desktop.models.blend_dialog import BlendDialog
 from srgan_desktop.models.card_view import ModelCardView
@@ -44,6 +36,7 @@ from srgan_desktop.models.check_view import CheckView
 from srgan_desktop.models.compare_view import CompareModelsView
 from srgan_desktop.models.list_view import ModelList
 from srgan_desktop.models.session import Imported, ModelsSession, Trial
+from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
@@ -51,32 +44,21 @@ from srgan_desktop.theme import Theme
 PICTURES = {suffix for row in FORMATS.values() if row.can_read for suffix in row.suffixes}
 
 
-class ModelsPage(QWidget):
-    """One session, seen and driven."""
+class ModelsPage(Page):
+    """Models, side by side, and measured."""
 
-    status_changed = Signal(str, str)
-    """What the engine does, in words, and `good`, `warn`, `bad` or `busy`."""
-    notice = Signal(str)
-    """One line for the status strip."""
-    notify = Signal(str, str)
-    """Title and text of a system notification."""
     fine_tune_requested = Signal(str)
     """Key of a model that a training run is to start from."""
-    stopped = Signal()
-    """After `shutdown`."""
 
     def __init__(
         self, theme: Theme, options: Settings, parent: QWidget | None = None, session: ModelsSession | None = None
     ) -> None:
-        super().__init__(parent)
-        self.theme = theme
-        self.settings = options
-        self.session = session or ModelsSession(options)
-        self.session.setParent(self)
+        session = session or ModelsSession(options)
+        super().__init__(theme, options, session, parent)
+        self.session = session
         self.selected_picture: Callable[[], Path | None] = lambda: None
         """The picture that is selected on the Upscale page; the window knows."""
         self._check_when_read = False
-        self.setAcceptDrops(True)
         self.tabs = Tabs(
             theme,
             (
@@ -85,7 +67,6 @@ class ModelsPage(QWidget):
                 ("check", "How good on my picture?", "measure"),
             ),
         )
-        self.banner = Banner(theme)
         self.list = ModelList(theme, self.session)
         self.card = ModelCardView(theme, self.session)
         self.compare = CompareModelsView(theme, self.session)
@@ -109,7 +90,6 @@ class ModelsPage(QWidget):
         page.addLayout(header)
         page.addWidget(self.banner)
         page.addWidget(self.stack, 1)
-        self.veil = _Veil(self)
         self._bind()
         self.show_view("models")
         self._show_entry()
@@ -120,9 +100,6 @@ class ModelsPage(QWidget):
     def busy(self) -> bool:
         """Whether closing would break something off that cannot go on later."""
         return self.session.busy
-
-    def start_engine(self) -> None:
-        """Nothing: the engine is started when it is first needed."""
 
     def open(self, paths: list[Path]) -> None:
         """Take model files to bring in, or a picture to try models on."""
@@ -147,7 +124,7 @@ class ModelsPage(QWidget):
         """Give everything up; ends with `stopped`."""
         self.compare.compare.clear()
         self.check.compare.clear()
-        self.session.shutdown()
+        super().shutdown()
 
     def show_view(self, key: str) -> None:
         """Bring `models`, `compare` or `check` to the front."""
@@ -210,18 +187,15 @@ class ModelsPage(QWidget):
         session.notice.connect(self.notice)
         session.subject_changed.connect(self._on_subject)
         session.checked.connect(lambda _ready: self.banner.hide())
-        session.stopped.connect(self.stopped)
-        for keys, act in (
-            ("Ctrl+O", self._choose_for_view),
-            ("Ctrl+Return", self._try),
-            ("Ctrl+Enter", self._try),
-            ("F2", self._rename_current),
-        ):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(keys))
-            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            action.triggered.connect(act)
-            self.addAction(action)
+        self._add_keys(
+            (
+                ("Ctrl+O", self._choose_for_view),
+                ("Ctrl+Return", self._try),
+                ("Ctrl+Enter", self._try),
+                ("F2", self._rename_current),
+            ),
+            Qt.ShortcutContext.WidgetWithChildrenShortcut,
+        )
 
     def _show_entry(self) -> None:
         self.card.show_entry(self.list.entry)
@@ -310,11 +284,7 @@ class ModelsPage(QWidget):
 
     def _on_failed(self, problem: Problem) -> None:
         self._check_when_read = False
-        actions = []
-        if problem.details:
-            actions.append(("Details…", lambda: ProblemDialog(problem, self.window()).open()))
-        self.banner.say("bad", problem.message, problem.hint, actions)
-        self.notify.emit(problem.message, problem.hint)
+        super()._on_failed(problem)
 
     def _on_cannot_show(self, error: object) -> None:
         if isinstance(error, BaseException):
@@ -425,34 +395,12 @@ class ModelsPage(QWidget):
 
     # Input
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        paths = paths_in(event.mimeData())
-        if paths:
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
-            brings_models = any(path.suffix.lower() not in PICTURES for path in paths)
-            self.veil.lay("Drop to bring models in" if brings_models else "Drop to try models on this picture")
-
-    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
-        self.veil.hide()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self.veil.hide()
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        self._take(event.mimeData())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if self.veil.isVisible():
-            self.veil.cover()
-
-    def _take(self, mime: QMimeData) -> None:
+    def _drop_words(self, mime: QMimeData) -> str:
         paths = paths_in(mime)
-        if paths:
-            self.open(paths)
-        else:
-            self._on_failed(problems.drop_refused())
+        if not paths:
+            return ""
+        brings_models = any(path.suffix.lower() not in PICTURES for path in paths)
+        return "Drop to bring models in" if brings_models else "Drop to try models on this picture"
 
     def _try(self) -> None:
         view = self.stack.currentWidget()
@@ -497,28 +445,3 @@ class ModelsPage(QWidget):
         """Take the Upscale page's picture where there is none yet."""
         if self.session.subject is None and self.session.opening is None:
             self._take_queued()
-
-
-class _Veil(QFrame):
-    """Laid over the page while something is dragged across it."""
-
-    def __init__(self, parent: QWidget) -> None:
-        super().__init__(parent)
-        self._page = parent
-        self.setObjectName("dropVeil")
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._label = titled("", "headline")
-        self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        QVBoxLayout(self).addWidget(self._label)
-        self.hide()
-
-    def lay(self, words: str) -> None:
-        """Cover the parent, and say what a drop would do."""
-        self._label.setText(words)
-        self.cover()
-        self.raise_()
-        self.show()
-
-    def cover(self) -> None:
-        """Be as large as the parent."""
-        self.setGeometry(self._page.rect().adjusted(8, 8, -8, -8))

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from core.contract.errors import UserError
-from core.contract.events import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.events import JobCancelled, JobDone, JobFailed
 from core.contract.models import (
     MOST_COMPARED,
     BlendRequest,
@@ -26,7 +26,6 @@ from core.contract.models import (
     ModelRefused,
     Region,
 )
-from core.contract.protocol import NO_JOB, Report
 from core.contract.training import DownloadProgress
 from core.models.card import read_header
 from core.models.catalogue import DEFAULT_MODEL, SUFFIXES, Model, downloadable, models
@@ -34,11 +33,12 @@ from core.models.known import KnownModel
 from srgan_desktop import problems, settings
 from srgan_desktop.compare.background import Background
 from srgan_desktop.detail import detail_in_use
-from srgan_desktop.job import Engine, Job
+from srgan_desktop.job import Job
 from srgan_desktop.models.fetching import Fetching
 from srgan_desktop.models.shelf import Shelf
 from srgan_desktop.models.subject import Subject, fitted, middle, reading
 from srgan_desktop.problems import Problem
+from srgan_desktop.session import Session
 from srgan_desktop.settings import Option, Settings
 
 log = logging.getLogger(__name__)
@@ -78,11 +78,9 @@ class Imported:
     refused: list[ModelRefused] = field(default_factory=list)
 
 
-class ModelsSession(QObject):
-    """Everything happens in the main thread; signals come in the order of what happened."""
+class ModelsSession(Session):
+    """The models, what is fetched and brought in, and trials."""
 
-    changed = Signal()
-    """Engine, trial, its progress, or an import is not as before."""
     listed = Signal()
     """`models`, `known` or the default model is another."""
     downloading = Signal(str)
@@ -101,22 +99,13 @@ class ModelsSession(QObject):
     """`CheckReady`."""
     compared = Signal(object)
     """`ModelCompared` or `CompareFailed`, one for each model of `compared_models`."""
-    failed = Signal(object)
-    """A `Problem` that ended something, or kept it from being done."""
-    notice = Signal(str)
-    """One line for the status strip."""
-    stopped = Signal()
-    """After `shutdown`: neither process nor thread is left."""
 
     def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
-        super().__init__(parent)
-        self.settings = options
+        super().__init__(options, job or Job(), parent)
         self.models: list[Model] = []
         self.known: list[KnownModel] = []
         self.downloads: dict[str, Download] = {}
         """Those under way and those that failed, by key."""
-        self.engine = Engine.OFF
-        self.device = ""
         self.trial = Trial.NONE
         self.fraction = 0.0
         self.compared_models: tuple[str, ...] = ()
@@ -125,28 +114,23 @@ class ModelsSession(QObject):
         """A picture that is being read."""
         self.check_region: Region = (0, 0, 1, 1)
         self.compare_region: Region = (0, 0, 1, 1)
-        self._job = job or Job()
-        self._job.setParent(self)
-        self._job.reported.connect(self._on_report)
-        self._job.stopped.connect(self._on_stopped)
         self._shelf = Shelf(self)
         self._shelf.hashed.connect(self.hashed)
         self._shelf.renamed.connect(self._on_renamed)
         self._shelf.removed.connect(self._on_removed)
         self._shelf.failed.connect(self.failed)
-        self._shelf.stopped.connect(self._on_stopped)
+        self._await_end_of(self._shelf.stopped)
         self._fetching = Fetching(self)
         self._fetching.progressed.connect(self._on_progress)
         self._fetching.fetched.connect(self._on_fetched)
         self._fetching.ended.connect(self._on_fetch_ended)
-        self._fetching.stopped.connect(self._on_stopped)
+        self._await_end_of(self._fetching.stopped)
         self._reader = Background(self)
         self._reader.arrived.connect(self._on_read)
         self._import: int | None = None
         self._blend: int | None = None
         self._trying: int | None = None
         self._imported = Imported()
-        self._left_to_stop = 0
         options.changed.connect(self._on_option)
         self.reload()
 
@@ -227,12 +211,14 @@ class ModelsSession(QObject):
             self._imported = Imported(frozenset(model.key for model in self.models))
             self._import = self._job.run(ImportRequest(tuple(found)))
             self._expect_engine()
+            self.changed.emit()
 
     def blend(self, first: str, second: str, share: float, name: str) -> None:
         """Make a model between two; ends with `added` or `failed`."""
         if self._blend is None:
             self._blend = self._job.run(BlendRequest(first, second, share, name))
             self._expect_engine()
+            self.changed.emit()
 
     # Trying models on a picture
 
@@ -256,7 +242,7 @@ class ModelsSession(QObject):
 
     def check(self, model: str) -> None:
         """Measure a model on the chosen part of the picture; a trial under way is given up. Ends with `checked`."""
-        if self.subject is None or self._left_to_stop:
+        if self.subject is None or self.shutting_down:
             return
         value = self.settings.get
         content = value(settings.TRAIN_CONTENT)
@@ -275,7 +261,7 @@ class ModelsSession(QObject):
 
     def compare(self, keys: Sequence[str]) -> None:
         """Enlarge the chosen part by two to four models. Ends with a `compared` for each."""
-        if self.subject is None or self._left_to_stop or not 2 <= len(keys) <= MOST_COMPARED:
+        if self.subject is None or self.shutting_down or not 2 <= len(keys) <= MOST_COMPARED:
             return
         self.compared_models = tuple(keys)
         value = self.settings.get
@@ -297,19 +283,13 @@ class ModelsSession(QObject):
             self.trial = Trial.NONE
             self.changed.emit()
 
-    # The end
+    # Within
 
-    def shutdown(self) -> None:
-        """Give everything up and let go of process and threads; ends with `stopped`."""
-        if self._left_to_stop:
-            return
-        self._left_to_stop = 3
+    def _close(self) -> None:
         self._reader.cancel()
         self._shelf.close()
         self._fetching.close()
         self._job.shutdown()
-
-    # Within
 
     def _try(self, trial: Trial, request: CheckRequest | CompareRequest) -> None:
         if self._trying is not None:
@@ -318,33 +298,15 @@ class ModelsSession(QObject):
         self.fraction = 0.0
         self._trying = self._job.run(request)
         self._expect_engine()
-
-    def _expect_engine(self) -> None:
-        if self.engine is not Engine.READY:
-            self.engine = Engine.STARTING
         self.changed.emit()
 
-    def _on_report(self, report: Report) -> None:
-        if report.job == NO_JOB:
-            self._on_engine(report.event)
-        elif report.job == self._trying:
-            self._on_trial(report.event)
-        elif report.job == self._import:
-            self._on_import(report.event)
-        elif report.job == self._blend:
-            self._on_blend(report.event)
-        if isinstance(report.event, JobFailed) and not self._job.running:
-            self.engine = Engine.STOPPED
-            self.changed.emit()
-
-    def _on_engine(self, event: object) -> None:
-        if isinstance(event, WorkerReady):
-            self.engine = Engine.READY
-            self.device = event.device
-        elif isinstance(event, JobFailed):
-            self.engine = Engine.STOPPED
-            self.notice.emit(event.message)
-        self.changed.emit()
+    def _on_job(self, job: int, event: object) -> None:
+        if job == self._trying:
+            self._on_trial(event)
+        elif job == self._import:
+            self._on_import(event)
+        elif job == self._blend:
+            self._on_blend(event)
 
     def _on_trial(self, event: object) -> None:
         match event:
@@ -433,11 +395,6 @@ class ModelsSession(QObject):
     def _on_option(self, option: Option) -> None:
         if option is settings.MODEL:
             self.listed.emit()
-
-    def _on_stopped(self) -> None:
-        self._left_to_stop -= 1
-        if self._left_to_stop == 0:
-            QTimer.singleShot(0, self, self.stopped.emit)
 
 
 def _model_files(path: Path) -> list[Path]:

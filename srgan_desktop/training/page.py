@@ -6,18 +6,11 @@ from pathlib import Path
 
 from PySide6.QtCore import QMimeData, Qt, QUrl, Signal
 from PySide6.QtGui import (
-    QAction,
     QDesktopServices,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
-    QKeySequence,
-    QResizeEvent,
     QShowEvent,
 )
 from PySide6.QtWidgets import (
     QFileDialog,
-    QFrame,
     QHBoxLayout,
     QMessageBox,
     QStackedWidget,
@@ -28,11 +21,10 @@ from PySide6.QtWidgets import (
 from core.contract.errors import UserError
 from core.training.recipe import shipped_recipes
 from srgan_desktop import problems, settings
-from srgan_desktop.banner import Banner
 from srgan_desktop.desktop import paths_in, show_in_file_manager
-from srgan_desktop.dialogs import ProblemDialog
-from srgan_desktop.fields import Tabs, titled
+from srgan_desktop.fields import Tabs
 from srgan_desktop.job import Engine
+from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
@@ -43,34 +35,22 @@ from srgan_desktop.training.session import Ended, Phase, TrainSession
 from srgan_desktop.training.setup_view import SetupView
 
 
-class TrainPage(QWidget):
-    """One session, seen and driven."""
+class TrainPage(Page):
+    """A run: set up, under way, or of the past."""
 
-    status_changed = Signal(str, str)
-    """What the engine does, in words, and `good`, `warn`, `bad` or `busy`."""
-    notice = Signal(str)
-    """One line for the status strip."""
-    notify = Signal(str, str)
-    """Title and text of a system notification."""
     model_ready = Signal(str)
     """Key of a trained model that is to be used for upscaling now."""
-    stopped = Signal()
-    """After `shutdown`."""
 
     def __init__(
         self, theme: Theme, options: Settings, parent: QWidget | None = None, session: TrainSession | None = None
     ) -> None:
-        super().__init__(parent)
-        self.theme = theme
-        self.settings = options
-        self.session = session or TrainSession(options)
-        self.session.setParent(self)
-        self.setAcceptDrops(True)
+        session = session or TrainSession(options)
+        super().__init__(theme, options, session, parent)
+        self.session = session
         self._listed = False
         self.tabs = Tabs(
             theme, (("set-up", "New training", "set-up"), ("run", "Run", "train"), ("history", "History", "history"))
         )
-        self.banner = Banner(theme)
         self.set_up = SetupView(theme, self.session)
         self.run = RunView(theme, self.session)
         self.history = HistoryView(theme, self.session)
@@ -88,7 +68,6 @@ class TrainPage(QWidget):
         page.addLayout(header)
         page.addWidget(self.banner)
         page.addWidget(self.stack, 1)
-        self.veil = _Veil(self)
         self._bind()
         self.show_view("set-up")
 
@@ -98,9 +77,6 @@ class TrainPage(QWidget):
     def busy(self) -> bool:
         """Whether closing would end a run."""
         return self.session.busy
-
-    def start_engine(self) -> None:
-        """Nothing: the engine is started when it is first needed, as few people train every day."""
 
     def open(self, paths: list[Path]) -> None:
         """Take a folder of pictures; of files, the folder they lie in."""
@@ -123,7 +99,7 @@ class TrainPage(QWidget):
     def shutdown(self) -> None:
         """Stop the run with its state saved; ends with `stopped`."""
         self.set_up.pictures.close_threads()
-        self.session.shutdown()
+        super().shutdown()
 
     def show_view(self, key: str) -> None:
         """Bring `set-up`, `run` or `history` to the front."""
@@ -167,17 +143,14 @@ class TrainPage(QWidget):
         session.notice.connect(self._on_notice)
         session.runs_changed.connect(self._show_count)
         session.model_ready.connect(self._on_model)
-        session.stopped.connect(self.stopped)
-        for keys, act in (
-            ("Ctrl+Return", self._start_or_resume),
-            ("Ctrl+Enter", self._start_or_resume),
-            ("Ctrl+P", self.run.pause_or_go_on),
-            ("Ctrl+O", self._choose_folder),
-        ):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(keys))
-            action.triggered.connect(act)
-            self.addAction(action)
+        self._add_keys(
+            (
+                ("Ctrl+Return", self._start_or_resume),
+                ("Ctrl+Enter", self._start_or_resume),
+                ("Ctrl+P", self.run.pause_or_go_on),
+                ("Ctrl+O", self._choose_folder),
+            )
+        )
 
     def _start_or_resume(self) -> None:
         if self.stack.currentWidget() is self.set_up:
@@ -226,13 +199,9 @@ class TrainPage(QWidget):
             self.notify.emit("Training has finished", ended.record.finished.verdict)
 
     def _on_failed(self, problem: Problem) -> None:
-        actions = []
-        if problem.details:
-            actions.append(("Details…", lambda: ProblemDialog(problem, self.window()).open()))
-        self.banner.say("bad", problem.message, problem.hint, actions)
+        super()._on_failed(problem)
         if self.session.record is None and self.stack.currentWidget() is self.run:
             self.show_view("set-up")
-        self.notify.emit(problem.message, problem.hint)
 
     def _on_notice(self, words: str) -> None:
         if self.session.busy:
@@ -248,39 +217,18 @@ class TrainPage(QWidget):
 
     # Input
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if paths_in(event.mimeData()):
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
-            if self.session.data is None and self.stack.currentWidget() is self.set_up:
-                self.set_up.welcome.light_up(True)
-            else:
-                self.veil.lay()
+    def _drop_words(self, mime: QMimeData) -> str:
+        return "Drop a folder to learn from" if paths_in(mime) else ""
 
-    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
-        self._end_drag()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self._end_drag()
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        self._take(event.mimeData())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if self.veil.isVisible():
-            self.veil.lay()
+    def _light_up(self, words: str) -> None:
+        if self.session.data is None and self.stack.currentWidget() is self.set_up:
+            self.set_up.welcome.light_up(True)
+        else:
+            super()._light_up(words)
 
     def _end_drag(self) -> None:
         self.set_up.welcome.light_up(False)
-        self.veil.hide()
-
-    def _take(self, mime: QMimeData) -> None:
-        paths = paths_in(mime)
-        if paths:
-            self.open(paths)
-        else:
-            self._on_failed(problems.drop_refused())
+        super()._end_drag()
 
     def _choose_folder(self) -> None:
         start = self.settings.get(settings.TRAIN_FOLDER) or self.settings.get(settings.FOLDER)
@@ -350,26 +298,6 @@ class TrainPage(QWidget):
         box.setEscapeButton(keep)
         delete.clicked.connect(lambda: self.session.delete_run(record.folder))
         box.open()
-
-
-class _Veil(QFrame):
-    """Laid over the page while something is dragged across it."""
-
-    def __init__(self, page: QWidget) -> None:
-        super().__init__(page)
-        self._page = page
-        self.setObjectName("dropVeil")
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        label = titled("Drop a folder to learn from", "headline")
-        label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        QVBoxLayout(self).addWidget(label)
-        self.hide()
-
-    def lay(self) -> None:
-        """Cover the page."""
-        self.setGeometry(self._page.rect().adjusted(8, 8, -8, -8))
-        self.raise_()
-        self.show()
 
 
 def _open_picture(path: Path) -> None:

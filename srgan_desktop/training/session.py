@@ -10,8 +10,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.contract.errors import UserError
-from core.contract.events import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
-from core.contract.protocol import NO_JOB, Report
+from core.contract.events import JobCancelled, JobDone, JobFailed, Notice
 from core.contract.training import (
     DownloadProgress,
     Look,
@@ -32,8 +31,9 @@ from core.contract.training import (
 from core.training.recipe import shipped_recipes
 from core.training.run import RunFolder
 from srgan_desktop import problems, settings
-from srgan_desktop.job import Engine, Job
+from srgan_desktop.job import Job
 from srgan_desktop.problems import Problem
+from srgan_desktop.session import Session
 from srgan_desktop.settings import Settings
 from srgan_desktop.training.archive import Archive
 from srgan_desktop.training.draft import Draft
@@ -81,15 +81,13 @@ class Ended:
     """By the user."""
 
 
-class TrainSession(QObject):
-    """Everything happens in the main thread; signals come in the order of what happened.
+class TrainSession(Session):
+    """Pictures, recipe and run.
 
     A run is: `changed` (Phase.STARTING), `begun`, then `stepped` and `looked`, then `changed` (Phase.IDLE), and after
     that either `ended` or `failed`.
     """
 
-    changed = Signal()
-    """Phase, engine, estimate or what can be started is not as before."""
     examined = Signal()
     """Something new is known of the chosen pictures."""
     samples_ready = Signal(object)
@@ -102,24 +100,15 @@ class TrainSession(QObject):
     """The `Look` that `record` has been given."""
     ended = Signal(object)
     """`Ended`."""
-    failed = Signal(object)
-    """A `Problem` that ended a run, or kept something from being done."""
-    notice = Signal(str)
-    """One line for the page."""
     runs_changed = Signal()
     """`runs` is another list."""
     model_ready = Signal(str)
     """Key of a model that can be used now."""
-    stopped = Signal()
-    """After `shutdown`: neither process nor thread is left."""
 
     def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
-        super().__init__(parent)
-        self.settings = options
+        super().__init__(options, job or Job(cancel_grace_ms=STOP_GRACE_MS), parent)
         self.draft = Draft(self)
         self.phase = Phase.IDLE
-        self.engine = Engine.OFF
-        self.device = ""
         self.examination = Examination()
         self.record: RunRecord | None = None
         """The run that is looked at: the one under way, or one of the past."""
@@ -131,16 +120,12 @@ class TrainSession(QObject):
         self.estimate: TrialFinished | None = None
         """Of the set-up as it is now."""
         self.estimate_problem: Problem | None = None
-        self._job = job or Job(cancel_grace_ms=STOP_GRACE_MS)
-        self._job.setParent(self)
-        self._job.reported.connect(self._on_report)
-        self._job.stopped.connect(self._on_stopped)
         self._archive = Archive(self)
         self._archive.listed.connect(self._on_listed)
         self._archive.opened.connect(self._on_opened)
         self._archive.installed.connect(self.model_ready)
         self._archive.failed.connect(self.failed)
-        self._archive.stopped.connect(self._on_stopped)
+        self._await_end_of(self._archive.stopped)
         self._run: int | None = None
         self._scan: int | None = None
         self._sampling: int | None = None
@@ -151,8 +136,6 @@ class TrainSession(QObject):
         self._running_record: RunRecord | None = None
         """Of the run under way; `record` may be another one meanwhile."""
         self._to_resume: Path | None = None
-        self._left_to_stop = 0
-        self._shutting_down = False
         self._scan_timer = QTimer(self, singleShot=True, interval=SCAN_DELAY_MS)
         self._scan_timer.timeout.connect(self._examine)
         self._load_first_recipe()
@@ -270,7 +253,7 @@ class TrainSession(QObject):
 
     def start(self) -> None:
         """Begin a run with the chosen pictures and the recipe as it is."""
-        if not self.can_start or self._shutting_down:
+        if not self.can_start or self.shutting_down:
             return
         assert self.draft.recipe is not None
         folder = new_run_folder(self.draft.recipe.name)
@@ -279,7 +262,7 @@ class TrainSession(QObject):
 
     def resume(self, folder: Path) -> None:
         """Go on with a run from its newest bundle, also one of an earlier start of the program."""
-        if self.busy or self._shutting_down:
+        if self.busy or self.shutting_down:
             return
         self._to_resume = folder
         self._archive.open(folder)
@@ -326,15 +309,10 @@ class TrainSession(QObject):
         if record.model is not None:
             self._archive.install(record.model)
 
-    # The end
+    # Within
 
-    def shutdown(self) -> None:
-        """Stop the run with a bundle saved, and let go of process and threads; ends with `stopped`."""
-        if self._shutting_down:
-            return
-        self._shutting_down = True
+    def _close(self) -> None:
         self._scan_timer.stop()
-        self._left_to_stop = 2
         self._archive.close()
         for job in (self._scan, self._sampling, self._trial):
             if job is not None:
@@ -344,8 +322,6 @@ class TrainSession(QObject):
         else:
             # The worker is only told to exit once the bundle is on the disk.
             self.stop()
-
-    # Within
 
     def _load_first_recipe(self) -> None:
         for source in (self.settings.get(settings.TRAIN_RECIPE), settings.TRAIN_RECIPE.default, *shipped_recipes()):
@@ -382,7 +358,7 @@ class TrainSession(QObject):
     def _examine(self) -> None:
         """Scan the pictures, and make samples, where the last ones were of something else."""
         recipe = self.draft.recipe
-        if self._shutting_down:
+        if self.shutting_down:
             return
         if self.data is None:
             self._drop_examination()
@@ -447,37 +423,19 @@ class TrainSession(QObject):
         self._enter(Phase.STARTING)
         self.begun.emit()
 
-    def _expect_engine(self) -> None:
-        if self.engine is not Engine.READY:
-            self.engine = Engine.STARTING
-
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
         self.changed.emit()
 
-    def _on_report(self, report: Report) -> None:
-        if report.job == NO_JOB:
-            self._on_engine(report.event)
-        elif report.job == self._run:
-            self._on_run(report.event)
-        elif report.job == self._scan:
-            self._on_scan(report.event)
-        elif report.job == self._sampling:
-            self._on_samples(report.event)
-        elif report.job == self._trial:
-            self._on_trial(report.event)
-        if isinstance(report.event, JobFailed) and not self._job.running:
-            self.engine = Engine.STOPPED
-            self.changed.emit()
-
-    def _on_engine(self, event: object) -> None:
-        if isinstance(event, WorkerReady):
-            self.engine = Engine.READY
-            self.device = event.device
-        elif isinstance(event, JobFailed):
-            self.engine = Engine.STOPPED
-            self.notice.emit(event.message)
-        self.changed.emit()
+    def _on_job(self, job: int, event: object) -> None:
+        if job == self._run:
+            self._on_run(event)
+        elif job == self._scan:
+            self._on_scan(event)
+        elif job == self._sampling:
+            self._on_samples(event)
+        elif job == self._trial:
+            self._on_trial(event)
 
     def _on_scan(self, event: object) -> None:
         found = self.examination
@@ -581,7 +539,7 @@ class TrainSession(QObject):
 
     def _end(self, stopped: bool) -> None:
         active = self._let_go()
-        if not self._shutting_down:
+        if not self.shutting_down:
             self.ended.emit(Ended(active, stopped))
         self._after_run()
 
@@ -602,7 +560,7 @@ class TrainSession(QObject):
         return record
 
     def _after_run(self) -> None:
-        if self._shutting_down:
+        if self.shutting_down:
             self._job.shutdown()
             return
         self.list_runs()
@@ -624,7 +582,7 @@ class TrainSession(QObject):
         self.begun.emit()
 
     def _go_on_with(self, record: RunRecord) -> None:
-        if self.busy or self._shutting_down:
+        if self.busy or self.shutting_down:
             return
         try:
             request = RunFolder(record.folder).request()
@@ -637,11 +595,6 @@ class TrainSession(QObject):
             )
             return
         self._begin(record, replace(request, run=record.folder))
-
-    def _on_stopped(self) -> None:
-        self._left_to_stop -= 1
-        if self._left_to_stop == 0:
-            QTimer.singleShot(0, self, self.stopped.emit)
 
 
 def _path(text: str) -> Path | None:

@@ -1,4 +1,4 @@
-"""Where pictures come in: the empty queue's invitation, and the veil over a full one."""
+"""Where pictures come in: the empty queue's invitation."""
 
 from __future__ import annotations
 
@@ -63,23 +63,3 @@ class DropArea(QFrame):
 
     def _tint(self) -> None:
         self._icon.setPixmap(self._theme.icon("drop", self._theme.tokens.accent_text).pixmap(QSize(64, 64)))
-
-
-class DropVeil(QFrame):
-    """Laid over the filled page while something is dragged across it."""
-
-    def __init__(self, page: QWidget) -> None:
-        super().__init__(page)
-        self._page = page
-        self.setObjectName("dropVeil")
-        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        label = QLabel("Drop to add to the queue", alignment=Qt.AlignmentFlag.AlignCenter)
-        label.setProperty("role", "headline")
-        QVBoxLayout(self).addWidget(label)
-        self.hide()
-
-    def lay(self) -> None:
-        """Cover the page."""
-        self.setGeometry(self._page.rect().adjusted(8, 8, -8, -8))
-        self.raise_()
-        self.show()

@@ -8,12 +8,8 @@ from PySide6.QtCore import QByteArray, QMimeData, QModelIndex, QPoint, QSize, Qt
 from PySide6.QtGui import (
     QAction,
     QDesktopServices,
-    QDragEnterEvent,
-    QDragLeaveEvent,
-    QDropEvent,
     QGuiApplication,
     QKeySequence,
-    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -32,16 +28,16 @@ from PySide6.QtWidgets import (
 from core.contract.events import PreviewReady
 from core.images import FORMATS
 from srgan_desktop import problems, settings
-from srgan_desktop.banner import Banner
 from srgan_desktop.compare.view import CompareView
 from srgan_desktop.desktop import image_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog, ProblemDialog
 from srgan_desktop.fields import Elided, card
 from srgan_desktop.job import Engine
+from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme, repolish
-from srgan_desktop.upscale.drop_area import DropArea, DropVeil
+from srgan_desktop.upscale.drop_area import DropArea
 from srgan_desktop.upscale.options import OptionsPanel
 from srgan_desktop.upscale.preview import PreviewRegion
 from srgan_desktop.upscale.queue_model import Entry, State
@@ -56,29 +52,18 @@ PREVIEWED = (settings.MODEL, settings.DEVICE, settings.PRECISION, settings.TILE,
 """Options that change what a preview shows."""
 
 
-class UpscalePage(QWidget):
-    """One session, seen and driven."""
+class UpscalePage(Page):
+    """The queue, the comparison and the run."""
 
-    status_changed = Signal(str, str)
-    """What the engine does, in words, and `good`, `warn`, `bad` or `busy`."""
-    notice = Signal(str)
-    """One line for the status strip."""
-    notify = Signal(str, str)
-    """Title and text of a system notification."""
     check_requested = Signal(object)
     """Path of a picture on which the model in use is to be measured."""
-    stopped = Signal()
-    """After `shutdown`."""
 
     def __init__(
         self, theme: Theme, options: Settings, parent: QWidget | None = None, session: UpscaleSession | None = None
     ) -> None:
-        super().__init__(parent)
-        self.theme = theme
-        self.settings = options
-        self.session = session or UpscaleSession(options)
-        self.session.setParent(self)
-        self.setAcceptDrops(True)
+        session = session or UpscaleSession(options)
+        super().__init__(theme, options, session, parent)
+        self.session = session
         self._previewed = PreviewRegion()
         self._following = False
         self._stale = False
@@ -86,7 +71,6 @@ class UpscalePage(QWidget):
         self._shows_result = False
         self._last_output: Path | None = None
 
-        self.banner = Banner(theme)
         self.drop_area = DropArea(theme, _formats_line())
         self.table = QueueView(self.session.queue, theme)
         self.compare = CompareView(theme)
@@ -123,7 +107,7 @@ class UpscalePage(QWidget):
         self._preview_timer.stop()
         self._follow_timer.stop()
         self.compare.clear()
-        self.session.shutdown()
+        super().shutdown()
 
     # Building
 
@@ -232,7 +216,6 @@ class UpscalePage(QWidget):
         page.setSpacing(12)
         page.addLayout(upper, 1)
         page.addWidget(self._bar())
-        self.veil = DropVeil(self)
 
     def _bar(self) -> QWidget:
         self.bar_title = Elided("strong")
@@ -294,7 +277,6 @@ class UpscalePage(QWidget):
         session.saved.connect(self._on_saved)
         session.preview_ready.connect(self._on_preview)
         session.preview_failed.connect(self._on_preview_failed)
-        session.stopped.connect(self.stopped)
         queue.rowsInserted.connect(self._show_contents)
         queue.rowsRemoved.connect(self._show_contents)
         queue.dataChanged.connect(self._on_data)
@@ -318,11 +300,7 @@ class UpscalePage(QWidget):
         self.settings.changed.connect(self._on_option)
         self.theme.changed.connect(self._tint_actions)
         self._tint_actions()
-        for keys, act in (("Ctrl+Return", self._start), ("Ctrl+Enter", self._start), ("Ctrl+P", self._pause_or_resume)):
-            action = QAction(self)
-            action.setShortcut(QKeySequence(keys))
-            action.triggered.connect(act)
-            self.addAction(action)
+        self._add_keys((("Ctrl+Return", self._start), ("Ctrl+Enter", self._start), ("Ctrl+P", self._pause_or_resume)))
         self._preview_timer = QTimer(self, singleShot=True, interval=PREVIEW_DELAY_MS)
         self._preview_timer.timeout.connect(self._ask_preview)
         self._follow_timer = QTimer(self, singleShot=True, interval=FOLLOW_EVERY_MS)
@@ -436,42 +414,25 @@ class UpscalePage(QWidget):
 
     # Input
 
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if paths_in(event.mimeData()) or event.mimeData().hasImage():
-            event.setDropAction(Qt.DropAction.CopyAction)
-            event.accept()
-            if self.contents.currentWidget() is self.drop_area:
-                self.drop_area.light_up(True)
-            else:
-                self.veil.lay()
+    def _drop_words(self, mime: QMimeData) -> str:
+        return "Drop to add to the queue" if paths_in(mime) or mime.hasImage() else ""
 
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        self._end_drag()
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        self._end_drag()
-        event.setDropAction(Qt.DropAction.CopyAction)
-        event.accept()
-        self._take(event.mimeData())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        if self.veil.isVisible():
-            self.veil.lay()
+    def _light_up(self, words: str) -> None:
+        if self.contents.currentWidget() is self.drop_area:
+            self.drop_area.light_up(True)
+        else:
+            super()._light_up(words)
 
     def _end_drag(self) -> None:
         self.drop_area.light_up(False)
-        self.veil.hide()
+        super()._end_drag()
 
     def _take(self, mime: QMimeData) -> None:
-        paths = paths_in(mime)
-        image = None if paths else image_in(mime)
-        if paths:
-            self.session.add(paths)
-        elif image is not None:
-            self.session.add_image(image)
+        image = None if paths_in(mime) else image_in(mime)
+        if image is None:
+            super()._take(mime)
         else:
-            self._on_failed(problems.drop_refused())
+            self.session.add_image(image)
 
     def _paste(self) -> None:
         self._take(QGuiApplication.clipboard().mimeData())
@@ -538,13 +499,6 @@ class UpscalePage(QWidget):
         self.banner.say("warn" if summary.failed else "good", title, figures, actions)
         self.notify.emit(title, figures)
         self._ask_preview_soon()
-
-    def _on_failed(self, problem: Problem) -> None:
-        actions = []
-        if problem.details:
-            actions.append(("Details…", lambda: ProblemDialog(problem, self.window()).open()))
-        self.banner.say("bad", problem.message, problem.hint, actions)
-        self.notify.emit(problem.message, problem.hint)
 
     def _open_last_folder(self) -> None:
         if self._last_output is not None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
+from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtGui import QImage
 
 from core import paths
@@ -25,14 +25,13 @@ from core.contract.events import (
     Notice,
     PreviewReady,
     Progress,
-    WorkerReady,
 )
-from core.contract.protocol import NO_JOB, Report
 from core.contract.requests import PreviewRequest, UpscaleRequest
 from srgan_desktop import problems, settings
 from srgan_desktop.detail import detail_in_use
 from srgan_desktop.job import Engine, Job
 from srgan_desktop.problems import Problem
+from srgan_desktop.session import Session
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State
@@ -63,54 +62,38 @@ class Summary:
     """(file, what was wrong), in the order in which they failed."""
 
 
-class UpscaleSession(QObject):
-    """Everything happens in the main thread; signals come in the order of what happened.
+class UpscaleSession(Session):
+    """Queue, run and preview.
 
     A run is: `changed` (Phase.RUNNING), `changed` at any progress, then `changed` (Phase.IDLE), and after that either
     `finished` with its summary or `failed`.
     """
 
-    changed = Signal()
-    """Phase, progress, engine, scanning or what can be started is not as before."""
     finished = Signal(object)
     """A run came to its end or was cancelled: its `Summary`."""
-    failed = Signal(object)
-    """A `Problem` that ended a run, or kept something from being added."""
-    notice = Signal(str)
-    """One line for the status strip."""
     saved = Signal(object)
     """The `Entry` of a picture whose result now lies on the disk."""
     preview_ready = Signal(object)
     """`PreviewReady` of the newest preview asked for."""
     preview_failed = Signal(object)
     """The `Problem` that it met."""
-    stopped = Signal()
-    """After `shutdown`: neither process nor thread is left."""
 
     def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
-        super().__init__(parent)
-        self.settings = options
+        super().__init__(options, job or Job(), parent)
         self.thumbnails = Thumbnails(self)
-        self.thumbnails.stopped.connect(self._on_stopped)
+        self._await_end_of(self.thumbnails.stopped)
         self.queue = Queue(self.thumbnails, self)
         self.phase = Phase.IDLE
-        self.engine = Engine.OFF
-        self.device = ""
         self.fraction = 0.0
         self.seconds_left: float | None = None
-        self._job = job or Job()
-        self._job.setParent(self)
-        self._job.reported.connect(self._on_report)
-        self._job.stopped.connect(self._on_stopped)
         self._scanner = Scanner(self)
         self._scanner.found.connect(self._on_found)
         self._scanner.finished.connect(self._on_scanned)
-        self._scanner.stopped.connect(self._on_stopped)
+        self._await_end_of(self._scanner.stopped)
         self._batch: int | None = None
         self._preview: int | None = None
         self._in_run: set[Path] = set()
         self._tally = _Tally()
-        self._left_to_stop = 0
         options.changed.connect(self._on_option)
         self.queue.show_output_size(options.get(settings.SIZE))
 
@@ -235,7 +218,7 @@ class UpscaleSession(QObject):
             source: the picture.
             region: x, y, width, height in its pixels.
         """
-        if self.busy or self._left_to_stop:
+        if self.busy or self.shutting_down:
             return False
         self.drop_preview()
         value = self.settings.get
@@ -252,6 +235,7 @@ class UpscaleSession(QObject):
             )
         )
         self._expect_engine()
+        self.changed.emit()
         return True
 
     @property
@@ -265,20 +249,14 @@ class UpscaleSession(QObject):
             self._job.cancel(self._preview)
             self._preview = None
 
-    # The end
+    # Within
 
-    def shutdown(self) -> None:
-        """Cancel everything and let go of process and threads; ends with `stopped`."""
-        if self._left_to_stop:
-            return
-        self._left_to_stop = 3
+    def _close(self) -> None:
         self.thumbnails.close()
         self._scanner.close()
         self._job.shutdown()
         if self.busy:
             self._enter(Phase.CANCELLING)
-
-    # Within
 
     def request(self) -> UpscaleRequest:
         """What Start asks for: the waiting pictures and the options as they are."""
@@ -312,11 +290,6 @@ class UpscaleSession(QObject):
         self._expect_engine()
         self._enter(Phase.RUNNING)
 
-    def _expect_engine(self) -> None:
-        if self.engine is not Engine.READY:
-            self.engine = Engine.STARTING
-            self.changed.emit()
-
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
         self.changed.emit()
@@ -324,25 +297,11 @@ class UpscaleSession(QObject):
     def _is_busy(self, entry: Entry) -> bool:
         return self.busy and entry.path in self._in_run and entry.state not in FINISHED
 
-    def _on_report(self, report: Report) -> None:
-        if report.job == NO_JOB:
-            self._on_engine(report.event)
-        elif report.job == self._batch:
-            self._on_batch(report.event)
-        elif report.job == self._preview:
-            self._on_preview(report.event)
-        if isinstance(report.event, JobFailed) and not self._job.running:
-            self.engine = Engine.STOPPED
-            self.changed.emit()
-
-    def _on_engine(self, event: object) -> None:
-        if isinstance(event, WorkerReady):
-            self.engine = Engine.READY
-            self.device = event.device
-        elif isinstance(event, JobFailed):
-            self.engine = Engine.STOPPED
-            self.notice.emit(event.message)
-        self.changed.emit()
+    def _on_job(self, job: int, event: object) -> None:
+        if job == self._batch:
+            self._on_batch(event)
+        elif job == self._preview:
+            self._on_preview(event)
 
     def _on_preview(self, event: object) -> None:
         match event:
@@ -456,11 +415,6 @@ class UpscaleSession(QObject):
     def _on_option(self, option: Option) -> None:
         if option is settings.SIZE:
             self.queue.show_output_size(self.settings.get(settings.SIZE))
-
-    def _on_stopped(self) -> None:
-        self._left_to_stop -= 1
-        if self._left_to_stop == 0:
-            QTimer.singleShot(0, self, self.stopped.emit)
 
 
 class _Tally:

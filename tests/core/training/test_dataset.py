@@ -168,7 +168,8 @@ def test_of_several_places_the_one_with_most_edges_is_cut(tmp_path: Path) -> Non
             return float(np.mean([np.ptp(crop) > 0 for crop in one.take(0, 8, 64).hr]))
 
     assert busy(1) < 0.65
-    assert busy(6) > 0.95
+    # A place without any is 0.6 likely, and 0.6 to the power 12 hardly ever.
+    assert busy(12) > 0.95
 
 
 def test_pairs_are_chosen_among_candidates_too(tmp_path: Path) -> None:
@@ -176,7 +177,7 @@ def test_pairs_are_chosen_among_candidates_too(tmp_path: Path) -> None:
     lr[:, 32:] = textured(3, 24, 16)
     Image.fromarray(lr).save(tmp_path / "lr.png")
     Image.fromarray(lr.repeat(4, 0).repeat(4, 1)).save(tmp_path / "hr.png")
-    with loader([Picture(tmp_path / "hr.png", 192, 96, "", tmp_path / "lr.png")], candidates=6) as one:
+    with loader([Picture(tmp_path / "hr.png", 192, 96, "", tmp_path / "lr.png")], candidates=12) as one:
         batch = one.take(0, 8, 64)
     assert np.mean([np.ptp(crop) > 0 for crop in batch.lr]) > 0.95
     assert all(np.array_equal(hr[::4, ::4], small) for small, hr in zip(batch.lr, batch.hr, strict=True))

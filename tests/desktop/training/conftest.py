@@ -48,7 +48,7 @@ def make_session(options: Settings, qtbot) -> Iterator[Callable[[], TrainSession
 
     yield make
     for session in made:
-        if not session._shutting_down:
+        if not session.shutting_down:
             with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
                 session.shutdown()
         assert not session._job.running

@@ -1,0 +1,150 @@
+"""What the pages of the window have in common: what they tell it, and how something is dropped on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from PySide6.QtCore import QMimeData, Qt, Signal
+from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+
+from srgan_desktop import problems
+from srgan_desktop.banner import Banner
+from srgan_desktop.desktop import paths_in
+from srgan_desktop.dialogs import ProblemDialog
+from srgan_desktop.fields import titled
+from srgan_desktop.problems import Problem
+from srgan_desktop.session import Session
+from srgan_desktop.settings import Settings
+from srgan_desktop.theme import Theme
+
+
+class Page(QWidget):
+    """Base of a page: a session, seen and driven."""
+
+    status_changed = Signal(str, str)
+    """What the engine does, in words, and `good`, `warn`, `bad` or `busy`."""
+    notice = Signal(str)
+    """One line for the status strip."""
+    notify = Signal(str, str)
+    """Title and text of a system notification."""
+    stopped = Signal()
+    """After `shutdown`."""
+
+    def __init__(self, theme: Theme, options: Settings, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.theme = theme
+        self.settings = options
+        self._session = session
+        session.setParent(self)
+        session.stopped.connect(self.stopped)
+        self.banner = Banner(theme)
+        self.veil = Veil(self)
+        self.setAcceptDrops(True)
+
+    # What the window asks
+
+    @property
+    def busy(self) -> bool:
+        """Whether closing would end or break something off."""
+        raise NotImplementedError
+
+    def start_engine(self) -> None:
+        """Called once the page is on the screen. Does nothing where the engine starts when it is first needed."""
+
+    def open(self, paths: list[Path]) -> None:
+        """Take files and folders."""
+        raise NotImplementedError
+
+    def shutdown(self) -> None:
+        """Let go of everything; ends with `stopped`."""
+        self._session.shutdown()
+
+    # For the pages
+
+    def _add_keys(
+        self,
+        keys: Iterable[tuple[str, Callable[[], object]]],
+        scope: Qt.ShortcutContext = Qt.ShortcutContext.WindowShortcut,
+    ) -> None:
+        for sequence, act in keys:
+            action = QAction(self)
+            action.setShortcut(QKeySequence(sequence))
+            action.setShortcutContext(scope)
+            action.triggered.connect(act)
+            self.addAction(action)
+
+    def _on_failed(self, problem: Problem) -> None:
+        """Show it, in the window and to those who look elsewhere."""
+        actions = []
+        if problem.details:
+            actions.append(("Details…", lambda: ProblemDialog(problem, self.window()).open()))
+        self.banner.say("bad", problem.message, problem.hint, actions)
+        self.notify.emit(problem.message, problem.hint)
+
+    # Drag and drop
+
+    def _drop_words(self, mime: QMimeData) -> str:
+        """What a drop of this would do, in words; empty where it cannot be taken."""
+        raise NotImplementedError
+
+    def _take(self, mime: QMimeData) -> None:
+        paths = paths_in(mime)
+        if paths:
+            self.open(paths)
+        else:
+            self._on_failed(problems.drop_refused())
+
+    def _light_up(self, words: str) -> None:
+        """Show that a drop would be taken."""
+        self.veil.lay(words)
+
+    def _end_drag(self) -> None:
+        self.veil.hide()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        words = self._drop_words(event.mimeData())
+        if words:
+            event.setDropAction(Qt.DropAction.CopyAction)
+            event.accept()
+            self._light_up(words)
+
+    def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
+        self._end_drag()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        self._end_drag()
+        event.setDropAction(Qt.DropAction.CopyAction)
+        event.accept()
+        self._take(event.mimeData())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if self.veil.isVisible():
+            self.veil.cover()
+
+
+class Veil(QFrame):
+    """Laid over a page while something is dragged across it."""
+
+    def __init__(self, page: QWidget) -> None:
+        super().__init__(page)
+        self._page = page
+        self.setObjectName("dropVeil")
+        self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._label = titled("", "headline")
+        self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        QVBoxLayout(self).addWidget(self._label)
+        self.hide()
+
+    def lay(self, words: str) -> None:
+        """Cover the page, and say what a drop would do."""
+        self._label.setText(words)
+        self.cover()
+        self.raise_()
+        self.show()
+
+    def cover(self) -> None:
+        """Take the page's size."""
+        self.setGeometry(self._page.rect().adjusted(8, 8, -8, -8))

@@ -1,0 +1,87 @@
+"""What the sessions of the pages have in common: a worker process and how it is, and an orderly end."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance
+
+from core.contract.events import JobFailed, WorkerReady
+from core.contract.protocol import NO_JOB, Report
+from srgan_desktop.job import Engine, Job
+from srgan_desktop.settings import Settings
+
+
+class Session(QObject):
+    """Base of what a page knows and does.
+
+    Everything happens in the main thread; signals come in the order of what happened.
+    """
+
+    changed = Signal()
+    """Engine, progress or what can be started is not as before."""
+    failed = Signal(object)
+    """A `Problem` that ended something, or kept it from being done."""
+    notice = Signal(str)
+    """One line for the user."""
+    stopped = Signal()
+    """After `shutdown`: neither process nor thread is left."""
+
+    def __init__(self, options: Settings, job: Job, parent: QObject | None = None) -> None:
+        """Start nothing yet; `job` becomes the session's."""
+        super().__init__(parent)
+        self.settings = options
+        self.engine = Engine.OFF
+        self.device = ""
+        """Of the engine, in words, once it is ready."""
+        self.shutting_down = False
+        self._job = job
+        self._job.setParent(self)
+        self._job.reported.connect(self._on_report)
+        self._left_to_stop = 0
+        self._await_end_of(self._job.stopped)
+
+    def shutdown(self) -> None:
+        """Give everything up and let go of process and threads; ends with `stopped`."""
+        if not self.shutting_down:
+            self.shutting_down = True
+            self._close()
+
+    def _close(self) -> None:
+        """Shut the job and all threads down, now or as soon as what is under way allows it."""
+        raise NotImplementedError
+
+    def _await_end_of(self, stopped: SignalInstance) -> None:
+        """Have `stopped` wait for this signal too, which tells that a thread or process is gone."""
+        self._left_to_stop += 1
+        stopped.connect(self._on_stopped)
+
+    def _expect_engine(self) -> None:
+        """A job was begun, which starts the engine if it does not run; the caller emits `changed`."""
+        if self.engine is not Engine.READY:
+            self.engine = Engine.STARTING
+
+    def _on_job(self, job: int, event: object) -> None:
+        """Take an event of one of the session's jobs."""
+        raise NotImplementedError
+
+    def _on_report(self, report: Report) -> None:
+        if report.job == NO_JOB:
+            self._on_engine(report.event)
+        else:
+            self._on_job(report.job, report.event)
+        if isinstance(report.event, JobFailed) and not self._job.running:
+            self.engine = Engine.STOPPED
+            self.changed.emit()
+
+    def _on_engine(self, event: object) -> None:
+        if isinstance(event, WorkerReady):
+            self.engine = Engine.READY
+            self.device = event.device
+        elif isinstance(event, JobFailed):
+            self.engine = Engine.STOPPED
+            self.notice.emit(event.message)
+        self.changed.emit()
+
+    def _on_stopped(self) -> None:
+        self._left_to_stop -= 1
+        if self._left_to_stop == 0:
+            QTimer.singleShot(0, self, self.stopped.emit)
