@@ -79,10 +79,10 @@ def test_clean_pictures_come_out_nearer_to_the_original_than_by_bicubic(original
 
 
 def test_worn_pictures_are_the_photo_models(originals: list[np.ndarray]) -> None:
-    # By PSNR plain blur is hard to beat where noise hides the rest, and on pictures as small as these nothing does.
-    ssim = {key: mean_figure(ssim_y, originals, key, wear=True) for key in ("", *SHIPPED)}
-    assert max(ssim, key=lambda key: ssim[key]) == "photo-x4"
-    assert ssim["photo-x4"] > max(value for key, value in ssim.items() if key != "photo-x4") + 0.003
+    for figure, clearly in ((psnr_y, 0.3), (ssim_y, 0.02)):
+        found = {key: mean_figure(figure, originals, key, wear=True) for key in ("", *SHIPPED)}
+        photo = found.pop("photo-x4")
+        assert photo > max(found.values()) + clearly
 
 
 def test_more_detail_is_further_from_the_mean_and_draws_no_mesh(originals: list[np.ndarray]) -> None:
