@@ -2,7 +2,9 @@
 
     srgan prepare PHOTOS PAIRS --count 16
     srgan train students --data PAIRS --val resources/samples --run STUDENTS --content-weights VGG
-    srgan train default --data PHOTOS --val resources/samples --run DEFAULT ... (as many steps as take the same time)
+    srgan train default --data PHOTOS --val resources/samples --run DEFAULT --set data.quarantine=false \\
+        --set psnr.crops=[24,32] --set psnr.crop_starts=[0.0,0.6] --set validation.shown=6 --set validation.pictures=10
+        (and as many steps as take the same time)
     python scripts/draw_students.py STUDENTS DEFAULT
 
 The held-out pictures are those of resources/samples, so that they may be shown.
@@ -28,13 +30,19 @@ def main() -> None:
     if len(sys.argv) != 3:
         raise SystemExit(__doc__)
     students, other = (events_of(Path(folder)) for folder in sys.argv[1:])
-    looks = [event for event in students if event["event"] == "Look"][-len(EPOCHS) :]
+    looks = [event for event in students if event["event"] == "Look"]
+    if len(looks) != len(EPOCHS):
+        raise SystemExit(f"The students' run has {len(looks)} looks, not one after each of {EPOCHS} epochs.")
     last = [event for event in other if event["event"] == "Look"][-1]
     heads = ["bicubic", *(f"students, {epochs} epochs" for epochs in EPOCHS), "default, same time", "HR"]
     grid = []
-    for number, shown in enumerate(last["pictures"]):
-        files = [shown["bicubic"], *(look["pictures"][number]["sr"] for look in looks), shown["sr"], shown["hr"]]
-        grid.append([middle_of(Path(file)) for file in files])
+    theirs = [{picture["name"]: picture["sr"] for picture in look["pictures"]} for look in looks]
+    for shown in last["pictures"]:
+        if all(shown["name"] in look for look in theirs):
+            files = [shown["bicubic"], *(look[shown["name"]] for look in theirs), shown["sr"], shown["hr"]]
+            grid.append([middle_of(Path(file)) for file in files])
+    if not grid:
+        raise SystemExit("The two runs have no held-out picture in common.")
     save_sheet(IMAGES / "students.webp", heads, grid, zoom=1)
     for name, events in (("students", students), ("default", other)):
         taken = [event["seconds_per_step"] for event in events if event["event"] == "TrainingStep"]
@@ -50,11 +58,13 @@ def events_of(run: Path) -> list[dict[str, Any]]:
 
 
 def middle_of(path: Path) -> np.ndarray:
-    """`SIDE` x `SIDE` pixels of a picture."""
+    """`SIDE` x `SIDE` pixels of a picture, with a dark border where it has fewer."""
     with Image.open(path) as picture:
         pixels = np.asarray(picture.convert("RGB"))
     top, left = (max(0, (extent - SIDE) // 2) for extent in pixels.shape[:2])
-    return pixels[top : top + SIDE, left : left + SIDE]
+    part = pixels[top : top + SIDE, left : left + SIDE]
+    below, right = SIDE - part.shape[0], SIDE - part.shape[1]
+    return np.pad(part, ((below // 2, below - below // 2), (right // 2, right - right // 2), (0, 0)))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import io
 import json
 import statistics
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from torch import Tensor, nn
 
 from core import devices
 from core.contract.cancel import CancelToken
+from core.contract.events import Notice
 from core.contract.models import BICUBIC
 from core.contract.training import Evaluated, EvaluateRequest, Quality, SetEvaluated
 from core.evaluate.benchmark import evaluate, worn
@@ -95,6 +97,9 @@ def main() -> None:
     measure([*subjects, *extra], options.bench, options.content, kept)
     if options.speed or any("seconds" not in kept[subject.identity] for subject in subjects):
         measure_speed(subjects, kept)
+    # Of weights that shipped once nothing is shown any more.
+    current = {BICUBIC, *(subject.identity for subject in subjects)}
+    kept = {key: entry for key, entry in kept.items() if key in current or not entry["ships"]}
     FIGURES.parent.mkdir(exist_ok=True)
     FIGURES.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     # Also those that were measured in an earlier run and do not ship.
@@ -136,14 +141,27 @@ def measure(subjects: list[Subject], bench: Path, content: Path | None, kept: di
         for name in sets:
             missing = [each for each in subjects if name not in kept[each.identity].setdefault(kind, {})]
             if missing and (bench / name).is_dir():
+                if content is None:
+                    raise SystemExit("There are weights to measure: say with which VGG file (CONTENT=..., --content).")
                 asked = tuple(Evaluated(each.name, each.detail) for each in missing)
                 request = EvaluateRequest(asked, bench / name, content, "cpu", "fp32", worn=kind == "worn")
-                *_, means = evaluate(request, CancelToken())
-                assert isinstance(means, SetEvaluated)
+                means = mean_of(evaluate(request, CancelToken()))
                 places = [kept.setdefault(BICUBIC, {}), *(kept[each.identity] for each in missing)]
                 for place, quality in zip(places, [means.bicubic, *means.results], strict=True):
                     place.setdefault(kind, {})[name] = figures_of_set(quality, means.pictures)
                     print(kind, name, place.get("label", BICUBIC), place[kind][name], flush=True)
+
+
+def mean_of(events: Iterable[object]) -> SetEvaluated:
+    """The one set's means. A picture that was left out, or a missing distance, would make another table of it."""
+    means: list[SetEvaluated] = []
+    for event in events:
+        if isinstance(event, Notice):
+            raise SystemExit(event.message)
+        if isinstance(event, SetEvaluated):
+            means.append(event)
+    (only,) = means
+    return only
 
 
 def figures_of_set(quality: Quality, pictures: int) -> dict[str, float]:

@@ -160,10 +160,9 @@ def evaluate_command(
     with told() as (cancel, console):
         if precision not in ("auto", "fp32", "bf16", "fp16"):
             raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
-        # Of several, those have the detail that have a choice; of one, the engine says so where it has none.
-        subjects = tuple(
-            Evaluated(name, detail if len(models) == 1 or base_of(find_model(name)) else 100) for name in models
-        )
+        # Of several, those have the detail that have a choice; where none has, the engine says so.
+        able = {name for name in models if base_of(find_model(name)) is not None} or set(models)
+        subjects = tuple(Evaluated(name, detail if name in able else 100) for name in models)
         request = EvaluateRequest(subjects, data, content_weights, device, precision, out, worn)  # type: ignore[arg-type]
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:
@@ -179,10 +178,9 @@ def evaluate_command(
                     bar.console.print(plain(event.message), highlight=False)
                 elif isinstance(event, SetEvaluated):
                     sets.append(event)
-        names = [Path(s.model).name if s.detail == 100 else f"{Path(s.model).name}, {s.detail} %" for s in subjects]
-        console.print(_table(names, sets))
+        console.print(_table(sets))
         if artefacts:
-            console.print(_artefacts_table(names, sets))
+            console.print(_artefacts_table(sets))
 
 
 def blend_command(
@@ -288,23 +286,23 @@ def _bar(console: Console) -> Progress:
     )
 
 
-def _table(names: list[str], sets: list[SetEvaluated]) -> Table:
+def _table(sets: list[SetEvaluated]) -> Table:
     measured = any(each.bicubic.perceptual is not None for each in sets)
     heads = ["PSNR-Y", "SSIM-Y", *(["perceptual"] if measured else []), "s/megapixel"]
     table = _figures_table("Means over the pictures", heads)
     for each in sets:
         times = ["", *(f"{seconds:.2f}" for seconds in each.seconds_per_megapixel)]
-        for (place, name, quality), seconds in zip(_rows(names, each), times, strict=True):
+        for (place, name, quality), seconds in zip(_rows(each), times, strict=True):
             distance = [] if quality.perceptual is None else [f"{quality.perceptual:.4f}"]
             table.add_row(place, name, f"{quality.psnr_y:.2f}", f"{quality.ssim_y:.4f}", *distance, seconds)
         table.add_section()
     return table
 
 
-def _artefacts_table(names: list[str], sets: list[SetEvaluated]) -> Table:
+def _artefacts_table(sets: list[SetEvaluated]) -> Table:
     table = _figures_table("Artefacts, 0 for none", ["mesh, dB", "ringing, levels", "colour shift, levels"])
     for each in sets:
-        for place, name, quality in _rows(names, each):
+        for place, name, quality in _rows(each):
             found = quality.artefacts
             table.add_row(place, name, *(f"{value:.2f}" for value in (found.mesh, found.ringing, found.colour)))
         table.add_section()
@@ -320,11 +318,12 @@ def _figures_table(title: str, heads: list[str]) -> Table:
     return table
 
 
-def _rows(names: list[str], each: SetEvaluated) -> Iterator[tuple[Text, Text, Quality]]:
+def _rows(each: SetEvaluated) -> Iterator[tuple[Text, Text, Quality]]:
     """(set, in its first row, model, quality) of bicubic and of each model."""
-    yield plain(f"{each.dataset}, {each.pictures}"), plain("bicubic"), each.bicubic
-    for name, quality in zip(names, each.results, strict=True):
-        yield plain(""), plain(name), quality
+    pictures = "1 picture" if each.pictures == 1 else f"{each.pictures} pictures"
+    yield plain(f"{each.dataset} ({pictures})"), plain(each.bicubic.of), each.bicubic
+    for quality in each.results:
+        yield plain(""), plain(quality.of), quality
 
 
 def _overrides(given: list[str]) -> tuple[tuple[str, str], ...]:

@@ -366,6 +366,8 @@ class Artefacts:
 class Quality:
     """How near a result came to the picture that it should have become; of a set, the means."""
 
+    of: str
+    """Which model's, with its detail; unique within a request. Or `bicubic`."""
     psnr_y: float
     ssim_y: float
     perceptual: float | None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,13 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Notice
+from core.contract.models import BICUBIC
 from core.contract.training import Artefacts, Evaluated, EvaluateRequest, PictureEvaluated, Quality, SetEvaluated
 from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
 from core.images import READABLE_SUFFIXES, Picture, load, save
+from core.models.catalogue import SUFFIXES
 from core.models.content import ContentNetwork, content_for, picture_distances
 from core.upscale.engine import open_engine
 
@@ -39,6 +42,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
     """
     sets = _sets(request.data)
     engines = [open_engine(m.model, request.device, request.precision, detail=m.detail) for m in request.models]
+    names = labels(request.models)
     scale = engines[0].scale
     if any(engine.scale != scale for engine in engines):
         raise UserError("These models enlarge by different factors.", "Measure those of one factor together.")
@@ -69,10 +73,13 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
                 begin = time.perf_counter()
                 made.append(engine.upscale(lr, cancel))
                 seconds.append(time.perf_counter() - begin)
-            bicubic, *results = _qualities(hr, [enlarge_bicubic(lr, scale), *made], scale, content)
+            shown = {BICUBIC: enlarge_bicubic(lr, scale), **dict(zip(names, made, strict=True))}
+            bicubic, *results = _qualities(hr, shown, scale, content)
             pixels += hr.shape[0] * hr.shape[1]
-            for subject, sr in zip(request.models, made, strict=True):
-                _keep(request, subject, Path(name, f"{path.stem}.png"), sr)
+            if request.output is not None:
+                for label, sr in zip(names, made, strict=True):
+                    folder = request.output / label if len(names) > 1 else request.output
+                    _keep(folder / name / f"{path.stem}.png", sr)
             done.append(PictureEvaluated(path, name, bicubic, tuple(results), tuple(seconds)))
             yield done[-1]
         if done:
@@ -85,11 +92,27 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
             )
 
 
-def _qualities(hr: np.ndarray, results: list[np.ndarray], scale: int, content: ContentNetwork | None) -> list[Quality]:
-    distances = [None] * len(results) if content is None else picture_distances(content, hr, results)
+def labels(models: Sequence[Evaluated]) -> list[str]:
+    """What each is called in tables and as a folder: its key or file name, with its detail; numbered where equal."""
+    found: list[str] = []
+    for each in models:
+        path = Path(each.model)
+        name = path.stem if path.suffix.lower() in SUFFIXES else path.name
+        wanted = name if each.detail == 100 else f"{name} at {each.detail} %"
+        numbered = (wanted if number == 1 else f"{wanted} ({number})" for number in itertools.count(1))
+        found.append(next(label for label in numbered if label not in found))
+    return found
+
+
+def _qualities(
+    hr: np.ndarray, results: dict[str, np.ndarray], scale: int, content: ContentNetwork | None
+) -> list[Quality]:
+    distances: list[float | None] = [None] * len(results)
+    if content is not None:
+        distances[:] = picture_distances(content, hr, list(results.values()))
     return [
-        Quality(psnr_y(hr, sr, scale), ssim_y(hr, sr, scale), distance, artefacts(hr, sr))
-        for sr, distance in zip(results, distances, strict=True)
+        Quality(name, psnr_y(hr, sr, scale), ssim_y(hr, sr, scale), distance, artefacts(hr, sr))
+        for (name, sr), distance in zip(results.items(), distances, strict=True)
     ]
 
 
@@ -97,6 +120,7 @@ def _mean(each: list[Quality]) -> Quality:
     distances = [quality.perceptual for quality in each if quality.perceptual is not None]
     faults = (float(np.mean([getattr(q.artefacts, name) for q in each])) for name in ("mesh", "ringing", "colour"))
     return Quality(
+        each[0].of,
         float(np.mean([quality.psnr_y for quality in each])),
         float(np.mean([quality.ssim_y for quality in each])),
         float(np.mean(distances)) if distances else None,
@@ -104,13 +128,7 @@ def _mean(each: list[Quality]) -> Quality:
     )
 
 
-def _keep(request: EvaluateRequest, subject: Evaluated, place: Path, sr: np.ndarray) -> None:
-    if request.output is None:
-        return
-    folder = request.output
-    if len(request.models) > 1:
-        folder /= Path(subject.model).stem if subject.detail == 100 else f"{Path(subject.model).stem}-{subject.detail}"
-    path = folder / place
+def _keep(path: Path, sr: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     save(path, Picture(sr, None), "png")
 

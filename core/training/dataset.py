@@ -86,9 +86,9 @@ class CropLoader:
         Args:
             pictures: the training pictures, in an order that is the same at every start.
             scale: HR side over LR side.
-            degradation: a key of `DEGRADATIONS`; not used for pairs.
+            degradation: a key of `DEGRADATIONS`; pairs have their own.
             seed: of everything random.
-            cache_bytes: for decoded pictures. Part of what decides which pictures a step sees.
+            cache_bytes: for decoded and drawn pictures. Part of what decides which pictures a step sees.
             drawn_share: of crops that are cut from drawn pictures (`core.training.drawn`), 0 to 1.
             candidates: places thrown for each crop, of which the one with the most edges is cut.
             threads: that decode and crop.
@@ -99,6 +99,8 @@ class CropLoader:
         self.degrade = DEGRADATIONS[degradation]
         self.seed = seed
         self.shard = shard
+        if drawn_share:
+            cache_bytes = max(cache_bytes // 2, cache_bytes - drawn.COUNT * 3 * drawn.SIDE**2)
         mean_bytes = sum(3 * p.width * p.height for p in self.pictures) / len(self.pictures)
         # Some room for what loader threads decode ahead of the selection.
         self.selected = max(1, min(len(self.pictures), int(0.8 * cache_bytes / mean_bytes)))

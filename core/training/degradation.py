@@ -42,10 +42,11 @@ class _Order:
 # twice, one after the other, and a generator of this size answers by painting everything flat.
 _FIRST = _Order(0.8, (0.2, 2.4), (0.2, 0.3, 0.5), (0.25, 1.5), (1, 15), (0.05, 1.2), (35, 95))
 _SECOND = _Order(0.6, (0.2, 1.2), (0.3, 0.4, 0.3), (0.4, 1.2), (1, 8), (0.05, 0.8), (40, 95))
+# Of small pictures by themselves; nothing follows that would average its noise away.
 _SMALL = _Order(0.5, (0.2, 2.0), (0.0, 1.0, 0.0), (1.0, 1.0), (1, 12), (0.05, 0.8), (30, 95))
 _SMALL_ALONE = 0.5
-"""Probability that all wear befell the picture when it was as small as it is now. Small pictures were mostly taken,
-scanned or saved at their size: noise and blocks of 8 pixels that no reduction has averaged away."""
+"""Probability, of those that are not left clean, that all wear befell the picture when it was as small as it is now.
+Small pictures were mostly taken, scanned or saved at their size: noise and blocks that no reduction has averaged away."""
 _SMALL_COMPRESSED = 0.85
 _SECOND_ORDER = 0.5
 """Probability of a second round: pictures that were passed on."""
@@ -62,9 +63,9 @@ def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray
     """What old and shared pictures went through: blur, resizing, noise and compression.
 
     After Real-ESRGAN (Wang et al. 2021, sec. 3.2): generalised Gaussian and sinc blurs, three resampling kernels,
-    Gaussian and Poisson noise in colour or grey, JPEG or WebP. Half of the pictures were reduced first and worn at
-    their final size; the others were worn large, in one round or two, the last compression before or after the last
-    reduction.
+    Gaussian and Poisson noise in colour or grey, JPEG or WebP. A tenth stays clean. Half of the rest
+    was reduced first and worn at its final size; the others were worn large, in one round or two, the last compression
+    before or after the last reduction.
     """
     if random.random() < _CLEAN:
         return reduce_bicubic(hr, scale)

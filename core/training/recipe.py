@@ -92,8 +92,8 @@ class DataRecipe(_Part):
         default=1,
         ge=1,
         le=16,
-        description="Places thrown for each crop, of which the one with the most edges is taken. Sky and blur teach "
-        "little; 1 takes any place.",
+        description="Random places tried for each crop, of which the one with the most edges is taken. Sky and blur "
+        "teach little; 1 takes any place.",
     )
     cache_mb: int = Field(
         default=2048,
@@ -388,7 +388,10 @@ class Recipe(_Part):
         stages = [stage for stage in (self.psnr, self.gan) if stage.steps or stage.epochs]
         largest = max((crop for stage in stages for crop in stage.crops), default=0)
         if self.data.drawn and largest * self.generator.scale > DRAWN_SIDE:
-            raise ValueError(f"drawn pictures have {DRAWN_SIDE} x {DRAWN_SIDE} pixels: too few for crops of {largest}")
+            most = DRAWN_SIDE // self.generator.scale
+            raise ValueError(
+                f"drawn pictures are too small for crops of {largest}: take {most} at most, or set data.drawn to 0"
+            )
         return self
 
 

@@ -174,6 +174,11 @@ def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelT
         ),
         cancel,
     )
+    if recipe.data.drawn and any(picture.lr is not None for picture in found.training):
+        raise UserError(
+            "Drawn pictures do not go with ready-made pairs: how their small ones were made is not known.",
+            "Set data.drawn to 0, or choose a folder of large pictures alone.",
+        )
     recipe = recipe.for_pictures(len(found.training))
     training = Training(recipe, generator, device, training_precision(device, recipe.precision), distance)
     loader = CropLoader(

@@ -201,6 +201,8 @@ class ModelsSession(Session):
     def import_files(self, files: Iterable[Path]) -> None:
         """Bring model files in, and those that lie in a folder; ends with `imported` or `failed`."""
         found = [file for path in files for file in _model_files(path)]
+        if self.shutting_down:
+            return
         if not found:
             self.failed.emit(
                 Problem("There is no model file in that folder.", "Models are .safetensors, .pth and .pt files.")
@@ -215,7 +217,7 @@ class ModelsSession(Session):
 
     def blend(self, first: str, second: str, share: float, name: str) -> None:
         """Make a model between two; ends with `added` or `failed`."""
-        if self._blend is None:
+        if self._blend is None and not self.shutting_down:
             self._blend = self._job.run(BlendRequest(first, second, share, name))
             self._expect_engine()
             self.changed.emit()

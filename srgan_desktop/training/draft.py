@@ -59,6 +59,8 @@ ELSEWHERE = {"name", "description", "start"}
 
 _NAMES = {
     "ema": "EMA",
+    "drawn": "Share of drawn crops",
+    "candidates": "Places tried per crop",
     "loader_threads": "Loader threads",
     "cache_mb": "Cache (MB)",
     "gan_metric": "Metric of the second stage",

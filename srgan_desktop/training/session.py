@@ -219,7 +219,7 @@ class TrainSession(Session):
 
     def try_steps(self) -> None:
         """Measure a few steps of each stage."""
-        if self.can_start and not self.estimating:
+        if self.can_start and not self.estimating and not self.shutting_down:
             self.estimate = self.estimate_problem = None
             self.activity, self.fraction = "Starting the engine", None
             self._estimated = self.request(Path("trial"))

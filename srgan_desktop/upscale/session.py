@@ -183,7 +183,7 @@ class UpscaleSession(Session):
 
     def start(self) -> None:
         """Upscale what waits; or, when nothing does, everything once more (what is the same is then skipped)."""
-        if not self.can_start:
+        if not self.can_start or self.shutting_down:
             return
         if self.starts_again:
             self.retry(range(len(self.queue.entries)))
@@ -377,9 +377,11 @@ class UpscaleSession(Session):
             self.queue.update(row, **changes)
 
     def _end(self, cancelled: bool) -> None:
-        # What was added during the run belongs to it.
-        if not cancelled and any(
-            entry.state is State.WAITING and entry.path not in self._in_run for entry in self.queue.entries
+        # What was added during the run belongs to it, unless the window is closing.
+        if (
+            not cancelled
+            and not self.shutting_down
+            and any(entry.state is State.WAITING and entry.path not in self._in_run for entry in self.queue.entries)
         ):
             self._run_waiting()
             return

@@ -187,8 +187,11 @@ def test_evaluate_prints_a_table(tmp_path: Path) -> None:
     several = srgan("evaluate", "faithful-x4", "detail-x4", "--data", data, "--detail", 40, "--artefacts")
     assert several.exit_code == 0, words(several)
     assert "faithful-x4" in several.stdout
-    assert "detail-x4, 40 %" in words(several)
+    assert "detail-x4 at 40 %" in words(several)
     assert "mesh, dB" in several.stdout
+    useless = srgan("evaluate", "faithful-x4", "fast-x4", "--data", data, "--detail", 40)
+    assert useless.exit_code == 1
+    assert "no softer version" in " ".join(useless.stderr.split())
 
 
 def test_blend_lies_between_its_parents(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Notice
 from core.contract.training import Evaluated, EvaluateRequest, PictureEvaluated, SetEvaluated
-from core.evaluate.benchmark import evaluate, worn
+from core.evaluate.benchmark import evaluate, labels, worn
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
 from tests.core.networks import save_small_model
@@ -142,6 +142,11 @@ def test_several_models_are_measured_as_each_alone(model: str, tmp_path: Path) -
     assert sorted(path.relative_to(tmp_path / "out").parts[:2] for path in (tmp_path / "out").rglob("*.png")) == [
         (name, "data") for name in ("other", "other", "small", "small")
     ]
+    assert [quality.of for quality in mean.results] == ["small", "other"]
+    alike = labels(
+        (Evaluated("runs/a/model.safetensors"), Evaluated("runs/b/model.safetensors"), Evaluated("v0.1", 40))
+    )
+    assert alike == ["model", "model (2)", "v0.1 at 40 %"]
     twice = str(save_small_model(tmp_path / "twice.safetensors", scale=2))
     with pytest.raises(UserError, match="different factors"):
         run(EvaluateRequest((Evaluated(model), Evaluated(twice)), data))

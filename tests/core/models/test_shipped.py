@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Callable
 
@@ -69,6 +71,15 @@ def test_files_are_small_and_cards_are_whole(model: Model) -> None:
     assert {"Set5 psnr_y", "Set14 psnr_y", "BSD100 psnr_y"} <= set(card.metrics)
     assert all(math.isfinite(value) for value in card.metrics.values())
     assert parse_recipe(card.recipe, model.key).generator.scale == 4
+
+
+def test_the_published_figures_are_of_these_weights(model: Model) -> None:
+    figures = json.loads((paths.RESOURCES.parent / "docs" / "models" / "figures.json").read_text(encoding="utf-8"))
+    content = model.path.read_bytes()
+    weights = hashlib.sha256(content[8 + int.from_bytes(content[:8], "little") :]).hexdigest()[:16]
+    measured = figures[weights]["clean"]
+    for name, figure in measured.items():
+        assert model.card.metrics[f"{name} psnr_y"] == pytest.approx(figure["psnr_y"], abs=0.006)
 
 
 def test_clean_pictures_come_out_nearer_to_the_original_than_by_bicubic(originals: list[np.ndarray]) -> None:

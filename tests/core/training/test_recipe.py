@@ -113,5 +113,5 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
 def test_drawn_pictures_must_hold_the_crops() -> None:
     large = (("psnr.crops", "[144]"), ("psnr.crop_starts", "[0.0]"))
     load_recipe("quick", large)
-    with pytest.raises(UserError, match="too few for crops of 144"):
+    with pytest.raises(UserError, match=r"too small for crops of 144: take 128"):
         load_recipe("quick", (*large, ("data.drawn", "0.1")))
