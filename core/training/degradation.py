@@ -46,7 +46,7 @@ _SECOND = _Order(0.6, (0.2, 1.2), (0.3, 0.4, 0.3), (0.4, 1.2), (1, 8), (0.05, 0.
 _SMALL = _Order(0.5, (0.2, 2.0), (0.0, 1.0, 0.0), (1.0, 1.0), (1, 12), (0.05, 0.8), (30, 95))
 _SMALL_ALONE = 0.5
 """Probability, of those that are not left clean, that all wear befell the picture when it was as small as it is now.
-Small pictures were mostly taken, scanned or saved at their size: noise and blocks that no reduction has averaged away."""
+Small pictures were mostly taken, scanned or saved at their size: no reduction has averaged noise and blocks away."""
 _SMALL_COMPRESSED = 0.85
 _SECOND_ORDER = 0.5
 """Probability of a second round: pictures that were passed on."""

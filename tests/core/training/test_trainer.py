@@ -21,6 +21,7 @@ from core.contract.events import Notice
 from core.contract.training import (
     BundleSaved,
     Look,
+    PrepareRequest,
     SamplesSaved,
     ScanFinished,
     StageStarted,
@@ -36,6 +37,7 @@ from core.models.weights import load_generator
 from core.training import trainer as trainer_module
 from core.training.checkpoint import load_bundle, newest_bundle
 from core.training.losses import LOSSES
+from core.training.prepare import prepare
 from core.training.step import StepReport, Training
 from core.training.trainer import train, trial
 from tests.core.networks import save_small_model
@@ -392,3 +394,19 @@ def test_steps_are_told_of_however_often_it_looks(monkeypatch) -> None:
     assert told == pytest.approx(100 / 2, abs=1)
     assert clock.seconds_per_step == pytest.approx(0.01)
     assert clock.waited == pytest.approx(0.1)
+
+
+def test_drawn_pictures_do_not_go_with_pairs(data: Path, tmp_path: Path) -> None:
+    pairs = tmp_path / "pairs"
+    list(prepare(PrepareRequest(data, pairs, 64, 16, 4, 0), CancelToken()))
+    asked = TrainRequest("quick", pairs, tmp_path / "run", overrides=(*TINY, ("data.drawn", "0.5")), threads=1)
+    with pytest.raises(UserError, match="do not go with ready-made pairs"):
+        list(train(asked, CancelToken()))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_share_of_drawn_crops_trains(data: Path, held_out: Path, tmp_path: Path) -> None:
+    asked = request(data, held_out, tmp_path / "run", ("data.drawn", "1.0"), ("data.candidates", "2"))
+    *_, finished = train(asked, CancelToken())
+    assert isinstance(finished, TrainingFinished)
+    assert "drawn = 1.0" in read_card(finished.model).recipe
