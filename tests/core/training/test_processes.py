@@ -53,7 +53,12 @@ def test_two_processes_are_one_with_the_doubled_batch(data: Path, held_out: Path
     assert 6 in found
     for step in steps:
         if step.step in found:
-            assert found[step.step]["losses"] == pytest.approx(step.losses, rel=1e-4)
+            assert set(found[step.step]["losses"]) == set(step.losses)
+            for name, value in step.losses.items():
+                # LDL weighs a pixel fully or not at all, by which of two nearly equal errors is the larger: on some
+                # processors' rounding one pixel of all turns around.
+                exact = 1e-4 if name != "ldl" else 0.02
+                assert found[step.step]["losses"][name] == pytest.approx(value, rel=exact), name
             assert found[step.step]["d_real"] == (step.d_real and pytest.approx(step.d_real, rel=1e-4))
     # Adam's first steps are as long as the rate whatever the gradient's length, so rounding may turn a tiny one around.
     mine, theirs = newest_bundle(alone / "bundles")[1], newest_bundle(together / "bundles")[1]
