@@ -11,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from PySide6.QtGui import QGuiApplication
 
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
@@ -38,6 +39,14 @@ def nothing_left_running():
     """Fails a test that leaves a thread or a process behind."""
     with nothing_left():
         yield
+
+
+@pytest.fixture(autouse=True)
+def empty_clipboard() -> Iterator[None]:
+    """Takes back what a test put there: Qt would delete an object of Python's when Python is gone, and crash."""
+    yield
+    if QGuiApplication.instance() is not None:
+        QGuiApplication.clipboard().clear()
 
 
 @contextmanager
