@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 from models_report import IMAGES, save_sheet
-from PIL import Image
+
+from core.evaluate.resampling import middle, rgb8
+from core.images import load
 
 SIDE = 192
 """Pixels of HR that are shown of a picture."""
@@ -59,10 +61,8 @@ def events_of(run: Path) -> list[dict[str, Any]]:
 
 def middle_of(path: Path) -> np.ndarray:
     """`SIDE` x `SIDE` pixels of a picture, with a dark border where it has fewer."""
-    with Image.open(path) as picture:
-        pixels = np.asarray(picture.convert("RGB"))
-    top, left = (max(0, (extent - SIDE) // 2) for extent in pixels.shape[:2])
-    part = pixels[top : top + SIDE, left : left + SIDE]
+    pixels = rgb8(load(path).pixels)
+    part = pixels[middle(pixels.shape, SIDE)]
     below, right = SIDE - part.shape[0], SIDE - part.shape[1]
     return np.pad(part, ((below // 2, below - below // 2), (right // 2, right - right // 2), (0, 0)))
 

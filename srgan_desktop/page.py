@@ -36,7 +36,7 @@ class Page(QWidget):
         super().__init__(parent)
         self.theme = theme
         self.settings = options
-        self._session = session
+        self.session = session
         session.setParent(self)
         session.stopped.connect(self.stopped)
         self.banner = Banner(theme)
@@ -48,7 +48,7 @@ class Page(QWidget):
     @property
     def busy(self) -> bool:
         """Whether closing would end or break something off."""
-        raise NotImplementedError
+        return self.session.busy
 
     def start_engine(self) -> None:
         """Called once the page is on the screen. Does nothing where the engine starts when it is first needed."""
@@ -59,7 +59,7 @@ class Page(QWidget):
 
     def shutdown(self) -> None:
         """Let go of everything; ends with `stopped`."""
-        self._session.shutdown()
+        self.session.shutdown()
 
     # For the pages
 

@@ -39,6 +39,11 @@ class Session(QObject):
         self._left_to_stop = 0
         self._await_end_of(self._job.stopped)
 
+    @property
+    def busy(self) -> bool:
+        """Whether closing would end or break something off."""
+        raise NotImplementedError
+
     def shutdown(self) -> None:
         """Give everything up and let go of process and threads; ends with `stopped`."""
         if not self.shutting_down:

@@ -6,9 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QSize, Qt, Signal
-from PySide6.QtGui import (
-    QShowEvent,
-)
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -47,15 +45,15 @@ PICTURES = {suffix for row in FORMATS.values() if row.can_read for suffix in row
 class ModelsPage(Page):
     """Models, side by side, and measured."""
 
+    session: ModelsSession
+
     fine_tune_requested = Signal(str)
     """Key of a model that a training run is to start from."""
 
     def __init__(
         self, theme: Theme, options: Settings, parent: QWidget | None = None, session: ModelsSession | None = None
     ) -> None:
-        session = session or ModelsSession(options)
-        super().__init__(theme, options, session, parent)
-        self.session = session
+        super().__init__(theme, options, session or ModelsSession(options), parent)
         self.selected_picture: Callable[[], Path | None] = lambda: None
         """The picture that is selected on the Upscale page; the window knows."""
         self._check_when_read = False
@@ -95,11 +93,6 @@ class ModelsPage(Page):
         self._show_entry()
 
     # What the window asks
-
-    @property
-    def busy(self) -> bool:
-        """Whether closing would break something off that cannot go on later."""
-        return self.session.busy
 
     def open(self, paths: list[Path]) -> None:
         """Take model files to bring in, or a picture to try models on."""

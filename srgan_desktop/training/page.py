@@ -38,15 +38,15 @@ from srgan_desktop.training.setup_view import SetupView
 class TrainPage(Page):
     """A run: set up, under way, or of the past."""
 
+    session: TrainSession
+
     model_ready = Signal(str)
     """Key of a trained model that is to be used for upscaling now."""
 
     def __init__(
         self, theme: Theme, options: Settings, parent: QWidget | None = None, session: TrainSession | None = None
     ) -> None:
-        session = session or TrainSession(options)
-        super().__init__(theme, options, session, parent)
-        self.session = session
+        super().__init__(theme, options, session or TrainSession(options), parent)
         self._listed = False
         self.tabs = Tabs(
             theme, (("set-up", "New training", "set-up"), ("run", "Run", "train"), ("history", "History", "history"))
@@ -72,11 +72,6 @@ class TrainPage(Page):
         self.show_view("set-up")
 
     # What the window asks
-
-    @property
-    def busy(self) -> bool:
-        """Whether closing would end a run."""
-        return self.session.busy
 
     def open(self, paths: list[Path]) -> None:
         """Take a folder of pictures; of files, the folder they lie in."""

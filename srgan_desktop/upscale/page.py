@@ -55,15 +55,15 @@ PREVIEWED = (settings.MODEL, settings.DEVICE, settings.PRECISION, settings.TILE,
 class UpscalePage(Page):
     """The queue, the comparison and the run."""
 
+    session: UpscaleSession
+
     check_requested = Signal(object)
     """Path of a picture on which the model in use is to be measured."""
 
     def __init__(
         self, theme: Theme, options: Settings, parent: QWidget | None = None, session: UpscaleSession | None = None
     ) -> None:
-        session = session or UpscaleSession(options)
-        super().__init__(theme, options, session, parent)
-        self.session = session
+        super().__init__(theme, options, session or UpscaleSession(options), parent)
         self._previewed = PreviewRegion()
         self._following = False
         self._stale = False
@@ -82,11 +82,6 @@ class UpscalePage(Page):
         self._show_contents()
 
     # What the window asks
-
-    @property
-    def busy(self) -> bool:
-        """Whether closing would end a run."""
-        return self.session.busy
 
     @property
     def selected_picture(self) -> Path | None:
