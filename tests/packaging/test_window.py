@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.desktop.test_xvfb import PATIENCE, Person, display, family, person, wait_for  # noqa: F401
+from tests.desktop.test_xvfb import PATIENCE, Person, display, family, leave, person, wait_for  # noqa: F401
 from tests.packaging.conftest import assert_same_pictures, files_below
 
 
@@ -80,9 +80,7 @@ def test_from_a_folder_to_the_pictures_of_the_command(bundle, start, person, unf
     processes = family(program)
     assert len(processes) > 1
     assert {process.exe() for process in processes} == {str((bundle / "srgan-desktop").resolve())}
-    person.do("key", "--clearmodifiers", "ctrl+q")
-    _, complaints = program.communicate(timeout=PATIENCE)
-    assert (program.returncode, complaints) == (0, "")
+    assert leave(program, person, window) == (0, "")
     assert_nothing_left(bundle)
     assert_same_pictures(tmp_path / "frozen", tmp_path / "unfrozen")
     logs = list(home.rglob("window.log"))
@@ -106,9 +104,7 @@ def test_a_second_start_gives_its_files_to_the_first_window(bundle, start, perso
         return {Path(path.name) for path in files_below(tmp_path / "out")} == wanted
 
     wait_for("the results of both", press_start)
-    person.do("key", "--clearmodifiers", "ctrl+q")
-    first.communicate(timeout=PATIENCE)
-    assert first.returncode == 0
+    assert leave(first, person, window) == (0, "")
     assert_nothing_left(bundle)
 
 
@@ -126,9 +122,8 @@ def test_opens_where_nothing_can_be_written(bundle, start, person, home):  # noq
     home.rmdir()
     home.write_text("a file, where no folder can be made")
     program = start()
-    person.look_at(person.window("SRGAN Desktop"))
-    person.do("key", "--clearmodifiers", "ctrl+q")
-    _, complaints = program.communicate(timeout=PATIENCE)
-    assert program.returncode == 0
+    window = person.window("SRGAN Desktop")
+    code, complaints = leave(program, person, window)
+    assert code == 0
     assert "Traceback" not in complaints
     assert_nothing_left(bundle)
