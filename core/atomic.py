@@ -1,12 +1,14 @@
-"""Write a file whole or not at all. Plain."""
+"""Write a file whole or not at all, and not over another's. Plain."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from core.contract.errors import UserError
 
 PART_SUFFIX = ".part"
 """What unfinished files end in; a scan for pictures never takes them, and a later run may delete them."""
@@ -34,3 +36,14 @@ def replacing(final: Path) -> Iterator[Path]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def check_free(paths: Iterable[Path]) -> None:
+    """For files that nobody has asked to replace: look before the work, not after it.
+
+    Raises:
+        UserError: one of them is there.
+    """
+    for path in paths:
+        if os.path.lexists(path):
+            raise UserError(f"{path} is there already, and would be overwritten.", "Choose an empty folder.")

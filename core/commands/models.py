@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from core.atomic import check_free
 from core.commands.console import EXIT_FAILED, Detail, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.models import (
@@ -33,6 +34,7 @@ from core.models.card import ModelCard
 from core.models.catalogue import DEFAULT_MODEL, Model, downloadable, find_model, models, remove_model
 from core.models.known import KnownModel
 
+_OF_A_CHECK = ("original", "reduced", "upscaled", "bicubic")
 PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16", "fp16")
 
 
@@ -153,7 +155,7 @@ def check_command(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    tile: Annotated[int, typer.Option(help="Side of a tile in pixels; 0 decides by free memory.")] = 0,
+    tile: Annotated[int, typer.Option(min=0, help="Side of a tile in pixels; 0 decides by free memory.")] = 0,
     as_json: Json = False,
 ) -> None:
     """How good will it be? Make a picture smaller, enlarge it again, and compare with the picture itself."""
@@ -164,14 +166,15 @@ def check_command(
         if chosen is None:
             raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
         request = CheckRequest(picture, model, _region(region), content_weights, device, chosen, tile, detail)
+        kept = {} if out is None else {each: out / f"{picture.stem}-{each}.png" for each in _OF_A_CHECK}
+        check_free(kept.values())
         with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
             task = bar.add_task("Measuring", total=1.0)
             for event in check(request, cancel):
                 if isinstance(event, CheckProgress):
                     bar.update(task, completed=event.fraction)
                     continue
-                if out is not None:
-                    _keep(event, out)
+                _keep(event, kept)
                 if as_json:
                     print_json([event])
                 else:
@@ -288,15 +291,15 @@ def _say(console: Console, text: str, style: str = "") -> None:
         console.print(plain(text), style=style, soft_wrap=True, highlight=False)
 
 
-def _keep(event: CheckReady, folder: Path) -> None:
+def _keep(event: CheckReady, places: dict[str, Path]) -> None:
     from core.images import Picture, save
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("original", "reduced", "upscaled", "bicubic"):
-            save(folder / f"{event.source.stem}-{name}.png", Picture(getattr(event, name), None), "png")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error.strerror}.", "Choose another folder.") from error
+    for name, path in places.items():
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(path, Picture(getattr(event, name), None), "png")
+        except OSError as error:
+            raise UserError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
 
 
 def _region(text: str) -> Region | None:

@@ -63,7 +63,9 @@ def upscale_command(
     metadata: Annotated[bool | None, typer.Option(help="Carry EXIF, XMP and dpi over.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
-    tile: Annotated[int | None, typer.Option(help="Side of a tile in source pixels; 0 measures free memory.")] = None,
+    tile: Annotated[
+        int | None, typer.Option(min=0, help="Side of a tile in source pixels; 0 measures free memory.")
+    ] = None,
     ensemble: Annotated[
         bool | None, typer.Option(help="Average eight passes: a little better, eight times slower.")
     ] = None,
@@ -150,6 +152,8 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
                 else:
                     line["output"] = str(item.output)  # type: ignore[union-attr]
                 sys.stdout.write(json.dumps(line) + "\n")
+        if settled.refused:
+            raise typer.Exit(EXIT_FAILED)
         return
     table = Table(title="What would be done")
     for head in ("", "picture", "result"):

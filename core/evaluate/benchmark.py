@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from core.atomic import check_free
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Notice
@@ -37,12 +39,15 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
         A `PictureEvaluated` for each, a `Notice` for each that cannot be read, and a `SetEvaluated` after each set.
 
     Raises:
-        UserError: a model or the content weights are unusable, the models differ in scale, or there are no pictures.
+        UserError: a model or the content weights are unusable, the models differ in scale, there are no pictures, or a
+            result that is to be kept has no free place.
         Cancelled: asked for.
     """
     sets = _sets(request.data)
     engines = [open_engine(m.model, request.device, request.precision, detail=m.detail) for m in request.models]
     names = labels(request.models)
+    kept = {} if request.output is None else _places(request.output, names, sets)
+    check_free(kept.values())
     scale = engines[0].scale
     if any(engine.scale != scale for engine in engines):
         raise UserError("These models enlarge by different factors.", "Measure those of one factor together.")
@@ -76,10 +81,9 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
             shown = {BICUBIC: enlarge_bicubic(lr, scale), **dict(zip(names, made, strict=True))}
             bicubic, *results = _qualities(hr, shown, scale, content)
             pixels += hr.shape[0] * hr.shape[1]
-            if request.output is not None:
+            if kept:
                 for label, sr in zip(names, made, strict=True):
-                    folder = request.output / label if len(names) > 1 else request.output
-                    _keep(folder / name / f"{path.stem}.png", sr)
+                    _keep(kept[label, path], sr)
             done.append(PictureEvaluated(path, name, bicubic, tuple(results), tuple(seconds)))
             yield done[-1]
         if done:
@@ -128,9 +132,25 @@ def _mean(each: list[Quality]) -> Quality:
     )
 
 
+def _places(output: Path, names: list[str], sets: dict[str, list[Path]]) -> dict[tuple[str, Path], Path]:
+    """Where the result of each model goes for each picture; `x.jpg` and `x.png` of one set do not share one."""
+    places: dict[tuple[str, Path], Path] = {}
+    for label in names:
+        top = output / label if len(names) > 1 else output
+        for name, files in sets.items():
+            stems = Counter(path.stem.casefold() for path in files)
+            for path in files:
+                stem = path.stem if stems[path.stem.casefold()] == 1 else path.name
+                places[label, path] = top / name / f"{stem}.png"
+    return places
+
+
 def _keep(path: Path, sr: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save(path, Picture(sr, None), "png")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save(path, Picture(sr, None), "png")
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
 
 
 def worn(lr: np.ndarray, seed: int) -> np.ndarray:

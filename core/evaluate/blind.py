@@ -41,9 +41,11 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
 
     Raises:
         UserError: a model is unusable, the two enlarge by different factors, no picture can be used, or the page cannot
-            be written.
+            be written or is to have another suffix.
         Cancelled: asked for; nothing is written then.
     """
+    if request.page.suffix.lower() not in (".html", ".htm"):
+        raise UserError(f"“{request.page.name}” is no name for a page.", "Let it end in .html.")
     engines = [
         None if name == BICUBIC else open_engine(name, request.device, request.precision)
         for name in (request.first, request.second)

@@ -54,6 +54,8 @@ def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[
     metadata, notes = _for_this_size(picture)
     samples, metadata, more = _samples_for(target, picture, metadata)
     notes += more
+    if metadata.png_colour and format != "png":
+        notes += (f"It says in a way of PNG's own which colours it means; as {target.label} they may look different.",)
     with replacing(path) as temporary:
         if format == "tiff":
             write_tiff(temporary, samples, metadata)

@@ -19,10 +19,13 @@ class Metadata:
     """The ICC profile that the pixels are in; None means sRGB, as everywhere."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch across and down."""
+    png_colour: tuple[tuple[bytes, bytes], ...] = ()
+    """Type and content of the PNG chunks that say which colours the pixels mean (cICP, cHRM, gAMA), where that is not
+    sRGB. Only PNG can hold them."""
 
     def only_colour(self) -> Metadata:
         """Without everything that the pixels can be shown correctly without."""
-        return Metadata(icc=self.icc)
+        return Metadata(icc=self.icc, png_colour=self.png_colour)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,6 +27,15 @@ _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _METRES_PER_INCH = 0.0254
 _AFTER_HEADER = 33
 """Signature and IHDR."""
+_COLOUR_OF_SRGB = {
+    b"cICP": (1, 13, 0, 1),
+    b"cHRM": (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
+    b"gAMA": (45455,),
+}
+"""What these chunks hold where they say sRGB, in the order in which the specification lets the first one decide."""
+_COLOUR_LAYOUT = {b"cICP": ">4B", b"cHRM": ">8I", b"gAMA": ">I"}
+_SAME_COLOUR = 500
+"""Hundred thousandths: what programs that round differently write for one colour or gamma."""
 
 
 class PngSource:
@@ -42,16 +51,18 @@ class PngSource:
         self._alpha = False
         self._frames = 1
         self._found: dict[str, bytes] = {}
+        self._colour: dict[bytes, bytes] = {}
         self._dpi: tuple[float, float] | None = None
         width, height, depth = self._read_chunks()
+        exif, xmp, icc = (self._found.get(name) for name in ("exif", "xmp", "icc"))
         self.header = Header(
             width,
             height,
             sixteen_bit=depth == 16,
             alpha=self._alpha,
             frames=self._frames,
-            orientation=orientation(self._found.get("exif")),
-            metadata=Metadata(self._found.get("exif"), self._found.get("xmp"), self._found.get("icc"), self._dpi),
+            orientation=orientation(exif),
+            metadata=Metadata(exif, xmp, icc, self._dpi, self._other_colour()),
         )
 
     def decode(self) -> Decoded:
@@ -84,6 +95,8 @@ class PngSource:
                 shape = self._read_header(self._file.read(13))
             elif kind == b"IDAT":
                 pixels = True
+            elif kind in _COLOUR_LAYOUT and length == struct.calcsize(_COLOUR_LAYOUT[kind]):
+                self._colour.setdefault(kind, self._file.read(length))
             elif kind in _READERS and length <= MAX_METADATA_BYTES:
                 # Whatever is wrong with a remark is no reason to refuse the picture.
                 with contextlib.suppress(ValueError, IndexError, struct.error, zlib.error):
@@ -102,6 +115,15 @@ class PngSource:
             raise damaged()
         self._alpha = colour in (_GREY_ALPHA, _RGB_ALPHA)
         return width, height, depth
+
+    def _other_colour(self) -> tuple[tuple[bytes, bytes], ...]:
+        """The chunks that make the pixels something else than what a profile, or sRGB where there is none, says."""
+        decide = (b"cICP",) if "icc" in self._found or "srgb" in self._found else tuple(_COLOUR_OF_SRGB)
+        chunks = tuple((kind, self._colour[kind]) for kind in decide if kind in self._colour)
+        return () if all(_means_srgb(kind, data) for kind, data in chunks) else chunks
+
+    def _read_intent(self, data: bytes) -> None:
+        self._keep("srgb", data)
 
     def _read_transparency(self, _data: bytes) -> None:
         self._alpha = True
@@ -155,6 +177,7 @@ _READERS = {
     b"acTL": PngSource._read_animation,
     b"pHYs": PngSource._read_resolution,
     b"iCCP": PngSource._read_profile,
+    b"sRGB": PngSource._read_intent,
     b"eXIf": PngSource._read_exif,
     b"iTXt": PngSource._read_international_text,
     b"tEXt": PngSource._read_text,
@@ -174,7 +197,7 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
             filter=png.FILTER.PAETH,
         )
     )
-    remarks: list[bytes | memoryview] = []
+    remarks: list[bytes | memoryview] = [_chunk(kind, data) for kind, data in metadata.png_colour]
     if metadata.icc:
         remarks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
     if metadata.dpi:
@@ -185,6 +208,12 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
     if metadata.xmp:
         remarks.append(_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp))
     return [encoded[:_AFTER_HEADER], *remarks, encoded[_AFTER_HEADER:]]
+
+
+def _means_srgb(kind: bytes, data: bytes) -> bool:
+    numbers = struct.unpack(_COLOUR_LAYOUT[kind], data)
+    tolerance = 0 if kind == b"cICP" else _SAME_COLOUR
+    return all(abs(a - b) <= tolerance for a, b in zip(numbers, _COLOUR_OF_SRGB[kind], strict=True))
 
 
 def _per_inch(per_metre: int) -> float:

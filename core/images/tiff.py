@@ -173,8 +173,7 @@ class TiffSource:
             pixels = np.iinfo(pixels.dtype).max - pixels
         alpha = None
         if self.header.alpha:
-            # Its own scale: float colours may go beyond 1 where alpha does not.
-            alpha, _ = _integers(samples[..., channels], self._bits)
+            alpha = _opacity(samples[..., channels], self._bits)
             if self._alpha_kind == _PREMULTIPLIED:
                 pixels = _unmultiplied(pixels, alpha)
         left_out = self._extra - (alpha is not None)
@@ -218,11 +217,31 @@ def _integers(samples: np.ndarray, bits: int) -> tuple[np.ndarray, tuple[str, ..
     if samples.dtype.kind == "f" and low >= 0 and high <= 1:
         note = "Its floating-point values from 0 to 1 became 16-bit integers."
         low, high = 0.0, 1.0
+    elif low == high:
+        # Nothing to spread: one tone, dark or light as its type has it.
+        note = f"All its values are {low:g}."
+        low, high = 0.0, _full(samples)
+        numbers = np.clip(numbers, low, high)
     else:
         note = f"Its values from {low:g} to {high:g} were spread over 16 bits."
     numbers -= low
     numbers *= 65535 / ((high - low) or 1)
     return np.rint(numbers).astype(np.uint16), (note,)
+
+
+def _opacity(samples: np.ndarray, bits: int) -> np.ndarray:
+    """Alpha as uint8 or uint16. Nothing is transparent but 0, whatever the smallest number in the picture is."""
+    if samples.dtype in (np.uint8, np.uint16):
+        return _integers(samples, bits)[0]
+    numbers = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)
+    return np.rint(np.clip(numbers / _full(samples), 0.0, 1.0) * 65535).astype(np.uint16)
+
+
+def _full(samples: np.ndarray) -> float:
+    """What stands for all of it: the largest number of an integer type; of floats 1, or their largest beyond that."""
+    if samples.dtype.kind in "ui":
+        return float(np.iinfo(samples.dtype).max)
+    return max(1.0, float(samples.max(initial=0.0, where=np.isfinite(samples))))
 
 
 def _unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ Plain: reads a safetensors header (8 bytes of length, then JSON) without torch, 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import struct
@@ -68,16 +69,15 @@ class ModelCard:
             if not isinstance(text, str):
                 continue
             if each.name in ("scale", "iterations", "tags", "metrics"):
-                try:
+                # A stranger's text: too deep, a number that no float holds, half a surrogate.
+                with contextlib.suppress(ValueError, RecursionError, OverflowError):
                     parsed = json.loads(text)
-                except ValueError:
-                    continue
-                if each.name in ("scale", "iterations") and isinstance(parsed, int):
-                    values[each.name] = parsed
-                elif each.name == "tags" and isinstance(parsed, list):
-                    values[each.name] = tuple(str(tag) for tag in parsed)
-                elif each.name == "metrics" and isinstance(parsed, dict):
-                    values[each.name] = {str(k): float(v) for k, v in parsed.items() if isinstance(v, int | float)}
+                    if each.name in ("scale", "iterations") and isinstance(parsed, int):
+                        values[each.name] = parsed
+                    elif each.name == "tags" and isinstance(parsed, list):
+                        values[each.name] = tuple(str(tag) for tag in parsed)
+                    elif each.name == "metrics" and isinstance(parsed, dict):
+                        values[each.name] = {str(k): float(v) for k, v in parsed.items() if isinstance(v, int | float)}
             else:
                 values[each.name] = text
         values.setdefault("name", name)

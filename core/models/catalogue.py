@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -81,9 +82,10 @@ def find_model(name: str) -> Model:
     for model in known:
         if model.key == (name or DEFAULT_MODEL):
             return model
-    path = Path(name).expanduser()
-    if name and path.is_file():
-        return Model(str(path), path, card_of(path), shipped=False)
+    with contextlib.suppress(OSError, RuntimeError):  # a name that no file can have, or `~` of a user who is not here
+        path = Path(name).expanduser()
+        if name and path.is_file():
+            return Model(str(path), path, card_of(path), shipped=False)
     if any(name == other.key for other in KNOWN):
         raise UserError(f"The model “{name}” is not here yet.", f"Download it first: srgan models download {name}")
     raise UserError(

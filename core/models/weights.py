@@ -146,6 +146,11 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
             f"{path.name} holds no table of weights.", "Choose the file that the training program exported."
         )
     for key, value in table.items():
+        if value.layout is not torch.strided or value.is_quantized or value.is_meta:
+            raise UserError(
+                f"{path.name} holds weights of a kind that cannot be read here ({key}).",
+                "Have its author save them as plain tensors, best as .safetensors.",
+            )
         # A few bytes can be viewed as a tensor of any size; the first operation on it would take that much memory.
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise UserError(
@@ -218,10 +223,15 @@ def save_generator(path: Path, state: Mapping[str, Tensor], card: ModelCard, *, 
     Raises:
         OSError: the disk is full or the folder cannot be written.
     """
-    tensors = {}
+    tensors: dict[str, Tensor] = {}
+    stored: set[int] = set()
     for key, value in state.items():
         value = value.detach().cpu()
-        tensors[key] = (value.half() if half and value.is_floating_point() else value).contiguous()
+        value = (value.half() if half and value.is_floating_point() else value).contiguous()
+        # Some networks use one tensor under two names; safetensors wants each to have bytes of its own.
+        shared = value.untyped_storage().data_ptr() in stored
+        tensors[key] = value.clone() if shared else value
+        stored.add(tensors[key].untyped_storage().data_ptr())
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, card.to_metadata()))

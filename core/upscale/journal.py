@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ FOLDER = ".srgan"
 JOURNAL = "journal.jsonl"
 RECIPE = "recipe.toml"
 _MAX_LINE = 1 << 16
+_NOTHING = (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,15 @@ class Result:
     """Bytes, and the times of the last change to content and entry in ns: equal stamps spare reading the file."""
     output: str
     output_size: Size
-    output_stamp: tuple[int, int] = (0, 0)
-    """Bytes and time of the last change in ns; zeros until complete."""
+    output_stamp: tuple[int, int] = _NOTHING
+    """Bytes and time of the last change in ns: of the result, or, until that is complete, of what its name belonged to
+    before; zeros for nothing."""
     consistency: float = 0.0
     """dB, as in `FileSaved`."""
+
+    def is_of(self, other: Result) -> bool:
+        """Whether both lines tell of one picture made of one content."""
+        return (self.recipe, self.source_sha256) == (other.recipe, other.source_sha256)
 
 
 class Journal:
@@ -84,19 +90,13 @@ class Journal:
             if result.source_stamp != stamp and result.source_sha256 != sha256_of(source):
                 continue
             output = self._absolute(result.output)
-            if _is_whole(output, result):
+            if self._lies_there(output, result):
                 return output
         return None
 
     def is_untouched(self, output: Path) -> bool:
         """Whether a result has not been written to since it was completed."""
-        try:
-            stat = output.stat()
-        except OSError:
-            return False
-        stamp = (stat.st_size, stat.st_mtime_ns)
-        known = self._by_output.get(self._relative(output), [])
-        return any(each.complete and each.output_stamp == stamp for each in known)
+        return self._maker(self._relative(output), _output_stamp(output)) is not None
 
     def results(self) -> list[tuple[Path, Path]]:
         """(source, output) of everything on record."""
@@ -127,7 +127,8 @@ class Journal:
         self._lock = lock
         self.clean(self._own)
         with replacing(self._own / RECIPE) as temporary:
-            temporary.write_text(recipe_text, encoding="utf-8")
+            # A model's file name may be no UTF-8; the settings are worth less than the batch.
+            temporary.write_text(recipe_text, encoding="utf-8", errors="replace")
 
     def clean(self, folder: Path) -> None:
         """Delete unfinished files in a folder of results; only while the lock is held."""
@@ -142,7 +143,8 @@ class Journal:
         Raises:
             OSError: the disk is full, or gone.
         """
-        result = Result(False, recipe, self._relative(source), sha256, stamp, self._relative(output), size)
+        before = _output_stamp(output)
+        result = Result(False, recipe, self._relative(source), sha256, stamp, self._relative(output), size, before)
         self._append(result)
         return result
 
@@ -152,26 +154,38 @@ class Journal:
         Raises:
             OSError: the disk is full, or gone.
         """
-        stat = self._absolute(announced.output).stat()
-        self._append(
-            Result(
-                True,
-                announced.recipe,
-                announced.source,
-                announced.source_sha256,
-                announced.source_stamp,
-                announced.output,
-                announced.output_size,
-                (stat.st_size, stat.st_mtime_ns),
-                consistency,
-            )
-        )
+        stamp = _output_stamp(self._absolute(announced.output))
+        self._append(replace(announced, complete=True, output_stamp=stamp, consistency=consistency))
 
     def end(self) -> None:
         """Let go of the lock."""
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def _lies_there(self, output: Path, result: Result) -> bool:
+        """Whether the file is what this line tells of, or, copied or edited since, still a picture of that size."""
+        stamp = _output_stamp(output)
+        if stamp == _NOTHING:
+            return False
+        maker = self._maker(result.output, stamp)
+        if maker is not None:
+            return maker.is_of(result)
+        newest = self._by_output[result.output][-1]
+        # A run that was killed, or met a full disk, before it replaced what was there.
+        never_written = not newest.complete and newest.output_stamp == stamp
+        if never_written or not newest.is_of(result):
+            return False
+        try:
+            picture = load(output)
+        except (OSError, UserError):
+            return False
+        return (picture.width, picture.height) == result.output_size
+
+    def _maker(self, output: str, stamp: tuple[int, int]) -> Result | None:
+        """The line whose result a file with this stamp is; None where somebody else has written it since."""
+        lines = self._by_output.get(output, [])
+        return next((each for each in reversed(lines) if each.complete and each.output_stamp == stamp), None)
 
     def _append(self, result: Result) -> None:
         line = json.dumps({name: getattr(result, name) for name in Result.__dataclass_fields__}) + "\n"
@@ -227,16 +241,13 @@ def source_stamp(path: Path) -> tuple[int, int, int]:
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
-def _is_whole(output: Path, result: Result) -> bool:
-    """Whether the file still is what was written, or at least a picture of that size that can be decoded."""
+def _output_stamp(path: Path) -> tuple[int, int]:
+    """`Result.output_stamp` of a file."""
     try:
-        stat = output.stat()
-        if result.complete and (stat.st_size, stat.st_mtime_ns) == result.output_stamp:
-            return True
-        picture = load(output)
-    except (OSError, UserError):
-        return False
-    return (picture.width, picture.height) == result.output_size
+        stat = path.stat()
+    except OSError:
+        return _NOTHING
+    return stat.st_size, stat.st_mtime_ns
 
 
 def _ends_with_newline(path: Path) -> bool:
@@ -279,5 +290,5 @@ def _parsed(line: bytes) -> Result | None:
             (int(made[0]), int(made[1])),
             float(values["consistency"]),
         )
-    except (ValueError, TypeError, KeyError, IndexError, RecursionError):
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError):
         return None

@@ -124,6 +124,8 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
         raise UserError(f"Pictures cannot be written as “{request.format}”.", f"Choose same, {writable}.")
     if not 1 <= request.quality <= 100:
         raise UserError(f"A quality of {request.quality} is out of range.", "Choose 1 to 100.")
+    if request.tile < 0:
+        raise UserError(f"A tile of {request.tile} pixels is out of range.", "Choose 0, or a side in pixels.")
     model = find_model(request.model)
     recipe = fingerprint(request, model, base_for(model, request.detail))
     wishes: list[_Wish] = []
@@ -139,12 +141,15 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
             wishes.append(_wish(request, each, tops))
         except UserError as error:
             refused.append(Refused(each.path, error))
-    _part_collisions(wishes)
-    tasks, done, unreadable = _against_what_is_there(request, wishes, recipe, cancel)
+    names = _Names()
+    _part_collisions(wishes, names)
+    # What is refused here is somebody's picture all the same.
+    sources = {names.key(each.path) for each in found}
+    tasks, done, unreadable = _against_what_is_there(request, wishes, recipe, sources, names, cancel)
     refused += unreadable
     if not tasks and not done and not refused:
-        names = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
-        raise UserError(f"There is no picture in {names}.", "Name a folder with pictures, or the pictures themselves.")
+        given = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
+        raise UserError(f"There is no picture in {given}.", "Name a folder with pictures, or the pictures themselves.")
     return Plan(tuple(tasks), tuple(done), tuple(refused), recipe, _check_space(tasks))
 
 
@@ -256,39 +261,55 @@ def _check_size(path: Path, header: Probe, size: Size, target: str) -> None:
         )
 
 
-def _part_collisions(wishes: list[_Wish]) -> None:
+def _part_collisions(wishes: list[_Wish], names: _Names) -> None:
     """Part results that would have one name: `a.jpg` and `a.png` as PNG become `a_jpg.png` and `a.png`."""
-    for group in _colliding(wishes):
+    for group in _colliding(wishes, names):
         for wish in group:
             old = wish.input.path.suffix
             if old.lower() != wish.suffix.lower():
                 wish.stem = f"{wish.stem}_{old[1:]}" if len(old) > 1 else f"{wish.stem}_"
-    for group in _colliding(wishes):
+    for group in _colliding(wishes, names):
         for number, wish in enumerate(group[1:], 2):
             wish.stem = f"{wish.stem} ({number})"
 
 
-def _colliding(wishes: list[_Wish]) -> list[list[_Wish]]:
+def _colliding(wishes: list[_Wish], names: _Names) -> list[list[_Wish]]:
     groups: dict[str, list[_Wish]] = defaultdict(list)
     for wish in wishes:
-        groups[_same_file(wish.output)].append(wish)
+        groups[names.key(wish.output)].append(wish)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _same_file(path: Path) -> str:
-    """Equal for names that some file system takes for one: by case, or by how accents are composed."""
-    return unicodedata.normalize("NFC", str(path)).casefold()
+class _Names:
+    """Tells which paths are one file."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, str] = {}
+
+    def key(self, path: Path) -> str:
+        """Equal for what some file system takes for one: through links, by case, or by how accents are composed.
+
+        The folder is resolved, the name is not: a result replaces a link, not what the link leads to.
+        """
+        if path.parent not in self._folders:
+            self._folders[path.parent] = os.path.realpath(path.parent)
+        return unicodedata.normalize("NFC", str(Path(self._folders[path.parent], path.name))).casefold()
 
 
 def _against_what_is_there(
-    request: UpscaleRequest, wishes: list[_Wish], recipe: str, cancel: CancelToken
+    request: UpscaleRequest,
+    wishes: list[_Wish],
+    recipe: str,
+    sources: set[str],
+    names: _Names,
+    cancel: CancelToken,
 ) -> tuple[list[Task], list[Done], list[Refused]]:
-    tasks: list[Task] = []
     done: list[Done] = []
     refused: list[Refused] = []
     journals: dict[Path, Journal] = {}
-    sources = {_same_file(wish.input.path) for wish in wishes}
+    waiting: list[_Wish] = []
     promised: set[str] = set()
+    # All that is done is known before anything else gets a name, as that name may be a done one's.
     for wish in wishes:
         cancel.check()
         source = wish.input.path
@@ -301,26 +322,33 @@ def _against_what_is_there(
                 refused.append(Refused(source, UserError(f"“{shown(source)}” could not be read: {error.strerror}.")))
                 continue
             # To replace is to make it so: what is so already needs nothing, what somebody changed is made anew.
-            if made is not None and (request.existing == "skip" or journals[wish.top].is_untouched(made)):
+            if (
+                made is not None
+                and names.key(made) not in promised
+                and (request.existing == "skip" or journals[wish.top].is_untouched(made))
+            ):
                 done.append(Done(source, made))
-                promised.add(_same_file(made))
+                promised.add(names.key(made))
                 continue
-        output, note = _free_name(request, wish, sources, promised)
-        promised.add(_same_file(output))
+        waiting.append(wish)
+    tasks: list[Task] = []
+    kept = sources | promised
+    for wish in waiting:
+        output, note = _free_name(wish, kept, names, replace=request.existing == "replace")
+        kept.add(names.key(output))
         notes = (*wish.notes, *note)
-        tasks.append(Task(source, output, wish.top, wish.probe, wish.size, wish.format, notes, wish.input.root))
+        tasks.append(
+            Task(wish.input.path, output, wish.top, wish.probe, wish.size, wish.format, notes, wish.input.root)
+        )
     return tasks, done, refused
 
 
-def _free_name(
-    request: UpscaleRequest, wish: _Wish, sources: set[str], promised: set[str]
-) -> tuple[Path, tuple[str, ...]]:
+def _free_name(wish: _Wish, kept: set[str], names: _Names, *, replace: bool) -> tuple[Path, tuple[str, ...]]:
     """Where the result goes: its own name, or that with the first free number."""
 
     def taken(path: Path) -> bool:
-        key = _same_file(path)
-        # A source is never replaced, whatever was asked for, nor is what this very run makes.
-        return key in sources or key in promised or (os.path.lexists(path) and request.existing != "replace")
+        # A source is never replaced, whatever was asked for, nor is what this very run makes or has found done.
+        return names.key(path) in kept or (os.path.lexists(path) and not replace)
 
     output = wish.output
     if not taken(output):

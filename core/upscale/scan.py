@@ -49,7 +49,12 @@ def scan(
     seen: set[tuple[str, str]] = set()
     for given in inputs:
         path = Path(os.path.abspath(given.path))  # noqa: PTH100 - `resolve` would follow links, and lose the user's names
-        if path.is_dir():
+        try:
+            is_folder = path.is_dir()
+        except OSError as error:  # a name that is too long, a network drive that is gone
+            yield Unusable(path, UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the path."))
+            continue
+        if is_folder:
             found = _search(path, recursive, cancel, leave_out)
         else:
             root = given.root if given.root is not None and path.is_relative_to(given.root) else None

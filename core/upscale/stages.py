@@ -259,8 +259,9 @@ class _Records:
     def __init__(self, request: UpscaleRequest) -> None:
         self._toml = to_toml(request)
         self._journals: dict[Path, Journal] = {}
+        self._ready: set[Path] = set()
         self._refused: dict[Path, UserError] = {}
-        self._cleaned: set[Path] = set()
+        """Of folders: one that no journal can be kept in, and one that results cannot be written to."""
         self._lock = threading.Lock()
 
     def __enter__(self) -> _Records:
@@ -276,31 +277,40 @@ class _Records:
         Raises:
             UserError: it cannot be made or written, or another run has it.
         """
-        folder = task.journal
         with self._lock:
-            if folder in self._refused:
-                raise self._refused[folder]
-            try:
-                if folder not in self._journals:
-                    journal = Journal(folder)
-                    journal.begin(self._toml)
-                    self._journals[folder] = journal
-                if task.output.parent not in self._cleaned:
-                    task.output.parent.mkdir(parents=True, exist_ok=True)
-                    self._journals[folder].clean(task.output.parent)
-                    self._cleaned.add(task.output.parent)
-            except UserError as error:
-                self._refused[folder] = error
+            if task.journal not in self._journals:
+                self._once(task.journal, lambda: self._begin(task.journal))
+            if task.output.parent not in self._ready:
+                self._once(task.output.parent, lambda: self._make_ready(task))
+
+    def _begin(self, folder: Path) -> None:
+        journal = Journal(folder)
+        journal.begin(self._toml)
+        self._journals[folder] = journal
+
+    def _make_ready(self, task: Task) -> None:
+        folder = task.output.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        self._journals[task.journal].clean(folder)
+        self._ready.add(folder)
+
+    def _once(self, folder: Path, prepare: Callable[[], None]) -> None:
+        """Refuse what goes into a folder that was refused before without another try."""
+        if folder in self._refused:
+            raise self._refused[folder]
+        try:
+            prepare()
+        except UserError as error:
+            self._refused[folder] = error
+            raise
+        except OSError as error:
+            if error.errno in _FULL:
                 raise
-            except OSError as error:
-                if error.errno in _FULL:
-                    raise
-                refusal = UserError(
-                    f"The folder “{task.output.parent}” cannot be written: {error.strerror}.",
-                    "Choose another output folder.",
-                )
-                self._refused[folder] = refusal
-                raise refusal from error
+            refusal = UserError(
+                f"The folder “{folder}” cannot be written: {error.strerror}.", "Choose another output folder."
+            )
+            self._refused[folder] = refusal
+            raise refusal from error
 
     def announce(
         self, task: Task, recipe: str, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
@@ -348,10 +358,11 @@ def _pixels(header: Probe) -> int:
 
 
 def _load(path: Path) -> _Loaded:
-    # The stamp comes first: what changes while it is read counts as changed.
     try:
         stamp = source_stamp(path)
-        return _Loaded(load(path), sha256_of(path), stamp)
+        picture, digest = load(path), sha256_of(path)
+        # What changed between the two has no digest, and so is upscaled again next time.
+        return _Loaded(picture, digest if source_stamp(path) == stamp else "", stamp)
     except OSError as error:
         raise UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the disk.") from error
 

@@ -110,6 +110,11 @@ def test_check_says_how_good_it_is_and_keeps_the_pictures(source: Path, tmp_path
         "mine-upscaled.png": (64, 60),
         "mine-bicubic.png": (64, 60),
     }
+    before = (tmp_path / "out" / "mine-original.png").read_bytes()
+    code, text = srgan("check", source, "-m", model, "-o", tmp_path / "out")
+    assert code == 1
+    assert "is there already" in text
+    assert (tmp_path / "out" / "mine-original.png").read_bytes() == before
 
 
 def test_check_as_json_gives_figures_and_no_pictures(source: Path, tmp_path: Path) -> None:

@@ -74,7 +74,17 @@ def test_a_dry_run_tells_and_does_nothing(tmp_path: Path, model: str) -> None:
     assert "1 to write, 1 to skip, 1 refused" in text
     assert files_in(tmp_path) == before
     code, text = srgan("upscale", tmp_path / "in", "-m", model, "--dry-run", "--json")
+    assert code == 1
     assert {line["plan"] for line in map(json.loads, text.splitlines())} == {"write", "skip", "refuse"}
+
+
+def test_a_negative_tile_is_refused(tmp_path: Path, model: str) -> None:
+    source = picture(tmp_path / "a.png")
+    assert srgan("upscale", source, "-m", model, "--tile", "-5")[0] == 2
+    (tmp_path / "recipe.toml").write_text("tile = -5\n")
+    code, text = srgan("upscale", source, "-m", model, "--recipe", tmp_path / "recipe.toml")
+    assert (code, files_in(tmp_path)) == (1, ["a.png", "recipe.toml"])
+    assert "A tile of -5 pixels" in text
 
 
 def test_a_recipe_file_is_used_and_the_command_line_goes_before_it(tmp_path: Path, model: str) -> None:

@@ -75,6 +75,21 @@ def test_each_folder_is_a_set(model: str, tmp_path: Path) -> None:
     assert sets[0].seconds_per_megapixel[0] == pytest.approx(seconds / (2 * 64 * 68) * 1e6)
 
 
+def test_results_are_kept_where_nothing_is_and_each_has_its_place(model: str, tmp_path: Path) -> None:
+    data = picture_folder(tmp_path / "data", count=1)
+    (hr,) = data.glob("*.png")
+    before = hr.read_bytes()
+    # There the results would take the place of the originals.
+    with pytest.raises(UserError, match="is there already"):
+        run(EvaluateRequest((Evaluated(model),), data, output=tmp_path))
+    assert hr.read_bytes() == before
+    with Image.open(hr) as image:
+        image.convert("RGB").save(hr.with_suffix(".jpg"))
+    run(EvaluateRequest((Evaluated(model),), data, output=tmp_path / "out"))
+    kept = sorted(path.name for path in (tmp_path / "out" / "data").iterdir())
+    assert kept == [f"{hr.stem}.jpg.png", f"{hr.stem}.png.png"]
+
+
 def test_the_perceptual_distance_needs_content_weights(model: str, tmp_path: Path) -> None:
     data = picture_folder(tmp_path / "data", count=1)
     weights = vgg16_file(tmp_path / "vgg16.safetensors")

@@ -219,7 +219,10 @@ def test_premultiplied_alpha_is_divided_out(tmp_path):
         (np.array([[np.nan, 0.0, np.inf, 1.0]], np.float32), [0, 0, 65535, 65535], "floating-point"),
         (np.array([[7, 1 << 31, (1 << 32) - 1]], np.uint32), [0, 32768, 65535], "from 7"),
         (np.array([[-32768, 0, 32767]], np.int16), [0, 32768, 65535], "from -32768"),
-        (np.array([[5.0, 5.0]], np.float32), [0, 0], "from 5 to 5"),
+        (np.array([[5.0, 5.0]], np.float32), [65535, 65535], "are 5"),
+        (np.full((1, 2), (1 << 32) - 1, np.uint32), [65535, 65535], "are 4.29"),
+        (np.full((1, 2), 1 << 31, np.uint32), [32768, 32768], "are 2.14"),
+        (np.full((1, 2), -3, np.int16), [0, 0], "are -3"),
     ],
 )
 def test_numbers_that_are_no_picture_values_become_sixteen_bit(tmp_path, values, expected, words):
@@ -228,6 +231,22 @@ def test_numbers_that_are_no_picture_values_become_sixteen_bit(tmp_path, values,
     np.testing.assert_allclose(picture.pixels[0, :, 0], expected, atol=1)
     assert picture.pixels.dtype == np.uint16
     assert words in picture.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("alpha", "dtype", "expected"),
+    [
+        ([255.0, 255.0], np.float32, [65535, 65535]),
+        ([0.25, 1.0], np.float32, [16384, 65535]),
+        ([128.0, 255.0], np.float32, [32896, 65535]),
+        ([(1 << 32) - 1, (1 << 32) - 1], np.uint32, [65535, 65535]),
+        ([1 << 31, (1 << 32) - 1], np.uint32, [32768, 65535]),
+    ],
+)
+def test_opaque_stays_opaque_whatever_numbers_say_it(tmp_path, alpha, dtype, expected):
+    samples = np.array([[[0, 1, 2, alpha[0]], [3, 4, 5, alpha[1]]]], dtype)
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", planarconfig="contig", extrasamples=["unassalpha"])
+    np.testing.assert_allclose(load(tmp_path / "a.tif").alpha[0], expected, atol=1)
 
 
 def test_twelve_bits_fill_sixteen(tmp_path):

@@ -202,6 +202,45 @@ def test_exif_that_points_in_circles_ends(tmp_path):
     assert load(tmp_path / "a.tif").width == 40
 
 
+_LINEAR = (b"gAMA", struct.pack(">I", 100_000))
+_WIDE = (b"cHRM", struct.pack(">8I", 31270, 32900, 70800, 29200, 17000, 79700, 13100, 4600))
+_HDR = (b"cICP", bytes((9, 16, 0, 1)))
+_SRGB_GAMMA = (b"gAMA", struct.pack(">I", 45_455))
+_SRGB_POINTS = (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "kept"),
+    [
+        ([_LINEAR], (_LINEAR,)),
+        ([_LINEAR, _WIDE], (_WIDE, _LINEAR)),
+        ([_SRGB_GAMMA, _WIDE], (_WIDE, _SRGB_GAMMA)),
+        ([_HDR, _SRGB_GAMMA], (_HDR, _SRGB_GAMMA)),
+        ([_SRGB_GAMMA, _SRGB_POINTS], ()),
+        # As the specification has it, these are not to be looked at beside the other.
+        ([(b"sRGB", b"\0"), _LINEAR], ()),
+        ([(b"gAMA", b"\0")], ()),
+    ],
+)
+def test_colours_that_a_png_describes_itself(tmp_path, chunks, kept):
+    extra = b"".join(making.chunk(kind, data) for kind, data in chunks)
+    (tmp_path / "a.png").write_bytes(making.png(2, 1, 8, 0, b"\0\1\2", extra=extra))
+    picture = load(tmp_path / "a.png")
+    assert picture.metadata.png_colour == kept
+    assert picture.metadata.only_colour().png_colour == kept
+    save(tmp_path / "b.png", picture, "png")
+    assert load(tmp_path / "b.png").metadata.png_colour == kept
+    with Image.open(tmp_path / "b.png") as seen:
+        assert seen.info.get("gamma") == ({_LINEAR: 1.0, _SRGB_GAMMA: 0.45455}[kept[-1]] if kept else None)
+    notes = save(tmp_path / "b.jpg", picture, "jpeg")
+    assert any("which colours it means" in note for note in notes) == bool(kept)
+
+
+def test_a_profile_decides_over_gamma(tmp_path):
+    save(tmp_path / "a.png", photo(metadata=Metadata(icc=FULL.icc, png_colour=(_LINEAR,))), "png")
+    assert load(tmp_path / "a.png").metadata == Metadata(icc=FULL.icc)
+
+
 def test_raw_profiles_of_imagemagick(tmp_path):
     data = b"Exif\0\0" + making.exif(6)
     text = b"\nexif\n%8d\n" % len(data) + data.hex().encode() + b"\n"

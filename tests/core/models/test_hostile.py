@@ -78,6 +78,12 @@ def test_a_tensor_larger_than_its_bytes_is_refused_and_never_made(tmp_path: Path
     assert psutil.Process().memory_info().rss - before < 1 << 28
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_a_sparse_tensor_is_refused(tmp_path: Path) -> None:
+    torch.save({"a": torch.eye(3).to_sparse()}, tmp_path / "model.pth")
+    assert "cannot be read here" in refusal(tmp_path / "model.pth")
+
+
 def test_a_torchscript_program_is_not_run(tmp_path: Path) -> None:
     path = tmp_path / "script.pt"
     with zipfile.ZipFile(path, "w") as archive:

@@ -8,6 +8,7 @@ import struct
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -136,6 +137,22 @@ def test_cards_of_strangers_never_fail(metadata: dict[str, str]) -> None:
     assert isinstance(card.tags, tuple)
 
 
+@pytest.mark.parametrize(
+    "metadata", [{"tags": "[" * 100_000}, {"metrics": f'{{"a": 1{"0" * 400}}}'}, {"scale": "1" * 5000}]
+)
+def test_cards_made_to_do_harm_are_read_as_far_as_they_go(metadata: dict[str, str]) -> None:
+    assert ModelCard.from_metadata(metadata, "fallback") == ModelCard("fallback")
+
+
+def test_one_tensor_under_two_names_is_saved_twice(tmp_path: Path) -> None:
+    weight = torch.arange(4.0)
+    save_generator(tmp_path / "tied.safetensors", {"a": weight, "b": weight, "c": weight[:2]}, CARD)
+    saved = safetensors.torch.load_file(tmp_path / "tied.safetensors")
+    assert {name: value.tolist() for name, value in saved.items()} == {
+        "a": [0, 1, 2, 3], "b": [0, 1, 2, 3], "c": [0, 1],
+    }  # fmt: skip
+
+
 def test_shipped_default_model_is_listed_first_and_loads() -> None:
     assert models()[0].key == DEFAULT_MODEL
     found = find_model("")
@@ -151,5 +168,6 @@ def test_models_are_found_by_key_and_by_path(tmp_path: Path, monkeypatch: pytest
     assert [model.key for model in models() if not model.shipped] == ["mine"]
     assert find_model("mine").path == mine
     assert find_model(str(mine)).path == mine
-    with pytest.raises(UserError, match="nothing-here"):
-        find_model("nothing-here")
+    for name in ("nothing-here", "~nobody-of-this-name/model.safetensors", "x" * 300):
+        with pytest.raises(UserError, match=name):
+            find_model(name)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from core.contract.cancel import Cancelled, CancelToken
@@ -33,6 +34,7 @@ from core.contract.events import (
 )
 from core.contract.requests import Input, OutputSize, UpscaleRequest
 from core.images import load
+from core.models.weights import load_state
 from core.upscale import journal, stages
 from core.upscale.batch import upscale
 from tests.core.upscale.conftest import Outcome, Run, files_in, picture
@@ -166,6 +168,90 @@ def test_replace_replaces_results_and_never_sources(tmp_path: Path, run: Run) ->
     assert digests(tmp_path)["a_4x.png"] == made["a_4x.png"]
 
 
+def test_going_back_to_earlier_settings_makes_what_others_replaced(tmp_path: Path, run: Run) -> None:
+    source = picture(tmp_path / "a.png")
+    run(source, existing="replace", format="jpeg", quality=95)
+    first = digests(tmp_path)["a_4x.jpg"]
+    run(source, existing="replace", format="jpeg", quality=30)
+    assert digests(tmp_path)["a_4x.jpg"] != first
+    # By default nothing is replaced, and what lies there is the other settings'.
+    assert run(source, format="jpeg", quality=95).saved == {"a.png": tmp_path / "a_4x (2).jpg"}
+    (tmp_path / "a_4x (2).jpg").unlink()
+    assert set(run(source, existing="replace", format="jpeg", quality=95).saved) == {"a.png"}
+    assert digests(tmp_path)["a_4x.jpg"] == first
+
+
+def test_a_replacement_that_failed_is_made_by_the_next_run(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = picture(tmp_path / "a.png")
+    run(source, existing="replace", format="jpeg", quality=30)
+    old = digests(tmp_path)["a_4x.jpg"]
+
+    def full(*_args: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(stages, "save", full)
+        assert "a.png" in run(source, existing="replace", format="jpeg").failed
+    assert digests(tmp_path)["a_4x.jpg"] == old
+    assert set(run(source, existing="replace", format="jpeg").saved) == {"a.png"}
+    assert digests(tmp_path)["a_4x.jpg"] != old
+
+
+def test_what_was_refused_is_no_result_to_replace(tmp_path: Path, run: Run) -> None:
+    source = picture(tmp_path / "a.webp")
+    # Its own result would be wider than WebP allows.
+    wide = picture(tmp_path / "a_4x.webp", 5000, 2)
+    before = wide.read_bytes()
+    outcome = run(source, wide, existing="replace")
+    assert "a_4x.webp" in outcome.failed
+    assert outcome.saved == {"a.webp": tmp_path / "a_4x (2).webp"}
+    assert wide.read_bytes() == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need rights there")
+def test_a_source_is_known_through_a_link_to_its_folder(tmp_path: Path, run: Run) -> None:
+    picture(tmp_path / "in" / "a.png")
+    other = picture(tmp_path / "in" / "a_4x.png", seed=3)
+    before = other.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path / "in")
+    outcome = run(tmp_path / "in", output=tmp_path / "link", existing="replace")
+    assert outcome.saved["a.png"].name == "a_4x (2).png"
+    assert other.read_bytes() == before
+
+
+def test_a_newcomer_does_not_take_the_name_of_what_is_done(tmp_path: Path, run: Run) -> None:
+    picture(tmp_path / "in" / "a.webp", seed=1)
+    settings = {"output": tmp_path / "out", "format": "png", "existing": "replace"}
+    assert run(tmp_path / "in", **settings).saved == {"a.webp": tmp_path / "out" / "a.png"}
+    made = digests(tmp_path / "out")
+    picture(tmp_path / "in" / "a.png", seed=2)
+    second = run(tmp_path / "in", **settings)
+    assert second.skipped == {"a.webp": tmp_path / "out" / "a.png"}
+    assert second.saved == {"a.png": tmp_path / "out" / "a (2).png"}
+    assert digests(tmp_path / "out")["a.png"] == made["a.png"]
+    assert set(run(tmp_path / "in", **settings).skipped) == {"a.png", "a.webp"}
+
+
+def test_a_source_that_changes_while_it_is_read_is_upscaled_again(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = picture(tmp_path / "a.png")
+
+    def load_and_change(path: Path) -> Any:
+        result = load(path)
+        picture(source, seed=7)
+        return result
+
+    with monkeypatch.context() as changing:
+        changing.setattr(stages, "load", load_and_change)
+        first = run(source).saved["a.png"]
+    second = run(source).saved["a.png"]
+    assert first != second
+    assert not np.array_equal(load(first).pixels, load(second).pixels)
+
+
 def test_what_appears_under_a_name_during_the_run_is_not_overwritten(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +379,29 @@ def test_an_output_folder_that_cannot_be_made_is_told_for_each_file(tmp_path: Pa
     outcome = run(source, output=tmp_path / "out")
     assert "cannot be written" in outcome.failed["a.png"]
     assert (tmp_path / "out").read_text() == "a file, not a folder"
+
+
+def test_one_folder_that_cannot_be_made_costs_only_its_own_files(tmp_path: Path, run: Run) -> None:
+    for name in ("1", "2", "3"):
+        picture(tmp_path / "in" / name / f"{name}.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1").write_text("a file, not a folder")
+    outcome = run(tmp_path / "in", output=tmp_path / "out")
+    assert "“" + str(tmp_path / "out" / "1") + "” cannot be written" in outcome.failed["1.png"]
+    assert set(outcome.saved) == {"2.png", "3.png"}
+
+
+def test_a_path_that_no_file_system_takes_is_one_failure(tmp_path: Path, run: Run) -> None:
+    outcome = run(tmp_path / ("x" * 300), picture(tmp_path / "a.png"))
+    assert "could not be read" in outcome.failed["x" * 300]
+    assert set(outcome.saved) == {"a.png"}
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="file names are Unicode there")
+def test_a_model_whose_name_is_no_text(tmp_path: Path, model: str, run: Run) -> None:
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.pth")
+    torch.save(load_state(Path(model))[0], odd)
+    assert set(run(picture(tmp_path / "a.png"), model=odd).saved) == {"a.png"}
 
 
 def test_cancelling_keeps_what_is_saved_and_the_next_run_does_the_rest(tmp_path: Path, model: str, run: Run) -> None:

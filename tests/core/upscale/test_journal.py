@@ -54,6 +54,8 @@ def test_a_line_that_is_cut_off_spoils_neither_those_before_nor_those_after(tmp_
         b"null\n",
         b"\xff\xfe\n",
         b'{"complete": 1}\n',
+        b'{"complete": true, "recipe": "", "source": "", "source_sha256": "", "source_stamp": [1e999, 0, 0],'
+        b' "output": "", "output_size": [1, 1], "output_stamp": [0, 0], "consistency": 0}\n',
         json.dumps(
             {
                 "complete": True, "recipe": "recipe", "source": ["a"], "source_sha256": "", "source_stamp": [0, 0, 0],
