@@ -7,7 +7,8 @@
         (and as many steps as take the same time)
     python scripts/draw_students.py STUDENTS DEFAULT
 
-The held-out pictures are those of resources/samples, so that they may be shown.
+Of the second run the last look is taken that was there when the first one ended, by the times of their files. The
+held-out pictures are those of resources/samples, so that they may be shown.
 """
 
 from __future__ import annotations
@@ -17,14 +18,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from models_report import IMAGES, save_sheet
 
 from core.evaluate.resampling import middle, rgb8
 from core.images import load
 
-SIDE = 192
-"""Pixels of HR that are shown of a picture."""
+SIDE = 144
+"""Pixels of HR that are shown of a picture; smaller ones are left out."""
 EPOCHS = (5, 50, 150)
 
 
@@ -35,36 +35,40 @@ def main() -> None:
     looks = [event for event in students if event["event"] == "Look"]
     if len(looks) != len(EPOCHS):
         raise SystemExit(f"The students' run has {len(looks)} looks, not one after each of {EPOCHS} epochs.")
-    last = [event for event in other if event["event"] == "Look"][-1]
-    heads = ["bicubic", *(f"students, {epochs} epochs" for epochs in EPOCHS), "default, same time", "HR"]
+    limit = minutes(Path(sys.argv[1]), looks[-1])
+    in_time = [event for event in other if event["event"] == "Look" and minutes(Path(sys.argv[2]), event) <= limit]
+    if not in_time:
+        raise SystemExit(f"The second run has no look in its first {limit:.1f} minutes.")
+    last = in_time[-1]
+    spent = [minutes(Path(sys.argv[1]), look) for look in looks]
+    heads = [f"{epochs} epochs, {each:.1f} min" for epochs, each in zip(EPOCHS, spent, strict=True)]
+    heads = ["bicubic", *heads, f"default, {minutes(Path(sys.argv[2]), last):.1f} min", "HR"]
     grid = []
     theirs = [{picture["name"]: picture["sr"] for picture in look["pictures"]} for look in looks]
     for shown in last["pictures"]:
         if all(shown["name"] in look for look in theirs):
             files = [shown["bicubic"], *(look[shown["name"]] for look in theirs), shown["sr"], shown["hr"]]
-            grid.append([middle_of(Path(file)) for file in files])
+            row = [rgb8(load(Path(file)).pixels) for file in files]
+            if min(row[0].shape[:2]) >= SIDE:
+                grid.append([pixels[middle(pixels.shape, SIDE)] for pixels in row])
     if not grid:
-        raise SystemExit("The two runs have no held-out picture in common.")
+        raise SystemExit(f"The two runs have no held-out picture of at least {SIDE} pixels in common.")
     save_sheet(IMAGES / "students.webp", heads, grid, zoom=1)
-    for name, events in (("students", students), ("default", other)):
-        taken = [event["seconds_per_step"] for event in events if event["event"] == "TrainingStep"]
-        print(name, f"{len(taken)} step events, {np.mean(taken):.2f} s a step")
+    for folder, events in zip(sys.argv[1:], (students, other), strict=True):
         for look in (event for event in events if event["event"] == "Look"):
             figures = {key: look[key] for key in ("step", "psnr_y", "ssim_y", "perceptual", "seen_gain")}
-            print(" ", figures)
+            print(folder, f"{minutes(Path(folder), look):.1f} minutes", figures)
+
+
+def minutes(run: Path, look: dict[str, Any]) -> float:
+    """From the start of a run to a look of it."""
+    begun = (run / "request.json").stat().st_mtime
+    return (Path(look["pictures"][0]["sr"]).stat().st_mtime - begun) / 60
 
 
 def events_of(run: Path) -> list[dict[str, Any]]:
     """The log of a run."""
     return [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-
-
-def middle_of(path: Path) -> np.ndarray:
-    """`SIDE` x `SIDE` pixels of a picture, with a dark border where it has fewer."""
-    pixels = rgb8(load(path).pixels)
-    part = pixels[middle(pixels.shape, SIDE)]
-    below, right = SIDE - part.shape[0], SIDE - part.shape[1]
-    return np.pad(part, ((below // 2, below - below // 2), (right // 2, right - right // 2), (0, 0)))
 
 
 if __name__ == "__main__":
