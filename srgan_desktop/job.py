@@ -37,6 +37,11 @@ SHUTDOWN_GRACE_MS = 3_000
 Target = Callable[[Connection], None]
 
 
+@dataclass(frozen=True, slots=True)
+class JobCutShort(JobCancelled):
+    """The job was asked to stop, and its process ended first: what it saves when it stops may be missing."""
+
+
 class Engine(Enum):
     """Of the worker process."""
 
@@ -51,6 +56,7 @@ class Job(QObject):
 
     All methods are called from the main thread and return at once. Every job that `run` began ends with exactly one
     `JobDone`, `JobFailed` or `JobCancelled`, also when the process dies; the next `run` then starts another process.
+    Where it had to be killed for a job that did not stop, those behind that job are done by another one.
     """
 
     reported = Signal(object)
@@ -73,10 +79,12 @@ class Job(QObject):
         super().__init__(parent)
         self._target = target
         self._cancel_grace_ms = cancel_grace_ms
+        self.engine = Engine.OFF
+        """To be read."""
         self._link: _Link | None = None
         self._numbers = itertools.count(NO_JOB + 1)
-        self._outstanding: dict[int, bool] = {}  # job → whether it was asked to stop; in the order of their start
-        self._ready = False
+        self._outstanding: dict[int, _Given] = {}  # in the order in which they are done
+        self._killed_for_one = False
         self._shutting_down = False
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
@@ -93,7 +101,7 @@ class Job(QObject):
     def start(self) -> None:
         """Start the process, if there is none, so that the first job need not wait for its imports."""
         if self._link is None and not self._shutting_down:
-            self._ready = False
+            self.engine = Engine.STARTING
             self._link = _Link(self._target, self._arrived.emit)
             self._link.start()
 
@@ -101,26 +109,28 @@ class Job(QObject):
         """Have a request of `core.contract` done after those given before; answers with the job's number."""
         if self._shutting_down:
             raise RuntimeError("the worker is being shut down")
-        self.start()
         job = next(self._numbers)
-        self._outstanding[job] = False
-        self._send(Run(job, request))
+        self._give(job, _Given(request))
         return job
 
     def cancel(self, job: int) -> None:
         """Ask a job to stop; if it does not within a grace period, its process is killed."""
-        if job in self._outstanding and not self._outstanding[job]:
-            self._outstanding[job] = True
+        if job in self._outstanding and not self._outstanding[job].asked_to_stop:
+            self._outstanding[job].asked_to_stop = True
             self._send(Cancel(job))
             QTimer.singleShot(self._cancel_grace_ms, self, lambda: self._enforce(job))
 
     def pause(self, job: int) -> None:
         """Make a job wait where it is."""
-        self._send(Pause(job))
+        if job in self._outstanding:
+            self._outstanding[job].paused = True
+            self._send(Pause(job))
 
     def resume(self, job: int) -> None:
         """Let a paused job go on."""
-        self._send(Resume(job))
+        if job in self._outstanding:
+            self._outstanding[job].paused = False
+            self._send(Resume(job))
 
     def shutdown(self) -> None:
         """Cancel everything and end the process: it is asked, then terminated, then killed. Ends with `stopped`."""
@@ -130,12 +140,20 @@ class Job(QObject):
         if self._link is None:
             QTimer.singleShot(0, self, self.stopped.emit)
             return
-        for job in self._outstanding:
-            self._outstanding[job] = True
+        for given in self._outstanding.values():
+            given.asked_to_stop = True
         self._send(Shutdown())
         # While it still imports torch it hears nothing, and has nothing to finish.
-        QTimer.singleShot(SHUTDOWN_GRACE_MS if self._ready else 0, self, self._terminate)
+        ready = self.engine is Engine.READY
+        QTimer.singleShot(SHUTDOWN_GRACE_MS if ready else 0, self, self._terminate)
         QTimer.singleShot(2 * SHUTDOWN_GRACE_MS, self, self._kill)
+
+    def _give(self, job: int, given: _Given) -> None:
+        self.start()
+        self._outstanding[job] = given
+        self._send(Run(job, given.request))
+        if given.paused:
+            self._send(Pause(job))
 
     def _send(self, message: object) -> None:
         if self._link is not None:
@@ -144,8 +162,9 @@ class Job(QObject):
     def _enforce(self, job: int) -> None:
         if job not in self._outstanding:
             return
-        if self._ready and next(iter(self._outstanding)) == job:
+        if self.engine is Engine.READY and next(iter(self._outstanding)) == job:
             log.warning("job %d did not stop when asked; killing its process", job)
+            self._killed_for_one = True
             self._kill()
         else:
             # Not this job's fault: the process still imports torch, or another job is before it.
@@ -169,26 +188,51 @@ class Job(QObject):
 
     def _pass_on(self, report: Report) -> None:
         if isinstance(report.event, WorkerReady):
-            self._ready = True
+            self.engine = Engine.READY
+        elif report.job == NO_JOB:
+            self.engine = Engine.STOPPED
         elif isinstance(report.event, JobDone | JobFailed | JobCancelled):
             self._outstanding.pop(report.job, None)
+        elif report.job in self._outstanding:
+            self._outstanding[report.job].begun = True
         self.reported.emit(report)
 
     def _bury(self, death: _Died) -> None:
         assert self._link is not None
         self._link.join()
         self._link = None
-        self._ready = False
+        at_work = next(iter(self._outstanding), None) if self.engine is Engine.READY else None
+        self.engine = Engine.STOPPED
         orphans, self._outstanding = self._outstanding, {}
+        killed_for_one, self._killed_for_one = self._killed_for_one, False
         if not self._shutting_down:
             log.error("the worker died, exit code %s, jobs left: %s", death.exit_code, list(orphans))
         failure = problems.engine_died(death.exit_code)
-        for job, asked_to_stop in orphans.items():
-            self.reported.emit(Report(job, JobCancelled() if asked_to_stop else failure))
+        ends: list[Report] = []
+        for job, given in orphans.items():
+            if given.asked_to_stop:
+                ends.append(Report(job, JobCutShort() if job == at_work else JobCancelled()))
+            elif killed_for_one and not given.begun:
+                self._give(job, given)
+            else:
+                ends.append(Report(job, failure))
+        for end in ends:
+            self.reported.emit(end)
         if self._shutting_down:
             self.stopped.emit()
         elif not orphans:
             self.reported.emit(Report(NO_JOB, failure))
+
+
+@dataclass(slots=True)
+class _Given:
+    """A job that has not ended."""
+
+    request: Any
+    asked_to_stop: bool = False
+    paused: bool = False
+    begun: bool = False
+    """It was heard of."""
 
 
 @dataclass(frozen=True, slots=True)

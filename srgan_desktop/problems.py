@@ -86,10 +86,21 @@ def training_died(event: JobFailed, can_go_on: bool) -> Problem:
         event: what `engine_died` made of its exit code.
         can_go_on: whether a bundle of the run is on the disk.
     """
-    kept = "Press Resume: the run goes on from its newest saved state." if can_go_on else "Nothing was saved yet."
-    return Problem(
-        event.message, f"{kept} If memory ran out, choose a smaller batch or cache in the recipe.", event.details
-    )
+    hint = f"{_kept_of_run(can_go_on)} If memory ran out, choose a smaller batch or cache in the recipe."
+    return Problem(event.message, hint, event.details)
+
+
+def training_cut_short(can_go_on: bool) -> Problem:
+    """What becomes of a training run that was asked to stop, and whose worker process ended before it had saved.
+
+    Args:
+        can_go_on: whether a bundle of the run is on the disk.
+    """
+    return Problem("The run was stopped, but ended before its last steps were saved.", _kept_of_run(can_go_on))
+
+
+def _kept_of_run(can_go_on: bool) -> str:
+    return "Press Resume: the run goes on from its newest saved state." if can_go_on else "Nothing was saved yet."
 
 
 def trial_died(event: JobFailed) -> Problem:

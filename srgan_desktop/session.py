@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance
 
-from core.contract.events import JobFailed, WorkerReady
+from core.contract.events import JobCancelled, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Report
 from srgan_desktop.job import Engine, Job
 from srgan_desktop.settings import Settings
@@ -29,7 +29,6 @@ class Session(QObject):
         """Start nothing yet; `job` becomes the session's."""
         super().__init__(parent)
         self.settings = options
-        self.engine = Engine.OFF
         self.device = ""
         """Of the engine, in words, once it is ready."""
         self.shutting_down = False
@@ -43,6 +42,11 @@ class Session(QObject):
     def busy(self) -> bool:
         """Whether closing would end or break something off."""
         raise NotImplementedError
+
+    @property
+    def engine(self) -> Engine:
+        """How the worker process is."""
+        return self._job.engine
 
     def shutdown(self) -> None:
         """Give everything up and let go of process and threads; ends with `stopped`."""
@@ -59,11 +63,6 @@ class Session(QObject):
         self._left_to_stop += 1
         stopped.connect(self._on_stopped)
 
-    def _expect_engine(self) -> None:
-        """A job was begun, which starts the engine if it does not run; the caller emits `changed`."""
-        if self.engine is not Engine.READY:
-            self.engine = Engine.STARTING
-
     def _on_job(self, job: int, event: object) -> None:
         """Take an event of one of the session's jobs."""
         raise NotImplementedError
@@ -73,16 +72,13 @@ class Session(QObject):
             self._on_engine(report.event)
         else:
             self._on_job(report.job, report.event)
-        if isinstance(report.event, JobFailed) and not self._job.running:
-            self.engine = Engine.STOPPED
+        if isinstance(report.event, JobFailed | JobCancelled) and self.engine is not Engine.READY:
             self.changed.emit()
 
     def _on_engine(self, event: object) -> None:
         if isinstance(event, WorkerReady):
-            self.engine = Engine.READY
             self.device = event.device
         elif isinstance(event, JobFailed):
-            self.engine = Engine.STOPPED
             self.notice.emit(event.message)
         self.changed.emit()
 

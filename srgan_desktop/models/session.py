@@ -212,14 +212,12 @@ class ModelsSession(Session):
         else:
             self._imported = Imported(frozenset(model.key for model in self.models))
             self._import = self._job.run(ImportRequest(tuple(found)))
-            self._expect_engine()
             self.changed.emit()
 
     def blend(self, first: str, second: str, share: float, name: str) -> None:
         """Make a model between two; ends with `added` or `failed`."""
         if self._blend is None and not self.shutting_down:
             self._blend = self._job.run(BlendRequest(first, second, share, name))
-            self._expect_engine()
             self.changed.emit()
 
     # Trying models on a picture
@@ -299,7 +297,6 @@ class ModelsSession(Session):
         self.trial = trial
         self.fraction = 0.0
         self._trying = self._job.run(request)
-        self._expect_engine()
         self.changed.emit()
 
     def _on_job(self, job: int, event: object) -> None:

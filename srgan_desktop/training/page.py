@@ -184,6 +184,8 @@ class TrainPage(Page):
         if ended.record is None:
             self.banner.say("info", "Stopped before the first step", "Nothing was kept of this run.")
             self.show_view("set-up")
+        elif ended.problem is not None:
+            self._on_failed(ended.problem)
         elif ended.stopped:
             self.banner.say(
                 "info",

@@ -31,7 +31,7 @@ from core.contract.training import (
 from core.training.recipe import shipped_recipes
 from core.training.run import RunFolder
 from srgan_desktop import problems, settings
-from srgan_desktop.job import Job
+from srgan_desktop.job import Job, JobCutShort
 from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Settings
@@ -79,6 +79,8 @@ class Ended:
     """None where it was stopped before its first step."""
     stopped: bool
     """By the user."""
+    problem: Problem | None = None
+    """What kept a stopped run from being saved."""
 
 
 class TrainSession(Session):
@@ -224,7 +226,6 @@ class TrainSession(Session):
             self.activity, self.fraction = "Starting the engine", None
             self._estimated = self.request(Path("trial"))
             self._trial = self._job.run(TrialRequest(self._estimated))
-            self._expect_engine()
             self.changed.emit()
 
     def drop_trial(self) -> None:
@@ -393,7 +394,6 @@ class TrainSession(Session):
             self.examination = Examination(running=True)
             self._scanned = scan
             self._scan = self._job.run(scan)
-            self._expect_engine()
             self.examined.emit()
             self.changed.emit()
         if samples != self._sampled:
@@ -419,7 +419,6 @@ class TrainSession(Session):
         self._running_record = record
         self.activity, self.fraction = "Starting", None
         self._run = self._job.run(request)
-        self._expect_engine()
         self._enter(Phase.STARTING)
         self.begun.emit()
 
@@ -506,7 +505,7 @@ class TrainSession(Session):
             case JobDone():
                 self._end(stopped=False)
             case JobCancelled():
-                self._end(stopped=True)
+                self._end(stopped=True, cut_short=isinstance(event, JobCutShort))
             case JobFailed():
                 if event.details:
                     log.error("training failed: %s\n%s", event.message, event.details)
@@ -537,10 +536,11 @@ class TrainSession(Session):
             case ScanFinished():
                 self.activity, self.fraction = "Preparing the networks", None
 
-    def _end(self, stopped: bool) -> None:
+    def _end(self, stopped: bool, cut_short: bool = False) -> None:
         active = self._let_go()
+        problem = problems.training_cut_short(active.can_go_on) if cut_short and active is not None else None
         if not self.shutting_down:
-            self.ended.emit(Ended(active, stopped))
+            self.ended.emit(Ended(active, stopped, problem))
         self._after_run()
 
     def _let_go(self) -> RunRecord | None:

@@ -29,7 +29,7 @@ from core.contract.events import (
 from core.contract.requests import PreviewRequest, UpscaleRequest
 from srgan_desktop import problems, settings
 from srgan_desktop.detail import detail_in_use
-from srgan_desktop.job import Engine, Job
+from srgan_desktop.job import Job
 from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Option, Settings
@@ -178,7 +178,6 @@ class UpscaleSession(Session):
     def start_engine(self) -> None:
         """Start the worker process before it is needed."""
         self._job.start()
-        self.engine = Engine.STARTING
         self.changed.emit()
 
     def start(self) -> None:
@@ -234,7 +233,6 @@ class UpscaleSession(Session):
                 ensemble=value(settings.ENSEMBLE),
             )
         )
-        self._expect_engine()
         self.changed.emit()
         return True
 
@@ -287,7 +285,6 @@ class UpscaleSession(Session):
         self.fraction = 0.0
         self.seconds_left = None
         self._batch = self._job.run(request)
-        self._expect_engine()
         self._enter(Phase.RUNNING)
 
     def _enter(self, phase: Phase) -> None:

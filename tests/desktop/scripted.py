@@ -74,6 +74,12 @@ def ignore_everything(connection: Connection, job: int) -> None:
     time.sleep(600)
 
 
+def die_when_cancelled(connection: Connection, job: int) -> None:
+    connection.send(Report(job, Notice("listening")))
+    connection.recv()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def be_killed(connection: Connection, job: int) -> None:
     connection.send(Report(job, Notice("last words")))
     os.kill(os.getpid(), signal.SIGKILL)

@@ -13,7 +13,7 @@ from core.contract.events import JobCancelled, JobDone, JobFailed, Notice, Worke
 from core.contract.protocol import NO_JOB
 from srgan_desktop import app
 from srgan_desktop import job as job_module
-from srgan_desktop.job import Job
+from srgan_desktop.job import Engine, Job, JobCutShort
 from tests.desktop import scripted
 
 TIMEOUT = 30_000
@@ -104,12 +104,42 @@ def test_a_job_that_will_not_stop_is_killed_and_the_next_gets_a_new_process(qtbo
     first = job.pid
     job.cancel(number)
     qtbot.waitUntil(lambda: ear.ended(number), timeout=TIMEOUT)
-    assert isinstance(ear.events(number)[-1], JobCancelled)
+    assert isinstance(ear.events(number)[-1], JobCutShort)
+    assert job.engine is Engine.STOPPED
     again = job.run(("count", 1))
     qtbot.waitUntil(lambda: ear.ended(again), timeout=TIMEOUT)
     assert isinstance(ear.events(again)[-1], JobDone)
     assert job.pid != first
     assert not psutil.pid_exists(first)
+
+
+def test_those_behind_a_job_that_will_not_stop_are_done_all_the_same(qtbot, make):
+    job, ear = make(cancel_grace_ms=50)
+    deaf = job.run(("ignore_everything",))
+    qtbot.waitUntil(lambda: ear.words(deaf) == ["deaf"], timeout=TIMEOUT)
+    dropped, behind, paused = job.run(("count", 1)), job.run(("count", 3)), job.run(("echo_until_cancelled",))
+    job.pause(paused)
+    job.cancel(dropped)
+    job.cancel(deaf)
+    qtbot.waitUntil(lambda: ear.ended(behind), timeout=TIMEOUT)
+    assert [type(event) for number in (deaf, dropped) for event in ear.events(number)[-1:]] == [
+        JobCutShort,
+        JobCancelled,
+    ]
+    assert ear.words(behind) == ["0", "1", "2"]
+    assert isinstance(ear.events(behind)[-1], JobDone)
+    qtbot.waitUntil(lambda: ear.words(paused) == ["listening", "Pause"], timeout=TIMEOUT)
+    assert job.engine is Engine.READY
+
+
+def test_a_process_that_dies_of_being_asked_to_stop_has_saved_nothing(qtbot, make):
+    job, ear = make()
+    number = job.run(("die_when_cancelled",))
+    qtbot.waitUntil(lambda: ear.words(number) == ["listening"], timeout=TIMEOUT)
+    job.cancel(number)
+    qtbot.waitUntil(lambda: ear.ended(number), timeout=TIMEOUT)
+    assert isinstance(ear.events(number)[-1], JobCutShort)
+    assert job.engine is Engine.STOPPED
 
 
 def test_a_killed_process_fails_its_jobs_in_words(qtbot, make):

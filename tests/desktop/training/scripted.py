@@ -96,7 +96,9 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell) -> obj
         if part == "dies" and step == 3 and not request.resume:
             os.kill(os.getpid(), signal.SIGKILL)
         # A run that waits does so after its second step, until it hears something.
-        cancelled = _listen(connection, job, tell, wait=part == "waits" and step == 3)
+        cancelled = _listen(connection, job, tell, wait=part.startswith("waits") and step == 3)
+        if cancelled and part == "waits-and-dies":
+            os.kill(os.getpid(), signal.SIGKILL)
         if cancelled:
             _bundle(folder, step - 1)
             return JobCancelled()

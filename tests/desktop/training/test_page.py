@@ -267,6 +267,16 @@ def test_a_killed_worker_is_explained_and_the_run_resumed(page: TrainPage, qtbot
     qtbot.waitUntil(lambda: page.session.record.finished is not None, timeout=WAIT_MS)
 
 
+def test_a_stop_that_could_not_save_does_not_say_that_everything_is_saved(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "waits-and-dies", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: len(page.session.record.looks) == 1, timeout=WAIT_MS)
+    click(page.run.stop, qtbot)
+    qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
+    assert "the run goes on from its newest saved state" in page.banner.text
+    assert "Everything is saved" not in page.banner.text
+
+
 def test_history_opens_and_deletes_after_asking(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "plain", qtbot, home)
     click(page.set_up.start, qtbot)

@@ -9,6 +9,7 @@ import pytest
 
 from core import paths
 from core.contract.training import SamplesReady
+from srgan_desktop.job import Engine
 from srgan_desktop.settings import TRAIN_FOLDER, TRAIN_VALIDATION, Settings
 from srgan_desktop.training.runs import read_run
 from srgan_desktop.training.session import Ended, Phase, TrainSession
@@ -127,6 +128,17 @@ def test_a_stopped_run_goes_on_where_it_was(ready: Ready, qtbot) -> None:
         session.go_on()
     assert session.record.losses["l1"].steps == list(range(1, STEPS + 1))
     assert len(run_folders()) == 1
+
+
+def test_a_worker_that_dies_when_it_is_to_stop_has_not_saved_everything(ready: Ready, qtbot) -> None:
+    session = ready("waits-and-dies")
+    session.start()
+    qtbot.waitUntil(lambda: session.record is not None and session.record.step == 2, timeout=WAIT_MS)
+    with qtbot.waitSignal(session.ended, timeout=WAIT_MS) as ended:
+        session.stop()
+    assert ended.args[0].stopped
+    assert "newest saved state" in ended.args[0].problem.hint
+    assert session.engine is Engine.STOPPED
 
 
 def test_a_run_goes_on_after_a_restart_of_the_program(

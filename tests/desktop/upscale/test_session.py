@@ -40,13 +40,14 @@ class FakeJob(QObject):
     def __init__(self):
         super().__init__()
         self.requests, self.told = [], []
-        self.running = False
+        self.engine = Engine.OFF
 
     def start(self):
-        self.running = True
+        if self.engine is not Engine.READY:
+            self.engine = Engine.STARTING
 
     def run(self, request):
-        self.running = True
+        self.start()
         self.requests.append(request)
         return len(self.requests)
 
@@ -65,6 +66,8 @@ class FakeJob(QObject):
 
     def say(self, *events, job=None):
         for event in events:
+            if isinstance(event, WorkerReady):
+                self.engine = Engine.READY
             self.reported.emit(Report(len(self.requests) if job is None else job, event))
 
 
@@ -207,7 +210,7 @@ def test_a_dead_engine_keeps_the_queue_and_start_goes_on(filled, job, told):
     assert (filled.engine, filled.device) == (Engine.READY, "a card")
     filled.start()
     job.say(begin(filled, 0), save(filled, 0), begin(filled, 1))
-    job.running = False
+    job.engine = Engine.STOPPED
     job.say(JobFailed("The engine crashed.", "Press Start."))
     assert told.failed[0].message == "The engine crashed."
     assert filled.engine is Engine.STOPPED
