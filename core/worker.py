@@ -1,8 +1,9 @@
 """The worker process: does what the window asks for, one job after another, and says what happens.
 
-Three threads: the main one works; one listens, so that cancel and pause are heard while it does; one sends, so that a
-window that is busy for a moment never makes the device wait. A pipe that closes means that the window is gone: the
-job is cancelled and the process ends.
+Four threads: the main one works; one listens, so that cancel and pause are heard while it does; one sends, so that a
+window that is busy for a moment never makes the device wait; one sees to the end. A pipe that closes means that the
+window is gone, and SIGTERM or SIGHUP that the user's session ends: the job is cancelled, which lets a training run save
+its state, and the process ends.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.events import JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+from core.contract.training import STOP_SECONDS, TrainRequest
 
 log = logging.getLogger(__name__)
 
@@ -44,14 +46,19 @@ WORK: dict[str, str] = {
 """What does a request, by its class: a generator of events, imported when it is first asked for."""
 
 EXIT_GRACE_SECONDS = 15.0
-"""How long a job may take to stop once the window is gone; then the process ends all the same."""
+"""How long a job may take to stop once the process is to end; then it ends all the same. Training has its own."""
 
 
 def serve(connection: Connection) -> None:
-    """Serve requests from `connection` until it closes or `Shutdown` comes."""
+    """Serve requests from `connection` until it closes, or `Shutdown`, SIGTERM or SIGHUP comes."""
+    worker = _Worker(connection)
     # Ctrl-C in a terminal reaches every process there; the window decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _Worker(connection).run()
+    # A logout reaches every process too, this one perhaps before the window.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda _number, _frame: worker.end())
+    worker.run()
 
 
 class _Worker:
@@ -63,9 +70,16 @@ class _Worker:
         self._tokens: dict[int, CancelToken] = {}
         self._tokens_lock = threading.Lock()
         self._outbox: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
-        self._closing = False
+        self._ends: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._at_work: Run | None = None
+
+    def end(self) -> None:
+        """Cancel everything and exit, soon. May be called in the middle of anything, as a signal comes."""
+        # A simple queue takes it even where the main thread was interrupted in one; a lock may be the one it holds.
+        self._ends.put(None)
 
     def run(self) -> None:
+        threading.Thread(target=self._close_when_told, name="close", daemon=True).start()
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         sender = threading.Thread(target=self._send, name="send", daemon=True)
         sender.start()
@@ -95,6 +109,7 @@ class _Worker:
 
     def _do(self, job: Run) -> None:
         token = self._token(job.job)
+        self._at_work = job
         try:
             token.check()
             for event in _generator_for(job.request)(job.request, token):
@@ -123,13 +138,10 @@ class _Worker:
 
     def _listen(self) -> None:
         try:
-            while not self._closing:
+            while True:
                 self._hear(self._connection.recv())
         except (EOFError, OSError):
-            self._close()
-        # A job that does not stop must not keep the process alive.
-        time.sleep(EXIT_GRACE_SECONDS)
-        os._exit(1)
+            self.end()
 
     def _hear(self, message: object) -> None:
         match message:
@@ -148,14 +160,18 @@ class _Worker:
                 else:
                     token.resume()
             case Shutdown():
-                self._close()
+                self.end()
 
-    def _close(self) -> None:
-        self._closing = True
+    def _close_when_told(self) -> None:
+        self._ends.get()
+        self._jobs.put(None)
         with self._tokens_lock:
             for token in self._tokens.values():
                 token.cancel()
-        self._jobs.put(None)
+        trains = self._at_work is not None and isinstance(self._at_work.request, TrainRequest)
+        # A job that does not stop must not keep the process alive.
+        time.sleep(STOP_SECONDS if trains else EXIT_GRACE_SECONDS)
+        os._exit(1)
 
     def _tell(self, job: int, event: Any) -> None:
         self._outbox.put(Report(job, event))

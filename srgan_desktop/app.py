@@ -64,6 +64,8 @@ def run(arguments: list[str]) -> int:
     door.asked.connect(open_asked)
     report_uncaught(window)
     _close_on_signals(window)
+    # What a session manager says at a logout; where there is none, SIGTERM or SIGHUP comes.
+    app.commitDataRequest.connect(window.close_now)
     window.show()
     if inputs:
         window.open(inputs)
@@ -110,8 +112,9 @@ def _close_on_signals(window: MainWindow) -> None:
     def close(_number: int, _frame: FrameType | None) -> None:
         QTimer.singleShot(0, window, window.close_now)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, close)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), close)
     # Python looks at signals only while it runs: without this one would wait for the next click.
     ticker = QTimer(window)
     ticker.timeout.connect(_let_python_run)

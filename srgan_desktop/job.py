@@ -31,8 +31,8 @@ log = logging.getLogger(__name__)
 
 CANCEL_GRACE_MS = 15_000
 """How long a running job may take to stop before its process is killed."""
-SHUTDOWN_GRACE_MS = 3_000
-"""How long the worker may take to exit before it is terminated, and then again before it is killed."""
+SHUTDOWN_GRACE_MS = 6_000
+"""How long the worker may take to exit before it is killed."""
 
 Target = Callable[[Connection], None]
 
@@ -133,7 +133,7 @@ class Job(QObject):
             self._send(Resume(job))
 
     def shutdown(self) -> None:
-        """Cancel everything and end the process: it is asked, then terminated, then killed. Ends with `stopped`."""
+        """Cancel everything and end the process: it is asked, then killed. Ends with `stopped`."""
         if self._shutting_down:
             return
         self._shutting_down = True
@@ -145,8 +145,7 @@ class Job(QObject):
         self._send(Shutdown())
         # While it still imports torch it hears nothing, and has nothing to finish.
         ready = self.engine is Engine.READY
-        QTimer.singleShot(SHUTDOWN_GRACE_MS if ready else 0, self, self._terminate)
-        QTimer.singleShot(2 * SHUTDOWN_GRACE_MS, self, self._kill)
+        QTimer.singleShot(SHUTDOWN_GRACE_MS if ready else 0, self, self._kill)
 
     def _give(self, job: int, given: _Given) -> None:
         self.start()
@@ -169,10 +168,6 @@ class Job(QObject):
         else:
             # Not this job's fault: the process still imports torch, or another job is before it.
             QTimer.singleShot(self._cancel_grace_ms, self, lambda: self._enforce(job))
-
-    def _terminate(self) -> None:
-        if self._link is not None:
-            self._link.terminate()
 
     def _kill(self) -> None:
         if self._link is not None:
@@ -267,7 +262,7 @@ class _Link(threading.Thread):
         self._woken, self._wake = self._context.Pipe(duplex=False)
         self._wake_lock = threading.Lock()
         self._process: Any = None
-        self._end: str = ""
+        self._killed = False
 
     @property
     def pid(self) -> int | None:
@@ -280,15 +275,9 @@ class _Link(threading.Thread):
             if not self._wake.closed:
                 self._wake.send_bytes(b"w")
 
-    def terminate(self) -> None:
-        """End the process, also one that has yet to start."""
-        self._end = self._end or "terminate"
-        if self._process is not None:
-            self._process.terminate()
-
     def kill(self) -> None:
-        """End the process without asking."""
-        self._end = "kill"
+        """End the process without asking, also one that has yet to start."""
+        self._killed = True
         if self._process is not None:
             self._process.kill()
 
@@ -317,7 +306,7 @@ class _Link(threading.Thread):
             theirs.close()
             _be_modest(process.pid)
             self._process = process
-            if self._end:
+            if self._killed:
                 process.kill()
             try:
                 self._serve(connection, process.sentinel)

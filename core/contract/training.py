@@ -22,6 +22,9 @@ StageName = Literal["psnr", "gan"]
 HR_FOLDER = "hr_images"
 LR_FOLDER = "lr_images"
 
+STOP_SECONDS = 180.0
+"""How long a run that is asked to stop may take to end its step, and a look that it is at, and to save a bundle."""
+
 
 @dataclass(frozen=True, slots=True)
 class TrainRequest:

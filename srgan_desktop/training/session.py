@@ -12,6 +12,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from core.contract.errors import UserError
 from core.contract.events import JobCancelled, JobDone, JobFailed, Notice
 from core.contract.training import (
+    STOP_SECONDS,
     DownloadProgress,
     Look,
     PictureQuarantined,
@@ -41,8 +42,6 @@ from srgan_desktop.training.runs import RunRecord, new_run_folder
 
 log = logging.getLogger(__name__)
 
-STOP_GRACE_MS = 180_000
-"""A run that stops ends its step, and a look that it is at, and saves a bundle, before its process would be killed."""
 SCAN_DELAY_MS = 700
 """A recipe must rest so long before the pictures are looked at for it."""
 
@@ -108,7 +107,7 @@ class TrainSession(Session):
     """Key of a model that can be used now."""
 
     def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
-        super().__init__(options, job or Job(cancel_grace_ms=STOP_GRACE_MS), parent)
+        super().__init__(options, job or Job(cancel_grace_ms=round(STOP_SECONDS * 1000)), parent)
         self.draft = Draft(self)
         self.phase = Phase.IDLE
         self.examination = Examination()

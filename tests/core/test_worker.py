@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,11 +16,15 @@ from typing import Any
 import psutil
 import pytest
 
-from core.contract.events import FileSaved, JobCancelled, JobDone, JobFailed, Planned, PreviewReady, WorkerReady
+from core import worker as worker_module
+from core.contract.cancel import CancelToken
+from core.contract.events import FileSaved, JobCancelled, JobDone, JobFailed, Notice, Planned, PreviewReady, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
 from core.contract.requests import Input, PreviewRequest, UpscaleRequest
+from core.contract.training import TrainingStep, TrainRequest
 from core.worker_entry import run_worker
 from tests.core.networks import save_small_model
+from tests.core.training.pictures import TINY, picture_folder
 from tests.core.upscale.conftest import picture
 
 TIMEOUT = 60
@@ -131,6 +136,51 @@ def test_ctrl_c_in_the_terminal_is_for_the_window(tmp_path: Path, model: str, wo
     os.kill(worker.process.pid, signal.SIGINT)
     worker.pipe.send(Run(1, request(tmp_path, model, 1)))
     assert isinstance(worker.end_of(1)[-1].event, JobDone)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_logout_lets_a_training_run_save_its_state(tmp_path: Path, worker: Worker, name: str) -> None:
+    data = picture_folder(tmp_path / "hr")
+    endless = (("psnr.steps", "100000"), ("validation.every", "100000"), ("bundle_every", "100000"))
+    run = tmp_path / "run"
+    worker.pipe.send(Run(1, TrainRequest("quick", data, run, overrides=(*TINY, *endless), device="cpu", threads=1)))
+    worker.until(lambda report: isinstance(report.event, TrainingStep) and report.event.step > 2)
+    os.kill(worker.process.pid, getattr(signal, name))
+    assert isinstance(worker.end_of(1)[-1].event, JobCancelled)
+    assert list((run / "bundles").glob("bundle-*.safetensors"))
+    worker.process.join(TIMEOUT)
+    assert worker.process.exitcode == 0
+
+
+def slow_to_stop(request: TrainRequest, cancel: CancelToken) -> Iterator[object]:
+    """A run whose last step takes three times as long as other jobs may take."""
+    yield Notice("training")
+    try:
+        while True:
+            cancel.check()
+    finally:
+        time.sleep(0.6)
+        (request.run / "saved").touch()
+
+
+def serve_slowly(connection: Connection) -> None:
+    worker_module.WORK["TrainRequest"] = f"{__name__}:slow_to_stop"
+    worker_module.EXIT_GRACE_SECONDS = 0.2
+    worker_module.serve(connection)
+
+
+def test_a_training_run_has_its_own_time_to_stop_when_the_window_is_gone(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=serve_slowly, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    ours.send(Run(1, TrainRequest("quick", tmp_path, tmp_path)))
+    Worker(ours, process).until(lambda report: isinstance(report.event, Notice))
+    ours.close()
+    process.join(TIMEOUT)
+    assert process.exitcode == 0
+    assert (tmp_path / "saved").exists()
 
 
 def test_a_killed_worker_leaves_no_child(tmp_path: Path, model: str, worker: Worker) -> None:

@@ -77,6 +77,38 @@ def test_the_window_never_imports_torch(own_home, tmp_path):
     assert not (own_home / "config" / "srgan-desktop" / "settings.ini").read_text().count(str(tmp_path / "out"))
 
 
+SIGNALLED = """
+import os, signal, sys
+from PySide6.QtCore import SIGNAL, QTimer
+from PySide6.QtWidgets import QApplication
+from srgan_desktop import app
+
+class Signalled(app.MainWindow):
+    def _start_engines(self):
+        super()._start_engines()
+        print(QApplication.instance().receivers(SIGNAL("commitDataRequest(QSessionManager&)")))
+        QTimer.singleShot(0, lambda: os.kill(os.getpid(), getattr(signal, sys.argv[1])))
+
+app.MainWindow = Signalled
+sys.exit(app.run([]))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_logout_closes_the_window_in_order(name):
+    run = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, name],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert run.returncode == 0, run.stderr
+    # A session manager that would ask cannot be played here.
+    assert run.stdout.strip() == "1"
+
+
 @pytest.fixture
 def window(qtbot, theme, options, small_model, tmp_path):
     options.set(settings.MODEL, small_model)
