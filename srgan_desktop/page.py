@@ -63,15 +63,11 @@ class Page(QWidget):
 
     # For the pages
 
-    def _add_keys(
-        self,
-        keys: Iterable[tuple[str, Callable[[], object]]],
-        scope: Qt.ShortcutContext = Qt.ShortcutContext.WindowShortcut,
-    ) -> None:
+    def _add_keys(self, keys: Iterable[tuple[str, Callable[[], object]]]) -> None:
+        """Keys of the page while it is in front, wherever the focus is: Qt leaves those of hidden widgets out."""
         for sequence, act in keys:
             action = QAction(self)
             action.setShortcut(QKeySequence(sequence))
-            action.setShortcutContext(scope)
             action.triggered.connect(act)
             self.addAction(action)
 

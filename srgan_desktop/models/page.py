@@ -186,8 +186,7 @@ class ModelsPage(Page):
                 ("Ctrl+Return", self._try),
                 ("Ctrl+Enter", self._try),
                 ("F2", self._rename_current),
-            ),
-            Qt.ShortcutContext.WidgetWithChildrenShortcut,
+            )
         )
 
     def _show_entry(self) -> None:

@@ -129,7 +129,6 @@ class UpscalePage(Page):
         action.setData(icon)
         if keys is not None:
             action.setShortcut(keys)
-            action.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
             action.setToolTip(f"{text.replace('&', '').rstrip('…')} ({keys.toString()})")
         action.triggered.connect(act)
         self.addAction(action)

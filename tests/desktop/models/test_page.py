@@ -444,6 +444,13 @@ def test_pages_hand_over_to_each_other(
     assert upscale.options.model.currentText() == "ours"
     assert options.get(settings.MODEL) == "ours"
     window.show_page("models")
+    # Its keys are heard with the focus on the rail, too.
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow, timeout=WAIT_MS)
+    window._buttons["models"].setFocus()
+    models.list.select("ours")
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_F2)
+    window.findChild(QInputDialog).close()
     make_own("another")
     window.show_page("upscale")
     assert upscale.options.model.findText("another") >= 0

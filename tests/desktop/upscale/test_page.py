@@ -20,7 +20,7 @@ from PySide6.QtGui import (
     QImage,
 )
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QDialog, QMenu, QPlainTextEdit, QPushButton
+from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMenu, QPlainTextEdit, QPushButton
 
 from core.contract.cancel import CancelToken
 from core.upscale.engine import open_engine
@@ -206,6 +206,36 @@ def test_by_keyboard_alone(qtbot, page, window, tmp_path):
     page.compare.setFocus()
     QTest.keyClick(page.compare.canvas, Qt.Key.Key_PageDown)
     assert page.table.currentIndex().row() == 0
+
+
+def test_the_keys_of_the_page_are_heard_while_the_focus_is_on_the_rail(qtbot, page, window, tmp_path, monkeypatch):
+    click(window._buttons["upscale"])
+    window._buttons["upscale"].setFocus()
+    chosen = []
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: chosen.append("files") or ([], ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: chosen.append("folder") or "")
+    control, shift = Qt.KeyboardModifier.ControlModifier, Qt.KeyboardModifier.ShiftModifier
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_O, control)
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_O, control | shift)
+    assert chosen == ["files", "folder"]
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(make_picture(tmp_path / "a.png")))])
+    QGuiApplication.clipboard().setMimeData(mime)
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_V, control)
+    qtbot.waitUntil(lambda: "a.png" in states(page), timeout=TIMEOUT)
+    page.session.queue.update(0, state=State.FAILED)
+    window._buttons["upscale"].setFocus()
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_R, control)
+    assert states(page) == {"a.png": State.WAITING}
+    # A field that can take it itself still does, and pages that are not in front hear nothing.
+    QGuiApplication.clipboard().setText("7")
+    page.options.quality.setFocus()
+    QTest.keyClick(window.focusWidget(), Qt.Key.Key_V, control)
+    assert page.banner.isHidden()
+    window.show_page("models")
+    QTest.keyClick(window, Qt.Key.Key_V, control)
+    window.show_page("upscale")
+    assert page.banner.isHidden()
 
 
 def test_bad_input_ends_in_rows_with_words(qtbot, page, tmp_path):
