@@ -224,6 +224,8 @@ class ModelsSession(Session):
 
     def choose_picture(self, path: Path) -> None:
         """Read a picture to try models on; ends with `subject_changed` or `failed`."""
+        # What is found out about the picture before would be shown as this one's.
+        self.stop_trial()
         self.opening = path
         self._reader.start(reading(path))
         self.subject_changed.emit()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import paths
-from core.contract.models import CompareFailed, ModelCompared
+from core.contract.models import CheckReady, CompareFailed, ModelCompared
 from core.models.catalogue import DEFAULT_MODEL
 from core.models.known import KnownModel
 from srgan_desktop import settings
@@ -226,6 +226,21 @@ def test_a_stopped_trial_is_over_at_once(with_picture: ModelsSession, qtbot) -> 
     assert session.trial is Trial.NONE
     with qtbot.waitSignal(session.checked, timeout=WAIT_MS):
         session.check("mine")
+
+
+def test_another_picture_is_not_given_the_figures_of_the_one_before(
+    with_picture: ModelsSession, qtbot, tmp_path: Path
+) -> None:
+    session = with_picture
+    heard: list[CheckReady] = []
+    session.checked.connect(heard.append)
+    session.check("mine")
+    session.choose_picture(make_picture(tmp_path / "b.png", 400, 300, seed=1))
+    assert session.trial is Trial.NONE
+    qtbot.waitUntil(lambda: session.subject.path.name == "b.png", timeout=WAIT_MS)
+    with qtbot.waitSignal(session.checked, timeout=WAIT_MS):
+        session.check("mine")
+    assert [ready.source.name for ready in heard] == ["b.png"]
 
 
 def test_a_worker_that_dies_is_put_into_words(with_picture: ModelsSession, qtbot) -> None:
