@@ -12,6 +12,7 @@ from pathlib import Path
 from core.contract.errors import UserError
 from core.contract.events import FileFailed, JobFailed
 
+SMALLER_BATCH = "If memory ran out, choose a smaller batch or cache in the recipe."
 REPORT_HINT = "This is a fault of the program. Copy the details into a report, and try once more."
 
 
@@ -86,8 +87,7 @@ def training_died(event: JobFailed, can_go_on: bool) -> Problem:
         event: what `engine_died` made of its exit code.
         can_go_on: whether a bundle of the run is on the disk.
     """
-    hint = f"{_kept_of_run(can_go_on)} If memory ran out, choose a smaller batch or cache in the recipe."
-    return Problem(event.message, hint, event.details)
+    return Problem(event.message, f"{_kept_of_run(can_go_on)} {SMALLER_BATCH}", event.details)
 
 
 def training_cut_short(can_go_on: bool) -> Problem:
@@ -101,6 +101,17 @@ def training_cut_short(can_go_on: bool) -> Problem:
 
 def _kept_of_run(can_go_on: bool) -> str:
     return "Press Resume: the run goes on from its newest saved state." if can_go_on else "Nothing was saved yet."
+
+
+def estimate_died(event: JobFailed) -> Problem:
+    """What becomes of trial steps of a training whose worker process ended without a word."""
+    return Problem(event.message, f"Estimate tries once more. {SMALLER_BATCH}", event.details)
+
+
+def scan_died(event: JobFailed) -> Problem:
+    """What becomes of the look at the pictures for a training whose worker process ended without a word."""
+    hint = "Choose the folder again to have it looked at once more; if memory ran out, close other programs first."
+    return Problem(event.message, hint, event.details)
 
 
 def trial_died(event: JobFailed) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -453,10 +454,16 @@ class TrainSession(Session):
                 self._scanned = None
                 self._end_scan(None)
             case JobFailed():
-                self._end_scan(problems.of_event(event))
+                # Whatever was in the way may be gone when the page is shown again, or something is changed.
+                self._scanned = None
+                self._end_scan(self._problem(event, problems.scan_died))
         self.examined.emit()
         if not found.running:
             self.changed.emit()
+
+    def _problem(self, event: JobFailed, died: Callable[[JobFailed], Problem]) -> Problem:
+        """What the worker said, or what its death means for the job that it was at."""
+        return problems.of_event(event) if self._job.running else died(event)
 
     def _end_scan(self, problem: Problem | None) -> None:
         self._scan = None
@@ -472,7 +479,7 @@ class TrainSession(Session):
             case JobCancelled() | JobFailed():
                 self._sampling = self._sampled = None
                 if isinstance(event, JobFailed):
-                    self.samples_ready.emit(problems.of_event(event))
+                    self.samples_ready.emit(self._problem(event, problems.scan_died))
 
     def _on_trial(self, event: object) -> None:
         match event:
@@ -482,7 +489,7 @@ class TrainSession(Session):
                 self._trial = None
             case JobFailed():
                 self._trial = None
-                self.estimate_problem = problems.of_event(event)
+                self.estimate_problem = self._problem(event, problems.estimate_died)
             case _:
                 self._say_activity(event)
                 if isinstance(event, ScanFinished):
@@ -508,10 +515,9 @@ class TrainSession(Session):
             case JobFailed():
                 if event.details:
                     log.error("training failed: %s\n%s", event.message, event.details)
-                died = not self._job.running
                 active = self._let_go()
                 can_go_on = active is not None and active.can_go_on
-                self.failed.emit(problems.training_died(event, can_go_on) if died else problems.of_event(event))
+                self.failed.emit(self._problem(event, lambda death: problems.training_died(death, can_go_on)))
                 self._after_run()
 
     def _on_record(self, event: object) -> None:

@@ -57,6 +57,11 @@ def _do(run: Run, connection: Connection) -> object:
     match run.request:
         case ScanRequest():
             tell(ScanProgress(1, 2))
+            if not run.request.data.is_dir():
+                return JobFailed("The folder is not there.", "Bring it back.")
+            if run.request.data.name == "dies-at-first" and not list(run.request.data.iterdir()):
+                (run.request.data / "died").touch()
+                os.kill(os.getpid(), signal.SIGKILL)
             if run.request.data.name == "unusable":
                 return JobFailed("There is nothing to learn from.", "Choose another folder.")
             tell(PictureQuarantined(run.request.data / "a.png", "small", "8 x 8, and at least 96 a side are needed"))
@@ -65,6 +70,8 @@ def _do(run: Run, connection: Connection) -> object:
         case SamplesRequest():
             tell(SamplesReady(((np.zeros((8, 8, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)),) * 3, 4))
         case TrialRequest():
+            if run.request.train.data.name == "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
             tell(ScanFinished(10, 2, 2, "f" * 64, 0.1))
             tell(TrialFinished({"psnr": 0.5}, 7200.0, 2_100_000_000))
         case TrainRequest():

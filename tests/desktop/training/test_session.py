@@ -47,6 +47,31 @@ def test_an_unusable_folder_is_said_and_nothing_can_start(
     assert not session.busy
 
 
+def test_pictures_are_looked_at_again_when_the_page_is_shown_after_the_worker_died_of_them(
+    session: TrainSession, options: Settings, qtbot, home: Path
+) -> None:
+    (home / "dies-at-first").mkdir()
+    with qtbot.waitSignal(session.samples_ready, timeout=WAIT_MS) as samples:
+        options.set(TRAIN_FOLDER, str(home / "dies-at-first"))
+    for problem in (session.examination.problem, samples.args[0]):
+        assert "memory" in problem.message
+        assert "Choose the folder again" in problem.hint
+        assert "Start" not in problem.hint
+    session.look_at_pictures()
+    qtbot.waitUntil(lambda: session.can_start, timeout=WAIT_MS)
+
+
+def test_a_folder_that_was_not_there_is_looked_at_again_with_the_next_change(
+    session: TrainSession, options: Settings, qtbot, home: Path
+) -> None:
+    options.set(TRAIN_FOLDER, str(home / "a disk"))
+    qtbot.waitUntil(lambda: session.examination.problem is not None, timeout=WAIT_MS)
+    assert session.why_not_start == "The folder is not there."
+    (home / "a disk").mkdir()
+    session.draft.set("psnr.steps", "7")
+    qtbot.waitUntil(lambda: session.can_start, timeout=WAIT_MS)
+
+
 def test_another_minimum_looks_at_the_pictures_again_and_another_rate_does_not(ready: Ready, qtbot) -> None:
     session = ready("plain")
     before = session.examination
@@ -227,6 +252,14 @@ def test_an_estimate_holds_until_the_recipe_changes(ready: Ready, qtbot) -> None
     assert session.estimate.seconds_total == 7200.0
     session.draft.set("psnr.steps", "7")
     assert session.estimate is None
+
+
+def test_an_estimate_that_the_worker_died_of_advises_on_the_recipe(ready: Ready, qtbot) -> None:
+    session = ready("dies")
+    session.try_steps()
+    qtbot.waitUntil(lambda: session.estimate_problem is not None, timeout=WAIT_MS)
+    assert "smaller batch" in session.estimate_problem.hint
+    assert "tile" not in session.estimate_problem.hint
 
 
 def test_a_model_is_copied_once_under_a_free_name(ready: Ready, qtbot) -> None:
