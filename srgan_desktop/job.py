@@ -338,4 +338,6 @@ class _Link(threading.Thread):
 def _be_modest(pid: int | None) -> None:
     """Let the desktop stay responsive while every core computes."""
     with contextlib.suppress(psutil.Error, OSError):
-        psutil.Process(pid).nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else 5)
+        process = psutil.Process(pid)
+        # Who started the window with less priority yet means the engine, above all.
+        process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else max(5, process.nice()))

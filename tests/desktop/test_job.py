@@ -219,6 +219,23 @@ def test_shutdown_before_the_process_has_started(qtbot, make):
         unused.shutdown()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="priorities are classes there")
+@pytest.mark.parametrize("niceness", [0, 12])
+def test_the_worker_never_gets_more_priority_than_the_window(monkeypatch, niceness):
+    asked = []
+
+    class Process:
+        def __init__(self, _pid):
+            pass
+
+        def nice(self, value=None):
+            return niceness if value is None else asked.append(value)
+
+    monkeypatch.setattr(psutil, "Process", Process)
+    job_module._be_modest(1)
+    assert asked == [max(5, niceness)]
+
+
 def test_garbage_is_collected_in_the_main_thread_alone(qtbot, monkeypatch):
     """Python's collector would delete QObjects in whichever thread it happens to run."""
     monkeypatch.setattr(app, "COLLECT_EVERY_MS", 1)
