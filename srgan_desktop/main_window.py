@@ -93,6 +93,7 @@ class MainWindow(QMainWindow):
         self._to_stop = 0
         self._closing = False
         self._painted = False
+        self._question: QMessageBox | None = None
         self._tray: QSystemTrayIcon | None = None
         self._stack = QStackedWidget()
         self._status = StatusStrip(theme)
@@ -123,6 +124,7 @@ class MainWindow(QMainWindow):
             page.notice.connect(self._status.show_notice)
             page.notify.connect(self._notify)
             page.stopped.connect(self._on_stopped)
+            page.session.changed.connect(self._close_if_no_longer_asked)
             self._pages[key] = page
             self._stack.addWidget(page)
             self._acquaint(key, page)
@@ -163,10 +165,16 @@ class MainWindow(QMainWindow):
         event.ignore()
         if self._closing:
             return
-        if any(page.busy for page in self._pages.values()):
+        if self._question is not None:
+            self._question.raise_()
+        elif self._busy:
             self._ask()
         else:
             self._begin_to_close()
+
+    @property
+    def _busy(self) -> bool:
+        return any(page.busy for page in self._pages.values())
 
     def _acquaint(self, key: str, page: Any) -> None:
         """What one page asks of another goes by way of the window, as pages do not know each other."""
@@ -208,14 +216,27 @@ class MainWindow(QMainWindow):
         box.setDefaultButton(stay)
         box.setEscapeButton(stay)
         cancel.clicked.connect(self.close_now)
+        box.finished.connect(self._forget_question)
+        self._question = box
         box.open()
+
+    def _forget_question(self) -> None:
+        self._question = None
+
+    def _close_if_no_longer_asked(self) -> None:
+        """A run that ends answers the question whether it is to be cancelled: to close is what was wanted."""
+        if self._question is not None and not self._busy:
+            # The page that says so is in the middle of something.
+            QTimer.singleShot(0, self, self.close_now)
 
     def _begin_to_close(self) -> None:
         self._closing = True
+        if self._question is not None:
+            self._question.reject()
         self.closing.emit()
         self._settings.set(GEOMETRY, base64.b64encode(self.saveGeometry().data()).decode())
         self._settings.save()
-        if not any(page.busy for page in self._pages.values()):
+        if not self._busy:
             self.hide()
         else:
             self._stack.setEnabled(False)

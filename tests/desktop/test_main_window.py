@@ -154,6 +154,33 @@ def test_closing_in_a_run_asks_cancels_and_leaves_nothing(qtbot, window, tmp_pat
     assert 0 < len(list((tmp_path / "out").glob("*.png"))) < 80
 
 
+def test_the_question_does_not_outlive_the_run(qtbot, window, tmp_path):
+    window.open([make_picture(tmp_path / "a.png")])
+    page = window.page("upscale")
+    qtbot.waitUntil(lambda: not page.session.scanning and page.session.engine is Engine.READY, timeout=TIMEOUT)
+    page.session.start()
+    page.session.pause()
+    window.close()
+    window.close()
+    (box,) = (box for box in window.findChildren(QMessageBox) if box.isVisible())
+    with qtbot.waitSignals([box.finished, window.closed], timeout=TIMEOUT):
+        page.session.resume()
+    assert page.session.queue.count(State.DONE) == 1
+
+
+def test_an_end_that_asks_nobody_takes_the_question_back(qtbot, window, tmp_path):
+    window.open([make_picture(tmp_path / "a.png")])
+    page = window.page("upscale")
+    qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
+    page.session.start()
+    page.session.pause()
+    window.close()
+    box = window.findChild(QMessageBox)
+    with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
+        window.close_now()
+        assert not box.isVisible()
+
+
 def test_an_idle_window_closes_without_a_question(qtbot, window):
     with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
         window.close()
