@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QMimeData, QModelIndex, QPoint, QSize, Qt, QTimer, QUrl, Signal
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QModelIndex, QObject, QPoint, QSize, Qt, QTimer, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
     QDesktopServices,
     QGuiApplication,
+    QKeyEvent,
     QKeySequence,
 )
 from PySide6.QtWidgets import (
@@ -48,6 +49,9 @@ PREVIEW_DELAY_MS = 200
 """The view must rest so long before a preview is asked for."""
 FOLLOW_EVERY_MS = 1_500
 """How often the comparison may move on to the newest result by itself."""
+HANDS = frozenset({QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress, QEvent.Type.Wheel, QEvent.Type.NativeGesture})
+"""Events that tell that somebody works on what is shown."""
+MODIFIERS = frozenset({Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt, Qt.Key.Key_AltGr, Qt.Key.Key_Meta})
 PREVIEWED = (settings.MODEL, settings.DEVICE, settings.PRECISION, settings.TILE, settings.ENSEMBLE)
 """Options that change what a preview shows."""
 
@@ -283,6 +287,8 @@ class UpscalePage(Page):
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
         self.table.selectionModel().selectionChanged.connect(self.show_state)
         self.table.pressed.connect(self._stop_following)
+        self.table.installEventFilter(self)
+        self.compare.canvas.installEventFilter(self)
         self.start_button.clicked.connect(self._start)
         self.pause_button.clicked.connect(self._pause_or_resume)
         self.cancel_button.clicked.connect(session.cancel)
@@ -470,6 +476,11 @@ class UpscalePage(Page):
         elif self._following and not self._follow_timer.isActive():
             self._follow_timer.start()
             self.table.choose(row)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in HANDS and not (isinstance(event, QKeyEvent) and event.key() in MODIFIERS):
+            self._stop_following()
+        return super().eventFilter(watched, event)
 
     def _stop_following(self) -> None:
         self._following = False

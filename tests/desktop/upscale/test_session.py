@@ -3,16 +3,13 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtGui import QColor, QImage
 
 from core import paths
 from core.contract.events import (
     BatchFinished,
     FileFailed,
-    FileSaved,
     FileSkipped,
-    FileStarted,
     JobCancelled,
     JobDone,
     JobFailed,
@@ -21,7 +18,7 @@ from core.contract.events import (
     Progress,
     WorkerReady,
 )
-from core.contract.protocol import NO_JOB, Report
+from core.contract.protocol import NO_JOB
 from core.contract.requests import OutputSize, PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.job import Engine
@@ -29,46 +26,7 @@ from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.session import Phase, UpscaleSession
 from tests.core.networks import save_pair
 from tests.desktop.conftest import make_picture
-
-
-class FakeJob(QObject):
-    """Takes requests and says nothing by itself."""
-
-    reported = Signal(object)
-    stopped = Signal()
-
-    def __init__(self):
-        super().__init__()
-        self.requests, self.told = [], []
-        self.engine = Engine.OFF
-
-    def start(self):
-        if self.engine is not Engine.READY:
-            self.engine = Engine.STARTING
-
-    def run(self, request):
-        self.start()
-        self.requests.append(request)
-        return len(self.requests)
-
-    def pause(self, job):
-        self.told.append(("pause", job))
-
-    def resume(self, job):
-        self.told.append(("resume", job))
-
-    def cancel(self, job):
-        self.told.append(("cancel", job))
-
-    def shutdown(self):
-        self.told.append(("shutdown",))
-        QTimer.singleShot(0, self, self.stopped.emit)
-
-    def say(self, *events, job=None):
-        for event in events:
-            if isinstance(event, WorkerReady):
-                self.engine = Engine.READY
-            self.reported.emit(Report(len(self.requests) if job is None else job, event))
+from tests.desktop.upscale.scripted import FakeJob, begin, save, source, states
 
 
 @pytest.fixture
@@ -108,22 +66,6 @@ class Told:
 @pytest.fixture
 def told(session):
     return Told(session)
-
-
-def source(session, row):
-    return session.queue.entries[row].path
-
-
-def begin(session, row):
-    return FileStarted(source(session, row), Path("/out.png"), (24, 18), (96, 72))
-
-
-def save(session, row):
-    return FileSaved(source(session, row), Path(f"/out/{row}.png"), (24, 18), (96, 72), 40.0, 1.5, ("A note.",))
-
-
-def states(session):
-    return [entry.state for entry in session.queue.entries]
 
 
 def test_a_run_from_start_to_summary(filled, job, told):

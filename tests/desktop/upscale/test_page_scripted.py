@@ -1,0 +1,83 @@
+"""The Upscale page over a worker whose every word the test says."""
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+from PySide6.QtGui import QWheelEvent
+from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QApplication
+
+from srgan_desktop import settings
+from srgan_desktop.upscale.page import UpscalePage
+from srgan_desktop.upscale.session import UpscaleSession
+from tests.desktop.conftest import make_picture
+from tests.desktop.upscale.scripted import FakeJob, begin, save
+
+TIMEOUT = 20_000
+
+
+@pytest.fixture
+def job(qtbot):
+    return FakeJob()
+
+
+@pytest.fixture
+def page(qtbot, theme, options, job, tmp_path, monkeypatch):
+    """Five pictures wait; every result may be followed at once."""
+    monkeypatch.setattr("srgan_desktop.upscale.page.FOLLOW_EVERY_MS", 0)
+    options.set(settings.PREVIEW, False)
+    page = UpscalePage(theme, options, session=UpscaleSession(options, job=job))
+    page.resize(1150, 740)
+    page.show()
+    page.open([make_picture(tmp_path / "in" / f"{name}.png", 40, 30) for name in "abcde"])
+    qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: page.compare.canvas.scene is not None, timeout=TIMEOUT)
+    yield page
+    with qtbot.waitSignal(page.stopped, timeout=TIMEOUT):
+        page.shutdown()
+    page.deleteLater()
+
+
+def finish(qtbot, page, job, row):
+    job.say(begin(page.session, row), save(page.session, row))
+    qtbot.waitUntil(lambda: not page._follow_timer.isActive(), timeout=TIMEOUT)
+
+
+def turn_wheel(canvas):
+    middle = QPointF(canvas.rect().center())
+    QApplication.sendEvent(
+        canvas,
+        QWheelEvent(
+            middle,
+            canvas.mapToGlobal(middle),
+            QPoint(),
+            QPoint(0, 120),
+            Qt.MouseButton.NoButton,
+            Qt.KeyboardModifier.NoModifier,
+            Qt.ScrollPhase.NoScrollPhase,
+            False,
+        ),
+    )
+
+
+HANDS = {
+    "walking": lambda page: QTest.keyClick(page.table, Qt.Key.Key_Down),
+    "selecting": lambda page: QTest.keyClick(page.table, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier),
+    "pressing": lambda page: QTest.mousePress(page.compare.canvas, Qt.MouseButton.LeftButton),
+    "wheel": lambda page: turn_wheel(page.compare.canvas),
+    "zooming by key": lambda page: QTest.keyClick(page.compare.canvas, Qt.Key.Key_Plus),
+}
+
+
+@pytest.mark.parametrize("act", HANDS.values(), ids=HANDS)
+def test_who_works_on_a_picture_in_a_run_keeps_it(qtbot, page, job, act):
+    page.start_button.click()
+    finish(qtbot, page, job, 1)
+    assert page.table.selected_rows() == [1]
+    # A modifier alone begins a shortcut, and touches nothing.
+    QTest.keyPress(page.table, Qt.Key.Key_Control)
+    finish(qtbot, page, job, 2)
+    assert page.table.selected_rows() == [2]
+    act(page)
+    chosen = page.table.selected_rows()
+    finish(qtbot, page, job, 4)
+    assert page.table.selected_rows() == chosen != [4]
