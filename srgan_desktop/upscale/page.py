@@ -459,6 +459,9 @@ class UpscalePage(Page):
             self.banner.hide()
             self._following = True
             self.session.start()
+            # The preview under way was given up for the run.
+            self._previewed.forget()
+            self._ask_preview()
 
     def _pause_or_resume(self) -> None:
         if self.session.phase is Phase.PAUSED:
@@ -485,7 +488,12 @@ class UpscalePage(Page):
     def _stop_following(self) -> None:
         self._following = False
 
+    def _on_failed(self, problem: Problem) -> None:
+        super()._on_failed(problem)
+        self._ask_preview_soon()
+
     def _on_finished(self, summary: Summary) -> None:
+        self._ask_preview_soon()
         parts = [f"{problems.pictures(summary.saved)} saved"]
         if summary.skipped:
             parts.append(f"{summary.skipped:,} already done")
@@ -503,7 +511,6 @@ class UpscalePage(Page):
         title = "Finished" if not summary.failed else "Finished, with failures"
         self.banner.say("warn" if summary.failed else "good", title, figures, actions)
         self.notify.emit(title, figures)
-        self._ask_preview_soon()
 
     def _open_last_folder(self) -> None:
         if self._last_output is not None:

@@ -6,6 +6,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from core.contract.events import JobCancelled, JobFailed
+from core.contract.requests import PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.session import UpscaleSession
@@ -57,6 +59,18 @@ def turn_wheel(canvas):
             False,
         ),
     )
+
+
+@pytest.mark.parametrize("end", [JobCancelled(), JobFailed("The disk is full.", "Make room.")], ids=["cancel", "fail"])
+def test_a_preview_that_gave_way_to_a_run_comes_back_after_it(qtbot, page, job, end):
+    page.preview_button.setChecked(True)
+    qtbot.waitUntil(lambda: page.preview_words.whole == "Upscaling what you see…", timeout=TIMEOUT)
+    page.start_button.click()
+    assert isinstance(job.requests[-1], UpscaleRequest)
+    assert page.preview_words.whole == "Previews come back when the run has ended"
+    job.say(end)
+    qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
+    job.say(JobCancelled())
 
 
 HANDS = {
