@@ -122,7 +122,7 @@ class MainWindow(QMainWindow):
             page = entry.make(self._theme, self._settings)
             page.status_changed.connect(partial(self._on_status, key))
             page.notice.connect(self._status.show_notice)
-            page.notify.connect(self._notify)
+            page.notify.connect(partial(self._notify, key))
             page.stopped.connect(self._on_stopped)
             page.session.changed.connect(self._close_if_no_longer_asked)
             self._pages[key] = page
@@ -136,6 +136,7 @@ class MainWindow(QMainWindow):
         """Bring a page to the front."""
         self._stack.setCurrentWidget(self.page(key))
         self._buttons[key].setChecked(True)
+        self._mark(key, news=False)
         if key in self._said:
             self._status.show_engine(*self._said[key])
 
@@ -273,19 +274,17 @@ class MainWindow(QMainWindow):
         self._buttons: dict[str, QToolButton] = {}
         for number, entry in enumerate(PAGES, 1):
             button = QToolButton()
-            button.setText(entry.title)
             button.setProperty("role", "page")
             button.setCheckable(True)
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
             button.setIconSize(QSize(26, 26))
             button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            button.setShortcut(QKeySequence(f"Ctrl+{number}"))
             button.setToolTip(f"{entry.title} (Ctrl+{number})")
-            button.setAccessibleName(f"Page {entry.title}")
             button.clicked.connect(lambda _checked, key=entry.key: self.show_page(key))
             self._theme.wear(button, entry.icon)
             group.addButton(button)
             self._buttons[entry.key] = button
+            self._mark(entry.key, news=False)
             column.addWidget(button)
         column.addStretch(1)
         column.addWidget(self._appearance_button(), 0, Qt.AlignmentFlag.AlignHCenter)
@@ -310,9 +309,22 @@ class MainWindow(QMainWindow):
         button.setMenu(menu)
         return button
 
-    def _notify(self, title: str, text: str) -> None:
-        """Tell people who are elsewhere; those who look at the window see its banner."""
-        if self.isActiveWindow():
+    def _mark(self, key: str, *, news: bool) -> None:
+        """Show on the rail whether something happened on a page that was not seen yet."""
+        number, title = next((number, entry.title) for number, entry in enumerate(PAGES, 1) if entry.key == key)
+        button = self._buttons[key]
+        button.setText(f"{title} •" if news else title)
+        button.setAccessibleName(f"Page {title}, with news" if news else f"Page {title}")
+        # Another text takes the key away.
+        button.setShortcut(QKeySequence(f"Ctrl+{number}"))
+
+    def _notify(self, key: str, title: str, text: str) -> None:
+        """Tell people who are elsewhere, on another page or in another window; those who look see the page's banner."""
+        in_front = self._stack.currentWidget() is self._pages[key]
+        if not in_front:
+            self._mark(key, news=True)
+            self._status.show_notice(" · ".join(part for part in (title, text) if part))
+        elif self.isActiveWindow():
             return
         QApplication.alert(self)
         if QSystemTrayIcon.isSystemTrayAvailable() and QSystemTrayIcon.supportsMessages():

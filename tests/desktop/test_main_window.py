@@ -17,6 +17,7 @@ from core import paths
 from srgan_desktop import settings
 from srgan_desktop.job import Engine
 from srgan_desktop.main_window import PAGES, MainWindow
+from srgan_desktop.problems import Problem
 from srgan_desktop.upscale.queue_model import State
 from tests.desktop.conftest import make_picture, our_processes
 
@@ -203,6 +204,24 @@ def test_pages_by_keyboard(qtbot, window):
         # A button's own key clicks it a moment later, so that it is seen going down.
         qtbot.waitUntil(lambda key=entry.key: window._stack.currentWidget() is window.page(key))
         assert window._buttons[entry.key].isChecked()
+
+
+def test_what_happens_on_a_page_behind_is_told_on_the_one_in_front(qtbot, window):
+    problem = Problem("The disk is full.", "Make room.")
+    train, button = window.page("train"), window._buttons["train"]
+    train.session.failed.emit(problem)
+    assert window._status.notice.whole == "The disk is full. · Make room."
+    assert button.text() == "Train •"
+    assert "news" in button.accessibleName()
+    # It was seen once the page has been opened, and what happens in front of people is in the banner alone.
+    QTest.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(lambda: window._stack.currentWidget() is train)
+    assert button.text() == "Train"
+    window._status.show_notice("")
+    train.session.failed.emit(problem)
+    assert train.banner.isVisible()
+    assert button.text() == "Train"
+    assert window._status.notice.whole == ""
 
 
 def test_a_long_message_does_not_widen_the_window(qtbot, window):
