@@ -350,6 +350,8 @@ class UpscalePage(Page):
                 words = problems.time_left(session.seconds_left)
                 if session.engine is Engine.STARTING:
                     title, words = "Starting the engine…", "the first start takes a few seconds"
+                elif session.waits_for_search:
+                    title, words = "Searching for more pictures…", f"{done:,} finished so far"
                 elif session.fraction == 0 and done == 0 and queue.count(State.WORKING) == 0:
                     title, words = "Preparing…", "looking at what is already done"
             case Phase.PAUSED:

@@ -6,6 +6,7 @@ import contextlib
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,9 @@ class Scanned:
     """What ended it early."""
 
 
+GIVEN_UP = Scanned("")
+
+
 class Scanner(QObject):
     """One thread that lives as long as there is something to search; searches are done in the order they came."""
 
@@ -59,35 +63,42 @@ class Scanner(QObject):
         super().__init__(parent)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._cancel = CancelToken()
-        self._open = 0
+        self._closed = False
+        self._open: deque[_Task] = deque()
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
     @property
     def busy(self) -> bool:
         """Whether a search is under way or waiting."""
-        return self._open > 0
+        return len(self._open) > 0
 
     def search(self, paths: Sequence[Path], recursive: bool) -> None:
         """Find the pictures among these files and in these folders."""
-        self._put(_Search(tuple(paths), recursive))
+        self._put(_Search(tuple(paths), recursive, CancelToken()))
 
     def save_and_add(self, image: QImage, path: Path) -> None:
         """Write a pasted picture as PNG to `path`, then find it there."""
         self._put(_Paste(image, path))
 
+    def give_up(self) -> None:
+        """Let the searches under way and waiting find nothing more; each still ends with a `finished`."""
+        for task in self._open:
+            if isinstance(task, _Search):
+                task.cancel.cancel()
+
     def close(self) -> None:
         """Give up what is under way; ends with `stopped`."""
-        self._cancel.cancel()
+        self._closed = True
+        self.give_up()
         if self._thread is None:
             QTimer.singleShot(0, self, self.stopped.emit)
         else:
             self._tasks.put(None)
 
     def _put(self, task: _Task) -> None:
-        if self._cancel.cancelled:
+        if self._closed:
             return
-        self._open += 1
+        self._open.append(task)
         self._tasks.put(task)
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="scanner", daemon=True)
@@ -98,10 +109,13 @@ class Scanner(QObject):
             assert self._thread is not None
             self._thread.join()
             self.stopped.emit()
-        elif isinstance(message, Scanned):
-            self._open -= 1
-            self.finished.emit(message)
-        else:
+            return
+        task = self._open[0]
+        given_up = isinstance(task, _Search) and task.cancel.cancelled
+        if isinstance(message, Scanned):
+            self._open.popleft()
+            self.finished.emit(GIVEN_UP if given_up else message)
+        elif not given_up:
             self.found.emit(message)
 
     def _work(self) -> None:
@@ -111,7 +125,7 @@ class Scanner(QObject):
                 try:
                     self._arrived.emit(self._do(task))
                 except Cancelled:
-                    self._arrived.emit(Scanned(""))
+                    self._arrived.emit(GIVEN_UP)
                 except Exception as error:
                     self._arrived.emit(Scanned("", problems.of_exception(error)))
             self._arrived.emit(None)
@@ -130,7 +144,7 @@ class Scanner(QObject):
         batch: list[Found] = []
         since = time.monotonic()
         pictures = 0
-        for found in _pictures(task, self._cancel):
+        for found in _pictures(task):
             batch.append(found)
             pictures += found.problem is None
             if time.monotonic() - since > BATCH_SECONDS:
@@ -148,6 +162,7 @@ class Scanner(QObject):
 class _Search:
     paths: tuple[Path, ...]
     recursive: bool
+    cancel: CancelToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +174,11 @@ class _Paste:
 _Task = _Search | _Paste
 
 
-def _pictures(task: _Search, cancel: CancelToken) -> Iterator[Found]:
+def _pictures(task: _Search) -> Iterator[Found]:
     # Here, as decoders are imported with it, and the window is to paint first.
     from core.upscale.scan import Unusable, scan
 
-    for each in scan([Input(path) for path in task.paths], task.recursive, cancel):
+    for each in scan([Input(path) for path in task.paths], task.recursive, task.cancel):
         if isinstance(each, Unusable):
             yield Found(Input(each.path), problem=problems.of_exception(each.error))
         else:

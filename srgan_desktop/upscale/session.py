@@ -127,7 +127,8 @@ class UpscaleSession(Session):
         self.changed.emit()
 
     def clear(self) -> None:
-        """Take out everything that no run has before it."""
+        """Take out everything that no run has before it, and search no further."""
+        self._scanner.give_up()
         self.remove(range(len(self.queue.entries)))
 
     def clear_finished(self) -> None:
@@ -152,6 +153,7 @@ class UpscaleSession(Session):
             self.queue.remove(folders)
             self.add(searched)
         self.changed.emit()
+        self._go_on_with_what_waits()
 
     # The run
 
@@ -159,6 +161,11 @@ class UpscaleSession(Session):
     def busy(self) -> bool:
         """Whether a run is under way, paused ones included."""
         return self.phase is not Phase.IDLE
+
+    @property
+    def waits_for_search(self) -> bool:
+        """Whether a run has done all that was found so far, and is kept open for what a search still finds."""
+        return self.busy and self._batch is None
 
     @property
     def can_start(self) -> bool:
@@ -192,19 +199,24 @@ class UpscaleSession(Session):
 
     def pause(self) -> None:
         """Make the run wait."""
-        if self.phase is Phase.RUNNING and self._batch is not None:
-            self._job.pause(self._batch)
+        if self.phase is Phase.RUNNING:
+            if self._batch is not None:
+                self._job.pause(self._batch)
             self._enter(Phase.PAUSED)
 
     def resume(self) -> None:
         """Let a paused run go on."""
-        if self.phase is Phase.PAUSED and self._batch is not None:
-            self._job.resume(self._batch)
+        if self.phase is Phase.PAUSED:
+            if self._batch is not None:
+                self._job.resume(self._batch)
             self._enter(Phase.RUNNING)
+            self._go_on_with_what_waits()
 
     def cancel(self) -> None:
         """Stop the run; what is saved stays, the rest waits in the queue."""
-        if self.phase in (Phase.RUNNING, Phase.PAUSED) and self._batch is not None:
+        if self.waits_for_search:
+            self._end(cancelled=True)
+        elif self.phase in (Phase.RUNNING, Phase.PAUSED) and self._batch is not None:
             self._job.cancel(self._batch)
             self._enter(Phase.CANCELLING)
 
@@ -374,19 +386,25 @@ class UpscaleSession(Session):
             self.queue.update(row, **changes)
 
     def _end(self, cancelled: bool) -> None:
-        # What was added during the run belongs to it, unless the window is closing.
-        if (
-            not cancelled
-            and not self.shutting_down
-            and any(entry.state is State.WAITING and entry.path not in self._in_run for entry in self.queue.entries)
-        ):
-            self._run_waiting()
-            return
+        # What was added during the run belongs to it, unless the window is closing, and so does what is still searched.
+        # Who pressed Cancel when it was just done wants neither.
+        if not cancelled and self.phase is not Phase.CANCELLING and not self.shutting_down:
+            self._batch = None
+            if any(entry.state is State.WAITING and entry.path not in self._in_run for entry in self.queue.entries):
+                self._run_waiting()
+                return
+            if self.scanning:
+                self.changed.emit()
+                return
         self._let_go()
         tally = self._tally
         self.finished.emit(
             Summary(tally.saved, tally.skipped, len(tally.failures), tally.seconds, cancelled, tuple(tally.failures))
         )
+
+    def _go_on_with_what_waits(self) -> None:
+        if self.waits_for_search and self.phase is Phase.RUNNING:
+            self._end(cancelled=False)
 
     def _let_go(self) -> None:
         """Back to idle; what was begun and not finished waits again."""
@@ -403,6 +421,7 @@ class UpscaleSession(Session):
     def _on_found(self, found: Sequence[Found]) -> None:
         self.queue.add(_entry(each) for each in found)
         self.changed.emit()
+        self._go_on_with_what_waits()
 
     def _on_scanned(self, scanned: Scanned) -> None:
         if scanned.problem is not None:
@@ -410,6 +429,7 @@ class UpscaleSession(Session):
         elif scanned.words:
             self.notice.emit(scanned.words)
         self.changed.emit()
+        self._go_on_with_what_waits()
 
     def _on_option(self, option: Option) -> None:
         if option is settings.SIZE:

@@ -1,5 +1,6 @@
 """Searching folders beside the main thread, and pasted pictures."""
 
+import itertools
 import threading
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 from PySide6.QtGui import QColor, QImage
 
+from core.contract.requests import Input
 from srgan_desktop.upscale.scanning import Scanner
 from tests.desktop.conftest import make_picture
 
@@ -37,6 +39,24 @@ def scanner(qtbot):
 @pytest.fixture
 def finds(scanner):
     return Finds(scanner)
+
+
+@pytest.fixture
+def endless(monkeypatch):
+    """A folder of this name has no end."""
+    from core.upscale import scan as scanning
+
+    real = scanning.scan
+
+    def scan(inputs, recursive, cancel):
+        if inputs[0].path.name != "endless":
+            yield from real(inputs, recursive, cancel)
+            return
+        for number in itertools.count():
+            cancel.check()
+            yield Input(inputs[0].path / f"{number}.png")
+
+    monkeypatch.setattr(scanning, "scan", scan)
 
 
 def search(qtbot, scanner, finds, *paths, recursive=True):
@@ -109,6 +129,19 @@ def test_a_paste_that_cannot_be_written_says_so(qtbot, scanner, finds, tmp_path)
     assert not scanner.busy
 
 
+def test_what_is_given_up_finds_nothing_more_and_holds_up_nothing(qtbot, scanner, finds, tmp_path, endless):
+    scanner.search([tmp_path / "endless"], True)
+    scanner.search([tmp_path / "endless"], True)
+    qtbot.waitUntil(lambda: bool(finds.found), timeout=20_000)
+    scanner.give_up()
+    before = len(finds.found)
+    make_picture(tmp_path / "in" / "a.png")
+    scanner.search([tmp_path / "in"], True)
+    qtbot.waitUntil(lambda: not scanner.busy, timeout=20_000)
+    assert finds.names[before:] == ["a.png"]
+    assert [end.words for end in finds.ends] == ["", "", "Found 1 picture"]
+
+
 def test_closing_in_the_middle_of_a_search(qtbot, tmp_path):
     for folder in range(40):
         for number in range(5):
@@ -120,4 +153,4 @@ def test_closing_in_the_middle_of_a_search(qtbot, tmp_path):
         scanner.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "scanner"]
     scanner.search([tmp_path], True)
-    assert not scanner.busy or scanner._cancel.cancelled
+    assert not scanner.busy

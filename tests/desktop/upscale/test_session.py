@@ -1,5 +1,6 @@
 """What the page knows and does, with a worker whose every word the test says."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,99 @@ def test_what_is_added_during_a_run_belongs_to_it(qtbot, filled, job, told, tmp_
     assert [each.path.name for each in job.requests[1].inputs] == ["late.png"]
     job.say(save(filled, 3), BatchFinished(1, 0, 0, 1.0), JobDone())
     assert told.finished[0].saved == 4
+
+
+@pytest.fixture
+def gated(session, monkeypatch):
+    """Searches of the folder `slow` find one picture, and the second when they are let."""
+    from core.upscale import scan as scanning
+
+    gate = threading.Event()
+    real = scanning.scan
+
+    def scan(inputs, recursive, cancel):
+        for place, each in enumerate(real(inputs, recursive, cancel)):
+            if place == 1:
+                gate.wait()
+            yield each
+
+    monkeypatch.setattr(scanning, "scan", scan)
+    # Each find is told at once.
+    monkeypatch.setattr("srgan_desktop.upscale.scanning.BATCH_SECONDS", -1)
+    yield gate
+    gate.set()
+
+
+@pytest.fixture
+def searching(qtbot, gated, session, job, tmp_path):
+    """A run has done the first picture of a folder whose search goes on."""
+    for name in "ab":
+        make_picture(tmp_path / "slow" / f"{name}.png")
+    session.add([tmp_path / "slow"])
+    qtbot.waitUntil(lambda: len(session.queue.entries) == 1, timeout=20_000)
+    session.start()
+    job.say(save(session, 0), BatchFinished(1, 0, 0, 1.0), JobDone())
+    assert session.waits_for_search
+    assert session.busy
+    return session
+
+
+def test_a_run_does_what_a_search_under_way_still_finds(qtbot, gated, searching, job, told):
+    assert told.finished == []
+    gated.set()
+    qtbot.waitUntil(lambda: len(job.requests) == 2, timeout=20_000)
+    assert [each.path.name for each in job.requests[1].inputs] == ["b.png"]
+    qtbot.waitUntil(lambda: not searching.scanning, timeout=20_000)
+    job.say(save(searching, 1), BatchFinished(1, 0, 0, 1.0), JobDone())
+    assert told.finished[0].saved == 2
+
+
+def test_a_run_that_waits_for_a_search_can_be_paused_and_cancelled(qtbot, gated, searching, job, told):
+    searching.pause()
+    assert searching.phase is Phase.PAUSED
+    gated.set()
+    qtbot.waitUntil(lambda: not searching.scanning, timeout=20_000)
+    assert len(job.requests) == 1
+    searching.resume()
+    assert [each.path.name for each in job.requests[1].inputs] == ["b.png"]
+    searching.cancel()
+    job.say(JobCancelled())
+    assert told.finished[0].cancelled
+
+
+def test_clear_gives_up_the_search_and_ends_the_run_that_waits_for_it(qtbot, gated, searching, told):
+    searching.clear()
+    gated.set()
+    qtbot.waitUntil(lambda: not searching.scanning, timeout=20_000)
+    assert searching.queue.rowCount() == 0
+    assert told.finished[0].saved == 1
+    assert not searching.busy
+
+
+def test_a_cancel_that_comes_as_the_batch_is_done_ends_the_run_all_the_same(gated, qtbot, session, job, told, tmp_path):
+    for name in "ab":
+        make_picture(tmp_path / "slow" / f"{name}.png")
+    session.add([tmp_path / "slow"])
+    qtbot.waitUntil(lambda: len(session.queue.entries) == 1, timeout=20_000)
+    session.start()
+    session.cancel()
+    job.say(save(session, 0), BatchFinished(1, 0, 0, 1.0), JobDone())
+    assert not session.busy
+    assert told.finished[0].saved == 1
+
+
+def test_a_retry_while_a_run_waits_for_a_search_is_done_at_once(searching, job):
+    searching.retry([0])
+    assert [each.path.name for each in job.requests[1].inputs] == ["a.png"]
+    searching.cancel()
+    job.say(JobCancelled())
+
+
+def test_a_run_that_waits_for_a_search_is_cancelled_at_once(searching, job, told):
+    searching.cancel()
+    assert told.finished[0].cancelled
+    assert job.told == []
+    assert searching.scanning
 
 
 def test_a_retry_during_a_run_is_done_at_its_end(filled, job, told):
