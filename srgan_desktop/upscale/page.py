@@ -91,7 +91,7 @@ class UpscalePage(Page):
     def selected_picture(self) -> Path | None:
         """The one that is compared; None while the queue is empty."""
         entry = self._current()
-        return None if entry is None or entry.path.is_dir() else entry.path
+        return None if entry is None or entry.is_folder else entry.path
 
     def start_engine(self) -> None:
         """Called once the window is on the screen."""
@@ -555,9 +555,10 @@ class UpscalePage(Page):
     def _retry(self) -> None:
         rows = self.table.selected_rows()
         entries = self.session.queue.entries
+        chosen = [row for row in rows if entries[row].state is State.FAILED]
         failed = [row for row, entry in enumerate(entries) if entry.state is State.FAILED]
         # A run leaves its last picture selected; who then says Retry means those that failed.
-        self.session.retry([row for row in rows if row in set(failed)] or failed or rows)
+        self.session.retry(chosen or failed or rows)
 
     def _remove(self) -> None:
         rows = self.table.selected_rows()

@@ -80,6 +80,8 @@ class Entry:
     seconds: float = 0.0
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
+    is_folder: bool = False
+    """It could not be searched, and is no picture."""
 
     @property
     def path(self) -> Path:

@@ -27,11 +27,12 @@ BATCH_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A picture, or a file that was named but cannot be taken."""
+    """A picture, or a folder that cannot be searched."""
 
     input: Input
     size: Size | None = None
     problem: Problem | None = None
+    """Of the folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths, Signal
+from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from core import paths
@@ -38,6 +38,9 @@ from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State
 from srgan_desktop.upscale.scanning import Found, Scanned, Scanner
 
 log = logging.getLogger(__name__)
+
+TELL_MS = 50
+"""How long results are collected before `changed`: where all is done already, they come by the thousand a second."""
 
 
 class Phase(Enum):
@@ -94,6 +97,8 @@ class UpscaleSession(Session):
         self._preview: int | None = None
         self._in_run: set[Path] = set()
         self._tally = _Tally()
+        self._tell_timer = QTimer(self, singleShot=True, interval=TELL_MS)
+        self._tell_timer.timeout.connect(self.changed)
         options.changed.connect(self._on_option)
         self.queue.show_output_size(options.get(settings.SIZE))
 
@@ -146,8 +151,8 @@ class UpscaleSession(Session):
         again = {entries[row].path for row in chosen}
         self._in_run -= again
         self._tally.failures = [failure for failure in self._tally.failures if Path(failure[0]) not in again]
-        folders = [row for row in chosen if entries[row].state is State.FAILED and entries[row].path.is_dir()]
-        self.queue.reset(row for row in chosen if row not in folders)
+        folders = [row for row in chosen if entries[row].is_folder]
+        self.queue.reset(row for row in chosen if not entries[row].is_folder)
         if folders:
             searched = [entries[row].path for row in folders]
             self.queue.remove(folders)
@@ -354,18 +359,18 @@ class UpscaleSession(Session):
                 row = self.queue.row_of(event.source)
                 if row is not None:
                     self.saved.emit(self.queue.entries[row])
-                self.changed.emit()
+                self._tell_soon()
             case FileSkipped():
                 self._tally.skipped += 1
                 self._update(event.source, state=State.SKIPPED, output=event.output, notes=(event.reason,))
-                self.changed.emit()
+                self._tell_soon()
             case FileFailed():
                 problem = problems.of_event(event)
                 self._tally.failures.append((str(event.source), problem))
                 if event.details:
                     log.error("%s: %s\n%s", event.source, event.message, event.details)
                 self._update(event.source, state=State.FAILED, problem=problem, fraction=0.0)
-                self.changed.emit()
+                self._tell_soon()
             case Notice():
                 self.notice.emit(event.message)
             case BatchFinished():
@@ -379,6 +384,10 @@ class UpscaleSession(Session):
                     log.error("run failed: %s\n%s", event.message, event.details)
                 self._let_go()
                 self.failed.emit(problems.of_event(event))
+
+    def _tell_soon(self) -> None:
+        if not self._tell_timer.isActive():
+            self._tell_timer.start()
 
     def _update(self, source: Path, **changes: object) -> None:
         row = self.queue.row_of(source)
@@ -453,5 +462,5 @@ class _Tally:
 
 def _entry(found: Found) -> Entry:
     if found.problem is not None:
-        return Entry(found.input, state=State.FAILED, problem=found.problem)
+        return Entry(found.input, state=State.FAILED, problem=found.problem, is_folder=True)
     return Entry(found.input, size=found.size)

@@ -6,10 +6,11 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.contract.events import JobCancelled, JobFailed
+from core.contract.events import FileFailed, JobCancelled, JobDone, JobFailed
 from core.contract.requests import PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.upscale.page import UpscalePage
+from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.session import UpscaleSession
 from tests.desktop.conftest import make_picture
 from tests.desktop.upscale.scripted import FakeJob, begin, save
@@ -71,6 +72,17 @@ def test_a_preview_that_gave_way_to_a_run_comes_back_after_it(qtbot, page, job, 
     job.say(end)
     qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
     job.say(JobCancelled())
+
+
+def test_retry_looks_at_every_row_once(page, job, monkeypatch):
+    page.start_button.click()
+    job.say(*(FileFailed(entry.path, "No.") for entry in page.session.queue.entries), JobDone())
+    page.table.selectAll()
+    sets = []
+    monkeypatch.setattr("srgan_desktop.upscale.page.set", lambda rows: sets.append(rows) or {*rows}, raising=False)
+    page.retry.trigger()
+    assert {entry.state for entry in page.session.queue.entries} == {State.WAITING}
+    assert len(sets) <= 1
 
 
 HANDS = {

@@ -318,6 +318,25 @@ def test_a_folder_that_could_not_be_searched_is_searched_again(qtbot, session, j
     assert [entry.path.name for entry in session.queue.entries] == ["a.png"]
 
 
+def test_a_retry_does_not_ask_the_disk_about_every_row(filled, job, monkeypatch):
+    filled.start()
+    job.say(*(FileFailed(source(filled, row), "No.") for row in range(3)), JobDone())
+    asked = []
+    monkeypatch.setattr(Path, "is_dir", lambda path: asked.append(path))
+    filled.retry(range(3))
+    assert states(filled) == [State.WAITING] * 3
+    assert asked == []
+
+
+def test_thousands_of_results_are_told_together(qtbot, filled, job):
+    filled.start()
+    told = []
+    filled.changed.connect(lambda: told.append(filled.done_in_run[0]))
+    job.say(*(FileSkipped(source(filled, 0), Path("/out/a.png"), "Made before."),) * 1000)
+    qtbot.waitUntil(lambda: told[-1:] == [1000], timeout=20_000)
+    assert len(told) < 100
+
+
 def test_notices_and_words_of_a_search(told, filled, job):
     filled.start()
     job.say(Notice("Half precision is off on this card."))
