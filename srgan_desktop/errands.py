@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
@@ -35,7 +36,14 @@ class Errands(QObject):
         self._tasks: queue.SimpleQueue[Callable[[], _Told] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._pending: deque[bool] = deque()
+        """Of what is asked for and not told yet, whether it writes."""
         self._arrived.connect(self._tell, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def writes(self) -> bool:
+        """Whether something is under way or waiting that changes files."""
+        return any(self._pending)
 
     def close(self) -> None:
         """Finish what was asked for; ends with `stopped`."""
@@ -45,12 +53,21 @@ class Errands(QObject):
         if self._thread is None:
             QTimer.singleShot(0, self, self.stopped.emit)
         else:
+            self._pending.append(False)
             self._tasks.put(None)
 
-    def _put(self, task: Callable[[], Result], tell: Callable[[Result], object]) -> None:
+    def _read(self, task: Callable[[], Result], tell: Callable[[Result], object]) -> None:
+        """As `_write`, of a task that changes no file; at the end of the program nobody waits for one that hangs."""
+        self._put(task, tell, writes=False)
+
+    def _write(self, task: Callable[[], Result], tell: Callable[[Result], object]) -> None:
         """Have `task` done on the thread, and what it returns told in the main thread; else ends with `failed`."""
+        self._put(task, tell, writes=True)
+
+    def _put(self, task: Callable[[], Result], tell: Callable[[Result], object], *, writes: bool) -> None:
         if self._closed:
             return
+        self._pending.append(writes)
         self._tasks.put(lambda: partial(tell, task()))
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
@@ -68,6 +85,7 @@ class Errands(QObject):
             self._arrived.emit(self._end)
 
     def _tell(self, told: _Told) -> None:
+        self._pending.popleft()
         told()
 
     def _end(self) -> None:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
 from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance
 
 from core.contract.events import JobCancelled, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Report
 from srgan_desktop.job import Engine, Job
 from srgan_desktop.settings import Settings
+
+READERS_GRACE_MS = 3_000
+"""How long threads that only read are waited for at the end: a network drive that is gone may hold them for ever."""
 
 
 class Session(QObject):
@@ -23,7 +30,7 @@ class Session(QObject):
     notice = Signal(str)
     """One line for the user."""
     stopped = Signal()
-    """After `shutdown`: neither process nor thread is left."""
+    """After `shutdown`: no process is left, and no thread but one that hangs in reading (see `READERS_GRACE_MS`)."""
 
     def __init__(self, options: Settings, job: Job, parent: QObject | None = None) -> None:
         """Start nothing yet; `job` becomes the session's."""
@@ -35,7 +42,9 @@ class Session(QObject):
         self._job = job
         self._job.setParent(self)
         self._job.reported.connect(self._on_report)
-        self._left_to_stop = 0
+        self._awaited: list[_Awaited] = []
+        self._patience = QTimer(self, singleShot=True)
+        self._patience.timeout.connect(self._on_patience_over)
         self._await_end_of(self._job.stopped)
 
     @property
@@ -58,10 +67,16 @@ class Session(QObject):
         """Shut the job and all threads down, now or as soon as what is under way allows it."""
         raise NotImplementedError
 
-    def _await_end_of(self, stopped: SignalInstance) -> None:
-        """Have `stopped` wait for this signal too, which tells that a thread or process is gone."""
-        self._left_to_stop += 1
-        stopped.connect(self._on_stopped)
+    def _await_end_of(self, stopped: SignalInstance, writes: Callable[[], bool] = lambda: True) -> None:
+        """Have `stopped` wait for this signal too, which tells that a thread or process is gone.
+
+        Args:
+            stopped: that signal.
+            writes: whether what it does at the moment must not be broken off.
+        """
+        awaited = _Awaited(writes)
+        self._awaited.append(awaited)
+        stopped.connect(partial(self._on_stopped, awaited))
 
     def _on_job(self, job: int, event: object) -> None:
         """Take an event of one of the session's jobs."""
@@ -82,7 +97,21 @@ class Session(QObject):
             self.notice.emit(event.message)
         self.changed.emit()
 
-    def _on_stopped(self) -> None:
-        self._left_to_stop -= 1
-        if self._left_to_stop == 0:
-            QTimer.singleShot(0, self, self.stopped.emit)
+    def _on_stopped(self, awaited: _Awaited) -> None:
+        if awaited in self._awaited:
+            self._awaited.remove(awaited)
+            self._patience.start(READERS_GRACE_MS if self._awaited else 0)
+
+    def _on_patience_over(self) -> None:
+        if any(awaited.writes() for awaited in self._awaited):
+            self._patience.start(READERS_GRACE_MS)
+        else:
+            self._awaited.clear()
+            self.stopped.emit()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Awaited:
+    """A thread or process that is not gone yet."""
+
+    writes: Callable[[], bool]

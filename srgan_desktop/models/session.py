@@ -119,7 +119,7 @@ class ModelsSession(Session):
         self._shelf.renamed.connect(self._on_renamed)
         self._shelf.removed.connect(self._on_removed)
         self._shelf.failed.connect(self.failed)
-        self._await_end_of(self._shelf.stopped)
+        self._await_end_of(self._shelf.stopped, writes=lambda: self._shelf.writes)
         self._fetching = Fetching(self)
         self._fetching.progressed.connect(self._on_progress)
         self._fetching.fetched.connect(self._on_fetched)

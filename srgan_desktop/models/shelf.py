@@ -26,15 +26,15 @@ class Shelf(Errands):
 
     def hash(self, path: Path) -> None:
         """Compute a file's SHA-256; ends with `hashed` or `failed`."""
-        self._put(lambda: _sha256(path), lambda digest: self.hashed.emit(path, digest))
+        self._read(lambda: _sha256(path), lambda digest: self.hashed.emit(path, digest))
 
     def rename(self, key: str, name: str) -> None:
         """Give a model of the user's another name; ends with `renamed` or `failed`."""
-        self._put(lambda: rename_model(key, name), lambda model: self.renamed.emit(key, model.key))
+        self._write(lambda: rename_model(key, name), lambda model: self.renamed.emit(key, model.key))
 
     def remove(self, key: str) -> None:
         """Delete a model of the user's; ends with `removed` or `failed`."""
-        self._put(lambda: remove_model(key), lambda _: self.removed.emit(key))
+        self._write(lambda: remove_model(key), lambda _: self.removed.emit(key))
 
 
 def _sha256(path: Path) -> str:

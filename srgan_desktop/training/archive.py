@@ -29,20 +29,20 @@ class Archive(Errands):
     def list(self) -> None:
         """Look which runs there are; ends with `listed`."""
         root = paths.user_runs()
-        self._put(lambda: read_runs(root), self.listed.emit)
+        self._read(lambda: read_runs(root), self.listed.emit)
 
     def open(self, folder: Path) -> None:
         """Read one with its curves; ends with `opened`."""
-        self._put(lambda: read_run(folder), self.opened.emit)
+        self._read(lambda: read_run(folder), self.opened.emit)
 
     def install(self, model: Path) -> None:
         """Copy a model among the user's own; ends with `installed` or `failed`."""
-        self._put(lambda: install_model(model), self.installed.emit)
+        self._write(lambda: install_model(model), self.installed.emit)
 
     def delete(self, folder: Path) -> None:
         """Delete a run's folder for good, then list what is left."""
         root = paths.user_runs()
-        self._put(lambda: _delete(folder, root), self.listed.emit)
+        self._write(lambda: _delete(folder, root), self.listed.emit)
 
 
 def _delete(folder: Path, root: Path) -> list[RunRecord]:

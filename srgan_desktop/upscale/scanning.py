@@ -73,6 +73,11 @@ class Scanner(QObject):
         """Whether a search is under way or waiting."""
         return len(self._open) > 0
 
+    @property
+    def writes(self) -> bool:
+        """Whether a pasted picture is not saved yet."""
+        return any(isinstance(task, _Paste) for task in self._open)
+
     def search(self, paths: Sequence[Path], recursive: bool) -> None:
         """Find the pictures among these files and in these folders."""
         self._put(_Search(tuple(paths), recursive, CancelToken()))

@@ -78,6 +78,43 @@ def test_the_window_never_imports_torch(own_home, tmp_path):
     assert not (own_home / "config" / "srgan-desktop" / "settings.ini").read_text().count(str(tmp_path / "out"))
 
 
+HANGING = """
+import os, sys
+from PySide6.QtCore import QTimer
+from srgan_desktop import app, session, thumbnails
+
+session.READERS_GRACE_MS = 100
+
+def read_for_ever(path):
+    QTimer.singleShot(0, Hanging.window, Hanging.window.close)
+    return open(sys.argv[1]).read()
+
+class Hanging(app.MainWindow):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        Hanging.window = self
+
+thumbnails._make = read_for_ever
+app.MainWindow = Hanging
+sys.exit(app.run([sys.argv[2]]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="nothing to hang in")
+def test_the_program_ends_in_order_while_a_thread_hangs_in_reading(tmp_path):
+    """As on a network drive that is gone: nobody ever writes into the pipe that is read."""
+    os.mkfifo(tmp_path / "pipe")
+    run = subprocess.run(
+        [sys.executable, "-c", HANGING, str(tmp_path / "pipe"), str(make_picture(tmp_path / "a.png"))],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert run.returncode == 0, run.stderr
+
+
 SIGNALLED = """
 import os, signal, sys
 from PySide6.QtCore import SIGNAL, QTimer

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -337,6 +338,45 @@ def test_a_recipe_that_is_not_valid_is_not_taken(session: TrainSession, qtbot, h
         assert not session.choose_recipe(str(bad))
     assert "bad.toml is not valid" in failed.args[0].message
     assert session.draft.source == "quick"
+
+
+def archive_is_gone() -> bool:
+    return not [thread for thread in threading.enumerate() if thread.name == "archive"]
+
+
+def test_shutdown_does_not_wait_for_a_list_of_runs_that_hangs(
+    session: TrainSession, qtbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srgan_desktop.session.READERS_GRACE_MS", 0)
+    gate = threading.Event()
+    monkeypatch.setattr("srgan_desktop.training.archive.read_runs", lambda _root: gate.wait() and [])
+    session.list_runs()
+    try:
+        with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
+            session.shutdown()
+        assert not archive_is_gone()
+    finally:
+        gate.set()
+    qtbot.waitUntil(archive_is_gone, timeout=WAIT_MS)
+
+
+def test_shutdown_waits_for_what_is_being_written(
+    session: TrainSession, qtbot, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("srgan_desktop.session.READERS_GRACE_MS", 0)
+    gate, stopped = threading.Event(), []
+    monkeypatch.setattr("srgan_desktop.training.archive._delete", lambda _folder, _root: gate.wait() and [])
+    session.stopped.connect(lambda: stopped.append(True))
+    session.delete_run(home / "a run")
+    session.shutdown()
+    try:
+        for _ in range(3):
+            qtbot.waitSignal(session._patience.timeout, timeout=WAIT_MS).wait()
+        assert stopped == []
+    finally:
+        gate.set()
+    qtbot.waitUntil(lambda: stopped == [True], timeout=WAIT_MS)
+    assert archive_is_gone()
 
 
 @pytest.mark.parametrize("part", ["plain", "waits"])

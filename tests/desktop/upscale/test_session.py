@@ -23,6 +23,7 @@ from core.contract.protocol import NO_JOB
 from core.contract.requests import OutputSize, PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.job import Engine
+from srgan_desktop.thumbnails import _Made
 from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.session import Phase, UpscaleSession
 from tests.core.networks import save_pair
@@ -396,6 +397,27 @@ def test_shutdown_in_a_run(qtbot, options, job, tmp_path):
         session.shutdown()
     assert session.phase is Phase.CANCELLING
     assert job.told == [("shutdown",)]
+    session.deleteLater()
+
+
+def test_a_thumbnail_that_hangs_does_not_keep_the_session(qtbot, options, job, tmp_path, monkeypatch):
+    monkeypatch.setattr("srgan_desktop.session.READERS_GRACE_MS", 0)
+    reading, gate = threading.Event(), threading.Event()
+
+    def hang(path):
+        reading.set()
+        gate.wait()
+        return _Made(path, None, None, "")
+
+    monkeypatch.setattr("srgan_desktop.thumbnails._make", hang)
+    session = UpscaleSession(options, job=job)
+    session.thumbnails.get(tmp_path / "on a drive that is gone.png")
+    assert reading.wait(20)
+    try:
+        with qtbot.waitSignal(session.stopped, timeout=20_000):
+            session.shutdown()
+    finally:
+        gate.set()
     session.deleteLater()
 
 
