@@ -80,7 +80,7 @@ class Job(QObject):
         self._target = target
         self._cancel_grace_ms = cancel_grace_ms
         self.engine = Engine.OFF
-        """To be read."""
+        """How the process is; for others to read."""
         self._link: _Link | None = None
         self._numbers = itertools.count(NO_JOB + 1)
         self._outstanding: dict[int, _Given] = {}  # in the order in which they are done

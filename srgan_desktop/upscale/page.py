@@ -51,7 +51,18 @@ FOLLOW_EVERY_MS = 1_500
 """How often the comparison may move on to the newest result by itself."""
 HANDS = frozenset({QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress, QEvent.Type.Wheel, QEvent.Type.NativeGesture})
 """Events that tell that somebody works on what is shown."""
-MODIFIERS = frozenset({Qt.Key.Key_Control, Qt.Key.Key_Shift, Qt.Key.Key_Alt, Qt.Key.Key_AltGr, Qt.Key.Key_Meta})
+PASSING = frozenset(
+    {
+        Qt.Key.Key_Control,
+        Qt.Key.Key_Shift,
+        Qt.Key.Key_Alt,
+        Qt.Key.Key_AltGr,
+        Qt.Key.Key_Meta,
+        Qt.Key.Key_Tab,
+        Qt.Key.Key_Backtab,
+    }
+)
+"""Keys that begin a shortcut, or lead to another widget, and change nothing of what is shown."""
 PREVIEWED = (settings.MODEL, settings.DEVICE, settings.PRECISION, settings.TILE, settings.ENSEMBLE)
 """Options that change what a preview shows."""
 
@@ -287,8 +298,8 @@ class UpscalePage(Page):
         self.table.selectionModel().currentRowChanged.connect(self._on_current)
         self.table.selectionModel().selectionChanged.connect(self.show_state)
         self.table.pressed.connect(self._stop_following)
-        self.table.installEventFilter(self)
-        self.compare.canvas.installEventFilter(self)
+        for widget in (self.table, self.compare.canvas, *self.compare.findChildren(QToolButton)):
+            widget.installEventFilter(self)
         self.start_button.clicked.connect(self._start)
         self.pause_button.clicked.connect(self._pause_or_resume)
         self.cancel_button.clicked.connect(session.cancel)
@@ -483,7 +494,7 @@ class UpscalePage(Page):
             self.table.choose(row)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in HANDS and not (isinstance(event, QKeyEvent) and event.key() in MODIFIERS):
+        if event.type() in HANDS and not (isinstance(event, QKeyEvent) and event.key() in PASSING):
             self._stop_following()
         return super().eventFilter(watched, event)
 
