@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
 from srgan_desktop.fields import Elided
 from srgan_desktop.page import Page
 from srgan_desktop.settings import APPEARANCE, GEOMETRY, MODEL, Settings
-from srgan_desktop.theme import Theme, app_icon
+from srgan_desktop.theme import Theme, app_icon, repolish
 
 NOTICE_MS = 8_000
 """How long a line stays in the status strip."""
@@ -315,6 +315,8 @@ class MainWindow(QMainWindow):
         button = self._buttons[key]
         button.setText(f"{title} •" if news else title)
         button.setAccessibleName(f"Page {title}, with news" if news else f"Page {title}")
+        button.setProperty("news", news)
+        repolish(button)
         # Another text takes the key away.
         button.setShortcut(QKeySequence(f"Ctrl+{number}"))
 
