@@ -120,6 +120,11 @@ def train_command(
     from core.training import trainer
 
     with told() as (cancel, console):
+        if resume and set_:
+            raise UserError(
+                "A run that goes on keeps its recipe, so --set has no effect on it.",
+                "Go on without it, or start another run from the model of this one (--start).",
+            )
         request = TrainRequest(
             recipe,
             data,

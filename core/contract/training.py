@@ -259,6 +259,7 @@ class TrainingStep:
     waited: float
     """Share of the time since the last event that the device waited for data, 0 to 1."""
     seconds_left: float | None
+    """Of the stage: how long the steps of another one take is not known before."""
     skipped: str = ""
     """Why this step changed nothing: which term was not finite, or jumped."""
 

@@ -122,6 +122,7 @@ def load_optimizer(optimizer: torch.optim.Optimizer, network: nn.Module, tensors
     """Put back what `optimizer_tensors` gave."""
     optimizer.state.clear()
     parameters = dict(network.named_parameters())
+    fused = {parameter for group in optimizer.param_groups if group.get("fused") for parameter in group["params"]}
     for key, value in tensors.items():
         name, state = key.rsplit("/", 1)
         parameter = parameters[name]
@@ -129,8 +130,8 @@ def load_optimizer(optimizer: torch.optim.Optimizer, network: nn.Module, tensors
             torch.channels_last if parameter.dim() == 4 and _is_channels_last(parameter) else torch.contiguous_format
         )
         if value.dim() == 0:
-            # Fused and unfused Adam alike keep the step count where it was made.
-            optimizer.state[parameter][state] = value.clone()
+            # The step count: fused kernels read it on the device, the others on the CPU.
+            optimizer.state[parameter][state] = value.to(parameter.device) if parameter in fused else value.clone()
         else:
             optimizer.state[parameter][state] = (
                 value.to(parameter.device).contiguous(memory_format=memory).clone(memory_format=torch.preserve_format)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core.contract.errors import UserError
 from core.evaluate.resampling import rgb8
 from core.images import load
 from core.training import drawn
@@ -23,6 +24,8 @@ from core.training.degradation import DEGRADATIONS
 
 MARGIN = 4
 """LR pixels of HR around a crop that its reduction also sees, so that the crop's edge is as in the whole picture."""
+TRIES = 10
+"""Pictures thrown for a crop before those that cannot be read any more are taken for all of them."""
 PICTURES_A_STEP = 1
 """How many pictures enter (and leave) the sliding selection a step, where the set is larger than memory."""
 
@@ -108,6 +111,8 @@ class CropLoader:
         self.drawn_share = drawn_share
         self.candidates = candidates
         self._drawn: dict[int, np.ndarray] = {}
+        self._lost: dict[Path, UserError] = {}
+        self._told: set[Path] = set()
         self.threads = threads
         self.waited = 0.0
         """Seconds that `take` has blocked so far."""
@@ -130,7 +135,7 @@ class CropLoader:
             ahead: (step, crop, batch) of the steps that come next, to be prepared meanwhile.
 
         Raises:
-            UserError: a picture that was sound at the scan cannot be read any more.
+            UserError: of pictures that were sound at the scan, `TRIES` in a row cannot be read any more.
         """
         wanted = (step, crop, batch)
         for each in (wanted, *ahead):
@@ -140,6 +145,12 @@ class CropLoader:
         result = self._coming.pop(wanted).result()
         self.waited += time.perf_counter() - begin
         return result
+
+    def take_lost(self) -> list[UserError]:
+        """Of the pictures that could not be read any more, and that others stood in for: those not given before."""
+        new = [(path, error) for path, error in list(self._lost.items()) if path not in self._told]
+        self._told.update(path for path, _ in new)
+        return [error for _, error in new]
 
     def cut(self, step: int, crop: int, batch: int) -> Batch:
         """Cut this process's share of a step's crops, on the calling thread. Pure but for the cache."""
@@ -151,7 +162,7 @@ class CropLoader:
             if self.drawn_share and random.random() < self.drawn_share:
                 pairs.append(self._cut(self._draw(int(random.integers(drawn.COUNT))), crop, random))
             else:
-                pairs.append(self._crop(self._choose(step, random), crop, random))
+                pairs.append(self._crop(step, crop, random))
         return Batch(np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs]))
 
     def _choose(self, step: int, random: np.random.Generator) -> Picture:
@@ -169,14 +180,30 @@ class CropLoader:
             self._drawn[number] = drawn.draw(np.random.default_rng([self.seed, number]))
         return self._drawn[number]
 
-    def _crop(self, picture: Picture, crop: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        hr = self.cache.get(picture.hr)
-        if picture.lr is None:
+    def _crop(self, step: int, crop: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        hr, small = self._read_one(step, random)
+        if small is None:
             return self._cut(hr, crop, random)
-        small = self.cache.get(picture.lr)
         v, u = self._place(small, crop, random)
         y, x, side = v * self.scale, u * self.scale, crop * self.scale
         return _turned(small[v : v + crop, u : u + crop], hr[y : y + side, x : x + side], int(random.integers(8)))
+
+    def _read_one(self, step: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
+        """HR and ready-made LR of a picture thrown for a step; of another where that one is gone since the scan."""
+        for left in reversed(range(TRIES)):
+            picture = self._choose(step, random)
+            try:
+                hr = self.cache.get(picture.hr)
+                small = self.cache.get(picture.lr) if picture.lr is not None else None
+                if hr.shape[:2] != (picture.height, picture.width):
+                    raise UserError(f"“{picture.hr.name}” is not the picture any more that it was at the beginning.")
+            except UserError as error:
+                self._lost[picture.hr] = error
+                if not left:
+                    raise
+            else:
+                return hr, small
+        raise AssertionError
 
     def _place(self, picture: np.ndarray, side: int, random: np.random.Generator) -> tuple[int, int]:
         """Top and left of a square in the picture."""

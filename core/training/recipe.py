@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pydantic.errors  # noqa: F401 - first: PySide's import hook asks it for attributes while pydantic is half there
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -33,6 +33,15 @@ LOSS_WORDS: dict[LossName, str] = {
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+Name = TypeVar("Name", bound=str)
+
+
+def _some_above_zero(weights: dict[Name, float], what: str) -> dict[Name, float]:
+    if not any(weights.values()) or any(weight < 0 for weight in weights.values()):
+        raise ValueError(f"needs at least one {what} with a weight above 0, and none below")
+    return weights
 
 
 class GeneratorRecipe(_Part):
@@ -143,6 +152,11 @@ class ContentRecipe(_Part):
         "weigh as their numbers say.",
     )
 
+    @field_validator("layers")
+    @classmethod
+    def _weights_are_positive(cls, layers: dict[str, float]) -> dict[str, float]:
+        return _some_above_zero(layers, "layer")
+
 
 class StageRecipe(_Part):
     """One stage of training: optimiser, schedule, crops and losses."""
@@ -196,9 +210,14 @@ class StageRecipe(_Part):
     @field_validator("losses")
     @classmethod
     def _weights_are_positive(cls, losses: dict[LossName, float]) -> dict[LossName, float]:
-        if not any(losses.values()) or any(weight < 0 for weight in losses.values()):
-            raise ValueError("needs at least one loss with a weight above 0, and none below")
-        return losses
+        return _some_above_zero(losses, "loss")
+
+    @field_validator("betas")
+    @classmethod
+    def _betas_are_decay_rates(cls, betas: tuple[float, float]) -> tuple[float, float]:
+        if any(not 0 <= beta < 1 for beta in betas):
+            raise ValueError("decay rates are 0 to under 1")
+        return betas
 
     @model_validator(mode="after")
     def _crops_have_starts(self) -> StageRecipe:
@@ -384,6 +403,18 @@ class Recipe(_Part):
         return self
 
     @model_validator(mode="after")
+    def _discriminator_can_halve_the_crops(self) -> Recipe:
+        divisor = {"paper": 16, "unet": 8}.get(self.gan.discriminator, 1)
+        sides = [crop * self.generator.scale for crop in self.gan.crops]
+        odd = [side for side in sides if side % divisor]
+        if odd and (self.gan.steps or self.gan.epochs):
+            raise ValueError(
+                f"gan.crops become {odd[0]} pixels, and the discriminator “{self.gan.discriminator}” takes multiples "
+                f"of {divisor}"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _drawn_pictures_hold_the_crops(self) -> Recipe:
         stages = [stage for stage in (self.psnr, self.gan) if stage.steps or stage.epochs]
         largest = max((crop for stage in stages for crop in stage.crops), default=0)
@@ -396,7 +427,7 @@ class Recipe(_Part):
 
 
 def _steps_an_epoch(count: int, stage: StageRecipe) -> int:
-    return max(1, -(-count // stage.batch_at(0)))
+    return max(1, -(-count // (stage.batch_at(0) * stage.accumulate)))
 
 
 def load_recipe(name: str, overrides: tuple[tuple[str, str], ...] = ()) -> Recipe:

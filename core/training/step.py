@@ -28,7 +28,7 @@ from core.training.recipe import GanStage, Recipe, StageRecipe
 Network = TypeVar("Network", bound=nn.Module)
 
 JUMP = 10.0
-"""A first loss term this many times its running mean is taken for a blow-up, and the step is skipped."""
+"""A loss (see `_watched`) this many times its running mean is taken for a blow-up, and the step is skipped."""
 JUMP_AFTER = 50
 """Steps before the running mean is worth comparing with."""
 BAD_STEPS = 3
@@ -281,12 +281,17 @@ class Training:
         culprit = self._culprit(stage, values)
         if culprit:
             self.bad_steps += 1
+            # Gradients that were unscaled and not used: without this the next step may not unscale its own.
+            self.scaler.update()
+            if isinstance(stage, GanStage) and stage.losses.get("adversarial"):
+                self.scaler_d.update()
             return StepReport(report.losses, report.gradient_norms, report.d_real, report.d_fake, culprit)
         self.bad_steps = 0
         self.taken += 1
-        first = next(name for name, weight in stage.losses.items() if weight)
-        decay = min(0.98, self.generator_step / (self.generator_step + 1))
-        self.loss_mean = decay * self.loss_mean + (1 - decay) * values[first]
+        watched = _watched(stage)
+        if watched is not None:
+            decay = min(0.98, self.generator_step / (self.generator_step + 1))
+            self.loss_mean = decay * self.loss_mean + (1 - decay) * values[watched]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         if isinstance(stage, GanStage) and stage.losses.get("adversarial"):
@@ -300,9 +305,9 @@ class Training:
                 what = f"gradient of the {name[1:]} loss" if name[0] == "|" else f"{name} loss"
                 what = {"gradient": "gradient", "d_real": "discriminator", "d_fake": "discriminator"}.get(name, what)
                 return f"the {what} is not finite"
-        first = next(name for name, weight in stage.losses.items() if weight)
-        if self.generator_step >= JUMP_AFTER and values[first] > JUMP * self.loss_mean:
-            return f"the {first} loss jumped from {self.loss_mean:.4g} to {values[first]:.4g}"
+        watched = _watched(stage)
+        if watched is not None and self.generator_step >= JUMP_AFTER and values[watched] > JUMP * self.loss_mean:
+            return f"the {watched} loss jumped from {self.loss_mean:.4g} to {values[watched]:.4g}"
         return ""
 
     def _clip_discriminator(self, stage: GanStage) -> Tensor:
@@ -425,6 +430,11 @@ def enlarge_with(generator: Generator, device: torch.device) -> Callable[[np.nda
         return sr8
 
     return enlarge
+
+
+def _watched(stage: StageRecipe) -> str | None:
+    """The loss whose jumps tell of a blow-up: the first one that is never negative, as a game's may be."""
+    return next((name for name, weight in stage.losses.items() if weight and name != "adversarial"), None)
 
 
 def training_precision(device: torch.device, wanted: str) -> str:

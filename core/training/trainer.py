@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import math
@@ -98,7 +99,9 @@ def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
             stage: StageRecipe = setting.recipe.gan if gan else setting.recipe.psnr
             if not stage.steps:
                 continue
-            setting.training.step = setting.recipe.psnr.steps if gan else 0
+            # In a head start the generator rests; it is the steps after it that take time and memory.
+            begun = min(setting.recipe.gan.head_start, stage.steps - 1) if gan else 0
+            setting.training.step = setting.recipe.psnr.steps + begun if gan else 0
             setting.training.begin_stage(gan)
             measured = []
             for _ in range(request.steps + 1):
@@ -232,6 +235,8 @@ def _content_loss(recipe: Recipe, content: ContentNetwork | None) -> ContentLoss
 
 def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator[Any]:
     folder = RunFolder(request.run)
+    if request.resume:
+        request = _as_it_began(request, folder)
     recipe = folder.recipe() if request.resume else load_recipe(request.recipe, request.overrides)
     path, bundle = newest_bundle(folder.bundles) if request.resume else (None, None)
     setting = yield from _set_up(request, recipe, place, cancel)
@@ -254,6 +259,20 @@ def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator
         ) from error
     finally:
         run.board.close()
+
+
+def _as_it_began(request: TrainRequest, folder: RunFolder) -> TrainRequest:
+    """What a request to go on leaves open, as the run had it: other held-out pictures would be pictures it has seen."""
+    try:
+        noted = folder.request()
+    except UserError:
+        return request  # of the first versions
+    return replace(
+        request,
+        validation=request.validation or noted.validation,
+        start=request.start or noted.start,
+        content_weights=request.content_weights or noted.content_weights,
+    )
 
 
 class _Run:
@@ -327,6 +346,12 @@ class _Run:
             except Cancelled:
                 yield from self._save()
                 raise
+            except Exception:
+                # Whatever it was, the steps up to now are worth keeping. Several processes would wait for each other.
+                if self.place.count == 1 and training.stage_begun:
+                    with contextlib.suppress(Exception):
+                        yield from self._save()
+                raise
             if self.stopped:
                 return
 
@@ -355,15 +380,18 @@ class _Run:
                 continue
             done = training.step
             if clock.due(force=done == last or bool(report.skipped)):
-                yield self._report(name, report, rate, clock)
+                yield self._report(name, last, report, rate, clock)
             if gan:
                 yield from self._watch_balance(report)
             stop = bool(self.request.stop_after) and done >= self.request.stop_after
+            for lost in self.setting.loader.take_lost():
+                yield Notice(f"{lost.message} The run goes on with other pictures in its place.")
             if done % self.recipe.validation.every == 0 or done == last or done in self.looks_at:
                 yield from self._look(name)
                 clock.restart()
                 patience = self.recipe.validation.patience
-                if patience and self.looks_without_better >= patience:
+                # The first process alone looks; all of them have to leave the stage.
+                if any_of_all(bool(patience) and self.looks_without_better >= patience):
                     yield Notice(f"No better look for {patience} times: the {name} stage ends at step {done}.")
                     training.step = last
                     yield from self._save()
@@ -375,7 +403,7 @@ class _Run:
                 self.stopped = True
                 return
 
-    def _report(self, name: StageName, report: StepReport, rate: float, clock: _Clock) -> TrainingStep:
+    def _report(self, name: StageName, last: int, report: StepReport, rate: float, clock: _Clock) -> TrainingStep:
         total, done = self.recipe.total_steps, self.training.step
         event = TrainingStep(
             name,
@@ -388,7 +416,7 @@ class _Run:
             report.d_fake,
             clock.seconds_per_step,
             clock.waited,
-            (total - done) * clock.seconds_per_step,
+            (last - done) * clock.seconds_per_step,
             report.skipped,
         )
         if self.place.first and clock.log_due(force=bool(report.skipped)):

@@ -150,7 +150,10 @@ class RunView(QWidget):
             return ""
         if last.skipped:
             return f"step left out: {last.skipped}"
-        parts = [f"{last.seconds_per_step:.2f} s a step", problems.time_left(last.seconds_left)]
+        left = problems.time_left(last.seconds_left)
+        if last.seconds_left and last.step + last.seconds_left / last.seconds_per_step < last.total_steps - 1:
+            left += " in this stage"
+        parts = [f"{last.seconds_per_step:.2f} s a step", left]
         if last.waited > 0.1:
             parts.insert(1, f"waits {last.waited:.0%} of it for pictures")
         return " · ".join(parts)

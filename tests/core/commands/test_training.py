@@ -144,6 +144,7 @@ def test_a_trial_tells_what_it_would_cost(data: Path, tmp_path: Path) -> None:
         (["quick", "--set", "psnr.rate=7"], "psnr.rate"),
         (["none"], "There is no recipe"),
         (["quick", "--resume"], "holds no run"),
+        (["quick", "--resume", "--set", "gan.batch=4"], "has no effect"),
         (["quick", "--device", "abacus"], "no device"),
     ],
 )

@@ -34,18 +34,35 @@ BOTH_STAGES = (
 )
 
 
+def run_together(
+    data: Path, held_out: Path, run: Path, overrides: tuple[tuple[str, str], ...]
+) -> subprocess.CompletedProcess[str]:
+    """Train in two processes under torchrun."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    # The two dashes, as torchrun would take --run and --start for abbreviations of its own options.
+    command += ["-m", "--", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
+    command += [f"--run={run}", "--threads=1", "--json", "--device=cpu"]
+    command += [f"--set={field}={value}" for field, value in overrides]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(run.parent / "cache"), "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran
+
+
+def test_two_processes_leave_a_stage_together(data: Path, held_out: Path, tmp_path: Path) -> None:
+    """Without progress, which the first process alone sees."""
+    standing_still = (*BOTH_STAGES, ("psnr.steps", "60"), ("psnr.rate", "1e-12"), ("validation.every", "2"))
+    ran = run_together(data, held_out, tmp_path / "run", (*standing_still, ("validation.patience", "2")))
+    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert [e["step"] for e in events if e["event"] == "Look" and e["stage"] == "psnr"] == [2, 4, 6]
+    assert events[-1]["event"] == "TrainingFinished"
+
+
 def test_two_processes_are_one_with_the_doubled_batch(data: Path, held_out: Path, tmp_path: Path) -> None:
     alone, together = tmp_path / "alone", tmp_path / "together"
     wanted = TrainRequest("quick", data, alone, validation=held_out, overrides=BOTH_STAGES, threads=1)
     steps = [event for event in train(wanted, CancelToken()) if isinstance(event, TrainingStep)]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    # The two dashes, as torchrun would take --run and --start for abbreviations of its own options.
-    command += ["-m", "--", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
-    command += [f"--run={together}", "--threads=1", "--json", "--device=cpu"]
-    command += [f"--set={field}={value}" for field, value in BOTH_STAGES]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
-    assert ran.returncode == 0, ran.stderr
+    ran = run_together(data, held_out, together, BOTH_STAGES)
     events = [json.loads(line) for line in ran.stdout.splitlines()]
     # One of the two talks.
     assert [event["event"] for event in events].count("TrainingFinished") == 1

@@ -85,6 +85,10 @@ def test_overrides_are_toml_or_bare_words() -> None:
         (("psnr.steps", "0"), "0 steps"),
         (("generator.scale", "3"), "generator.scale"),
         (("psnr.rate", "nan"), "psnr.rate"),
+        (("psnr.betas", "[0.9, 1.0]"), "psnr.betas"),
+        (("gan.betas", "[-0.1, 0.9]"), "gan.betas"),
+        (("gan.content.layers", "{}"), "gan.content.layers"),
+        (("gan.content.layers", "{ conv1_2 = 0 }"), "above 0"),
         (("gan.discriminator", "paper"), None),
     ],
 )
@@ -108,6 +112,31 @@ def test_what_is_no_recipe_is_refused(tmp_path: Path) -> None:
     mine = tmp_path / "mine.toml"
     mine.write_text(recipe_toml(load_recipe("quick")))
     assert load_recipe(str(mine)) == load_recipe("quick")
+
+
+@pytest.mark.parametrize(
+    ("kind", "scale", "crop", "fits"),
+    [
+        ("paper", 4, 30, False),
+        ("paper", 4, 32, True),
+        ("unet", 2, 50, False),
+        ("unet", 4, 50, True),
+        ("patch", 2, 51, True),
+    ],
+)
+def test_the_discriminator_must_be_able_to_halve_the_crops(kind: str, scale: int, crop: int, fits: bool) -> None:
+    changed = (("generator.scale", str(scale)), ("gan.discriminator", kind), ("gan.crops", f"[{crop}]"))
+    load_recipe("quick", changed)  # has no GAN stage
+    if fits:
+        load_recipe("quick", (*changed, ("gan.steps", "10")))
+    else:
+        with pytest.raises(UserError, match=f"become {crop * scale} pixels"):
+            load_recipe("quick", (*changed, ("gan.steps", "10")))
+
+
+def test_an_epoch_is_one_pass_whatever_is_accumulated() -> None:
+    recipe = load_recipe("quick", (("psnr.epochs", "5"), ("psnr.batch", "16"), ("psnr.accumulate", "4")))
+    assert recipe.for_pictures(1600).psnr.steps == 5 * 1600 // (16 * 4)
 
 
 def test_drawn_pictures_must_hold_the_crops() -> None:

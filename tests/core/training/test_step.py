@@ -14,6 +14,7 @@ from core.contract.errors import UserError
 from core.models.content import ContentLoss, content_from_file
 from core.models.discriminator import settle_spectral_norm
 from core.models.generator import Generator, GeneratorConfig
+from core.training.checkpoint import load_optimizer
 from core.training.dataset import Batch
 from core.training.losses import LOSSES
 from core.training.recipe import Recipe, load_recipe
@@ -196,6 +197,48 @@ def test_a_loss_that_jumps_tenfold_is_skipped(psnr: Training, monkeypatch: pytes
     report = psnr.train_step([batch()])
     assert "jumped" in report.skipped
     assert same(before, snapshot(psnr.generator))
+
+
+def test_a_game_that_goes_below_zero_is_no_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    losses = ("gan.losses", "{ adversarial = 1.0, l1 = 0.01 }")
+    recipe = load_recipe("quick", (*GAN, losses, ("gan.adversarial", "hinge"), ("gan.steps", "100")))
+    # As hinge is once the generator fools the discriminator.
+    won = replace(LOSSES["adversarial"], function=lambda context: -0.5 + 0 * context.fake_logits.mean())
+    monkeypatch.setitem(LOSSES, "adversarial", won)
+    training = Training(recipe, generator_of(recipe), CPU, "fp32")
+    training.step = recipe.psnr.steps
+    training.begin_stage(gan=True)
+    reports = [training.train_step([batch()]) for _ in range(60)]
+    assert reports[-1].losses["adversarial"] < 0
+    assert {report.skipped for report in reports} == {""}
+
+
+@pytest.mark.parametrize("stage", ["psnr", "gan"])
+def test_after_a_skipped_step_half_precision_goes_on(stage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = load_recipe("quick", (*GAN, ("gan.losses", "{ l1 = 1.0, adversarial = 0.1 }")))
+    training = Training(recipe, generator_of(recipe), CPU, "fp16")
+    training.step = recipe.psnr.steps if stage == "gan" else 0
+    training.begin_stage(gan=stage == "gan")
+    training.train_step([batch()])
+    row = LOSSES["l1"]
+    with monkeypatch.context() as poison:
+        poison.setitem(LOSSES, "l1", replace(row, function=lambda context: context.sr.sum() * float("nan")))
+        assert "not finite" in training.train_step([batch()]).skipped
+    before = snapshot(training.generator)
+    assert training.train_step([batch()]).skipped == ""
+    assert not same(before, snapshot(training.generator))
+
+
+def test_step_counts_go_where_the_optimiser_reads_them() -> None:
+    # "meta" stands for a graphics card.
+    network = torch.nn.Linear(2, 2).to("meta")
+    optimizer = torch.optim.AdamW(network.parameters())
+    kept = {"weight/step": torch.tensor(5.0), "weight/exp_avg": torch.zeros(2, 2)}
+    load_optimizer(optimizer, network, kept)
+    assert optimizer.state[network.weight]["step"].device.type == "cpu"
+    optimizer.param_groups[0]["fused"] = True
+    load_optimizer(optimizer, network, kept)
+    assert optimizer.state[network.weight]["step"].device.type == "meta"
 
 
 def test_the_rate_follows_the_recipe() -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -34,8 +35,10 @@ from core.contract.training import (
 )
 from core.models.card import read_card
 from core.models.weights import load_generator
+from core.training import dataset
 from core.training import trainer as trainer_module
 from core.training.checkpoint import load_bundle, newest_bundle
+from core.training.dataset import decode
 from core.training.losses import LOSSES
 from core.training.prepare import prepare
 from core.training.step import StepReport, Training
@@ -271,6 +274,47 @@ def test_vanished_pictures_stop_the_run(data: Path, held_out: Path, tmp_path: Pa
         list(events)
 
 
+def test_another_picture_stands_in_for_one_that_vanished(
+    data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanished(path: Path) -> np.ndarray:
+        if path.name == "picture-003.png":
+            raise UserError(f"“{path.name}” does not exist.")
+        return decode(path)
+
+    monkeypatch.setattr(dataset, "decode", vanished)
+    events = list(train(request(data, held_out, tmp_path / "run", ("psnr.steps", "40")), CancelToken()))
+    told = [e.message for e in events if isinstance(e, Notice) and "picture-003.png" in e.message]
+    assert len(told) == 1
+    assert "other pictures in its place" in told[0]
+    assert events[-1].steps == 40
+
+
+def test_what_ends_a_run_does_not_cost_its_steps(
+    data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, real = tmp_path / "run", Training.train_step
+
+    def out_of_memory(training: Training, batches) -> StepReport:
+        if training.step == 5:
+            raise RuntimeError("out of memory")
+        return real(training, batches)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Training, "train_step", out_of_memory)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            list(train(request(data, held_out, run), CancelToken()))
+    assert newest_bundle(run / "bundles")[1].state["step"] == 5
+
+
+def test_who_goes_on_need_not_say_again_what_was_held_out(data: Path, held_out: Path, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    list(train(request(data, held_out, whole), CancelToken()))
+    list(train(request(data, held_out, parts, stop_after=4), CancelToken()))
+    list(train(TrainRequest("", data, parts, True, threads=1), CancelToken()))
+    assert_equal_runs(whole, parts)
+
+
 def test_a_spoiled_bundle_is_passed_over(data: Path, held_out: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     list(train(request(data, held_out, run), CancelToken()))
@@ -363,6 +407,21 @@ def test_a_trial_writes_nothing(data: Path, held_out: Path, tmp_path: Path) -> N
     assert finished.seconds_total == pytest.approx(expected)
     assert finished.peak_memory > 0
     assert not run.exists()
+
+
+def test_a_trial_measures_steps_of_the_generator(
+    data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns, real = [], Training.train_step
+
+    def watched(training: Training, batches) -> StepReport:
+        turns.append(training.generator_step)
+        return real(training, batches)
+
+    monkeypatch.setattr(Training, "train_step", watched)
+    wanted = request(data, held_out, tmp_path / "run", *GAN, ("gan.steps", "400"), ("gan.head_start", "200"))
+    list(trial(TrialRequest(wanted, steps=1), CancelToken()))
+    assert turns == [0, 1, 0, 1]
 
 
 def test_tensorboard_files(data: Path, held_out: Path, tmp_path: Path) -> None:
