@@ -17,7 +17,7 @@ from core.contract.events import Notice
 from core.contract.models import BICUBIC
 from core.contract.training import Artefacts, Evaluated, EvaluateRequest, PictureEvaluated, Quality, SetEvaluated
 from core.evaluate.artefacts import artefacts
-from core.evaluate.metrics import psnr_y, ssim_y
+from core.evaluate.metrics import mean_psnr, psnr_y, ssim_y
 from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
 from core.images import READABLE_SUFFIXES, Picture, load, save
 from core.models.catalogue import SUFFIXES
@@ -125,7 +125,7 @@ def _mean(each: list[Quality]) -> Quality:
     faults = (float(np.mean([getattr(q.artefacts, name) for q in each])) for name in ("mesh", "ringing", "colour"))
     return Quality(
         each[0].of,
-        float(np.mean([quality.psnr_y for quality in each])),
+        mean_psnr([quality.psnr_y for quality in each]),
         float(np.mean([quality.ssim_y for quality in each])),
         float(np.mean(distances)) if distances else None,
         Artefacts(*faults),

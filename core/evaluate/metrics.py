@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+MOST_DB = 100.0
+"""What a picture counts for at most in a mean: an equal one, as a blank page may be, would make it infinite."""
 _SSIM_WINDOW = 11
 _SSIM_SIGMA = 1.5
 
@@ -31,6 +34,11 @@ def psnr_y(first: np.ndarray, second: np.ndarray, border: int) -> float:
     one, other = _inside(first, second, border)
     error = float(np.mean((one - other) ** 2))
     return math.inf if error == 0 else 10 * math.log10(255.0**2 / error)
+
+
+def mean_psnr(each: Sequence[float]) -> float:
+    """Mean of the PSNR of several pictures in dB, none of which counts for more than `MOST_DB`."""
+    return float(np.mean(np.minimum(each, MOST_DB)))
 
 
 def ssim_y(first: np.ndarray, second: np.ndarray, border: int) -> float:

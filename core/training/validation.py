@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.atomic import replacing
 from core.contract.training import LookPicture
-from core.evaluate.metrics import psnr_y, ssim_y
+from core.evaluate.metrics import mean_psnr, psnr_y, ssim_y
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle
 from core.models.content import ContentNetwork, picture_distances
 from core.training.dataset import Picture, decode
@@ -66,16 +66,18 @@ class Figures:
 
 
 class HeldOut:
-    """Held-out pictures, decoded once and degraded as the training pictures are, always in the same way."""
+    """Held-out pictures, decoded once and degraded as the training pictures are, always in the same way.
+
+    A picture that bicubic brings back exactly (its middle is blank) is left out while there are others: it tells
+    nothing of a generator, and would count for more than all of them.
+    """
 
     def __init__(self, pictures: Sequence[Picture], recipe: Recipe, content: ContentNetwork | None) -> None:
         """Decode the first `validation.pictures` of `pictures`; `content` is for the perceptual distance."""
         self.scale = scale = recipe.generator.scale
         self.content = content
         self.shown = recipe.validation.shown
-        self.names: list[str] = []
-        self.hr: list[np.ndarray] = []
-        self.lr: list[np.ndarray] = []
+        found: list[tuple[str, np.ndarray, np.ndarray, float]] = []
         degrade = DEGRADATIONS[recipe.data.degradation]
         for number, picture in enumerate(pictures[: recipe.validation.pictures]):
             hr = crop_to_multiple(decode(picture.hr), scale)
@@ -86,14 +88,14 @@ class HeldOut:
             else:
                 reduced = [slice(part.start // scale, part.stop // scale) for part in (rows, columns)]
                 lr = decode(picture.lr)[tuple(reduced)]
-            self.names.append(picture.hr.stem)
-            self.hr.append(np.ascontiguousarray(hr))
-            self.lr.append(np.ascontiguousarray(lr))
+            hr, lr = np.ascontiguousarray(hr), np.ascontiguousarray(lr)
+            found.append((picture.hr.stem, hr, lr, psnr_y(hr, enlarge_bicubic(lr, scale), scale)))
+        kept = [each for each in found if math.isfinite(each[3])] or found
+        self.names = [name for name, _, _, _ in kept]
+        self.hr = [hr for _, hr, _, _ in kept]
+        self.lr = [lr for _, _, lr, _ in kept]
         self.bicubic, _ = self.measure(lambda lr: enlarge_bicubic(lr, scale))
-        self.bicubic_psnr = [
-            psnr_y(hr, enlarge_bicubic(lr, scale), scale)
-            for hr, lr in zip(self.hr[: self.shown], self.lr[: self.shown], strict=True)
-        ]
+        self.bicubic_psnr = [psnr for _, _, _, psnr in kept[: self.shown]]
 
     def __len__(self) -> int:
         return len(self.hr)
@@ -110,7 +112,7 @@ class HeldOut:
             if number < self.shown:
                 shown.append((sr, psnr[-1]))
         perceptual = float(np.mean(distances)) if distances else None
-        return Figures(float(np.mean(psnr)), float(np.mean(ssim)), perceptual), shown
+        return Figures(mean_psnr(psnr), float(np.mean(ssim)), perceptual), shown
 
     def save_references(self, folder: Path) -> None:
         """Write LR, HR and bicubic of the shown pictures, once a run."""

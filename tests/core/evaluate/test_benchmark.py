@@ -90,6 +90,14 @@ def test_results_are_kept_where_nothing_is_and_each_has_its_place(model: str, tm
     assert kept == [f"{hr.stem}.jpg.png", f"{hr.stem}.png.png"]
 
 
+def test_a_blank_page_does_not_make_the_means_infinite(model: str, tmp_path: Path) -> None:
+    data = picture_folder(tmp_path / "data", count=1)
+    Image.fromarray(np.full((64, 64, 3), 255, np.uint8)).save(data / "blank.png")
+    (blank, other), (mean,), _ = run(EvaluateRequest((Evaluated(model),), data, precision="fp32"))
+    assert blank.bicubic.psnr_y == np.inf
+    assert mean.bicubic.psnr_y == pytest.approx((100 + other.bicubic.psnr_y) / 2)
+
+
 def test_the_perceptual_distance_needs_content_weights(model: str, tmp_path: Path) -> None:
     data = picture_folder(tmp_path / "data", count=1)
     weights = vgg16_file(tmp_path / "vgg16.safetensors")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from core.evaluate.metrics import luma, psnr_y, ssim_y
+from core.evaluate.metrics import luma, mean_psnr, psnr_y, ssim_y
 
 
 def noisy_pair(height: int = 40, width: int = 53) -> tuple[np.ndarray, np.ndarray]:
@@ -28,6 +28,11 @@ def test_psnr_by_hand() -> None:
     # Ten levels of grey are 10 * 219 / 255 of luma.
     assert psnr_y(first, second, 4) == pytest.approx(20 * math.log10(255 / (10 * 219 / 255)))
     assert psnr_y(first, first, 4) == math.inf
+
+
+def test_an_equal_picture_does_not_make_a_mean_infinite() -> None:
+    assert mean_psnr([20.0, 31.0]) == pytest.approx(25.5)
+    assert mean_psnr([20.0, math.inf]) == pytest.approx(60.0)
 
 
 def test_the_border_does_not_count() -> None:

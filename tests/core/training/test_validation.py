@@ -1,15 +1,17 @@
-"""Telling learning from learning by heart."""
+"""What held-out pictures say, and telling learning from learning by heart."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from core.evaluate.resampling import enlarge_bicubic
 from core.training.dataset import Picture
 from core.training.recipe import load_recipe
-from core.training.validation import Seen
+from core.training.validation import HeldOut, Seen
 from tests.core.training.pictures import picture_folder
 
 
@@ -25,6 +27,24 @@ def test_the_gain_on_training_pictures_is_over_bicubic(pictures: list[Picture]) 
     assert seen.pictures.names == ["picture-000", "picture-002", "picture-004"]
     assert seen.gain(lambda lr: enlarge_bicubic(lr, 4)) == 0
     assert seen.gain(lambda lr: 255 - enlarge_bicubic(lr, 4)) < -5
+
+
+def test_a_blank_picture_does_not_decide_which_look_is_best(pictures: list[Picture], tmp_path: Path) -> None:
+    blank = tmp_path / "a-scan.png"
+    Image.fromarray(np.full((96, 96, 3), 255, np.uint8)).save(blank)
+    empty = Picture(hr=blank, lr=None, width=96, height=96, sha256="")
+    recipe = load_recipe("quick")
+    held_out, without = HeldOut([empty, *pictures], recipe, None), HeldOut(pictures, recipe, None)
+    assert held_out.names == without.names
+    assert held_out.bicubic == without.bicubic
+    assert held_out.bicubic_psnr == without.bicubic_psnr
+    worse, _ = held_out.measure(lambda lr: 255 - enlarge_bicubic(lr, 4))
+    assert held_out.bicubic.better_than(worse, "psnr_y")
+    # Where there is nothing else, it is measured; a model that spoils it is still worse.
+    alone = HeldOut([empty], recipe, None)
+    spoiled, _ = alone.measure(lambda lr: enlarge_bicubic(lr, 4) - 3)
+    assert alone.bicubic.psnr_y == 100
+    assert alone.bicubic.better_than(spoiled, "psnr_y")
 
 
 def test_it_can_be_left_out(pictures: list[Picture]) -> None:
