@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import time
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -191,7 +192,11 @@ def _look(
 
 def _facts(path: Path, cache: _Cache) -> _Seen | PictureQuarantined:
     try:
-        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        if not stat.S_ISREG(path.stat().st_mode):
+            # Reading a pipe or a device might never end.
+            return PictureQuarantined(path, "unreadable", "is not an ordinary file")
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         facts = cache.facts.get(sha256)
         if facts is None:
             facts = measure(decode(path), _jpeg_quality(path))
@@ -364,12 +369,17 @@ def _blockiness(plane: np.ndarray) -> float:
 
 
 def _jpeg_quality(path: Path) -> int:
-    """Of libjpeg's scale, from the luma table; 100 for anything that is no JPEG."""
-    with Image.open(path) as image:
-        if not isinstance(image, JpegImagePlugin.JpegImageFile) or not image.quantization:
+    """Of libjpeg's scale, from the luma table; 100 for anything that is no JPEG, or whose table cannot be read."""
+    with path.open("rb") as file:
+        if file.read(3) != b"\xff\xd8\xff":
             return 100
-        table = image.quantization.get(0)
-    if not table:
+    try:
+        with Image.open(path, formats=("JPEG",)) as image:
+            table = image.quantization[0] if isinstance(image, JpegImagePlugin.JpegImageFile) else []
+    except Exception:
+        # Pillow may raise anything at all on what a stranger made; the picture itself has been decoded.
+        return 100
+    if not sum(table):
         return 100
     # libjpeg's table for quality 50 sums to 3688; others are that times (200 - 2q) % above 50, 5000 / q % below.
     percent = 100 * sum(table) / 3688

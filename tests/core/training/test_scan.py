@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import os
+import threading
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -70,6 +75,47 @@ def test_every_kind_is_put_aside_and_told(tmp_path: Path) -> None:
     # Only what cannot be trained on at all, without the thorough look.
     _, events = look(ScanRequest(folder, minimum=96, thorough=False))
     assert {kind for kind, _ in aside(events).values()} == {"unreadable", "small"}
+
+
+def test_what_can_be_read_is_trained_on(tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path / "data", count=2, height=100, width=100)
+    pillow_heif.from_pillow(Image.fromarray(textured(30, 100, 100))).save(folder / "phone.heic")
+    # More text than Pillow is willing to unpack.
+    content = (folder / "picture-000.png").read_bytes()
+    text = b"zTXtComment\0\0" + zlib.compress(bytes(2_000_000))
+    chunk = (len(text) - 4).to_bytes(4, "big") + text + zlib.crc32(text).to_bytes(4, "big")
+    (folder / "picture-000.png").write_bytes(content[:33] + chunk + content[33:])
+    found, events = look(ScanRequest(folder))
+    assert aside(events) == {}
+    assert len(found.training) + len(found.validation) == 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="nothing to hang in")
+def test_a_pipe_does_not_hold_the_scan_up(tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path / "data", count=2, height=100, width=100)
+    os.mkfifo(folder / "pipe.png")
+    told: list[dict[str, tuple[str, str]]] = []
+    work = threading.Thread(target=lambda: told.append(aside(look(ScanRequest(folder))[1])), daemon=True)
+    work.start()
+    work.join(60)
+    if work.is_alive():
+        # Whoever reads it goes on once somebody has opened it for writing.
+        os.close(os.open(folder / "pipe.png", os.O_WRONLY))
+    assert told == [{"pipe.png": ("unreadable", "is not an ordinary file")}]
+
+
+def test_a_large_file_is_not_read_into_memory(tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path / "data", count=2, height=100, width=100)
+    with (folder / "large.png").open("wb") as file:
+        file.truncate(100_000_000)
+    tracemalloc.start()
+    try:
+        _, events = look(ScanRequest(folder))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert aside(events).keys() == {"large.png"}
+    assert peak < 50_000_000
 
 
 def test_sound_photographs_are_kept() -> None:
