@@ -24,12 +24,10 @@ from core.contract.training import (
     PrepareRequest,
 )
 from core.evaluate.resampling import reduce_bicubic, resize, to_uint8
-from core.images import READABLE_SUFFIXES
 from core.training.dataset import decode
+from core.training.sources import PREPARED, pictures_in
 from core.training.validation import save_png
 
-SETTINGS = "prepare.json"
-"""In the output folder: what it was made with."""
 EVENTS_A_SECOND = 20
 
 
@@ -38,13 +36,16 @@ def prepare(
 ) -> Iterator[PrepareProgress | PictureQuarantined | PrepareFinished]:
     """Cut the middle square of each picture, reduce it to HR by antialiased bicubic, and that again to LR.
 
+    The output may lie inside the source: what is in it is no source (`pictures_in`).
+
     A run that was stopped goes on where it was when it is started again with the same request: finished pairs are kept.
 
     Yields:
         `PrepareProgress`, a `PictureQuarantined` for each that was left out, `PrepareFinished`.
 
     Raises:
-        UserError: the source holds no pictures, the output was made with other settings or cannot be written.
+        UserError: the source holds no pictures; the output is the source, was made with other settings, or cannot be
+            written.
         Cancelled: asked for; every pair is whole or absent.
     """
     begin = time.monotonic()
@@ -122,7 +123,7 @@ def _named(source: Path) -> Sequence[tuple[Path, str]]:
     """Every picture with the name of its pair; equal stems from different folders are numbered."""
     if not source.is_dir():
         raise UserError(f"There is no folder {source}.", "Choose a folder of pictures.")
-    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in READABLE_SUFFIXES and not p.name.startswith("."))
+    files = pictures_in(source)
     if not files:
         raise UserError(f"{source} holds no pictures.", "Choose another folder.")
     taken: set[str] = set()
@@ -145,7 +146,13 @@ def _open_output(request: PrepareRequest) -> tuple[Path, Path]:
         "count": request.count,
         "seed": request.seed,
     }
-    note = request.output / SETTINGS
+    if request.output.resolve() == request.source.resolve():
+        # Its pairs would be among the pictures that they are made of when this is done again.
+        raise UserError(
+            f"The pairs cannot be written into {request.source}, the folder of the pictures themselves.",
+            "Choose another folder for them; one inside it will do.",
+        )
+    note = request.output / PREPARED
     hr_folder, lr_folder = request.output / HR_FOLDER, request.output / LR_FOLDER
     if note.exists():
         try:

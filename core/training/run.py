@@ -40,6 +40,11 @@ class RunFolder:
         self._recipe = path / "recipe.toml"
         self._request = path / "request.json"
 
+    @property
+    def holds_run(self) -> bool:
+        """Whether a run was begun here."""
+        return self._recipe.is_file() and self.bundles.is_dir()
+
     def best(self, stage: str) -> Path:
         """The best weights of a stage."""
         return self.path / f"best-{stage}.safetensors"

@@ -34,8 +34,8 @@ from core.contract.training import (
 )
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
-from core.images import READABLE_SUFFIXES
 from core.training.dataset import Picture, decode
+from core.training.sources import pictures_in
 
 CACHE_FORMAT = 1
 """Rises when what is measured of a picture changes."""
@@ -93,7 +93,8 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
     """Find out what a folder holds, and split it.
 
     Pictures of one photograph (near-duplicates; crops named `photo_0`, `photo_1`) go to the same side of the split, and
-    a training picture that nearly equals a held-out one is put aside.
+    a training picture that nearly equals a held-out one is put aside. What the program wrote itself is not looked at
+    (`pictures_in`).
 
     Yields:
         `ScanProgress`, a `PictureQuarantined` for every picture left out, `ScanFinished`.
@@ -146,7 +147,8 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
         what = "train on" if not training else "hold back for validation"
         raise UserError(
             f"{request.data} holds no picture to {what} ({left_out} put aside).",
-            f"Pictures need sides of at least {request.minimum} pixels, and there must be two or more.",
+            f"Pictures need sides of at least {request.minimum} pixels, and there must be two or more; "
+            "those in folders that a run or srgan prepare wrote do not count.",
         )
     fingerprint = hashlib.sha256("\n".join(sorted(p.sha256 for p in training)).encode()).hexdigest()
     yield ScanFinished(len(training), len(held), left_out, fingerprint, time.monotonic() - begin)
@@ -173,7 +175,7 @@ def _look(
     """Facts of every picture in a folder, by name."""
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Choose a folder of pictures.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in READABLE_SUFFIXES and not p.name.startswith("."))
+    files = pictures_in(folder)
     looked: list[_Seen | PictureQuarantined] = []
     last = 0.0
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="scan") as pool:

@@ -93,6 +93,18 @@ def test_what_is_left_out_is_told_and_replaced(tmp_path: Path) -> None:
     assert len(names(tmp_path / "five" / "hr_images")) == 5
 
 
+def test_the_output_is_never_its_own_source(tmp_path: Path) -> None:
+    source = picture_folder(tmp_path / "source", count=3)
+    for kept in (0, 3):
+        finished = list(prepare(wanted(source, source / "pairs"), CancelToken()))[-1]
+        assert (finished.made, finished.kept, finished.left_out) == (3 - kept, kept, 0)
+    # Nor is one made with other settings.
+    assert list(prepare(wanted(source, source / "large", hr=64, lr=16), CancelToken()))[-1].made == 3
+    with pytest.raises(UserError, match="folder of the pictures themselves"):
+        list(prepare(wanted(source, source / "pairs" / ".."), CancelToken()))
+    assert names(source) == ["large", "pairs", *(f"picture-{n:03d}.png" for n in range(3))]
+
+
 def test_a_folder_of_other_pictures_is_left_alone(tmp_path: Path) -> None:
     source = picture_folder(tmp_path / "source", count=2)
     out = tmp_path / "out"

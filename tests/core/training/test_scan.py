@@ -14,9 +14,11 @@ from PIL import Image
 from core import paths
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.training import PictureQuarantined, ScanFinished, ScanProgress, ScanRequest
+from core.contract.training import PictureQuarantined, ScanFinished, ScanProgress, ScanRequest, TrainRequest
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
 from core.training import scan as scan_module
+from core.training.recipe import load_recipe
+from core.training.run import RunFolder
 from core.training.scan import Scan, scan
 from tests.core.training.pictures import picture_folder, textured
 
@@ -116,6 +118,24 @@ def test_a_large_file_is_not_read_into_memory(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert aside(events).keys() == {"large.png"}
     assert peak < 50_000_000
+
+
+def test_what_the_program_wrote_is_not_trained_on(tmp_path: Path) -> None:
+    folder = picture_folder(tmp_path / "data", count=3, height=100, width=100)
+    picture_folder(folder / "more", count=1, first=3, height=100, width=100)
+    request = ScanRequest(folder)
+    before, _ = look(request)
+    RunFolder(folder / "run").create(load_recipe("quick"), TrainRequest("quick", folder, folder / "run"))
+    picture_folder(folder / "run" / "looks" / "reference", count=2, first=10, height=100, width=100)
+    picture_folder(folder / "sets" / "pairs" / "hr_images", count=2, first=20, height=100, width=100)
+    (folder / "sets" / "pairs" / "prepare.json").write_text("{}")
+    after, events = look(request)
+    assert after == before
+    assert len(after.training) + len(after.validation) == 4
+    assert aside(events) == {}
+    # Such a folder can still be chosen itself.
+    found, _ = look(ScanRequest(folder / "run"))
+    assert len(found.training) + len(found.validation) == 2
 
 
 def test_sound_photographs_are_kept() -> None:
