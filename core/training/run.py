@@ -3,6 +3,7 @@
 recipe.toml          what this run does
 request.json         with which pictures, device and content weights, for going on
 log.jsonl            its events, one a line
+tensorboard/         curves for TensorBoard, where they are wanted
 bundles/             from which it can go on
 samples/             some training crops
 looks/reference/     LR, HR and bicubic of the shown held-out pictures; looks/00000500/ the SR of that step
@@ -23,6 +24,9 @@ from core.atomic import replacing
 from core.contract.errors import UserError
 from core.contract.training import TrainRequest
 from core.training.recipe import Recipe, parse_recipe, recipe_toml
+
+TENSORBOARD = "tensorboard"
+"""The folder that `core.training.tensorboard` writes into."""
 
 
 class RunFolder:
@@ -57,11 +61,17 @@ class RunFolder:
         """Make the folder, and note the recipe and what else it takes to go on.
 
         Raises:
-            UserError: it holds a run already, or cannot be written.
+            UserError: it holds a run or anything else already, or cannot be written.
         """
         if self._recipe.exists():
             raise UserError(f"{self.path} holds a run already.", "Go on with it (--resume), or choose another folder.")
         try:
+            found = self._found()
+            if found is not None:
+                raise UserError(
+                    f"{self.path} is not empty: it holds {found.relative_to(self.path)}.",
+                    "A run may overwrite what is there. Choose another folder, or move that away.",
+                )
             for folder in (self.bundles, self.samples, self.references):
                 folder.mkdir(parents=True, exist_ok=True)
             with replacing(self._recipe) as temporary:
@@ -78,6 +88,15 @@ class RunFolder:
                 temporary.write_text(json.dumps(asdict(whole), default=str, indent=1), encoding="utf-8")
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+
+    def _found(self) -> Path | None:
+        """A file that somebody else has put here.
+
+        Empty folders may be of a start that was killed, hidden files are file managers' own, and TensorBoard begins
+        its file before the run is created.
+        """
+        files = (path for path in self.path.rglob("*") if not path.is_dir() and not path.name.startswith("."))
+        return next((path for path in files if path.relative_to(self.path).parts[0] != TENSORBOARD), None)
 
     def check_present(self) -> None:
         """Refuse to go on in a folder that was moved away: half a run would grow in its place.
