@@ -210,6 +210,48 @@ def test_pairs_are_matched_by_name_and_size(tmp_path: Path) -> None:
         assert picture.lr == tmp_path / "lr_images" / picture.hr.name
 
 
+def test_pairs_are_matched_by_their_place(tmp_path: Path) -> None:
+    for number, place in enumerate(("a/0", "b/0", "1", "c/2", "c/3")):
+        hr = textured(number, 128, 128)
+        save(hr, tmp_path / "hr_images" / f"{place}.png")
+        # The last two lie flat, as they may where the name is no other's.
+        save(reduce_bicubic(hr, 4), tmp_path / "lr_images" / f"{place.replace('c/', '')}.png")
+    found, events = look(ScanRequest(tmp_path))
+    assert aside(events) == {}
+    places = {
+        (str(p.hr.relative_to(tmp_path / "hr_images")), str(p.lr.relative_to(tmp_path / "lr_images")))
+        for p in (*found.training, *found.validation)
+    }
+    assert places == {
+        ("a/0.png", "a/0.png"),
+        ("b/0.png", "b/0.png"),
+        ("1.png", "1.png"),
+        ("c/2.png", "2.png"),
+        ("c/3.png", "3.png"),
+    }
+    # Whose is the only one of its name?
+    (tmp_path / "lr_images" / "b" / "0.png").unlink()
+    _, events = look(ScanRequest(tmp_path))
+    assert aside(events) == {
+        "0.png": ("unpaired", "lr_images holds no b/0, and 0 alone could be that of another"),
+    }
+
+
+def test_a_pair_of_different_pictures_is_put_aside(tmp_path: Path) -> None:
+    for number in range(3):
+        hr = textured(number, 128, 128)
+        save(hr, tmp_path / "hr_images" / f"{number}.png")
+        # Half a stop darker, as another camera may have taken it.
+        save((reduce_bicubic(hr, 4) * 0.84).astype(np.uint8), tmp_path / "lr_images" / f"{number}.png")
+    save(textured(10, 128, 128), tmp_path / "hr_images" / "other.png")
+    save(255 - reduce_bicubic(textured(10, 128, 128), 4), tmp_path / "lr_images" / "other.png")
+    found, events = look(ScanRequest(tmp_path))
+    (name, (kind, reason)) = next(iter(aside(events).items()))
+    assert (len(aside(events)), name, kind) == (1, "other.png", "mismatch")
+    assert "lr_images/other.png shows something else" in reason
+    assert len(found.training) + len(found.validation) == 3
+
+
 def test_facts_are_kept_by_contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = picture_folder(tmp_path / "data", count=3, height=100, width=100)
     first, _ = look(ScanRequest(folder))
