@@ -18,10 +18,11 @@ from core.contract.models import BICUBIC
 from core.contract.training import Artefacts, Evaluated, EvaluateRequest, PictureEvaluated, Quality, SetEvaluated
 from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import mean_psnr, psnr_y, ssim_y
+from core.evaluate.perceptual import perceptual
 from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
 from core.images import READABLE_SUFFIXES, Picture, load, save
 from core.models.catalogue import SUFFIXES
-from core.models.content import ContentNetwork, content_for, picture_distances
+from core.models.content import ContentNetwork, content_for
 from core.upscale.engine import open_engine
 
 SMALLEST = 32
@@ -113,7 +114,7 @@ def _qualities(
 ) -> list[Quality]:
     distances: list[float | None] = [None] * len(results)
     if content is not None:
-        distances[:] = picture_distances(content, hr, list(results.values()))
+        distances[:] = perceptual(content, hr, list(results.values()))
     return [
         Quality(name, psnr_y(hr, sr, scale), ssim_y(hr, sr, scale), distance, artefacts(hr, sr))
         for (name, sr), distance in zip(results.items(), distances, strict=True)

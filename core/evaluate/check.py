@@ -17,9 +17,10 @@ from core.contract.errors import UserError
 from core.contract.models import CheckProgress, CheckReady, CheckRequest, Quality, Region
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.news import with_news
+from core.evaluate.perceptual import perceptual
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
-from core.models.content import content_for, picture_distances
+from core.models.content import content_for
 from core.upscale.engine import open_engine
 
 SMALLEST = 48
@@ -64,7 +65,7 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     cancel.check()
     mine, other = None, None
     if content is not None:
-        mine, other = picture_distances(content.to(engine.device), original, [upscaled, bicubic])
+        mine, other = perceptual(content.to(engine.device), original, [upscaled, bicubic])
     quality, bicubic_quality = _quality(original, upscaled, scale, mine), _quality(original, bicubic, scale, other)
     notes = [*picture.notes, *engine.take_notes()]
     if picture.alpha is not None:
