@@ -10,10 +10,10 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.training import HR_FOLDER, LR_FOLDER, SamplesReady, SamplesRequest
-from core.images import READABLE_SUFFIXES
 from core.training.dataset import decode
 from core.training.degradation import DEGRADATIONS
 from core.training.recipe import Recipe, load_recipe
+from core.training.sources import lr_of, pictures_in
 
 SIDE = 192
 """HR pixels: enough to see noise and blur in, whatever crops the recipe trains on."""
@@ -36,15 +36,15 @@ def samples(request: SamplesRequest, cancel: CancelToken) -> Iterator[SamplesRea
     folder = request.data / HR_FOLDER if pairs else request.data
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Choose a folder of pictures.")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in READABLE_SUFFIXES and not p.name.startswith("."))
+    files = pictures_in(folder)
+    ready_made = lr_of(files, request.data)[0] if pairs else {}
     order = np.random.default_rng(recipe.seed).permutation(len(files))
     made: list[tuple[np.ndarray, np.ndarray]] = []
     for place in order[: TRIES * request.count]:
         cancel.check()
         path = files[place]
-        small = _ready_made(path, request.data / LR_FOLDER) if pairs else None
         try:
-            made.append(_sample(path, small, recipe, np.random.default_rng([recipe.seed, int(place)])))
+            made.append(_sample(path, ready_made.get(path), recipe, np.random.default_rng([recipe.seed, int(place)])))
         except UserError:
             continue
         if len(made) == request.count:
@@ -66,7 +66,3 @@ def _sample(hr: Path, lr: Path | None, recipe: Recipe, random: np.random.Generat
         return DEGRADATIONS[recipe.data.degradation](crop, scale, random), crop
     small = decode(lr)[top : top + side // scale, left : left + side // scale]
     return np.ascontiguousarray(small), crop
-
-
-def _ready_made(hr: Path, folder: Path) -> Path | None:
-    return next((p for p in sorted(folder.glob(f"{hr.stem}.*")) if p.suffix.lower() in READABLE_SUFFIXES), None)

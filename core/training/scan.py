@@ -11,7 +11,6 @@ import os
 import re
 import stat
 import time
-from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -36,7 +35,7 @@ from core.contract.training import (
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
 from core.training.dataset import Picture, decode
-from core.training.sources import pictures_in
+from core.training.sources import lr_of, pictures_in
 
 CACHE_FORMAT = 1
 """Rises when what is measured of a picture changes."""
@@ -252,31 +251,21 @@ def _fault(facts: Facts, request: ScanRequest) -> tuple[Any, str] | None:
 def _paired(
     verdicts: list[PictureQuarantined | tuple[Picture, _Seen]], folder: Path, scale: int
 ) -> list[PictureQuarantined | tuple[Picture, _Seen]]:
-    """Find the LR picture of each HR picture.
-
-    It lies where HR does, under `LR_FOLDER` and with any suffix; or anywhere there, if of HR and of LR only one each
-    has its name.
-    """
-    hr_folder, lr_folder = folder / HR_FOLDER, folder / LR_FOLDER
-    every_lr = pictures_in(lr_folder)
-    by_place = {lr.relative_to(lr_folder).with_suffix(""): lr for lr in every_lr}
-    by_name = {lr.stem: lr for lr in every_lr}
-    hr_names = Counter((each.path if isinstance(each, PictureQuarantined) else each[1].path).stem for each in verdicts)
-    lr_names = Counter(lr.stem for lr in every_lr)
+    """Give each HR picture its LR picture (`lr_of`)."""
+    every_hr = [each.path if isinstance(each, PictureQuarantined) else each[1].path for each in verdicts]
+    lr_by_hr, lr_names = lr_of(every_hr, folder)
     paired: list[PictureQuarantined | tuple[Picture, _Seen]] = []
     for verdict in verdicts:
         if isinstance(verdict, PictureQuarantined):
             paired.append(verdict)
             continue
         picture, seen = verdict
-        place, name = picture.hr.relative_to(hr_folder).with_suffix(""), picture.hr.stem
-        lr = by_place.get(place)
-        if lr is None and hr_names[name] == lr_names[name] == 1:
-            lr = by_name[name]
+        lr = lr_by_hr.get(picture.hr)
         if lr is None:
-            reason = f"no picture of that name in {lr_folder.name}"
-            if lr_names[name]:
-                reason = f"{lr_folder.name} holds no {place.as_posix()}, and {name} alone could be that of another"
+            place, name = picture.hr.relative_to(folder / HR_FOLDER).with_suffix(""), picture.hr.stem
+            reason = f"no picture of that name in {LR_FOLDER}"
+            if name in lr_names:
+                reason = f"{LR_FOLDER} holds no {place.as_posix()}, and {name} alone could be that of another"
             paired.append(PictureQuarantined(picture.hr, "unpaired", reason))
             continue
         try:
@@ -304,15 +293,22 @@ def _held_out(pictures: Sequence[Picture], request: ScanRequest) -> set[int]:
     groups: dict[str, list[int]] = {}
     for index, picture in enumerate(pictures):
         groups.setdefault(_photograph(picture.hr), []).append(index)
-    # So many of one name are a camera's numbering and no crops.
-    parts = [each for group in groups.values() for each in ([group] if len(group) <= 32 else [[i] for i in group])]
-    order = np.random.default_rng(request.seed).permutation(len(parts))
+    parts: dict[str, list[int]] = {}
+    for name, group in groups.items():
+        # So many of one name are a camera's numbering and no crops.
+        parts |= {name: group} if len(group) <= 32 else {str(pictures[i].hr): [i] for i in group}
+
+    def lot(name: str) -> bytes:
+        # By the name alone: when others come or go before a run is resumed, what it has learnt stays on its side.
+        return hashlib.sha256(os.fsencode(f"{request.seed}/{os.path.relpath(name, request.data)}")).digest()
+
+    order = sorted(parts, key=lot)
     wanted = max(1, round(request.held_out * len(pictures)))
     held: set[int] = set()
-    for number in order[: len(parts) - 1]:
+    for name in order[: len(parts) - 1]:
         if len(held) >= wanted:
             break
-        held.update(parts[number])
+        held.update(parts[name])
     return held
 
 

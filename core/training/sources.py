@@ -1,10 +1,13 @@
-"""Which files of a folder are pictures to learn from: not those that the program wrote there itself."""
+"""Which files of a folder are pictures to learn from, and which LR goes with which HR."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
+from core.contract.training import HR_FOLDER, LR_FOLDER
 from core.images import READABLE_SUFFIXES
 from core.training.run import RunFolder
 
@@ -24,6 +27,33 @@ def pictures_in(folder: Path) -> list[Path]:
         folders[:] = [name for name in folders if not _written_by_us(here / name)]
         found += [here / name for name in names if not name.startswith(".")]
     return sorted(path for path in found if path.suffix.lower() in READABLE_SUFFIXES)
+
+
+def lr_of(hr: Sequence[Path], folder: Path) -> tuple[dict[Path, Path], set[str]]:
+    """The ready-made LR pictures of a folder of pairs.
+
+    One lies where its HR does, under `LR_FOLDER` and with any suffix; or anywhere there, if of HR and of LR only one
+    each has its name.
+
+    Args:
+        hr: all pictures under `HR_FOLDER`.
+        folder: that holds `HR_FOLDER` and `LR_FOLDER`.
+
+    Returns:
+        LR by HR, where there is one, and the names without suffix that LR pictures have.
+    """
+    every_lr = pictures_in(folder / LR_FOLDER)
+    by_place = {lr.relative_to(folder / LR_FOLDER).with_suffix(""): lr for lr in every_lr}
+    by_name = {lr.stem: lr for lr in every_lr}
+    hr_names, lr_names = (Counter(path.stem for path in side) for side in (hr, every_lr))
+    found: dict[Path, Path] = {}
+    for path in hr:
+        lr = by_place.get(path.relative_to(folder / HR_FOLDER).with_suffix(""))
+        if lr is None and hr_names[path.stem] == lr_names[path.stem] == 1:
+            lr = by_name[path.stem]
+        if lr is not None:
+            found[path] = lr
+    return found, set(lr_names)
 
 
 def _written_by_us(folder: Path) -> bool:

@@ -4,6 +4,7 @@ import os
 import threading
 import tracemalloc
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,10 @@ from core.contract.errors import UserError
 from core.contract.training import PictureQuarantined, ScanFinished, ScanProgress, ScanRequest, TrainRequest
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
 from core.training import scan as scan_module
+from core.training.dataset import Picture
 from core.training.recipe import load_recipe
 from core.training.run import RunFolder
-from core.training.scan import Scan, scan
+from core.training.scan import Scan, _held_out, scan
 from tests.core.training.pictures import picture_folder, textured
 
 
@@ -74,9 +76,10 @@ def test_every_kind_is_put_aside_and_told(tmp_path: Path) -> None:
     assert (finished.training, finished.validation, finished.quarantined) == (5, 1, 6)
     assert finished.fingerprint == found.fingerprint
     assert [e for e in events if isinstance(e, ScanProgress)][-1] == ScanProgress(12, 12)
-    # Only what cannot be trained on at all, without the thorough look.
+    # Only what cannot be trained on at all, without the thorough look, and what would give away a held-out picture.
     _, events = look(ScanRequest(folder, minimum=96, thorough=False))
-    assert {kind for kind, _ in aside(events).values()} == {"unreadable", "small"}
+    kinds = {kind for kind, reason in aside(events).values() if "nearly the same as the held-out" not in reason}
+    assert kinds == {"unreadable", "small"}
 
 
 def test_what_can_be_read_is_trained_on(tmp_path: Path) -> None:
@@ -278,3 +281,20 @@ def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
     cancel.cancel()
     with pytest.raises(Cancelled):
         list(scan(ScanRequest(tmp_path / "one"), cancel))
+
+
+def test_what_comes_or_goes_moves_hardly_anything_across_the_split() -> None:
+    pictures = [Picture(Path(f"/photos/album/photograph{n:04d}.jpg"), 128, 128, str(n)) for n in range(0, 4000, 40)]
+
+    def held(pictures: list[Picture], folder: str = "/photos") -> set[str]:
+        found = _held_out(pictures, ScanRequest(Path(folder), held_out=0.1))
+        return {pictures[index].hr.name for index in found}
+
+    whole = held(pictures)
+    assert len(whole) == 10
+    away = [replace(each, hr=Path(str(each.hr).replace("/photos", "/disk/photos"))) for each in pictures]
+    assert held(away, "/disk/photos") == whole
+    for gone in range(0, 100, 9):
+        left = held([*pictures[:gone], *pictures[gone + 1 :]])
+        assert len(left - whole) <= 1
+        assert len(whole - left) <= 1
