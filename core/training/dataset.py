@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.errors import UserError
-from core.evaluate.resampling import rgb8
+from core.evaluate.resampling import resize, rgb8, to_uint8
 from core.images import load
 from core.training import drawn
 from core.training.degradation import DEGRADATIONS
@@ -81,6 +81,7 @@ class CropLoader:
         cache_bytes: int,
         drawn_share: float = 0.0,
         candidates: int = 1,
+        reduce_to: float = 1.0,
         threads: int = 1,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
@@ -94,6 +95,7 @@ class CropLoader:
             cache_bytes: for decoded and drawn pictures. Part of what decides which pictures a step sees.
             drawn_share: of crops that are cut from drawn pictures (`core.training.drawn`), 0 to 1.
             candidates: places thrown for each crop, of which the one with the most edges is cut.
+            reduce_to: half of the crops come from pictures reduced to a random size, at least this share of theirs.
             threads: that decode and crop.
             shard: (rank, number of processes): which part of each batch this process takes.
         """
@@ -110,6 +112,7 @@ class CropLoader:
         self.cache = _PictureCache(cache_bytes)
         self.drawn_share = drawn_share
         self.candidates = candidates
+        self.reduce_to = reduce_to
         self._drawn: dict[int, np.ndarray] = {}
         self._lost: dict[Path, UserError] = {}
         self._told: set[Path] = set()
@@ -216,6 +219,8 @@ class CropLoader:
     def _cut(self, hr: np.ndarray, crop: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A crop anywhere in a picture, and its LR made from it."""
         scale, side = self.scale, crop * self.scale
+        if self.reduce_to < 1 and random.random() < 0.5:
+            hr = self._reduced(hr, side, random)
         y, x = self._place(hr, side, random)
         # Whole LR pixels of margin, as many as there are, so that the reduced grid is the crop's own.
         top, left = min(y // scale, MARGIN), min(x // scale, MARGIN)
@@ -224,6 +229,15 @@ class CropLoader:
         wide = hr[y - top * scale : y + side + bottom * scale, x - left * scale : x + side + right * scale]
         lr = self.degrade(wide, scale, random)[top : top + crop, left : left + crop]
         return _turned(lr, hr[y : y + side, x : x + side], int(random.integers(8)))
+
+    def _reduced(self, hr: np.ndarray, side: int, random: np.random.Generator) -> np.ndarray:
+        """A square part of a picture at a random smaller size; holds a crop, with its margin where there is room."""
+        shortest = min(hr.shape[:2])
+        share = random.uniform(max(self.reduce_to, side / shortest), 1.0)
+        extent = min(shortest, round((side + 2 * MARGIN * self.scale) / share))
+        y, x = self._place(hr, extent, random)
+        small = max(side, round(extent * share))
+        return to_uint8(resize(hr[y : y + extent, x : x + extent], small, small))
 
 
 def _edges(part: np.ndarray) -> float:

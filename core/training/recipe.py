@@ -104,6 +104,13 @@ class DataRecipe(_Part):
         description="Random places tried for each crop, of which the one with the most edges is taken. Sky and blur "
         "teach little; 1 takes any place.",
     )
+    reduce_to: float = Field(
+        default=1.0,
+        ge=0.25,
+        le=1,
+        description="Half of the crops come from pictures reduced to a random size, down to this share: sharper than "
+        "photographs are at full size, and more to learn from few. 1 takes all as they are.",
+    )
     cache_mb: int = Field(
         default=2048,
         ge=64,

@@ -177,11 +177,13 @@ def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelT
         ),
         cancel,
     )
-    if recipe.data.drawn and any(picture.lr is not None for picture in found.training):
-        raise UserError(
-            "Drawn pictures do not go with ready-made pairs: how their small ones were made is not known.",
-            "Set data.drawn to 0, or choose a folder of large pictures alone.",
-        )
+    if any(picture.lr is not None for picture in found.training):
+        for field, is_set in (("data.drawn", recipe.data.drawn > 0), ("data.reduce_to", recipe.data.reduce_to < 1)):
+            if is_set:
+                raise UserError(
+                    f"{field} does not go with ready-made pairs: how their small ones were made is not known.",
+                    "Leave it out of the recipe, or choose a folder of large pictures alone.",
+                )
     recipe = recipe.for_pictures(len(found.training))
     training = Training(recipe, generator, device, training_precision(device, recipe.precision), distance)
     loader = CropLoader(
@@ -190,6 +192,7 @@ def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelT
         degradation=recipe.data.degradation,
         drawn_share=recipe.data.drawn,
         candidates=recipe.data.candidates,
+        reduce_to=recipe.data.reduce_to,
         seed=recipe.seed,
         cache_bytes=recipe.data.cache_mb << 20,
         threads=recipe.data.loader_threads,

@@ -61,6 +61,7 @@ _NAMES = {
     "ema": "EMA",
     "drawn": "Share of drawn crops",
     "candidates": "Places tried per crop",
+    "reduce_to": "Also reduced, down to",
     "loader_threads": "Loader threads",
     "cache_mb": "Cache (MB)",
     "gan_metric": "Metric of the second stage",

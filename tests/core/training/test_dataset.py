@@ -172,6 +172,28 @@ def test_of_several_places_the_one_with_most_edges_is_cut(tmp_path: Path) -> Non
     assert busy(12) > 0.95
 
 
+def test_half_of_the_crops_come_from_reduced_pictures(tmp_path: Path) -> None:
+    # One level a pixel, so that the levels in a crop tell how much of the picture it shows.
+    ramp = np.tile(np.arange(192, dtype=np.uint8)[None, :, None], (160, 1, 3))
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    with loader([Picture(tmp_path / "ramp.png", 192, 160, "")], reduce_to=0.5) as one:
+        batch = one.take(0, 8, 200)
+    levels = np.array([int(np.ptp(crop)) for crop in batch.hr])
+    assert 0.4 < np.mean(levels == 31) < 0.6
+    reduced = levels[levels > 31]
+    assert reduced.max() <= 31 / 0.5 + 2
+    assert np.ptp(reduced) > 20
+    # Each LR is its own HR's: 28 levels of 31 from the first LR pixel's middle to the last one's.
+    for lr, shown in zip(batch.lr, levels, strict=True):
+        assert abs(int(np.ptp(lr)) - shown * 28 / 31) <= 2
+
+
+def test_a_picture_no_larger_than_a_crop_is_not_reduced(tmp_path: Path) -> None:
+    Image.fromarray(textured(0, 32, 40)).save(tmp_path / "small.png")
+    with loader([Picture(tmp_path / "small.png", 40, 32, "")], reduce_to=0.5, candidates=3) as one:
+        assert one.take(0, 8, 16).hr.shape == (16, 32, 32, 3)
+
+
 def test_pairs_are_chosen_among_candidates_too(tmp_path: Path) -> None:
     lr = np.full((24, 48, 3), 90, np.uint8)
     lr[:, 32:] = textured(3, 24, 16)

@@ -455,11 +455,14 @@ def test_steps_are_told_of_however_often_it_looks(monkeypatch) -> None:
     assert clock.waited == pytest.approx(0.1)
 
 
-def test_drawn_pictures_do_not_go_with_pairs(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("field", "value"), [("data.drawn", "0.5"), ("data.reduce_to", "0.5")])
+def test_what_makes_its_own_small_pictures_does_not_go_with_pairs(
+    data: Path, tmp_path: Path, field: str, value: str
+) -> None:
     pairs = tmp_path / "pairs"
     list(prepare(PrepareRequest(data, pairs, 64, 16, 4, 0), CancelToken()))
-    asked = TrainRequest("quick", pairs, tmp_path / "run", overrides=(*TINY, ("data.drawn", "0.5")), threads=1)
-    with pytest.raises(UserError, match="do not go with ready-made pairs"):
+    asked = TrainRequest("quick", pairs, tmp_path / "run", overrides=(*TINY, (field, value)), threads=1)
+    with pytest.raises(UserError, match=f"{field} does not go with ready-made pairs"):
         list(train(asked, CancelToken()))
     assert not (tmp_path / "run").exists()
 
