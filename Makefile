@@ -11,8 +11,11 @@ BUNDLE := dist/srgan-desktop
 BENCH ?= ../shared/data/bench
 CONTENT ?=
 
-.PHONY: demo run test lint format bench models-report package deb test-package clean
+.PHONY: help demo run test lint format bench models-report package deb test-package clean
 .DEFAULT_GOAL := demo
+
+help:  ## say what there is to make
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s '|' 2>/dev/null || grep '##' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED)  ## upscale the sample pictures, say where they are, show them in the window
 	@$(BIN)/srgan upscale $(SAMPLES) --output $(DEMO)

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from core.contract.errors import UserError
-from core.models.catalogue import Model, base_of, find_model, models
+from core.models.catalogue import Model, base_of, find_model, full_of
 from srgan_desktop import settings
 from srgan_desktop.settings import Settings
 
@@ -31,8 +31,8 @@ def span_of(model: Model) -> Span | None:
     base = base_of(model)
     if base is not None:
         return Span(base, model)
-    full = next((each for each in models() if each.card.base == model.key and each.key != model.key), None)
-    return None if full is None else Span(model, full)
+    full = full_of(model)
+    return None if full is model else Span(model, full)
 
 
 def detail_in_use(options: Settings, key: str) -> int:

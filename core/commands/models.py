@@ -31,7 +31,7 @@ from core.contract.models import (
 from core.contract.requests import Precision
 from core.contract.training import DownloadProgress
 from core.models.card import ModelCard
-from core.models.catalogue import DEFAULT_MODEL, Model, downloadable, find_model, models, remove_model
+from core.models.catalogue import DEFAULT_MODEL, Model, downloadable, find_model, full_of, models, remove_model
 from core.models.known import KnownModel
 
 _OF_A_CHECK = ("original", "reduced", "upscaled", "bicubic")
@@ -165,6 +165,8 @@ def check_command(
         chosen = next((each for each in PRECISIONS if each == precision), None)
         if chosen is None:
             raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
+        if detail < 100:
+            model = full_of(find_model(model)).key
         request = CheckRequest(picture, model, _region(region), content_weights, device, chosen, tile, detail)
         kept = {} if out is None else {each: out / f"{picture.stem}-{each}.png" for each in _OF_A_CHECK}
         check_free(kept.values())
@@ -283,7 +285,7 @@ def _say_checked(console: Console, event: CheckReady) -> None:
     for note in event.notes:
         _say(console, note, "yellow")
     if mine.perceptual is None:
-        _say(console, "No perceptual distance: that needs --content-weights, or torchvision's VGG19.", "yellow")
+        _say(console, "No perceptual distance: it needs a VGG (--content-weights FILE).", "yellow")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:

@@ -47,7 +47,10 @@ LINE_EVERY = 50
 
 Content = Annotated[
     Path | None,
-    typer.Option("--content-weights", help="File of VGG16 or VGG19 features; else torchvision's VGG19 is downloaded."),
+    typer.Option(
+        "--content-weights",
+        help="File of VGG16 or VGG19 features; else torchvision's VGG19, which training downloads once.",
+    ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")]
 
@@ -257,11 +260,14 @@ class _TrainingLines:
         elif isinstance(event, TrainingFinished):
             self._line(event.verdict)
             if event.model is not None:
-                self._line(str(event.model))
+                self._line(f"Use it: srgan upscale PICTURES --model {event.model}")
+            else:
+                self._line("Go on with the same command and --resume.")
         elif isinstance(event, TrialFinished):
             steps = ", ".join(f"{name} {seconds:.2f} s a step" for name, seconds in event.seconds_per_step.items())
-            hours, memory = event.seconds_total / 3600, event.peak_memory / 2**30
-            self._line(f"{steps}; about {hours:.1f} hours in all, {memory:.1f} GB of memory")
+            seconds, memory = event.seconds_total, event.peak_memory / 2**30
+            time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{max(1, round(seconds / 60))} minutes"
+            self._line(f"{steps}; about {time} in all, {memory:.1f} GB of memory")
         elif isinstance(event, BundleSaved) and not self.terminal:
             self._line(f"saved {event.path.name}")
 

@@ -28,6 +28,7 @@ from core.contract.events import (
 )
 from core.contract.events import Progress as Done
 from core.contract.requests import Input, OutputSize, UpscaleRequest
+from core.models.catalogue import DEFAULT_MODEL, find_model, full_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,21 +43,28 @@ def upscale_command(
         Path | None,
         typer.Option("--output", "-o", help="Folder for the results; else FOLDER_4x beside a folder, or beside files."),
     ] = None,
-    model: Annotated[str | None, typer.Option("--model", "-m", help="A model's name, or its file.")] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help=f"A model's name, or its file; else {DEFAULT_MODEL}.")
+    ] = None,
     detail: Annotated[
         int | None,
-        typer.Option("--detail", help="0 (faithful) to 100 (all that the model adds), for models with such a choice."),
+        typer.Option("--detail", help="0 (faithful) to 100 (all that detail-x4 adds), for models with such a choice."),
     ] = None,
     size: Annotated[
         str | None,
-        typer.Option("--size", "-s", help="4x, 2.5x (factors), 1920w, 1080h, or 2000px (longest side)."),
+        typer.Option("--size", "-s", help="4x, 2.5x (factors), 1920w, 1080h, or 2000px (longest side); else 4x."),
     ] = None,
-    format: Annotated[str | None, typer.Option("--format", "-f", help="same, png, jpeg, webp, tiff or avif.")] = None,
-    quality: Annotated[int | None, typer.Option("--quality", "-q", help="1 to 100, for jpeg, webp and avif.")] = None,
+    format: Annotated[
+        str | None, typer.Option("--format", "-f", help="same (the default), png, jpeg, webp, tiff or avif.")
+    ] = None,
+    quality: Annotated[
+        int | None, typer.Option("--quality", "-q", help="1 to 100, for jpeg, webp and avif; else 95.")
+    ] = None,
     existing: Annotated[
         str | None,
         typer.Option(
-            help="Where a result is there: skip what is the same, number the rest; always number; or replace."
+            help="Where a result is there: skip (the default) what is the same and number the rest; always number; or "
+            "replace."
         ),
     ] = None,
     recursive: Annotated[bool | None, typer.Option(help="Also take the folders inside folders.")] = None,
@@ -135,6 +143,9 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
     if recipe is not None:
         request = from_toml(recipe, request)
     request = replace(request, **given)
+    if request.detail < 100:
+        # Less detail than all of it is asked of a model that has some, also where its soft end was named.
+        request = replace(request, model=full_of(find_model(request.model)).key)
     check_choices(request)
     return request
 

@@ -52,6 +52,10 @@ class Progress:
     """Of the whole run; None until enough is done to tell."""
 
 
+LOW_CONSISTENCY = 25.0
+"""dB of `FileSaved.consistency` under which a result should be looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileSaved:
     """A result lies under its final name, complete."""
@@ -61,7 +65,8 @@ class FileSaved:
     input_size: Size
     output_size: Size
     consistency: float
-    """PSNR in dB of the output, reduced to the input's size, against the input; infinite when equal."""
+    """PSNR in dB of the output, before lossy compression and reduced to the input's size, against the input; infinite
+    when equal."""
     seconds: float
     notes: tuple[str, ...] = ()
     """What the user should know: first frame of an animation, CMYK turned into RGB, a precision that fell back."""

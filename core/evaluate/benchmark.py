@@ -54,7 +54,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
         raise UserError("These models enlarge by different factors.", "Measure those of one factor together.")
     content = content_for(request.content_weights)
     if content is None:
-        yield Notice("No perceptual distance: that needs content weights (--content-weights, or torchvision's VGG19).")
+        yield Notice("No perceptual distance: it needs a VGG (--content-weights FILE).")
     else:
         content = content.to(engines[0].device)
     for name, files in sets.items():
@@ -98,11 +98,13 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
 
 
 def labels(models: Sequence[Evaluated]) -> list[str]:
-    """What each is called in tables and as a folder: its key or file name, with its detail; numbered where equal."""
+    """What each is called in tables and as a folder: its key, file or run, with its detail; numbered where equal."""
     found: list[str] = []
     for each in models:
         path = Path(each.model)
         name = path.stem if path.suffix.lower() in SUFFIXES else path.name
+        if name == "model" and path.parent.name:
+            name = path.parent.name  # a training run's, as all of them call theirs so
         wanted = name if each.detail == 100 else f"{name} at {each.detail} %"
         numbered = (wanted if number == 1 else f"{wanted} ({number})" for number in itertools.count(1))
         found.append(next(label for label in numbered if label not in found))

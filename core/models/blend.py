@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from torch import Tensor
@@ -15,7 +16,7 @@ from core.contract.errors import UserError
 from core.contract.models import BlendRequest, ModelAdded
 from core.models.card import ModelCard
 from core.models.catalogue import Model, find_model, free_key
-from core.models.generator import Generator
+from core.models.generator import Generator, GeneratorConfig
 from core.models.weights import generator_of, is_generator, load_state, save_generator
 
 
@@ -29,12 +30,18 @@ def blend(first: Generator, second: Generator, alpha: float) -> Generator:
     """
     if first.config != second.config:
         raise UserError(
-            f"These models are different networks: {first.config} and {second.config}.",
+            f"These models are different networks: {_differences(first.config, second.config)}.",
             "Only a model and one trained on from it can be blended.",
         )
     result = Generator(first.config)
     result.load_state_dict(mixed(first.state_dict(), second.state_dict(), alpha))
     return result.eval()
+
+
+def _differences(first: GeneratorConfig, second: GeneratorConfig) -> str:
+    """In words: `features 64 and 32, upsampler shuffle and direct`."""
+    pairs = ((field.name, getattr(first, field.name), getattr(second, field.name)) for field in fields(first))
+    return ", ".join(f"{name} {mine} and {other}" for name, mine, other in pairs if mine != other)
 
 
 def mixed(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: float) -> dict[str, Tensor]:

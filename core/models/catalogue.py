@@ -114,6 +114,11 @@ def base_for(model: Model, detail: int) -> Model | None:
     return base
 
 
+def full_of(model: Model) -> Model:
+    """The model at 100 % of the detail whose 0 % this one is; itself where it is no such end."""
+    return next((each for each in models() if each.card.base == model.key and each.key != model.key), model)
+
+
 def base_of(model: Model) -> Model | None:
     """The model at 0 % of this one's detail, where its card names one that is here."""
     if not model.card.base:

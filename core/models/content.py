@@ -355,7 +355,7 @@ def _download(name: VggName, target: Path, cancel: CancelToken) -> Generator[Dow
         raise UserError(
             f"The content loss needs the weights of {name}, and they could not be downloaded: {error}",
             "Connect to the internet once, or give a safetensors file of VGG16 or VGG19 features "
-            "(--content-weights); or set the recipe's content loss to 0.",
+            "(--content-weights); or do without: --set gan.losses.content=0 --set validation.gan_metric=psnr_y.",
         ) from error
     finally:
         whole.unlink(missing_ok=True)

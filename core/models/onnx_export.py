@@ -38,7 +38,7 @@ def export_onnx(model: str, output: Path) -> float:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UserError("ONNX is not installed.", "pip install srgan-desktop[onnx]") from error
+        raise UserError("ONNX is not installed.", "pip install onnx onnxscript onnxruntime") from error
     generator, _ = load_generator(find_model(model).path, fold=True)
     sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     # The exporter talks about its own inner life, and not about the model.

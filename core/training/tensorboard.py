@@ -24,7 +24,7 @@ class Board:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise UserError("TensorBoard is not installed.", "pip install srgan-desktop[tensorboard]") from error
+            raise UserError("TensorBoard is not installed.", "pip install tensorboard") from error
         self._writer = SummaryWriter(str(folder / "tensorboard"))
 
     def step(self, event: TrainingStep) -> None:

@@ -558,7 +558,8 @@ class _Run:
             metrics |= of_parent.named("parent_")
             better_than_parent = figures.clearly_better_than(of_parent, metric)
             verdict += " " + _verdict(f"its parent {card.name}", figures, of_parent, metric)
-        verdict += f" Measured on {len(self.held_out)} held-out pictures."
+        many = len(self.held_out)
+        verdict += f" Measured on {many} held-out picture{'s' if many > 1 else ''}."
         save_generator(self.folder.model, generator.state_dict(), self._card(figures, metrics))
         event = TrainingFinished(
             self.folder.path,

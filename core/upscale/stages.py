@@ -20,7 +20,7 @@ from pathlib import Path
 from core import devices
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import BatchEvent, FileFailed, FileSaved, FileStarted, Notice, Progress, Size
+from core.contract.events import LOW_CONSISTENCY, BatchEvent, FileFailed, FileSaved, FileStarted, Notice, Progress, Size
 from core.contract.requests import UpscaleRequest
 from core.images import Picture, Probe, load, save
 from core.images.decode import shown
@@ -140,6 +140,8 @@ class Stages:
             announced = self.records.announce(task, self.recipe, source.sha256, source.stamp, output, size)
             notes = save(output, result, task.format, self.request.quality)
             score = consistency(result, source.picture)
+            if score < LOW_CONSISTENCY:
+                notes += (f"It differs much from its source ({score:.0f} dB): look at it, or try another model.",)
             self.records.complete(task, announced, score)
         except Exception as error:
             self._fail(task, error)

@@ -382,7 +382,8 @@ class CompareView(QWidget):
     def _show_choices(self) -> None:
         for index, button in enumerate(self.choices):
             there = self._numbered and index < len(self._shown)
-            button.setVisible(there)
+            # Side by side all are shown, and there is nothing to choose.
+            button.setVisible(there and self.canvas.mode is not Mode.SIDE)
             if there:
                 button.setAccessibleName(self._shown[index].caption)
                 button.setToolTip(f"{self._shown[index].caption} ({index + 1})")
@@ -399,8 +400,9 @@ class CompareView(QWidget):
             each.setEnabled(scene is not None)
         seen = canvas.pair if canvas.mode is Mode.SPLIT else (canvas.shown,)
         for index, button in enumerate(self.choices):
-            button.setEnabled(comparable and canvas.mode is not Mode.SIDE)
-            button.setChecked(canvas.mode is Mode.SIDE or index in seen)
+            button.setEnabled(comparable)
+            button.setChecked(index in seen)
+        self._show_choices()
         self.zoom_label.setText("" if scene is None or viewport is None else _percent(viewport.zoom))
         self.canvas.setAccessibleDescription(self._description())
 

@@ -24,7 +24,7 @@ STEPS = (
     "enlargement that every program has.",
     "Since the original is there, both can be measured against it, and you can look at all three in the same place.",
 )
-NO_DISTANCE = "The perceptual distance needs content weights, which are chosen on the Train page."
+NO_DISTANCE = "The perceptual distance needs content weights; GAN recipes on the Train page ask for them."
 
 
 class CheckView(TrialView):

@@ -133,9 +133,9 @@ class _Plot(QWidget):
         item.getAxis("left").setWidth(46)
         heading = QHBoxLayout()
         heading.setSpacing(8)
-        name = titled(title)
-        name.setToolTip(explanation)
-        heading.addWidget(name)
+        self._title = titled(title)
+        self._title.setToolTip(explanation)
+        heading.addWidget(self._title)
         heading.addStretch(1)
         heading.addWidget(self.legend)
         column = QVBoxLayout(self)
@@ -210,18 +210,17 @@ class _Plot(QWidget):
             self.plot.getPlotItem().showAxis(side, there)
 
     def _show_legend(self) -> None:
-        room = max(120, self.width() - 150)
-        words = [
-            f'<span style="color:{colour}">●</span> {name.replace("_", " ")} {_figure(value)}'
-            for name, (value, colour) in self._values.items()
-        ]
-        plain = "  ".join(f"● {name} {_figure(value)}" for name, (value, _) in self._values.items())
-        if QFontMetrics(self.font()).horizontalAdvance(plain) > room:
-            words = [
-                f'<span style="color:{colour}">●</span> {name.replace("_", " ")}'
-                for name, (_, colour) in self._values.items()
-            ]
-        self.legend.setText("&nbsp; ".join(words))
+        room = self.width() - self._title.sizeHint().width() - 16
+        names = [name.replace("_", " ") for name in self._values]
+        figures = [f"{name} {_figure(value)}" for name, (value, _) in zip(names, self._values.values(), strict=True)]
+        metrics = QFontMetrics(self.legend.font())
+        # The most that there is room for.
+        for words in (figures, names, [name.split()[0] for name in names]):
+            if metrics.horizontalAdvance("".join(f"●  {word}  " for word in words)) <= room:
+                break
+        colours = (colour for _, colour in self._values.values())
+        marked = (f'<span style="color:{c}">●</span> {word}' for c, word in zip(colours, words, strict=True))
+        self.legend.setText("&nbsp; ".join(marked))
         self.legend.setToolTip("\n".join(f"{name}: {_figure(value)}" for name, (value, _) in self._values.items()))
 
 

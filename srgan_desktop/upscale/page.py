@@ -395,7 +395,7 @@ class UpscalePage(Page):
         ]
         if waiting:
             return f"{problems.pictures(waiting)} ready to upscale", " · ".join(parts)
-        return "Everything is finished", " · ".join(parts)
+        return "Finished" if queue.count(State.FAILED) else "Everything is finished", " · ".join(parts)
 
     def _engine_words(self) -> tuple[str, str]:
         match self.session.engine:

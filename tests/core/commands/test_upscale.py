@@ -78,6 +78,14 @@ def test_a_dry_run_tells_and_does_nothing(tmp_path: Path, model: str) -> None:
     assert {line["plan"] for line in map(json.loads, text.splitlines())} == {"write", "skip", "refuse"}
 
 
+def test_less_detail_is_asked_of_the_model_that_has_some(tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png")
+    for model in ((), ("-m", "faithful-x4"), ("-m", "detail-x4")):
+        code, text = srgan("upscale", source, *model, "--detail", "40", "--existing", "number")
+        assert code == 0
+        assert "detail x4 at 40 % detail" in text
+
+
 def test_a_negative_tile_is_refused(tmp_path: Path, model: str) -> None:
     source = picture(tmp_path / "a.png")
     assert srgan("upscale", source, "-m", model, "--tile", "-5")[0] == 2

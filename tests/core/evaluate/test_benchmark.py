@@ -167,9 +167,14 @@ def test_several_models_are_measured_as_each_alone(model: str, tmp_path: Path) -
     ]
     assert [quality.of for quality in mean.results] == ["small", "other"]
     alike = labels(
-        (Evaluated("runs/a/model.safetensors"), Evaluated("runs/b/model.safetensors"), Evaluated("v0.1", 40))
+        (
+            Evaluated("runs/a/model.safetensors"),
+            Evaluated("runs/b/model.safetensors"),
+            Evaluated("other/b.safetensors"),
+            Evaluated("v0.1", 40),
+        )
     )
-    assert alike == ["model", "model (2)", "v0.1 at 40 %"]
+    assert alike == ["a", "b", "b (2)", "v0.1 at 40 %"]
     twice = str(save_small_model(tmp_path / "twice.safetensors", scale=2))
     with pytest.raises(UserError, match="different factors"):
         run(EvaluateRequest((Evaluated(model), Evaluated(twice)), data))

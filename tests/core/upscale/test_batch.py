@@ -199,6 +199,14 @@ def test_a_replacement_that_failed_is_made_by_the_next_run(
     assert digests(tmp_path)["a_4x.jpg"] != old
 
 
+def test_a_result_that_differs_much_is_pointed_at(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = picture(tmp_path / "a.png")
+    for score, told in ((24.9, True), (25.1, False)):
+        monkeypatch.setattr(stages, "consistency", lambda *_, score=score: score)
+        [saved] = run(source, existing="number").of(FileSaved)
+        assert any("differs much from its source" in note for note in saved.notes) == told
+
+
 def test_what_was_refused_is_no_result_to_replace(tmp_path: Path, run: Run) -> None:
     source = picture(tmp_path / "a.webp")
     # Its own result would be wider than WebP allows.
