@@ -30,7 +30,7 @@ class LooksPanel(QWidget):
         above = QHBoxLayout()
         above.setContentsMargins(12, 8, 10, 6)
         above.setSpacing(10)
-        above.addWidget(self.picture, 2)
+        above.addWidget(self.picture, 3)
         above.addWidget(self.words, 5)
         self.time = QSlider(Qt.Orientation.Horizontal)
         self.time.setAccessibleName("Time of the run")
@@ -103,7 +103,7 @@ class LooksPanel(QWidget):
         best = ", best so far" if look.best else ""
         self.words.say(
             f"Step {look.step:,}: {picture.psnr_y:.2f} dB (bicubic {picture.bicubic_psnr_y:.2f})"
-            f"  ·  all held-out {look.psnr_y:.2f} dB{best}"
+            f"  ·  of all {look.psnr_y:.2f} dB{best}"
         )
         self.compare.show_pictures(
             [
