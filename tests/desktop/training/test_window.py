@@ -92,7 +92,7 @@ def test_a_model_is_trained_used_and_chosen_for_upscaling(window: MainWindow, qt
     assert [look.step for look in record.looks] == [20, 40, 60]
     assert record.finished.better_than_bicubic, record.finished.verdict
     assert record.best.psnr_y > record.bicubic_psnr
-    assert "held-out pictures" in page.run.verdict.text
+    assert "Measured on 1 held-out picture." in page.run.verdict.text
     assert all(picture.sr.is_file() for look in record.looks for picture in look.pictures)
     with qtbot.waitSignal(page.model_ready, timeout=WAIT_MS):
         qtbot.mouseClick(page.run.use, Qt.MouseButton.LeftButton)
