@@ -160,6 +160,7 @@ def check_command(
 ) -> None:
     """How good will it be? Make a picture smaller, enlarge it again, and compare with the picture itself."""
     from core.evaluate.check import check
+    from core.evaluate.kept import keep
 
     with told() as (cancel, console):
         chosen = next((each for each in PRECISIONS if each == precision), None)
@@ -176,7 +177,8 @@ def check_command(
                 if isinstance(event, CheckProgress):
                     bar.update(task, completed=event.fraction)
                     continue
-                _keep(event, kept)
+                for name, place in kept.items():
+                    keep(place, getattr(event, name))
                 if as_json:
                     print_json([event])
                 else:
@@ -291,17 +293,6 @@ def _say_checked(console: Console, event: CheckReady) -> None:
 def _say(console: Console, text: str, style: str = "") -> None:
     if text:
         console.print(plain(text), style=style, soft_wrap=True, highlight=False)
-
-
-def _keep(event: CheckReady, places: dict[str, Path]) -> None:
-    from core.images import Picture, save
-
-    for name, path in places.items():
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            save(path, Picture(getattr(event, name), None), "png")
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
 
 
 def _region(text: str) -> Region | None:

@@ -17,10 +17,11 @@ from core.contract.events import Notice
 from core.contract.models import BICUBIC
 from core.contract.training import Artefacts, Evaluated, EvaluateRequest, PictureEvaluated, Quality, SetEvaluated
 from core.evaluate.artefacts import artefacts
+from core.evaluate.kept import keep
 from core.evaluate.metrics import mean_psnr, psnr_y, ssim_y
 from core.evaluate.perceptual import perceptual
 from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
-from core.images import READABLE_SUFFIXES, Picture, load, save
+from core.images import READABLE_SUFFIXES, load
 from core.models.catalogue import SUFFIXES
 from core.models.content import ContentNetwork, content_for
 from core.upscale.engine import open_engine
@@ -84,7 +85,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
             pixels += hr.shape[0] * hr.shape[1]
             if kept:
                 for label, sr in zip(names, made, strict=True):
-                    _keep(kept[label, path], sr)
+                    keep(kept[label, path], sr)
             done.append(PictureEvaluated(path, name, bicubic, tuple(results), tuple(seconds)))
             yield done[-1]
         if done:
@@ -146,14 +147,6 @@ def _places(output: Path, names: list[str], sets: dict[str, list[Path]]) -> dict
                 stem = path.stem if stems[path.stem.casefold()] == 1 else path.name
                 places[label, path] = top / name / f"{stem}.png"
     return places
-
-
-def _keep(path: Path, sr: np.ndarray) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save(path, Picture(sr, None), "png")
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
 
 
 def worn(lr: np.ndarray, seed: int) -> np.ndarray:

@@ -36,6 +36,7 @@ from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
 from core.training.dataset import Picture, decode
 from core.training.sources import lr_of, pictures_in
+from core.upscale.journal import sha256_of
 
 CACHE_FORMAT = 1
 """Rises when what is measured of a picture changes."""
@@ -198,8 +199,7 @@ def _facts(path: Path, cache: _Cache) -> _Seen | PictureQuarantined:
         if not stat.S_ISREG(path.stat().st_mode):
             # Reading a pipe or a device might never end.
             return PictureQuarantined(path, "unreadable", "is not an ordinary file")
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = sha256_of(path)
         facts = cache.facts.get(sha256)
         if facts is None:
             facts = measure(decode(path), _jpeg_quality(path))

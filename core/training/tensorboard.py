@@ -7,6 +7,7 @@ from typing import Any
 
 from core.contract.errors import UserError
 from core.contract.training import Look, TrainingStep
+from core.training.run import TENSORBOARD
 
 
 class Board:
@@ -25,7 +26,7 @@ class Board:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             raise UserError("TensorBoard is not installed.", "pip install tensorboard") from error
-        self._writer = SummaryWriter(str(folder / "tensorboard"))
+        self._writer = SummaryWriter(str(folder / TENSORBOARD))
 
     def step(self, event: TrainingStep) -> None:
         """Losses, gradient norms, rate and both sides of the game."""

@@ -100,7 +100,7 @@ def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
             if not stage.steps:
                 continue
             # In a head start the generator rests; it is the steps after it that take time and memory.
-            begun = min(setting.recipe.gan.head_start, stage.steps - 1) if gan else 0
+            begun = min(setting.recipe.gan.head_start, stage.steps - 1)
             setting.training.step = setting.recipe.psnr.steps + begun if gan else 0
             setting.training.begin_stage(gan)
             measured = []

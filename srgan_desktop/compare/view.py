@@ -381,13 +381,15 @@ class CompareView(QWidget):
 
     def _show_choices(self) -> None:
         for index, button in enumerate(self.choices):
-            there = self._numbered and index < len(self._shown)
-            # Side by side all are shown, and there is nothing to choose.
-            button.setVisible(there and self.canvas.mode is not Mode.SIDE)
-            if there:
+            button.setVisible(self._offers(index))
+            if self._numbered and index < len(self._shown):
                 button.setAccessibleName(self._shown[index].caption)
                 button.setToolTip(f"{self._shown[index].caption} ({index + 1})")
         self.full_button.setToolTip(f"100 % ({'0' if self._numbered else '1'})")
+
+    def _offers(self, index: int) -> bool:
+        """Whether a picture has a button: side by side all are shown, and there is nothing to choose."""
+        return self._numbered and index < len(self._shown) and self.canvas.mode is not Mode.SIDE
 
     def _show_state(self) -> None:
         canvas, scene, viewport = self.canvas, self.canvas.scene, self.canvas.viewport
@@ -402,7 +404,7 @@ class CompareView(QWidget):
         for index, button in enumerate(self.choices):
             button.setEnabled(comparable)
             button.setChecked(index in seen)
-        self._show_choices()
+            button.setVisible(self._offers(index))
         self.zoom_label.setText("" if scene is None or viewport is None else _percent(viewport.zoom))
         self.canvas.setAccessibleDescription(self._description())
 

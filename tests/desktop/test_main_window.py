@@ -58,18 +58,24 @@ sys.exit(app.run(sys.argv[1:]))
 """
 
 
-def test_the_window_never_imports_torch(own_home, tmp_path):
-    """In a process of its own, as this one has torch; with every page open and thumbnails made."""
+def run_program(script: str, *arguments: str, timeout: int = 120) -> str:
+    """What a Python script printed in a process of its own, which has to end well."""
     run = subprocess.run(
-        [sys.executable, "-c", WATCH, "-o", str(tmp_path / "out"), str(paths.RESOURCES / "samples")],
+        [sys.executable, "-c", script, *arguments],
         cwd=Path(__file__).parents[2],
         env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
     )
     assert run.returncode == 0, run.stderr
-    seen = json.loads(run.stdout)
+    return run.stdout
+
+
+def test_the_window_never_imports_torch(own_home, tmp_path):
+    """In a process of its own, as this one has torch; with every page open and thumbnails made."""
+    printed = run_program(WATCH, "-o", str(tmp_path / "out"), str(paths.RESOURCES / "samples"))
+    seen = json.loads(printed)
     assert seen["rows"] >= 10
     assert seen["output"] == str(tmp_path / "out")
     assert not {"torch", "torchvision", "spandrel"} & {*seen["early"], *seen["late"]}
@@ -104,15 +110,7 @@ sys.exit(app.run([sys.argv[2]]))
 def test_the_program_ends_in_order_while_a_thread_hangs_in_reading(tmp_path):
     """As on a network drive that is gone: nobody ever writes into the pipe that is read."""
     os.mkfifo(tmp_path / "pipe")
-    run = subprocess.run(
-        [sys.executable, "-c", HANGING, str(tmp_path / "pipe"), str(make_picture(tmp_path / "a.png"))],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert run.returncode == 0, run.stderr
+    run_program(HANGING, str(tmp_path / "pipe"), str(make_picture(tmp_path / "a.png")), timeout=60)
 
 
 SIGNALLED = """
@@ -134,17 +132,9 @@ sys.exit(app.run([]))
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_logout_closes_the_window_in_order(name):
-    run = subprocess.run(
-        [sys.executable, "-c", SIGNALLED, name],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert run.returncode == 0, run.stderr
+    printed = run_program(SIGNALLED, name)
     # A session manager that would ask cannot be played here.
-    assert run.stdout.strip() == "1"
+    assert printed.strip() == "1"
 
 
 @pytest.fixture
