@@ -73,18 +73,32 @@ def test_building_stops_when_nobody_wants_it(noise):
     st.data(),
 )
 def test_tiles_of_an_enlarged_picture_equal_those_of_the_whole(size, factor, depth, data):
-    width, height = size
-    # Muted, as what overshoots is clipped between Pillow's passes, whose order depends on sizes.
-    pixels = np.random.default_rng(width * height).integers(88, 168, (height, width, *depth), dtype=np.uint8)
-    grid = round(width * factor[0]), round(height * factor[1])
-    whole = np.asarray(Image.fromarray(pixels).resize(grid, Image.Resampling.BICUBIC))
-    enlarged = Enlarged(build(pixels, CancelToken()), *grid)
+    grid = round(size[0] * factor[0]), round(size[1] * factor[1])
     left, top = data.draw(st.integers(0, grid[0] - 1)), data.draw(st.integers(0, grid[1] - 1))
     right, bottom = data.draw(st.integers(left + 1, grid[0])), data.draw(st.integers(top + 1, grid[1]))
-    cut = enlarged.cut(0, left, top, right, bottom)
-    difference = np.abs(as_seen(cut) - as_seen(whole[top:bottom, left:right]))
+    check_tile(size, grid, depth, (left, top, right, bottom))
+
+
+def test_a_tile_of_a_transparent_picture_may_lose_a_fraction_more():
+    # Found by the test above: premultiplied these are 2 levels apart, the fraction is what dividing by alpha dropped.
+    check_tile((24, 57), (36, 228), (4,), (24, 111, 26, 138))
+
+
+def check_tile(size: tuple[int, int], grid: tuple[int, int], depth: tuple[int, ...], tile: tuple[int, ...]) -> None:
+    width, height = size
+    left, top, right, bottom = tile
+    # Muted, as what overshoots is clipped between Pillow's passes, whose order depends on sizes.
+    pixels = np.random.default_rng(width * height).integers(88, 168, (height, width, *depth), dtype=np.uint8)
+    whole = np.asarray(Image.fromarray(pixels).resize(grid, Image.Resampling.BICUBIC))
+    cut = Enlarged(build(pixels, CancelToken()), *grid).cut(0, left, top, right, bottom)
+    wanted = whole[top:bottom, left:right]
     # Pillow rounds weights to 1/256 and each of its two passes to whole levels.
-    assert difference.max() <= 2
+    allowed = np.full(wanted.shape, 2.0)
+    if depth == (4,):
+        # It interpolates colours multiplied by alpha, and drops the fraction when it divides by alpha again: of what is
+        # seen that is less than alpha / 255 of a level.
+        allowed[..., :3] += np.maximum(cut, wanted)[..., 3:] / 255
+    assert (np.abs(as_seen(cut) - as_seen(wanted)) <= allowed).all()
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
