@@ -30,6 +30,7 @@ from core.models.card import read_header
 from core.models.weights import load_state
 
 VggName = Literal["vgg16", "vgg19"]
+Distance = Literal["l1", "mse", "lpips"]
 
 _CONVOLUTIONS: dict[VggName, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """Of each block; a 2 x 2 max pooling follows each."""
@@ -153,7 +154,7 @@ class ContentLoss(nn.Module):
         layers: Mapping[str, float],
         *,
         before_activation: bool = True,
-        distance: Literal["l1", "mse"] = "l1",
+        distance: Distance = "l1",
         normalise: bool = True,
     ) -> None:
         """Choose what is compared.
@@ -162,8 +163,9 @@ class ContentLoss(nn.Module):
             network: whose features; shared, not copied.
             layers: weight by name, as `conv4_4`.
             before_activation: take the convolution's output, not the ReLU's (ESRGAN, sec. 3.3).
-            distance: mean absolute or mean squared difference.
-            normalise: divide by the mean magnitude (or square) of HR's features, layer by layer.
+            distance: mean absolute difference, mean squared difference, or that of LPIPS (`_between_directions`).
+            normalise: divide by the mean magnitude (or square) of HR's features, layer by layer; nothing to do for
+                `lpips`.
 
         Raises:
             ValueError: a layer is unknown.
@@ -176,6 +178,7 @@ class ContentLoss(nn.Module):
             here = network.layer(name.replace("conv", kind))
             weights[here] = weights.get(here, 0.0) + weight
         self.weights = {name: weight for name, weight in weights.items() if weight}
+        self.distance = distance
         self.magnitude = _mean_absolute if distance == "l1" else _mean_square
         self.normalise = normalise
 
@@ -186,11 +189,27 @@ class ContentLoss(nn.Module):
             targets = self.network(hr, names)
         total = sr.new_zeros((), dtype=torch.float32)
         for name, mine, target in zip(names, self.network(sr, names), targets, strict=True):
-            term = self.magnitude(mine - target)
-            if self.normalise:
-                term = term / self.magnitude(target).clamp(min=1e-6)
-            total = total + self.weights[name] * term
+            total = total + self.weights[name] * self._term(mine, target)
         return total
+
+    def _term(self, mine: Tensor, target: Tensor) -> Tensor:
+        if self.distance == "lpips":
+            return _between_directions(mine, _direction(target))
+        term = self.magnitude(mine - target)
+        return term / self.magnitude(target).clamp(min=1e-6) if self.normalise else term
+
+
+def _direction(features: Tensor) -> Tensor:
+    """Features scaled to length 1 at each position, in float32."""
+    return F.normalize(features.float(), dim=1)
+
+
+def _between_directions(features: Tensor, wanted: Tensor) -> Tensor:
+    """Squared distance of features scaled to length 1 and `wanted`, which is; the mean over positions: 0 to 4.
+
+    LPIPS (Zhang et al. 2018, eq. 1) with all weights of a layer 1.
+    """
+    return (wanted - _direction(features)).square().sum(1).mean()
 
 
 def _mean_absolute(features: Tensor) -> Tensor:
@@ -232,11 +251,11 @@ def perceptual_distances(network: ContentNetwork, original: Tensor, results: Seq
         results: each of the same size.
     """
     layers = tuple(network.layer(name.replace("conv", "relu")) for name in PERCEPTUAL_LAYERS)
-    wanted = [F.normalize(features, dim=1) for features in network(original, layers)]
+    wanted = [_direction(features) for features in network(original, layers)]
     found = []
     for result in results:
-        pairs = zip(wanted, network(result, layers), strict=True)
-        distances = [(a - F.normalize(b, dim=1)).square().sum(1).mean() for a, b in pairs]
+        pairs = zip(network(result, layers), wanted, strict=True)
+        distances = [_between_directions(mine, target) for mine, target in pairs]
         found.append(float(torch.stack(distances).mean()))
     return found
 

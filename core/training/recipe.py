@@ -150,8 +150,21 @@ class ContentRecipe(_Part):
         default=True,
         description="Compare features before the ReLU: more of them, and no drift of brightness (ESRGAN, sec. 3.3).",
     )
-    distance: Literal["l1", "mse"] = Field(
-        default="l1", description="How features are compared; the 2017 paper takes the squared error."
+    distance: Literal["l1", "mse", "lpips"] = Field(
+        default="l1",
+        description="How features are compared; the 2017 paper takes the squared error. `lpips` compares only their "
+        "directions, as the perceptual distance does.",
+    )
+    share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of a step's crops that the network sees. It takes a third of a step's time on a CPU.",
+    )
+    augment: bool = Field(
+        default=False,
+        description="Shift, turn and mirror SR and HR alike and at random before they are compared. What the network "
+        "overlooks, as patterns in step with its pooling, it then overlooks less (E-LPIPS: Kettunen et al. 2019).",
     )
     normalise: bool = Field(
         default=True,

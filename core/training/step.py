@@ -35,6 +35,10 @@ BAD_STEPS = 3
 """So many skipped steps in a row bring the last finite state back."""
 
 
+LARGEST_SHIFT = 7
+"""Pixels by which the content loss's pictures are shifted at most: what its first three poolings make one of is 8."""
+
+
 @dataclass(frozen=True, slots=True)
 class StepReport:
     """What one step found; weighted values, means over all processes."""
@@ -235,6 +239,11 @@ class Training:
 
     def _content(self, sr: Tensor, hr: Tensor) -> Tensor:
         assert self.content_distance is not None
+        # Crops come in random order, so the first ones are as good as any.
+        seen = math.ceil(self.recipe.gan.content.share * len(sr))
+        sr, hr = sr[:seen], hr[:seen]
+        if self.recipe.gan.content.augment:
+            sr, hr = _augmented(sr, hr)
         with self._autocast():
             return self.content_distance(sr, hr)
 
@@ -430,6 +439,22 @@ def enlarge_with(generator: Generator, device: torch.device) -> Callable[[np.nda
         return sr8
 
     return enlarge
+
+
+def _augmented(sr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
+    """Both pictures shifted, turned and mirrored alike, at random; up to `LARGEST_SHIFT` pixels smaller."""
+    # On the CPU, whose random state a bundle keeps.
+    top, left, turns, mirrored = (int(n) for n in torch.randint(0, 8, (4,)))
+    spare = min(LARGEST_SHIFT, min(sr.shape[-2:]) // 4)
+    height, width = (side - spare for side in sr.shape[-2:])
+    top, left = min(top, spare), min(left, spare)
+
+    def change(x: Tensor) -> Tensor:
+        x = x[..., top : top + height, left : left + width]
+        x = x.flip(-1) if mirrored % 2 else x
+        return torch.rot90(x, turns % 4, (-2, -1))
+
+    return change(sr), change(hr)
 
 
 def _watched(stage: StageRecipe) -> str | None:

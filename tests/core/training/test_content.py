@@ -83,6 +83,23 @@ def test_content_loss_by_hand_and_its_gradient(vgg16: Path) -> None:
     assert float(plain(sr, hr).detach()) == pytest.approx(float(expected), rel=1e-4)
 
 
+def test_the_lpips_distance_with_equal_weights_is_the_perceptual_distance(vgg16: Path) -> None:
+    network = content_from_file(vgg16)
+    torch.manual_seed(0)
+    sr, hr = torch.rand(2, 3, 32, 32, requires_grad=True), torch.rand(2, 3, 32, 32)
+    layers = dict.fromkeys(("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4"), 0.2)
+    loss = ContentLoss(network, layers, before_activation=False, distance="lpips")(sr, hr)
+    assert loss.item() == pytest.approx(perceptual_distance(network, sr.detach(), hr), rel=1e-5)
+    (gradient,) = torch.autograd.grad(loss, sr)
+    assert gradient.abs().sum() > 0
+    # Directions alone: features twice as long are no further away.
+    first = {"conv1_1": 1.0}
+    network.features[0].bias.zero_()
+    network.mean.zero_()
+    doubled = ContentLoss(network, first, distance="lpips")
+    assert doubled(hr * 2, hr).item() == pytest.approx(0, abs=1e-6)
+
+
 def test_perceptual_distance_grows_with_the_difference(vgg16: Path) -> None:
     network = content_from_file(vgg16)
     torch.manual_seed(0)

@@ -18,7 +18,7 @@ from core.training.checkpoint import load_optimizer
 from core.training.dataset import Batch
 from core.training.losses import LOSSES
 from core.training.recipe import Recipe, load_recipe
-from core.training.step import Training
+from core.training.step import Training, _augmented
 from tests.core.networks import lively_generator
 from tests.core.training.pictures import TINY
 
@@ -114,6 +114,30 @@ def test_gradients_are_those_of_the_plain_sum_of_losses(gan: Training) -> None:
     wanted = torch.autograd.grad(of_judge, list(judge.parameters()))
     for parameter, gradient in zip(gan.discriminator.parameters(), wanted, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
+
+
+def test_the_content_network_sees_a_share_of_the_crops(gan: Training) -> None:
+    of_content = gan.recipe.gan.content.model_copy(update={"share": 0.5})
+    gan.recipe = gan.recipe.model_copy(update={"gan": gan.recipe.gan.model_copy(update={"content": of_content})})
+    crops = batch(3)
+    with torch.no_grad():
+        lr, hr = (torch.from_numpy(each).permute(0, 3, 1, 2).float() / 255 for each in (crops.lr, crops.hr))
+        wanted = 0.5 * gan.content_distance(gan.generator(lr)[:2], hr[:2])
+    report = gan.train_step([crops])
+    assert report.losses["content"] == pytest.approx(wanted.item(), rel=1e-4)
+
+
+def test_pictures_are_augmented_alike_and_in_many_ways() -> None:
+    torch.manual_seed(0)
+    sr = torch.rand(2, 3, 64, 64)
+    seen = set()
+    for _ in range(40):
+        first, second = _augmented(sr, sr * 0.5)
+        assert first.shape == (2, 3, 57, 57)
+        torch.testing.assert_close(first * 0.5, second)
+        seen.add(tuple(first[0, 0, 0, :3].tolist()))
+    assert len(seen) > 30
+    assert _augmented(sr[..., :16, :16], sr[..., :16, :16])[0].shape == (2, 3, 12, 12)
 
 
 def _context(sr: torch.Tensor, hr: torch.Tensor):
