@@ -181,6 +181,7 @@ class MainWindow(QMainWindow):
         """What one page asks of another goes by way of the window, as pages do not know each other."""
         if key == "upscale":
             page.check_requested.connect(self._check)
+            page.options.more_models.connect(partial(self.show_page, "models"))
         elif key == "models":
             page.selected_picture = lambda: self.page("upscale").selected_picture
             page.fine_tune_requested.connect(self._fine_tune)

@@ -34,6 +34,7 @@ class ModelCard:
     """Of the network, as `64nf 16nb`."""
     tags: tuple[str, ...] = ()
     description: str = ""
+    """What it is for in the first line, how it was made in the others."""
     dataset: str = ""
     dataset_sha256: str = ""
     """SHA-256 of the sorted list of the training pictures' SHA-256s."""
@@ -50,6 +51,11 @@ class ModelCard:
     """The training recipe, as TOML."""
     date: str = ""
     """ISO 8601 day."""
+
+    @property
+    def purpose(self) -> str:
+        """What it is for: the description's first line."""
+        return self.description.partition("\n")[0].strip()
 
     def to_metadata(self) -> dict[str, str]:
         """As the string-to-string map that safetensors stores; anything but text is JSON."""

@@ -227,7 +227,7 @@ def good_at(entry: Entry) -> str:
     """What it is for, in a line."""
     if isinstance(entry, KnownModel):
         return entry.good_at
-    return entry.card.description.partition("\n")[0]
+    return entry.card.purpose
 
 
 def file_bytes(entry: Entry) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -30,10 +31,12 @@ from core.images import FORMATS
 from core.models.catalogue import Model, base_of, find_model, models
 from srgan_desktop import settings
 from srgan_desktop.detail import DetailField, span_of
-from srgan_desktop.fields import Calm, Choice, indent_number, labelled, quiet
+from srgan_desktop.fields import Calm, Choice, Elided, indent_number, labelled, quiet
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 
+PURPOSE = 120
+"""Characters of what a model is for that are shown under its name."""
 PRESETS = (2.0, 3.0, 4.0, 8.0)
 
 F = TypeVar("F", bound=QWidget)
@@ -55,6 +58,9 @@ TILES = ((0, "Automatic"), (128, "128 px"), (256, "256 px"), (512, "512 px"), (7
 class OptionsPanel(QScrollArea):
     """Reads from and writes to the settings; nothing else needs to know its widgets."""
 
+    more_models = Signal()
+    """Other models than those in the list are asked for."""
+
     def __init__(self, theme: Theme, options: Settings, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
@@ -74,8 +80,18 @@ class OptionsPanel(QScrollArea):
         column.setSpacing(12)
 
         self.model = Choice()
-        self._card = quiet()
-        column.addLayout(self._labelled(settings.MODEL, self.model, self._card))
+        self._purpose = quiet()
+        self._card = Elided("muted")
+        more = QPushButton("More models…")
+        more.setProperty("role", "link")
+        more.setToolTip("Go to the Models page: download, import, compare and test models")
+        more.clicked.connect(self.more_models)
+        facts = QWidget()
+        in_facts = QHBoxLayout(facts)
+        in_facts.setContentsMargins(0, 0, 0, 0)
+        in_facts.addWidget(self._card, 1)
+        in_facts.addWidget(more)
+        column.addLayout(self._labelled(settings.MODEL, self.model, self._purpose, facts))
 
         self.detail = DetailField()
         in_row = self._labelled(settings.DETAIL, self.detail)
@@ -174,7 +190,11 @@ class OptionsPanel(QScrollArea):
                 self.model.setCurrentIndex(self.model.count() - 1)
         self.model.blockSignals(False)
         if self.model.count() == 0:
-            self._card.setText("No model was found. Reinstall the program, or put a model file into the models folder.")
+            self._purpose.setText(
+                "No model was found. Reinstall the program, or put a model file into the models folder."
+            )
+            self._purpose.show()
+            self._card.say("")
         else:
             self._describe(self.model.currentData())
 
@@ -189,8 +209,11 @@ class OptionsPanel(QScrollArea):
 
     def _describe(self, model: Model) -> None:
         card = model.card
-        facts = [f"{card.scale}×", card.size, card.license, f"by {card.author}" if card.author else ""]
-        self._card.setText(" · ".join(fact for fact in facts if fact))
+        # A stranger's card may hold a novel.
+        self._purpose.setText(textwrap.shorten(card.purpose, PURPOSE, placeholder="…"))
+        self._purpose.setVisible(bool(card.purpose))
+        facts = [f"{card.scale}×", card.license]
+        self._card.say(" · ".join(fact for fact in facts if fact), f"By {card.author}" if card.author else "")
         about = "\n".join(
             part for part in (card.description, f"Trained on: {card.dataset}" if card.dataset else "") if part
         )

@@ -233,6 +233,13 @@ def test_pages_by_keyboard(qtbot, window):
         assert window._buttons[entry.key].isChecked()
 
 
+def test_more_models_are_on_their_page(qtbot, window):
+    window.show_page("upscale")
+    (more,) = (each for each in window.page("upscale").findChildren(QPushButton) if each.text() == "More models…")
+    more.click()
+    assert window._stack.currentWidget() is window.page("models")
+
+
 def test_what_happens_on_a_page_behind_is_told_on_the_one_in_front(qtbot, window):
     problem = Problem("The disk is full.", "Make room.")
     train, button = window.page("train"), window._buttons["train"]

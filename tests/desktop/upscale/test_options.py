@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog, QWidget
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QWidget
 
 from core import paths
 from core.contract.requests import OutputSize
@@ -102,6 +102,12 @@ def test_models(panel, options, small_model):
     options.set(settings.MODEL, small_model)
     assert panel.model.currentData().key == small_model
     assert panel.model.count() == len(models()) + 1
+
+
+def test_what_the_model_is_for_stands_under_its_name(panel):
+    for model in models():
+        panel.model.setCurrentIndex(panel.model.findText(model.card.name))
+        assert model.card.purpose in {label.text() for label in panel.findChildren(QLabel)}
 
 
 def test_a_model_that_is_gone_gives_way_to_the_default(qtbot, theme, options, tmp_path):
