@@ -23,6 +23,7 @@ EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
 Detail = Annotated[int, typer.Option(help="0 (faithful) to 100, for models with such a choice.")]
+TILE_HELP = "Side of a tile in source pixels; 0 measures free memory. Small ones do much of the work twice."
 Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
 
 

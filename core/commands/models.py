@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from core.atomic import check_free
-from core.commands.console import EXIT_FAILED, Detail, Json, plain, print_json, told
+from core.commands.console import EXIT_FAILED, TILE_HELP, Detail, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.models import (
     BlindRequest,
@@ -126,11 +126,17 @@ def remove_command(names: Annotated[list[str], typer.Argument(help="Names from `
 
 def info_command(
     model: Annotated[str, typer.Argument(help="A model's name, or its file; without one, the default model.")] = "",
+    recipe: Annotated[bool, typer.Option("--recipe", help="Print its training recipe, as TOML, and no more.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show a model's card: what it is, whose it is, how it was trained and measured."""
     with told() as (_cancel, console):
         found = find_model(model)
+        if recipe:
+            if not found.card.recipe.strip():
+                raise UserError(f"{found.card.name} does not say how it was trained.", "Ask its author.")
+            typer.echo(found.card.recipe.strip())
+            return
         if as_json:
             print_json([found.card])
             return
@@ -155,7 +161,10 @@ def check_command(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    tile: Annotated[int, typer.Option(min=0, help="Side of a tile in pixels; 0 decides by free memory.")] = 0,
+    tile: Annotated[
+        int,
+        typer.Option(min=0, help=TILE_HELP),
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """How good will it be? Make a picture smaller, enlarge it again, and compare with the picture itself."""
@@ -256,7 +265,7 @@ def _card_rows(card: ModelCard) -> list[tuple[str, str]]:
         ("base", f"{card.base} (detail 0 %)" if card.base else ""),
         ("date", card.date),
         ("measured", "\n".join(f"{name}: {value:.4g}" for name, value in card.metrics.items())),
-        ("recipe", card.recipe.strip()),
+        ("recipe", "in the file; --recipe prints it" if card.recipe.strip() else ""),
     ]
     return [(name, value) for name, value in rows if value]
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import EXIT_FAILED, Json, plain, print_json, told
+from core.commands.console import EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
 from core.contract.events import (
     BatchFinished,
     FileFailed,
@@ -71,9 +71,7 @@ def upscale_command(
     metadata: Annotated[bool | None, typer.Option(help="Carry EXIF, XMP and dpi over.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
-    tile: Annotated[
-        int | None, typer.Option(min=0, help="Side of a tile in source pixels; 0 measures free memory.")
-    ] = None,
+    tile: Annotated[int | None, typer.Option(min=0, help=TILE_HELP)] = None,
     ensemble: Annotated[
         bool | None, typer.Option(help="Average eight passes: a little better, eight times slower.")
     ] = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from core import paths
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import BlendRequest, ModelAdded
+from core.hashing import sha256_of
 from core.models.card import ModelCard
 from core.models.catalogue import Model, find_model, free_key
 from core.models.generator import Generator, GeneratorConfig
@@ -123,5 +123,4 @@ def _blended_weights(one: Model, other: Model, alpha: float) -> tuple[dict[str, 
 
 
 def _named(model: Model) -> str:
-    with model.path.open("rb") as file:
-        return f"{model.card.name} (sha256 {hashlib.file_digest(file, 'sha256').hexdigest()})"
+    return f"{model.card.name} (sha256 {sha256_of(model.path)})"

@@ -6,7 +6,6 @@ other programs become ours: they can be trained on, blended and exported.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from core import paths
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import ImportRequest, ModelAdded, ModelRefused
+from core.hashing import sha256_of
 from core.models.card import ModelCard
 from core.models.catalogue import OUR_ARCHITECTURE, free_key, models
 from core.models.foreign import to_our_layout
@@ -54,7 +54,7 @@ def import_model(path: Path) -> ModelAdded:
         UserError: it cannot be read, holds no network that enlarges pictures, or cannot be saved.
     """
     state, card = load_state(path)
-    digest = _sha256(path)
+    digest = sha256_of(path)
     known = known_by_hash(digest)
     for model in models():
         same = model.path.resolve() == path.resolve() or (known is not None and model.key == known.key)
@@ -96,8 +96,3 @@ def _described(state: Mapping[str, Tensor], card: ModelCard, path: Path) -> tupl
         size=card.size or " ".join(network.tags),
     )
     return dict(state), card
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

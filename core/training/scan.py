@@ -34,9 +34,9 @@ from core.contract.training import (
 )
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
+from core.hashing import sha256_of
 from core.training.dataset import Picture, decode
 from core.training.sources import lr_of, pictures_in
-from core.upscale.journal import sha256_of
 
 CACHE_FORMAT = 1
 """Rises when what is measured of a picture changes."""

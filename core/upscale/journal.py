@@ -11,7 +11,6 @@ relative to the output folder: moved along with its sources, it still knows them
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections import defaultdict
@@ -24,6 +23,7 @@ from filelock import FileLock, Timeout
 from core.atomic import PART_SUFFIX, replacing
 from core.contract.errors import UserError
 from core.contract.events import Size
+from core.hashing import sha256_of
 from core.images import load
 
 FOLDER = ".srgan"
@@ -219,16 +219,6 @@ def results_of_sources_in(root: Path, folder: Path) -> set[Path]:
     if not (folder / FOLDER / JOURNAL).is_file():
         return set()
     return {output for source, output in Journal(folder).results() if source.is_relative_to(root)}
-
-
-def sha256_of(path: Path) -> str:
-    """Hex digest of a file's content.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def source_stamp(path: Path) -> tuple[int, int, int]:

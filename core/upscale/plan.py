@@ -18,10 +18,11 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Size
 from core.contract.requests import Input, UpscaleRequest
+from core.hashing import sha256_of
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
 from core.models.catalogue import Model, base_for, find_model
-from core.upscale.journal import Journal, sha256_of
+from core.upscale.journal import Journal
 from core.upscale.scan import Unusable, scan
 
 RESULTS_VERSION = 1

@@ -22,10 +22,11 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.events import LOW_CONSISTENCY, BatchEvent, FileFailed, FileSaved, FileStarted, Notice, Progress, Size
 from core.contract.requests import UpscaleRequest
+from core.hashing import sha256_of
 from core.images import Picture, Probe, load, save
 from core.images.decode import shown
 from core.upscale.engine import Engine, open_engine
-from core.upscale.journal import Journal, Result, sha256_of, source_stamp
+from core.upscale.journal import Journal, Result, source_stamp
 from core.upscale.picture import consistency, upscale_picture
 from core.upscale.plan import Plan, Task, numbered
 from core.upscale.recipe import to_toml

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
+from core.hashing import sha256_of
 from core.models.catalogue import remove_model, rename_model
 from srgan_desktop.errands import Errands
 
@@ -26,7 +26,7 @@ class Shelf(Errands):
 
     def hash(self, path: Path) -> None:
         """Compute a file's SHA-256; ends with `hashed` or `failed`."""
-        self._read(lambda: _sha256(path), lambda digest: self.hashed.emit(path, digest))
+        self._read(lambda: sha256_of(path), lambda digest: self.hashed.emit(path, digest))
 
     def rename(self, key: str, name: str) -> None:
         """Give a model of the user's another name; ends with `renamed` or `failed`."""
@@ -35,8 +35,3 @@ class Shelf(Errands):
     def remove(self, key: str) -> None:
         """Delete a model of the user's; ends with `removed` or `failed`."""
         self._write(lambda: remove_model(key), lambda _: self.removed.emit(key))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

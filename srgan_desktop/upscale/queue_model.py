@@ -11,7 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from core.contract.events import Size
+from core.contract.events import LOW_CONSISTENCY, Size
 from core.contract.requests import Input, OutputSize
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
@@ -82,6 +82,11 @@ class Entry:
     notes: tuple[str, ...] = ()
     is_folder: bool = False
     """It could not be searched, and is no picture."""
+
+    @property
+    def differs_much(self) -> bool:
+        """Whether the result, reduced again, is far from the source."""
+        return self.consistency is not None and self.consistency < LOW_CONSISTENCY
 
     @property
     def path(self) -> Path:

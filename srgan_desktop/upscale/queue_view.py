@@ -24,7 +24,6 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.contract.events import LOW_CONSISTENCY
 from srgan_desktop import problems
 from srgan_desktop.theme import Theme
 from srgan_desktop.thumbnails import paint_thumbnail
@@ -198,8 +197,7 @@ class QueueDelegate(QStyledItemDelegate):
                 self._paint_state(painter, option, box, entry)
             case Column.CONSISTENCY:
                 if entry.consistency is not None:
-                    low = entry.consistency < LOW_CONSISTENCY
-                    colour = self._theme.tokens.warn if low else self._theme.tokens.text
+                    colour = self._theme.tokens.warn if entry.differs_much else self._theme.tokens.text
                     self._paint_lines(painter, option, box, problems.decibels(entry.consistency), "", colour)
         painter.restore()
 
@@ -240,9 +238,9 @@ class QueueDelegate(QStyledItemDelegate):
                 painter.drawRoundedRect(groove, 3, 3)
             case State.DONE:
                 below = " ".join(entry.notes) or (shown_name(entry.output) if entry.output else "")
-                low = entry.consistency is not None and entry.consistency < LOW_CONSISTENCY
                 words = f"Saved in {problems.duration(entry.seconds)}"
-                self._paint_lines(painter, option, box, words, below, tokens.warn if low else tokens.good)
+                colour = tokens.warn if entry.differs_much else tokens.good
+                self._paint_lines(painter, option, box, words, below, colour)
             case State.SKIPPED:
                 self._paint_lines(painter, option, box, State.SKIPPED.value, " ".join(entry.notes), tokens.muted)
             case State.FAILED:

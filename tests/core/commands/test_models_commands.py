@@ -17,6 +17,7 @@ from core.contract.models import DownloadRequest, ModelAdded
 from core.contract.training import DownloadProgress
 from core.images import probe
 from core.models import downloads
+from core.training.recipe import parse_recipe
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import textured
 
@@ -92,6 +93,11 @@ def test_info_shows_the_card(tmp_path: Path) -> None:
     assert "MIT" in text
     code, text = srgan("info", save_small_model(tmp_path / "mine.safetensors", scale=2), "--json")
     assert json.loads(text)["scale"] == 2
+    code, text = srgan("info", "detail-x4", "--recipe")
+    assert (code, parse_recipe(text, "detail").start) == (0, "faithful-x4")
+    code, text = srgan("info", save_small_model(tmp_path / "silent.safetensors"), "--recipe")
+    assert code == 1
+    assert "does not say how it was trained" in text
     code, text = srgan("info", "nothing")
     assert code == 1
     assert "no model “nothing”" in text

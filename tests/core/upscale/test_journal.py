@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from core.contract.errors import UserError
-from core.upscale.journal import FOLDER, JOURNAL, Journal, sha256_of, source_stamp
+from core.hashing import sha256_of
+from core.upscale.journal import FOLDER, JOURNAL, Journal, source_stamp
 from tests.core.upscale.conftest import picture
 
 
