@@ -240,6 +240,8 @@ class _TrainingLines:
             self._line(f"put aside {event.path.name}: {event.reason}", "yellow")
         elif isinstance(event, ScanFinished):
             self._line(f"{event.training} pictures to train on, {event.validation} held out, {event.quarantined} aside")
+            if event.advice:
+                self._line(event.advice, "yellow")
         elif isinstance(event, TrainingStarted):
             self._line(
                 f"{event.run} on {event.device} in {event.precision}, {event.parameters / 1e6:.2f} M parameters; "

@@ -22,6 +22,11 @@ StageName = Literal["psnr", "gan"]
 HR_FOLDER = "hr_images"
 LR_FOLDER = "lr_images"
 
+FEW_PICTURES = 30
+"""Pictures to learn from under which a run is told that it will learn them by heart."""
+FEW_HELD_OUT = 5
+"""Held-out pictures under which its figures say little."""
+
 STOP_SECONDS = 180.0
 """How long a run that is asked to stop may take to end its step, and a look that it is at, and to save a bundle."""
 
@@ -189,6 +194,26 @@ class ScanFinished:
     fingerprint: str
     """SHA-256 of the sorted list of the training pictures' SHA-256s."""
     seconds: float
+
+    @property
+    def advice(self) -> str:
+        """What these numbers of pictures will not do, in words; empty where there are enough."""
+        return " ".join(
+            words
+            for number, enough, words in (
+                (
+                    self.training,
+                    FEW_PICTURES,
+                    "So few pictures are soon learnt by heart; 100 large ones go a long way.",
+                ),
+                (
+                    self.validation,
+                    FEW_HELD_OUT,
+                    "So few held-out pictures say little about others; hold back a few more.",
+                ),
+            )
+            if number < enough
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,7 +172,11 @@ class PicturesCard(QFrame):
             if found.total:
                 return f"Looking at every picture once: {found.done:,} of {found.total:,}"
             return "Starting the engine…"
-        if found.finished is not None and not found.put_aside:
+        if found.finished is None:
+            return ""
+        if found.finished.advice:
+            return found.finished.advice
+        if not found.put_aside:
             return "Every picture can be used: none is broken, too small, double, enlarged or heavily compressed."
         return ""
 

@@ -111,6 +111,7 @@ def test_the_folders_of_prepare_can_be_trained_on(data: Path, tmp_path: Path) ->
     result = srgan("train", "quick", "--data", out, "--run", tmp_path / "run", "--threads", 1, *SMALL)
     assert result.exit_code == 0, words(result)
     assert "5 pictures to train on, 1 held out" in words(result)
+    assert "soon learnt by heart" in words(result)
 
 
 def test_train_stops_resumes_and_finishes(data: Path, tmp_path: Path) -> None:

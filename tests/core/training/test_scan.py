@@ -82,6 +82,16 @@ def test_every_kind_is_put_aside_and_told(tmp_path: Path) -> None:
     assert kinds == {"unreadable", "small"}
 
 
+def test_few_pictures_are_advised_against() -> None:
+    def advice(training: int, validation: int) -> str:
+        return ScanFinished(training, validation, 0, "f" * 64, 1.0).advice
+
+    assert advice(30, 5) == ""
+    assert "learnt by heart" in advice(29, 5)
+    assert "held-out" in advice(30, 4)
+    assert "held-out" not in advice(29, 5)
+
+
 def test_what_can_be_read_is_trained_on(tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "data", count=2, height=100, width=100)
     pillow_heif.from_pillow(Image.fromarray(textured(30, 100, 100))).save(folder / "phone.heic")
