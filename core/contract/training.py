@@ -204,12 +204,12 @@ class ScanFinished:
                 (
                     self.training,
                     FEW_PICTURES,
-                    "So few pictures are soon learnt by heart; 100 large ones go a long way.",
+                    "Few pictures are soon learnt by heart; 100 large ones go a long way.",
                 ),
                 (
                     self.validation,
                     FEW_HELD_OUT,
-                    "So few held-out pictures say little about others; hold back a few more.",
+                    "Few held-out pictures say little about others; hold more back.",
                 ),
             )
             if number < enough
