@@ -23,8 +23,13 @@ def user_runs() -> Path:
     return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "runs"
 
 
+def user_pasted() -> Path:
+    """Where pasted pictures go if the system names no folder of pictures; not necessarily there yet."""
+    return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "pasted"
+
+
 def user_cache() -> Path:
-    """Thumbnails, scan results: whatever can be deleted at any time; not necessarily there yet."""
+    """Scan results and downloaded content weights: whatever can be deleted at any time; not necessarily there yet."""
     return Path(platformdirs.user_cache_dir(APP, appauthor=False))
 
 

@@ -72,7 +72,7 @@ def engine_died(exit_code: int | None) -> JobFailed:
             name = f"signal {-exit_code}"
         return JobFailed(
             f"The engine crashed ({name}).",
-            f"Often the graphics driver is to blame; CPU under Advanced does without it. {again}",
+            f"Often the graphics driver is to blame; Processor as the device, under Advanced, does without it. {again}",
             f"worker process ended by {name} (exit code {exit_code})",
         )
     return JobFailed(

@@ -159,8 +159,8 @@ TILE = Option(
     0,
     whole(0, 8192),
     "&Tile size",
-    "Large pictures are done in squares of this side, in source pixels. Automatic measures free memory. The "
-    "result is the same for every size; smaller needs less memory.",
+    "Large pictures are done in squares of this side, in source pixels. Automatic measures free memory. Smaller needs "
+    "less memory; the result is the same for SRGAN models, and nearly so for others.",
 )
 ENSEMBLE = Option(
     "upscale/ensemble",
@@ -220,7 +220,7 @@ TRAIN_CONTENT = Option(
     text,
     "&Content weights",
     "VGG features for the content loss, as a safetensors file that says how pictures are prepared for it. Without "
-    "a file, torchvision’s VGG19 is downloaded once.",
+    "a file torchvision’s is downloaded once: VGG19, or what the recipe names.",
 )
 TRAIN_DEVICE = Option(
     "train/device",

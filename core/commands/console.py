@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,10 @@ from rich.text import Text
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 
+# Windows has no terminal that hangs up.
+_HANG_UP: int | None = getattr(signal, "SIGHUP", None)
+_ENDINGS = [each for each in (signal.SIGINT, signal.SIGTERM, _HANG_UP) if each is not None]
+
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
@@ -29,11 +34,24 @@ Json = Annotated[bool, typer.Option("--json", help="Print every event as one lin
 
 @contextmanager
 def told() -> Iterator[tuple[CancelToken, Console]]:
-    """Run a command: Ctrl-C and SIGTERM cancel, a `UserError` becomes two lines and exit code 1."""
+    """Run a command: Ctrl-C, SIGTERM and a terminal that is closed cancel, a `UserError` becomes two lines and exit
+    code 1."""
     cancel = CancelToken()
     console = Console(file=sys.stdout)
     errors = Console(file=sys.stderr)
-    before = {name: signal.signal(name, lambda *_: cancel.cancel()) for name in (signal.SIGINT, signal.SIGTERM)}
+    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
+
+    def end(number: int, _frame: object) -> None:
+        if number == _HANG_UP:
+            # Words to a terminal that is gone would end the run by an error, before it has saved what it did.
+            silence = os.open(os.devnull, os.O_WRONLY)
+            for stream in terminals:
+                os.dup2(silence, stream)
+            os.close(silence)
+        cancel.cancel()
+
+    # Under nohup a closed terminal is no reason to end.
+    before = {each: signal.signal(each, end) for each in _ENDINGS if signal.getsignal(each) != signal.SIG_IGN}
     try:
         yield cancel, console
     except UserError as error:

@@ -152,7 +152,7 @@ def info_command(
 def check_command(
     picture: Annotated[Path, typer.Argument(help="A picture of yours.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name, or its file.")] = "",
-    detail: Detail = 100,
+    detail: Detail | None = None,
     region: Annotated[str, typer.Option(help="Only this part: x,y,width,height in pixels.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the pictures that are compared here.")] = None,
     content_weights: Annotated[
@@ -175,7 +175,9 @@ def check_command(
         chosen = next((each for each in PRECISIONS if each == precision), None)
         if chosen is None:
             raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
-        if detail < 100:
+        if detail is None:
+            detail = 100
+        else:
             model = full_of(find_model(model)).key
         request = CheckRequest(picture, model, _region(region), content_weights, device, chosen, tile, detail)
         kept = {} if out is None else {each: out / f"{picture.stem}-{each}.png" for each in _OF_A_CHECK}

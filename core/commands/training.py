@@ -269,7 +269,7 @@ class _TrainingLines:
             steps = ", ".join(f"{name} {seconds:.2f} s a step" for name, seconds in event.seconds_per_step.items())
             seconds, memory = event.seconds_total, event.peak_memory / 2**30
             time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{max(1, round(seconds / 60))} minutes"
-            self._line(f"{steps}; about {time} in all, {memory:.1f} GB of memory")
+            self._line(f"{steps}; about {time} without the looks, {memory:.1f} GB of memory")
         elif isinstance(event, BundleSaved) and not self.terminal:
             self._line(f"saved {event.path.name}")
 

@@ -141,8 +141,8 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
     if recipe is not None:
         request = from_toml(recipe, request)
     request = replace(request, **given)
-    if request.detail < 100:
-        # Less detail than all of it is asked of a model that has some, also where its soft end was named.
+    if "detail" in given or request.detail < 100:
+        # Detail is asked of a model that has some, also where its soft end was named; so is all of it.
         request = replace(request, model=full_of(find_model(request.model)).key)
     check_choices(request)
     return request

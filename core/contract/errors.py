@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 
 class UserError(Exception):
     """Something a person can put right: a missing file, a full disk, a broken picture, an impossible setting.
@@ -17,3 +19,10 @@ class UserError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+
+def how_to_install(packages: str) -> str:
+    """The hint for an optional package that is not there. Nothing can be put into a packaged program."""
+    if getattr(sys, "frozen", False):
+        return f"This build of the program came without {packages}; install the program from its source to have it."
+    return f"Install it: pip install {packages}"

@@ -26,7 +26,7 @@ class Planned:
     refused: int
     """Cannot be done; a `FileFailed` follows for each."""
     output_pixels: int
-    """Sum over the files to do, for progress."""
+    """Sum over the files to do."""
 
 
 @dataclass(frozen=True, slots=True)

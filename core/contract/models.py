@@ -2,7 +2,8 @@
 
 A download is any number of `DownloadProgress` (of `core.contract.training`) and one `ModelAdded`; an import gives one
 `ModelAdded` or `ModelRefused` for each file; a blend one `ModelAdded`. A check is `CheckProgress` and one `CheckReady`;
-a comparison is `CheckProgress` and one `ModelCompared` for each model. Plain, as everything in this package.
+a comparison is `CheckProgress` and one `ModelCompared` or `CompareFailed` for each model; a blind test `CheckProgress`
+and one `BlindReady`. Plain, as everything in this package.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class CheckRequest:
     region: Region | None = None
     """Only this part; None takes the whole picture. A few hundred pixels a side answer in seconds."""
     content_weights: Path | None = None
-    """VGG features for the perceptual distance; None leaves it out unless torchvision's are already downloaded."""
+    """VGG features for the perceptual distance; None leaves it out unless torchvision's VGG19 is already downloaded."""
     device: str = "auto"
     precision: Precision = "auto"
     tile: int = 0
@@ -102,7 +103,7 @@ class Quality:
     """dB on the luma, a border of `scale` pixels left out; infinite when equal."""
     ssim_y: float
     perceptual: float | None
-    """Distance of VGG features (`core.models.content.perceptual_distance`), 0 for equal; None without content
+    """Distance of VGG features (`core.models.content.perceptual_distances`), 0 for equal; None without content
     weights."""
 
 

@@ -2,8 +2,9 @@
 
 A training run is `DownloadProgress`, `ScanProgress`, `PictureQuarantined`, `ScanFinished`, `SamplesSaved`,
 `TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Look`, `BundleSaved` and `Notice`;
-then `TrainingFinished`. Curves are drawn from `TrainingStep` and `Look` alone, and a run's `log.jsonl` holds the same
-events, one a line, so that a restarted window can draw them again.
+then `TrainingFinished`. One that goes on where it was saves no samples again. Curves are drawn from `TrainingStep` and
+`Look` alone, and a run's `log.jsonl` holds these, one a line (of the steps one in two seconds), so that a restarted
+window can draw them again.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ class TrainRequest:
     start: str = ""
     """Name or path of a model to start from; goes before the recipe's own `start`."""
     content_weights: Path | None = None
-    """File of VGG features for the content loss; None uses torchvision's VGG19, downloaded once."""
+    """File of VGG features for the content loss; None uses torchvision's, downloaded once: VGG19, or what the
+    recipe names."""
     device: str = "auto"
     threads: int = 0
     """CPU threads for the networks; 0 leaves it to torch."""
@@ -62,7 +64,8 @@ class TrainRequest:
 
 @dataclass(frozen=True, slots=True)
 class TrialRequest:
-    """Measure a few steps of each stage, to tell how long a run would take; nothing is written."""
+    """Measure a few steps of each stage, to tell how long a run would take. Nothing is written but into the cache:
+    what was seen of the pictures, and content weights that had to be downloaded."""
 
     train: TrainRequest
     steps: int = 3
@@ -145,7 +148,7 @@ class EvaluateRequest:
     data: Path
     """Folder of HR pictures; each of its folders, if there are any, is a set of its own."""
     content_weights: Path | None = None
-    """VGG features for the perceptual distance; None leaves it out unless torchvision's are already downloaded."""
+    """VGG features for the perceptual distance; None leaves it out unless torchvision's VGG19 is already downloaded."""
     device: str = "auto"
     precision: Precision = "auto"
     """As in an `UpscaleRequest`; `fp32` for figures to be printed to more than two digits."""
@@ -181,7 +184,8 @@ class PictureQuarantined:
     path: Path
     kind: Literal["unreadable", "small", "duplicate", "upscaled", "compressed", "unpaired", "mismatch"]
     reason: str
-    """In words, with the figures: both sizes of a pair that does not match, the file a duplicate repeats."""
+    """In words, with the figures: both sizes of a pair that does not match or how far its tones are apart, the file
+    that a duplicate repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,7 +315,7 @@ class Look:
     psnr_y: float
     ssim_y: float
     perceptual: float | None
-    """Distance of VGG features (`core.models.content.perceptual_distance`); None in runs without a content network."""
+    """Distance of VGG features (`core.models.content.perceptual_distances`); None in runs without a content network."""
     pictures: tuple[LookPicture, ...]
     best: bool
     """The best so far by the recipe's metric."""

@@ -22,8 +22,6 @@ class Format:
     can_write: bool = False
     lossy: bool = False
     """Whether `quality` applies."""
-    lossless_at_100: bool = False
-    """Whether a quality of 100 keeps every pixel."""
     sixteen_bit: bool = False
     """Whether 16 bits a channel can be stored."""
     alpha: bool = False
@@ -39,17 +37,7 @@ FORMATS: dict[str, Format] = {
         Format("png", "PNG", (".png",), can_write=True, sixteen_bit=True, alpha=True),
         # 65,500 and not 65,535 is libjpeg's own limit.
         Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), can_write=True, lossy=True, max_side=65_500),
-        Format(
-            "webp",
-            "WebP",
-            (".webp",),
-            can_write=True,
-            lossy=True,
-            lossless_at_100=True,
-            alpha=True,
-            grey=False,
-            max_side=16_383,
-        ),
+        Format("webp", "WebP", (".webp",), can_write=True, lossy=True, alpha=True, grey=False, max_side=16_383),
         Format("tiff", "TIFF", (".tif", ".tiff"), can_write=True, sixteen_bit=True, alpha=True),
         Format("avif", "AVIF", (".avif",), can_write=True, lossy=True, alpha=True, max_side=16_384),
         Format("bmp", "BMP", (".bmp", ".dib"), alpha=True),

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from core.contract.errors import how_to_install
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
 from core.images.metadata import orientation, plausible_dpi
 from core.images.picture import Decoded, Header, Metadata
@@ -124,7 +125,7 @@ def _open_heic(file: BinaryIO) -> Image.Image:
     except ImportError:
         raise Refused(
             "is a HEIC picture, which needs the package pillow-heif.",
-            "Install it (pip install pillow-heif), or save the picture as JPEG or PNG.",
+            f"Save the picture as JPEG or PNG. {how_to_install('pillow-heif')}",
         ) from None
     return pillow_heif.HeifImageFile(file)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from core.atomic import replacing
-from core.contract.errors import UserError
+from core.contract.errors import UserError, how_to_install
 from core.models.catalogue import find_model
 from core.models.weights import load_generator
 
@@ -31,14 +32,23 @@ def export_onnx(model: str, output: Path) -> float:
 
     Raises:
         UserError: the model is unusable, the `onnx` extra is not installed, or the exported file computes something
-            else than torch (it is then not left behind).
+            else than torch (it is then not left behind), or the file cannot be written.
     """
     try:
         import onnx  # noqa: F401
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UserError("ONNX is not installed.", "pip install onnx onnxscript onnxruntime") from error
+        raise UserError("ONNX is not installed.", how_to_install("onnx onnxscript onnxruntime")) from error
+    try:
+        return _export(model, output, onnxruntime)
+    except OSError as error:
+        raise UserError(
+            f"{output} cannot be written: {error.strerror or error}.", "Choose another folder, or free some space."
+        ) from error
+
+
+def _export(model: str, output: Path, onnxruntime: Any) -> float:
     generator, _ = load_generator(find_model(model).path, fold=True)
     sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     # The exporter talks about its own inner life, and not about the model.

@@ -127,12 +127,15 @@ class DataRecipe(_Part):
         description="Share of the pictures kept for validation, where no folder for it is given.",
     )
     minimum_side: int = Field(
-        default=96, ge=32, description="Pictures with a side under this many pixels are put aside."
+        default=96,
+        ge=32,
+        description="Pictures with a side under this many pixels are put aside; those that the largest crop does not "
+        "fit into are in any case.",
     )
     quarantine: bool = Field(
         default=True,
         description="Also put aside near-duplicates, enlarged and heavily compressed pictures, not only "
-        "unreadable and small ones.",
+        "unreadable and small ones. Doubles of held-out pictures and pairs that do not match are in any case.",
     )
 
 
@@ -168,8 +171,8 @@ class ContentRecipe(_Part):
     )
     normalise: bool = Field(
         default=True,
-        description="Divide each layer's distance by the mean magnitude of the HR features, so that layers "
-        "weigh as their numbers say.",
+        description="Divide each layer's distance by the mean magnitude (or square) of the HR features, so that layers "
+        "weigh as their numbers say. Nothing to do for `lpips`.",
     )
 
     @field_validator("layers")
@@ -211,7 +214,7 @@ class StageRecipe(_Part):
         "rest.",
     )
     betas: tuple[float, float] = Field(default=(0.9, 0.99), description="Adam's decay rates.")
-    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay (AdamW).")
+    weight_decay: float = Field(default=0.0, ge=0, description="Decoupled weight decay, of either optimiser.")
     clip: float = Field(
         default=1.0, ge=0, description="Largest L2 norm of a step's gradient; longer ones are cut to it. 0 never cuts."
     )

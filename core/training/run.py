@@ -2,7 +2,7 @@
 
 recipe.toml          what this run does
 request.json         with which pictures, device and content weights, for going on
-log.jsonl            its events, one a line
+log.jsonl            its steps (one in two seconds) and looks, one a line
 tensorboard/         curves for TensorBoard, where they are wanted
 bundles/             from which it can go on
 samples/             some training crops

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.contract.errors import UserError
+from core.contract.errors import UserError, how_to_install
 from core.contract.training import Look, TrainingStep
 from core.training.run import TENSORBOARD
 
@@ -25,7 +25,7 @@ class Board:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise UserError("TensorBoard is not installed.", "pip install tensorboard") from error
+            raise UserError("TensorBoard is not installed.", how_to_install("tensorboard")) from error
         self._writer = SummaryWriter(str(folder / TENSORBOARD))
 
     def step(self, event: TrainingStep) -> None:

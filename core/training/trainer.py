@@ -83,10 +83,10 @@ def train(request: TrainRequest, cancel: CancelToken) -> Iterator[Any]:
 
 
 def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
-    """Measure a few steps of each stage, at its largest crops, without writing anything.
+    """Measure a few steps of each stage, at its largest crops, without writing anything but into the cache.
 
     Yields:
-        The scan's events, then `TrialFinished`.
+        `DownloadProgress` where content weights are missing, the scan's events, then `TrialFinished`.
 
     Raises:
         UserError: as `train`.

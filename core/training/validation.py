@@ -157,7 +157,8 @@ class Seen:
         return figures.psnr_y - self.pictures.bicubic.psnr_y
 
     def parts_from(self, held_out_gain: float, seen_gain: float | None) -> bool:
-        """Whether the two have now parted for `PARTED_LOOKS` looks in a row, one rising, one falling. True once.
+        """Whether the gap has now widened for `PARTED_LOOKS` looks in a row, and held-out pictures are worse than at
+        their best. True once.
 
         Args:
             held_out_gain: dB above bicubic on held-out pictures at this look.

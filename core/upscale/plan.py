@@ -157,7 +157,8 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
 def fingerprint(request: UpscaleRequest, model: Model, base: Model | None = None) -> str:
     """Equal for two runs whose results would be the same: hex digest of everything that decides a result.
 
-    Device and tile size are no part of it, as results do not depend on them. `base` is what the model is blended with.
+    Device and tile size are no part of it, as results do not depend on them, or by two levels at most where a network
+    of other people is cut into tiles. `base` is what the model is blended with.
     """
     deciding: dict[str, object] = {
         "version": RESULTS_VERSION,

@@ -1,7 +1,7 @@
 """What a batch runs through: decode ahead, compute, encode behind, so that the device never waits for a disk.
 
-Three stages on three threads, joined by short queues: one decodes the next picture while the device works on this one
-and the last one is encoded, scored and written. Only this module knows of them.
+Three stages on four threads, joined by short queues: one decodes the next picture while the device works on this one,
+and two encode, score and write the last ones. Only this module knows of them.
 """
 
 from __future__ import annotations

@@ -183,11 +183,6 @@ class Canvas(QWidget):
         self._show()
         self.moved.emit()
 
-    def set_captions(self, captions: Sequence[str]) -> None:
-        """Other words for the same pictures."""
-        self._captions = captions
-        self._show()
-
     def set_mode(self, mode: Mode) -> None:
         """Compare in another way; zoom and place stay."""
         if mode is self._mode:

@@ -59,7 +59,7 @@ KINDS = {
     "upscaled": "Enlarged or out of focus",
     "compressed": "Heavily compressed",
     "unpaired": "Without a partner",
-    "mismatch": "Sizes that do not match",
+    "mismatch": "Pair that does not match",
 }
 ROW_HEIGHT = 50
 PICTURE = 38

@@ -28,7 +28,7 @@ THUMBNAIL = Qt.ItemDataRole.UserRole + 1
 CONSISTENCY_TOOLTIP = (
     "Consistency: the result, reduced to the source's size again, compared with the source (PSNR, in decibels).\n"
     "Above about 30 dB it shows what the source shows. "
-    "A low value points to invented detail, shifted colour or a fault."
+    "A low value points to what contradicts the source: a shifted colour, a fault, detail that cannot be."
 )
 
 

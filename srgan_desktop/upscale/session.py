@@ -120,7 +120,7 @@ class UpscaleSession(Session):
         Results lie beside their sources by default, so it goes where people look for pictures, not into a cache.
         """
         pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-        folder = Path(pictures) / "SRGAN Desktop" if pictures else paths.user_cache() / "pasted"
+        folder = Path(pictures) / "SRGAN Desktop" if pictures else paths.user_pasted()
         name = f"pasted-{datetime.now().strftime('%Y%m%d-%H%M%S-%f')[:-3]}.png"
         self._scanner.save_and_add(image, folder / name)
         self.changed.emit()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +226,46 @@ def test_export_writes_onnx_that_agrees(tmp_path: Path) -> None:
     (sr,) = session.run(["sr"], {"lr": lr.numpy()})
     with torch.inference_mode():
         torch.testing.assert_close(torch.from_numpy(sr), load_generator(model)[0](lr), atol=1e-4, rtol=0)
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "taken").write_text("not a folder")
+    out = tmp_path / "taken" / "small.onnx"
+    result = srgan("export", save_small_model(tmp_path / "small.safetensors"), "--onnx", out)
+    assert result.exit_code == 1
+    assert "small.onnx cannot be written" in words(result)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal hangs up here")
+def test_a_closed_terminal_does_not_lose_the_steps(data: Path, tmp_path: Path) -> None:
+    import fcntl
+    import termios
+
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", "--threads=1"]
+    command += [f"--run={run}", *SMALL, "--set=psnr.steps=100000", "--set=bundle_every=100000"]
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    ours, theirs = os.openpty()
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
+
+    with subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_terminal
+    ) as process:
+        os.close(theirs)
+        deadline = time.monotonic() + 120
+        while not (run / "log.jsonl").is_file() or "TrainingStep" not in (run / "log.jsonl").read_text():
+            assert time.monotonic() < deadline
+            if select.select([ours], [], [], 0.1)[0]:
+                os.read(ours, 1 << 16)
+        os.close(ours)
+        assert process.wait(120) == EXIT_CANCELLED
+    saved = [path.name for path in (run / "bundles").iterdir() if "00000000" not in path.name]
+    assert len(saved) == 1
 
 
 def test_ctrl_c_saves_and_says_so(data: Path, tmp_path: Path) -> None:

@@ -86,6 +86,15 @@ def test_less_detail_is_asked_of_the_model_that_has_some(tmp_path: Path) -> None
         assert "detail x4 at 40 % detail" in text
 
 
+def test_all_detail_in_so_many_words_is_no_less_than_all(tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png")
+    for model in ((), ("-m", "faithful-x4"), ("-m", "detail-x4")):
+        code, text = srgan("upscale", source, *model, "--detail", "100", "--existing", "number")
+        assert code == 0
+        assert "detail x4 on" in text
+    assert "faithful x4 on" in srgan("upscale", source, "--existing", "number")[1]
+
+
 def test_a_negative_tile_is_refused(tmp_path: Path, model: str) -> None:
     source = picture(tmp_path / "a.png")
     assert srgan("upscale", source, "-m", model, "--tile", "-5")[0] == 2
