@@ -94,7 +94,7 @@ def test_info_shows_the_card(tmp_path: Path) -> None:
     code, text = srgan("info", save_small_model(tmp_path / "mine.safetensors", scale=2), "--json")
     assert json.loads(text)["scale"] == 2
     code, text = srgan("info", "detail-x4", "--recipe")
-    assert (code, parse_recipe(text, "detail").start) == (0, "faithful-x4")
+    assert (code, parse_recipe(text, "detail").start) == (0, "detail-x4")
     code, text = srgan("info", save_small_model(tmp_path / "silent.safetensors"), "--recipe")
     assert code == 1
     assert "does not say how it was trained" in text
