@@ -50,8 +50,10 @@ def told() -> Iterator[tuple[CancelToken, Console]]:
             os.close(silence)
         cancel.cancel()
 
-    # Under nohup a closed terminal is no reason to end.
-    before = {each: signal.signal(each, end) for each in _ENDINGS if signal.getsignal(each) != signal.SIG_IGN}
+    # Under nohup a closed terminal is no reason to end. Ctrl-C is one even where a shell script, which starts all its
+    # background jobs deaf to it, began this.
+    deaf = _HANG_UP is not None and signal.getsignal(_HANG_UP) == signal.SIG_IGN
+    before = {each: signal.signal(each, end) for each in _ENDINGS if not (deaf and each == _HANG_UP)}
     try:
         yield cancel, console
     except UserError as error:

@@ -251,6 +251,8 @@ def test_a_closed_terminal_does_not_lose_the_steps(data: Path, tmp_path: Path) -
 
     def take_terminal() -> None:
         os.setsid()
+        # The tests themselves may run under nohup.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
 
     with subprocess.Popen(
@@ -274,7 +276,14 @@ def test_ctrl_c_saves_and_says_so(data: Path, tmp_path: Path) -> None:
     command += [f"--run={run}", "--json", *SMALL, "--set=psnr.steps=100000", "--set=bundle_every=100000"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As a shell script starts its background jobs.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     ) as process:
         events = []
         for line in process.stdout:
