@@ -20,14 +20,13 @@ from rich.text import Text
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 
-# Windows has no terminal that hangs up.
 _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
-_ENDINGS = [each for each in (signal.SIGINT, signal.SIGTERM, _HANG_UP) if each is not None]
+"""Windows has no terminal that hangs up."""
 
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
-Detail = Annotated[int, typer.Option(help="0 (faithful) to 100, for models with such a choice.")]
+DETAIL_HELP = "0 (faithful) to 100, for models with such a choice."
 TILE_HELP = "Side of a tile in source pixels; 0 measures free memory. Small ones do much of the work twice."
 Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
 
@@ -50,10 +49,12 @@ def told() -> Iterator[tuple[CancelToken, Console]]:
             os.close(silence)
         cancel.cancel()
 
-    # Under nohup a closed terminal is no reason to end. Ctrl-C is one even where a shell script, which starts all its
-    # background jobs deaf to it, began this.
-    deaf = _HANG_UP is not None and signal.getsignal(_HANG_UP) == signal.SIG_IGN
-    before = {each: signal.signal(each, end) for each in _ENDINGS if not (deaf and each == _HANG_UP)}
+    # Ctrl-C is a reason to end even where a shell script, which starts all its background jobs deaf to it, began this.
+    endings: list[int] = [signal.SIGINT, signal.SIGTERM]
+    # Under nohup a closed terminal is none.
+    if _HANG_UP is not None and signal.getsignal(_HANG_UP) != signal.SIG_IGN:
+        endings.append(_HANG_UP)
+    before = {each: signal.signal(each, end) for each in endings}
     try:
         yield cancel, console
     except UserError as error:

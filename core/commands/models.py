@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from core.atomic import check_free
-from core.commands.console import EXIT_FAILED, TILE_HELP, Detail, Json, plain, print_json, told
+from core.commands.console import DETAIL_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.models import (
     BlindRequest,
@@ -152,7 +152,7 @@ def info_command(
 def check_command(
     picture: Annotated[Path, typer.Argument(help="A picture of yours.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name, or its file.")] = "",
-    detail: Detail | None = None,
+    detail: Annotated[int | None, typer.Option(help=DETAIL_HELP)] = None,
     region: Annotated[str, typer.Option(help="Only this part: x,y,width,height in pixels.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the pictures that are compared here.")] = None,
     content_weights: Annotated[
@@ -161,10 +161,7 @@ def check_command(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    tile: Annotated[
-        int,
-        typer.Option(min=0, help=TILE_HELP),
-    ] = 0,
+    tile: Annotated[int, typer.Option(min=0, help=TILE_HELP)] = 0,
     as_json: Json = False,
 ) -> None:
     """How good will it be? Make a picture smaller, enlarge it again, and compare with the picture itself."""

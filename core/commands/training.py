@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import Detail, Json, plain, print_json, told
+from core.commands.console import DETAIL_HELP, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.events import Notice
 from core.contract.training import (
@@ -152,7 +152,7 @@ def train_command(
 def evaluate_command(
     models: Annotated[list[str], typer.Argument(help="Names of models, or model files.")],
     data: Annotated[Path, typer.Option(help="Folder of HR pictures; its folders are sets of their own.")],
-    detail: Detail = 100,
+    detail: Annotated[int, typer.Option(help=DETAIL_HELP)] = 100,
     content_weights: Content = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",

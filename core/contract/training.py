@@ -202,22 +202,12 @@ class ScanFinished:
     @property
     def advice(self) -> str:
         """What these numbers of pictures will not do, in words; empty where there are enough."""
-        return " ".join(
-            words
-            for number, enough, words in (
-                (
-                    self.training,
-                    FEW_PICTURES,
-                    "Few pictures are soon learnt by heart; 100 large ones go a long way.",
-                ),
-                (
-                    self.validation,
-                    FEW_HELD_OUT,
-                    "Few held-out pictures say little about others; hold more back.",
-                ),
-            )
-            if number < enough
-        )
+        words = []
+        if self.training < FEW_PICTURES:
+            words.append("Few pictures are soon learnt by heart; 100 large ones go a long way.")
+        if self.validation < FEW_HELD_OUT:
+            words.append("Few held-out pictures say little about others; hold more back.")
+        return " ".join(words)
 
 
 @dataclass(frozen=True, slots=True)
