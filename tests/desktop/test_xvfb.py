@@ -39,7 +39,9 @@ def display() -> Iterator[str]:
     read, write = os.pipe()
     with os.fdopen(read) as said:
         server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24", "-nolisten", "tcp"],
+            # Whenever its last client leaves, an X server starts anew, and turns away who comes just then: xdotool,
+            # which asks and leaves again and again, would keep 1 in 20 programs from opening their window.
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1400x900x24", "-nolisten", "tcp", "-noreset"],
             pass_fds=[write],
             stderr=subprocess.DEVNULL,
         )
@@ -63,8 +65,15 @@ class Person:
         )
         return done.stdout.strip()
 
-    def window(self, title: str) -> str:
-        return str(wait_for(title, lambda: self.do("search", "--onlyvisible", "--name", title)).splitlines()[0])
+    def window(self, title: str, program: subprocess.Popen) -> str:
+        """Wait for a program's window; told at once if the program has ended instead."""
+
+        def found() -> str:
+            ended = program.poll()
+            assert ended is None, f"no window “{title}”: ended with {ended}, saying: {program.stderr.read()}"
+            return self.do("search", "--onlyvisible", "--name", title)
+
+        return str(wait_for(title, found)).splitlines()[0]
 
     def look_at(self, window: str) -> None:
         """Focus without a window manager."""
@@ -128,7 +137,7 @@ def test_from_a_folder_to_files_and_closed(person, started, tmp_path):
     for n in range(3):
         make_picture(tmp_path / "in" / f"{n}.png", seed=n)
     program = started("-o", str(tmp_path / "out"), str(tmp_path / "in"))
-    window = person.window("SRGAN Desktop")
+    window = person.window("SRGAN Desktop", program)
     person.look_at(window)
 
     def results() -> list[Path]:
@@ -161,7 +170,7 @@ def test_closing_in_a_run_is_confirmed_by_keys(person, started, tmp_path):
     for n in range(300):
         make_picture(tmp_path / "in" / f"{n}.png", 80, 80)
     program = started("-o", str(tmp_path / "out"), str(tmp_path / "in"))
-    window = person.window("SRGAN Desktop")
+    window = person.window("SRGAN Desktop", program)
     person.look_at(window)
 
     def press_start() -> bool:
@@ -171,7 +180,7 @@ def test_closing_in_a_run_is_confirmed_by_keys(person, started, tmp_path):
     wait_for("the first result", press_start)
     processes = family(program)
     person.do("key", "ctrl+q")
-    question = person.window("Close SRGAN Desktop")
+    question = person.window("Close SRGAN Desktop", program)
     person.look_at(question)
     person.do("key", "alt+c")
     program.communicate(timeout=PATIENCE)

@@ -61,7 +61,7 @@ def assert_nothing_left(bundle: Path) -> None:
 def test_from_a_folder_to_the_pictures_of_the_command(bundle, start, person, unfrozen, pictures, home, tmp_path):  # noqa: F811
     begun = time.monotonic()
     program = start("-o", tmp_path / "frozen", pictures)
-    window = person.window("SRGAN Desktop")
+    window = person.window("SRGAN Desktop", program)
     print(f"\nwindow after {time.monotonic() - begun:.2f} s")
     subprocess.run([unfrozen, "upscale", pictures, "-o", tmp_path / "unfrozen"], check=True, capture_output=True)
     person.look_at(window)
@@ -90,7 +90,7 @@ def test_from_a_folder_to_the_pictures_of_the_command(bundle, start, person, unf
 
 def test_a_second_start_gives_its_files_to_the_first_window(bundle, start, person, pictures, tmp_path):  # noqa: F811
     first = start("-o", tmp_path / "out", pictures / "cat.jpg")
-    window = person.window("SRGAN Desktop")
+    window = person.window("SRGAN Desktop", first)
     wait_for("the worker", lambda: len(family(first)) > 1)
     second = start(pictures / "album")
     _, complaints = second.communicate(timeout=PATIENCE)
@@ -110,7 +110,7 @@ def test_a_second_start_gives_its_files_to_the_first_window(bundle, start, perso
 
 def test_a_killed_window_takes_its_worker_along(bundle, start, person):  # noqa: F811
     program = start()
-    person.window("SRGAN Desktop")
+    person.window("SRGAN Desktop", program)
     wait_for("the worker", lambda: len(family(program)) > 1)
     program.kill()
     program.communicate()
@@ -122,7 +122,7 @@ def test_opens_where_nothing_can_be_written(bundle, start, person, home):  # noq
     home.rmdir()
     home.write_text("a file, where no folder can be made")
     program = start()
-    window = person.window("SRGAN Desktop")
+    window = person.window("SRGAN Desktop", program)
     code, complaints = leave(program, person, window)
     assert code == 0
     assert "Traceback" not in complaints

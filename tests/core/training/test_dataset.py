@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -203,3 +207,64 @@ def test_pairs_are_chosen_among_candidates_too(tmp_path: Path) -> None:
         batch = one.take(0, 8, 64)
     assert np.mean([np.ptp(crop) > 0 for crop in batch.lr]) > 0.95
     assert all(np.array_equal(hr[::4, ::4], small) for small, hr in zip(batch.lr, batch.hr, strict=True))
+
+
+def test_processes_cut_what_threads_do(pictures: list[Picture]) -> None:
+    settings = {"candidates": 2, "reduce_to": 0.5, "drawn_share": 0.2}
+    with loader(pictures, **settings) as threads, loader(pictures, processes=2, **settings) as processes:
+        ahead = [(step, 8, 4) for step in range(1, 4)]
+        for step in range(4):
+            wanted, found = threads.take(step, 8, 4), processes.take(step, 8, 4, ahead[step:])
+            assert np.array_equal(wanted.lr, found.lr)
+            assert np.array_equal(wanted.hr, found.hr)
+
+
+def test_a_picture_lost_in_a_process_is_told_once(pictures: list[Picture]) -> None:
+    with loader(pictures, processes=1) as processes:
+        pictures[0].hr.unlink()
+        for step in range(6):
+            processes.take(step, 8, 4)
+        (lost,) = processes.take_lost()
+        assert pictures[0].hr.name in str(lost)
+        processes.take(6, 8, 4)
+        assert processes.take_lost() == []
+
+
+def test_a_killed_process_is_told_with_what_to_do(pictures: list[Picture]) -> None:
+    with loader(pictures, processes=1) as processes:
+        processes.take(0, 8, 4)
+        (child,) = [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())]
+        child.kill()
+        child.wait()
+        with pytest.raises(UserError, match=r"loader_processes"):
+            processes.take(1, 8, 4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
+def test_no_process_outlives_its_trainer(tmp_path: Path, data: Path) -> None:
+    """Killed, a trainer cannot end its processes: they notice."""
+    script = tmp_path / "trainer.py"
+    script.write_text(
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from core.training.dataset import CropLoader, Picture\n"
+        "if __name__ == '__main__':\n"
+        f"    pictures = [Picture(path, 72, 64, '') for path in sorted(Path({str(data)!r}).iterdir())]\n"
+        "    loader = CropLoader(\n"
+        "        pictures, scale=4, degradation='bicubic', seed=0, cache_bytes=1 << 26, processes=2\n"
+        "    )\n"
+        "    loader.take(0, 8, 4, [(step, 8, 4) for step in range(1, 9)])\n"
+        "    print('cut', flush=True)\n"
+        "    time.sleep(600)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment) as trainer:
+        try:
+            assert trainer.stdout is not None
+            assert trainer.stdout.readline().strip() == b"cut"
+            children = psutil.Process(trainer.pid).children()
+            assert len(children) >= 2
+        finally:
+            trainer.kill()
+    _, alive = psutil.wait_procs(children, timeout=30)
+    assert alive == []
