@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
@@ -110,6 +112,16 @@ def keep_large_blocks() -> None:
         m_trim_threshold, m_mmap_max = -1, -4
         libc.mallopt(m_mmap_max, 0)
         libc.mallopt(m_trim_threshold, 2**31 - 1)
+
+
+@contextmanager
+def same_shapes(device: torch.device) -> Iterator[None]:
+    """Let cuDNN try out which of its convolutions is fastest, once for each shape: pays where shapes stay the same."""
+    if device.type != "cuda":
+        yield
+        return
+    with torch.backends.cudnn.flags(enabled=True, benchmark=True, deterministic=False, allow_tf32=True):
+        yield
 
 
 @cache

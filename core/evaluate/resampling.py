@@ -10,6 +10,7 @@ noise and resizes, measured on two cores).
 from __future__ import annotations
 
 import io
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -94,16 +95,26 @@ def compressed(picture: np.ndarray, format: str, **options: Any) -> np.ndarray:
 def _resized_rows(picture: np.ndarray, target: int, kernel: Kernel) -> np.ndarray:
     if target == picture.shape[0]:
         return picture
-    indices, weights = _taps(picture.shape[0], target, kernel)
-    total = weights[0][:, None, None] * picture[indices[0]]
-    for index, weight in zip(indices[1:], weights[1:], strict=True):
-        total += weight[:, None, None] * picture[index]
+    total = np.zeros((target, *picture.shape[1:]), np.float32)
+    for tap in _taps(picture.shape[0], target, kernel):
+        total[tap.target] += tap.weights * picture[tap.source]
     return total
 
 
+@dataclass(frozen=True, slots=True)
+class _Tap:
+    """What one tap of the kernel adds to all target rows."""
+
+    target: slice
+    source: slice | np.ndarray
+    """The rows to take; as a slice, which copies nothing, where the ratio is a whole number."""
+    weights: np.ndarray
+    """Target rows x 1 x 1."""
+
+
 @lru_cache(maxsize=256)
-def _taps(size: int, target: int, kernel: Kernel) -> tuple[np.ndarray, np.ndarray]:
-    """Which source rows each target row is made of, and in what shares (their sum is 1): each taps x target."""
+def _taps(size: int, target: int, kernel: Kernel) -> tuple[_Tap, ...]:
+    """Which source rows each target row is made of, and in what shares (their sum is 1)."""
     ratio = size / target
     stretch = max(ratio, 1.0)
     centres = (np.arange(target) + 0.5) * ratio - 0.5
@@ -122,7 +133,19 @@ def _taps(size: int, target: int, kernel: Kernel) -> tuple[np.ndarray, np.ndarra
     else:
         weights = np.clip(reach - distance * stretch, 0.0, min(1.0, ratio))
     weights = np.where((index >= 0) & (index < size), weights, 0.0)
-    used = weights.any(1)
-    weights = (weights / weights.sum(0)).astype(np.float32)
-    indices = np.clip(index, 0, size - 1)
-    return indices[used], weights[used]
+    weights = (weights / weights.sum(0)).astype(np.float32)[..., None, None]
+    taps = []
+    for rows, shares in zip(index, weights, strict=True):
+        used = np.flatnonzero(shares)
+        if used.size:
+            part = slice(int(used[0]), int(used[-1]) + 1)
+            taps.append(_Tap(part, _as_slice(rows[part]), shares[part]))
+    return tuple(taps)
+
+
+def _as_slice(rows: np.ndarray) -> slice | np.ndarray:
+    """The same rows as a slice, where they lie at even distances."""
+    step = int(rows[1] - rows[0]) if rows.size > 1 else 1
+    if step > 0 and np.all(np.diff(rows) == step):
+        return slice(int(rows[0]), int(rows[-1]) + 1, step)
+    return rows

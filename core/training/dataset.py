@@ -6,18 +6,24 @@ that goes on from a bundle needs no place in the data but the step number, and t
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from core.contract.errors import UserError
-from core.evaluate.resampling import resize, rgb8, to_uint8
+from core.evaluate.resampling import rgb8
 from core.images import load
 from core.training import drawn
 from core.training.degradation import DEGRADATIONS
@@ -53,6 +59,10 @@ class Batch:
     """N x scale*h x scale*w x 3 uint8 RGB."""
 
 
+_Cut = tuple[Batch, dict[Path, UserError]]
+"""A step's crops, and the pictures that could not be read any more."""
+
+
 def decode(path: Path) -> np.ndarray:
     """Decode a picture as H x W x 3 uint8 RGB, upright, without alpha; grey becomes RGB, 16 bits become 8.
 
@@ -63,12 +73,12 @@ def decode(path: Path) -> np.ndarray:
 
 
 class CropLoader:
-    """Cuts the crops of coming steps on threads while the device works on the present one.
+    """Cuts the crops of coming steps on threads, or in processes, while the device works on the present one.
 
     Decoded pictures are kept within `cache_bytes`. A set that does not fit is read through a selection that slides by
     `PICTURES_A_STEP` a step along an endless series of shuffles, so decoding costs the same at every step.
 
-    Use as a context manager; leaving it ends the threads.
+    Use as a context manager; leaving it ends the threads or processes.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class CropLoader:
         candidates: int = 1,
         reduce_to: float = 1.0,
         threads: int = 1,
+        processes: int = 0,
         shard: tuple[int, int] = (0, 1),
     ) -> None:
         """Set the loader up; nothing is read yet.
@@ -97,6 +108,8 @@ class CropLoader:
             candidates: places thrown for each crop, of which the one with the most edges is cut.
             reduce_to: half of the crops come from pictures reduced to a random size, at least this share of theirs.
             threads: that decode and crop.
+            processes: that do so instead, where there are any, each with a cache of its own: threads wait for one
+                another, and make the training step wait, whenever they run Python.
             shard: (rank, number of processes): which part of each batch this process takes.
         """
         self.pictures = list(pictures)
@@ -104,6 +117,7 @@ class CropLoader:
         self.degrade = DEGRADATIONS[degradation]
         self.seed = seed
         self.shard = shard
+        whole_cache = cache_bytes
         if drawn_share:
             cache_bytes = max(cache_bytes // 2, cache_bytes - drawn.COUNT * 3 * drawn.SIDE**2)
         mean_bytes = sum(3 * p.width * p.height for p in self.pictures) / len(self.pictures)
@@ -119,8 +133,26 @@ class CropLoader:
         self.threads = threads
         self.waited = 0.0
         """Seconds that `take` has blocked so far."""
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crops")
-        self._coming: OrderedDict[tuple[int, int, int], Future[Batch]] = OrderedDict()
+        self._coming: OrderedDict[tuple[int, int, int], Future[_Cut]] = OrderedDict()
+        self._pool: Executor
+        if processes:
+            settings: dict[str, Any] = {
+                "scale": scale,
+                "degradation": degradation,
+                "seed": seed,
+                "cache_bytes": whole_cache,
+                "drawn_share": drawn_share,
+                "candidates": candidates,
+                "reduce_to": reduce_to,
+                "shard": shard,
+            }
+            # Spawned: a fork would take a GPU's context along, and Windows has none.
+            self._pool = ProcessPoolExecutor(
+                processes, get_context("spawn"), initializer=_begin_process, initargs=(self.pictures, settings)
+            )
+        else:
+            self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crops")
+        self._work = _cut_in_process if processes else self._cut_and_tell
 
     def __enter__(self) -> CropLoader:
         return self
@@ -138,16 +170,24 @@ class CropLoader:
             ahead: (step, crop, batch) of the steps that come next, to be prepared meanwhile.
 
         Raises:
-            UserError: of pictures that were sound at the scan, `TRIES` in a row cannot be read any more.
+            UserError: of pictures that were sound at the scan, `TRIES` in a row cannot be read any more; or a process
+                that cuts has ended.
         """
         wanted = (step, crop, batch)
-        for each in (wanted, *ahead):
-            if each not in self._coming:
-                self._coming[each] = self._pool.submit(self.cut, *each)
         begin = time.perf_counter()
-        result = self._coming.pop(wanted).result()
+        try:
+            for each in (wanted, *ahead):
+                if each not in self._coming:
+                    self._coming[each] = self._pool.submit(self._work, *each)
+            batch_of_step, lost = self._coming.pop(wanted).result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A process that cuts training crops has ended, probably for want of memory.",
+                "Lower data.loader_processes or data.cache_mb in the recipe, then go on with the run.",
+            ) from error
         self.waited += time.perf_counter() - begin
-        return result
+        self._lost |= lost
+        return batch_of_step
 
     def take_lost(self) -> list[UserError]:
         """Of the pictures that could not be read any more, and that others stood in for: those not given before."""
@@ -167,6 +207,9 @@ class CropLoader:
             else:
                 pairs.append(self._crop(step, crop, random))
         return Batch(np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs]))
+
+    def _cut_and_tell(self, step: int, crop: int, batch: int) -> _Cut:
+        return self.cut(step, crop, batch), dict(self._lost)
 
     def _choose(self, step: int, random: np.random.Generator) -> Picture:
         count = len(self.pictures)
@@ -237,7 +280,9 @@ class CropLoader:
         extent = min(shortest, round((side + 2 * MARGIN * self.scale) / share))
         y, x = self._place(hr, extent, random)
         small = max(side, round(extent * share))
-        return to_uint8(resize(hr[y : y + extent, x : x + extent], small, small))
+        # Pillow's, which is quicker than ours: this is a picture like any other, not one to be measured by.
+        part = Image.fromarray(hr[y : y + extent, x : x + extent])
+        return np.asarray(part.resize((small, small), Image.Resampling.BICUBIC))
 
 
 def _edges(part: np.ndarray) -> float:
@@ -252,6 +297,32 @@ def _turned(lr: np.ndarray, hr: np.ndarray, way: int) -> tuple[np.ndarray, np.nd
     if way >= 4:
         turned = [each[:, ::-1] for each in turned]
     return turned[0], turned[1]
+
+
+_of_process: CropLoader
+"""In a process that only cuts."""
+
+
+def _begin_process(pictures: Sequence[Picture], settings: dict[str, Any]) -> None:
+    global _of_process
+    # Ctrl-C and a closed terminal reach all processes; the trainer saves its run first, and needs crops until then.
+    for name in ("SIGINT", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    _of_process = CropLoader(pictures, **settings)
+
+
+def _end_with_parent() -> None:
+    """A pool's processes wait for work for ever: a killed trainer would leave them behind."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _cut_in_process(step: int, crop: int, batch: int) -> _Cut:
+    return _of_process._cut_and_tell(step, crop, batch)
 
 
 _shuffles: dict[tuple[int, int, int], np.ndarray] = {}

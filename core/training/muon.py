@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -54,44 +54,56 @@ class Muon(torch.optim.Optimizer):
         assert closure is None
         for group in self.param_groups:
             parameters = [p for p in group["params"] if p.grad is not None]
-            for parameter in parameters:
-                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+            if not parameters:
+                continue
+            gradients = [p.grad for p in parameters if p.grad is not None]
+            if group["weight_decay"]:
+                torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
             if group["wide"]:
-                self._step_wide(parameters, group["lr"])
+                self._step_wide(parameters, gradients, group["lr"])
             else:
-                self._step_adam(parameters, group["lr"], *group["betas"])
+                self._step_adam(parameters, gradients, group["lr"], *group["betas"])
 
-    def _step_wide(self, parameters: Iterable[nn.Parameter], rate: float) -> None:
+    # All parameters of a group at once (`torch._foreach_...`): a GPU is done with one of them before Python has begun
+    # the next.
+
+    def _step_wide(self, parameters: list[nn.Parameter], gradients: list[Tensor], rate: float) -> None:
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["momentum"] = torch.zeros_like(parameter)
+        momenta = [self.state[p]["momentum"] for p in parameters]
+        torch._foreach_lerp_(momenta, gradients, 1 - MOMENTUM)
+        ahead = torch._foreach_lerp(gradients, momenta, MOMENTUM)
         # Kernels of one shape go through the matrix products together.
-        alike: dict[tuple[int, ...], list[tuple[nn.Parameter, Tensor]]] = defaultdict(list)
-        for parameter in parameters:
-            assert parameter.grad is not None
-            state = self.state[parameter]
-            if not state:
-                state["momentum"] = torch.zeros_like(parameter)
-            state["momentum"].lerp_(parameter.grad, 1 - MOMENTUM)
-            ahead = torch.lerp(parameter.grad, state["momentum"], MOMENTUM)
-            matrix = ahead.reshape(parameter.shape[0], -1)
-            alike[tuple(matrix.shape)].append((parameter, matrix))
-        for shape, members in alike.items():
-            updates = orthogonal(torch.stack([matrix for _, matrix in members]))
-            length = AS_ADAM * math.sqrt(max(shape))
-            for (parameter, _), update in zip(members, updates, strict=True):
-                parameter.add_(update.reshape(parameter.shape), alpha=-rate * length)
+        alike: dict[torch.Size, list[int]] = defaultdict(list)
+        for number, parameter in enumerate(parameters):
+            alike[parameter.shape].append(number)
+        for shape, numbers in alike.items():
+            matrices = torch.stack([ahead[n] for n in numbers]).flatten(2)
+            updates = orthogonal(matrices).reshape(-1, *shape)
+            # In memory as the kernels are, or each would be added by itself.
+            if not parameters[numbers[0]].is_contiguous():
+                updates = updates.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3)
+            length = AS_ADAM * math.sqrt(max(matrices.shape[1:]))
+            torch._foreach_add_([parameters[n] for n in numbers], list(updates), alpha=-rate * length)
 
-    def _step_adam(self, parameters: Iterable[nn.Parameter], rate: float, beta1: float, beta2: float) -> None:
+    def _step_adam(
+        self, parameters: list[nn.Parameter], gradients: list[Tensor], rate: float, beta1: float, beta2: float
+    ) -> None:
         for parameter in parameters:
-            assert parameter.grad is not None
             state = self.state[parameter]
             if not state:
                 state["step"] = torch.tensor(0.0)
                 state["mean"], state["square"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
-            state["step"] += 1
-            count = float(state["step"])
-            state["mean"].lerp_(parameter.grad, 1 - beta1)
-            state["square"].lerp_(parameter.grad.square(), 1 - beta2)
-            scale = (state["square"] / (1 - beta2**count)).sqrt_().add_(1e-8)
-            parameter.addcdiv_(state["mean"], scale, value=-rate / (1 - beta1**count))
+        torch._foreach_add_([self.state[p]["step"] for p in parameters], 1)
+        means = [self.state[p]["mean"] for p in parameters]
+        squares = [self.state[p]["square"] for p in parameters]
+        count = float(self.state[parameters[0]]["step"])
+        torch._foreach_lerp_(means, gradients, 1 - beta1)
+        torch._foreach_lerp_(squares, torch._foreach_mul(gradients, gradients), 1 - beta2)
+        scales = torch._foreach_sqrt(torch._foreach_div(squares, 1 - beta2**count))
+        torch._foreach_add_(scales, 1e-8)
+        torch._foreach_addcdiv_(list[Tensor](parameters), means, scales, value=-rate / (1 - beta1**count))
 
 
 def orthogonal(matrices: Tensor) -> Tensor:
@@ -105,6 +117,6 @@ def orthogonal(matrices: Tensor) -> Tensor:
     x = matrices.mT if tall else matrices
     x = x / (torch.linalg.matrix_norm(x, keepdim=True) + 1e-12)
     for _ in range(_ROUNDS):
-        square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
+        square = torch.bmm(x, x.mT)
+        x = torch.baddbmm(x, torch.baddbmm(square, square, square, beta=b, alpha=c), x, beta=a)
     return x.mT if tall else x

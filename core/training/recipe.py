@@ -120,6 +120,13 @@ class DataRecipe(_Part):
     loader_threads: int = Field(
         default=1, ge=1, le=64, description="Threads that decode and crop ahead of the network."
     )
+    loader_processes: int = Field(
+        default=0,
+        ge=0,
+        le=64,
+        description="Processes that do so instead, each with a cache of its own: for a fast graphics card that waits "
+        "for data. 0 for threads.",
+    )
     held_out: float = Field(
         default=0.05,
         gt=0,

@@ -159,6 +159,10 @@ class Training:
         Returns:
             What happened. Where a term is not finite nothing has changed but the step count.
         """
+        with devices.same_shapes(self.device):
+            return self._train_step(batches)
+
+    def _train_step(self, batches: Sequence[Batch]) -> StepReport:
         stage = self.stage
         self._set_rates()
         if isinstance(stage, GanStage) and self.generator_step < 0:
@@ -335,12 +339,12 @@ class Training:
         # Early on a long memory would keep the first, bad weights.
         decay = min(stage.ema, (1 + self.step) / (10 + self.step)) if stage.ema else 0.0
         with torch.no_grad():
-            now = self.generator.state_dict()
-            floating = [(a, now[k]) for k, a in self.ema.state_dict().items() if a.is_floating_point()]
-            torch._foreach_lerp_([a for a, _ in floating], [b for _, b in floating], 1 - decay)
-            for key, average in self.ema.state_dict().items():
-                if not average.is_floating_point():
-                    average.copy_(now[key])
+            torch._foreach_lerp_(list(self.ema.parameters()), list(self.generator.parameters()), 1 - decay)
+            for average, now in zip(self.ema.buffers(), self.generator.buffers(), strict=True):
+                if average.is_floating_point():
+                    average.lerp_(now, 1 - decay)
+                else:
+                    average.copy_(now)
 
     def enlarge(self, lr: np.ndarray) -> np.ndarray:
         """Upscale H x W x 3 uint8 RGB with the moving average, in the run's precision, to scale*H x scale*W x 3."""

@@ -53,7 +53,7 @@ EVENTS_A_SECOND = 20
 LOGGED_EVERY = 2.0
 """Seconds between two steps in the log: a run of days stays small."""
 AHEAD = 3
-"""Steps whose crops are cut in advance."""
+"""Steps whose crops are cut in advance, for each process that cuts."""
 SAMPLES = 8
 LEAST_RATE = 2.0**-8
 """Halved below this share of its rate, a run is not held by smaller steps: something else is wrong."""
@@ -196,6 +196,7 @@ def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelT
         seed=recipe.seed,
         cache_bytes=recipe.data.cache_mb << 20,
         threads=recipe.data.loader_threads,
+        processes=recipe.data.loader_processes,
         shard=(place.rank, place.count),
     )
     return _Setting(recipe, found, training, loader, content, parent)
@@ -373,10 +374,11 @@ class _Run:
         if training.step == first:
             yield from self._save()
         clock = _Clock(self.setting.loader)
+        ahead = AHEAD * max(1, self.recipe.data.loader_processes)
         while training.step < last:
             self._check_cancel()
             rate = training.rate()
-            report = training.train_step(self.setting.batches(stage, training.step - first, AHEAD))
+            report = training.train_step(self.setting.batches(stage, training.step - first, ahead))
             if training.bad_steps >= BAD_STEPS:
                 yield from self._back_to_finite(report)
                 clock.restart()

@@ -63,6 +63,7 @@ _NAMES = {
     "candidates": "Places tried per crop",
     "reduce_to": "Also reduced, down to",
     "loader_threads": "Loader threads",
+    "loader_processes": "Loader processes",
     "cache_mb": "Cache (MB)",
     "gan_metric": "Metric of the second stage",
     "at_epochs": "Further looks at epochs",
