@@ -57,6 +57,8 @@ class Batch:
     """N x h x w x 3 uint8 RGB."""
     hr: np.ndarray
     """N x scale*h x scale*w x 3 uint8 RGB."""
+    drawn: np.ndarray | None = None
+    """N bool: which crops come from drawn pictures; None where none can."""
 
 
 _Cut = tuple[Batch, dict[Path, UserError]]
@@ -198,15 +200,17 @@ class CropLoader:
     def cut(self, step: int, crop: int, batch: int) -> Batch:
         """Cut this process's share of a step's crops, on the calling thread. Pure but for the cache."""
         rank, processes = self.shard
-        pairs = []
+        pairs, is_drawn = [], []
         for number in range(rank, batch, processes):
             random = np.random.default_rng([self.seed, step, number])
             # Without a share nothing is thrown for it, so that recipes of before it see the crops they saw.
-            if self.drawn_share and random.random() < self.drawn_share:
+            is_drawn.append(self.drawn_share > 0 and random.random() < self.drawn_share)
+            if is_drawn[-1]:
                 pairs.append(self._cut(self._draw(int(random.integers(drawn.COUNT))), crop, random))
             else:
                 pairs.append(self._crop(step, crop, random))
-        return Batch(np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs]))
+        flags = np.array(is_drawn) if self.drawn_share else None
+        return Batch(np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs]), flags)
 
     def _cut_and_tell(self, step: int, crop: int, batch: int) -> _Cut:
         return self.cut(step, crop, batch), dict(self._lost)

@@ -328,6 +328,11 @@ class GanStage(StageRecipe):
         description="Steps at the beginning in which only the discriminator learns. One that lags behind lets the "
         "content loss draw a mesh.",
     )
+    judge_drawn: bool = Field(
+        default=True,
+        description="Show the discriminator drawn crops too (`data.drawn`). Without them it leaves text and lines to "
+        "the other losses: an adversary sets halos round black on white.",
+    )
     ramp: int = Field(
         default=200,
         ge=0,

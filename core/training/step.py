@@ -201,7 +201,7 @@ class Training:
         with self._autocast():
             sr = self.forward(lr)
         leaf = sr.detach().float().requires_grad_()
-        context = self._context(leaf, lr, hr)
+        context = self._context(batch, leaf, lr, hr)
         total = torch.zeros_like(leaf)
         for name, weight in stage.losses.items():
             if not weight:
@@ -226,7 +226,7 @@ class Training:
             sums.add("d_real", d_real, share)
             sums.add("d_fake", d_fake, share)
 
-    def _context(self, leaf: Tensor, lr: Tensor, hr: Tensor) -> StepContext:
+    def _context(self, batch: Batch, leaf: Tensor, lr: Tensor, hr: Tensor) -> StepContext:
         stage = self.stage
         if not isinstance(stage, GanStage):
             return StepContext(leaf, hr)
@@ -238,7 +238,7 @@ class Training:
         if stage.losses.get("adversarial"):
             # One pass over the fakes serves both games: it is as if the discriminator moved after the generator, since
             # neither has changed yet.
-            real, fake = self._judged(hr, leaf)
+            real, fake = self._judged(batch, hr, leaf)
         return StepContext(leaf, hr, ema_sr, self._content, real, fake, stage.adversarial)
 
     def _content(self, sr: Tensor, hr: Tensor) -> Tensor:
@@ -251,10 +251,13 @@ class Training:
         with self._autocast():
             return self.content_distance(sr, hr)
 
-    def _judged(self, hr: Tensor, sr: Tensor) -> tuple[Tensor, Tensor]:
-        """(logits of HR, logits of SR) in float32."""
+    def _judged(self, batch: Batch, hr: Tensor, sr: Tensor) -> tuple[Tensor, Tensor]:
+        """(logits of HR, logits of SR) in float32, of the crops that the discriminator is to see."""
         assert self.discriminator is not None
         assert self.judge is not None
+        if not self.recipe.gan.judge_drawn and batch.drawn is not None and not batch.drawn.all():
+            seen = torch.from_numpy(np.flatnonzero(~batch.drawn)).to(self.device)
+            hr, sr = (x[seen].contiguous(memory_format=torch.channels_last) for x in (hr, sr))
         with parametrize.cached():
             settle_spectral_norm(self.discriminator)
             with self._autocast():
@@ -268,7 +271,7 @@ class Training:
         with torch.no_grad(), self._autocast():
             sr = FastForward(self.generator)(lr).float()
         self.optimizer_d.zero_grad()
-        real, fake = self._judged(hr, sr)
+        real, fake = self._judged(batch, hr, sr)
         loss = discriminator_loss(real, fake, stage.adversarial)
         torch.autograd.backward(self.scaler_d.scale(loss))
         norm = self._clip_discriminator(stage)

@@ -61,6 +61,7 @@ _NAMES = {
     "ema": "EMA",
     "drawn": "Share of drawn crops",
     "candidates": "Places tried per crop",
+    "judge_drawn": "Discriminator sees drawn crops",
     "reduce_to": "Also reduced, down to",
     "loader_threads": "Loader threads",
     "loader_processes": "Loader processes",

@@ -147,6 +147,7 @@ def test_a_share_of_the_crops_is_drawn(pictures: list[Picture], monkeypatch: pyt
     assert np.array_equal(batches[19].hr, repeated.hr)
     flat = [bool(np.ptp(crop) == 0) for batch in batches for crop in batch.hr]
     assert 0.18 < np.mean(flat) < 0.32
+    assert flat == np.concatenate([batch.drawn for batch in batches]).tolist()
     # Not one picture over and over.
     assert len({int(crop[0, 0, 0]) for batch in batches for crop in batch.hr if np.ptp(crop) == 0}) > 20
 
@@ -157,7 +158,7 @@ def test_without_a_share_nothing_is_drawn(pictures: list[Picture], monkeypatch: 
 
     monkeypatch.setattr(dataset.drawn, "draw", never)
     with loader(pictures) as one:
-        one.take(0, 8, 16)
+        assert one.take(0, 8, 16).drawn is None
 
 
 def test_of_several_places_the_one_with_most_edges_is_cut(tmp_path: Path) -> None:

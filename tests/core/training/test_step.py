@@ -127,6 +127,21 @@ def test_the_content_network_sees_a_share_of_the_crops(gan: Training) -> None:
     assert report.losses["content"] == pytest.approx(wanted.item(), rel=1e-4)
 
 
+@pytest.mark.parametrize(("drawn", "seen"), [([False, True, False], [0, 2]), ([True, True, True], [0, 1, 2])])
+def test_the_discriminator_can_be_spared_drawn_crops(gan: Training, drawn: list[bool], seen: list[int]) -> None:
+    """Where nothing else is there it sees them all the same: a game needs somebody."""
+    gan.recipe = gan.recipe.model_copy(update={"gan": gan.recipe.gan.model_copy(update={"judge_drawn": False})})
+    alone = copy.deepcopy(gan)
+    crops = batch(3)
+    report = gan.train_step([Batch(crops.lr, crops.hr, np.array(drawn))])
+    wanted = alone.train_step([Batch(crops.lr[seen], crops.hr[seen])])
+    for name in ("adversarial", "discriminator"):
+        assert report.losses[name] == pytest.approx(wanted.losses[name], rel=1e-4)
+    assert report.d_real == pytest.approx(wanted.d_real, rel=1e-4)
+    if len(seen) < len(drawn):
+        assert report.losses["l1"] != pytest.approx(wanted.losses["l1"], rel=1e-4)
+
+
 def test_pictures_are_augmented_alike_and_in_many_ways() -> None:
     torch.manual_seed(0)
     sr = torch.rand(2, 3, 64, 64)
