@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QSlider, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from core.contract.training import Look
 from srgan_desktop.compare.arrangement import Mode
@@ -37,6 +37,8 @@ class LooksPanel(QWidget):
         self.time.setToolTip("Looks of the run, from the first to the last")
         self.time.setPageStep(1)
         self.time.valueChanged.connect(self._show)
+        self.when = QLabel()
+        self.when.setProperty("role", "muted")
         self.earlier = self._button(theme, "left", "The look before", -1)
         self.later = self._button(theme, "right", "The look after", 1)
         scrub = QHBoxLayout()
@@ -45,6 +47,7 @@ class LooksPanel(QWidget):
         scrub.addWidget(self.earlier)
         scrub.addWidget(self.time, 1)
         scrub.addWidget(self.later)
+        scrub.addWidget(self.when)
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
@@ -83,6 +86,9 @@ class LooksPanel(QWidget):
             self.picture.setCurrentIndex(max(0, self.picture.findText(chosen)) if names else -1)
         for widget in (self.picture, self.time):
             widget.blockSignals(False)
+        if looks:
+            # Room for the longest words, so that the slider keeps its length while it is dragged.
+            self.when.setMinimumWidth(self.when.fontMetrics().horizontalAdvance(_when(looks[-1], best=True)))
         self._show()
 
     def _show(self) -> None:
@@ -99,12 +105,10 @@ class LooksPanel(QWidget):
                 "No look yet", "After some steps the network is tried on pictures that it never learns from."
             )
             self.words.say("")
+            self.when.setText("")
             return
-        best = ", best so far" if look.best else ""
-        self.words.say(
-            f"Step {look.step:,}: {picture.psnr_y:.2f} dB (bicubic {picture.bicubic_psnr_y:.2f})"
-            f"  ·  of all {look.psnr_y:.2f} dB{best}"
-        )
+        self.words.say(f"{picture.psnr_y:.2f} dB (bicubic {picture.bicubic_psnr_y:.2f})")
+        self.when.setText(_when(look, look.best))
         self.compare.show_pictures(
             [
                 Shown("LR", picture.lr),
@@ -127,3 +131,7 @@ class LooksPanel(QWidget):
         theme.wear(button, icon)
         button.clicked.connect(lambda: self.time.setValue(self.time.value() + by))
         return button
+
+
+def _when(look: Look, best: bool) -> str:
+    return f"Step {look.step:,}: of all {look.psnr_y:.2f} dB{', best so far' if best else ''}"
