@@ -14,6 +14,7 @@ from PySide6.QtCore import QObject, QSettings, Signal
 from core import paths
 from core.contract.errors import UserError
 from core.contract.requests import ExistingPolicy, OutputSize, Precision
+from core.models.catalogue import DEFAULT_DETAIL
 
 T = TypeVar("T")
 
@@ -87,7 +88,7 @@ MODEL = Option(
 )
 DETAIL = Option(
     "upscale/detail",
-    100,
+    DEFAULT_DETAIL,
     whole(0, 100),
     "Detai&l",
     "How much the network may add. At 0 % it only restores what the small picture proves, and stays soft where that is "

@@ -31,7 +31,16 @@ from core.contract.models import (
 from core.contract.requests import Precision
 from core.contract.training import DownloadProgress
 from core.models.card import ModelCard
-from core.models.catalogue import DEFAULT_MODEL, Model, downloadable, find_model, full_of, models, remove_model
+from core.models.catalogue import (
+    DEFAULT_DETAIL,
+    DEFAULT_MODEL,
+    Model,
+    downloadable,
+    find_model,
+    full_of,
+    models,
+    remove_model,
+)
 from core.models.known import KnownModel
 
 _OF_A_CHECK = ("original", "reduced", "upscaled", "bicubic")
@@ -173,7 +182,7 @@ def check_command(
         if chosen is None:
             raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
         if detail is None:
-            detail = 100
+            detail = 100 if model else DEFAULT_DETAIL
         else:
             model = full_of(find_model(model)).key
         request = CheckRequest(picture, model, _region(region), content_weights, device, chosen, tile, detail)

@@ -28,7 +28,7 @@ from core.contract.events import (
 )
 from core.contract.events import Progress as Done
 from core.contract.requests import Input, OutputSize, UpscaleRequest
-from core.models.catalogue import DEFAULT_MODEL, find_model, full_of
+from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL, find_model, full_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,7 +44,10 @@ def upscale_command(
         typer.Option("--output", "-o", help="Folder for the results; else FOLDER_4x beside a folder, or beside files."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option("--model", "-m", help=f"A model's name, or its file; else {DEFAULT_MODEL}.")
+        str | None,
+        typer.Option(
+            "--model", "-m", help=f"A model's name, or its file; else {DEFAULT_MODEL} at {DEFAULT_DETAIL} % detail."
+        ),
     ] = None,
     detail: Annotated[
         int | None,
@@ -140,6 +143,8 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
     request = UpscaleRequest(tuple(Input(path) for path in inputs), output)
     if recipe is not None:
         request = from_toml(recipe, request)
+    elif "model" not in given:
+        given = {"detail": DEFAULT_DETAIL} | given
     request = replace(request, **given)
     if "detail" in given or request.detail < 100:
         # Detail is asked of a model that has some, also where its soft end was named; so is all of it.

@@ -46,13 +46,13 @@ def srgan(*arguments: object) -> tuple[int, str]:
 def test_models_that_are_here_and_there_are_listed() -> None:
     code, text = srgan("models", "list")
     assert code == 0
-    assert "faithful-x4 (default)" in text
+    assert "detail-x4 (default)" in text
     assert "RealESRGAN_x4plus_anime_6B" in text
     assert "BSD-3-Clause" in text
     code, text = srgan("models", "list", "--json")
     lines = [json.loads(line) for line in text.splitlines()]
     assert [line["event"] for line in lines] == ["Model"] * (len(lines) - 6) + ["KnownModel"] * 6
-    assert lines[0]["key"] == "faithful-x4"
+    assert lines[0]["key"] == "detail-x4"
 
 
 def test_import_then_remove(tmp_path: Path, user_folder: Path) -> None:

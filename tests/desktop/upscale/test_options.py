@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QWidget
 
 from core import paths
 from core.contract.requests import OutputSize
-from core.models.catalogue import models
+from core.models.catalogue import DEFAULT_DETAIL, models
 from srgan_desktop import settings
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.options import OptionsPanel
@@ -188,7 +188,7 @@ def test_who_chooses_the_detailed_model_by_name_gets_detail(pair, panel, options
     assert options.get(settings.DETAIL) == 0
     choose_model(panel, "soft")
     choose_model(panel, "sharp")
-    assert (options.get(settings.DETAIL), panel.detail.slider.value()) == (100, 100)
+    assert (options.get(settings.DETAIL), panel.detail.slider.value()) == (DEFAULT_DETAIL, DEFAULT_DETAIL)
 
 
 def choose_model(panel, key):

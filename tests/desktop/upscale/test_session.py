@@ -424,7 +424,7 @@ def test_a_thumbnail_that_hangs_does_not_keep_the_session(qtbot, options, job, t
 def test_detail_is_asked_for_only_of_models_that_know_it(session, job, options, tmp_path):
     save_pair(paths.user_models())
     options.set(settings.DETAIL, 40)
-    for model, detail in (("sharp", 40), ("soft", 100), ("", 100)):
+    for model, detail in (("sharp", 40), ("soft", 100), ("", 40)):
         options.set(settings.MODEL, model)
         assert session.request().detail == detail
         assert session.preview(tmp_path / "a.png", (0, 0, 8, 8))
