@@ -115,9 +115,10 @@ def main() -> None:
 
 
 def shipped() -> list[Subject]:
-    """The models that ship, and half-way along each Detail slider."""
+    """The models that ship, bases before what was trained on from them, and half-way along each Detail slider."""
     found = []
-    for model in models():
+    bases = {base.key for model in models() if (base := base_of(model)) is not None}
+    for model in sorted(models(), key=lambda model: model.key not in bases):
         if not model.shipped:
             continue
         if base_of(model) is not None:
