@@ -89,7 +89,7 @@ def test_download_tells_where_the_model_is(monkeypatch: pytest.MonkeyPatch, user
 def test_info_shows_the_card(tmp_path: Path) -> None:
     code, text = srgan("info")
     assert code == 0
-    assert "faithful x4" in text
+    assert "detail x4" in text
     assert "MIT" in text
     code, text = srgan("info", save_small_model(tmp_path / "mine.safetensors", scale=2), "--json")
     assert json.loads(text)["scale"] == 2
