@@ -33,7 +33,7 @@ from core.contract.training import Evaluated, EvaluateRequest, Quality, SetEvalu
 from core.evaluate.benchmark import evaluate, worn
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
-from core.models.catalogue import base_of, find_model, models
+from core.models.catalogue import base_of, find_model, full_of, models
 from core.models.weights import load_generator
 from core.upscale.engine import open_engine
 
@@ -117,8 +117,7 @@ def main() -> None:
 def shipped() -> list[Subject]:
     """The models that ship, bases before what was trained on from them, and half-way along each Detail slider."""
     found = []
-    bases = {base.key for model in models() if (base := base_of(model)) is not None}
-    for model in sorted(models(), key=lambda model: model.key not in bases):
+    for model in sorted(models(), key=lambda model: full_of(model) is model):
         if not model.shipped:
             continue
         if base_of(model) is not None:

@@ -11,13 +11,13 @@ import signal
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -119,13 +119,13 @@ class CropLoader:
         self.degrade = DEGRADATIONS[degradation]
         self.seed = seed
         self.shard = shard
-        whole_cache = cache_bytes
+        picture_bytes = cache_bytes
         if drawn_share:
-            cache_bytes = max(cache_bytes // 2, cache_bytes - drawn.COUNT * 3 * drawn.SIDE**2)
+            picture_bytes = max(cache_bytes // 2, cache_bytes - drawn.COUNT * 3 * drawn.SIDE**2)
         mean_bytes = sum(3 * p.width * p.height for p in self.pictures) / len(self.pictures)
         # Some room for what loader threads decode ahead of the selection.
-        self.selected = max(1, min(len(self.pictures), int(0.8 * cache_bytes / mean_bytes)))
-        self.cache = _PictureCache(cache_bytes)
+        self.selected = max(1, min(len(self.pictures), int(0.8 * picture_bytes / mean_bytes)))
+        self.cache = _PictureCache(picture_bytes)
         self.drawn_share = drawn_share
         self.candidates = candidates
         self.reduce_to = reduce_to
@@ -138,19 +138,21 @@ class CropLoader:
         self._coming: OrderedDict[tuple[int, int, int], Future[_Cut]] = OrderedDict()
         self._pool: Executor
         if processes:
-            settings: dict[str, Any] = {
-                "scale": scale,
-                "degradation": degradation,
-                "seed": seed,
-                "cache_bytes": whole_cache,
-                "drawn_share": drawn_share,
-                "candidates": candidates,
-                "reduce_to": reduce_to,
-                "shard": shard,
-            }
+            loader = partial(
+                CropLoader,
+                self.pictures,
+                scale=scale,
+                degradation=degradation,
+                seed=seed,
+                cache_bytes=cache_bytes,
+                drawn_share=drawn_share,
+                candidates=candidates,
+                reduce_to=reduce_to,
+                shard=shard,
+            )
             # Spawned: a fork would take a GPU's context along, and Windows has none.
             self._pool = ProcessPoolExecutor(
-                processes, get_context("spawn"), initializer=_begin_process, initargs=(self.pictures, settings)
+                processes, get_context("spawn"), initializer=_begin_process, initargs=(loader,)
             )
         else:
             self._pool = ThreadPoolExecutor(threads, thread_name_prefix="crops")
@@ -307,14 +309,14 @@ _of_process: CropLoader
 """In a process that only cuts."""
 
 
-def _begin_process(pictures: Sequence[Picture], settings: dict[str, Any]) -> None:
+def _begin_process(loader: Callable[[], CropLoader]) -> None:
     global _of_process
     # Ctrl-C and a closed terminal reach all processes; the trainer saves its run first, and needs crops until then.
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-    _of_process = CropLoader(pictures, **settings)
+    _of_process = loader()
 
 
 def _end_with_parent() -> None:
