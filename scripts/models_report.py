@@ -68,14 +68,21 @@ class Subject:
     """Key or path."""
     detail: int = 100
     ships: bool = True
+    ensemble: bool = False
 
     @property
     def identity(self) -> str:
         """Of the weights, and of how they are used."""
         model = find_model(self.name)
         parts = [model.path] if self.detail == 100 else [model.path, base_of(model).path]  # type: ignore[union-attr]
-        digests = [digest_of_weights(path) for path in parts]
-        return "-".join([*digests, *([] if self.detail == 100 else [str(self.detail)])])
+        ways = [str(self.detail)] if self.detail < 100 else []
+        ways += ["ensemble"] if self.ensemble else []
+        return "-".join([*(digest_of_weights(path) for path in parts), *ways])
+
+    @property
+    def alone(self) -> bool:
+        """Whether it is a file used as it is: what has a cost, a size and a column of its own."""
+        return self.detail == 100 and not self.ensemble
 
 
 def digest_of_weights(path: Path) -> str:
@@ -92,11 +99,12 @@ def main() -> None:
     parser.add_argument("--speed", action="store_true", help="measure the seconds again")
     options = parser.parse_args()
     subjects = shipped()
+    alone = [subject for subject in subjects if subject.alone]
     extra = [Subject(name, file, ships=False) for name, _, file in (each.partition("=") for each in options.also)]
     kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {}
     measure([*subjects, *extra], options.bench, options.content, kept)
-    if options.speed or any("seconds" not in kept[subject.identity] for subject in subjects):
-        measure_speed(subjects, kept)
+    if options.speed or any("seconds" not in kept[subject.identity] for subject in alone):
+        measure_speed(alone, kept)
     # Of weights that shipped once nothing is shown any more.
     current = {BICUBIC, *(subject.identity for subject in subjects)}
     kept = {key: entry for key, entry in kept.items() if key in current or not entry["ships"]}
@@ -108,14 +116,15 @@ def main() -> None:
     write_page(
         figures=figures_table(rows),
         worn=worn_table(rows),
-        cost=cost_table([(subject.label, kept[subject.identity]) for subject in subjects if subject.detail == 100]),
+        cost=cost_table([(subject.label, kept[subject.identity]) for subject in alone]),
         artefacts=artefacts_table([*rows, *known]),
     )
-    draw_sheets([subject for subject in subjects if subject.detail == 100])
+    draw_sheets(alone)
 
 
 def shipped() -> list[Subject]:
-    """The models that ship, bases before what was trained on from them, and half-way along each Detail slider."""
+    """The models that ship, bases before what was trained on from them, half-way along each Detail slider, and each
+    base in eight passes too."""
     found = []
     for model in sorted(models(), key=lambda model: full_of(model) is model):
         if not model.shipped:
@@ -123,6 +132,8 @@ def shipped() -> list[Subject]:
         if base_of(model) is not None:
             found.append(Subject(f"`{model.card.name}` at {HALF} %", model.key, HALF))
         found.append(Subject(f"`{model.card.name}`", model.key))
+        if full_of(model) is not model:
+            found.append(Subject(f"`{model.card.name}`, 8 passes", model.key, ensemble=True))
     return found
 
 
@@ -143,7 +154,7 @@ def measure(subjects: list[Subject], bench: Path, content: Path | None, kept: di
             if missing and (bench / name).is_dir():
                 if content is None:
                     raise SystemExit("There are weights to measure: say with which VGG file (CONTENT=..., --content).")
-                asked = tuple(Evaluated(each.name, each.detail) for each in missing)
+                asked = tuple(Evaluated(each.name, each.detail, each.ensemble) for each in missing)
                 request = EvaluateRequest(asked, bench / name, content, "cpu", "fp32", worn=kind == "worn")
                 means = mean_of(evaluate(request, CancelToken()))
                 places = [kept.setdefault(BICUBIC, {}), *(kept[each.identity] for each in missing)]

@@ -28,6 +28,7 @@ EXIT_CANCELLED = 130
 
 DETAIL_HELP = "0 (faithful) to 100, for models with such a choice."
 TILE_HELP = "Side of a tile in source pixels; 0 measures free memory. Small ones do much of the work twice."
+ENSEMBLE_HELP = "Average eight flipped and turned passes: a little better, eight times slower."
 Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
 
 

@@ -31,16 +31,7 @@ from core.contract.models import (
 from core.contract.requests import Precision
 from core.contract.training import DownloadProgress
 from core.models.card import ModelCard
-from core.models.catalogue import (
-    DEFAULT_DETAIL,
-    DEFAULT_MODEL,
-    Model,
-    downloadable,
-    find_model,
-    full_of,
-    models,
-    remove_model,
-)
+from core.models.catalogue import DEFAULT_MODEL, Model, chosen, downloadable, find_model, models, remove_model
 from core.models.known import KnownModel
 
 _OF_A_CHECK = ("original", "reduced", "upscaled", "bicubic")
@@ -178,14 +169,11 @@ def check_command(
     from core.evaluate.kept import keep
 
     with told() as (cancel, console):
-        chosen = next((each for each in PRECISIONS if each == precision), None)
-        if chosen is None:
+        known = next((each for each in PRECISIONS if each == precision), None)
+        if known is None:
             raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
-        if detail is None:
-            detail = 100 if model else DEFAULT_DETAIL
-        else:
-            model = full_of(find_model(model)).key
-        request = CheckRequest(picture, model, _region(region), content_weights, device, chosen, tile, detail)
+        model, percent = chosen(model, detail)
+        request = CheckRequest(picture, model, _region(region), content_weights, device, known, tile, percent)
         kept = {} if out is None else {each: out / f"{picture.stem}-{each}.png" for each in _OF_A_CHECK}
         check_free(kept.values())
         with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:

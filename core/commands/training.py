@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import DETAIL_HELP, Json, plain, print_json, told
+from core.commands.console import DETAIL_HELP, ENSEMBLE_HELP, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.events import Notice
 from core.contract.training import (
@@ -158,6 +158,7 @@ def evaluate_command(
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
     out: Annotated[Path | None, typer.Option(help="Keep the enlarged pictures here.")] = None,
     worn: Annotated[bool, typer.Option("--worn", help="Enlarge noisy JPEGs instead of clean pictures.")] = False,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help=ENSEMBLE_HELP)] = False,
     artefacts: Annotated[bool, typer.Option("--artefacts", help="Also show mesh, ringing and colour shift.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -170,7 +171,7 @@ def evaluate_command(
             raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
         # Of several, those have the detail that have a choice; where none has, the engine says so.
         able = {name for name in models if base_of(find_model(name)) is not None} or set(models)
-        subjects = tuple(Evaluated(name, detail if name in able else 100) for name in models)
+        subjects = tuple(Evaluated(name, detail if name in able else 100, ensemble) for name in models)
         request = EvaluateRequest(subjects, data, content_weights, device, precision, out, worn)  # type: ignore[arg-type]
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:

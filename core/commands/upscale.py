@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
+from core.commands.console import ENSEMBLE_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
 from core.contract.events import (
     BatchFinished,
     FileFailed,
@@ -28,7 +28,7 @@ from core.contract.events import (
 )
 from core.contract.events import Progress as Done
 from core.contract.requests import Input, OutputSize, UpscaleRequest
-from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL, find_model, full_of
+from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL, chosen
 
 
 def add_to(app: typer.Typer) -> None:
@@ -75,9 +75,7 @@ def upscale_command(
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
     tile: Annotated[int | None, typer.Option(min=0, help=TILE_HELP)] = None,
-    ensemble: Annotated[
-        bool | None, typer.Option(help="Average eight passes: a little better, eight times slower.")
-    ] = None,
+    ensemble: Annotated[bool | None, typer.Option(help=ENSEMBLE_HELP)] = None,
     recipe: Annotated[
         Path | None, typer.Option(help="Settings from a file, as a run leaves in OUTPUT/.srgan/recipe.toml.")
     ] = None,
@@ -143,12 +141,11 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
     request = UpscaleRequest(tuple(Input(path) for path in inputs), output)
     if recipe is not None:
         request = from_toml(recipe, request)
-    elif "model" not in given:
-        given = {"detail": DEFAULT_DETAIL} | given
     request = replace(request, **given)
-    if "detail" in given or request.detail < 100:
-        # Detail is asked of a model that has some, also where its soft end was named; so is all of it.
-        request = replace(request, model=full_of(find_model(request.model)).key)
+    if recipe is None or "detail" in given or request.detail < 100:
+        detail = None if recipe is None and "detail" not in given else request.detail
+        model, detail = chosen(request.model, detail)
+        request = replace(request, model=model, detail=detail)
     check_choices(request)
     return request
 

@@ -137,6 +137,8 @@ class Evaluated:
     """Name of a shipped or installed model, or path of a model file."""
     detail: int = 100
     """As in an `UpscaleRequest`."""
+    ensemble: bool = False
+    """As in an `UpscaleRequest`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,9 +76,9 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
             if request.worn:
                 lr = worn(lr, len(done))
             made, seconds = [], []
-            for engine in engines:
+            for engine, asked in zip(engines, request.models, strict=True):
                 begin = time.perf_counter()
-                made.append(engine.upscale(lr, cancel))
+                made.append(engine.upscale(lr, cancel, ensemble=asked.ensemble))
                 seconds.append(time.perf_counter() - begin)
             shown = {BICUBIC: enlarge_bicubic(lr, scale), **dict(zip(names, made, strict=True))}
             bicubic, *results = _qualities(hr, shown, scale, content)
@@ -99,7 +99,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
 
 
 def labels(models: Sequence[Evaluated]) -> list[str]:
-    """What each is called in tables and as a folder: its key, file or run, with its detail; numbered where equal."""
+    """What each is called in tables and as a folder: its key, file or run, and how it is used; numbered where equal."""
     found: list[str] = []
     for each in models:
         path = Path(each.model)
@@ -107,6 +107,7 @@ def labels(models: Sequence[Evaluated]) -> list[str]:
         if name == "model" and path.parent.name:
             name = path.parent.name  # a training run's, as all of them call theirs so
         wanted = name if each.detail == 100 else f"{name} at {each.detail} %"
+        wanted += ", 8 passes" if each.ensemble else ""
         numbered = (wanted if number == 1 else f"{wanted} ({number})" for number in itertools.count(1))
         found.append(next(label for label in numbered if label not in found))
     return found

@@ -117,6 +117,21 @@ def base_for(model: Model, detail: int) -> Model | None:
     return base
 
 
+def chosen(model: str, detail: int | None) -> tuple[str, int]:
+    """What a person means who leaves out a model (empty), a detail (None), or both: (model, percent of detail).
+
+    Detail is asked of a model that has some, also where its soft end was named; so is all of it.
+
+    Raises:
+        UserError: as `find_model`.
+    """
+    if detail is None:
+        if model:
+            return model, 100
+        detail = DEFAULT_DETAIL
+    return full_of(find_model(model)).key, detail
+
+
 def full_of(model: Model) -> Model:
     """The model at 100 % of the detail whose 0 % this one is; itself where it is no such end."""
     return next((each for each in models() if each.card.base == model.key and each.key != model.key), model)

@@ -193,6 +193,7 @@ def test_evaluate_prints_a_table(tmp_path: Path) -> None:
     assert "faithful-x4" in several.stdout
     assert "detail-x4 at 40 %" in words(several)
     assert "mesh, dB" in several.stdout
+    assert "small, 8 passes" in words(srgan("evaluate", model, "--data", data, "--ensemble"))
     useless = srgan("evaluate", "faithful-x4", "fast-x4", "--data", data, "--detail", 40)
     assert useless.exit_code == 1
     assert "no softer version" in " ".join(useless.stderr.split())

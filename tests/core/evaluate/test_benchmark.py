@@ -14,6 +14,8 @@ from core.contract.training import Evaluated, EvaluateRequest, PictureEvaluated,
 from core.evaluate.benchmark import evaluate, labels, worn
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
+from core.images import load
+from core.upscale.engine import open_engine
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import picture_folder, textured, vgg16_file
 
@@ -152,6 +154,20 @@ def test_artefacts_are_means_over_the_set(model: str, tmp_path: Path) -> None:
     assert found.colour > whole.bicubic.artefacts.colour
 
 
+def test_eight_passes_are_measured_as_such(model: str, tmp_path: Path) -> None:
+    data = picture_folder(tmp_path / "data", count=1)
+    plain = Evaluated(model)
+    eight = Evaluated(model, ensemble=True)
+    (picture,), _, _ = run(EvaluateRequest((plain, eight), data, precision="fp32", output=tmp_path / "out"))
+    (path,) = data.iterdir()
+    hr = load(path).pixels
+    expected = open_engine(model, precision="fp32").upscale(reduce_bicubic(hr, 4), CancelToken(), ensemble=True)
+    (kept,) = (tmp_path / "out" / "small, 8 passes").rglob("*.png")
+    assert np.array_equal(load(kept).pixels, expected)
+    assert picture.results[1].psnr_y == psnr_y(hr, expected, 4)
+    assert picture.results[1].psnr_y != picture.results[0].psnr_y
+
+
 def test_several_models_are_measured_as_each_alone(model: str, tmp_path: Path) -> None:
     other = str(save_small_model(tmp_path / "other.safetensors", seed=5))
     data = picture_folder(tmp_path / "data", count=2)
@@ -172,9 +188,10 @@ def test_several_models_are_measured_as_each_alone(model: str, tmp_path: Path) -
             Evaluated("runs/b/model.safetensors"),
             Evaluated("other/b.safetensors"),
             Evaluated("v0.1", 40),
+            Evaluated("v0.1", 40, ensemble=True),
         )
     )
-    assert alike == ["a", "b", "b (2)", "v0.1 at 40 %"]
+    assert alike == ["a", "b", "b (2)", "v0.1 at 40 %", "v0.1 at 40 %, 8 passes"]
     twice = str(save_small_model(tmp_path / "twice.safetensors", scale=2))
     with pytest.raises(UserError, match="different factors"):
         run(EvaluateRequest((Evaluated(model), Evaluated(twice)), data))

@@ -12,8 +12,10 @@ import torch
 from core.contract.errors import UserError
 from core.models.card import ModelCard, read_card
 from core.models.catalogue import (
+    DEFAULT_DETAIL,
     DEFAULT_MODEL,
     card_of,
+    chosen,
     downloadable,
     find_model,
     free_key,
@@ -65,6 +67,22 @@ def test_where_a_model_is_from(user_folder: Path) -> None:
     assert kinds["mine"] == ("trained", True)
     assert kinds["mixed"] == ("blended", True)
     assert kinds["theirs"] == ("imported", False)
+
+
+@pytest.mark.parametrize(
+    ("model", "detail", "expected"),
+    [
+        ("", None, (DEFAULT_MODEL, DEFAULT_DETAIL)),
+        ("", 80, (DEFAULT_MODEL, 80)),
+        ("faithful-x4", None, ("faithful-x4", 100)),
+        ("faithful-x4", 30, ("detail-x4", 30)),
+        ("faithful-x4", 100, ("detail-x4", 100)),
+        ("detail-x4", None, ("detail-x4", 100)),
+        ("fast-x4", 30, ("fast-x4", 30)),  # which has no detail, as who runs it will say
+    ],
+)
+def test_what_is_meant_where_something_is_left_out(model: str, detail: int | None, expected: tuple[str, int]) -> None:
+    assert chosen(model, detail) == expected
 
 
 @pytest.mark.parametrize(
