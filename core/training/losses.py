@@ -34,6 +34,8 @@ class StepContext:
     sr: Tensor
     """The generator's output: the leaf that gradients are taken for."""
     hr: Tensor
+    kept: Tensor | None = None
+    """What `keep` holds SR to: HR of drawn crops, and of others what the network made of them as the stage began."""
     ema_sr: Tensor | None = None
     """The moving-average generator's output for the same LR, where a loss needs it."""
     content_distance: Callable[[Tensor, Tensor], Tensor] | None = None
@@ -65,6 +67,15 @@ def charbonnier(context: StepContext) -> Tensor:
 def mse(context: StepContext) -> Tensor:
     """Mean squared error."""
     return F.mse_loss(context.sr, context.hr)
+
+
+def keep(context: StepContext) -> Tensor:
+    """Mean absolute error against `kept`: new things are learnt, and of old ones what the network knew stays.
+
+    A network's own earlier outputs as targets are Learning without Forgetting (Li & Hoiem 2016, sec. 3).
+    """
+    assert context.kept is not None
+    return F.l1_loss(context.sr, context.kept)
 
 
 def ms_ssim(context: StepContext) -> Tensor:
@@ -186,6 +197,7 @@ _FUNCTIONS: dict[LossName, Callable[[StepContext], Tensor]] = {
     "charbonnier": charbonnier,
     "mse": mse,
     "ms_ssim": ms_ssim,
+    "keep": keep,
     "content": content,
     "adversarial": adversarial,
     "ldl": ldl,

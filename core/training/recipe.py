@@ -15,12 +15,14 @@ from core.training.drawn import SIDE as DRAWN_SIDE
 
 SHIPPED_RECIPES = paths.RESOURCES / "recipes"
 
-LossName = Literal["l1", "charbonnier", "mse", "ms_ssim", "content", "adversarial", "ldl", "grid", "fft", "tv"]
+LossName = Literal["l1", "charbonnier", "mse", "ms_ssim", "keep", "content", "adversarial", "ldl", "grid", "fft", "tv"]
 LOSS_WORDS: dict[LossName, str] = {
     "l1": "Mean absolute error of pixels: sharp edges for a high PSNR.",
     "charbonnier": "L1 that is smooth near zero.",
     "mse": "Mean squared error of pixels, as in the 2017 paper: the highest PSNR, a little soft.",
     "ms_ssim": "One minus multi-scale structural similarity.",
+    "keep": "L1 that holds photographs to what the model made of them when the stage began, and drawn crops to the "
+    "truth: it learns text and lines, and photographs stay as they were.",
     "content": "Distance of VGG features: textures like the original's rather than equal pixels.",
     "adversarial": "How easily the discriminator tells the output from real pictures.",
     "ldl": "L1 where the output shows artefacts; keeps a GAN from inventing patterns.",
@@ -447,6 +449,12 @@ class Recipe(_Part):
                 f"gan.crops become {odd[0]} pixels, and the discriminator “{self.gan.discriminator}” takes multiples "
                 f"of {divisor}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _keep_has_something_to_learn(self) -> Recipe:
+        if not self.data.drawn and (self.psnr.losses.get("keep") or self.gan.losses.get("keep")):
+            raise ValueError("the keep loss learns from drawn crops alone, so data.drawn has to be above 0")
         return self
 
     @model_validator(mode="after")

@@ -104,6 +104,8 @@ class Training:
         self.forward: nn.Module = _distributed(FastForward(self.generator), device)
         self.ema = _placed(Generator(generator.config), device).requires_grad_(False).eval()
         self.ema.load_state_dict(self.generator.state_dict())
+        self.before: Generator | None = None
+        """The network as the stage began, where the `keep` loss needs it."""
         self.discriminator: nn.Module | None = None
         self.judge: nn.Module | None = None
         """The discriminator as it is called: wrapped where there are several processes."""
@@ -137,6 +139,10 @@ class Training:
         self.loss_mean = 0.0
         self.bad_steps = 0
         stage = self.stage
+        self.before = None
+        if stage.losses.get("keep"):
+            self.before = _placed(Generator(self.generator.config), self.device).requires_grad_(False).eval()
+            self.before.load_state_dict(self.generator.state_dict())
         self.optimizer = _optimizer(self.generator, stage)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
         if isinstance(stage, GanStage):
@@ -228,8 +234,9 @@ class Training:
 
     def _context(self, batch: Batch, leaf: Tensor, lr: Tensor, hr: Tensor) -> StepContext:
         stage = self.stage
+        kept = self._kept(batch, lr, hr)
         if not isinstance(stage, GanStage):
-            return StepContext(leaf, hr)
+            return StepContext(leaf, hr, kept)
         ema_sr = None
         if stage.losses.get("ldl"):
             with torch.no_grad(), self._autocast():
@@ -239,7 +246,21 @@ class Training:
             # One pass over the fakes serves both games: it is as if the discriminator moved after the generator, since
             # neither has changed yet.
             real, fake = self._judged(batch, hr, leaf)
-        return StepContext(leaf, hr, ema_sr, self._content, real, fake, stage.adversarial)
+        return StepContext(leaf, hr, kept, ema_sr, self._content, real, fake, stage.adversarial)
+
+    def _kept(self, batch: Batch, lr: Tensor, hr: Tensor) -> Tensor | None:
+        """`StepContext.kept`."""
+        if self.before is None:
+            return None
+        kept = hr.clone()
+        others = np.flatnonzero(~batch.drawn) if batch.drawn is not None else np.arange(len(hr))
+        if len(others):
+            places = torch.from_numpy(others).to(self.device)
+            with torch.no_grad(), self._autocast():
+                kept[places] = FastForward(self.before)(
+                    lr[places].contiguous(memory_format=torch.channels_last)
+                ).float()
+        return kept
 
     def _content(self, sr: Tensor, hr: Tensor) -> Tensor:
         assert self.content_distance is not None
@@ -393,6 +414,8 @@ class Training:
         }
         if self.device.type == "cuda":
             parts["random"]["cuda"] = torch.cuda.get_rng_state(self.device)
+        if self.before is not None:
+            parts["before"] = self.before.state_dict()
         if self.discriminator is not None and self.optimizer_d is not None:
             parts["discriminator"] = self.discriminator.state_dict()
             parts["optimizer_d"] = optimizer_tensors(self.optimizer_d, self.discriminator)
@@ -424,6 +447,8 @@ class Training:
         load_optimizer(self.optimizer, self.generator, bundle.part("optimizer"))
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state["scaler"])
+        if self.before is not None:
+            self.before.load_state_dict(bundle.part("before"))
         if self.discriminator is not None and self.optimizer_d is not None:
             self.discriminator.load_state_dict(bundle.part("discriminator"))
             load_optimizer(self.optimizer_d, self.discriminator, bundle.part("optimizer_d"))

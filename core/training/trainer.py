@@ -153,6 +153,11 @@ def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelT
         torch.set_num_threads(request.threads)
     torch.manual_seed(recipe.seed)
     generator, parent = _first_generator(recipe, request.start or recipe.start)
+    if parent is None and recipe.psnr.losses.get("keep"):
+        raise UserError(
+            "psnr.losses.keep keeps what a model knows, and this run begins with random weights.",
+            "Name a model to start from, or leave that loss out.",
+        )
     content = None
     wants_content = recipe.gan.losses.get("content") or recipe.validation.gan_metric == "perceptual"
     if (recipe.gan.steps or recipe.gan.epochs) and wants_content:

@@ -95,9 +95,8 @@ def _fields() -> Iterator[Field]:
 
 
 def _loss_title(name: str) -> str:
-    return {"ms_ssim": "MS-SSIM", "content": "Content", "adversarial": "Adversarial", "charbonnier": "Charbonnier"}.get(
-        name, name.upper()
-    )
+    acronyms = {"l1": "L1", "mse": "MSE", "ms_ssim": "MS-SSIM", "ldl": "LDL", "fft": "FFT", "tv": "TV"}
+    return acronyms.get(name, name.capitalize())
 
 
 def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...]]:

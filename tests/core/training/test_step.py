@@ -14,7 +14,7 @@ from core.contract.errors import UserError
 from core.models.content import ContentLoss, content_from_file
 from core.models.discriminator import settle_spectral_norm
 from core.models.generator import Generator, GeneratorConfig
-from core.training.checkpoint import load_optimizer
+from core.training.checkpoint import Bundle, load_optimizer
 from core.training.dataset import Batch
 from core.training.losses import LOSSES
 from core.training.recipe import Recipe, load_recipe
@@ -142,6 +142,33 @@ def test_the_discriminator_can_be_spared_drawn_crops(gan: Training, drawn: list[
         assert report.losses["l1"] != pytest.approx(wanted.losses["l1"], rel=1e-4)
 
 
+def test_keep_teaches_drawn_crops_and_holds_the_others(psnr: Training) -> None:
+    recipe = load_recipe("quick", (*TINY, ("data.drawn", "0.5"), ("psnr.losses", "{ keep = 2.0 }")))
+    first = copy.deepcopy(psnr.generator)
+    training = Training(recipe, copy.deepcopy(psnr.generator), CPU, "fp32")
+    training.begin_stage(gan=False)
+    crops = replace(batch(3), drawn=np.array([False, True, False]))
+    lr, hr = (torch.from_numpy(each).permute(0, 3, 1, 2).float() / 255 for each in (crops.lr, crops.hr))
+    target = first(lr).detach()
+    target[1] = hr[1]
+    # At first only the drawn one is away from where it should be.
+    wanted = 2.0 * F.l1_loss(first(lr)[1], hr[1]) / 3
+    assert training.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
+    # And later the others are held to the first network, not to what has become of it.
+    moved = training.generator(lr)
+    assert not torch.allclose(moved[0], target[0], atol=1e-5)
+    wanted = 2.0 * F.l1_loss(moved, target)
+    bundle = Bundle(
+        {f"{p}/{k}": v.clone() for p, part in training.parts().items() for k, v in part.items()}, training.state()
+    )
+    assert training.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
+    # Also where the run goes on from a bundle.
+    again = Training(recipe, generator_of(recipe), CPU, "fp32")
+    again.restore(bundle)
+    assert again.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
+    assert same(training.generator.state_dict(), again.generator.state_dict())
+
+
 def test_pictures_are_augmented_alike_and_in_many_ways() -> None:
     torch.manual_seed(0)
     sr = torch.rand(2, 3, 64, 64)
@@ -158,7 +185,7 @@ def test_pictures_are_augmented_alike_and_in_many_ways() -> None:
 def _context(sr: torch.Tensor, hr: torch.Tensor):
     from core.training.losses import StepContext
 
-    return StepContext(sr, hr, sr.detach())
+    return StepContext(sr, hr, ema_sr=sr.detach())
 
 
 def test_a_gan_step_moves_both_networks_and_no_content_weight(gan: Training) -> None:

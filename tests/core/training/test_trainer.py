@@ -364,6 +364,11 @@ def test_a_parent_is_measured_and_named(data: Path, held_out: Path, tmp_path: Pa
     other = save_small_model(tmp_path / "other.safetensors", features=12, blocks=1)
     with pytest.raises(UserError, match="another network"):
         list(train(request(data, held_out, tmp_path / "run2", start=str(other)), CancelToken()))
+    keep = (("data.drawn", "0.5"), ("psnr.losses", "{ keep = 1.0 }"))
+    with pytest.raises(UserError, match="begins with random weights"):
+        list(train(request(data, held_out, tmp_path / "run3", *keep), CancelToken()))
+    with pytest.raises(UserError, match=r"data\.drawn has to be above 0"):
+        list(train(request(data, held_out, tmp_path / "run4", keep[1], start=str(parent)), CancelToken()))
 
 
 def test_a_run_folder_is_used_once(data: Path, held_out: Path, tmp_path: Path) -> None:
