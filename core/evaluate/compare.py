@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import psutil
 import torch
 
@@ -61,12 +62,9 @@ def _one(
     cut_left, cut_top = max(0, left - engine.reach), max(0, top - engine.reach)
     cut_right = min(picture.width, left + width + engine.reach)
     cut_bottom = min(picture.height, top + height + engine.reach)
-    cut = Picture(
-        pixels=picture.pixels[cut_top:cut_bottom, cut_left:cut_right],
-        alpha=None if picture.alpha is None else picture.alpha[cut_top:cut_bottom, cut_left:cut_right],
-        metadata=picture.metadata,
-        format=picture.format,
-    )
+    window = np.s_[cut_top:cut_bottom, cut_left:cut_right]
+    alpha = None if picture.alpha is None else picture.alpha[window]
+    cut = replace(picture, pixels=picture.pixels[window], alpha=alpha)
     scale = engine.scale
     size = (cut.width * scale, cut.height * scale)
     start = time.perf_counter()

@@ -42,7 +42,7 @@ def load(path: Path) -> Picture:
         metadata = replace(header.metadata, icc=decoded.icc or header.metadata.icc)
         metadata, remarks = upright(metadata, pixels.shape[1], pixels.shape[0])
         notes = (*_content_notes(path, key, header.frames), *decoded.notes, *remarks)
-        return Picture(pixels, alpha, metadata, key, notes)
+        return Picture(pixels, alpha, metadata, key, notes, _colourless(pixels))
 
 
 def probe(path: Path) -> Probe:
@@ -196,6 +196,13 @@ def _content_notes(path: Path, key: str, frames: int) -> tuple[str, ...]:
         parts = "pages" if key == "tiff" else "frames"
         notes.append(f"Only the first of its {frames} {parts} was taken.")
     return tuple(notes)
+
+
+def _colourless(pixels: np.ndarray) -> bool:
+    # A few rows tell of most colour pictures, without a look at all of their pixels.
+    return pixels.shape[2] == 1 or all(
+        np.array_equal(rows[..., 0], rows[..., other]) for rows in (pixels[::64], pixels) for other in (1, 2)
+    )
 
 
 def _turned(decoded: Decoded, orientation: int) -> tuple[np.ndarray, np.ndarray | None]:

@@ -41,6 +41,8 @@ class Picture:
     """The key in `FORMATS` of what it was read from."""
     notes: tuple[str, ...] = ()
     """What the user should know: a colour conversion, further frames that were left out."""
+    colourless: bool = False
+    """Whether the whole picture is grey, though its pixels may be RGB, as those of most scans are."""
 
     @property
     def width(self) -> int:

@@ -1,6 +1,7 @@
 """One picture in, one picture out: what a person calls upscaling, on top of the engine's arrays.
 
-Brings grey and alpha through a network that knows RGB, reaches any output size, and scores the result.
+Brings grey and alpha through a network that knows RGB, keeps grey pictures grey, reaches any output size, and scores
+the result.
 """
 
 from __future__ import annotations
@@ -52,11 +53,12 @@ def upscale_picture(
     if picture.alpha is not None:
         if has_soft_alpha:
             colour = bleed_colour(colour, picture.alpha)
-            grey = _enlarge(engine, picture.alpha[..., None], size, ensemble, cancel, alpha_progress)
-            alpha = grey[..., 0]
+            plane = _enlarge(engine, picture.alpha[..., None], size, ensemble, cancel, alpha_progress, grey=True)
+            alpha = plane[..., 0]
         else:
             alpha = np.full((size[1], size[0]), picture.alpha.flat[0], picture.alpha.dtype)
-    pixels = _enlarge(engine, colour, size, ensemble, cancel, colour_progress)
+    grey = picture.colourless or colour.shape[2] == 1
+    pixels = _enlarge(engine, colour, size, ensemble, cancel, colour_progress, grey=grey)
     return replace(picture, pixels=pixels, alpha=alpha)
 
 
@@ -67,12 +69,14 @@ def _enlarge(
     ensemble: bool,
     cancel: CancelToken,
     on_progress: Callable[[float], None],
+    *,
+    grey: bool,
 ) -> np.ndarray:
-    """H x W x C (C 1 or 3, uint8 or uint16) to height x width x C."""
+    """H x W x C (C 1 or 3, uint8 or uint16) to height x width x C, without colour if `grey`."""
     if size[0] <= pixels.shape[1] and size[1] <= pixels.shape[0]:
         return resize(pixels, size)
-    grey = pixels.shape[2] == 1
-    rgb = np.repeat(pixels, 3, axis=2) if grey else pixels
+    channels = pixels.shape[2]
+    rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
     sizes = _pass_sizes((pixels.shape[1], pixels.shape[0]), size, engine.scale)
     work = [width * height for width, height in sizes]
     for index, source_size in enumerate(sizes):
@@ -86,7 +90,9 @@ def _enlarge(
     result = resize(rgb, size)
     if not grey:
         return result
-    return np.rint(result @ GREY_WEIGHTS).astype(pixels.dtype)[..., None]
+    # Networks that learnt from colour photographs tint what they are not sure of.
+    luma = np.rint(result @ GREY_WEIGHTS).astype(pixels.dtype)[..., None]
+    return np.repeat(luma, channels, axis=2)
 
 
 def _pass_sizes(source: tuple[int, int], target: tuple[int, int], scale: int) -> list[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,12 +44,8 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         min(picture.height, bottom + margin),
     )
     window = np.s_[outer[1] : outer[3], outer[0] : outer[2]]
-    cut = Picture(
-        pixels=picture.pixels[window],
-        alpha=None if picture.alpha is None else picture.alpha[window],
-        metadata=picture.metadata,
-        format=picture.format,
-    )
+    alpha = None if picture.alpha is None else picture.alpha[window]
+    cut = replace(picture, pixels=picture.pixels[window], alpha=alpha)
     scale = engine.scale
     size = (cut.width * scale, cut.height * scale)
     result = upscale_picture(engine, cut, size, request.ensemble, cancel)

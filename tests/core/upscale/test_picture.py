@@ -1,0 +1,55 @@
+"""What becomes of one picture's colours on the way through a network that knows RGB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from core.contract.cancel import CancelToken
+from core.contract.requests import PreviewRequest
+from core.images import load
+from core.upscale.engine import open_engine
+from core.upscale.picture import upscale_picture
+from core.upscale.preview import preview
+from tests.core.networks import save_small_model
+from tests.core.training.pictures import textured
+
+
+def enlarged(path: Path, model: str) -> np.ndarray:
+    picture = load(path)
+    engine = open_engine(model, precision="fp32")
+    return upscale_picture(engine, picture, (picture.width * 4, picture.height * 4), False, CancelToken()).pixels
+
+
+def test_a_grey_picture_stays_grey_however_it_is_kept(tmp_path: Path) -> None:
+    model = str(save_small_model(tmp_path / "tints.safetensors"))
+    grey = textured(3, 40, 48)[..., :1]
+    Image.fromarray(grey[..., 0]).save(tmp_path / "grey.png")
+    Image.fromarray(np.repeat(grey, 3, axis=2)).save(tmp_path / "rgb.png")
+    of_engine = open_engine(model, precision="fp32").upscale(np.repeat(grey, 3, axis=2), CancelToken())
+    assert (of_engine != of_engine[..., :1]).any()
+    as_grey, as_rgb = enlarged(tmp_path / "grey.png", model), enlarged(tmp_path / "rgb.png", model)
+    assert (as_grey.shape[2], as_rgb.shape[2]) == (1, 3)
+    np.testing.assert_array_equal(as_rgb, np.repeat(as_grey, 3, axis=2))
+    # A scan's preview shows what the batch will make of it.
+    (shown,) = preview(
+        PreviewRequest(tmp_path / "rgb.png", (8, 8, 16, 16), model, device="cpu", precision="fp32"), CancelToken()
+    )
+    np.testing.assert_array_equal(shown.pixels, as_rgb[32:96, 32:96])
+
+
+def test_one_colour_anywhere_makes_a_picture_colourful(tmp_path: Path) -> None:
+    model = str(save_small_model(tmp_path / "tints.safetensors"))
+    pixels = np.repeat(textured(3, 40, 48)[..., :1], 3, axis=2)
+    pixels[37, 41] = (200, 90, 10)
+    Image.fromarray(pixels).save(tmp_path / "spot.png")
+    assert not load(tmp_path / "spot.png").colourless
+    whole = enlarged(tmp_path / "spot.png", model)
+    # Its grey parts are enlarged as parts of a colour picture, in the preview as in the batch.
+    (shown,) = preview(
+        PreviewRequest(tmp_path / "spot.png", (0, 0, 20, 20), model, device="cpu", precision="fp32"), CancelToken()
+    )
+    np.testing.assert_array_equal(shown.pixels, whole[:80, :80])
+    assert (shown.pixels != shown.pixels[..., :1]).any()
