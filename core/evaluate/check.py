@@ -22,6 +22,7 @@ from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_b
 from core.images import load
 from core.models.content import content_for
 from core.upscale.engine import open_engine
+from core.upscale.picture import without_colour
 
 SMALLEST = 48
 """Pixels: of a smaller side, the border and the windows of SSIM leave too little to speak of."""
@@ -60,6 +61,8 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     reduced = reduce_bicubic(original, scale)
     start = time.perf_counter()
     upscaled = yield from with_news(lambda tell: engine.upscale(reduced, cancel, tell))
+    if picture.colourless:
+        upscaled = without_colour(upscaled)
     seconds = time.perf_counter() - start
     bicubic = enlarge_bicubic(reduced, scale)
     cancel.check()

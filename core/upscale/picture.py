@@ -88,10 +88,12 @@ def _enlarge(
 
         rgb = engine.upscale(rgb, cancel, report, ensemble=ensemble)
     result = resize(rgb, size)
-    if not grey:
-        return result
-    # Networks that learnt from colour photographs tint what they are not sure of.
-    luma = np.rint(result @ GREY_WEIGHTS).astype(pixels.dtype)[..., None]
+    return without_colour(result, channels) if grey else result
+
+
+def without_colour(rgb: np.ndarray, channels: int = 3) -> np.ndarray:
+    """H x W x 3 to its luma, H x W x `channels`: networks that learnt from colour photographs tint grey ones."""
+    luma = np.rint(rgb @ GREY_WEIGHTS).astype(rgb.dtype)[..., None]
     return np.repeat(luma, channels, axis=2)
 
 

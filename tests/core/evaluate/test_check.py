@@ -104,6 +104,16 @@ def test_transparency_and_sixteen_bits_are_measured_as_colour(tmp_path: Path, sm
     assert any("Transparency" in note for note in ready.notes)
 
 
+def test_a_grey_picture_is_checked_as_grey(tmp_path: Path, small: str) -> None:
+    """As the batch makes it, though the network tints it."""
+    Image.fromarray(textured(3, 75, 98)).convert("L").convert("RGB").save(tmp_path / "scan.png")
+    ready = answer(CheckRequest(tmp_path / "scan.png", small, precision="fp32"))
+    tinted = open_engine(small, "cpu", "fp32").upscale(ready.reduced, CancelToken())
+    assert (tinted != tinted[..., :1]).any()
+    assert (ready.upscaled == ready.upscaled[..., :1]).all()
+    np.testing.assert_allclose(ready.upscaled[..., 0], tinted @ [0.299, 0.587, 0.114], atol=0.501)
+
+
 def test_flat_pictures_have_nothing_to_bring_back(tmp_path: Path, small: str) -> None:
     Image.fromarray(np.full((64, 64, 3), 77, np.uint8)).save(tmp_path / "flat.png")
     assert "no detail" in answer(CheckRequest(tmp_path / "flat.png", small)).verdict
