@@ -94,6 +94,7 @@ class CropLoader:
         drawn_share: float = 0.0,
         candidates: int = 1,
         reduce_to: float = 1.0,
+        recolour: bool = False,
         threads: int = 1,
         processes: int = 0,
         shard: tuple[int, int] = (0, 1),
@@ -109,6 +110,7 @@ class CropLoader:
             drawn_share: of crops that are cut from drawn pictures (`core.training.drawn`), 0 to 1.
             candidates: places thrown for each crop, of which the one with the most edges is cut.
             reduce_to: half of the crops come from pictures reduced to a random size, at least this share of theirs.
+            recolour: swap the channels of half of the crops, and make negatives of half of these.
             threads: that decode and crop.
             processes: that do so instead, where there are any, each with a cache of its own: threads wait for one
                 another, and make the training step wait, whenever they run Python.
@@ -129,6 +131,7 @@ class CropLoader:
         self.drawn_share = drawn_share
         self.candidates = candidates
         self.reduce_to = reduce_to
+        self.recolour = recolour
         self._drawn: dict[int, np.ndarray] = {}
         self._lost: dict[Path, UserError] = {}
         self._told: set[Path] = set()
@@ -148,6 +151,7 @@ class CropLoader:
                 drawn_share=drawn_share,
                 candidates=candidates,
                 reduce_to=reduce_to,
+                recolour=recolour,
                 shard=shard,
             )
             # Spawned: a fork would take a GPU's context along, and Windows has none.
@@ -238,7 +242,9 @@ class CropLoader:
             return self._cut(hr, crop, random)
         v, u = self._place(small, crop, random)
         y, x, side = v * self.scale, u * self.scale, crop * self.scale
-        return _turned(small[v : v + crop, u : u + crop], hr[y : y + side, x : x + side], int(random.integers(8)))
+        change = self._recoloured(random)
+        lr, hr = change(small[v : v + crop, u : u + crop]), change(hr[y : y + side, x : x + side])
+        return _turned(lr, hr, int(random.integers(8)))
 
     def _read_one(self, step: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
         """HR and ready-made LR of a picture thrown for a step; of another where that one is gone since the scan."""
@@ -276,8 +282,19 @@ class CropLoader:
         bottom = min((hr.shape[0] - y - side) // scale, MARGIN)
         right = min((hr.shape[1] - x - side) // scale, MARGIN)
         wide = hr[y - top * scale : y + side + bottom * scale, x - left * scale : x + side + right * scale]
+        # Before the small one is made of it: what JPEG does to a picture depends on its colours.
+        wide = self._recoloured(random)(wide)
         lr = self.degrade(wide, scale, random)[top : top + crop, left : left + crop]
-        return _turned(lr, hr[y : y + side, x : x + side], int(random.integers(8)))
+        hr = wide[top * scale : top * scale + side, left * scale : left * scale + side]
+        return _turned(lr, hr, int(random.integers(8)))
+
+    def _recoloured(self, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+        """What becomes of a crop's colours; without the option nothing is thrown for it, as for other options."""
+        kind = random.random() if self.recolour else 1.0
+        if kind >= 0.5:
+            return lambda pixels: pixels
+        order = random.permutation(3)
+        return lambda pixels: 255 - pixels[..., order] if kind < 0.25 else pixels[..., order]
 
     def _reduced(self, hr: np.ndarray, side: int, random: np.random.Generator) -> np.ndarray:
         """A square part of a picture at a random smaller size; holds a crop, with its margin where there is room."""

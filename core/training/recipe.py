@@ -113,6 +113,11 @@ class DataRecipe(_Part):
         description="Half of the crops come from pictures reduced to a random size, down to this share: sharper than "
         "photographs are at full size, and more to learn from few. 1 takes all as they are.",
     )
+    recolour: bool = Field(
+        default=False,
+        description="Swap the colour channels of half of the crops, and make negatives of half of these: edges are the "
+        "same in other colours. For few pictures.",
+    )
     cache_mb: int = Field(
         default=2048,
         ge=64,

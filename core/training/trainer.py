@@ -198,6 +198,7 @@ def _set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelT
         drawn_share=recipe.data.drawn,
         candidates=recipe.data.candidates,
         reduce_to=recipe.data.reduce_to,
+        recolour=recipe.data.recolour,
         seed=recipe.seed,
         cache_bytes=recipe.data.cache_mb << 20,
         threads=recipe.data.loader_threads,

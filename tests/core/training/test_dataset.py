@@ -193,6 +193,28 @@ def test_half_of_the_crops_come_from_reduced_pictures(tmp_path: Path) -> None:
         assert abs(int(np.ptp(lr)) - shown * 28 / 31) <= 2
 
 
+@pytest.mark.parametrize("pairs", [False, True])
+def test_half_of_the_crops_get_other_colours(pairs: bool, tmp_path: Path) -> None:
+    # Each channel in a range of its own, and none in that of another's negative.
+    texture = textured(4, 96, 96)[..., :1] // 8
+    hr = (texture + np.array([0, 100, 200])).astype(np.uint8)
+    Image.fromarray(hr).save(tmp_path / "hr.png")
+    Image.fromarray(reduce_bicubic(hr, 4)).save(tmp_path / "lr.png")
+    small = tmp_path / "lr.png" if pairs else None
+    with loader([Picture(tmp_path / "hr.png", 96, 96, "", small)], recolour=True) as one:
+        batch = one.take(0, 8, 400)
+    means = batch.hr.mean((1, 2))
+    negative = np.sort(means)[:, 1] > 127
+    assert 0.19 < negative.mean() < 0.31
+    as_it_was = np.where(negative[:, None], 255 - means, means)
+    orders = {tuple(order) for order in np.argsort(as_it_was, axis=1).tolist()}
+    assert len(orders) == 6
+    # Half of them are left alone, and a sixth of the others come out in the old order.
+    in_order = (np.diff(means, axis=1) > 0).all(1)
+    assert 0.5 < in_order.mean() < 0.67
+    np.testing.assert_allclose(batch.lr.mean((1, 2)), means, atol=4)
+
+
 def test_a_picture_no_larger_than_a_crop_is_not_reduced(tmp_path: Path) -> None:
     Image.fromarray(textured(0, 32, 40)).save(tmp_path / "small.png")
     with loader([Picture(tmp_path / "small.png", 40, 32, "")], reduce_to=0.5, candidates=3) as one:
@@ -211,7 +233,7 @@ def test_pairs_are_chosen_among_candidates_too(tmp_path: Path) -> None:
 
 
 def test_processes_cut_what_threads_do(pictures: list[Picture]) -> None:
-    settings = {"candidates": 2, "reduce_to": 0.5, "drawn_share": 0.2}
+    settings = {"candidates": 2, "reduce_to": 0.5, "drawn_share": 0.2, "recolour": True}
     with loader(pictures, **settings) as threads, loader(pictures, processes=2, **settings) as processes:
         ahead = [(step, 8, 4) for step in range(1, 4)]
         for step in range(4):
