@@ -203,7 +203,7 @@ class _PlainStep:
         if stage.losses.get("ldl"):
             with torch.no_grad():
                 ema_sr = self.ema(lr)
-        context = StepContext(sr, hr, ema_sr, self.content, real, fake)
+        context = StepContext(sr, hr, ema_sr=ema_sr, content_distance=self.content, real_logits=real, fake_logits=fake)
         total = sum((w * LOSSES[name].function(context) for name, w in stage.losses.items() if w), torch.zeros(()))
         total.backward()
         self._move(self.generator, self.optimizer)

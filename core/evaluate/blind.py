@@ -25,6 +25,7 @@ from core.evaluate.benchmark import SMALLEST, worn
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
 from core.upscale.engine import Engine, open_engine
+from core.upscale.picture import without_colour
 from core.upscale.scan import scan
 
 TEMPLATE = paths.RESOURCES / "pages" / "blind.html"
@@ -64,11 +65,13 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         try:
             if not isinstance(each, Input):
                 raise each.error
-            small, reference = _shown(rgb8(load(each.path).pixels), scale, request, number)
+            picture = load(each.path)
+            small, reference = _shown(rgb8(picture.pixels), scale, request, number)
         except UserError as error:
             left_out.append(f"{each.path.name}: {error.message}")
             continue
-        first, second = (_enlarged(engine, small, scale, cancel) for engine in engines)
+        grey = picture.colourless and not request.worn
+        first, second = (_enlarged(engine, small, scale, cancel, grey=grey) for engine in engines)
         pairs.append(
             {"name": each.path.name, "a": _inline(first), "b": _inline(second), "reference": _inline(reference)}
         )
@@ -97,8 +100,11 @@ def _shown(pixels: np.ndarray, scale: int, request: BlindRequest, seed: int) -> 
     return small, part if request.reduced else enlarge_bicubic(part, scale)
 
 
-def _enlarged(engine: Engine | None, small: np.ndarray, scale: int, cancel: CancelToken) -> np.ndarray:
-    return enlarge_bicubic(small, scale) if engine is None else engine.upscale(small, cancel)
+def _enlarged(engine: Engine | None, small: np.ndarray, scale: int, cancel: CancelToken, *, grey: bool) -> np.ndarray:
+    if engine is None:
+        return enlarge_bicubic(small, scale)
+    result = engine.upscale(small, cancel)
+    return without_colour(result) if grey else result
 
 
 def _inline(pixels: np.ndarray) -> str:

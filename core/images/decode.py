@@ -199,9 +199,18 @@ def _content_notes(path: Path, key: str, frames: int) -> tuple[str, ...]:
 
 
 def _colourless(pixels: np.ndarray) -> bool:
-    # A few rows tell of most colour pictures, without a look at all of their pixels.
-    return pixels.shape[2] == 1 or all(
-        np.array_equal(rows[..., 0], rows[..., other]) for rows in (pixels[::64], pixels) for other in (1, 2)
+    # Lossy WebP and conversions from LAB leave a grey picture's channels a level apart.
+    level = 257 if pixels.dtype == np.uint16 else 1
+
+    def alike(rows: np.ndarray) -> bool:
+        return all(
+            int((np.maximum(one, other) - np.minimum(one, other)).max()) <= level
+            for one, other in ((rows[..., 0], rows[..., 1]), (rows[..., 1], rows[..., 2]), (rows[..., 2], rows[..., 0]))
+        )
+
+    # A few rows tell of most colour pictures, and the others are looked at in bands, for little memory.
+    return pixels.shape[2] == 1 or (
+        alike(pixels[::64]) and all(alike(pixels[top : top + 256]) for top in range(0, len(pixels), 256))
     )
 
 

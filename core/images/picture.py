@@ -42,7 +42,7 @@ class Picture:
     notes: tuple[str, ...] = ()
     """What the user should know: a colour conversion, further frames that were left out."""
     colourless: bool = False
-    """Whether the whole picture is grey, though its pixels may be RGB, as those of most scans are."""
+    """Whether the whole picture is grey, to a level, though its pixels may be RGB."""
 
     @property
     def width(self) -> int:

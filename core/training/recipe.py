@@ -458,8 +458,10 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _keep_has_something_to_learn(self) -> Recipe:
-        if not self.data.drawn and (self.psnr.losses.get("keep") or self.gan.losses.get("keep")):
-            raise ValueError("the keep loss learns from drawn crops alone, so data.drawn has to be above 0")
+        for stage in (self.psnr, self.gan):
+            alone = {name for name, weight in stage.losses.items() if weight} == {"keep"}
+            if alone and not self.data.drawn and (stage.steps or stage.epochs):
+                raise ValueError("keep alone learns from drawn crops only: set data.drawn above 0, or add a loss")
         return self
 
     @model_validator(mode="after")

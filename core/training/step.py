@@ -236,7 +236,7 @@ class Training:
         stage = self.stage
         kept = self._kept(batch, lr, hr)
         if not isinstance(stage, GanStage):
-            return StepContext(leaf, hr, kept)
+            return StepContext(leaf, hr, kept=kept)
         ema_sr = None
         if stage.losses.get("ldl"):
             with torch.no_grad(), self._autocast():
@@ -246,7 +246,16 @@ class Training:
             # One pass over the fakes serves both games: it is as if the discriminator moved after the generator, since
             # neither has changed yet.
             real, fake = self._judged(batch, hr, leaf)
-        return StepContext(leaf, hr, kept, ema_sr, self._content, real, fake, stage.adversarial)
+        return StepContext(
+            leaf,
+            hr,
+            kept=kept,
+            ema_sr=ema_sr,
+            content_distance=self._content,
+            real_logits=real,
+            fake_logits=fake,
+            game=stage.adversarial,
+        )
 
     def _kept(self, batch: Batch, lr: Tensor, hr: Tensor) -> Tensor | None:
         """`StepContext.kept`."""
@@ -343,7 +352,9 @@ class Training:
                 what = {"gradient": "gradient", "d_real": "discriminator", "d_fake": "discriminator"}.get(name, what)
                 return f"the {what} is not finite"
         watched = _watched(stage)
-        if watched is not None and self.generator_step >= JUMP_AFTER and values[watched] > JUMP * self.loss_mean:
+        # `keep` is 0 until the first drawn crop, and nothing is ten times that.
+        most = JUMP * self.loss_mean or math.inf
+        if watched is not None and self.generator_step >= JUMP_AFTER and values[watched] > most:
             return f"the {watched} loss jumped from {self.loss_mean:.4g} to {values[watched]:.4g}"
         return ""
 

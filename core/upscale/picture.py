@@ -18,6 +18,8 @@ from core.upscale.engine import Engine
 
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601 luma: what Pillow makes of RGB, so grey and colour versions of a picture agree."""
+BAND = 256
+"""Rows that colour is taken out of at once."""
 
 
 def upscale_picture(
@@ -93,8 +95,11 @@ def _enlarge(
 
 def without_colour(rgb: np.ndarray, channels: int = 3) -> np.ndarray:
     """H x W x 3 to its luma, H x W x `channels`: networks that learnt from colour photographs tint grey ones."""
-    luma = np.rint(rgb @ GREY_WEIGHTS).astype(rgb.dtype)[..., None]
-    return np.repeat(luma, channels, axis=2)
+    result = np.empty((*rgb.shape[:2], channels), rgb.dtype)
+    # In bands: floats of a whole large picture would take several times its own memory.
+    for top in range(0, rgb.shape[0], BAND):
+        result[top : top + BAND] = np.rint(rgb[top : top + BAND] @ GREY_WEIGHTS)[..., None]
+    return result
 
 
 def _pass_sizes(source: tuple[int, int], target: tuple[int, int], scale: int) -> list[tuple[int, int]]:

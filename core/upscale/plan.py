@@ -25,7 +25,7 @@ from core.models.catalogue import Model, base_for, find_model
 from core.upscale.journal import Journal
 from core.upscale.scan import Unusable, scan
 
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Goes up when the same settings begin to give other pictures, so that old results are not taken for new ones."""
 
 MAX_NAME_BYTES = 255

@@ -63,7 +63,7 @@ _NAMES = {
     "candidates": "Places tried per crop",
     "judge_drawn": "Discriminator sees drawn crops",
     "reduce_to": "Also reduced, down to",
-    "recolour": "Other colours",
+    "recolour": "Swap colours, negatives",
     "loader_threads": "Loader threads",
     "loader_processes": "Loader processes",
     "cache_mb": "Cache (MB)",

@@ -68,6 +68,17 @@ def test_both_results_and_the_source_are_in_the_page(model: str, folder: Path, t
     assert "http" not in re.sub(r"data:[^\"]+", "", ready.page.read_text(encoding="utf-8"))
 
 
+def test_a_grey_picture_is_judged_as_the_batch_makes_it(model: str, tmp_path: Path) -> None:
+    Image.fromarray(textured(1, 150, 200)).convert("L").convert("RGB").save(tmp_path / "scan.png")
+    _, data = run(BlindRequest((tmp_path / "scan.png",), model, "bicubic", tmp_path / "page.html", side=64))
+    result = decoded(data["pairs"][0]["a"])
+    assert (result == result[..., :1]).all()
+    worn = BlindRequest((tmp_path / "scan.png",), model, "bicubic", tmp_path / "page.html", 32, reduced=True, worn=True)
+    _, data = run(worn)
+    result = decoded(data["pairs"][0]["a"])
+    assert (result != result[..., :1]).any()
+
+
 def test_reduced_pictures_are_judged_by_the_original(model: str, folder: Path, tmp_path: Path) -> None:
     _, plain = run(BlindRequest((folder,), model, "bicubic", tmp_path / "a.html", side=32, reduced=True))
     _, worn = run(BlindRequest((folder,), model, "bicubic", tmp_path / "b.html", side=32, reduced=True, worn=True))

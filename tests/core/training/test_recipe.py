@@ -139,6 +139,13 @@ def test_an_epoch_is_one_pass_whatever_is_accumulated() -> None:
     assert recipe.for_pictures(1600).psnr.steps == 5 * 1600 // (16 * 4)
 
 
+def test_keep_alone_needs_drawn_crops() -> None:
+    load_recipe("quick", (("psnr.losses", "{ l1 = 1.0, keep = 0.5 }"),))
+    load_recipe("quick", (("psnr.losses", "{ keep = 1.0 }"), ("data.drawn", "0.2")))
+    with pytest.raises(UserError, match=r"set data\.drawn above 0"):
+        load_recipe("quick", (("psnr.losses", "{ l1 = 0.0, keep = 1.0 }"),))
+
+
 def test_drawn_pictures_must_hold_the_crops() -> None:
     large = (("psnr.crops", "[144]"), ("psnr.crop_starts", "[0.0]"))
     load_recipe("quick", large)

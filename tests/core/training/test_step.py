@@ -163,10 +163,24 @@ def test_keep_teaches_drawn_crops_and_holds_the_others(psnr: Training) -> None:
     )
     assert training.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
     # Also where the run goes on from a bundle.
-    again = Training(recipe, generator_of(recipe), CPU, "fp32")
+    other = lively_generator(GeneratorConfig(**recipe.generator.model_dump()), seed=1)
+    again = Training(recipe, other, CPU, "fp32")
     again.restore(bundle)
     assert again.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
     assert same(training.generator.state_dict(), again.generator.state_dict())
+
+
+def test_the_first_drawn_crop_is_no_jump_of_keep(psnr: Training) -> None:
+    recipe = load_recipe(
+        "quick", (*TINY, ("data.drawn", "0.1"), ("psnr.losses", "{ keep = 1.0 }"), ("psnr.steps", "80"))
+    )
+    training = Training(recipe, copy.deepcopy(psnr.generator), CPU, "fp32")
+    training.begin_stage(gan=False)
+    for _ in range(60):
+        assert training.train_step([replace(batch(), drawn=np.array([False, False]))]).losses["keep"] == 0
+    report = training.train_step([replace(batch(), drawn=np.array([True, False]))])
+    assert report.losses["keep"] > 0.01
+    assert not report.skipped
 
 
 def test_pictures_are_augmented_alike_and_in_many_ways() -> None:

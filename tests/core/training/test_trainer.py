@@ -367,7 +367,7 @@ def test_a_parent_is_measured_and_named(data: Path, held_out: Path, tmp_path: Pa
     keep = (("data.drawn", "0.5"), ("psnr.losses", "{ keep = 1.0 }"))
     with pytest.raises(UserError, match="begins with random weights"):
         list(train(request(data, held_out, tmp_path / "run3", *keep), CancelToken()))
-    with pytest.raises(UserError, match=r"data\.drawn has to be above 0"):
+    with pytest.raises(UserError, match=r"set data\.drawn above 0"):
         list(train(request(data, held_out, tmp_path / "run4", keep[1], start=str(parent)), CancelToken()))
 
 

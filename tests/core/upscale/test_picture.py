@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.contract.cancel import CancelToken
 from core.contract.requests import PreviewRequest
-from core.images import load
+from core.images import Picture, load, save
 from core.upscale.engine import open_engine
 from core.upscale.picture import upscale_picture
 from core.upscale.preview import preview
@@ -38,6 +38,22 @@ def test_a_grey_picture_stays_grey_however_it_is_kept(tmp_path: Path) -> None:
         PreviewRequest(tmp_path / "rgb.png", (8, 8, 16, 16), model, device="cpu", precision="fp32"), CancelToken()
     )
     np.testing.assert_array_equal(shown.pixels, as_rgb[32:96, 32:96])
+
+
+def test_a_grey_picture_is_known_in_every_format(tmp_path: Path) -> None:
+    grey = Image.fromarray(textured(3, 80, 96)).convert("L")
+    files = {"a.webp": {"quality": 80}, "a.jpg": {"quality": 60}, "a.png": {}, "a.tif": {}}
+    for name, options in files.items():
+        grey.convert("RGB").save(tmp_path / name, **options)
+        assert load(tmp_path / name).colourless, name
+    grey.save(tmp_path / "one.png")
+    assert load(tmp_path / "one.png").colourless
+    deep = np.repeat(np.linspace(0, 65535, 64 * 64).reshape(64, 64, 1), 3, axis=2).astype(np.uint16)
+    for spread, expected in ((200, True), (600, False)):
+        shifted = deep.copy()
+        shifted[63, 5, 1] -= spread
+        save(tmp_path / f"{spread}.png", Picture(shifted, None), "png")
+        assert load(tmp_path / f"{spread}.png").colourless is expected
 
 
 def test_one_colour_anywhere_makes_a_picture_colourful(tmp_path: Path) -> None:
