@@ -101,8 +101,9 @@ def main() -> None:
     parser.add_argument("--content", type=Path)
     parser.add_argument("--also", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--speed", action="store_true", help="measure the seconds again")
+    parser.add_argument("--ensemble", action="store_true", help="also measure the faithful ends in eight passes")
     options = parser.parse_args()
-    subjects = shipped()
+    subjects = shipped(ensemble=options.ensemble)
     alone = [subject for subject in subjects if subject.alone]
     extra = [Subject(name, file, ships=False) for name, _, file in (each.partition("=") for each in options.also)]
     kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {}
@@ -126,9 +127,9 @@ def main() -> None:
     draw_sheets(alone)
 
 
-def shipped() -> list[Subject]:
-    """The models that ship, bases before what was trained on from them, half-way along each Detail slider, and each
-    base in eight passes too."""
+def shipped(*, ensemble: bool) -> list[Subject]:
+    """The models that ship, bases before what was trained on from them, and half-way along each Detail slider; bases in
+    eight passes too, if `ensemble`."""
     found = []
     for model in sorted(models(), key=lambda model: full_of(model) is model):
         if not model.shipped:
@@ -136,7 +137,7 @@ def shipped() -> list[Subject]:
         if base_of(model) is not None:
             found.append(Subject(f"`{model.card.name}` at {HALF} %", model.key, HALF))
         found.append(Subject(f"`{model.card.name}`", model.key))
-        if full_of(model) is not model:
+        if ensemble and full_of(model) is not model:
             found.append(Subject(f"`{model.card.name}`, 8 passes", model.key, ensemble=True))
     return found
 
