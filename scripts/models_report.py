@@ -186,16 +186,9 @@ def mean_of(events: Iterable[object]) -> SetEvaluated:
 
 def black_text() -> np.ndarray:
     """Black letters of several sizes on white, as HR."""
-    image = Image.new("RGB", (512, 384), "white")
-    draw = ImageDraw.Draw(image)
-    y = 6
-    for size, words in (
-        *((56, "Aa Rg 8 Qe"), (40, "Super 25 resolution"), (30, "of small pictures 1960")),
-        *((24, "the quick brown fox jumps over"), (64, "& @ S 9")),
-    ):
-        draw.text((8, y), words, fill="black", font=ImageFont.load_default(size))
-        y += int(size * 1.35)
-    return np.asarray(image)
+    lines = [(56, "Aa Rg 8 Qe"), (40, "Super 25 resolution"), (30, "of small pictures 1960")]
+    lines += [(24, "the quick brown fox jumps over"), (64, "& @ S 9")]
+    return written((512, 384), lines, corner=(8, 6), spacing=1.35, ink=(0, 0, 0))
 
 
 def small_text() -> np.ndarray:
@@ -367,15 +360,26 @@ def sample(name: str, side: int) -> np.ndarray:
 
 def page_of_text(side: int) -> np.ndarray:
     """Dark letters on white, down to a size that no model can read."""
-    image = Image.new("RGB", (side, side), "white")
+    lines = [(30, "Aa Rg 8"), (22, "Super 25"), (16, "resolution")]
+    lines += [(12, "of small pictures"), (9, "cannot read what is not there")]
+    return written((side, side), lines, corner=(4, 2), spacing=1.2, ink=(20, 20, 30))
+
+
+def written(
+    extent: tuple[int, int],
+    lines: list[tuple[int, str]],
+    *,
+    corner: tuple[int, int],
+    spacing: float,
+    ink: tuple[int, int, int],
+) -> np.ndarray:
+    """Lines of (size of the letters in pixels, words) under one another on a white page of `extent` (width, height)."""
+    image = Image.new("RGB", extent, "white")
     draw = ImageDraw.Draw(image)
-    y = 2
-    for size, words in (
-        *((30, "Aa Rg 8"), (22, "Super 25"), (16, "resolution")),
-        *((12, "of small pictures"), (9, "cannot read what is not there")),
-    ):
-        draw.text((4, y), words, fill=(20, 20, 30), font=ImageFont.load_default(size))
-        y += int(size * 1.2)
+    left, y = corner
+    for size, words in lines:
+        draw.text((left, y), words, fill=ink, font=ImageFont.load_default(size))
+        y += int(size * spacing)
     return np.asarray(image)
 
 

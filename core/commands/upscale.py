@@ -142,9 +142,9 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
     if recipe is not None:
         request = from_toml(recipe, request)
     request = replace(request, **given)
-    if recipe is None or "detail" in given or request.detail < 100:
-        detail = None if recipe is None and "detail" not in given else request.detail
-        model, detail = chosen(request.model, detail)
+    left_out = recipe is None and "detail" not in given
+    if left_out or "detail" in given or request.detail < 100:
+        model, detail = chosen(request.model, None if left_out else request.detail)
         request = replace(request, model=model, detail=detail)
     check_choices(request)
     return request

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import psutil
@@ -62,9 +62,7 @@ def _one(
     cut_left, cut_top = max(0, left - engine.reach), max(0, top - engine.reach)
     cut_right = min(picture.width, left + width + engine.reach)
     cut_bottom = min(picture.height, top + height + engine.reach)
-    window = np.s_[cut_top:cut_bottom, cut_left:cut_right]
-    alpha = None if picture.alpha is None else picture.alpha[window]
-    cut = replace(picture, pixels=picture.pixels[window], alpha=alpha)
+    cut = picture.part(np.s_[cut_top:cut_bottom, cut_left:cut_right])
     scale = engine.scale
     size = (cut.width * scale, cut.height * scale)
     start = time.perf_counter()

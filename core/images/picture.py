@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -53,6 +53,10 @@ class Picture:
     def height(self) -> int:
         """In pixels."""
         return int(self.pixels.shape[0])
+
+    def part(self, window: tuple[slice, slice]) -> Picture:
+        """The rows and columns of `window`; what is known of the whole picture stays."""
+        return replace(self, pixels=self.pixels[window], alpha=None if self.alpha is None else self.alpha[window])
 
 
 @dataclass(frozen=True, slots=True)

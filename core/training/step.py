@@ -262,14 +262,18 @@ class Training:
         if self.before is None:
             return None
         kept = hr.clone()
-        others = np.flatnonzero(~batch.drawn) if batch.drawn is not None else np.arange(len(hr))
-        if len(others):
-            places = torch.from_numpy(others).to(self.device)
+        places = self._photographs(batch)
+        if len(places):
             with torch.no_grad(), self._autocast():
                 kept[places] = FastForward(self.before)(
                     lr[places].contiguous(memory_format=torch.channels_last)
                 ).float()
         return kept
+
+    def _photographs(self, batch: Batch) -> Tensor:
+        """Places in the batch of the crops that were not drawn, on the device."""
+        drawn = np.zeros(len(batch.lr), bool) if batch.drawn is None else batch.drawn
+        return torch.from_numpy(np.flatnonzero(~drawn)).to(self.device)
 
     def _content(self, sr: Tensor, hr: Tensor) -> Tensor:
         assert self.content_distance is not None
@@ -285,8 +289,8 @@ class Training:
         """(logits of HR, logits of SR) in float32, of the crops that the discriminator is to see."""
         assert self.discriminator is not None
         assert self.judge is not None
-        if not self.recipe.gan.judge_drawn and batch.drawn is not None and not batch.drawn.all():
-            seen = torch.from_numpy(np.flatnonzero(~batch.drawn)).to(self.device)
+        seen = self._photographs(batch)
+        if not self.recipe.gan.judge_drawn and 0 < len(seen) < len(hr):
             hr, sr = (x[seen].contiguous(memory_format=torch.channels_last) for x in (hr, sr))
         with parametrize.cached():
             settle_spectral_norm(self.discriminator)

@@ -55,12 +55,11 @@ def upscale_picture(
     if picture.alpha is not None:
         if has_soft_alpha:
             colour = bleed_colour(colour, picture.alpha)
-            plane = _enlarge(engine, picture.alpha[..., None], size, ensemble, cancel, alpha_progress, grey=True)
+            plane = _enlarge(engine, picture.alpha[..., None], size, ensemble, cancel, alpha_progress)
             alpha = plane[..., 0]
         else:
             alpha = np.full((size[1], size[0]), picture.alpha.flat[0], picture.alpha.dtype)
-    grey = picture.colourless or colour.shape[2] == 1
-    pixels = _enlarge(engine, colour, size, ensemble, cancel, colour_progress, grey=grey)
+    pixels = _enlarge(engine, colour, size, ensemble, cancel, colour_progress, grey=picture.colourless)
     return replace(picture, pixels=pixels, alpha=alpha)
 
 
@@ -72,9 +71,9 @@ def _enlarge(
     cancel: CancelToken,
     on_progress: Callable[[float], None],
     *,
-    grey: bool,
+    grey: bool = False,
 ) -> np.ndarray:
-    """H x W x C (C 1 or 3, uint8 or uint16) to height x width x C, without colour if `grey`."""
+    """H x W x C (C 1 or 3, uint8 or uint16) to height x width x C, three channels without colour if `grey`."""
     if size[0] <= pixels.shape[1] and size[1] <= pixels.shape[0]:
         return resize(pixels, size)
     channels = pixels.shape[2]
@@ -90,7 +89,7 @@ def _enlarge(
 
         rgb = engine.upscale(rgb, cancel, report, ensemble=ensemble)
     result = resize(rgb, size)
-    return without_colour(result, channels) if grey else result
+    return without_colour(result, channels) if grey or channels == 1 else result
 
 
 def without_colour(rgb: np.ndarray, channels: int = 3) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,9 +42,7 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         min(picture.width, right + margin),
         min(picture.height, bottom + margin),
     )
-    window = np.s_[outer[1] : outer[3], outer[0] : outer[2]]
-    alpha = None if picture.alpha is None else picture.alpha[window]
-    cut = replace(picture, pixels=picture.pixels[window], alpha=alpha)
+    cut = picture.part(np.s_[outer[1] : outer[3], outer[0] : outer[2]])
     scale = engine.scale
     size = (cut.width * scale, cut.height * scale)
     result = upscale_picture(engine, cut, size, request.ensemble, cancel)
