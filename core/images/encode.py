@@ -30,7 +30,8 @@ def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[
     """Write a picture under its final name once it is complete on the disk, replacing what is there.
 
     Pixels stay as they are, but 16 bits are rounded to 8 for formats that hold no more, and lossy formats lose what
-    `quality` (1 to 100) allows: JPEG and AVIF are written 4:4:4, WebP at 100 is lossless.
+    `quality` (1 to 100) allows: JPEG and AVIF are written 4:4:4, WebP at 100 is lossless. WebP and AVIF leave out an
+    alpha channel that hides nothing.
 
     Returns:
         What the user should know: bits that were lost, metadata that did not fit.
