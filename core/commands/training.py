@@ -95,7 +95,11 @@ def prepare_command(
                     )
                 elif isinstance(event, PrepareFinished):
                     bar.console.print(
-                        f"{event.made} pairs made, {event.kept} were there, {event.left_out} left out: {event.output}"
+                        plain(
+                            f"{event.made} pairs made, {event.kept} were there, {event.left_out} left out: "
+                            f"{event.output}"
+                        ),
+                        soft_wrap=True,
                     )
 
 
@@ -203,7 +207,7 @@ def blend_command(
 
     with told() as (_cancel, console):
         card = blend_files(first, second, alpha, out)
-        console.print(f"{card.name}: {out}", highlight=False)
+        console.print(plain(f"{card.name}: {out}"), highlight=False, soft_wrap=True)
 
 
 def export_command(
@@ -215,7 +219,8 @@ def export_command(
 
     with told() as (_cancel, console):
         difference = export_onnx(model, onnx)
-        console.print(f"{onnx}: at most {difference:.1e} from torch (of values in 0 to 1)", highlight=False)
+        words = f"{onnx}: at most {difference:.1e} from torch (of values in 0 to 1)"
+        console.print(plain(words), highlight=False, soft_wrap=True)
 
 
 def _draw_training(events: Iterable[Any], console: Console) -> None:
@@ -290,7 +295,7 @@ class _TrainingLines:
 
 def _bar(console: Console) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

@@ -142,7 +142,8 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
     if recipe is not None:
         request = from_toml(recipe, request)
     request = replace(request, **given)
-    left_out = recipe is None and "detail" not in given
+    # A recipe's detail is that of its model: another model begins at its own.
+    left_out = "detail" not in given and (recipe is None or "model" in given)
     if left_out or "detail" in given or request.detail < 100:
         model, detail = chosen(request.model, None if left_out else request.detail)
         request = replace(request, model=model, detail=detail)
@@ -213,10 +214,12 @@ class _Lines:
         self.task: TaskID = bar.add_task("Looking at the pictures", total=None, left="")
         self.files = 0
         self.finished = 0
+        self.refused = 0
+        """Still to be told of, before the first that is begun; `files` does not count them."""
 
     def __call__(self, event: Any) -> None:
         if isinstance(event, Planned):
-            self.files = event.files
+            self.files, self.refused = event.files, event.refused
             self.bar.update(self.task, total=1.0, description="Starting")
         elif isinstance(event, FileStarted):
             self.bar.update(self.task, description=self._title(event.source))
@@ -232,7 +235,8 @@ class _Lines:
         elif isinstance(event, FileSkipped):
             self._say(f"{event.output}  is there already", "dim")
         elif isinstance(event, FileFailed):
-            self.finished += 1
+            self.finished += not self.refused
+            self.refused = max(0, self.refused - 1)
             self.failures.append(event)
             self._say(event.message, "red")
         elif isinstance(event, Notice):

@@ -86,7 +86,7 @@ class UpscaleRequest:
     """1 to 100, for formats that lose something; 100 is lossless where the format can."""
     existing: ExistingPolicy = "skip"
     """`skip` what this very recipe made of this very source and number the rest; always `number`; or `replace`
-    outputs that differ from what this recipe gives (a source is never replaced)."""
+    results of earlier runs that differ from what this recipe gives (nothing else is replaced)."""
     recursive: bool = True
     """Also search the folders inside a folder."""
     keep_metadata: bool = True

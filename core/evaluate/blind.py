@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from core import paths
-from core.atomic import replacing
+from core.atomic import check_free, replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import BICUBIC, BlindReady, BlindRequest, CheckProgress
@@ -42,11 +42,12 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
 
     Raises:
         UserError: a model is unusable, the two enlarge by different factors, no picture can be used, or the page cannot
-            be written or is to have another suffix.
+            be written, is there already or is to have another suffix.
         Cancelled: asked for; nothing is written then.
     """
     if request.page.suffix.lower() not in (".html", ".htm"):
         raise UserError(f"“{request.page.name}” is no name for a page.", "Let it end in .html.")
+    check_free([request.page])
     engines = [
         None if name == BICUBIC else open_engine(name, request.device, request.precision)
         for name in (request.first, request.second)

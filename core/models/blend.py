@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from core import paths
+from core.atomic import check_free
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import BlendRequest, ModelAdded
@@ -80,8 +81,9 @@ def blend_files(first: str, second: str, alpha: float, output: Path, name: str =
     """Blend two models, by name or path, into a new file, and return its card, which names both parents.
 
     Raises:
-        UserError: a model is unusable, they are different networks, or the file cannot be written.
+        UserError: a model is unusable, they are different networks, or the file cannot be written or is there already.
     """
+    check_free([output])
     one, other = find_model(first), find_model(second)
     weights, scale, architecture, size = _blended_weights(one, other, alpha)
     card = ModelCard(

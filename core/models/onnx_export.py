@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from core.atomic import replacing
+from core.atomic import check_free, replacing
 from core.contract.errors import UserError, how_to_install
 from core.models.catalogue import find_model
 from core.models.weights import load_generator
@@ -32,8 +32,9 @@ def export_onnx(model: str, output: Path) -> float:
 
     Raises:
         UserError: the model is unusable, the `onnx` extra is not installed, or the exported file computes something
-            else than torch (it is then not left behind), or the file cannot be written.
+            else than torch (it is then not left behind), or the file cannot be written or is there already.
     """
+    check_free([output])
     try:
         import onnx  # noqa: F401
         import onnxruntime

@@ -98,6 +98,14 @@ class Journal:
         """Whether a result has not been written to since it was completed."""
         return self._maker(self._relative(output), _output_stamp(output)) is not None
 
+    def made(self, output: Path) -> bool:
+        """Whether a file under this name is, or was before somebody changed it, a result on record."""
+        lines = self._by_output.get(self._relative(output), [])
+        if any(each.complete for each in lines):
+            return True
+        # A run that was killed between the result's name and the record of it.
+        return bool(lines) and lines[-1].output_stamp != _output_stamp(output)
+
     def results(self) -> list[tuple[Path, Path]]:
         """(source, output) of everything on record."""
         return [

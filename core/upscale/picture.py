@@ -51,15 +51,15 @@ def upscale_picture(
     def alpha_progress(fraction: float) -> None:
         on_progress(colour_share + fraction * (1 - colour_share))
 
+    if picture.alpha is not None and has_soft_alpha:
+        colour = bleed_colour(colour, picture.alpha)
+    pixels = _enlarge(engine, colour, size, ensemble, cancel, colour_progress, grey=picture.colourless)
     alpha = picture.alpha
     if picture.alpha is not None:
         if has_soft_alpha:
-            colour = bleed_colour(colour, picture.alpha)
-            plane = _enlarge(engine, picture.alpha[..., None], size, ensemble, cancel, alpha_progress)
-            alpha = plane[..., 0]
+            alpha = _enlarge(engine, picture.alpha[..., None], size, ensemble, cancel, alpha_progress)[..., 0]
         else:
             alpha = np.full((size[1], size[0]), picture.alpha.flat[0], picture.alpha.dtype)
-    pixels = _enlarge(engine, colour, size, ensemble, cancel, colour_progress, grey=picture.colourless)
     return replace(picture, pixels=pixels, alpha=alpha)
 
 

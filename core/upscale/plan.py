@@ -336,7 +336,8 @@ def _against_what_is_there(
     tasks: list[Task] = []
     kept = sources | promised
     for wish in waiting:
-        output, note = _free_name(wish, kept, names, replace=request.existing == "replace")
+        journal = journals[wish.top] if request.existing == "replace" else None
+        output, note = _free_name(wish, kept, names, journal)
         kept.add(names.key(output))
         notes = (*wish.notes, *note)
         tasks.append(
@@ -345,12 +346,17 @@ def _against_what_is_there(
     return tasks, done, refused
 
 
-def _free_name(wish: _Wish, kept: set[str], names: _Names, *, replace: bool) -> tuple[Path, tuple[str, ...]]:
-    """Where the result goes: its own name, or that with the first free number."""
+def _free_name(
+    wish: _Wish, kept: set[str], names: _Names, replacing: Journal | None
+) -> tuple[Path, tuple[str, ...]]:
+    """Where the result goes: its own name, or that with the first free number.
+
+    With a journal, what it says was made by an earlier run is replaced.
+    """
 
     def taken(path: Path) -> bool:
         # A source is never replaced, whatever was asked for, nor is what this very run makes or has found done.
-        return names.key(path) in kept or (os.path.lexists(path) and not replace)
+        return names.key(path) in kept or (os.path.lexists(path) and not (replacing and replacing.made(path)))
 
     output = wish.output
     if not taken(output):
@@ -358,7 +364,10 @@ def _free_name(wish: _Wish, kept: set[str], names: _Names, *, replace: bool) -> 
     number = 2
     while taken(free := numbered(output, number)):
         number += 1
-    return free, (f"Named {shown(free)}, as {shown(output)} is there already.",)
+    return free, (f"Named {shown(free)}, as {shown(output)} is there already{_NOT_OURS if replacing else ''}.",)
+
+
+_NOT_OURS = " and no result of earlier runs"
 
 
 def _check_space(tasks: list[Task]) -> tuple[str, ...]:

@@ -161,7 +161,7 @@ class Stages:
 
     def _still_free(self, task: Task) -> tuple[Path, tuple[str, ...]]:
         """The planned name, or another if somebody else has put a file there since."""
-        if self.request.existing == "replace" or not os.path.lexists(task.output):
+        if not os.path.lexists(task.output) or (self.request.existing == "replace" and self.records.made(task)):
             return task.output, ()
         number = 2
         while os.path.lexists(output := numbered(task.output, number)):
@@ -321,6 +321,11 @@ class _Records:
         """As `Journal.announce`."""
         with self._lock:
             return self._journals[task.journal].announce(recipe, task.source, sha256, stamp, output, size)
+
+    def made(self, task: Task) -> bool:
+        """As `Journal.made`."""
+        with self._lock:
+            return self._journals[task.journal].made(task.output)
 
     def complete(self, task: Task, announced: Result, score: float) -> None:
         """As `Journal.complete`."""

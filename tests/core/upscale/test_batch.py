@@ -155,17 +155,53 @@ def test_replace_replaces_results_and_never_sources(tmp_path: Path, run: Run) ->
     outcome = run(source, other, existing="replace")
     assert {name: digests(tmp_path)[name] for name in kept} == kept
     assert outcome.saved["a.png"] == tmp_path / "a_4x (2).png"
-    # Alone, the file of that name is a result like any other.
+    # Nor is a file that no run made, even where its name is the result's.
     (tmp_path / "a_4x (2).png").unlink()
+    assert run(source, existing="replace").saved == {"a.png": tmp_path / "a_4x (2).png"}
+    assert {name: digests(tmp_path)[name] for name in kept} == kept
+    for left in (other, tmp_path / "a_4x (2).png"):
+        left.unlink()
     run(source, existing="replace")
     made = digests(tmp_path)
-    assert made["a_4x.png"] != kept["a_4x.png"]
     assert made["a.png"] == kept["a.png"]
     # What is as it should be needs nothing; what somebody changed is made anew.
     assert set(run(source, existing="replace").skipped) == {"a.png"}
     picture(tmp_path / "a_4x.png", 48, 36, seed=8)
     assert set(run(source, existing="replace").saved) == {"a.png"}
     assert digests(tmp_path)["a_4x.png"] == made["a_4x.png"]
+
+
+def test_a_result_whose_record_was_lost_is_still_one_to_replace(tmp_path: Path, run: Run) -> None:
+    """Killed between the result's name and the record of it."""
+    source = picture(tmp_path / "a.png")
+    run(source)
+    journal = tmp_path / ".srgan" / "journal.jsonl"
+    announced, complete = journal.read_bytes().splitlines(keepends=True)
+    assert b'"complete": true' in complete
+    journal.write_bytes(announced)
+    assert run(source, existing="replace", format="png", quality=30).saved == {"a.png": tmp_path / "a_4x.png"}
+    # Killed before it: what lies there was there before.
+    (tmp_path / "a_4x.png").unlink()
+    other = picture(tmp_path / "a_4x.png", seed=3)
+    stat = other.stat()
+    line = announced.replace(b'"output_stamp": [0, 0]', b'"output_stamp": [%d, %d]' % (stat.st_size, stat.st_mtime_ns))
+    assert line != announced
+    journal.write_bytes(line)
+    assert run(source, existing="replace").saved == {"a.png": tmp_path / "a_4x (2).png"}
+
+
+def test_a_file_that_came_meanwhile_is_not_replaced(
+    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = picture(tmp_path / "a.png")
+
+    def load_and_put(path: Path) -> Any:
+        picture(tmp_path / "a_4x.png", seed=3)
+        return load(path)
+
+    monkeypatch.setattr(stages, "load", load_and_put)
+    outcome = run(source, existing="replace")
+    assert outcome.saved == {"a.png": tmp_path / "a_4x (2).png"}
 
 
 def test_going_back_to_earlier_settings_makes_what_others_replaced(tmp_path: Path, run: Run) -> None:
