@@ -46,4 +46,6 @@ def check_free(paths: Iterable[Path]) -> None:
     """
     for path in paths:
         if os.path.lexists(path):
-            raise UserError(f"{path} is there already, and would be overwritten.", "Choose another place, or remove what is there.")
+            raise UserError(
+                f"{path} is there already, and would be overwritten.", "Choose another place, or remove what is there."
+            )

@@ -1,4 +1,4 @@
-"""Errors and figures in words for people. No other module of the window writes an error's text."""
+"""Errors and figures in words for people: what comes of any error of `core` is written here."""
 
 from __future__ import annotations
 

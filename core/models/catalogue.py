@@ -22,6 +22,8 @@ DEFAULT_DETAIL = 50
 SUFFIXES = (".safetensors", ".pth", ".pt")
 OUR_ARCHITECTURE = "srgan"
 """What the card of a model says that this program can train, blend and export."""
+IMPORTED = "Imported from "
+"""How the last line of an imported model's description begins."""
 
 Kind = Literal["shipped", "trained", "blended", "downloaded", "imported"]
 
@@ -45,7 +47,8 @@ class Model:
             return "downloaded"
         if "blend" in self.card.tags:
             return "blended"
-        return "trained" if self.card.recipe else "imported"
+        # A card with a recipe may come from elsewhere; what was imported says so.
+        return "trained" if self.card.recipe and IMPORTED not in self.card.description else "imported"
 
     @property
     def trainable(self) -> bool:

@@ -18,13 +18,10 @@ from core.contract.errors import UserError
 from core.contract.models import ImportRequest, ModelAdded, ModelRefused
 from core.hashing import sha256_of
 from core.models.card import ModelCard
-from core.models.catalogue import OUR_ARCHITECTURE, free_key, models
+from core.models.catalogue import IMPORTED, OUR_ARCHITECTURE, free_key, models
 from core.models.foreign import to_our_layout
 from core.models.known import known_by_hash
 from core.models.weights import generator_of, is_generator, load_state, save_generator
-
-ORIGIN = "Imported from "
-"""How the last line of an imported model's description begins."""
 
 
 def import_models(request: ImportRequest, cancel: CancelToken) -> Iterator[ModelAdded | ModelRefused]:
@@ -63,7 +60,7 @@ def import_model(path: Path) -> ModelAdded:
     state, card = _described(state, card, path)
     if known is not None:
         card = replace(known.card, scale=card.scale, architecture=card.architecture, size=card.size)
-    card = replace(card, description=f"{card.description}\n{ORIGIN}{path.name} (sha256 {digest}).".strip())
+    card = replace(card, description=f"{card.description}\n{IMPORTED}{path.name} (sha256 {digest}).".strip())
     key = free_key(card.name if known is None else f"{known.key}-imported")
     target = paths.user_models() / f"{key}.safetensors"
     try:

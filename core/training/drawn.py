@@ -1,8 +1,8 @@
 """Pictures drawn by the trainer: text, shapes, lines, stripes and dead leaves.
 
-Collections of photographs have hardly any text and few clean edges. Dead leaves are shapes of all sizes dropped over one
-another until nothing else is seen: the simplest picture with the statistics of edges that the world has (Lee, Mumford
-& Huang 2001), and enough to train a restoration network on (Achddou, Gousseau & Ladjal 2021).
+Collections of photographs have hardly any text and few clean edges. Dead leaves are shapes of all sizes dropped over
+one another until nothing else is seen: the simplest picture with the statistics of edges that the world has (Lee,
+Mumford & Huang 2001), and enough to train a restoration network on (Achddou, Gousseau & Ladjal 2021).
 
 They have no author, no licence and no JPEG noise. Only Pillow's built-in typeface is used, so that a seed gives the
 same pictures on every machine.

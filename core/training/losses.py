@@ -1,6 +1,7 @@
 """The generator's losses in one table, and the discriminator's side of the adversarial one.
 
-Every loss takes a `StepContext` and gives one scalar, unweighted. A new one is a function and a row in `LOSSES`.
+Every loss takes a `StepContext` and gives one scalar, unweighted. A new one is a function,
+its row below, and its name and words in `core.training.recipe`.
 """
 
 from __future__ import annotations

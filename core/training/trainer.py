@@ -494,6 +494,7 @@ class _Run:
                 "best": {name: [f.psnr_y, f.ssim_y, f.perceptual] for name, f in self.best.items()},
                 "looks_without_better": self.looks_without_better,
                 "saturation": self.saturation,
+                "seen": self.seen.state(),
             }
             path = save_bundle(
                 self.folder.bundles, self.training.step, self.training.parts(), state, self.recipe.keep_bundles
@@ -511,6 +512,7 @@ class _Run:
         }
         self.looks_without_better = state.get("looks_without_better", 0)
         self.saturation = state.get("saturation", 0.0)
+        self.seen.restore(state.get("seen", {}))
 
     def _back_to_finite(self, report: StepReport) -> Iterator[Any]:
         # Not to a bundle of the bad steps themselves: what they found unbearable is in it.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -91,7 +92,12 @@ class HeldOut:
             hr, lr = np.ascontiguousarray(hr), np.ascontiguousarray(lr)
             found.append((picture.hr.stem, hr, lr, psnr_y(hr, enlarge_bicubic(lr, scale), scale)))
         kept = [each for each in found if math.isfinite(each[3])] or found
-        self.names = [name for name, _, _, _ in kept]
+        # Pictures of two folders may share a name, and their looks lie in one.
+        stems = [name for name, _, _, _ in kept]
+        self.names = [
+            stem if stem not in stems[:number] else f"{stem} ({stems[:number].count(stem) + 1})"
+            for number, stem in enumerate(stems)
+        ]
         self.hr = [hr for _, hr, _, _ in kept]
         self.lr = [lr for _, _, lr, _ in kept]
         self.bicubic, _ = self.measure(lambda lr: enlarge_bicubic(lr, scale))
@@ -175,6 +181,16 @@ class Seen:
             return False
         self.told = True
         return True
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs in a run that goes on."""
+        return {"gaps": self.gaps, "best_gain": self.best_gain, "told": self.told}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`; bundles of before it have none."""
+        self.gaps = list(state.get("gaps", []))
+        self.best_gain = state.get("best_gain", -math.inf)
+        self.told = state.get("told", False)
 
 
 def picture_distance(content: ContentNetwork, first: np.ndarray, second: np.ndarray) -> float:

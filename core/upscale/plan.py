@@ -38,6 +38,9 @@ SPACE_MARGIN = 0.5
 
 MEMORY_COPIES = 3
 """How often a result lies in memory at its peak: as pixels, as what is being written, and as a working copy."""
+NETWORK_COPIES = 2
+"""Likewise what the network makes, which is larger than a result of less than its own factor: itself, and what it is
+reduced to at a higher precision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
             refused.append(Refused(each.path, each.error))
             continue
         try:
-            wishes.append(_wish(request, each, tops))
+            wishes.append(_wish(request, each, tops, model.card.scale))
         except UserError as error:
             refused.append(Refused(each.path, error))
     names = _Names()
@@ -216,11 +219,11 @@ def _tops(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
     return taken
 
 
-def _wish(request: UpscaleRequest, each: Input, tops: dict[Path, Path]) -> _Wish:
+def _wish(request: UpscaleRequest, each: Input, tops: dict[Path, Path], scale: int) -> _Wish:
     header = probe(each.path)
     target = choose_format(header, request.format)
     size = request.size.of(header.width, header.height)
-    _check_size(each.path, header, size, target)
+    _check_size(each.path, header, size, target, scale)
     source = each.path
     # Several trees below one output folder keep one journal there.
     output = None if request.output is None else _absolute(request.output)
@@ -244,7 +247,7 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100
 
 
-def _check_size(path: Path, header: Probe, size: Size, target: str) -> None:
+def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) -> None:
     longest = FORMATS[target].max_side
     if max(size) > longest:
         raise UserError(
@@ -253,11 +256,15 @@ def _check_size(path: Path, header: Probe, size: Size, target: str) -> None:
             "Choose PNG or TIFF, or a smaller size.",
         )
     channels = 4 if header.alpha else 3
-    needed = size[0] * size[1] * channels * (2 if header.sixteen_bit else 1) * MEMORY_COPIES
+    # What the last pass gives: see `core.upscale.picture.upscale_picture`.
+    source = (header.width, header.height)
+    last = [scale * max(side, -(-wanted // scale)) for side, wanted in zip(source, size, strict=True)]
+    enlarged = last[0] * last[1] * 3 * NETWORK_COPIES if size[0] > source[0] or size[1] > source[1] else 0
+    needed = max(size[0] * size[1] * channels * MEMORY_COPIES, enlarged) * (2 if header.sixteen_bit else 1)
     memory = psutil.virtual_memory().total
     if needed > memory:
         raise UserError(
-            f"“{shown(path)}” would become {size[0]:,} x {size[1]:,} pixels, which takes {needed / 2**30:.0f} GB of "
+            f"To make {size[0]:,} x {size[1]:,} pixels of “{shown(path)}” takes {needed / 2**30:.0f} GB of "
             f"memory; this machine has {memory / 2**30:.0f} GB.",
             "Choose a smaller size, or cut the picture into parts.",
         )
@@ -346,9 +353,7 @@ def _against_what_is_there(
     return tasks, done, refused
 
 
-def _free_name(
-    wish: _Wish, kept: set[str], names: _Names, replacing: Journal | None
-) -> tuple[Path, tuple[str, ...]]:
+def _free_name(wish: _Wish, kept: set[str], names: _Names, replacing: Journal | None) -> tuple[Path, tuple[str, ...]]:
     """Where the result goes: its own name, or that with the first free number.
 
     With a journal, what it says was made by an earlier run is replaced.

@@ -55,6 +55,7 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         scale,
         for_display(result, inner),
         time.perf_counter() - start,
+        engine.take_notes(),
     )
 
 

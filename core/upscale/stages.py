@@ -123,6 +123,8 @@ class Stages:
         except Cancelled:
             raise
         except Exception as error:
+            # What it met on the way is no news of the next picture.
+            engine.take_notes()
             self._fail(task, error)
             return None
 

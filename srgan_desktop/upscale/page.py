@@ -245,7 +245,7 @@ class UpscalePage(Page):
         self.cancel_button.setToolTip("Stop; what is saved stays, the rest waits in the queue (Ctrl+.)")
         self.cancel_button.setShortcut(QKeySequence("Ctrl+."))
         self.pause_button = QPushButton("&Pause")
-        self.pause_button.setToolTip("Let the run wait; the engine is free again (Ctrl+P)")
+        self.pause_button.setToolTip("Let the run wait, and leave the machine to other programs (Ctrl+P)")
         self.start_button = QPushButton("&Start")
         self.start_button.setProperty("role", "primary")
         self.start_button.setToolTip("Upscale everything that waits in the queue (Ctrl+Return)")
@@ -687,7 +687,7 @@ class UpscalePage(Page):
         if self._previewed.is_part:
             words += " · the middle of what you see; zoom in for all of it"
         if not self.session.previewing:
-            self.preview_words.say(words)
+            self.preview_words.say(words, " ".join(event.notes))
 
     def _on_preview_failed(self, problem: Problem) -> None:
         self._stale = False

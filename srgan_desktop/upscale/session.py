@@ -150,7 +150,10 @@ class UpscaleSession(Session):
         chosen = [row for row in rows if entries[row].state in FINISHED]
         again = {entries[row].path for row in chosen}
         self._in_run -= again
-        self._tally.failures = [failure for failure in self._tally.failures if Path(failure[0]) not in again]
+        failures = [failure for failure in self._tally.failures if Path(failure[0]) not in again]
+        # They will be counted once more.
+        self._tally.total -= len(self._tally.failures) - len(failures)
+        self._tally.failures = failures
         folders = [row for row in chosen if entries[row].is_folder]
         self.queue.reset(row for row in chosen if not entries[row].is_folder)
         if folders:
@@ -169,7 +172,8 @@ class UpscaleSession(Session):
 
     @property
     def waits_for_search(self) -> bool:
-        """Whether a run has done all that was found so far, and is kept open for what a search still finds."""
+        """Whether a run has done all that was found so far, and is kept open for what a search still finds, or, paused,
+        for what was added to it."""
         return self.busy and self._batch is None
 
     @property
@@ -215,7 +219,8 @@ class UpscaleSession(Session):
             if self._batch is not None:
                 self._job.resume(self._batch)
             self._enter(Phase.RUNNING)
-            self._go_on_with_what_waits()
+            if self._batch is None:
+                self._end(cancelled=False)
 
     def cancel(self) -> None:
         """Stop the run; what is saved stays, the rest waits in the queue."""
@@ -400,7 +405,11 @@ class UpscaleSession(Session):
         if not cancelled and self.phase is not Phase.CANCELLING and not self.shutting_down:
             self._batch = None
             if any(entry.state is State.WAITING and entry.path not in self._in_run for entry in self.queue.entries):
-                self._run_waiting()
+                # Paused while the last of them was being written: the newcomers wait for Resume.
+                if self.phase is Phase.PAUSED:
+                    self.changed.emit()
+                else:
+                    self._run_waiting()
                 return
             if self.scanning:
                 self.changed.emit()

@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.progress import Progress
 from typer.testing import CliRunner
 
 from core.cli import app
+from core.commands.upscale import _Lines
+from core.contract.events import FileFailed, FileStarted, Planned
 from core.images import load
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import files_in, picture
@@ -107,6 +110,33 @@ def test_a_recipe_file_is_used_and_the_command_line_goes_before_it(tmp_path: Pat
     assert code == 0
     assert load(tmp_path / "two" / "a.webp").width == 36
     assert "quality = 80" in (tmp_path / "two" / ".srgan" / "recipe.toml").read_text()
+
+
+def test_another_model_than_the_recipes_has_a_detail_of_its_own(tmp_path: Path, model: str) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('model = "detail-x4"\ndetail = 50\n')
+    for wanted, left in (("faithful-x4", "faithful x4 on"), (model, "small on")):
+        source = picture(tmp_path / f"{Path(wanted).stem}.png")
+        code, text = srgan("upscale", source, "--recipe", recipe, "-m", wanted)
+        assert (code, left in text) == (0, True), text
+    _, text = srgan("upscale", picture(tmp_path / "b.png"), "--recipe", recipe)
+    assert "detail x4 at 50 % detail on" in text
+
+
+def test_refused_pictures_are_not_counted_among_those_at_work() -> None:
+    bar = Progress(disable=True)
+    lines = _Lines(bar, [])
+    for event in (
+        Planned(2, 0, 2, 100),
+        FileFailed(Path("x"), "No."),
+        FileFailed(Path("y"), "No."),
+        FileStarted(Path("a"), Path("b"), (1, 1), (4, 4)),
+    ):
+        lines(event)
+    assert bar.tasks[0].description.startswith("1 of 2 ")
+    lines(FileFailed(Path("a"), "No."))
+    lines(FileStarted(Path("c"), Path("d"), (1, 1), (4, 4)))
+    assert bar.tasks[0].description.startswith("2 of 2 ")
 
 
 @pytest.mark.parametrize(

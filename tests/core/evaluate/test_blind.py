@@ -73,7 +73,7 @@ def test_a_grey_picture_is_judged_as_the_batch_makes_it(model: str, tmp_path: Pa
     _, data = run(BlindRequest((tmp_path / "scan.png",), model, "bicubic", tmp_path / "page.html", side=64))
     result = decoded(data["pairs"][0]["a"])
     assert (result == result[..., :1]).all()
-    worn = BlindRequest((tmp_path / "scan.png",), model, "bicubic", tmp_path / "page.html", 32, reduced=True, worn=True)
+    worn = BlindRequest((tmp_path / "scan.png",), model, "bicubic", tmp_path / "worn.html", 32, reduced=True, worn=True)
     _, data = run(worn)
     result = decoded(data["pairs"][0]["a"])
     assert (result != result[..., :1]).any()
@@ -102,6 +102,9 @@ def test_what_cannot_be_used_is_said(model: str, folder: Path, tmp_path: Path) -
     ready, data = run(BlindRequest((folder,), model, "bicubic", tmp_path / "page.html", side=64))
     assert [each["name"] for each in data["pairs"]] == ["0.png"]
     assert sorted(words.split(":")[0] for words in ready.left_out) == ["1.png", "2.png"]
+    with pytest.raises(UserError, match="is there already"):
+        run(BlindRequest((folder,), model, "bicubic", ready.page, side=64))
+    ready.page.unlink()
     (folder / "0.png").unlink()
     with pytest.raises(UserError, match="None of these pictures"):
         run(BlindRequest((folder,), model, "bicubic", tmp_path / "page.html"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.models import BlendRequest, ImportRequest, ModelAdded, ModelRefused
 from core.models import importing
-from core.models.blend import blend_models
+from core.models.blend import blend_files, blend_models
 from core.models.card import read_card
 from core.models.catalogue import find_model
 from core.models.importing import import_models
 from core.models.known import KNOWN
-from core.models.weights import load_generator, load_state
+from core.models.onnx_export import export_onnx
+from core.models.weights import load_generator, load_state, save_generator
 from core.upscale.engine import open_engine
 from tests.core.models.ncnn_weights import state_of
 from tests.core.models.test_foreign import Leftthomas, settled
@@ -64,6 +66,15 @@ def test_another_programs_srgan_becomes_ours(tmp_path: Path) -> None:
     x = torch.rand(1, 3, 8, 9)
     with torch.inference_mode():
         torch.testing.assert_close(load_generator(model.path)[0](x), theirs(x), atol=2e-4, rtol=0)
+
+
+def test_an_imported_model_with_a_recipe_was_not_trained_here(tmp_path: Path) -> None:
+    state, card = load_state(save_small_model(tmp_path / "theirs.safetensors"))
+    save_generator(tmp_path / "theirs.safetensors", state, replace(card, recipe='name = "x"'))
+    (added,) = bring(tmp_path / "theirs.safetensors")
+    model = find_model(added.key)
+    assert model.card.recipe
+    assert model.kind == "imported"
 
 
 def test_a_known_file_is_recognised_by_its_hash(animevideo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,6 +131,16 @@ def test_two_community_models_are_blended_with_both_parents_on_the_card(tmp_path
         digest = hashlib.sha256((tmp_path / f"{name}.pth").read_bytes()).hexdigest()
         assert f"{name} (sha256 {digest})" in card.parent
     assert open_engine(added.key, "cpu", "fp32").scale == 4
+
+
+def test_a_blend_or_an_export_never_replaces_a_file(tmp_path: Path) -> None:
+    model = save_small_model(tmp_path / "a.safetensors")
+    before = model.read_bytes()
+    with pytest.raises(UserError, match="is there already"):
+        blend_files(str(model), str(model), 0.5, model)
+    with pytest.raises(UserError, match="is there already"):
+        export_onnx(str(model), model)
+    assert model.read_bytes() == before
 
 
 def test_only_two_of_one_kind_can_be_blended(tmp_path: Path, animevideo: Path) -> None:

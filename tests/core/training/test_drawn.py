@@ -42,9 +42,7 @@ def test_leaves_cover_the_picture_at_all_sizes() -> None:
     for number in range(6):
         leaves = drawn._leaves(np.random.default_rng([1, number]))
         assert leaves.shape == (drawn.SIDE, drawn.SIDE, 3)
-        fine, coarse = (
-            np.abs(np.diff(reduce_bicubic(leaves, scale).astype(int), axis=1)).mean() for scale in (2, 4)
-        )
+        fine, coarse = (np.abs(np.diff(reduce_bicubic(leaves, scale).astype(int), axis=1)).mean() for scale in (2, 4))
         ratios.append(coarse / fine)
     assert 1.1 < np.median(ratios) < 1.8
     assert len({tuple(pixel) for pixel in leaves.reshape(-1, 3)}) > 20

@@ -223,6 +223,24 @@ def test_pairs_are_matched_by_name_and_size(tmp_path: Path) -> None:
         assert picture.lr == tmp_path / "lr_images" / picture.hr.name
 
 
+def test_a_scan_of_pairs_looks_at_both_and_decodes_each_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        hr = textured(number, 128, 128)
+        save(hr, tmp_path / "hr_images" / f"{number}.png")
+        save(reduce_bicubic(hr, 4), tmp_path / "lr_images" / f"{number}.png")
+    _, events = look(ScanRequest(tmp_path))
+    assert [(e.done, e.total) for e in events if isinstance(e, ScanProgress)].count((4, 4)) == 2
+    monkeypatch.setattr(scan_module, "decode", lambda path: pytest.fail(f"{path} is known"))
+    look(ScanRequest(tmp_path))
+    cancel = CancelToken()
+    steps = scan_module.scan(ScanRequest(tmp_path), cancel)
+    while next(steps).done < 4:
+        pass
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        list(steps)
+
+
 def test_pairs_are_matched_by_their_place(tmp_path: Path) -> None:
     for number, place in enumerate(("a/0", "b/0", "1", "c/2", "c/3")):
         hr = textured(number, 128, 128)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from core.evaluate.resampling import enlarge_bicubic
 from core.training.dataset import Picture
 from core.training.recipe import load_recipe
 from core.training.validation import HeldOut, Seen
+from tests.core.images import making
 from tests.core.training.pictures import picture_folder
 
 
@@ -67,5 +69,26 @@ def test_it_is_told_once_that_they_part(
     pictures: list[Picture], held_out: list[float], training: list[float], told_at: list[int]
 ) -> None:
     seen = Seen(pictures[:1], load_recipe("quick"))
-    told = [look for look, (a, b) in enumerate(zip(held_out, training, strict=True)) if seen.parts_from(a, b)]
+    told = []
+    for look, (a, b) in enumerate(zip(held_out, training, strict=True)):
+        if seen.parts_from(a, b):
+            told.append(look)
+        # As in a run that is stopped after every look, and goes on.
+        kept = json.loads(json.dumps(seen.state()))
+        seen = Seen(pictures[:1], load_recipe("quick"))
+        seen.restore(kept)
     assert told == told_at
+
+
+def test_pictures_of_one_name_have_looks_of_their_own(tmp_path: Path) -> None:
+    for number, place in enumerate(("a/1.png", "b/1.png", "c/1.png")):
+        (tmp_path / place).parent.mkdir()
+        Image.fromarray(making.noise(64, 64, 3, np.uint8, seed=number)).save(tmp_path / place)
+    pictures = [Picture(path, 64, 64, "") for path in sorted(tmp_path.glob("*/1.png"))]
+    held_out = HeldOut(pictures, load_recipe("quick"), None)
+    assert held_out.names == ["1", "1 (2)", "1 (3)"]
+    _, shown = held_out.measure(lambda lr: enlarge_bicubic(lr, 4))
+    held_out.save_references(tmp_path / "references")
+    looks = held_out.save_shown(shown, tmp_path / "references", tmp_path / "look")
+    for number, look in enumerate(looks):
+        assert np.array_equal(np.asarray(Image.open(look.hr)), held_out.hr[number])

@@ -190,9 +190,7 @@ def test_a_result_whose_record_was_lost_is_still_one_to_replace(tmp_path: Path, 
     assert run(source, existing="replace").saved == {"a.png": tmp_path / "a_4x (2).png"}
 
 
-def test_a_file_that_came_meanwhile_is_not_replaced(
-    tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     source = picture(tmp_path / "a.png")
 
     def load_and_put(path: Path) -> Any:

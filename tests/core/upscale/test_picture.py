@@ -56,6 +56,29 @@ def test_a_grey_picture_is_known_in_every_format(tmp_path: Path) -> None:
         assert load(tmp_path / f"{spread}.png").colourless is expected
 
 
+def test_progress_of_a_transparent_picture_only_rises(tmp_path: Path) -> None:
+    engine = open_engine(str(save_small_model(tmp_path / "small.safetensors")), precision="fp32")
+    pixels = textured(3, 40, 48)
+    told: list[float] = []
+    picture = Picture(pixels, np.ascontiguousarray(pixels[..., 1]))
+    result = upscale_picture(engine, picture, (192, 160), False, CancelToken(), told.append)
+    assert result.alpha is not None
+    assert told == sorted(told)
+    assert told[-1] == 1
+    assert any(0 < fraction < 0.5 for fraction in told)
+
+
+def test_a_previews_notes_stay_with_it(tmp_path: Path) -> None:
+    model = str(save_small_model(tmp_path / "small.safetensors"))
+    Image.fromarray(textured(3, 40, 48)).save(tmp_path / "a.png")
+    engine = open_engine(model, "cpu", "fp32")
+    engine._notes.append("Memory ran out.")
+    request = PreviewRequest(tmp_path / "a.png", (8, 8, 16, 16), model, device="cpu", precision="fp32")
+    (shown,) = preview(request, CancelToken())
+    assert shown.notes == ("Memory ran out.",)
+    assert engine.take_notes() == ()
+
+
 def test_one_colour_anywhere_makes_a_picture_colourful(tmp_path: Path) -> None:
     model = str(save_small_model(tmp_path / "tints.safetensors"))
     pixels = np.repeat(textured(3, 40, 48)[..., :1], 3, axis=2)

@@ -134,6 +134,19 @@ def test_results_that_no_format_or_memory_can_hold_are_refused_with_words(
     assert not settled.tasks
 
 
+def test_memory_for_what_the_network_makes_counts_too(
+    tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To one and a half times its size a picture is enlarged four times first, and then reduced."""
+    picture(tmp_path / "a.png", 400, 300)
+    memory = namedtuple("memory", "total")(total=10_000_000)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    [refused] = planned(model, tmp_path, size=OutputSize("factor", 1.5)).refused
+    assert "600 x 450" in str(refused.error)
+    # To be reduced needs no network.
+    assert len(planned(model, tmp_path, size=OutputSize("factor", 0.9)).tasks) == 1
+
+
 def test_a_disk_that_is_too_small_is_told_of_before_anything_starts(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
