@@ -18,6 +18,7 @@ from core.atomic import check_free
 from core.commands.console import DETAIL_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.models import (
+    BICUBIC,
     BlindRequest,
     CheckProgress,
     CheckReady,
@@ -31,7 +32,17 @@ from core.contract.models import (
 from core.contract.requests import Precision
 from core.contract.training import DownloadProgress
 from core.models.card import ModelCard
-from core.models.catalogue import DEFAULT_MODEL, Model, chosen, downloadable, find_model, models, remove_model
+from core.models.catalogue import (
+    DEFAULT_DETAIL,
+    DEFAULT_MODEL,
+    Model,
+    chosen,
+    detail_of_each,
+    downloadable,
+    find_model,
+    models,
+    remove_model,
+)
 from core.models.known import KnownModel
 
 _OF_A_CHECK = ("original", "reduced", "upscaled", "bicubic")
@@ -194,7 +205,10 @@ def check_command(
 def blind_command(
     pictures: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
     first: Annotated[str, typer.Option("--first", "-a", help="A model's name, its file, or bicubic.")],
-    second: Annotated[str, typer.Option("--second", "-b", help="Likewise.")] = "",
+    second: Annotated[
+        str, typer.Option("--second", "-b", help=f"Likewise; else {DEFAULT_MODEL} at {DEFAULT_DETAIL} % detail.")
+    ] = "",
+    detail: Annotated[int | None, typer.Option(help=DETAIL_HELP)] = None,
     page: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("blind.html"),
     side: Annotated[int, typer.Option(help="Source pixels a side of what is shown, from each picture's middle.")] = 160,
     reduced: Annotated[
@@ -208,7 +222,13 @@ def blind_command(
     from core.evaluate.blind import blind
 
     with told() as (cancel, console):
-        request = BlindRequest(tuple(pictures), first, second or DEFAULT_MODEL, page, side, reduced, device, worn=worn)
+        names = (first, second or DEFAULT_MODEL)
+        subjects = [name for name in names if name != BICUBIC]
+        share_of = dict(zip(subjects, detail_of_each(subjects, 100 if detail is None else detail), strict=True))
+        details = (share_of.get(names[0], 100), share_of.get(names[1], 100))
+        if not second and detail is None:
+            details = (details[0], DEFAULT_DETAIL)
+        request = BlindRequest(tuple(pictures), *names, page, side, reduced, device, worn=worn, details=details)
         with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
             task = bar.add_task("Enlarging", total=1.0)
             for event in blind(request, cancel):

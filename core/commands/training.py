@@ -168,14 +168,13 @@ def evaluate_command(
 ) -> None:
     """Measure models beside bicubic: PSNR and SSIM on Y, a perceptual distance, seconds per megapixel."""
     from core.evaluate.benchmark import evaluate
-    from core.models.catalogue import base_of, find_model
+    from core.models.catalogue import detail_of_each
 
     with told() as (cancel, console):
         if precision not in ("auto", "fp32", "bf16", "fp16"):
             raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
-        # Of several, those have the detail that have a choice; where none has, the engine says so.
-        able = {name for name in models if base_of(find_model(name)) is not None} or set(models)
-        subjects = tuple(Evaluated(name, detail if name in able else 100, ensemble) for name in models)
+        details = detail_of_each(models, detail)
+        subjects = tuple(Evaluated(name, each, ensemble) for name, each in zip(models, details, strict=True))
         request = EvaluateRequest(subjects, data, content_weights, device, precision, out, worn)  # type: ignore[arg-type]
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:

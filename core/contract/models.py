@@ -145,6 +145,8 @@ class CompareRequest:
     device: str = "auto"
     precision: Precision = "auto"
     tile: int = 0
+    details: tuple[int, ...] = ()
+    """One for each model, as in an `UpscaleRequest`; empty for 100 of all."""
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.models) <= MOST_COMPARED:
@@ -210,11 +212,13 @@ class BlindRequest:
     precision: Precision = "auto"
     worn: bool = False
     """With `reduced`: also add noise and JPEG compression to what the models get."""
+    details: tuple[int, int] = (100, 100)
+    """Of both, as in an `UpscaleRequest`."""
 
     def __post_init__(self) -> None:
         if not 32 <= self.side <= 512:
             raise UserError(f"Parts of {self.side} pixels are out of range.", "Choose 32 to 512.")
-        if self.first == self.second:
+        if (self.first, self.details[0]) == (self.second, self.details[1]):
             raise UserError("Both sides would be the same.", "Choose two models.")
         if self.worn and not self.reduced:
             raise UserError("Only reduced pictures can be worn.", "Add --reduced.")

@@ -49,8 +49,8 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         raise UserError(f"“{request.page.name}” is no name for a page.", "Let it end in .html.")
     check_free([request.page])
     engines = [
-        None if name == BICUBIC else open_engine(name, request.device, request.precision)
-        for name in (request.first, request.second)
+        None if name == BICUBIC else open_engine(name, request.device, request.precision, detail=detail)
+        for name, detail in zip((request.first, request.second), request.details, strict=True)
     ]
     scales = {engine.scale for engine in engines if engine is not None}
     if len(scales) > 1:

@@ -40,10 +40,11 @@ def compare(request: CompareRequest, cancel: CancelToken) -> Iterator[CheckProgr
     picture = load(request.source)
     region = clipped(request.region, picture.width, picture.height, request.source.name)
     count = len(request.models)
-    for index, name in enumerate(request.models):
+    details = request.details or (100,) * count
+    for index, (name, detail) in enumerate(zip(request.models, details, strict=True)):
         cancel.check()
         try:
-            engine = open_engine(name, request.device, request.precision, request.tile)
+            engine = open_engine(name, request.device, request.precision, request.tile, detail)
             yield from _one(index, engine, picture, region, index / count, (index + 1) / count, cancel)
         except UserError as error:
             yield CompareFailed(index, name, error.message, error.hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -133,6 +133,18 @@ def chosen(model: str, detail: int | None) -> tuple[str, int]:
             return model, 100
         detail = DEFAULT_DETAIL
     return full_of(find_model(model)).key, detail
+
+
+def detail_of_each(names: Sequence[str], detail: int) -> tuple[int, ...]:
+    """Of several models those get the detail that have a choice, and the others 100.
+
+    Where none has a choice all get it, so that whoever uses them says so.
+
+    Raises:
+        UserError: as `find_model`.
+    """
+    able = [base_of(find_model(name)) is not None for name in names]
+    return tuple(detail if each or not any(able) else 100 for each in able)
 
 
 def full_of(model: Model) -> Model:

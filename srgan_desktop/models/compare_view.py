@@ -25,7 +25,7 @@ LOW = 560
 TITLE = "Which model suits this picture?"
 STEPS = (
     f"Tick two to {MOST_COMPARED} models, choose a picture, and draw a rectangle around the part that matters.",
-    "Every model enlarges that part, as it would in the whole picture.",
+    "Every model enlarges that part as it would in the whole picture, with the Detail of the Upscale page.",
     "Look at the results side by side (S), or one at a time (T) and blink between them with the number keys: zoom and "
     "place are common. Below stand the seconds and the memory that each takes for a megapixel.",
 )
@@ -130,7 +130,10 @@ class CompareModelsView(TrialView):
                 # Side by side is what most people expect of several; whoever chose another mode keeps it.
                 self._arranged = True
                 self.compare.canvas.set_mode(Mode.SIDE)
-        names = [self._name(key) for key in self.session.compared_models]
+        names = [
+            each.model if isinstance(each, ModelCompared) else self._name(key)
+            for key, each in zip(self.session.compared_models, self._shown, strict=True)
+        ]
         self.table.show_results(names, self._shown)
         self.show_results()
 

@@ -274,6 +274,7 @@ class ModelsSession(Session):
             device=value(settings.DEVICE),
             precision=value(settings.PRECISION),  # type: ignore[arg-type]
             tile=value(settings.TILE),
+            details=tuple(detail_in_use(self.settings, key) for key in keys),
         )
         self._try(Trial.COMPARE, request)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -41,6 +42,23 @@ def srgan(*arguments: object) -> tuple[int, str]:
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["-a", "faithful-x4"], ["faithful x4", "detail x4 at 50 % detail"]),
+        (["-a", "faithful-x4", "-b", "detail-x4", "--detail", "30"], ["faithful x4", "detail x4 at 30 % detail"]),
+        (["-a", "bicubic", "-b", "detail-x4"], ["bicubic", "detail x4"]),
+    ],
+)
+def test_a_blind_page_is_made_at_the_detail_asked_for(tmp_path: Path, arguments: list[str], names: list[str]) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)).save(tmp_path / "a.png")
+    page = tmp_path / "page.html"
+    code, text = srgan("blind", tmp_path / "a.png", *arguments, "-o", page, "--side", "32", "--device", "cpu")
+    assert code == 0, text
+    for side, name in zip("ab", names, strict=True):
+        assert f'"{side}": "{name}"' in page.read_text()
 
 
 def test_models_that_are_here_and_there_are_listed() -> None:

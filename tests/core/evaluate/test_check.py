@@ -21,6 +21,7 @@ from core.contract.models import (
     CompareRequest,
     ModelCompared,
 )
+from core.contract.requests import PreviewRequest
 from core.evaluate import check as check_module
 from core.evaluate.check import check
 from core.evaluate.compare import compare
@@ -29,6 +30,7 @@ from core.evaluate.news import with_news
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
 from core.paths import RESOURCES
 from core.upscale.engine import open_engine
+from core.upscale.preview import preview
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import textured, vgg16_file
 
@@ -187,6 +189,15 @@ def test_models_are_compared_on_the_same_region(source: Path, small: str, tmp_pa
         assert compared.model in compared.device
     fractions = [event.fraction for event in events if isinstance(event, CheckProgress)]
     assert fractions == sorted(fractions)
+
+
+def test_models_are_compared_at_the_detail_that_is_in_use(source: Path) -> None:
+    region = (30, 20, 12, 10)
+    request = CompareRequest(source, region, ("faithful-x4", "detail-x4"), "cpu", "fp32", details=(100, 50))
+    soft, half = (event for event in compare(request, CancelToken()) if isinstance(event, ModelCompared))
+    assert (soft.model, half.model) == ("faithful x4", "detail x4 at 50 % detail")
+    (shown,) = preview(PreviewRequest(source, region, "detail-x4", 50, device="cpu", precision="fp32"), CancelToken())
+    np.testing.assert_array_equal(half.pixels, shown.pixels)
 
 
 def test_memory_is_measured_at_its_peak(tmp_path: Path) -> None:
