@@ -102,7 +102,7 @@ class UpscaleRequest:
 
 @dataclass(frozen=True, slots=True)
 class PreviewRequest:
-    """Upscale one region of one picture at the model's own scale, for looking at before a batch."""
+    """Upscale one region of one picture as the whole would be, for looking at before a batch."""
 
     source: Path
     region: tuple[int, int, int, int]
@@ -114,3 +114,5 @@ class PreviewRequest:
     precision: Precision = "auto"
     tile: int = 0
     ensemble: bool = False
+    size: OutputSize = OutputSize()
+    """Of the whole picture's result."""

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -17,9 +18,14 @@ from core.images import Picture, load
 from core.upscale.engine import open_engine
 from core.upscale.picture import upscale_picture
 
+MOST_FACTOR = 2
+"""Times the model's own factor, beyond which a preview does not go: larger results look the same, and take minutes."""
+
 
 def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewReady]:
     """Upscale the region with enough of its surroundings that it equals the same part of the whole result.
+
+    A result of no whole factor is shown enlarged to the model's own, plainly, as a viewer would.
 
     Raises:
         Cancelled: as `cancel.check`.
@@ -35,7 +41,13 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     right, bottom = min(picture.width, x + width), min(picture.height, y + height)
     if right <= left or bottom <= top:
         raise UserError(f"The region to preview lies outside {request.source.name}.", "Move the view over the picture.")
-    margin = engine.reach
+    whole = request.size.of(picture.width, picture.height)
+    across, down = (
+        min(result / source, MOST_FACTOR * engine.scale)
+        for result, source in zip(whole, (picture.width, picture.height), strict=True)
+    )
+    # A second pass looks at smaller pixels.
+    margin = engine.reach if max(across, down) <= engine.scale else 2 * engine.reach
     outer = (
         max(0, left - margin),
         max(0, top - margin),
@@ -43,20 +55,29 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         min(picture.height, bottom + margin),
     )
     cut = picture.part(np.s_[outer[1] : outer[3], outer[0] : outer[2]])
-    scale = engine.scale
-    size = (cut.width * scale, cut.height * scale)
+    size = (max(1, round(cut.width * across)), max(1, round(cut.height * down)))
     result = upscale_picture(engine, cut, size, request.ensemble, cancel)
-    inner = np.s_[
-        (top - outer[1]) * scale : (bottom - outer[1]) * scale, (left - outer[0]) * scale : (right - outer[0]) * scale
-    ]
+    columns = _scaled(left - outer[0], right - outer[0], across)
+    pixels = for_display(result, (_scaled(top - outer[1], bottom - outer[1], down), columns))
+    scale = int(across)
+    if (across, down) != (scale, scale):
+        scale = engine.scale
+        shown = ((right - left) * scale, (bottom - top) * scale)
+        pixels = np.asarray(Image.fromarray(pixels).resize(shown, Image.Resampling.BICUBIC))
     yield PreviewReady(
         request.source,
         (left, top, right - left, bottom - top),
         scale,
-        for_display(result, inner),
+        pixels,
         time.perf_counter() - start,
         engine.take_notes(),
     )
+
+
+def _scaled(begin: int, end: int, factor: float) -> slice:
+    """Of a result: what these source pixels became, at least one."""
+    first = int(begin * factor)
+    return slice(first, max(first + 1, round(end * factor)))
 
 
 @lru_cache(maxsize=1)

@@ -63,7 +63,7 @@ PASSING = frozenset(
     }
 )
 """Keys that begin a shortcut, or lead to another widget, and change nothing of what is shown."""
-PREVIEWED = (settings.MODEL, settings.DEVICE, settings.PRECISION, settings.TILE, settings.ENSEMBLE)
+PREVIEWED = (settings.MODEL, settings.SIZE, settings.DEVICE, settings.PRECISION, settings.TILE, settings.ENSEMBLE)
 """Options that change what a preview shows."""
 
 

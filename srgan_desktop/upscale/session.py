@@ -253,6 +253,7 @@ class UpscaleSession(Session):
                 precision=value(settings.PRECISION),  # type: ignore[arg-type]
                 tile=value(settings.TILE),
                 ensemble=value(settings.ENSEMBLE),
+                size=value(settings.SIZE),
             )
         )
         self.changed.emit()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from core.contract.cancel import CancelToken
-from core.contract.requests import PreviewRequest
+from core.contract.requests import OutputSize, PreviewRequest
 from core.images import Picture, load, save
 from core.upscale.engine import open_engine
 from core.upscale.picture import upscale_picture
@@ -77,6 +78,36 @@ def test_a_previews_notes_stay_with_it(tmp_path: Path) -> None:
     (shown,) = preview(request, CancelToken())
     assert shown.notes == ("Memory ran out.",)
     assert engine.take_notes() == ()
+
+
+@pytest.mark.parametrize(
+    ("factor", "scale", "worst"), [(4.0, 4, 0), (2.0, 2, 1), (3.0, 3, 1), (1.0, 1, 0), (8.0, 8, 1)]
+)
+def test_a_preview_is_a_part_of_the_result_at_its_size(tmp_path: Path, factor: float, scale: int, worst: int) -> None:
+    model = str(save_small_model(tmp_path / "small.safetensors"))
+    Image.fromarray(textured(3, 60, 72)).save(tmp_path / "a.png")
+    engine = open_engine(model, "cpu", "fp32")
+    size = OutputSize("factor", factor)
+    whole = upscale_picture(engine, load(tmp_path / "a.png"), size.of(72, 60), False, CancelToken()).pixels
+    request = PreviewRequest(tmp_path / "a.png", (20, 16, 24, 20), model, device="cpu", precision="fp32", size=size)
+    (shown,) = preview(request, CancelToken())
+    assert (shown.scale, shown.pixels.shape) == (scale, (20 * scale, 24 * scale, 3))
+    part = whole[16 * scale : 36 * scale, 20 * scale : 44 * scale]
+    assert np.abs(shown.pixels.astype(int) - part).max() <= worst
+
+
+@pytest.mark.parametrize("size", [OutputSize("factor", 1.5), OutputSize("width", 31), OutputSize("factor", 0.1)])
+def test_a_preview_of_no_whole_factor_is_shown_at_the_models(tmp_path: Path, size: OutputSize) -> None:
+    model = str(save_small_model(tmp_path / "small.safetensors"))
+    smooth = np.asarray(Image.fromarray(textured(3, 6, 8)).resize((72, 60), Image.Resampling.BICUBIC))
+    Image.fromarray(smooth).save(tmp_path / "a.png")
+    engine = open_engine(model, "cpu", "fp32")
+    whole = upscale_picture(engine, load(tmp_path / "a.png"), size.of(72, 60), False, CancelToken()).pixels
+    request = PreviewRequest(tmp_path / "a.png", (20, 16, 24, 20), model, device="cpu", precision="fp32", size=size)
+    (shown,) = preview(request, CancelToken())
+    assert (shown.scale, shown.pixels.shape) == (4, (80, 96, 3))
+    wanted = np.asarray(Image.fromarray(whole).resize((288, 240), Image.Resampling.BICUBIC))[64:144, 80:176]
+    assert np.abs(shown.pixels.astype(int) - wanted).mean() < 12
 
 
 def test_one_colour_anywhere_makes_a_picture_colourful(tmp_path: Path) -> None:
