@@ -79,6 +79,8 @@ class FileSkipped:
     source: Path
     output: Path
     reason: str
+    consistency: float | None = None
+    """As in `FileSaved`, of when it was made; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,8 @@ def upscale(request: UpscaleRequest, cancel: CancelToken) -> Iterator[BatchEvent
     for warning in settled.warnings:
         yield Notice(warning)
     for done in settled.done:
-        yield FileSkipped(done.source, done.output, "Made before, by the same settings, of the same picture.")
+        reason = "Made before, by the same settings, of the same picture."
+        yield FileSkipped(done.source, done.output, reason, done.consistency)
     for refused in settled.refused:
         yield FileFailed(refused.source, refused.error.message, refused.error.hint)
     saved, failed = 0, len(settled.refused)

@@ -98,6 +98,11 @@ class Journal:
         """Whether a result has not been written to since it was completed."""
         return self._maker(self._relative(output), _output_stamp(output)) is not None
 
+    def consistency(self, output: Path) -> float | None:
+        """That of a result, as in `FileSaved`; None where it is not on record, or somebody has changed the file."""
+        maker = self._maker(self._relative(output), _output_stamp(output))
+        return None if maker is None else maker.consistency
+
     def made(self, output: Path) -> bool:
         """Whether a file under this name is, or was before somebody changed it, a result on record."""
         lines = self._by_output.get(self._relative(output), [])

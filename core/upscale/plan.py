@@ -72,6 +72,8 @@ class Done:
 
     source: Path
     output: Path
+    consistency: float | None = None
+    """As in `FileSaved`, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +338,7 @@ def _against_what_is_there(
                 and names.key(made) not in promised
                 and (request.existing == "skip" or journals[wish.top].is_untouched(made))
             ):
-                done.append(Done(source, made))
+                done.append(Done(source, made, journals[wish.top].consistency(made)))
                 promised.add(names.key(made))
                 continue
         waiting.append(wish)

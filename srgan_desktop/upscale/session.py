@@ -368,7 +368,13 @@ class UpscaleSession(Session):
                 self._tell_soon()
             case FileSkipped():
                 self._tally.skipped += 1
-                self._update(event.source, state=State.SKIPPED, output=event.output, notes=(event.reason,))
+                self._update(
+                    event.source,
+                    state=State.SKIPPED,
+                    output=event.output,
+                    consistency=event.consistency,
+                    notes=(event.reason,),
+                )
                 self._tell_soon()
             case FileFailed():
                 problem = problems.of_event(event)

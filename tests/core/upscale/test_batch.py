@@ -140,6 +140,8 @@ def test_a_second_run_does_nothing_again_and_a_changed_one_only_what_changed(tmp
     again = run(tmp_path / "in")
     assert not again.saved
     assert again.skipped == first.saved
+    scores = {event.source: event.consistency for event in first.of(FileSaved)}
+    assert {event.source: event.consistency for event in again.of(FileSkipped)} == scores
     assert digests(tmp_path / "in_4x") == made
     picture(tmp_path / "in" / "b.png", seed=99)
     changed = run(tmp_path / "in")

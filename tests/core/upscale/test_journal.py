@@ -32,8 +32,11 @@ def test_a_result_that_was_announced_counts_once_it_is_there_whole(tmp_path: Pat
     # Killed after the result got its name and before the second line.
     picture(output, 12, 9)
     assert Journal(tmp_path).done(source, output, "recipe") == output
+    assert Journal(tmp_path).consistency(output) is None
     picture(output, 11, 9)
     assert Journal(tmp_path).done(source, output, "recipe") is None
+    announced(tmp_path, source, output)
+    assert Journal(tmp_path).consistency(output) == 40.0
 
 
 def test_a_line_that_is_cut_off_spoils_neither_those_before_nor_those_after(tmp_path: Path) -> None:

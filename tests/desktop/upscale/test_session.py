@@ -82,7 +82,8 @@ def test_a_run_from_start_to_summary(filled, job, told):
     job.say(save(filled, 0))
     assert told.saved == [filled.queue.entries[0]]
     assert filled.queue.entries[0].consistency == 40.0
-    job.say(FileSkipped(source(filled, 1), Path("/out/b.png"), "Made before."))
+    job.say(FileSkipped(source(filled, 1), Path("/out/b.png"), "Made before.", 38.0))
+    assert filled.queue.entries[1].consistency == 38.0
     job.say(FileFailed(source(filled, 2), "It is broken.", "Get another."))
     assert filled.done_in_run == (3, 3)
     assert told.finished == []
