@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,8 +105,13 @@ def prepare_command(
 
 
 def train_command(
-    recipe: Annotated[str, typer.Argument(help="Name of a shipped recipe, or a TOML file.")],
-    data: Annotated[Path, typer.Option(help="Folder of HR pictures, or with hr_images and lr_images.")],
+    recipe: Annotated[
+        str, typer.Argument(help="Name of a shipped recipe, or a TOML file; not needed to go on with a --run.")
+    ] = "",
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of HR pictures, or with hr_images and lr_images; --resume knows it."),
+    ] = None,
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run; else runs/<recipe> in the user's folder.")
     ] = None,
@@ -125,6 +131,7 @@ def train_command(
 ) -> None:
     """Train a model on your own pictures. Ctrl-C saves; --resume goes on exactly there."""
     from core.training import trainer
+    from core.training.run import RunFolder
 
     with told() as (cancel, console):
         if resume and set_:
@@ -132,20 +139,42 @@ def train_command(
                 "A run that goes on keeps its recipe, so --set has no effect on it.",
                 "Go on without it, or start another run from the model of this one (--start).",
             )
-        request = TrainRequest(
-            recipe,
-            data,
-            run or _default_run(recipe),
-            resume,
-            val,
-            _overrides(set_ or []),
-            start,
-            content_weights,
-            device,
-            threads,
-            tensorboard,
-            stop_after,
-        )
+        if not recipe and not (resume and run):
+            raise UserError(
+                "No recipe was named.",
+                "Write srgan train RECIPE --data PHOTOS, or, to go on, srgan train --run FOLDER --resume.",
+            )
+        folder = run or _default_run(recipe)
+        if data is None:
+            if not resume:
+                raise UserError("No pictures were named.", "Add --data FOLDER.")
+            RunFolder(folder).recipe()
+            before = RunFolder(folder).request()
+            request = replace(
+                before,
+                validation=val or before.validation,
+                content_weights=content_weights or before.content_weights,
+                device=before.device if device == "auto" else device,
+                threads=threads or before.threads,
+                tensorboard=tensorboard or before.tensorboard,
+                stop_after=stop_after,
+            )
+        else:
+            overrides = _overrides(set_ or [])
+            request = TrainRequest(
+                recipe,
+                data,
+                folder,
+                resume,
+                val,
+                overrides,
+                start,
+                content_weights,
+                device,
+                threads,
+                tensorboard,
+                stop_after,
+            )
         events = trainer.trial(TrialRequest(request), cancel) if trial else trainer.train(request, cancel)
         if as_json:
             print_json(events)
@@ -269,7 +298,7 @@ class _TrainingLines:
             if event.model is not None:
                 self._line(f"Use it: srgan upscale PICTURES --model {event.model}")
             else:
-                self._line("Go on with the same command and --resume.")
+                self._line("Go on with --resume: the same command, or srgan train --run FOLDER --resume.")
         elif isinstance(event, TrialFinished):
             steps = ", ".join(f"{name} {seconds:.2f} s a step" for name, seconds in event.seconds_per_step.items())
             seconds, memory = event.seconds_total, event.peak_memory / 2**30

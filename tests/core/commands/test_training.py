@@ -123,10 +123,13 @@ def test_train_stops_resumes_and_finishes(data: Path, tmp_path: Path) -> None:
     assert "can go on" in words(first)
     run = tmp_path / "runs" / "quick"
     assert srgan("train", "quick", *common, *SMALL).exit_code == 1
-    second = srgan("train", "quick", *common, "--resume", "--json")
+    # Of the pictures, too, only the run need know.
+    second = srgan("train", "quick", "--resume", "--stop-after", 4)
+    assert second.exit_code == 0, words(second)
+    second = srgan("train", "--run", run, "--resume", "--json")
     assert second.exit_code == 0, words(second)
     events = [json.loads(line) for line in second.stdout.splitlines()]
-    assert next(e for e in events if e["event"] == "TrainingStarted")["start_step"] == 3
+    assert next(e for e in events if e["event"] == "TrainingStarted")["start_step"] == 4
     assert events[-1]["event"] == "TrainingFinished"
     assert events[-1]["model"] == str(run / "model.safetensors")
     assert load_generator(run / "model.safetensors")[0].config.features == 8
@@ -137,6 +140,22 @@ def test_a_trial_tells_what_it_would_cost(data: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, words(result)
     assert "s a step; about 1 minutes without the looks" in words(result)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "No recipe was named"),
+        (["--resume"], "No recipe was named"),
+        (["quick"], "No pictures were named"),
+        (["quick", "--resume"], "holds no run"),
+        (["--resume", "--run", "nowhere"], "holds no run"),
+    ],
+)
+def test_what_a_run_needs_is_asked_for(tmp_path: Path, arguments: list[str], said: str) -> None:
+    result = srgan("train", *arguments)
+    assert result.exit_code == 1
+    assert said in words(result)
 
 
 @pytest.mark.parametrize(
