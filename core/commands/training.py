@@ -289,8 +289,10 @@ class _TrainingLines:
         elif isinstance(event, Look):
             perceptual = "" if event.perceptual is None else f", perceptual {event.perceptual:.4f}"
             seen = "" if event.seen_gain is None else f", training pictures {event.seen_gain:+.2f} dB over bicubic"
+            mesh = "" if event.mesh is None or event.stage == "psnr" else f", mesh {event.mesh:.1f} dB"
             best = " (best)" if event.best else ""
-            self._line(f"step {event.step}: {event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{seen}{best}")
+            figures = f"{event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{mesh}"
+            self._line(f"step {event.step}: {figures}{seen}{best}")
         elif isinstance(event, Notice):
             self._line(event.message, "yellow")
         elif isinstance(event, TrainingFinished):

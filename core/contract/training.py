@@ -316,6 +316,8 @@ class Look:
     seen_gain: float | None = None
     """By how many dB the generator is better than bicubic on some of the training pictures; None where that is not
     measured. Where it rises while held-out pictures fall, the generator learns these pictures instead of enlarging."""
+    mesh: float | None = None
+    """dB by which a regular pattern stands out of the error, as in `Artefacts`; None in older logs."""
 
 
 @dataclass(frozen=True, slots=True)

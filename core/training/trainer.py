@@ -47,7 +47,7 @@ from core.training.run import RunFolder
 from core.training.scan import Scan, scan
 from core.training.step import BAD_STEPS, StepReport, Training, enlarge_with, training_precision
 from core.training.tensorboard import Board
-from core.training.validation import Figures, HeldOut, Seen, save_png
+from core.training.validation import MESH_SEEN, Figures, HeldOut, Seen, save_png
 
 EVENTS_A_SECOND = 20
 LOGGED_EVERY = 2.0
@@ -308,6 +308,7 @@ class _Run:
         self.saturation = 0.0
         """Running mean of D(real) - D(fake)."""
         self.saturation_told = False
+        self.mesh_told = False
         self.stopped = False
 
     def go_on(self, bundle: Bundle) -> Iterator[Notice]:
@@ -474,10 +475,17 @@ class _Run:
                 best,
                 folder.latest,
                 self.seen.gain(training.enlarge),
+                figures.mesh,
             )
             folder.log(event)
             self.board.look(event)
             yield event
+            if name == "gan" and not self.mesh_told and figures.mesh > self.held_out.bicubic.mesh + MESH_SEEN:
+                self.mesh_told = True
+                yield Notice(
+                    f"A regular pattern begins to show: it stands {figures.mesh:.1f} dB out of the error (bicubic "
+                    f"{self.held_out.bicubic.mesh:.1f}). Raise the loss grid, or lower content and adversarial."
+                )
             gain = figures.psnr_y - self.held_out.bicubic.psnr_y
             if name == "psnr" and self.seen.parts_from(gain, event.seen_gain):
                 yield Notice(

@@ -86,6 +86,16 @@ def assert_equal_runs(one: Path, other: Path) -> None:
     assert (one / "model.safetensors").read_bytes()[-4096:] == (other / "model.safetensors").read_bytes()[-4096:]
 
 
+def test_a_pattern_of_the_gan_is_told_once(
+    data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer_module, "MESH_SEEN", -100.0)
+    events = list(train(request(data, held_out, tmp_path / "run", *GAN), CancelToken()))
+    told = [event.message for event in events if isinstance(event, Notice)]
+    assert [words.partition(":")[0] for words in told] == ["A regular pattern begins to show"]
+    assert len([event for event in events if isinstance(event, Look) and event.stage == "gan"]) == 2
+
+
 def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     events = list(train(request(data, held_out, run, *GAN), CancelToken()))

@@ -12,7 +12,7 @@ from PIL import Image
 from core.evaluate.resampling import enlarge_bicubic
 from core.training.dataset import Picture
 from core.training.recipe import load_recipe
-from core.training.validation import HeldOut, Seen
+from core.training.validation import MESH_SEEN, HeldOut, Seen
 from tests.core.images import making
 from tests.core.training.pictures import picture_folder
 
@@ -47,6 +47,20 @@ def test_a_blank_picture_does_not_decide_which_look_is_best(pictures: list[Pictu
     spoiled, _ = alone.measure(lambda lr: enlarge_bicubic(lr, 4) - 3)
     assert alone.bicubic.psnr_y == 100
     assert alone.bicubic.better_than(spoiled, "psnr_y")
+
+
+def test_a_pattern_is_measured(tmp_path: Path) -> None:
+    files = sorted(picture_folder(tmp_path / "large", 2, height=256, width=256).iterdir())
+    large = [Picture(hr=path, lr=None, width=256, height=256, sha256="") for path in files]
+    held_out = HeldOut(large, load_recipe("quick"), None)
+
+    def woven(lr: np.ndarray) -> np.ndarray:
+        sr = enlarge_bicubic(lr, 4).astype(int)
+        sr[::4, ::4] += 30
+        return sr.clip(0, 255).astype(np.uint8)
+
+    assert held_out.bicubic.mesh < 3
+    assert held_out.measure(woven)[0].mesh > held_out.bicubic.mesh + MESH_SEEN
 
 
 def test_it_can_be_left_out(pictures: list[Picture]) -> None:
