@@ -79,6 +79,9 @@ def upscale_command(
     recipe: Annotated[
         Path | None, typer.Option(help="Settings from a file, as a run leaves in OUTPUT/.srgan/recipe.toml.")
     ] = None,
+    watching: Annotated[
+        bool, typer.Option("--watch", help="Stay, and upscale what comes into the one folder named, until Ctrl-C.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -103,8 +106,9 @@ def upscale_command(
             _tell_plan(request, cancel, console, as_json=as_json)
             return
         from core.upscale.batch import upscale
+        from core.upscale.watch import watch
 
-        events: Iterable[Any] = upscale(request, cancel)
+        events: Iterable[Any] = watch(request, cancel) if watching else upscale(request, cancel)
         if as_json:
             failed = 0
             for event in events:
@@ -219,7 +223,7 @@ class _Lines:
 
     def __call__(self, event: Any) -> None:
         if isinstance(event, Planned):
-            self.files, self.refused = event.files, event.refused
+            self.files, self.refused, self.finished = event.files, event.refused, 0
             self.bar.update(self.task, total=1.0, description="Starting")
         elif isinstance(event, FileStarted):
             self.bar.update(self.task, description=self._title(event.source))
@@ -247,6 +251,8 @@ class _Lines:
                 f"in {_duration(event.seconds)}.",
                 "bold",
             )
+            # Where a folder is watched, it waits for more.
+            self.bar.update(self.task, description="Waiting", completed=0, left="")
 
     def _title(self, source: Path) -> str:
         number = min(self.finished + 1, self.files)

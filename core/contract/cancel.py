@@ -27,6 +27,15 @@ class CancelToken:
         if self._cancelled.is_set():
             raise Cancelled
 
+    def sleep(self, seconds: float) -> None:
+        """Wait so long, and then as `check`; not a moment longer than until `cancel`.
+
+        Raises:
+            Cancelled: after `cancel()`.
+        """
+        self._cancelled.wait(seconds)
+        self.check()
+
     def cancel(self) -> None:
         """Make every later (and every waiting) `check` raise."""
         self._cancelled.set()

@@ -192,6 +192,23 @@ def test_ctrl_c_stops_and_the_same_command_does_the_rest(tmp_path: Path, model: 
     assert f"{60 - len(done)} saved, {len(done)} were done before" in text
 
 
+def test_a_watched_folder_is_waited_at_until_ctrl_c(tmp_path: Path, model: str) -> None:
+    (tmp_path / "in").mkdir()
+    command = [sys.executable, "-m", "core.cli", "upscale", str(tmp_path / "in"), "-m", model, "--watch", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert "Watching" in process.stdout.readline()
+        picture(tmp_path / "in" / "late.png")
+        for line in process.stdout:
+            if '"BatchFinished"' in line:
+                process.send_signal(signal.SIGINT)
+                break
+        errors = process.stderr.read()
+    assert process.returncode == 130, errors
+    assert files_in(tmp_path / "in_4x") == ["late.png"]
+
+
 def test_the_version_is_told() -> None:
     code, text = srgan("--version")
     assert code == 0
