@@ -230,8 +230,9 @@ def test_blend_lies_between_its_parents(tmp_path: Path) -> None:
         torch.testing.assert_close(value, 0.75 * one[key] + 0.25 * other[key])
     assert "a" in read_card(out).parent
     larger = save_small_model(tmp_path / "large.safetensors", features=12)
-    assert "different networks: features 8 and 12." in words(srgan("blend", first, larger, "--out", out))
-    assert srgan("blend", first, second, "--alpha", 1.5, "--out", out).exit_code == 1
+    assert "different networks: features 8 and 12." in words(srgan("blend", first, larger, "--out", tmp_path / "x"))
+    assert srgan("blend", first, second, "--alpha", 1.5, "--out", tmp_path / "x").exit_code == 1
+    assert "is there already" in words(srgan("blend", first, second, "--out", out))
 
 
 def test_export_writes_onnx_that_agrees(tmp_path: Path) -> None:
