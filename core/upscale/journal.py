@@ -96,7 +96,7 @@ class Journal:
 
     def is_untouched(self, output: Path) -> bool:
         """Whether a result has not been written to since it was completed."""
-        return self._maker(self._relative(output), _output_stamp(output)) is not None
+        return self.consistency(output) is not None
 
     def consistency(self, output: Path) -> float | None:
         """That of a result, as in `FileSaved`; None where it is not on record, or somebody has changed the file."""

@@ -219,8 +219,7 @@ class UpscaleSession(Session):
             if self._batch is not None:
                 self._job.resume(self._batch)
             self._enter(Phase.RUNNING)
-            if self._batch is None:
-                self._end(cancelled=False)
+            self._go_on_with_what_waits()
 
     def cancel(self) -> None:
         """Stop the run; what is saved stays, the rest waits in the queue."""

@@ -289,30 +289,30 @@ def test_a_retry_during_a_run_counts_each_picture_once(filled, job):
     assert filled.done_in_run == (3, 3)
 
 
-def test_what_was_added_to_a_paused_run_waits_for_resume(qtbot, filled, job, told, tmp_path):
-    """Paused while the last picture is being written: the batch ends all the same."""
+@pytest.fixture
+def paused(qtbot, filled, job, tmp_path):
+    """A run was paused while its last picture was being written, and another was added: the batch ends all the same."""
     filled.start()
     filled.add([make_picture(tmp_path / "late.png")])
     qtbot.waitUntil(lambda: not filled.scanning, timeout=20_000)
     filled.pause()
     job.say(*(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0), JobDone(), job=1)
-    assert (filled.phase, len(job.requests), told.finished) == (Phase.PAUSED, 1, [])
-    filled.resume()
-    assert filled.phase is Phase.RUNNING
+    return filled
+
+
+def test_what_was_added_to_a_paused_run_waits_for_resume(paused, job, told):
+    assert (paused.phase, len(job.requests), told.finished) == (Phase.PAUSED, 1, [])
+    paused.resume()
+    assert paused.phase is Phase.RUNNING
     assert [each.path.name for each in job.requests[1].inputs] == ["late.png"]
-    job.say(save(filled, 3), BatchFinished(1, 0, 0, 1.0), JobDone())
+    job.say(save(paused, 3), BatchFinished(1, 0, 0, 1.0), JobDone())
     assert told.finished[0].saved == 4
 
 
-def test_a_paused_run_with_newcomers_can_be_cancelled(qtbot, filled, job, told, tmp_path):
-    filled.start()
-    filled.add([make_picture(tmp_path / "late.png")])
-    qtbot.waitUntil(lambda: not filled.scanning, timeout=20_000)
-    filled.pause()
-    job.say(*(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0), JobDone(), job=1)
-    filled.cancel()
+def test_a_paused_run_with_newcomers_can_be_cancelled(paused, told):
+    paused.cancel()
     assert told.finished[0].cancelled
-    assert not filled.busy
+    assert not paused.busy
 
 
 def test_what_a_run_has_before_it_cannot_be_removed(filled, job):
