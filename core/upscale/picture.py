@@ -15,6 +15,7 @@ from PIL import Image
 from core.contract.cancel import CancelToken
 from core.images import Picture, bleed_colour
 from core.upscale.engine import Engine
+from core.upscale.passes import pass_sizes
 
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601 luma: what Pillow makes of RGB, so grey and colour versions of a picture agree."""
@@ -78,7 +79,7 @@ def _enlarge(
         return resize(pixels, size)
     channels = pixels.shape[2]
     rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
-    sizes = _pass_sizes((pixels.shape[1], pixels.shape[0]), size, engine.scale)
+    sizes = pass_sizes((pixels.shape[1], pixels.shape[0]), size, engine.scale)
     work = [width * height for width, height in sizes]
     for index, source_size in enumerate(sizes):
         rgb = resize(rgb, source_size)
@@ -99,17 +100,6 @@ def without_colour(rgb: np.ndarray, channels: int = 3) -> np.ndarray:
     for top in range(0, rgb.shape[0], BAND):
         result[top : top + BAND] = np.rint(rgb[top : top + BAND] @ GREY_WEIGHTS)[..., None]
     return result
-
-
-def _pass_sizes(source: tuple[int, int], target: tuple[int, int], scale: int) -> list[tuple[int, int]]:
-    """The (width, height) that goes into the network at each pass; the last, times `scale`, is at least the target."""
-    sizes = [source]
-    while any(side * scale < wanted for side, wanted in zip(sizes[-1], target, strict=True)):
-        sizes.append((sizes[-1][0] * scale, sizes[-1][1] * scale))
-    for index in range(len(sizes) - 1, 0, -1):
-        wanted = (-(-target[0] // scale), -(-target[1] // scale)) if index == len(sizes) - 1 else sizes[index]
-        sizes[index] = (max(wanted[0], source[0]), max(wanted[1], source[1]))
-    return sizes
 
 
 def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -23,6 +23,7 @@ from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
 from core.models.catalogue import Model, base_for, find_model
 from core.upscale.journal import Journal
+from core.upscale.passes import pass_sizes
 from core.upscale.scan import Unusable, scan
 
 RESULTS_VERSION = 2
@@ -258,10 +259,12 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
             "Choose PNG or TIFF, or a smaller size.",
         )
     channels = 4 if header.alpha else 3
-    # What the last pass gives: see `core.upscale.picture.upscale_picture`.
     source = (header.width, header.height)
-    last = [scale * max(side, -(-wanted // scale)) for side, wanted in zip(source, size, strict=True)]
-    enlarged = last[0] * last[1] * 3 * NETWORK_COPIES if size[0] > source[0] or size[1] > source[1] else 0
+    # A stranger's card may say anything; no network here enlarges by less.
+    scale = max(2, scale)
+    last = pass_sizes(source, size, scale)[-1]
+    larger = size[0] > source[0] or size[1] > source[1]
+    enlarged = last[0] * last[1] * scale**2 * 3 * NETWORK_COPIES if larger else 0
     needed = max(size[0] * size[1] * channels * MEMORY_COPIES, enlarged) * (2 if header.sixteen_bit else 1)
     memory = psutil.virtual_memory().total
     if needed > memory:
