@@ -101,9 +101,8 @@ def main() -> None:
     parser.add_argument("--content", type=Path)
     parser.add_argument("--also", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--speed", action="store_true", help="measure the seconds again")
-    parser.add_argument("--ensemble", action="store_true", help="also measure the faithful ends in eight passes")
     options = parser.parse_args()
-    subjects = shipped(ensemble=options.ensemble)
+    subjects = shipped()
     alone = [subject for subject in subjects if subject.alone]
     extra = [Subject(name, file, ships=False) for name, _, file in (each.partition("=") for each in options.also)]
     kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {}
@@ -127,9 +126,9 @@ def main() -> None:
     draw_sheets(alone)
 
 
-def shipped(*, ensemble: bool) -> list[Subject]:
-    """The models that ship, bases before what was trained on from them, and half-way along each Detail slider; bases in
-    eight passes too, if `ensemble`."""
+def shipped() -> list[Subject]:
+    """The models that ship, bases before what was trained on from them (also in eight passes), and half-way along each
+    Detail slider."""
     found = []
     for model in sorted(models(), key=lambda model: full_of(model) is model):
         if not model.shipped:
@@ -137,7 +136,7 @@ def shipped(*, ensemble: bool) -> list[Subject]:
         if base_of(model) is not None:
             found.append(Subject(f"`{model.card.name}` at {HALF} %", model.key, HALF))
         found.append(Subject(f"`{model.card.name}`", model.key))
-        if ensemble and full_of(model) is not model:
+        if full_of(model) is not model:
             found.append(Subject(f"`{model.card.name}`, 8 passes", model.key, ensemble=True))
     return found
 
