@@ -35,8 +35,6 @@ WORK: dict[str, str] = {
     "TrialRequest": "core.training.trainer:trial",
     "ScanRequest": "core.training.scan:scan",
     "SamplesRequest": "core.training.samples:samples",
-    "PrepareRequest": "core.training.prepare:prepare",
-    "EvaluateRequest": "core.evaluate.benchmark:evaluate",
     "CheckRequest": "core.evaluate.check:check",
     "CompareRequest": "core.evaluate.compare:compare",
     "DownloadRequest": "core.models.downloads:download",
