@@ -75,11 +75,11 @@ def _enlarge(
     grey: bool = False,
 ) -> np.ndarray:
     """H x W x C (C 1 or 3, uint8 or uint16) to height x width x C, three channels without colour if `grey`."""
-    if size[0] <= pixels.shape[1] and size[1] <= pixels.shape[0]:
+    sizes = pass_sizes((pixels.shape[1], pixels.shape[0]), size, engine.scale)
+    if not sizes:
         return resize(pixels, size)
     channels = pixels.shape[2]
     rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
-    sizes = pass_sizes((pixels.shape[1], pixels.shape[0]), size, engine.scale)
     work = [width * height for width, height in sizes]
     for index, source_size in enumerate(sizes):
         rgb = resize(rgb, source_size)

@@ -259,12 +259,11 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
             "Choose PNG or TIFF, or a smaller size.",
         )
     channels = 4 if header.alpha else 3
-    source = (header.width, header.height)
     # A stranger's card may say anything; no network here enlarges by less.
     scale = max(2, scale)
-    last = pass_sizes(source, size, scale)[-1]
-    larger = size[0] > source[0] or size[1] > source[1]
-    enlarged = last[0] * last[1] * scale**2 * 3 * NETWORK_COPIES if larger else 0
+    passes = pass_sizes((header.width, header.height), size, scale)
+    width, height = passes[-1] if passes else (0, 0)
+    enlarged = width * height * scale**2 * 3 * NETWORK_COPIES
     needed = max(size[0] * size[1] * channels * MEMORY_COPIES, enlarged) * (2 if header.sixteen_bit else 1)
     memory = psutil.virtual_memory().total
     if needed > memory:
