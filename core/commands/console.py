@@ -6,8 +6,10 @@ import dataclasses
 import json
 import math
 import os
+import queue
 import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -40,6 +42,15 @@ def told() -> Iterator[tuple[CancelToken, Console]]:
     console = Console(file=sys.stdout)
     errors = Console(file=sys.stderr)
     terminals = [stream for stream in (1, 2) if os.isatty(stream)]
+    # A handler comes in the middle of anything, perhaps while the main thread holds the token's own lock, and would
+    # wait for it forever. A simple queue takes what comes at any time, and another thread can wait.
+    ends: queue.SimpleQueue[bool] = queue.SimpleQueue()
+
+    def cancel_when_told() -> None:
+        if ends.get():
+            cancel.cancel()
+
+    listener = threading.Thread(target=cancel_when_told, name="end", daemon=True)
 
     def end(number: int, _frame: object) -> None:
         if number == _HANG_UP:
@@ -48,13 +59,14 @@ def told() -> Iterator[tuple[CancelToken, Console]]:
             for stream in terminals:
                 os.dup2(silence, stream)
             os.close(silence)
-        cancel.cancel()
+        ends.put(True)
 
     # Ctrl-C is a reason to end even where a shell script, which starts all its background jobs deaf to it, began this.
     endings: list[int] = [signal.SIGINT, signal.SIGTERM]
     # Under nohup a closed terminal is none.
     if _HANG_UP is not None and signal.getsignal(_HANG_UP) != signal.SIG_IGN:
         endings.append(_HANG_UP)
+    listener.start()
     before = {each: signal.signal(each, end) for each in endings}
     try:
         yield cancel, console
@@ -69,6 +81,8 @@ def told() -> Iterator[tuple[CancelToken, Console]]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+        ends.put(False)
+        listener.join()
 
 
 def plain(value: object) -> Text:

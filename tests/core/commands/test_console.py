@@ -1,0 +1,30 @@
+"""What all commands share."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+import typer
+
+from core.commands.console import EXIT_CANCELLED, told
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_while_the_token_is_asked_locks_nothing_up(number: int) -> None:
+    """A handler runs in the middle of whatever the main thread does, also where that holds the token's own lock."""
+
+    def work() -> None:
+        with told() as (cancel, _console):
+            while True:
+                cancel.check()
+
+    for _ in range(20):
+        timer = threading.Timer(0.02, signal.raise_signal, (number,))
+        timer.start()
+        with pytest.raises(typer.Exit) as ended:
+            work()
+        timer.join()
+        assert ended.value.exit_code == EXIT_CANCELLED
+    assert not [thread for thread in threading.enumerate() if thread.name == "end"]
