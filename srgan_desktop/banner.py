@@ -81,6 +81,8 @@ class Banner(QFrame):
             button = QPushButton(label)
             button.clicked.connect(act)
             self._actions.addWidget(button)
+            # A layout that is already seen shows what it is given only one turn of the event loop later.
+            button.show()
         self.setProperty("banner", level)
         repolish(self)
         self._tint()
