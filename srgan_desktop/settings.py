@@ -140,6 +140,14 @@ RECURSIVE = Option(
     "Include folders inside folde&rs",
     "When a folder is added, also take the pictures in all the folders inside it.",
 )
+WATCH = Option(
+    "upscale/watch",
+    False,
+    flag,
+    "Watc&h added folders",
+    "A run stays open when everything is done, and upscales what comes into the folders that were added, as soon as it "
+    "is there whole, until you stop it.",
+)
 DEVICE = Option(
     "upscale/device",
     "auto",

@@ -1,9 +1,9 @@
-"""Upscale what comes into a folder, until somebody says stop."""
+"""Upscale what comes into folders, until somebody says stop."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from core.contract.cancel import CancelToken
@@ -15,16 +15,68 @@ from core.upscale.journal import source_stamp
 from core.upscale.scan import Unusable, scan
 
 EVERY = 2.0
-"""Seconds between two looks into the folder."""
+"""Seconds between two looks into the folders."""
 
 _Stamp = tuple[int, int, int]
 
 
-def watch(request: UpscaleRequest, cancel: CancelToken, every: float = EVERY) -> Iterator[BatchEvent]:
-    """Upscale the pictures of one folder, and those that come into it later.
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A picture that is there whole."""
 
-    A picture is taken once it has not changed between two looks, as it may still be on its way here; one that changes
-    afterwards, and one that failed and was mended, are taken again. A folder whose disk is unplugged is waited for.
+    input: Input
+    changed: bool
+    """Whether it came before, and was another one then."""
+
+
+class Arrivals:
+    """Tells pictures that came into folders from one look to the next.
+
+    A picture has come once it has not changed between two looks, as it may still be on its way; one that changes
+    afterwards comes again. A folder whose disk is unplugged is waited for.
+    """
+
+    def __init__(self, known: Iterable[Path] = ()) -> None:
+        """`known` are pictures that came before; as the first look finds them, they do not come again."""
+        self._known = frozenset(known)
+        self._before: dict[Path, _Stamp] = {}
+        self._come: dict[Path, _Stamp] = {}
+
+    def look(
+        self, folders: Iterable[Input], recursive: bool, cancel: CancelToken, leave_out: Path | None = None
+    ) -> Iterator[Arrival | Unusable]:
+        """What has come since the look before; what cannot be searched is told at every look.
+
+        Args:
+            folders: also files, which never come.
+            recursive: also look into the folders inside folders.
+            cancel: asked at every entry.
+            leave_out: as `scan`.
+
+        Raises:
+            Cancelled: as `cancel.check`; what the look has not told comes at a later one.
+        """
+        now: dict[Path, _Stamp] = {}
+        for each in scan(folders, recursive, cancel, leave_out):
+            if isinstance(each, Unusable):
+                yield each
+                continue
+            stamp = _stamp(each)
+            if stamp is None:
+                continue
+            path = each.path
+            now[path] = stamp
+            if path in self._known and path not in self._come:
+                self._come[path] = stamp
+            elif self._before.get(path) == stamp and self._come.get(path) != stamp:
+                changed = path in self._come
+                self._come[path] = stamp
+                yield Arrival(each, changed)
+        self._before = now
+
+
+def watch(request: UpscaleRequest, cancel: CancelToken, every: float = EVERY) -> Iterator[BatchEvent]:
+    """Upscale the pictures of one folder, and those that come into it later (see `Arrivals`).
 
     Args:
         request: its `inputs` are one folder.
@@ -42,28 +94,21 @@ def watch(request: UpscaleRequest, cancel: CancelToken, every: float = EVERY) ->
     if folder is None or not folder.is_dir():
         raise UserError("Only one folder can be watched.", "Name one folder, and no files.")
     yield Notice(f"Watching “{folder}”.")
-    before: dict[Path, _Stamp] = {}
-    taken: dict[Path, _Stamp] = {}
+    arrivals = Arrivals()
     unusable: set[Path] = set()
     while True:
-        now: dict[Path, _Stamp] = {}
         ready: list[Input] = []
         met: set[Path] = set()
-        for each in scan(request.inputs, request.recursive, cancel, request.output):
-            if isinstance(each, Unusable):
+        for each in arrivals.look(request.inputs, request.recursive, cancel, request.output):
+            if isinstance(each, Arrival):
+                ready.append(each.input)
+            else:
                 met.add(each.path)
                 if each.path not in unusable:
                     yield FileFailed(each.path, each.error.message, each.error.hint)
-                continue
-            stamp = _stamp(each)
-            if stamp is not None:
-                now[each.path] = stamp
-                if before.get(each.path) == stamp and taken.get(each.path) != stamp:
-                    ready.append(each)
         if ready:
-            taken |= {each.path: now[each.path] for each in ready}
             yield from upscale(replace(request, inputs=tuple(ready)), cancel)
-        before, unusable = now, met
+        unusable = met
         cancel.sleep(every)
 
 

@@ -122,7 +122,12 @@ class OptionsPanel(QScrollArea):
         self.existing = self._choice(settings.EXISTING, EXISTING)
         column.addLayout(self._labelled(settings.EXISTING, self.existing))
         self.recursive = self._check(settings.RECURSIVE)
-        column.addWidget(self.recursive)
+        self.watch = self._check(settings.WATCH)
+        checks = QVBoxLayout()
+        checks.setSpacing(6)
+        checks.addWidget(self.recursive)
+        checks.addWidget(self.watch)
+        column.addLayout(checks)
 
         self.fold = QToolButton()
         self.fold.setText(settings.ADVANCED.label)

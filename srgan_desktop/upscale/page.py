@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QMimeData, QModelIndex, QObject, QPoint, QSize, Qt, QTimer, QUrl, Signal
@@ -41,7 +42,7 @@ from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.upscale.drop_area import DropArea
 from srgan_desktop.upscale.options import OptionsPanel
 from srgan_desktop.upscale.preview import PreviewRegion
-from srgan_desktop.upscale.queue_model import Entry, State
+from srgan_desktop.upscale.queue_model import Entry, State, shown_name
 from srgan_desktop.upscale.queue_view import QueueView
 from srgan_desktop.upscale.session import Phase, Summary, UpscaleSession
 
@@ -347,7 +348,7 @@ class UpscalePage(Page):
         rows = bool(self.table.selectionModel().hasSelection())
         self.remove.setEnabled(rows)
         self.retry.setEnabled(rows or queue.count(State.FAILED) > 0)
-        self.clear.setEnabled(len(queue.entries) > 0)
+        self.clear.setEnabled(len(queue.entries) > 0 or len(session.watched) > 0)
         self.count.setText(problems.pictures(len(queue.entries)) + (" · searching…" if session.scanning else ""))
         self.status_changed.emit(*self._engine_words())
 
@@ -361,6 +362,8 @@ class UpscalePage(Page):
                 words = problems.time_left(session.seconds_left)
                 if session.engine is Engine.STARTING:
                     title, words = "Starting the engine…", "the first start takes a few seconds"
+                elif session.waits_for_search and not session.scanning:
+                    title, words = f"Watching {_named(session.watched)}", f"{done:,} finished so far"
                 elif session.waits_for_search:
                     title, words = "Searching for more pictures…", f"{done:,} finished so far"
                 elif session.fraction == 0 and done == 0 and queue.count(State.WORKING) == 0:
@@ -373,7 +376,8 @@ class UpscalePage(Page):
                 title, words = self._idle_words()
         self.bar_title.say(title)
         self.bar_words.say(words)
-        self.progress.setVisible(session.busy)
+        # A watch has no end that it could come nearer to.
+        self.progress.setVisible(session.busy and not title.startswith("Watching"))
         waiting_for_engine = session.phase is Phase.RUNNING and (title.endswith("…"))
         # No length yet: the bar moves by itself, so that nothing looks stuck.
         self.progress.setMaximum(0 if waiting_for_engine else 1000)
@@ -384,15 +388,19 @@ class UpscalePage(Page):
             repolish(self.progress)
 
     def _idle_words(self) -> tuple[str, str]:
-        queue = self.session.queue
+        queue, watched = self.session.queue, self.session.watched
         if not queue.entries:
-            return ("Searching for pictures…" if self.session.scanning else "The queue is empty"), ""
+            if self.session.scanning:
+                return "Searching for pictures…", ""
+            return (f"Ready to watch {_named(watched)}" if watched else "The queue is empty"), ""
         waiting = queue.count(State.WAITING)
         parts = [
             f"{queue.count(state):,} {word}"
             for state, word in ((State.DONE, "saved"), (State.SKIPPED, "already done"), (State.FAILED, "failed"))
             if queue.count(state)
         ]
+        if watched:
+            parts.append(f"Start also watches {_named(watched)}")
         if waiting:
             return f"{problems.pictures(waiting)} ready to upscale", " · ".join(parts)
         return "Finished" if queue.count(State.FAILED) else "Everything is finished", " · ".join(parts)
@@ -408,7 +416,8 @@ class UpscalePage(Page):
             case Engine.READY:
                 if self.session.phase is Phase.PAUSED:
                     return f"Paused on {self.session.device}", "warn"
-                return f"{'Working' if self.session.busy else 'Ready'} on {self.session.device}", "good"
+                working = self.session.busy and not self.session.waits_for_search
+                return f"{'Working' if working else 'Ready'} on {self.session.device}", "good"
 
     def _on_split(self) -> None:
         self.settings.set(settings.SPLIT, self.split.saveState().toBase64().toStdString())
@@ -700,3 +709,8 @@ class UpscalePage(Page):
 
 def _formats_line() -> str:
     return " · ".join(row.label for row in FORMATS.values() if row.can_read)
+
+
+def _named(folders: Sequence[Path]) -> str:
+    """One by its name, several by their number."""
+    return f"“{shown_name(folders[0])}”" if len(folders) == 1 else f"{len(folders)} folders"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QImage
@@ -37,10 +38,15 @@ from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State
 from srgan_desktop.upscale.scanning import Found, Scanned, Scanner
 
+if TYPE_CHECKING:
+    from core.upscale.watch import Arrivals
+
 log = logging.getLogger(__name__)
 
 TELL_MS = 50
 """How long results are collected before `changed`: where all is done already, they come by the thousand a second."""
+LOOK_MS = 2_000
+"""How long a run that watches folders waits between two looks into them."""
 
 
 class Phase(Enum):
@@ -93,6 +99,13 @@ class UpscaleSession(Session):
         self._scanner.found.connect(self._on_found)
         self._scanner.finished.connect(self._on_scanned)
         self._await_end_of(self._scanner.stopped, writes=lambda: self._scanner.writes)
+        self._folders: dict[Path, None] = {}
+        """Those that were added, in that order."""
+        self._met: set[Path] = set()
+        """Pictures that were found in them; who takes one out of the queue does not want it back."""
+        self._arrivals: Arrivals | None = None
+        self._look_timer = QTimer(self, interval=LOOK_MS)
+        self._look_timer.timeout.connect(self._look)
         self._batch: int | None = None
         self._preview: int | None = None
         self._in_run: set[Path] = set()
@@ -132,9 +145,13 @@ class UpscaleSession(Session):
         self.changed.emit()
 
     def clear(self) -> None:
-        """Take out everything that no run has before it, and search no further."""
+        """Take out everything that no run has before it, and search no further; no folder is watched any more."""
         self._scanner.give_up()
+        self._folders.clear()
+        self._met.clear()
         self.remove(range(len(self.queue.entries)))
+        self._watch_or_not()
+        self._go_on_with_what_waits()
 
     def clear_finished(self) -> None:
         """Take out what is saved or was already done."""
@@ -172,19 +189,24 @@ class UpscaleSession(Session):
 
     @property
     def waits_for_search(self) -> bool:
-        """Whether a run has done all that was found so far, and is kept open for what a search still finds, or, paused,
-        for what was added to it."""
+        """Whether a run has done all that was found so far, and is kept open for what a search still finds, for what
+        comes into a watched folder, or, paused, for what was added to it."""
         return self.busy and self._batch is None
 
     @property
+    def watched(self) -> tuple[Path, ...]:
+        """The folders that a run watches: those that were added, where the option says so. It then ends by `cancel`."""
+        return tuple(self._folders) if self.settings.get(settings.WATCH) else ()
+
+    @property
     def can_start(self) -> bool:
-        """Whether there is anything to do."""
-        return not self.busy and len(self.queue.entries) > 0
+        """Whether there is anything to do, or to watch."""
+        return not self.busy and (len(self.queue.entries) > 0 or len(self.watched) > 0)
 
     @property
     def starts_again(self) -> bool:
         """Whether everything is finished, so that Start does all of it once more."""
-        return self.can_start and self.queue.count(State.WAITING) == 0
+        return self.can_start and len(self.queue.entries) > 0 and self.queue.count(State.WAITING) == 0
 
     @property
     def done_in_run(self) -> tuple[int, int]:
@@ -205,6 +227,11 @@ class UpscaleSession(Session):
         self._tally = _Tally()
         if self.queue.count(State.WAITING):
             self._run_waiting()
+        elif self.watched:
+            self.drop_preview()
+            # It takes seconds, which nobody is to wait for when the first picture comes.
+            self._job.start()
+            self._enter(Phase.RUNNING)
 
     def pause(self) -> None:
         """Make the run wait."""
@@ -224,7 +251,8 @@ class UpscaleSession(Session):
     def cancel(self) -> None:
         """Stop the run; what is saved stays, the rest waits in the queue."""
         if self.waits_for_search:
-            self._end(cancelled=True)
+            # To stop watching when all is done is how such a run ends.
+            self._finish(cancelled=self.scanning or self.queue.count(State.WAITING) > 0)
         elif self.phase in (Phase.RUNNING, Phase.PAUSED) and self._batch is not None:
             self._job.cancel(self._batch)
             self._enter(Phase.CANCELLING)
@@ -311,6 +339,7 @@ class UpscaleSession(Session):
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
+        self._watch_or_not()
         self.changed.emit()
 
     def _is_busy(self, entry: Entry) -> bool:
@@ -417,9 +446,12 @@ class UpscaleSession(Session):
                 else:
                     self._run_waiting()
                 return
-            if self.scanning:
+            if self.scanning or self.watched:
                 self.changed.emit()
                 return
+        self._finish(cancelled)
+
+    def _finish(self, cancelled: bool) -> None:
         self._let_go()
         tally = self._tally
         self.finished.emit(
@@ -438,17 +470,47 @@ class UpscaleSession(Session):
             if row is not None and self.queue.entries[row].state is State.WORKING:
                 self.queue.reset([row])
         self._in_run = set()
+        self._arrivals = None
         self.fraction = 0.0
         self.seconds_left = None
         self._enter(Phase.IDLE)
 
+    def _watch_or_not(self) -> None:
+        """Look for newcomers as long as a run is to."""
+        if self.phase is not Phase.RUNNING or not self.watched or self.shutting_down:
+            self._look_timer.stop()
+        elif not self._look_timer.isActive():
+            self._look_timer.start()
+
+    def _look(self) -> None:
+        # Here, as decoders are imported with it, and the window is to paint first.
+        from core.upscale.watch import Arrivals
+
+        if self._scanner.looking:
+            return
+        if self._arrivals is None:
+            self._arrivals = Arrivals(self._met)
+        output = self.settings.get(settings.OUTPUT)
+        self._scanner.look(
+            self._arrivals, self.watched, self.settings.get(settings.RECURSIVE), Path(output) if output else None
+        )
+
     def _on_found(self, found: Sequence[Found]) -> None:
         self.queue.add(_entry(each) for each in found)
+        self._met |= {each.input.path for each in found}
+        rows = [self.queue.row_of(each.input.path) for each in found if each.changed]
+        again = [row for row in rows if row is not None and self.queue.entries[row].state in FINISHED]
+        if again:
+            self.retry(again)
         self.changed.emit()
         self._go_on_with_what_waits()
 
     def _on_scanned(self, scanned: Scanned) -> None:
-        if scanned.problem is not None:
+        self._folders |= dict.fromkeys(scanned.folders)
+        self._watch_or_not()
+        if scanned.problem is not None and scanned.folders and self.watched:
+            self.notice.emit(f"No picture yet; {'watched from now on' if self.busy else 'Start watches for the first'}")
+        elif scanned.problem is not None:
             self.failed.emit(scanned.problem)
         elif scanned.words:
             self.notice.emit(scanned.words)
@@ -458,6 +520,10 @@ class UpscaleSession(Session):
     def _on_option(self, option: Option) -> None:
         if option is settings.SIZE:
             self.queue.show_output_size(self.settings.get(settings.SIZE))
+        elif option is settings.WATCH:
+            self._watch_or_not()
+            self.changed.emit()
+            self._go_on_with_what_waits()
 
 
 class _Tally:

@@ -6,7 +6,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.contract.events import FileFailed, JobCancelled, JobDone, JobFailed
+from core.contract.events import FileFailed, JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.protocol import NO_JOB
 from core.contract.requests import PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.upscale.page import UpscalePage
@@ -72,6 +73,24 @@ def test_a_preview_that_gave_way_to_a_run_comes_back_after_it(qtbot, page, job, 
     job.say(end)
     qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
     job.say(JobCancelled())
+
+
+def test_a_watch_says_what_it_waits_for(qtbot, page, job, tmp_path):
+    page.open([tmp_path / "in"])
+    qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
+    page.options.watch.click()
+    assert page.bar_words.whole == "Start also watches “in”"
+    page.start_button.click()
+    job.say(WorkerReady("a card"), job=NO_JOB)
+    assert page.progress.isVisible()
+    job.say(*(save(page.session, row) for row in range(5)), JobDone(), job=1)
+    assert (page.bar_title.whole, page.bar_words.whole) == ("Watching “in”", "5 finished so far")
+    assert not page.progress.isVisible()
+    assert not page.banner.isVisible()
+    page.cancel_button.click()
+    assert page.banner.text == "Finished 5 pictures saved."
+    page.clear.trigger()
+    assert (page.bar_title.whole, page.start_button.isEnabled()) == ("The queue is empty", False)
 
 
 def test_retry_looks_at_every_row_once(page, job, monkeypatch):

@@ -269,6 +269,115 @@ def test_a_run_that_waits_for_a_search_is_cancelled_at_once(searching, job, told
     assert searching.scanning
 
 
+@pytest.fixture
+def watching(qtbot, options, session, job, tmp_path):
+    """A run has done the one picture of the folder `in`, and watches it."""
+    session._look_timer.setInterval(20)
+    options.set(settings.WATCH, True)
+    make_picture(tmp_path / "in" / "a.png")
+    session.add([tmp_path / "in"])
+    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
+    session.start()
+    job.say(save(session, 0), BatchFinished(1, 0, 0, 1.0), JobDone())
+    assert session.waits_for_search
+    return session
+
+
+def wait_for_request(qtbot, job, number):
+    qtbot.waitUntil(lambda: len(job.requests) == number, timeout=20_000)
+    return [each.path.name for each in job.requests[-1].inputs]
+
+
+def test_what_comes_into_a_watched_folder_is_done(qtbot, watching, job, told, tmp_path):
+    make_picture(tmp_path / "in" / "deep" / "b.png")
+    assert wait_for_request(qtbot, job, 2) == ["b.png"]
+    assert {each.root for each in job.requests[1].inputs} == {tmp_path / "in"}
+    job.say(save(watching, 1), BatchFinished(1, 0, 0, 1.0), JobDone())
+    assert watching.waits_for_search
+    assert told.finished == []
+    watching.cancel()
+    (summary,) = told.finished
+    assert (summary.saved, summary.cancelled) == (2, False)
+    assert watching.phase is Phase.IDLE
+    # Without a run nobody looks.
+    make_picture(tmp_path / "in" / "c.png")
+    qtbot.wait(150)
+    assert watching.queue.rowCount() == 2
+
+
+def test_a_watched_picture_that_changes_is_done_again(qtbot, watching, job, told, tmp_path):
+    # As the first look finds it, it is what was done.
+    with qtbot.waitSignal(watching._scanner.finished, timeout=20_000):
+        pass
+    make_picture(tmp_path / "in" / "a.png", width=30)
+    assert wait_for_request(qtbot, job, 2) == ["a.png"]
+    assert watching.done_in_run == (1, 2)
+    job.say(save(watching, 0), BatchFinished(1, 0, 0, 1.0), JobDone())
+    watching.cancel()
+    assert told.finished[0].saved == 2
+
+
+def test_what_was_taken_out_of_the_queue_does_not_come_back(qtbot, watching, job, tmp_path):
+    watching.remove([0])
+    make_picture(tmp_path / "in" / "b.png")
+    assert wait_for_request(qtbot, job, 2) == ["b.png"]
+    assert watching.queue.rowCount() == 1
+
+
+def test_results_are_no_newcomers(qtbot, watching, job, options, tmp_path):
+    out = tmp_path / "in" / "results"
+    options.set(settings.OUTPUT, str(out))
+    make_picture(out / "a.png")
+    make_picture(tmp_path / "in" / "b.png")
+    assert wait_for_request(qtbot, job, 2) == ["b.png"]
+
+
+def test_an_empty_folder_can_be_watched(qtbot, session, options, job, told, tmp_path):
+    session._look_timer.setInterval(20)
+    (tmp_path / "in").mkdir()
+    session.add([tmp_path / "in"])
+    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
+    assert "no picture" in told.failed[0].message
+    assert not session.can_start
+    options.set(settings.WATCH, True)
+    assert session.watched == (tmp_path / "in",)
+    session.add([tmp_path / "in"])
+    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
+    assert len(told.failed) == 1
+    assert session.can_start
+    assert not session.starts_again
+    session.start()
+    assert session.busy
+    make_picture(tmp_path / "in" / "a.png")
+    assert wait_for_request(qtbot, job, 1) == ["a.png"]
+    job.say(JobCancelled())
+
+
+def test_newcomers_of_a_paused_watch_wait(qtbot, watching, job, tmp_path):
+    watching.pause()
+    make_picture(tmp_path / "in" / "b.png")
+    qtbot.wait(150)
+    assert watching.queue.rowCount() == 1
+    watching.resume()
+    assert wait_for_request(qtbot, job, 2) == ["b.png"]
+
+
+@pytest.mark.parametrize("how", ["option", "clear"])
+def test_a_run_that_is_to_watch_no_more_ends(watching, options, told, how):
+    if how == "option":
+        options.set(settings.WATCH, False)
+    else:
+        watching.clear()
+    assert told.finished[0].saved == 1
+    assert not watching.busy
+    assert not watching._look_timer.isActive()
+
+
+def test_shutdown_ends_a_watch(watching):
+    # The fixture shuts down, and waits for the end.
+    assert watching.busy
+
+
 def test_a_retry_during_a_run_is_done_at_its_end(filled, job, told):
     filled.start()
     job.say(FileFailed(source(filled, 0), "Locked."))
