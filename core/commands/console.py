@@ -53,13 +53,13 @@ def told() -> Iterator[tuple[CancelToken, Console]]:
     listener = threading.Thread(target=cancel_when_told, name="end", daemon=True)
 
     def end(number: int, _frame: object) -> None:
+        ends.put(True)
         if number == _HANG_UP:
             # Words to a terminal that is gone would end the run by an error, before it has saved what it did.
             silence = os.open(os.devnull, os.O_WRONLY)
             for stream in terminals:
                 os.dup2(silence, stream)
             os.close(silence)
-        ends.put(True)
 
     # Ctrl-C is a reason to end even where a shell script, which starts all its background jobs deaf to it, began this.
     endings: list[int] = [signal.SIGINT, signal.SIGTERM]

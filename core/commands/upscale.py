@@ -28,7 +28,7 @@ from core.contract.events import (
 )
 from core.contract.events import Progress as Done
 from core.contract.requests import Input, OutputSize, UpscaleRequest
-from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL, chosen
+from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL, chosen, find_model
 
 
 def add_to(app: typer.Typer) -> None:
@@ -115,7 +115,7 @@ def upscale_command(
                 failed += isinstance(event, FileFailed)
                 print_json([event])
         else:
-            failed = _draw(events, console)
+            failed = _draw(events, console, watching=watching)
         if failed:
             raise typer.Exit(EXIT_FAILED)
 
@@ -145,14 +145,19 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
     request = UpscaleRequest(tuple(Input(path) for path in inputs), output)
     if recipe is not None:
         request = from_toml(recipe, request)
+    of_recipe = request.model
     request = replace(request, **given)
     # A recipe's detail is that of its model: another model begins at its own.
-    left_out = "detail" not in given and (recipe is None or "model" in given)
+    left_out = "detail" not in given and (recipe is None or not _same_model(request.model, of_recipe))
     if left_out or "detail" in given or request.detail < 100:
         model, detail = chosen(request.model, None if left_out else request.detail)
         request = replace(request, model=model, detail=detail)
     check_choices(request)
     return request
+
+
+def _same_model(first: str, second: str) -> bool:
+    return first == second or find_model(first).key == find_model(second).key
 
 
 def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_json: bool) -> None:
@@ -189,11 +194,11 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
         raise typer.Exit(EXIT_FAILED)
 
 
-def _draw(events: Iterable[Any], console: Console) -> int:
+def _draw(events: Iterable[Any], console: Console, *, watching: bool) -> int:
     """Show a run; answers with how many files failed."""
     failures: list[FileFailed] = []
     with _bar(console) as bar:
-        draw = _Lines(bar, failures)
+        draw = _Lines(bar, None if watching else failures)
         for event in events:
             draw(event)
     if failures:
@@ -212,7 +217,8 @@ def _draw(events: Iterable[Any], console: Console) -> int:
 class _Lines:
     """One line for each result, and a bar for the run."""
 
-    def __init__(self, bar: Progress, failures: list[FileFailed]) -> None:
+    def __init__(self, bar: Progress, failures: list[FileFailed] | None) -> None:
+        """`failures` gets what failed, for a table at the end; without it all is said at once."""
         self.bar = bar
         self.failures = failures
         self.task: TaskID = bar.add_task("Looking at the pictures", total=None, left="")
@@ -241,8 +247,13 @@ class _Lines:
         elif isinstance(event, FileFailed):
             self.finished += not self.refused
             self.refused = max(0, self.refused - 1)
-            self.failures.append(event)
-            self._say(event.message, "red")
+            if self.failures is not None:
+                self.failures.append(event)
+                self._say(event.message, "red")
+            else:
+                self._say(f"{event.message} {event.hint}".strip(), "red")
+                if event.details:
+                    self._say(event.details, "dim")
         elif isinstance(event, Notice):
             self._say(event.message, "dim")
         elif isinstance(event, BatchFinished):

@@ -78,6 +78,8 @@ def open_engine(
             while len(_open) > _OPEN_MAX:
                 _open.popitem(last=False)
         _open.move_to_end(key)
+        # The job before may have been cancelled.
+        _open[key].drop_picture()
         return _open[key]
 
 
@@ -119,7 +121,10 @@ class Engine:
             self._fp32.to(memory_format=torch.channels_last)
         self._asked = precision
         self._tile = tile
+        self._news: list[str] = []
+        """Of the engine, said once whatever picture it was met with."""
         self._notes: list[str] = []
+        """Of the picture in work."""
         self._half: ServedGenerator | CommunityNetwork | None = None
         self._told_of_tiles = False
         self.precision: Precision = "fp32"
@@ -132,8 +137,13 @@ class Engine:
 
     def take_notes(self) -> tuple[str, ...]:
         """What happened since the last call that the user should know, each said once."""
-        notes, self._notes = tuple(dict.fromkeys(self._notes)), []
+        notes = tuple(dict.fromkeys((*self._news, *self._notes)))
+        self._news, self._notes = [], []
         return notes
+
+    def drop_picture(self) -> None:
+        """Keep no note of a picture that was not finished: it is no news of the next."""
+        self._notes = []
 
     def upscale(
         self,
@@ -324,7 +334,7 @@ class Engine:
             # Once, and not for each of a thousand pictures.
             self._told_of_tiles = True
             discouraged = " Its author advises against tiles." if self._fp32.tiling_discouraged else ""
-            self._notes.append(
+            self._news.append(
                 f"How far {self.name} looks is not known: its tiles overlap by {self.reach} pixels and are blended."
                 f"{discouraged}"
             )
@@ -381,7 +391,7 @@ class Engine:
 
     def _distrust(self, note: str) -> None:
         _distrusted.add(self._trust_key(self.precision))
-        self._notes.append(note)
+        self._news.append(note)
         self._half, self.precision = None, "fp32"
 
 

@@ -109,7 +109,12 @@ class Journal:
         if any(each.complete for each in lines):
             return True
         # A run that was killed between the result's name and the record of it.
-        return bool(lines) and lines[-1].output_stamp != _output_stamp(output)
+        return bool(lines) and lines[-1].output_stamp != _output_stamp(output) and _has_size(output, lines[-1])
+
+    def maker(self, output: Path) -> Path | None:
+        """The picture that the newest result on record under this name was made of."""
+        lines = self._by_output.get(self._relative(output))
+        return self._absolute(lines[-1].source) if lines else None
 
     def results(self) -> list[tuple[Path, Path]]:
         """(source, output) of everything on record."""
@@ -187,13 +192,7 @@ class Journal:
         newest = self._by_output[result.output][-1]
         # A run that was killed, or met a full disk, before it replaced what was there.
         never_written = not newest.complete and newest.output_stamp == stamp
-        if never_written or not newest.is_of(result):
-            return False
-        try:
-            picture = load(output)
-        except (OSError, UserError):
-            return False
-        return (picture.width, picture.height) == result.output_size
+        return not never_written and newest.is_of(result) and _has_size(output, result)
 
     def _maker(self, output: str, stamp: tuple[int, int]) -> Result | None:
         """The line whose result a file with this stamp is; None where somebody else has written it since."""
@@ -251,6 +250,15 @@ def _output_stamp(path: Path) -> tuple[int, int]:
     except OSError:
         return _NOTHING
     return stat.st_size, stat.st_mtime_ns
+
+
+def _has_size(output: Path, result: Result) -> bool:
+    """Whether a file is a whole picture of the size that a result has."""
+    try:
+        picture = load(output)
+    except (OSError, UserError):
+        return False
+    return (picture.width, picture.height) == result.output_size
 
 
 def _ends_with_newline(path: Path) -> bool:

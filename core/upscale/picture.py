@@ -106,16 +106,20 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Antialiased bicubic (a = -0.5) resize of H x W x C, uint8 or uint16, to `size` (width, height)."""
     if (pixels.shape[1], pixels.shape[0]) == size:
         return pixels
-    if pixels.dtype == np.uint8:
-        image = Image.fromarray(pixels if pixels.shape[2] == 3 else pixels[..., 0])
-        result = np.asarray(image.resize(size, Image.Resampling.BICUBIC))
-        return result.reshape(size[1], size[0], pixels.shape[2])
-    # Pillow resizes 16-bit values only as floats, one channel at a time.
-    planes = [
-        np.asarray(Image.fromarray(pixels[..., channel].astype(np.float32)).resize(size, Image.Resampling.BICUBIC))
-        for channel in range(pixels.shape[2])
-    ]
-    return np.rint(np.clip(np.stack(planes, axis=-1), 0, 65535)).astype(np.uint16)
+    # One channel at a time: Pillow keeps colour pictures in four bytes a pixel, twice over while it works, and knows
+    # values of 16 bits only as floats.
+    resized = np.empty((size[1], size[0], pixels.shape[2]), pixels.dtype)
+    deep = pixels.dtype == np.uint16
+    for channel in range(pixels.shape[2]):
+        plane = pixels[..., channel]
+        image = Image.fromarray(plane.astype(np.float32) if deep else np.ascontiguousarray(plane))
+        image = image.resize(size, Image.Resampling.BICUBIC)
+        made = np.asarray(image)
+        for top in range(0, size[1] if deep else 0, BAND):
+            resized[top : top + BAND, :, channel] = np.rint(made[top : top + BAND]).clip(0, 65535)
+        if not deep:
+            resized[..., channel] = made
+    return resized
 
 
 def consistency(result: Picture, source: Picture) -> float:

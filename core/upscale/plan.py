@@ -37,11 +37,15 @@ BYTES_PER_PIXEL = {"png": 1.6, "jpeg": 0.7, "webp": 0.5, "tiff": 2.2, "avif": 0.
 SPACE_MARGIN = 0.5
 """Share of the estimated space that must be free; flat pictures take far less than the estimate."""
 
+MOST_SCALE = 16
+"""Of a network, for the estimate of memory."""
 MEMORY_COPIES = 3
 """How often a result lies in memory at its peak: as pixels, as what is being written, and as a working copy."""
-NETWORK_COPIES = 2
-"""Likewise what the network makes, which is larger than a result of less than its own factor: itself, and what it is
-reduced to at a higher precision."""
+REDUCTION_COPIES = 3
+"""Likewise what the network makes, where it is larger than the result and lies beside it: itself, and what the
+reduction works on. Measured at 8 bits, with `resize`: 2.4."""
+DEEP_REDUCTION_COPIES = 4
+"""The same at 16 bits, whose reduction works on floats: 3.6."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +263,15 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
             "Choose PNG or TIFF, or a smaller size.",
         )
     channels = 4 if header.alpha else 3
-    # A stranger's card may say anything; no network here enlarges by less.
-    scale = max(2, scale)
+    # A stranger's card may say anything; no network enlarges by less, and none by more that a memory could hold.
+    scale = min(max(2, scale), MOST_SCALE)
+    depth = 2 if header.sixteen_bit else 1
+    result = size[0] * size[1] * channels * depth
+    needed = result * MEMORY_COPIES
     passes = pass_sizes((header.width, header.height), size, scale)
-    width, height = passes[-1] if passes else (0, 0)
-    enlarged = width * height * scale**2 * 3 * NETWORK_COPIES
-    needed = max(size[0] * size[1] * channels * MEMORY_COPIES, enlarged) * (2 if header.sixteen_bit else 1)
+    if passes and (made := (passes[-1][0] * scale, passes[-1][1] * scale)) != size:
+        copies = DEEP_REDUCTION_COPIES if header.sixteen_bit else REDUCTION_COPIES
+        needed = max(needed, result + made[0] * made[1] * 3 * depth * copies)
     memory = psutil.virtual_memory().total
     if needed > memory:
         raise UserError(
@@ -360,12 +367,24 @@ def _against_what_is_there(
 def _free_name(wish: _Wish, kept: set[str], names: _Names, replacing: Journal | None) -> tuple[Path, tuple[str, ...]]:
     """Where the result goes: its own name, or that with the first free number.
 
-    With a journal, what it says was made by an earlier run is replaced.
+    With a journal, what it says was made by an earlier run is replaced, unless it is the result of a picture beside
+    this one that this run does not do: of `a.jpg`, as PNG, where `a.png` came later.
     """
+
+    def another_has(path: Path, journal: Journal) -> bool:
+        maker = journal.maker(path)
+        source = wish.input.path
+        if maker is None or maker.parent != source.parent or names.key(maker) in kept:
+            return False
+        return maker.exists()
 
     def taken(path: Path) -> bool:
         # A source is never replaced, whatever was asked for, nor is what this very run makes or has found done.
-        return names.key(path) in kept or (os.path.lexists(path) and not (replacing and replacing.made(path)))
+        if names.key(path) in kept:
+            return True
+        if not os.path.lexists(path):
+            return False
+        return replacing is None or not replacing.made(path) or another_has(path, replacing)
 
     output = wish.output
     if not taken(output):
@@ -376,7 +395,7 @@ def _free_name(wish: _Wish, kept: set[str], names: _Names, replacing: Journal | 
     return free, (f"Named {shown(free)}, as {shown(output)} is there already{_NOT_OURS if replacing else ''}.",)
 
 
-_NOT_OURS = " and no result of earlier runs"
+_NOT_OURS = " and no earlier result of it"
 
 
 def _check_space(tasks: list[Task]) -> tuple[str, ...]:

@@ -57,13 +57,19 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     cut = picture.part(np.s_[outer[1] : outer[3], outer[0] : outer[2]])
     size = (max(1, round(cut.width * across)), max(1, round(cut.height * down)))
     result = upscale_picture(engine, cut, size, request.ensemble, cancel)
-    columns = _scaled(left - outer[0], right - outer[0], across)
-    pixels = for_display(result, (_scaled(top - outer[1], bottom - outer[1], down), columns))
+    inner = (left - outer[0], top - outer[1], right - outer[0], bottom - outer[1])
     scale = int(across)
-    if (across, down) != (scale, scale):
+    if (across, down) == (scale, scale):
+        columns, rows = (slice(inner[first] * scale, inner[first + 2] * scale) for first in (0, 1))
+        pixels = for_display(result, (rows, columns))
+    else:
+        # What the region became may begin and end within a pixel of the result.
         scale = engine.scale
         shown = ((right - left) * scale, (bottom - top) * scale)
-        pixels = np.asarray(Image.fromarray(pixels).resize(shown, Image.Resampling.BICUBIC))
+        factors = (result.width / cut.width, result.height / cut.height) * 2
+        box = tuple(edge * factor for edge, factor in zip(inner, factors, strict=True))
+        whole_cut = for_display(result, np.s_[:, :])
+        pixels = np.asarray(Image.fromarray(whole_cut).resize(shown, Image.Resampling.BICUBIC, box=box))
     yield PreviewReady(
         request.source,
         (left, top, right - left, bottom - top),
@@ -72,12 +78,6 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         time.perf_counter() - start,
         engine.take_notes(),
     )
-
-
-def _scaled(begin: int, end: int, factor: float) -> slice:
-    """Of a result: what these source pixels became, at least one."""
-    first = int(begin * factor)
-    return slice(first, max(first + 1, round(end * factor)))
 
 
 @lru_cache(maxsize=1)

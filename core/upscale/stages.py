@@ -123,8 +123,7 @@ class Stages:
         except Cancelled:
             raise
         except Exception as error:
-            # What it met on the way is no news of the next picture.
-            engine.take_notes()
+            engine.drop_picture()
             self._fail(task, error)
             return None
 

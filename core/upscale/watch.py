@@ -8,7 +8,7 @@ from pathlib import Path
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.events import BatchEvent, FileFailed, Notice
+from core.contract.events import BatchEvent, FileFailed, FileSaved, FileSkipped, Notice
 from core.contract.requests import Input, UpscaleRequest
 from core.upscale.batch import upscale
 from core.upscale.journal import source_stamp
@@ -42,6 +42,11 @@ class Arrivals:
         self._before: dict[Path, _Stamp] = {}
         self._come: dict[Path, _Stamp] = {}
 
+    def forget(self, paths: Iterable[Path]) -> None:
+        """Let these come again, although they have not changed."""
+        for path in paths:
+            self._come.pop(path, None)
+
     def look(
         self, folders: Iterable[Input], recursive: bool, cancel: CancelToken, leave_out: Path | None = None
     ) -> Iterator[Arrival | Unusable]:
@@ -66,21 +71,24 @@ class Arrivals:
                 continue
             path = each.path
             now[path] = stamp
-            if path in self._known and path not in self._come:
+            if path in self._known:
                 self._come[path] = stamp
             elif self._before.get(path) == stamp and self._come.get(path) != stamp:
                 changed = path in self._come
                 self._come[path] = stamp
                 yield Arrival(each, changed)
         self._before = now
+        self._known = frozenset()
 
 
 def watch(request: UpscaleRequest, cancel: CancelToken, every: float = EVERY) -> Iterator[BatchEvent]:
     """Upscale the pictures of one folder, and those that come into it later (see `Arrivals`).
 
+    Where the folder goes away in the middle of a batch, what that could not do is done once it is back.
+
     Args:
         request: its `inputs` are one folder.
-        cancel: ends it; nothing else does, but what ends a batch.
+        cancel: ends it; nothing else does, but what ends a batch while the folder is there.
         every: seconds between two looks.
 
     Yields:
@@ -107,7 +115,20 @@ def watch(request: UpscaleRequest, cancel: CancelToken, every: float = EVERY) ->
                 if each.path not in unusable:
                     yield FileFailed(each.path, each.error.message, each.error.hint)
         if ready:
-            yield from upscale(replace(request, inputs=tuple(ready)), cancel)
+            left = {each.path for each in ready}
+            try:
+                for event in upscale(replace(request, inputs=tuple(ready)), cancel):
+                    if isinstance(event, FileSaved | FileSkipped):
+                        left.discard(event.source)
+                    yield event
+            except UserError as error:
+                if folder.is_dir():
+                    raise
+                arrivals.forget(left)
+                yield Notice(f"{error.message} It is waited for.")
+            else:
+                if not folder.is_dir():
+                    arrivals.forget(left)
         unusable = met
         cancel.sleep(every)
 

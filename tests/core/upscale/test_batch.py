@@ -192,6 +192,35 @@ def test_a_result_whose_record_was_lost_is_still_one_to_replace(tmp_path: Path, 
     assert run(source, existing="replace").saved == {"a.png": tmp_path / "a_4x (2).png"}
 
 
+def test_somebodys_file_under_the_name_that_a_killed_run_announced_stays(tmp_path: Path, run: Run) -> None:
+    source = picture(tmp_path / "a.png")
+    run(source)
+    journal = tmp_path / ".srgan" / "journal.jsonl"
+    journal.write_bytes(journal.read_bytes().splitlines(keepends=True)[0])
+    other = picture(tmp_path / "a_4x.png", 50, 50, seed=3)
+    before = other.read_bytes()
+    assert run(source, existing="replace").saved == {"a.png": tmp_path / "a_4x (2).png"}
+    assert other.read_bytes() == before
+
+
+def test_the_result_of_another_picture_of_its_folder_is_not_replaced(tmp_path: Path, run: Run) -> None:
+    """Newcomers of a watched folder come one after the other, and no batch sees both."""
+    settings = {"output": tmp_path / "out", "format": "png", "existing": "replace"}
+    first, second = picture(tmp_path / "in" / "a.jpg", seed=1), picture(tmp_path / "in" / "a.png", seed=2)
+    assert run(first, **settings).saved == {"a.jpg": tmp_path / "out" / "a.png"}
+    made = digests(tmp_path / "out")["a.png"]
+    outcome = run(second, **settings)
+    assert outcome.saved == {"a.png": tmp_path / "out" / "a (2).png"}
+    assert any("no earlier result of it" in note for note in outcome.of(FileSaved)[0].notes)
+    assert digests(tmp_path / "out")["a.png"] == made
+    # Its own is, and so is one of a picture that is gone, or that is done in the same run.
+    picture(first, seed=3)
+    assert run(first, **settings).saved == {"a.jpg": tmp_path / "out" / "a.png"}
+    first.unlink()
+    picture(second, seed=4)
+    assert run(second, **settings).saved == {"a.png": tmp_path / "out" / "a.png"}
+
+
 def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     source = picture(tmp_path / "a.png")
 

@@ -73,11 +73,35 @@ def test_a_previews_notes_stay_with_it(tmp_path: Path) -> None:
     model = str(save_small_model(tmp_path / "small.safetensors"))
     Image.fromarray(textured(3, 40, 48)).save(tmp_path / "a.png")
     engine = open_engine(model, "cpu", "fp32")
-    engine._notes.append("Memory ran out.")
     request = PreviewRequest(tmp_path / "a.png", (8, 8, 16, 16), model, device="cpu", precision="fp32")
+    # One that was cancelled, and what was found out about the engine meanwhile.
+    engine._notes.append("Memory ran out.")
+    engine._news.append("bf16 gives wrong pictures.")
     (shown,) = preview(request, CancelToken())
-    assert shown.notes == ("Memory ran out.",)
-    assert engine.take_notes() == ()
+    assert shown.notes == ("bf16 gives wrong pictures.",)
+    (again,) = preview(request, CancelToken())
+    assert again.notes == ()
+
+
+@pytest.mark.parametrize("height", [270, 333, 1370])
+def test_a_preview_of_any_size_lies_where_the_picture_does(tmp_path: Path, height: int) -> None:
+    """A ramp's value tells the place that it was taken from."""
+    model = str(save_small_model(tmp_path / "small.safetensors"))
+    ramp = np.repeat(np.linspace(40, 215, 600).astype(np.uint8)[None, :, None], 400, axis=0).repeat(3, axis=2)
+    Image.fromarray(ramp).save(tmp_path / "a.png")
+    whole = Image.fromarray(
+        upscale_picture(
+            open_engine(model, "cpu", "fp32"), load(tmp_path / "a.png"), OutputSize("height", height).of(600, 400),
+            False, CancelToken(),
+        ).pixels
+    )  # fmt: skip
+    request = PreviewRequest(
+        tmp_path / "a.png", (301, 201, 64, 48), model, device="cpu", precision="fp32", size=OutputSize("height", height)
+    )
+    (shown,) = preview(request, CancelToken())
+    wanted = np.asarray(whole.resize((2400, 1600), Image.Resampling.BICUBIC))[804:996, 1204:1460]
+    # A level is 3.4 source pixels; the fault was up to 1.9 of them.
+    assert abs(shown.pixels.astype(float).mean() - wanted.mean()) < 0.1
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import namedtuple
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.requests import Input, OutputSize, UpscaleRequest
+from core.models.card import read_card, rewrite_card
 from core.upscale.plan import MAX_NAME_BYTES, Plan, fitting_name, plan
 from tests.core.networks import save_pair, save_small_model
 from tests.core.upscale.conftest import Run, files_in, picture
@@ -98,7 +100,7 @@ def test_a_file_of_somebody_elses_is_numbered_around(tmp_path: Path, model: str,
     picture(tmp_path / "out" / "a.png", seed=1)
     [task] = planned(model, source, output=tmp_path / "out", existing=existing).tasks
     assert task.output == tmp_path / "out" / "a (2).png"
-    assert ("no result of earlier runs" in task.notes[-1]) == (existing == "replace")
+    assert ("no earlier result of it" in task.notes[-1]) == (existing == "replace")
 
 
 def test_a_source_is_never_the_target(tmp_path: Path, model: str) -> None:
@@ -145,6 +147,14 @@ def test_memory_for_what_the_network_makes_counts_too(
     assert "600 x 450" in str(refused.error)
     # To be reduced needs no network.
     assert len(planned(model, tmp_path, size=OutputSize("factor", 0.9)).tasks) == 1
+
+
+def test_a_card_that_claims_any_scale_refuses_nothing(tmp_path: Path, model: str) -> None:
+    boastful = tmp_path / "boastful.safetensors"
+    picture(tmp_path / "a.png")
+    for scale in (10**400, 1_000_000):
+        rewrite_card(Path(model), replace(read_card(Path(model)), scale=scale), boastful)
+        assert len(planned(str(boastful), tmp_path / "a.png").tasks) == 1
 
 
 def test_a_disk_that_is_too_small_is_told_of_before_anything_starts(

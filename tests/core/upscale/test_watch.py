@@ -14,7 +14,8 @@ from core.contract.errors import UserError
 from core.contract.events import BatchFinished, FileFailed, FileSaved, Notice
 from core.contract.requests import Input, UpscaleRequest
 from core.images import load
-from core.upscale.watch import watch
+from core.upscale import stages
+from core.upscale.watch import Arrival, Arrivals, watch
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import picture
 
@@ -68,24 +69,26 @@ def test_what_is_there_and_what_comes_later_is_done(tmp_path: Path, cancel: Canc
         next(events)
 
 
-def test_a_picture_on_its_way_is_waited_for(tmp_path: Path, cancel: CancelToken) -> None:
+def test_a_picture_on_its_way_is_waited_for(
+    tmp_path: Path, cancel: CancelToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = picture(tmp_path / "whole.png", 64, 64).read_bytes()
     coming = tmp_path / "in" / "a.png"
-    events = watch(request(tmp_path), cancel, EVERY)
-    next(events)
-    stop = threading.Event()
+    wanted = request(tmp_path)
+    parts = [whole[place : place + 1 + len(whole) // 8] for place in range(0, len(whole), 1 + len(whole) // 8)]
+    looks = 0
 
-    def copy() -> None:
-        with coming.open("wb") as file:
-            for place in range(0, len(whole), max(1, len(whole) // 30)):
-                file.write(whole[place : place + len(whole) // 30])
-                file.flush()
-                stop.wait(EVERY / 3)
+    def a_little_more(_seconds: float) -> None:
+        nonlocal looks
+        looks += 1
+        cancel.check()
+        if parts:
+            with coming.open("ab") as file:
+                file.write(parts.pop(0))
 
-    copying = threading.Thread(target=copy)
-    copying.start()
-    met = until(events, finished)
-    copying.join()
+    monkeypatch.setattr(cancel, "sleep", a_little_more)
+    met = until(watch(wanted, cancel, EVERY), finished)
+    assert looks >= 8
     assert [type(e) for e in met if isinstance(e, FileSaved | FileFailed)] == [FileSaved]
     assert load(tmp_path / "in_4x" / "a.png").width == 256
 
@@ -124,6 +127,45 @@ def test_a_folder_that_went_away_is_waited_for(tmp_path: Path, cancel: CancelTok
 
     threading.Timer(6 * EVERY, bring_back).start()
     assert [e.source.name for e in until(events, finished) if isinstance(e, FileSaved)] == ["b.png"]
+
+
+def test_what_a_folder_that_went_away_in_a_batch_left_is_done_later(
+    tmp_path: Path, cancel: CancelToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, gone = tmp_path / "in", tmp_path / "gone"
+    names = [f"{number}.png" for number in range(9)]
+    wanted = request(tmp_path)
+    for name in names:
+        picture(folder / name)
+    real = stages.load
+
+    def unplugged(path: Path) -> Any:
+        if path.name == "4.png" and folder.exists():
+            folder.rename(gone)
+        return real(path)
+
+    with monkeypatch.context() as cable:
+        cable.setattr(stages, "load", unplugged)
+        events = watch(wanted, cancel, EVERY)
+        met = until(events, lambda event: isinstance(event, Notice) and "waited for" in event.message)
+    saved = [event.source.name for event in met if isinstance(event, FileSaved)]
+    assert saved == names[:4]
+    gone.rename(folder)
+    saved += [event.source.name for event in until(events, finished) if isinstance(event, FileSaved)]
+    assert saved == names
+
+
+def test_only_the_first_look_takes_what_was_known_for_what_came(tmp_path: Path, cancel: CancelToken) -> None:
+    known = picture(tmp_path / "in" / "a.png")
+    arrivals = Arrivals([known])
+    known.rename(tmp_path / "a.png")
+    for _ in range(2):
+        assert list(arrivals.look([Input(tmp_path / "in")], True, cancel)) == []
+    picture(known, seed=1)
+    assert list(arrivals.look([Input(tmp_path / "in")], True, cancel)) == []
+    assert list(arrivals.look([Input(tmp_path / "in")], True, cancel)) == [
+        Arrival(Input(known, tmp_path / "in"), False)
+    ]
 
 
 @pytest.mark.parametrize("names", [("a.png",), ("one", "two")])
