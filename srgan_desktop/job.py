@@ -261,12 +261,15 @@ class _Link(threading.Thread):
         self._outbox: queue.SimpleQueue[object] = queue.SimpleQueue()
         self._woken, self._wake = self._context.Pipe(duplex=False)
         self._wake_lock = threading.Lock()
+        self._process_lock = threading.Lock()
         self._process: Any = None
+        """None before it starts and once it has ended."""
         self._killed = False
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process is not None else None
+        with self._process_lock:
+            return self._process.pid if self._process is not None else None
 
     def send(self, message: object) -> None:
         """Write soon; a message to a process that is gone is dropped, as its jobs fail anyway."""
@@ -277,9 +280,10 @@ class _Link(threading.Thread):
 
     def kill(self) -> None:
         """End the process without asking, also one that has yet to start."""
-        self._killed = True
-        if self._process is not None:
-            self._process.kill()
+        with self._process_lock:
+            self._killed = True
+            if self._process is not None:
+                self._process.kill()
 
     def run(self) -> None:
         """Serve the pipe until the process is gone."""
@@ -305,9 +309,10 @@ class _Link(threading.Thread):
             # Keeping it open would hide the worker's death.
             theirs.close()
             _be_modest(process.pid)
-            self._process = process
-            if self._killed:
-                process.kill()
+            with self._process_lock:
+                self._process = process
+                if self._killed:
+                    process.kill()
             try:
                 self._serve(connection, process.sentinel)
             except (EOFError, OSError):
@@ -320,6 +325,8 @@ class _Link(threading.Thread):
             process.kill()
             process.join()
         exit_code: int | None = process.exitcode
+        with self._process_lock:
+            self._process = None
         process.close()
         return exit_code
 
@@ -328,11 +335,19 @@ class _Link(threading.Thread):
             ready = wait([connection, self._woken, sentinel])
             if self._woken in ready:
                 self._woken.recv_bytes()
-                connection.send(self._outbox.get())
+                self._tell(connection, self._outbox.get())
             if connection in ready:
                 self._deliver(_Delivery(self, connection.recv()))
             elif sentinel in ready:
                 return
+
+    def _tell(self, connection: Connection, message: object) -> None:
+        try:
+            connection.send(message)
+        except OSError:
+            # The worker is gone; what it said before lies in the pipe yet, up to an EOFError.
+            while True:
+                self._deliver(_Delivery(self, connection.recv()))
 
 
 def _be_modest(pid: int | None) -> None:

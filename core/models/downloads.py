@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pooch
@@ -64,8 +65,8 @@ def download(request: DownloadRequest, cancel: CancelToken) -> Iterator[Download
         if progress := fetching.latest():
             yield progress
     finally:
-        # A connection that hangs is left to its time-out; once this is set, the thread adds nothing to the part.
-        fetching.stopped.set()
+        # A connection that hangs is left to its time-out.
+        fetching.stop()
     if fetching.error is not None:
         raise fetching.error
     yield ModelAdded(known.key, fetching.target, () if fetching.fetched else ("It was here already.",))
@@ -82,7 +83,8 @@ class _Fetching:
         self.known = known
         self.target = folder / known.file_name
         self.part = folder / f".{known.file_name}{PART_SUFFIX}"
-        self.stopped = threading.Event()
+        self._stopped = threading.Event()
+        self._at_the_part = threading.Lock()
         self.error: Exception | None = None
         self.fetched = False
         self._progress: queue.SimpleQueue[DownloadProgress] = queue.SimpleQueue()
@@ -93,6 +95,18 @@ class _Fetching:
         while not self._progress.empty():
             newest = self._progress.get_nowait()
         return newest
+
+    def stop(self) -> None:
+        """Leave the part alone from now on: the next download of this model may already be at it."""
+        with self._at_the_part:
+            self._stopped.set()
+
+    @contextmanager
+    def _owning_the_part(self) -> Iterator[None]:
+        with self._at_the_part:
+            if self._stopped.is_set():
+                raise _Stopped
+            yield
 
     def run(self) -> None:
         """Fetch; what goes wrong is left in `error`."""
@@ -130,7 +144,7 @@ class _Fetching:
         failures = 0
         trouble: Exception | None = None
         while failures < ATTEMPTS:
-            if failures and self.stopped.wait(PAUSE * 2 ** (failures - 1)):
+            if failures and self._stopped.wait(PAUSE * 2 ** (failures - 1)):
                 raise _Stopped
             before = self._size()
             try:
@@ -138,19 +152,23 @@ class _Fetching:
             except requests.RequestException as error:
                 trouble = error
             else:
-                self.part.replace(output_file)
+                with self._owning_the_part():
+                    self.part.replace(output_file)
                 return
             failures = 0 if self._size() > before else failures + 1
         raise UserError(f"{self.known.key} could not be downloaded: {_in_words(trouble)}", _hint(self._size()))
 
     def _get_rest(self, url: str, have: int) -> None:
+        if self._stopped.is_set():
+            raise _Stopped
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
         with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:
             if answer.status_code == 416:
                 # The part is as long as the file, or longer. Its hash will tell; if it is wrong, the next try is fresh.
                 if _length_of_whole(answer) == have:
                     return
-                self.part.unlink(missing_ok=True)
+                with self._owning_the_part():
+                    self.part.unlink(missing_ok=True)
                 raise requests.ConnectionError("the part from before did not fit the file")
             if answer.status_code in _GONE:
                 raise UserError(
@@ -169,17 +187,17 @@ class _Fetching:
             length = int(answer.headers.get("Content-Length") or 0)
             total = done + length if length else 0
             told = 0.0
-            with self.part.open("ab" if goes_on else "wb") as file:
+            with self._owning_the_part():
+                # Without a buffer, which would be written when the file is closed, whoever owned the part by then.
+                file = self.part.open("ab" if goes_on else "wb", buffering=0)
+            with file:
                 for chunk in answer.iter_content(_CHUNK):
-                    if self.stopped.is_set():
-                        raise _Stopped
-                    file.write(chunk)
+                    with self._owning_the_part():
+                        file.write(chunk)
                     done += len(chunk)
                     if time.monotonic() - told > _POLL:
                         told = time.monotonic()
-                        file.flush()
                         self._progress.put(DownloadProgress(self.known.key, done, total))
-                file.flush()
                 os.fsync(file.fileno())
             if total and done < total:
                 raise requests.ConnectionError("the connection was cut")

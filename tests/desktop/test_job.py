@@ -1,6 +1,7 @@
 """One worker process as the window sees it: order, cancelling, every way to die, and the end."""
 
 import gc
+import multiprocessing
 import os
 import signal
 import threading
@@ -10,7 +11,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QObject
 
 from core.contract.events import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
-from core.contract.protocol import NO_JOB
+from core.contract.protocol import NO_JOB, Report
 from srgan_desktop import app
 from srgan_desktop import job as job_module
 from srgan_desktop.job import Engine, Job, JobCutShort
@@ -57,6 +58,30 @@ def make(qtbot):
                 job.shutdown()
         assert not job.running
         job.deleteLater()
+
+
+def test_a_process_that_has_just_ended_can_be_killed_all_the_same(qtbot, make):
+    """Its death is known to the link's thread before the window hears of it, and a timer may run out in between."""
+    job, ear = make()
+    number = job.run(("count", 1))
+    qtbot.waitUntil(lambda: ear.ended(number), timeout=TIMEOUT)
+    os.kill(job.pid, signal.SIGKILL)
+    job._link.join()
+    job._kill()
+    assert job.pid is None
+    qtbot.waitUntil(lambda: not job.running, timeout=TIMEOUT)
+
+
+def test_what_a_worker_said_before_it_died_is_heard(qapp):
+    heard = []
+    link = job_module._Link(scripted.serve, heard.append)
+    ours, theirs = multiprocessing.Pipe()
+    report = Report(1, JobDone())
+    theirs.send(report)
+    theirs.close()
+    with ours, link._wake, link._woken, pytest.raises(EOFError):
+        link._tell(ours, "anything")
+    assert [delivery.message for delivery in heard] == [report]
 
 
 def test_jobs_end_once_each_in_order_and_in_the_main_thread(qtbot, make):

@@ -17,14 +17,16 @@ def test_a_signal_that_comes_while_the_token_is_asked_locks_nothing_up(number: i
 
     def work() -> None:
         with told() as (cancel, _console):
+            # Not before its handler is there: the signal would end the tests.
+            timers.append(threading.Timer(0.02, signal.raise_signal, (number,)))
+            timers[-1].start()
             while True:
                 cancel.check()
 
+    timers: list[threading.Timer] = []
     for _ in range(20):
-        timer = threading.Timer(0.02, signal.raise_signal, (number,))
-        timer.start()
         with pytest.raises(typer.Exit) as ended:
             work()
-        timer.join()
+        timers[-1].join()
         assert ended.value.exit_code == EXIT_CANCELLED
     assert not [thread for thread in threading.enumerate() if thread.name == "end"]

@@ -8,7 +8,7 @@ from core.images import bleed_colour
 from . import making
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 33),
     st.integers(1, 33),

@@ -253,7 +253,7 @@ def test_no_connection_is_put_into_words(server: Server, monkeypatch: pytest.Mon
 
 
 def test_a_stalled_server_is_given_up_and_the_rest_is_kept(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downloads, "TIMEOUT", 0.3)
+    monkeypatch.setattr(downloads, "TIMEOUT", 3)
     server.answers = [stall]
     _progress, added = fetch()
     assert added.path.read_bytes() == BODY
@@ -272,6 +272,24 @@ def test_cancel_does_not_wait_for_a_stalled_server(server: Server, user_folder: 
     assert not server.released.is_set()
     assert (user_folder / ".good-x4.pth.part").stat().st_size > 0
     assert not (user_folder / "good-x4.pth").exists()
+
+
+def test_a_download_that_was_cancelled_leaves_the_part_to_the_next(server: Server, user_folder: Path) -> None:
+    server.answers = [stall]
+    cancel = CancelToken()
+    events = download(DownloadRequest("good-x4"), cancel)
+    next(events)
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        next(events)
+    part = user_folder / ".good-x4.pth.part"
+    left = part.stat()
+    [abandoned] = [thread for thread in threading.enumerate() if thread.name == "download of good-x4"]
+    server.released.set()
+    abandoned.join(60)
+    assert not abandoned.is_alive()
+    assert len(server.ranges) == 1
+    assert (part.stat().st_size, part.stat().st_mtime_ns) == (left.st_size, left.st_mtime_ns)
 
 
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:

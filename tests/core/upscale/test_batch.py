@@ -477,7 +477,21 @@ def test_a_model_whose_name_is_no_text(tmp_path: Path, model: str, run: Run) -> 
     assert set(run(picture(tmp_path / "a.png"), model=odd).saved) == {"a.png"}
 
 
-def test_cancelling_keeps_what_is_saved_and_the_next_run_does_the_rest(tmp_path: Path, model: str, run: Run) -> None:
+def test_cancelling_keeps_what_is_saved_and_the_next_run_does_the_rest(
+    tmp_path: Path, model: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = threading.Event()
+    real = stages.upscale_picture
+    begun = 0
+
+    def wait_from_the_fourth_on(*args: Any) -> Any:
+        nonlocal begun
+        begun += 1
+        if begun > 3:
+            assert cancelled.wait(60)
+        return real(*args)
+
+    monkeypatch.setattr(stages, "upscale_picture", wait_from_the_fourth_on)
     for index in range(8):
         picture(tmp_path / "in" / f"{index}.png", 30, 30, seed=index)
     token = CancelToken()
@@ -489,6 +503,7 @@ def test_cancelling_keeps_what_is_saved_and_the_next_run_does_the_rest(tmp_path:
             outcome.events.append(event)
             if len(outcome.of(FileSaved)) == 2:
                 token.cancel()
+                cancelled.set()
 
     with pytest.raises(Cancelled):
         cancel_after_two()

@@ -21,7 +21,7 @@ def as_seen(pixels: np.ndarray) -> np.ndarray:
     return np.concatenate([pixels[..., :3] * (pixels[..., 3:] / 255), pixels[..., 3:]], axis=2)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 700), st.integers(1, 1_300), channels, st.integers(0, 2**32 - 1))
 def test_every_level_is_the_whole_level_before_halved(width, height, depth, seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (height, width, *depth), dtype=np.uint8)
@@ -65,7 +65,7 @@ def test_building_stops_when_nobody_wants_it(noise):
         build(noise(300, 300, 3), token)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.tuples(st.integers(1, 90), st.integers(1, 90)),
     st.tuples(st.floats(1, 6), st.floats(1, 6)),
