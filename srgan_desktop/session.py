@@ -45,7 +45,7 @@ class Session(QObject):
         self._awaited: list[_Awaited] = []
         self._patience = QTimer(self, singleShot=True)
         self._patience.timeout.connect(self._on_patience_over)
-        self._await_end_of(self._job.stopped)
+        self.await_end_of(self._job.stopped)
 
     @property
     def busy(self) -> bool:
@@ -67,7 +67,7 @@ class Session(QObject):
         """Shut the job and all threads down, now or as soon as what is under way allows it."""
         raise NotImplementedError
 
-    def _await_end_of(self, stopped: SignalInstance, writes: Callable[[], bool] = lambda: True) -> None:
+    def await_end_of(self, stopped: SignalInstance, writes: Callable[[], bool] = lambda: True) -> None:
         """Have `stopped` wait for this signal too, which tells that a thread or process is gone.
 
         Args:

@@ -60,6 +60,8 @@ class Thumbnails(QObject):
         self._kept: OrderedDict[Path, Thumbnail] = OrderedDict()
         self._wanted: OrderedDict[Path, None] = OrderedDict()
         self._in_work: set[Path] = set()
+        self._stale: set[Path] = set()
+        """Of those in work, the ones whose file has changed meanwhile."""
         self._lock = threading.Condition()
         self._closed = False
         self._threads: list[threading.Thread] = []
@@ -86,6 +88,9 @@ class Thumbnails(QObject):
     def forget(self, path: Path) -> None:
         """Read the file again next time."""
         self._kept.pop(path, None)
+        with self._lock:
+            if path in self._in_work:
+                self._stale.add(path)
 
     def close(self) -> None:
         """Let the threads end after the picture that each is at; ends with `stopped`."""
@@ -121,6 +126,12 @@ class Thumbnails(QObject):
             return
         with self._lock:
             self._in_work.discard(made.path)
+            stale = made.path in self._stale
+            self._stale.discard(made.path)
+        if stale:
+            # Whoever still shows the file asks for it anew.
+            self.made.emit(made.path)
+            return
         pixmap = None if made.image is None else QPixmap.fromImage(made.image)
         self._kept[made.path] = Thumbnail(pixmap, made.size, made.trouble)
         while len(self._kept) > KEPT:

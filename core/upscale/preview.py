@@ -66,8 +66,8 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         # What the region became may begin and end within a pixel of the result.
         scale = engine.scale
         shown = ((right - left) * scale, (bottom - top) * scale)
-        factors = (result.width / cut.width, result.height / cut.height) * 2
-        box = tuple(edge * factor for edge, factor in zip(inner, factors, strict=True))
+        wider, higher = result.width / cut.width, result.height / cut.height
+        box = (inner[0] * wider, inner[1] * higher, inner[2] * wider, inner[3] * higher)
         whole_cut = for_display(result, np.s_[:, :])
         pixels = np.asarray(Image.fromarray(whole_cut).resize(shown, Image.Resampling.BICUBIC, box=box))
     yield PreviewReady(

@@ -163,11 +163,14 @@ class ModelCardView(QFrame):
         for row, (label, value) in enumerate(rows):
             name = titled(label, "section")
             name.setAlignment(Qt.AlignmentFlag.AlignTop)
-            self._rows.addWidget(name, row, 0)
-            self._rows.addWidget(Value(label, value), row, 1)
-        name = titled("SHA-256", "section")
-        self._rows.addWidget(name, len(rows), 0)
-        self._rows.addWidget(self._digest_row(entry), len(rows), 1)
+            self._add_row(row, name, Value(label, value))
+        self._add_row(len(rows), titled("SHA-256", "section"), self._digest_row(entry))
+
+    def _add_row(self, row: int, *widgets: QWidget) -> None:
+        for column, widget in enumerate(widgets):
+            self._rows.addWidget(widget, row, column)
+            # A layout that is already seen shows what it is given only one turn of the event loop later.
+            widget.show()
 
     def _digest_row(self, entry: Entry) -> QWidget:
         digest = entry.sha256 if isinstance(entry, KnownModel) else self._digests.get(_stamp(entry.path), "")

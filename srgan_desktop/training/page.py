@@ -69,6 +69,7 @@ class TrainPage(Page):
         page.addWidget(self.banner)
         page.addWidget(self.stack, 1)
         self._bind()
+        self.session.await_end_of(self.set_up.pictures.thumbnails.stopped, writes=lambda: False)
         self.show_view("set-up")
 
     # What the window asks

@@ -127,7 +127,7 @@ class TrainSession(Session):
         self._archive.opened.connect(self._on_opened)
         self._archive.installed.connect(self.model_ready)
         self._archive.failed.connect(self.failed)
-        self._await_end_of(self._archive.stopped, writes=lambda: self._archive.writes)
+        self.await_end_of(self._archive.stopped, writes=lambda: self._archive.writes)
         self._run: int | None = None
         self._scan: int | None = None
         self._sampling: int | None = None

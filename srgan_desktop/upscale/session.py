@@ -90,7 +90,7 @@ class UpscaleSession(Session):
     def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
         super().__init__(options, job or Job(), parent)
         self.thumbnails = Thumbnails(self)
-        self._await_end_of(self.thumbnails.stopped, writes=lambda: False)
+        self.await_end_of(self.thumbnails.stopped, writes=lambda: False)
         self.queue = Queue(self.thumbnails, self)
         self.phase = Phase.IDLE
         self.fraction = 0.0
@@ -98,7 +98,7 @@ class UpscaleSession(Session):
         self._scanner = Scanner(self)
         self._scanner.found.connect(self._on_found)
         self._scanner.finished.connect(self._on_scanned)
-        self._await_end_of(self._scanner.stopped, writes=lambda: self._scanner.writes)
+        self.await_end_of(self._scanner.stopped, writes=lambda: self._scanner.writes)
         self._folders: dict[Path, None] = {}
         """Those that were added, in that order."""
         self._met: set[Path] = set()

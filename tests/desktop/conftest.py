@@ -1,5 +1,6 @@
 """What every test of the window gets: a home of its own, and a look at what it left behind."""
 
+import gc
 import os
 import threading
 import time
@@ -11,6 +12,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
+from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QGuiApplication
 
 from srgan_desktop.settings import Settings
@@ -47,6 +49,20 @@ def empty_clipboard() -> Iterator[None]:
     yield
     if QGuiApplication.instance() is not None:
         QGuiApplication.clipboard().clear()
+
+
+@pytest.fixture(autouse=True)
+def garbage_stays_in_the_main_thread() -> Iterator[None]:
+    """As in the program itself: Qt would crash where a thread that happens to be at work deletes a widget."""
+    before = gc.isenabled()
+    gc.disable()
+    yield
+    if QGuiApplication.instance() is not None:
+        # `processEvents` leaves these.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect(1)
+    if before:
+        gc.enable()
 
 
 @contextmanager

@@ -284,7 +284,6 @@ def test_garbage_is_collected_in_the_main_thread_alone(qtbot, monkeypatch):
         qtbot.waitUntil(lambda: bool(collected), timeout=TIMEOUT)
         assert collected == {threading.main_thread()}
     finally:
-        gc.enable()
         gc.unfreeze()
         owner.deleteLater()
         QCoreApplication.processEvents()

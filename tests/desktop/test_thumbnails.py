@@ -50,6 +50,26 @@ def test_a_file_that_is_not_there(get, tmp_path):
     assert get(tmp_path / "none.png").pixmap is None
 
 
+def test_one_that_is_forgotten_while_it_is_read_is_read_again(get, thumbnails, qtbot, tmp_path, monkeypatch):
+    path = make_picture(tmp_path / "a.png", 10, 10)
+    reading, gate = threading.Event(), threading.Event()
+    real = module._make
+
+    def slow(asked):
+        made = real(asked)
+        reading.set()
+        gate.wait(20)
+        return made
+
+    monkeypatch.setattr(module, "_make", slow)
+    assert thumbnails.get(path) is None
+    assert reading.wait(20)
+    make_picture(path, 20, 30)
+    thumbnails.forget(path)
+    gate.set()
+    assert get(path).size == (20, 30)
+
+
 def test_forgotten_ones_are_read_again(get, thumbnails, tmp_path):
     path = make_picture(tmp_path / "a.png", 10, 10)
     assert get(path).size == (10, 10)

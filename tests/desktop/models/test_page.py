@@ -361,7 +361,7 @@ def test_models_are_dropped_compared_blended_and_measured_by_the_real_engine(
     hostile.write_bytes(pickle.dumps({"params": _Touching(tmp_path / "it-ran")}, protocol=2))
 
     drop(page, first, second, hostile)
-    qtbot.waitUntil(lambda: session.find("first") and session.find("second"), timeout=ENGINE_MS)
+    qtbot.waitUntil(lambda: None not in (session.find("first"), session.find("second")), timeout=ENGINE_MS)
     qtbot.waitUntil(lambda: not session.importing, timeout=ENGINE_MS)
     assert page.banner.text.startswith("1 file was not taken “first”, “second” brought in. hostile.pth")
     assert not (tmp_path / "it-ran").exists()

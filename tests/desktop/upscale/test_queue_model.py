@@ -11,12 +11,14 @@ from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import ENTRY, Column, Entry, Queue, State
 
+pytestmark = pytest.mark.qt_log_level_fail("WARNING")
+
 
 @pytest.fixture
 def queue(qtbot):
     thumbnails = Thumbnails()
     queue = Queue(thumbnails)
-    # Complains by way of qWarning, which pytest-qt turns into a failure.
+    # Complains by way of qWarning, which the mark above turns into a failure.
     tester = QAbstractItemModelTester(queue, QAbstractItemModelTester.FailureReportingMode.Warning)
     yield queue
     with qtbot.waitSignal(thumbnails.stopped):
