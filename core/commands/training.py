@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -42,6 +42,9 @@ from core.contract.training import (
     TrialFinished,
     TrialRequest,
 )
+
+if TYPE_CHECKING:
+    from core.training.run import RunFolder
 
 LINE_EVERY = 50
 """Steps between two lines where the output is no terminal."""
@@ -120,9 +123,11 @@ def train_command(
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as psnr.steps=500.")] = None,
     start: Annotated[str, typer.Option(help="Model to start from; goes before the recipe's own.")] = "",
     content_weights: Content = None,
-    device: Device = "auto",
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps; else that of the run, or auto.")
+    ] = None,
     threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves it to torch.")] = 0,
-    stop_after: Annotated[int, typer.Option(help="Save and end after so many steps, to go on later.")] = 0,
+    stop_after: Annotated[int, typer.Option(help="Save and end at this step of the run, to go on later.")] = 0,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's event files.")] = False,
     trial: Annotated[
         bool, typer.Option("--trial", help="Only measure a few steps, and tell how long it takes.")
@@ -139,47 +144,47 @@ def train_command(
                 "A run that goes on keeps its recipe, so --set has no effect on it.",
                 "Go on without it, or start another run from the model of this one (--start).",
             )
+        if resume and start:
+            raise UserError(
+                "A run that goes on has its model, so --start has no effect on it.", "Go on without it, or start anew."
+            )
         if not recipe and not (resume and run):
             raise UserError(
                 "No recipe was named.",
                 "Write srgan train RECIPE --data PHOTOS, or, to go on, srgan train --run FOLDER --resume.",
             )
         folder = run or _default_run(recipe)
-        if data is None:
-            if not resume:
-                raise UserError("No pictures were named.", "Add --data FOLDER.")
-            RunFolder(folder).recipe()
-            before = RunFolder(folder).request()
-            request = replace(
-                before,
-                validation=val or before.validation,
-                content_weights=content_weights or before.content_weights,
-                device=before.device if device == "auto" else device,
-                threads=threads or before.threads,
-                tensorboard=tensorboard or before.tensorboard,
-                stop_after=stop_after,
-            )
-        else:
-            overrides = _overrides(set_ or [])
-            request = TrainRequest(
-                recipe,
-                data,
-                folder,
-                resume,
-                val,
-                overrides,
-                start,
-                content_weights,
-                device,
-                threads,
-                tensorboard,
-                stop_after,
-            )
+        if data is None and not resume:
+            raise UserError("No pictures were named.", "Add --data FOLDER.")
+        before = _noted(RunFolder(folder), recipe, data) if resume else TrainRequest(recipe, data or folder, folder)
+        request = replace(
+            before,
+            data=data or before.data,
+            validation=val or before.validation,
+            overrides=_overrides(set_ or []),
+            start=start or before.start,
+            content_weights=content_weights or before.content_weights,
+            device=device or before.device,
+            threads=threads or before.threads,
+            tensorboard=tensorboard or before.tensorboard,
+            stop_after=stop_after,
+        )
         events = trainer.trial(TrialRequest(request), cancel) if trial else trainer.train(request, cancel)
         if as_json:
             print_json(events)
         else:
             _draw_training(events, console)
+
+
+def _noted(folder: RunFolder, recipe: str, data: Path | None) -> TrainRequest:
+    """What the run was begun with; runs of the first versions do not say, and need `data`."""
+    folder.recipe()
+    try:
+        return folder.request()
+    except UserError:
+        if data is None:
+            raise
+        return TrainRequest(recipe, data, folder.path, resume=True)
 
 
 def evaluate_command(
@@ -300,7 +305,7 @@ class _TrainingLines:
             if event.model is not None:
                 self._line(f"Use it: srgan upscale PICTURES --model {event.model}")
             else:
-                self._line("Go on with --resume: the same command, or srgan train --run FOLDER --resume.")
+                self._line("Go on: srgan train --run FOLDER --resume.")
         elif isinstance(event, TrialFinished):
             steps = ", ".join(f"{name} {seconds:.2f} s a step" for name, seconds in event.seconds_per_step.items())
             seconds, memory = event.seconds_total, event.peak_memory / 2**30

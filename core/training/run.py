@@ -76,18 +76,27 @@ class RunFolder:
                 folder.mkdir(parents=True, exist_ok=True)
             with replacing(self._recipe) as temporary:
                 temporary.write_text(recipe_toml(recipe), encoding="utf-8")
-            # A run may be gone on with from another folder.
-            whole = replace(
-                request,
-                data=request.data.absolute(),
-                run=self.path.absolute(),
-                validation=request.validation and request.validation.absolute(),
-                content_weights=request.content_weights and request.content_weights.absolute(),
-            )
-            with replacing(self._request) as temporary:
-                temporary.write_text(json.dumps(asdict(whole), default=str, indent=1), encoding="utf-8")
+            self.note(request)
         except OSError as error:
             raise UserError(f"{self.path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+
+    def note(self, request: TrainRequest) -> None:
+        """Remember what it takes to go on, whole paths all, as that may be done from another folder.
+
+        Raises:
+            OSError: the disk is full, or gone.
+        """
+        start = Path(request.start).expanduser()
+        whole = replace(
+            request,
+            data=request.data.absolute(),
+            run=self.path.absolute(),
+            validation=request.validation and request.validation.absolute(),
+            content_weights=request.content_weights and request.content_weights.absolute(),
+            start=str(start.absolute()) if request.start and start.is_file() else request.start,
+        )
+        with replacing(self._request) as temporary:
+            temporary.write_text(json.dumps(asdict(whole), default=str, indent=1), encoding="utf-8")
 
     def _found(self) -> Path | None:
         """A file that somebody else has put here.

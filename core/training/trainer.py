@@ -91,8 +91,8 @@ def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
     Raises:
         UserError: as `train`.
     """
-    recipe = load_recipe(request.train.recipe, request.train.overrides)
-    setting = yield from _set_up(request.train, recipe, Place(), cancel)
+    wanted, recipe = _begun_or_new(request.train, RunFolder(request.train.run))
+    setting = yield from _set_up(wanted, recipe, Place(), cancel)
     seconds: dict[str, float] = {}
     with setting.loader:
         for gan in (False, True):
@@ -245,15 +245,21 @@ def _content_loss(recipe: Recipe, content: ContentNetwork | None) -> ContentLoss
 
 def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator[Any]:
     folder = RunFolder(request.run)
-    if request.resume:
-        request = _as_it_began(request, folder)
-    recipe = folder.recipe() if request.resume else load_recipe(request.recipe, request.overrides)
+    request, recipe = _begun_or_new(request, folder)
     path, bundle = newest_bundle(folder.bundles) if request.resume else (None, None)
     setting = yield from _set_up(request, recipe, place, cancel)
     run = _Run(request, setting, folder, place, cancel)
     if bundle is not None and path is not None:
-        yield Notice(f"Going on from step {int(path.stem.removeprefix('bundle-')):,}.")
+        step = int(path.stem.removeprefix("bundle-"))
+        if 0 < request.stop_after <= step:
+            raise UserError(
+                f"The run in {folder.path} is at step {step:,} already, and was to stop after {request.stop_after:,}.",
+                "Name a later step, or none.",
+            )
+        yield Notice(f"Going on from step {step:,}.")
         yield from run.go_on(bundle)
+        if place.first:
+            folder.note(request)
     elif place.first:
         folder.create(recipe, request)
         yield SamplesSaved(run.save_samples())
@@ -271,18 +277,25 @@ def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator
         run.board.close()
 
 
-def _as_it_began(request: TrainRequest, folder: RunFolder) -> TrainRequest:
-    """What a request to go on leaves open, as the run had it: other held-out pictures would be pictures it has seen."""
+def _begun_or_new(request: TrainRequest, folder: RunFolder) -> tuple[TrainRequest, Recipe]:
+    """With its recipe; what a request to go on leaves open is as the run had it: other held-out pictures would be
+    pictures it has seen."""
+    if not request.resume:
+        recipe = load_recipe(request.recipe, request.overrides)
+        return replace(request, start=request.start or recipe.start), recipe
+    recipe = folder.recipe()
     try:
         noted = folder.request()
     except UserError:
-        return request  # of the first versions
-    return replace(
+        return request, recipe  # of the first versions
+    begun = replace(
         request,
+        recipe=request.recipe or noted.recipe,
         validation=request.validation or noted.validation,
         start=request.start or noted.start,
         content_weights=request.content_weights or noted.content_weights,
     )
+    return begun, recipe
 
 
 class _Run:
@@ -502,6 +515,7 @@ class _Run:
                 "best": {name: [f.psnr_y, f.ssim_y, f.perceptual] for name, f in self.best.items()},
                 "looks_without_better": self.looks_without_better,
                 "saturation": self.saturation,
+                "told": [self.saturation_told, self.mesh_told],
                 "seen": self.seen.state(),
             }
             path = save_bundle(
@@ -520,6 +534,7 @@ class _Run:
         }
         self.looks_without_better = state.get("looks_without_better", 0)
         self.saturation = state.get("saturation", 0.0)
+        self.saturation_told, self.mesh_told = state.get("told", (False, False))
         self.seen.restore(state.get("seen", {}))
 
     def _back_to_finite(self, report: StepReport) -> Iterator[Any]:

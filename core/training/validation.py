@@ -99,11 +99,7 @@ class HeldOut:
             found.append((picture.hr.stem, hr, lr, psnr_y(hr, enlarge_bicubic(lr, scale), scale)))
         kept = [each for each in found if math.isfinite(each[3])] or found
         # Pictures of two folders may share a name, and their looks lie in one.
-        stems = [name for name, _, _, _ in kept]
-        self.names = [
-            stem if stem not in stems[:number] else f"{stem} ({stems[:number].count(stem) + 1})"
-            for number, stem in enumerate(stems)
-        ]
+        self.names = _different([name for name, _, _, _ in kept])
         self.hr = [hr for _, hr, _, _ in kept]
         self.lr = [lr for _, _, lr, _ in kept]
         self.bicubic, _ = self.measure(lambda lr: enlarge_bicubic(lr, scale))
@@ -126,6 +122,11 @@ class HeldOut:
                 shown.append((sr, psnr[-1]))
         perceptual = float(np.mean(distances)) if distances else None
         return Figures(mean_psnr(psnr), float(np.mean(ssim)), perceptual, float(np.mean(meshes))), shown
+
+    def psnr(self, enlarge: Enlarge) -> float:
+        """The mean PSNR alone, which takes a tenth of the time."""
+        pairs = zip(self.lr, self.hr, strict=True)
+        return mean_psnr([psnr_y(hr, enlarge(lr), self.scale) for lr, hr in pairs])
 
     def save_references(self, folder: Path) -> None:
         """Write LR, HR and bicubic of the shown pictures, once a run."""
@@ -166,8 +167,7 @@ class Seen:
         """dB above bicubic, mean; None where no training pictures are measured."""
         if self.pictures is None:
             return None
-        figures, _shown = self.pictures.measure(enlarge)
-        return figures.psnr_y - self.pictures.bicubic.psnr_y
+        return self.pictures.psnr(enlarge) - self.pictures.bicubic.psnr_y
 
     def parts_from(self, held_out_gain: float, seen_gain: float | None) -> bool:
         """Whether the gap has now widened for `PARTED_LOOKS` looks in a row, and held-out pictures are worse than at
@@ -198,6 +198,19 @@ class Seen:
         self.gaps = list(state.get("gaps", []))
         self.best_gain = state.get("best_gain", -math.inf)
         self.told = state.get("told", False)
+
+
+def _different(names: Sequence[str]) -> list[str]:
+    """Numbers those that are there already, also in other letters: some file systems tell no case."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        free, number = name, 2
+        while free.casefold() in taken:
+            free, number = f"{name} ({number})", number + 1
+        taken.add(free.casefold())
+        found.append(free)
+    return found
 
 
 def picture_distance(content: ContentNetwork, first: np.ndarray, second: np.ndarray) -> float:

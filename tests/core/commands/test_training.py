@@ -135,6 +135,37 @@ def test_train_stops_resumes_and_finishes(data: Path, tmp_path: Path) -> None:
     assert load_generator(run / "model.safetensors")[0].config.features == 8
 
 
+def test_a_run_goes_on_from_anywhere_with_what_it_was_told_last(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    srgan("train", "quick", "--data", data, "--threads", 1, "--run", tmp_path / "parent", *SMALL)
+    monkeypatch.chdir(tmp_path / "parent")
+    begun = srgan(
+        "train", "quick", "--data", data, "--threads", 1, "--run", run, *SMALL, "--start", "model.safetensors",
+        "--stop-after", 1,
+    )  # fmt: skip
+    assert begun.exit_code == 0, words(begun)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    moved = data.rename(tmp_path / "moved")
+    for more in ((), ("--stop-after", 1)):
+        lost = srgan("train", "--run", run, "--resume", *more)
+        assert lost.exit_code == 1
+        assert "Traceback" not in words(lost)
+    trial = srgan("train", "--run", run, "--resume", "--data", moved, "--trial", "--json")
+    assert trial.exit_code == 0, words(trial)
+    # Six steps, as the run has: not the four hundred of the recipe of that name.
+    seconds = json.loads(trial.stdout.splitlines()[-1])
+    assert seconds["seconds_total"] == pytest.approx(6 * seconds["seconds_per_step"]["psnr"], rel=0.01)
+    again = srgan("train", "--run", run, "--resume", "--data", moved, "--stop-after", 1)
+    assert "is at step 1 already" in words(again)
+    assert srgan("train", "--run", run, "--resume", "--data", moved, "--stop-after", 2).exit_code == 0
+    ended = srgan("train", "--run", run, "--resume")
+    assert ended.exit_code == 0, words(ended)
+    assert "its parent quick x4" in words(ended)
+
+
 def test_a_trial_tells_what_it_would_cost(data: Path, tmp_path: Path) -> None:
     result = srgan("train", "quick", "--data", data, "--trial", "--threads", 1, *SMALL)
     assert result.exit_code == 0, words(result)
@@ -167,6 +198,7 @@ def test_what_a_run_needs_is_asked_for(tmp_path: Path, arguments: list[str], sai
         (["none"], "There is no recipe"),
         (["quick", "--resume"], "holds no run"),
         (["quick", "--resume", "--set", "gan.batch=4"], "has no effect"),
+        (["quick", "--resume", "--start", "faithful-x4"], "has no effect"),
         (["quick", "--device", "abacus"], "no device"),
     ],
 )

@@ -95,12 +95,13 @@ def test_it_is_told_once_that_they_part(
 
 
 def test_pictures_of_one_name_have_looks_of_their_own(tmp_path: Path) -> None:
-    for number, place in enumerate(("a/1.png", "b/1.png", "c/1.png")):
+    for number, place in enumerate(("0/B (2).png", "a/b.png", "b/b.png", "c/B.png")):
         (tmp_path / place).parent.mkdir()
         Image.fromarray(making.noise(64, 64, 3, np.uint8, seed=number)).save(tmp_path / place)
-    pictures = [Picture(path, 64, 64, "") for path in sorted(tmp_path.glob("*/1.png"))]
+    pictures = [Picture(path, 64, 64, "") for path in sorted(tmp_path.glob("*/*.png"))]
     held_out = HeldOut(pictures, load_recipe("quick"), None)
-    assert held_out.names == ["1", "1 (2)", "1 (3)"]
+    # Nor may they be one where letters of both cases are.
+    assert held_out.names == ["B (2)", "b", "b (3)", "B (4)"]
     _, shown = held_out.measure(lambda lr: enlarge_bicubic(lr, 4))
     held_out.save_references(tmp_path / "references")
     looks = held_out.save_shown(shown, tmp_path / "references", tmp_path / "look")
