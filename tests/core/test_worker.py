@@ -108,7 +108,7 @@ def test_jobs_are_done_in_order_and_each_ends_once(tmp_path: Path, model: str, w
 
 
 def test_cancel_pause_and_resume_are_heard_while_it_works(tmp_path: Path, model: str, worker: Worker) -> None:
-    worker.pipe.send(Run(1, request(tmp_path, model, 40, 40)))
+    worker.pipe.send(Run(1, request(tmp_path, model, 150, 40)))
     worker.pipe.send(Run(2, PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model)))
     worker.until(lambda report: isinstance(report.event, FileSaved))
     worker.pipe.send(Pause(1))
@@ -124,7 +124,7 @@ def test_cancel_pause_and_resume_are_heard_while_it_works(tmp_path: Path, model:
 
 
 def test_it_ends_when_the_window_is_gone(tmp_path: Path, model: str, worker: Worker) -> None:
-    worker.pipe.send(Run(1, request(tmp_path, model, 40, 40)))
+    worker.pipe.send(Run(1, request(tmp_path, model, 150, 40)))
     worker.until(lambda report: isinstance(report.event, FileSaved))
     worker.pipe.close()
     worker.process.join(TIMEOUT)
@@ -184,7 +184,7 @@ def test_a_training_run_has_its_own_time_to_stop_when_the_window_is_gone(tmp_pat
 
 
 def test_a_killed_worker_leaves_no_child(tmp_path: Path, model: str, worker: Worker) -> None:
-    worker.pipe.send(Run(1, request(tmp_path, model, 40, 40)))
+    worker.pipe.send(Run(1, request(tmp_path, model, 150, 40)))
     worker.until(lambda report: isinstance(report.event, FileSaved))
     family = psutil.Process(worker.process.pid).children(recursive=True)
     worker.process.kill()

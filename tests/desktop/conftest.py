@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QGuiApplication
+from pytestqt.qtbot import QtBot
 
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
@@ -24,6 +26,14 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 PATIENCE = 15
 """Seconds that a thread or process may take to end."""
+
+
+@pytest.fixture
+def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
+    """As patient as these machines need: the first picture of all imports the decoders from a cold disk."""
+    for name in ("waitUntil", "waitSignal", "waitSignals", "waitActive", "waitExposed"):
+        monkeypatch.setattr(qtbot, name, partial(getattr(qtbot, name), timeout=1000 * PATIENCE))
+    return qtbot
 
 
 @pytest.fixture(autouse=True)

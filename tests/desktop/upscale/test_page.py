@@ -291,7 +291,7 @@ def test_retry_what_has_been_mended(qtbot, page, tmp_path):
 
 
 def test_pause_resume_and_cancel(qtbot, page, tmp_path):
-    for n in range(60):
+    for n in range(200):
         make_picture(tmp_path / "in" / f"{n}.png", 60, 60)
     fill(qtbot, page, tmp_path / "in")
     click(page.start_button)
@@ -306,15 +306,15 @@ def test_pause_resume_and_cancel(qtbot, page, tmp_path):
     click(page.cancel_button)
     wait_for_end(qtbot, page)
     saved = page.session.queue.count(State.DONE)
-    assert 0 < saved < 60
-    assert page.session.queue.count(State.WAITING) == 60 - saved
+    assert 0 < saved < 200
+    assert page.session.queue.count(State.WAITING) == 200 - saved
     assert page.banner.text.startswith("Cancelled")
     assert len(list((tmp_path / "out").glob("*.png"))) == saved
     assert not list((tmp_path / "out").rglob("*.part"))
 
 
 def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path):
-    for n in range(40):
+    for n in range(100):
         make_picture(tmp_path / "in" / f"{n}.png", 60, 60)
     fill(qtbot, page, tmp_path / "in")
     click(page.start_button)
@@ -322,8 +322,8 @@ def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path
     os.kill(page.session._job.pid, signal.SIGKILL)
     wait_for_end(qtbot, page)
     saved = page.session.queue.count(State.DONE)
-    assert 0 < saved < 40
-    assert page.session.queue.count(State.WAITING) == 40 - saved
+    assert 0 < saved < 100
+    assert page.session.queue.count(State.WAITING) == 100 - saved
     assert "memory" in page.banner.text
     assert "Press Start" in page.banner.text
     assert page.session.engine is Engine.STOPPED
@@ -333,7 +333,7 @@ def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path
     wait_for_end(qtbot, page)
     assert set(states(page).values()) <= {State.DONE, State.SKIPPED}
     results = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
-    assert len(results) == 40
+    assert len(results) == 100
     # What was complete was not done again.
     assert before.items() <= results.items()
     for name in results:
