@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 WORK: dict[str, str] = {
     "UpscaleRequest": "core.upscale.batch:upscale",
+    "WatchRequest": "core.upscale.watch:watch",
     "PreviewRequest": "core.upscale.preview:preview",
     "TrainRequest": "core.training.trainer:train",
     "TrialRequest": "core.training.trainer:trial",

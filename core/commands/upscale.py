@@ -17,8 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from core.commands.console import ENSEMBLE_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
+from core.contract.errors import UserError
 from core.contract.events import (
     BatchFinished,
+    BatchInterrupted,
     FileFailed,
     FileSaved,
     FileSkipped,
@@ -27,7 +29,7 @@ from core.contract.events import (
     Planned,
 )
 from core.contract.events import Progress as Done
-from core.contract.requests import Input, OutputSize, UpscaleRequest
+from core.contract.requests import Input, OutputSize, UpscaleRequest, WatchRequest
 from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL, chosen, find_model
 
 
@@ -80,7 +82,7 @@ def upscale_command(
         Path | None, typer.Option(help="Settings from a file, as a run leaves in OUTPUT/.srgan/recipe.toml.")
     ] = None,
     watching: Annotated[
-        bool, typer.Option("--watch", help="Stay, and upscale what comes into the one folder named, until Ctrl-C.")
+        bool, typer.Option("--watch", help="Stay, and upscale what comes into the folders named, until Ctrl-C.")
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     as_json: Json = False,
@@ -108,7 +110,14 @@ def upscale_command(
         from core.upscale.batch import upscale
         from core.upscale.watch import watch
 
-        events: Iterable[Any] = watch(request, cancel) if watching else upscale(request, cancel)
+        if watching:
+            for path in inputs:
+                if not path.is_dir():
+                    raise UserError(f"“{path}” is no folder that could be watched.", "Name folders, and no files.")
+            folders = tuple(path.absolute() for path in inputs)
+            events: Iterable[Any] = watch(WatchRequest(replace(request, inputs=()), folders), cancel)
+        else:
+            events = upscale(request, cancel)
         if as_json:
             failed = 0
             for event in events:
@@ -156,8 +165,14 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
     return request
 
 
-def _same_model(first: str, second: str) -> bool:
-    return first == second or find_model(first).key == find_model(second).key
+def _same_model(given: str, of_recipe: str) -> bool:
+    if given == of_recipe:
+        return True
+    try:
+        return find_model(of_recipe).key == find_model(given).key
+    except UserError:
+        # The recipe's may be gone since; where the other is, that is told when it is opened.
+        return False
 
 
 def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_json: bool) -> None:
@@ -256,6 +271,9 @@ class _Lines:
                     self._say(event.details, "dim")
         elif isinstance(event, Notice):
             self._say(event.message, "dim")
+        elif isinstance(event, BatchInterrupted):
+            self._say(f"{event.message} It is waited for.", "yellow")
+            self.bar.update(self.task, description="Waiting", completed=0, left="")
         elif isinstance(event, BatchFinished):
             self._say(
                 f"{event.saved} saved, {event.skipped} were done before, {event.failed} failed, "

@@ -1,7 +1,7 @@
 """What core tells whoever drives it. One frozen dataclass says one thing that happened.
 
 Every upscale run is `Planned`, then per file `FileStarted`, any number of `Progress`, and exactly one of `FileSaved`,
-`FileSkipped`, `FileFailed`; then `BatchFinished`. A job in the worker process ends with exactly one of `JobDone`,
+`FileSkipped`, `FileFailed`; then `BatchFinished`. A watch is one such run after another. A job in the worker process ends with exactly one of `JobDone`,
 `JobFailed`, `JobCancelled`.
 """
 
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from core.contract.requests import Input, Stamp
 
 Size = tuple[int, int]
 """Width and height in pixels."""
@@ -113,6 +115,25 @@ class BatchFinished:
 
 BatchEvent = Planned | FileStarted | Progress | FileSaved | FileSkipped | FileFailed | Notice | BatchFinished
 """Of an upscale run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The next batch of a watch is about to begin."""
+
+    pictures: tuple[tuple[Input, Stamp], ...]
+    """Those of the request, then newcomers, and pictures that have changed or could not be done before."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchInterrupted:
+    """A watched folder went away in the middle of a batch. What was not done comes again once it is back."""
+
+    message: str
+
+
+WatchEvent = Arrived | BatchEvent | BatchInterrupted
+"""Of a watch: an `Arrived` before each batch, and a `BatchInterrupted` in place of a `BatchFinished`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,8 @@ class UpscaleRequest:
     """1 to 100, for formats that lose something; 100 is lossless where the format can."""
     existing: ExistingPolicy = "skip"
     """`skip` what this very recipe made of this very source and number the rest; always `number`; or `replace`
-    results of earlier runs that differ from what this recipe gives (nothing else is replaced)."""
+    results of earlier runs that differ from what this recipe gives. Nothing else is replaced, nor the result of another
+    picture that is still there and is no part of this run."""
     recursive: bool = True
     """Also search the folders inside a folder."""
     keep_metadata: bool = True
@@ -98,6 +99,24 @@ class UpscaleRequest:
     """Side of a tile in source pixels; 0 measures free memory and decides."""
     ensemble: bool = False
     """Average eight flipped and turned passes (x8 self-ensemble): a little better, eight times slower."""
+    roots: tuple[Path, ...] = ()
+    """Folders beside those of the inputs whose results share the output folder: batches of one run then agree on what
+    lies where in it."""
+
+
+Stamp = tuple[int, int]
+"""Bytes and time of change of a file, in ns: equal as long as nobody has written it."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRequest:
+    """A batch, and then all that comes into some folders, until it is cancelled."""
+
+    batch: UpscaleRequest
+    """Its inputs come first, and may be none."""
+    folders: tuple[Path, ...]
+    known: tuple[tuple[Path, Stamp | None], ...] = ()
+    """Pictures in them that are no newcomers as long as they have this stamp; without one, that of the first look."""
 
 
 @dataclass(frozen=True, slots=True)

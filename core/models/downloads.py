@@ -193,7 +193,10 @@ class _Fetching:
             with file:
                 for chunk in answer.iter_content(_CHUNK):
                     with self._owning_the_part():
-                        file.write(chunk)
+                        left = memoryview(chunk)
+                        while left:
+                            # A disk that is nearly full takes some, and fails at the rest.
+                            left = left[file.write(left) :]
                     done += len(chunk)
                     if time.monotonic() - told > _POLL:
                         told = time.monotonic()

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import datetime
 import hashlib
+import json
 import math
 import statistics
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -247,24 +249,24 @@ def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator
     folder = RunFolder(request.run)
     request, recipe = _begun_or_new(request, folder)
     path, bundle = newest_bundle(folder.bundles) if request.resume else (None, None)
+    begun_at = int(path.stem.removeprefix("bundle-")) if path is not None else 0
+    if path is not None and 0 < request.stop_after <= begun_at:
+        raise UserError(
+            f"The run in {folder.path} is at step {begun_at:,} already, and was to stop after {request.stop_after:,}.",
+            "Name a later step, or none.",
+        )
     setting = yield from _set_up(request, recipe, place, cancel)
     run = _Run(request, setting, folder, place, cancel)
-    if bundle is not None and path is not None:
-        step = int(path.stem.removeprefix("bundle-"))
-        if 0 < request.stop_after <= step:
-            raise UserError(
-                f"The run in {folder.path} is at step {step:,} already, and was to stop after {request.stop_after:,}.",
-                "Name a later step, or none.",
-            )
-        yield Notice(f"Going on from step {step:,}.")
-        yield from run.go_on(bundle)
-        if place.first:
-            folder.note(request)
-    elif place.first:
-        folder.create(recipe, request)
-        yield SamplesSaved(run.save_samples())
-    wait_for_all()
     try:
+        if bundle is not None:
+            yield Notice(f"Going on from step {begun_at:,}.")
+            yield from run.go_on(bundle)
+            if place.first:
+                folder.note(request)
+        elif place.first:
+            folder.create(recipe, request)
+            yield SamplesSaved(run.save_samples())
+        wait_for_all()
         with setting.loader:
             yield from run.steps()
         yield run.finish()
@@ -281,8 +283,10 @@ def _begun_or_new(request: TrainRequest, folder: RunFolder) -> tuple[TrainReques
     """With its recipe; what a request to go on leaves open is as the run had it: other held-out pictures would be
     pictures it has seen."""
     if not request.resume:
-        recipe = load_recipe(request.recipe, request.overrides)
-        return replace(request, start=request.start or recipe.start), recipe
+        # Part of the recipe, which is checked as a whole: without a PSNR stage, a GAN stage needs a model.
+        start = (("start", json.dumps(request.start)),) if request.start else ()
+        recipe = load_recipe(request.recipe, (*request.overrides, *start))
+        return replace(request, start=recipe.start), recipe
     recipe = folder.recipe()
     try:
         noted = folder.request()
@@ -623,7 +627,8 @@ class _Run:
             iterations=self.training.taken,
             parent=of_parent,
             metrics={f"held-out {k}": v for k, v in (metrics or figures.named()).items()},
-            recipe=recipe_toml(recipe),
+            # Cards are passed on, and where its folders are is nobody's business.
+            recipe=recipe_toml(recipe.model_copy(update={"start": Path(recipe.start).name})),
             date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
         )
 

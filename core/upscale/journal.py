@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -111,10 +112,10 @@ class Journal:
         # A run that was killed between the result's name and the record of it.
         return bool(lines) and lines[-1].output_stamp != _output_stamp(output) and _has_size(output, lines[-1])
 
-    def maker(self, output: Path) -> Path | None:
-        """The picture that the newest result on record under this name was made of."""
+    def made_of(self, output: Path) -> tuple[Path, str] | None:
+        """The picture that the newest result on record under this name was made of, and its SHA-256 then."""
         lines = self._by_output.get(self._relative(output))
-        return self._absolute(lines[-1].source) if lines else None
+        return (self._absolute(lines[-1].source), lines[-1].source_sha256) if lines else None
 
     def results(self) -> list[tuple[Path, Path]]:
         """(source, output) of everything on record."""
@@ -223,14 +224,16 @@ class Journal:
         return Path(os.path.normpath(self.folder / text))
 
 
-def results_of_sources_in(root: Path, folder: Path) -> set[Path]:
-    """By the journal in `folder`, the files that were made of pictures under `root`; none where there is no journal.
+def results_of_sources_in(roots: Iterable[Path], folder: Path) -> set[Path]:
+    """By the journal in `folder`, the files that were made of pictures under `roots`; none where there is no journal.
 
-    Who searches `root` finds their sources, and so leaves these out.
+    Who searches `roots` finds their sources, and so leaves these out.
     """
     if not (folder / FOLDER / JOURNAL).is_file():
         return set()
-    return {output for source, output in Journal(folder).results() if source.is_relative_to(root)}
+    return {
+        output for source, output in Journal(folder).results() if any(source.is_relative_to(root) for root in roots)
+    }
 
 
 def source_stamp(path: Path) -> tuple[int, int, int]:

@@ -142,7 +142,8 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     wishes: list[_Wish] = []
     refused: list[Refused] = []
     found = list(scan(request.inputs, request.recursive, cancel, request.output))
-    tops = _tops(request, [each.root for each in found if isinstance(each, Input) and each.root is not None])
+    roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
+    tops = _tops(request, [*map(_absolute, request.roots), *roots])
     for each in found:
         cancel.check()
         if isinstance(each, Unusable):
@@ -367,16 +368,22 @@ def _against_what_is_there(
 def _free_name(wish: _Wish, kept: set[str], names: _Names, replacing: Journal | None) -> tuple[Path, tuple[str, ...]]:
     """Where the result goes: its own name, or that with the first free number.
 
-    With a journal, what it says was made by an earlier run is replaced, unless it is the result of a picture beside
-    this one that this run does not do: of `a.jpg`, as PNG, where `a.png` came later.
+    With a journal, what it says was made by an earlier run is replaced, unless it is the result of another picture that
+    is still there and that this run does not do: of `a.jpg`, as PNG, where `a.png` came later.
     """
 
     def another_has(path: Path, journal: Journal) -> bool:
-        maker = journal.maker(path)
-        source = wish.input.path
-        if maker is None or maker.parent != source.parent or names.key(maker) in kept:
+        made_of = journal.made_of(path)
+        if made_of is None:
             return False
-        return maker.exists()
+        maker, sha256 = made_of
+        if names.key(maker) in kept or not maker.exists():
+            return False
+        try:
+            # A copy elsewhere is the same picture.
+            return sha256_of(wish.input.path) != sha256
+        except OSError:
+            return True
 
     def taken(path: Path) -> bool:
         # A source is never replaced, whatever was asked for, nor is what this very run makes or has found done.

@@ -12,7 +12,7 @@ from core.contract.errors import UserError
 from core.contract.requests import ExistingPolicy, OutputSize, Precision, UpscaleRequest
 
 _CHOICES: dict[str, tuple[str, ...]] = {"existing": get_args(ExistingPolicy), "precision": get_args(Precision)}
-_NOT_SETTINGS = frozenset({"inputs", "output"})
+_NOT_SETTINGS = frozenset({"inputs", "output", "roots"})
 
 
 def settings_of(request: UpscaleRequest) -> dict[str, str | int | bool]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,15 +47,16 @@ def scan(
         Cancelled: as `cancel.check`.
     """
     seen: set[tuple[str, str]] = set()
-    for given in inputs:
-        path = Path(os.path.abspath(given.path))  # noqa: PTH100 - `resolve` would follow links, and lose the user's names
+    # `resolve` would follow links, and lose the user's names.
+    named = [(given, Path(os.path.abspath(given.path))) for given in inputs]  # noqa: PTH100
+    for given, path in named:
         try:
             is_folder = path.is_dir()
         except OSError as error:  # a name that is too long, a network drive that is gone
             yield Unusable(path, UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the path."))
             continue
         if is_folder:
-            found = _search(path, recursive, cancel, leave_out)
+            found = _search(path, [other for _, other in named], recursive, cancel, leave_out)
         else:
             root = given.root if given.root is not None and path.is_relative_to(given.root) else None
             found = iter([Input(path, root)])
@@ -71,7 +72,9 @@ def scan(
                 yield each
 
 
-def _search(root: Path, recursive: bool, cancel: CancelToken, leave_out: Path | None) -> Iterator[Input | Unusable]:
+def _search(
+    root: Path, roots: Sequence[Path], recursive: bool, cancel: CancelToken, leave_out: Path | None
+) -> Iterator[Input | Unusable]:
     avoided = os.path.realpath(leave_out) if leave_out is not None else None
     visited: set[str] = set()
     made: set[Path] = set()
@@ -89,7 +92,7 @@ def _search(root: Path, recursive: bool, cancel: CancelToken, leave_out: Path | 
         except OSError as error:
             yield Unusable(folder, _unreadable(folder, error))
             continue
-        made |= results_of_sources_in(root, folder)
+        made |= results_of_sources_in(roots, folder)
         folders = []
         for entry in entries:
             if entry.name.startswith(".") or entry.name.lower() in LEFT_OUT:

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.events import BatchEvent, FileFailed, FileSaved, FileSkipped, Notice
-from core.contract.requests import Input, UpscaleRequest
+from core.contract.events import Arrived, BatchInterrupted, FileFailed, FileSaved, FileSkipped, Notice, WatchEvent
+from core.contract.requests import Input, Stamp, WatchRequest
+from core.images.decode import shown
 from core.upscale.batch import upscale
-from core.upscale.journal import source_stamp
 from core.upscale.scan import Unusable, scan
 
 EVERY = 2.0
-"""Seconds between two looks into the folders."""
-
-_Stamp = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A picture that is there whole."""
-
-    input: Input
-    changed: bool
-    """Whether it came before, and was another one then."""
+"""Seconds between two looks into the folders; twice as long as a look takes, where that is more."""
 
 
 class Arrivals:
@@ -36,106 +26,123 @@ class Arrivals:
     afterwards comes again. A folder whose disk is unplugged is waited for.
     """
 
-    def __init__(self, known: Iterable[Path] = ()) -> None:
-        """`known` are pictures that came before; as the first look finds them, they do not come again."""
-        self._known = frozenset(known)
-        self._before: dict[Path, _Stamp] = {}
-        self._come: dict[Path, _Stamp] = {}
+    def __init__(self, folders: Iterable[Path], recursive: bool, leave_out: Path | None = None) -> None:
+        """`leave_out` is a folder of results, as for `scan`."""
+        self._folders = [Input(folder) for folder in folders]
+        self._recursive = recursive
+        self._leave_out = leave_out
+        self._before: dict[Path, Stamp] = {}
+        self._come: dict[Path, Stamp] = {}
+        self._to_be_met: frozenset[Path] = frozenset()
+
+    def know(self, pictures: Mapping[Path, Stamp | None]) -> None:
+        """These do not come while they have this stamp; without one, that of the first look."""
+        self._come |= {path: stamp for path, stamp in pictures.items() if stamp is not None}
+        self._to_be_met |= {path for path, stamp in pictures.items() if stamp is None}
 
     def forget(self, paths: Iterable[Path]) -> None:
-        """Let these come again, although they have not changed."""
+        """These come again, although they have not changed."""
         for path in paths:
             self._come.pop(path, None)
 
-    def look(
-        self, folders: Iterable[Input], recursive: bool, cancel: CancelToken, leave_out: Path | None = None
-    ) -> Iterator[Arrival | Unusable]:
+    def look(self, cancel: CancelToken) -> Iterator[tuple[Input, Stamp] | Unusable]:
         """What has come since the look before; what cannot be searched is told at every look.
-
-        Args:
-            folders: also files, which never come.
-            recursive: also look into the folders inside folders.
-            cancel: asked at every entry.
-            leave_out: as `scan`.
 
         Raises:
             Cancelled: as `cancel.check`; what the look has not told comes at a later one.
         """
-        now: dict[Path, _Stamp] = {}
-        for each in scan(folders, recursive, cancel, leave_out):
+        now: dict[Path, Stamp] = {}
+        for each in scan(self._folders, self._recursive, cancel, self._leave_out):
             if isinstance(each, Unusable):
                 yield each
                 continue
-            stamp = _stamp(each)
+            # What is no file of a folder is the folder itself, whose disk is gone.
+            stamp = stamp_of(each.path) if each.root is not None else None
             if stamp is None:
                 continue
             path = each.path
             now[path] = stamp
-            if path in self._known:
+            if path in self._to_be_met:
                 self._come[path] = stamp
             elif self._before.get(path) == stamp and self._come.get(path) != stamp:
-                changed = path in self._come
                 self._come[path] = stamp
-                yield Arrival(each, changed)
+                yield each, stamp
         self._before = now
-        self._known = frozenset()
+        self._to_be_met = frozenset()
 
 
-def watch(request: UpscaleRequest, cancel: CancelToken, every: float = EVERY) -> Iterator[BatchEvent]:
-    """Upscale the pictures of one folder, and those that come into it later (see `Arrivals`).
+def stamp_of(path: Path) -> Stamp | None:
+    """None where there is no such file."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_size, stat.st_mtime_ns
 
-    Where the folder goes away in the middle of a batch, what that could not do is done once it is back.
+
+def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> Iterator[WatchEvent]:
+    """Upscale a batch, then what comes into folders (see `Arrivals`).
+
+    Where a folder goes away in the middle of a batch, what that could not do is done once it is back.
 
     Args:
-        request: its `inputs` are one folder.
-        cancel: ends it; nothing else does, but what ends a batch while the folder is there.
-        every: seconds between two looks.
-
-    Yields:
-        A `Notice`, then the events of one batch after another.
+        request: what, and which folders.
+        cancel: ends it; nothing else does, but what ends a batch while all folders are there.
+        every: as `EVERY`.
 
     Raises:
         Cancelled: asked for.
-        UserError: the inputs are not one folder; or as `upscale`.
+        UserError: no folder was named, or as `upscale`.
     """
-    folder = request.inputs[0].path if len(request.inputs) == 1 else None
-    if folder is None or not folder.is_dir():
-        raise UserError("Only one folder can be watched.", "Name one folder, and no files.")
-    yield Notice(f"Watching “{folder}”.")
-    arrivals = Arrivals()
-    unusable: set[Path] = set()
+    if not request.folders:
+        raise UserError("No folder was named that could be watched.", "Name folders, and no files.")
+    names = ", ".join(f"“{shown(folder)}”" for folder in request.folders)
+    yield Notice(f"Watching {names}.")
+    arrivals = Arrivals(request.folders, request.batch.recursive, request.batch.output)
+    arrivals.know(dict(request.known))
+    told: set[Path] = set()
+    # A picture that is gone by now has its failure told by the batch.
+    coming = [(each, stamp_of(each.path) or (0, 0)) for each in request.batch.inputs]
+    arrivals.know({each.path: stamp for each, stamp in coming})
     while True:
-        ready: list[Input] = []
-        met: set[Path] = set()
-        for each in arrivals.look(request.inputs, request.recursive, cancel, request.output):
-            if isinstance(each, Arrival):
-                ready.append(each.input)
-            else:
-                met.add(each.path)
-                if each.path not in unusable:
-                    yield FileFailed(each.path, each.error.message, each.error.hint)
-        if ready:
-            left = {each.path for each in ready}
-            try:
-                for event in upscale(replace(request, inputs=tuple(ready)), cancel):
-                    if isinstance(event, FileSaved | FileSkipped):
-                        left.discard(event.source)
-                    yield event
-            except UserError as error:
-                if folder.is_dir():
-                    raise
-                arrivals.forget(left)
-                yield Notice(f"{error.message} It is waited for.")
-            else:
-                if not folder.is_dir():
-                    arrivals.forget(left)
-        unusable = met
-        cancel.sleep(every)
+        if coming:
+            yield Arrived(tuple(coming))
+            yield from _batch(request, [each for each, _stamp in coming], arrivals, cancel)
+        begun = time.monotonic()
+        coming = []
+        unusable: set[Path] = set()
+        for each in arrivals.look(cancel):
+            if not isinstance(each, Unusable):
+                coming.append(each)
+                continue
+            unusable.add(each.path)
+            if each.path not in told:
+                yield FileFailed(each.path, each.error.message, each.error.hint)
+        told = unusable
+        if not coming:
+            cancel.sleep(max(every, 2 * (time.monotonic() - begun)))
 
 
-def _stamp(found: Input) -> _Stamp | None:
-    """None where it is gone since, or is the folder itself, whose disk is."""
+def _batch(
+    request: WatchRequest, inputs: Iterable[Input], arrivals: Arrivals, cancel: CancelToken
+) -> Iterator[WatchEvent]:
+    """One batch; what a folder that is gone kept from being done is forgotten, so that it comes again."""
+    batch = replace(request.batch, inputs=tuple(inputs), roots=request.folders)
+    left = {each.path for each in batch.inputs}
+
+    def is_gone() -> bool:
+        return not all(folder.is_dir() for folder in request.folders)
+
     try:
-        return source_stamp(found.path) if found.root is not None else None
-    except OSError:
-        return None
+        for event in upscale(batch, cancel):
+            if isinstance(event, FileSaved | FileSkipped):
+                left.discard(event.source)
+            yield event
+    except UserError as error:
+        if not is_gone():
+            raise
+        arrivals.forget(left)
+        yield BatchInterrupted(error.message)
+    else:
+        if is_gone():
+            arrivals.forget(left)

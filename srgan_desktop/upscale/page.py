@@ -362,7 +362,7 @@ class UpscalePage(Page):
                 words = problems.time_left(session.seconds_left)
                 if session.engine is Engine.STARTING:
                     title, words = "Starting the engine…", "the first start takes a few seconds"
-                elif session.waits_for_search and not session.scanning:
+                elif session.rests:
                     title, words = f"Watching {_named(session.watched)}", f"{done:,} finished so far"
                 elif session.waits_for_search:
                     title, words = "Searching for more pictures…", f"{done:,} finished so far"
@@ -416,7 +416,7 @@ class UpscalePage(Page):
             case Engine.READY:
                 if self.session.phase is Phase.PAUSED:
                     return f"Paused on {self.session.device}", "warn"
-                working = self.session.busy and not self.session.waits_for_search
+                working = self.session.busy and not self.session.rests
                 return f"{'Working' if working else 'Ready'} on {self.session.device}", "good"
 
     def _on_split(self) -> None:

@@ -9,9 +9,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QImage
@@ -22,9 +21,6 @@ from core.contract.events import Size
 from core.contract.requests import Input
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
-
-if TYPE_CHECKING:
-    from core.upscale.watch import Arrivals
 
 BATCH_SECONDS = 0.1
 """How long finds are collected before the queue hears of them: a signal for each would swamp it."""
@@ -38,8 +34,6 @@ class Found:
     size: Size | None = None
     problem: Problem | None = None
     """Of the folder."""
-    changed: bool = False
-    """Whether the picture came before, and was another one then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +73,17 @@ class Scanner(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether a search is under way or waiting; a look for newcomers is none."""
-        return any(not isinstance(task, _Look) for task in self._open)
-
-    @property
-    def looking(self) -> bool:
-        """Whether a look for newcomers is under way or waiting."""
-        return any(isinstance(task, _Look) for task in self._open)
+        """Whether a search is under way or waiting."""
+        return len(self._open) > 0
 
     @property
     def writes(self) -> bool:
-        """Whether a pasted picture is not saved yet."""
-        return any(isinstance(task, _Paste) for task in self._open)
+        """Whether a pasted picture is being saved; one behind a search that hangs never would be."""
+        return len(self._open) > 0 and isinstance(self._open[0], _Paste)
 
     def search(self, paths: Sequence[Path], recursive: bool) -> None:
         """Find the pictures among these files and in these folders."""
-        self._put(_Search(tuple(paths), recursive))
-
-    def look(self, arrivals: Arrivals, folders: Sequence[Path], recursive: bool, leave_out: Path | None) -> None:
-        """Find the pictures that came into these folders since the look before, as `Arrivals.look`."""
-        self._put(_Look(arrivals, tuple(folders), recursive, leave_out))
+        self._put(_Search(tuple(paths), recursive, CancelToken()))
 
     def save_and_add(self, image: QImage, path: Path) -> None:
         """Write a pasted picture as PNG to `path`, then find it there."""
@@ -107,7 +92,7 @@ class Scanner(QObject):
     def give_up(self) -> None:
         """Let the searches under way and waiting find nothing more; each still ends with a `finished`."""
         for task in self._open:
-            if not isinstance(task, _Paste):
+            if isinstance(task, _Search):
                 task.cancel.cancel()
 
     def close(self) -> None:
@@ -135,7 +120,7 @@ class Scanner(QObject):
             self.stopped.emit()
             return
         task = self._open[0]
-        given_up = not isinstance(task, _Paste) and task.cancel.cancelled
+        given_up = isinstance(task, _Search) and task.cancel.cancelled
         if isinstance(message, Scanned):
             self._open.popleft()
             self.finished.emit(GIVEN_UP if given_up else message)
@@ -162,27 +147,16 @@ class Scanner(QObject):
                     raise OSError(None, "the picture could not be written", str(task.path))
             self._arrived.emit([Found(Input(task.path))])
             return Scanned(f"Pasted picture saved as {task.path}")
-        if isinstance(task, _Look):
-            self._tell(_newcomers(task))
-            return Scanned("")
         return self._search(task)
 
     def _search(self, task: _Search) -> Scanned:
         # Says no of what cannot be asked, as of a name that is too long.
         folders = tuple(path for path in task.paths if os.path.isdir(path))  # noqa: PTH112
-        met, pictures = self._tell(_pictures(task))
-        if met == 0:
-            return Scanned("", problems.nothing_found(task.paths), folders)
-        return Scanned(f"Found {problems.pictures(pictures)}", folders=folders)
-
-    def _tell(self, finds: Iterator[Found]) -> tuple[int, int]:
-        """Hand over what is found, in batches; how much that was, and how much of it pictures."""
         batch: list[Found] = []
         since = time.monotonic()
-        met = pictures = 0
-        for found in finds:
+        pictures = 0
+        for found in _pictures(task):
             batch.append(found)
-            met += 1
             pictures += found.problem is None
             if time.monotonic() - since > BATCH_SECONDS:
                 self._arrived.emit(batch)
@@ -190,23 +164,16 @@ class Scanner(QObject):
                 since = time.monotonic()
         if batch:
             self._arrived.emit(batch)
-        return met, pictures
+        if pictures == 0 and not batch:
+            return Scanned("", problems.nothing_found(task.paths), folders)
+        return Scanned(f"Found {problems.pictures(pictures)}", folders=folders)
 
 
 @dataclass(frozen=True, slots=True)
 class _Search:
     paths: tuple[Path, ...]
     recursive: bool
-    cancel: CancelToken = field(default_factory=CancelToken)
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    arrivals: Arrivals
-    folders: tuple[Path, ...]
-    recursive: bool
-    leave_out: Path | None
-    cancel: CancelToken = field(default_factory=CancelToken)
+    cancel: CancelToken
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +182,7 @@ class _Paste:
     path: Path
 
 
-_Task = _Search | _Look | _Paste
+_Task = _Search | _Paste
 
 
 def _pictures(task: _Search) -> Iterator[Found]:
@@ -227,14 +194,3 @@ def _pictures(task: _Search) -> Iterator[Found]:
             yield Found(Input(each.path), problem=problems.of_exception(each.error))
         else:
             yield Found(each)
-
-
-def _newcomers(task: _Look) -> Iterator[Found]:
-    from core.upscale.watch import Arrival
-
-    inputs = [Input(folder) for folder in task.folders]
-    for each in task.arrivals.look(inputs, task.recursive, task.cancel, task.leave_out):
-        if isinstance(each, Arrival):
-            yield Found(each.input, changed=each.changed)
-        else:
-            yield Found(Input(each.path), problem=problems.of_exception(each.error))

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from core import paths
 from core.contract.events import (
+    Arrived,
     BatchFinished,
+    BatchInterrupted,
     FileFailed,
     FileSaved,
     FileSkipped,
@@ -27,7 +28,7 @@ from core.contract.events import (
     PreviewReady,
     Progress,
 )
-from core.contract.requests import PreviewRequest, UpscaleRequest
+from core.contract.requests import Input, PreviewRequest, Stamp, UpscaleRequest, WatchRequest
 from srgan_desktop import problems, settings
 from srgan_desktop.detail import detail_in_use
 from srgan_desktop.job import Job
@@ -38,15 +39,10 @@ from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State
 from srgan_desktop.upscale.scanning import Found, Scanned, Scanner
 
-if TYPE_CHECKING:
-    from core.upscale.watch import Arrivals
-
 log = logging.getLogger(__name__)
 
 TELL_MS = 50
 """How long results are collected before `changed`: where all is done already, they come by the thousand a second."""
-LOOK_MS = 2_000
-"""How long a run that watches folders waits between two looks into them."""
 
 
 class Phase(Enum):
@@ -101,12 +97,15 @@ class UpscaleSession(Session):
         self.await_end_of(self._scanner.stopped, writes=lambda: self._scanner.writes)
         self._folders: dict[Path, None] = {}
         """Those that were added, in that order."""
-        self._met: set[Path] = set()
-        """Pictures that were found in them; who takes one out of the queue does not want it back."""
-        self._arrivals: Arrivals | None = None
-        self._look_timer = QTimer(self, interval=LOOK_MS)
-        self._look_timer.timeout.connect(self._look)
+        self._met: dict[Path, Stamp | None] = {}
+        """Pictures that were found, also those taken out of the queue since, as a watch last took them."""
         self._batch: int | None = None
+        self._watches: tuple[Path, ...] = ()
+        """What the job under way watches."""
+        self._rests = False
+        """Whether it has nothing to do at the moment."""
+        self._hands_over = False
+        """Whether it was stopped for another one that also does what was added since."""
         self._preview: int | None = None
         self._in_run: set[Path] = set()
         self._tally = _Tally()
@@ -150,7 +149,6 @@ class UpscaleSession(Session):
         self._folders.clear()
         self._met.clear()
         self.remove(range(len(self.queue.entries)))
-        self._watch_or_not()
         self._go_on_with_what_waits()
 
     def clear_finished(self) -> None:
@@ -165,12 +163,7 @@ class UpscaleSession(Session):
         """
         entries = self.queue.entries
         chosen = [row for row in rows if entries[row].state in FINISHED]
-        again = {entries[row].path for row in chosen}
-        self._in_run -= again
-        failures = [failure for failure in self._tally.failures if Path(failure[0]) not in again]
-        # They will be counted once more.
-        self._tally.total -= len(self._tally.failures) - len(failures)
-        self._tally.failures = failures
+        self._count_no_more({entries[row].path for row in chosen})
         folders = [row for row in chosen if entries[row].is_folder]
         self.queue.reset(row for row in chosen if not entries[row].is_folder)
         if folders:
@@ -179,6 +172,13 @@ class UpscaleSession(Session):
             self.add(searched)
         self.changed.emit()
         self._go_on_with_what_waits()
+
+    def _count_no_more(self, paths: set[Path]) -> None:
+        """These will be counted once more."""
+        self._in_run -= paths
+        failures = [failure for failure in self._tally.failures if Path(failure[0]) not in paths]
+        self._tally.total -= len(self._tally.failures) - len(failures)
+        self._tally.failures = failures
 
     # The run
 
@@ -189,8 +189,8 @@ class UpscaleSession(Session):
 
     @property
     def waits_for_search(self) -> bool:
-        """Whether a run has done all that was found so far, and is kept open for what a search still finds, for what
-        comes into a watched folder, or, paused, for what was added to it."""
+        """Whether a run has done all that was found so far, and is kept open for what a search still finds, or, paused,
+        for what was added to it."""
         return self.busy and self._batch is None
 
     @property
@@ -199,14 +199,19 @@ class UpscaleSession(Session):
         return tuple(self._folders) if self.settings.get(settings.WATCH) else ()
 
     @property
+    def rests(self) -> bool:
+        """Whether a run has done all that there was, and waits for what comes into the watched folders."""
+        return self.busy and self._rests and not self._hands_over
+
+    @property
     def can_start(self) -> bool:
         """Whether there is anything to do, or to watch."""
         return not self.busy and (len(self.queue.entries) > 0 or len(self.watched) > 0)
 
     @property
     def starts_again(self) -> bool:
-        """Whether everything is finished, so that Start does all of it once more."""
-        return self.can_start and len(self.queue.entries) > 0 and self.queue.count(State.WAITING) == 0
+        """Whether everything is finished, and nothing to be watched, so that Start does all of it once more."""
+        return self.can_start and self.queue.count(State.WAITING) == 0 and not self.watched
 
     @property
     def done_in_run(self) -> tuple[int, int]:
@@ -219,19 +224,15 @@ class UpscaleSession(Session):
         self.changed.emit()
 
     def start(self) -> None:
-        """Upscale what waits; or, when nothing does, everything once more (what is the same is then skipped)."""
+        """Upscale what waits, then watch; or, when there is neither, everything once more (what is the same is then
+        skipped)."""
         if not self.can_start or self.shutting_down:
             return
         if self.starts_again:
             self.retry(range(len(self.queue.entries)))
         self._tally = _Tally()
-        if self.queue.count(State.WAITING):
+        if self.queue.count(State.WAITING) or self.watched:
             self._run_waiting()
-        elif self.watched:
-            self.drop_preview()
-            # It takes seconds, which nobody is to wait for when the first picture comes.
-            self._job.start()
-            self._enter(Phase.RUNNING)
 
     def pause(self) -> None:
         """Make the run wait."""
@@ -251,8 +252,7 @@ class UpscaleSession(Session):
     def cancel(self) -> None:
         """Stop the run; what is saved stays, the rest waits in the queue."""
         if self.waits_for_search:
-            # To stop watching when all is done is how such a run ends.
-            self._finish(cancelled=self.scanning or self.queue.count(State.WAITING) > 0)
+            self._end(cancelled=True)
         elif self.phase in (Phase.RUNNING, Phase.PAUSED) and self._batch is not None:
             self._job.cancel(self._batch)
             self._enter(Phase.CANCELLING)
@@ -334,12 +334,17 @@ class UpscaleSession(Session):
         self._tally.total += len(request.inputs)
         self.fraction = 0.0
         self.seconds_left = None
-        self._batch = self._job.run(request)
+        self._watches = self.watched
+        self._rests = not request.inputs
+        if self._watches:
+            known = tuple((path, stamp) for path, stamp in self._met.items() if path not in self._in_run)
+            self._batch = self._job.run(WatchRequest(request, self._watches, known))
+        else:
+            self._batch = self._job.run(request)
         self._enter(Phase.RUNNING)
 
     def _enter(self, phase: Phase) -> None:
         self.phase = phase
-        self._watch_or_not()
         self.changed.emit()
 
     def _is_busy(self, entry: Entry) -> bool:
@@ -405,6 +410,10 @@ class UpscaleSession(Session):
                 )
                 self._tell_soon()
             case FileFailed():
+                if self._watches and self.queue.row_of(event.source) is None:
+                    # A folder inside of a watched one, which cannot be searched.
+                    self.queue.add([Entry(Input(event.source), is_folder=True)])
+                    self._tally.total += 1
                 problem = problems.of_event(event)
                 self._tally.failures.append((str(event.source), problem))
                 if event.details:
@@ -413,17 +422,59 @@ class UpscaleSession(Session):
                 self._tell_soon()
             case Notice():
                 self.notice.emit(event.message)
+            case Arrived():
+                self._take(event)
+            case BatchInterrupted():
+                self.notice.emit(f"{event.message} It is waited for.")
+                self._rest()
             case BatchFinished():
                 self._tally.seconds += event.seconds
+                if self._watches:
+                    self._rest()
             case JobDone():
                 self._end(cancelled=False)
             case JobCancelled():
-                self._end(cancelled=True)
+                self._on_cancelled()
             case JobFailed():
                 if event.details:
                     log.error("run failed: %s\n%s", event.message, event.details)
                 self._let_go()
                 self.failed.emit(problems.of_event(event))
+
+    def _take(self, arrived: Arrived) -> None:
+        """Make rows of newcomers, and let those that come again wait as if they were new."""
+        self._rests = False
+        again = {each.path for each, _stamp in arrived.pictures if self._has_finished(each)}
+        self._count_no_more(again)
+        self.queue.reset(row for path in again if (row := self.queue.row_of(path)) is not None)
+        self.queue.add(Entry(each) for each, _stamp in arrived.pictures)
+        self._met |= {each.path: stamp for each, stamp in arrived.pictures}
+        new = {each.path for each, _stamp in arrived.pictures} - self._in_run
+        self._in_run |= new
+        self._tally.total += len(new)
+        self.changed.emit()
+
+    def _has_finished(self, picture: Input) -> bool:
+        row = self.queue.row_of(picture.path)
+        return row is not None and self.queue.entries[row].state in FINISHED
+
+    def _rest(self) -> None:
+        """The watch has done what there was; what was added by hand since is for another one."""
+        self._rests = True
+        self._put_back()
+        self.changed.emit()
+        self._go_on_with_what_waits()
+
+    def _on_cancelled(self) -> None:
+        handed_over = self._hands_over and self.phase is not Phase.CANCELLING
+        self._hands_over = False
+        if handed_over:
+            self._put_back()
+            self._in_run = set()
+            self._end(cancelled=False)
+        else:
+            # To stop watching when all is done is how such a run ends.
+            self._end(cancelled=not self._rests or self.queue.count(State.WAITING) > 0)
 
     def _tell_soon(self) -> None:
         if not self._tell_timer.isActive():
@@ -439,75 +490,63 @@ class UpscaleSession(Session):
         # Who pressed Cancel when it was just done wants neither.
         if not cancelled and self.phase is not Phase.CANCELLING and not self.shutting_down:
             self._batch = None
-            if any(entry.state is State.WAITING and entry.path not in self._in_run for entry in self.queue.entries):
+            self._rests = False
+            if self._has_newcomers() or (self.watched and not self.scanning):
                 # Paused while the last of them was being written: the newcomers wait for Resume.
                 if self.phase is Phase.PAUSED:
                     self.changed.emit()
                 else:
                     self._run_waiting()
                 return
-            if self.scanning or self.watched:
+            if self.scanning:
                 self.changed.emit()
                 return
-        self._finish(cancelled)
-
-    def _finish(self, cancelled: bool) -> None:
         self._let_go()
         tally = self._tally
         self.finished.emit(
             Summary(tally.saved, tally.skipped, len(tally.failures), tally.seconds, cancelled, tuple(tally.failures))
         )
 
-    def _go_on_with_what_waits(self) -> None:
-        if self.waits_for_search and self.phase is Phase.RUNNING:
-            self._end(cancelled=False)
+    def _has_newcomers(self) -> bool:
+        """Whether something waits that the job under way knows nothing of."""
+        return any(entry.state is State.WAITING and entry.path not in self._in_run for entry in self.queue.entries)
 
-    def _let_go(self) -> None:
-        """Back to idle; what was begun and not finished waits again."""
-        self._batch = None
+    def _go_on_with_what_waits(self) -> None:
+        if self.phase is not Phase.RUNNING:
+            return
+        if self.waits_for_search:
+            self._end(cancelled=False)
+        elif self._rests and not self._hands_over and (self._has_newcomers() or self._watches != self.watched):
+            assert self._batch is not None
+            self._hands_over = True
+            self._job.cancel(self._batch)
+
+    def _put_back(self) -> None:
+        """Let what was begun and not finished wait again."""
         for path in self._in_run:
             row = self.queue.row_of(path)
             if row is not None and self.queue.entries[row].state is State.WORKING:
                 self.queue.reset([row])
+
+    def _let_go(self) -> None:
+        """Back to idle."""
+        self._batch = None
+        self._put_back()
         self._in_run = set()
-        self._arrivals = None
+        self._watches = ()
+        self._rests = self._hands_over = False
         self.fraction = 0.0
         self.seconds_left = None
         self._enter(Phase.IDLE)
 
-    def _watch_or_not(self) -> None:
-        """Look for newcomers as long as a run is to."""
-        if self.phase is not Phase.RUNNING or not self.watched or self.shutting_down:
-            self._look_timer.stop()
-        elif not self._look_timer.isActive():
-            self._look_timer.start()
-
-    def _look(self) -> None:
-        # Here, as decoders are imported with it, and the window is to paint first.
-        from core.upscale.watch import Arrivals
-
-        if self._scanner.looking:
-            return
-        if self._arrivals is None:
-            self._arrivals = Arrivals(self._met)
-        output = self.settings.get(settings.OUTPUT)
-        self._scanner.look(
-            self._arrivals, self.watched, self.settings.get(settings.RECURSIVE), Path(output) if output else None
-        )
-
     def _on_found(self, found: Sequence[Found]) -> None:
         self.queue.add(_entry(each) for each in found)
-        self._met |= {each.input.path for each in found}
-        rows = [self.queue.row_of(each.input.path) for each in found if each.changed]
-        again = [row for row in rows if row is not None and self.queue.entries[row].state in FINISHED]
-        if again:
-            self.retry(again)
+        self._met |= {each.input.path: None for each in found if each.input.path not in self._met}
         self.changed.emit()
         self._go_on_with_what_waits()
 
     def _on_scanned(self, scanned: Scanned) -> None:
-        self._folders |= dict.fromkeys(scanned.folders)
-        self._watch_or_not()
+        self._folders |= dict.fromkeys(folder for folder in scanned.folders if not self._is_watched_with(folder))
         if scanned.problem is not None and scanned.folders and self.watched:
             self.notice.emit(f"No picture yet; {'watched from now on' if self.busy else 'Start watches for the first'}")
         elif scanned.problem is not None:
@@ -517,11 +556,14 @@ class UpscaleSession(Session):
         self.changed.emit()
         self._go_on_with_what_waits()
 
+    def _is_watched_with(self, folder: Path) -> bool:
+        """Whether it lies in one that was added: its results then have their place with those of that one."""
+        return self.settings.get(settings.RECURSIVE) and any(folder.is_relative_to(other) for other in self._folders)
+
     def _on_option(self, option: Option) -> None:
         if option is settings.SIZE:
             self.queue.show_output_size(self.settings.get(settings.SIZE))
         elif option is settings.WATCH:
-            self._watch_or_not()
             self.changed.emit()
             self._go_on_with_what_waits()
 

@@ -164,6 +164,18 @@ def test_a_run_goes_on_from_anywhere_with_what_it_was_told_last(
     ended = srgan("train", "--run", run, "--resume")
     assert ended.exit_code == 0, words(ended)
     assert "its parent quick x4" in words(ended)
+    # In the card, which is passed on, it is a name alone.
+    recipe = read_card(run / "model.safetensors").recipe
+    assert 'start = "model.safetensors"' in recipe
+    assert str(tmp_path) not in recipe
+
+
+def test_a_model_named_to_start_from_does_for_a_recipe_without_a_psnr_stage(data: Path, tmp_path: Path) -> None:
+    small = save_small_model(tmp_path / "small.safetensors")
+    common = ["train", "default", "--data", data, "--threads", 1, *SMALL, "--set", "psnr.steps=0", "--trial"]
+    assert "needs a model to start from" in words(srgan(*common))
+    # What it meets next is that the network is another.
+    assert "another network" in words(srgan(*common, "--start", small))
 
 
 def test_a_trial_tells_what_it_would_cost(data: Path, tmp_path: Path) -> None:

@@ -11,11 +11,11 @@ import pytest
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import BatchFinished, FileFailed, FileSaved, Notice
-from core.contract.requests import Input, UpscaleRequest
+from core.contract.events import Arrived, BatchFinished, BatchInterrupted, FileFailed, FileSaved, Notice
+from core.contract.requests import Input, UpscaleRequest, WatchRequest
 from core.images import load
 from core.upscale import stages
-from core.upscale.watch import Arrival, Arrivals, watch
+from core.upscale.watch import Arrivals, stamp_of, watch
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import picture
 
@@ -32,10 +32,13 @@ def cancel() -> Iterator[CancelToken]:
     timer.cancel()
 
 
-def request(tmp_path: Path, **settings: Any) -> UpscaleRequest:
-    (tmp_path / "in").mkdir(exist_ok=True)
+def request(tmp_path: Path, *folders: str, inputs: tuple[Input, ...] = (), **settings: Any) -> WatchRequest:
+    places = tuple(tmp_path / name for name in folders or ("in",))
+    for place in places:
+        place.mkdir(exist_ok=True)
     model = str(save_small_model(tmp_path / "small.safetensors"))
-    return UpscaleRequest((Input(tmp_path / "in"),), model=model, device="cpu", precision="fp32", **settings)
+    batch = UpscaleRequest(inputs, model=model, device="cpu", precision="fp32", **settings)
+    return WatchRequest(batch, places)
 
 
 def until(events: Iterator[Any], wanted: Callable[[Any], bool]) -> list[Any]:
@@ -147,7 +150,7 @@ def test_what_a_folder_that_went_away_in_a_batch_left_is_done_later(
     with monkeypatch.context() as cable:
         cable.setattr(stages, "load", unplugged)
         events = watch(wanted, cancel, EVERY)
-        met = until(events, lambda event: isinstance(event, Notice) and "waited for" in event.message)
+        met = until(events, lambda event: isinstance(event, BatchInterrupted))
     saved = [event.source.name for event in met if isinstance(event, FileSaved)]
     assert sorted(saved) == names[:4]
     gone.rename(folder)
@@ -155,26 +158,65 @@ def test_what_a_folder_that_went_away_in_a_batch_left_is_done_later(
     assert sorted(saved) == names
 
 
-def test_only_the_first_look_takes_what_was_known_for_what_came(tmp_path: Path, cancel: CancelToken) -> None:
+def test_what_is_known_does_not_come_while_it_stays_as_it_is(tmp_path: Path, cancel: CancelToken) -> None:
     folder = tmp_path / "in"
-    known = picture(folder / "a.png")
-    arrivals = Arrivals([known])
-    known.rename(tmp_path / "a.png")
+    a, b, c, d = (picture(folder / f"{name}.png") for name in "abcd")
+    away = picture(folder / "e.png")
+    arrivals = Arrivals([folder], True)
+    arrivals.know({a: None, b: stamp_of(b), c: (1, 1), away: None})
+    away.rename(tmp_path / "e.png")
 
-    def look() -> list[Any]:
-        return list(arrivals.look([Input(folder)], True, cancel))
+    def look() -> list[Path]:
+        return [each.path for each, _stamp in arrivals.look(cancel)]  # type: ignore[union-attr, misc]
 
-    assert look() == look() == []
-    picture(known, seed=1)
     assert look() == []
-    assert look() == [Arrival(Input(known, folder), False)]
+    # Known by another stamp, and not known at all.
+    assert look() == [c, d]
+    picture(a, seed=1, width=20)
+    picture(away, seed=1)
+    arrivals.forget([b])
+    assert look() == [b]
+    assert look() == [a, away]
+    assert look() == []
 
 
-@pytest.mark.parametrize("names", [("a.png",), ("one", "two")])
-def test_only_one_folder_can_be_watched(tmp_path: Path, cancel: CancelToken, names: tuple[str, ...]) -> None:
-    picture(tmp_path / "a.png")
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    wanted = UpscaleRequest(tuple(Input(tmp_path / name) for name in names))
-    with pytest.raises(UserError, match="Only one folder"):
-        next(watch(wanted, cancel))
+def test_a_batch_comes_first_and_what_changes_meanwhile_is_done_again(
+    tmp_path: Path, cancel: CancelToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = picture(tmp_path / "in" / "a.png")
+    loose = picture(tmp_path / "loose.png")
+    real = stages.upscale_picture
+    changed = False
+
+    def meanwhile(*args: Any) -> Any:
+        nonlocal changed
+        if not changed:
+            changed = True
+            picture(first, 20, 20, seed=5)
+        return real(*args)
+
+    monkeypatch.setattr(stages, "upscale_picture", meanwhile)
+    inputs = (Input(first, tmp_path / "in"), Input(loose))
+    events = watch(request(tmp_path, inputs=inputs), cancel, EVERY)
+    met = until(events, finished)
+    arrived = next(event for event in met if isinstance(event, Arrived))
+    assert [each for each, _stamp in arrived.pictures] == list(inputs)
+    assert len([event for event in met if isinstance(event, FileSaved)]) == 2
+    again = until(events, finished)
+    assert [event.source for event in again if isinstance(event, FileSaved)] == [first]
+
+
+def test_every_batch_lays_the_results_of_several_folders_out_alike(tmp_path: Path, cancel: CancelToken) -> None:
+    out = tmp_path / "a"
+    events = watch(request(tmp_path, "a", "b", output=out), cancel, EVERY)
+    next(events)
+    picture(tmp_path / "b" / "1.png")
+    assert [e.output for e in until(events, finished) if isinstance(e, FileSaved)] == [out / "b" / "1.png"]
+    # Its own result lies in the other watched folder, and is no newcomer there.
+    picture(tmp_path / "b" / "2.png")
+    assert [e.output for e in until(events, finished) if isinstance(e, FileSaved)] == [out / "b" / "2.png"]
+
+
+def test_a_folder_is_asked_for(cancel: CancelToken) -> None:
+    with pytest.raises(UserError, match="No folder"):
+        next(watch(WatchRequest(UpscaleRequest(()), ()), cancel))

@@ -76,6 +76,7 @@ def page(qtbot, window, tmp_path):
     page.session.cancel()
     qtbot.waitUntil(lambda: not page.busy and not page.session.scanning, timeout=TIMEOUT)
     page.session.clear()
+    page.options.watch.setChecked(False)
     page.banner.hide()
     assert page.contents.currentWidget() is page.drop_area
 
@@ -311,6 +312,27 @@ def test_pause_resume_and_cancel(qtbot, page, tmp_path):
     assert page.banner.text.startswith("Cancelled")
     assert len(list((tmp_path / "out").glob("*.png"))) == saved
     assert not list((tmp_path / "out").rglob("*.part"))
+
+
+def test_what_comes_into_a_watched_folder_is_upscaled_until_somebody_stops(qtbot, page, tmp_path):
+    make_picture(tmp_path / "in" / "a.png")
+    fill(qtbot, page, tmp_path / "in")
+    click(page.options.watch)
+    click(page.start_button)
+    qtbot.waitUntil(lambda: page.session.rests, timeout=TIMEOUT)
+    assert states(page) == {"a.png": State.DONE}
+    (tmp_path / "in").rename(tmp_path / "unplugged")
+    make_picture(tmp_path / "unplugged" / "b.png")
+    (tmp_path / "unplugged").rename(tmp_path / "in")
+    qtbot.waitUntil(lambda: states(page).get("b.png") is State.DONE, timeout=TIMEOUT)
+    # By hand, from elsewhere, between newcomers.
+    page.open([make_picture(tmp_path / "c.png")])
+    qtbot.waitUntil(lambda: states(page).get("c.png") is State.DONE, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: page.session.rests, timeout=TIMEOUT)
+    assert page.bar_title.whole == "Watching “in”"
+    click(page.cancel_button)
+    wait_for_end(qtbot, page)
+    assert page.banner.text.startswith("Finished 3 pictures saved")
 
 
 def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path):

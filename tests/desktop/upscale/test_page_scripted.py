@@ -6,7 +6,7 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.contract.events import FileFailed, JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.events import BatchFinished, FileFailed, JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB
 from core.contract.requests import PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
@@ -83,11 +83,12 @@ def test_a_watch_says_what_it_waits_for(qtbot, page, job, tmp_path):
     page.start_button.click()
     job.say(WorkerReady("a card"), job=NO_JOB)
     assert page.progress.isVisible()
-    job.say(*(save(page.session, row) for row in range(5)), JobDone(), job=1)
+    job.say(*(save(page.session, row) for row in range(5)), BatchFinished(5, 0, 0, 0.0), job=1)
     assert (page.bar_title.whole, page.bar_words.whole) == ("Watching “in”", "5 finished so far")
     assert not page.progress.isVisible()
     assert not page.banner.isVisible()
     page.cancel_button.click()
+    job.say(JobCancelled(), job=1)
     assert page.banner.text == "Finished 5 pictures saved."
     page.clear.trigger()
     assert (page.bar_title.whole, page.start_button.isEnabled()) == ("The queue is empty", False)

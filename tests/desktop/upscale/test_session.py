@@ -8,7 +8,9 @@ from PySide6.QtGui import QColor, QImage
 
 from core import paths
 from core.contract.events import (
+    Arrived,
     BatchFinished,
+    BatchInterrupted,
     FileFailed,
     FileSkipped,
     JobCancelled,
@@ -20,7 +22,7 @@ from core.contract.events import (
     WorkerReady,
 )
 from core.contract.protocol import NO_JOB
-from core.contract.requests import OutputSize, PreviewRequest, UpscaleRequest
+from core.contract.requests import Input, OutputSize, PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.job import Engine
 from srgan_desktop.thumbnails import _Made
@@ -269,113 +271,211 @@ def test_a_run_that_waits_for_a_search_is_cancelled_at_once(searching, job, told
     assert searching.scanning
 
 
-@pytest.fixture
-def watching(qtbot, options, session, job, tmp_path):
-    """A run has done the one picture of the folder `in`, and watches it."""
-    session._look_timer.setInterval(20)
-    options.set(settings.WATCH, True)
-    make_picture(tmp_path / "in" / "a.png")
-    session.add([tmp_path / "in"])
+def search(qtbot, session, *places):
+    session.add(places)
     qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
-    session.start()
-    job.say(save(session, 0), BatchFinished(1, 0, 0, 1.0), JobDone())
-    assert session.waits_for_search
-    return session
 
 
-def wait_for_request(qtbot, job, number):
-    qtbot.waitUntil(lambda: len(job.requests) == number, timeout=20_000)
-    return [each.path.name for each in job.requests[-1].inputs]
+def stamped(path):
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns
 
 
-def test_what_comes_into_a_watched_folder_is_done(qtbot, watching, job, told, tmp_path):
-    make_picture(tmp_path / "in" / "deep" / "b.png")
-    assert wait_for_request(qtbot, job, 2) == ["b.png"]
-    assert {each.root for each in job.requests[1].inputs} == {tmp_path / "in"}
-    job.say(save(watching, 1), BatchFinished(1, 0, 0, 1.0), JobDone())
-    assert watching.waits_for_search
+@pytest.fixture
+def watching(qtbot, options, filled, job, tmp_path):
+    """A run has done the three pictures of the folder `in`, and watches it."""
+    options.set(settings.WATCH, True)
+    filled.start()
+    pictures = tuple((entry.input, stamped(entry.path)) for entry in filled.queue.entries)
+    job.say(Arrived(pictures), *(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0))
+    assert filled.rests
+    assert filled.done_in_run == (3, 3)
+    return filled
+
+
+def test_a_watch_is_one_job_that_newcomers_get_rows_from(watching, job, told, tmp_path):
+    (request,) = job.requests
+    assert [each.path.name for each in request.batch.inputs] == ["a.png", "b.png", "c.png"]
+    assert (request.folders, request.known) == ((tmp_path / "in",), ())
+    late = make_picture(tmp_path / "in" / "deep" / "d.png")
+    job.say(Arrived(((Input(late, tmp_path / "in"), stamped(late)),)))
+    assert not watching.rests
+    assert states(watching) == [*[State.DONE] * 3, State.WAITING]
+    assert watching.done_in_run == (3, 4)
+    job.say(begin(watching, 3), save(watching, 3), BatchFinished(1, 0, 0, 1.0))
+    assert watching.rests
     assert told.finished == []
     watching.cancel()
+    assert job.told == [("cancel", 1)]
+    job.say(JobCancelled())
+    # Nothing was left to do: so ends a watch.
     (summary,) = told.finished
-    assert (summary.saved, summary.cancelled) == (2, False)
-    assert watching.phase is Phase.IDLE
-    # Without a run nobody looks.
-    make_picture(tmp_path / "in" / "c.png")
-    qtbot.wait(150)
-    assert watching.queue.rowCount() == 2
-
-
-def test_a_watched_picture_that_changes_is_done_again(qtbot, watching, job, told, tmp_path):
-    # As the first look finds it, it is what was done.
-    with qtbot.waitSignal(watching._scanner.finished, timeout=20_000):
-        pass
-    make_picture(tmp_path / "in" / "a.png", width=30)
-    assert wait_for_request(qtbot, job, 2) == ["a.png"]
-    assert watching.done_in_run == (1, 2)
-    job.say(save(watching, 0), BatchFinished(1, 0, 0, 1.0), JobDone())
-    watching.cancel()
-    assert told.finished[0].saved == 2
-
-
-def test_what_was_taken_out_of_the_queue_does_not_come_back(qtbot, watching, job, tmp_path):
-    watching.remove([0])
-    make_picture(tmp_path / "in" / "b.png")
-    assert wait_for_request(qtbot, job, 2) == ["b.png"]
-    assert watching.queue.rowCount() == 1
-
-
-def test_results_are_no_newcomers(qtbot, watching, job, options, tmp_path):
-    out = tmp_path / "in" / "results"
-    options.set(settings.OUTPUT, str(out))
-    make_picture(out / "a.png")
-    make_picture(tmp_path / "in" / "b.png")
-    assert wait_for_request(qtbot, job, 2) == ["b.png"]
-
-
-def test_an_empty_folder_can_be_watched(qtbot, session, options, job, told, tmp_path):
-    session._look_timer.setInterval(20)
-    (tmp_path / "in").mkdir()
-    session.add([tmp_path / "in"])
-    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
-    assert "no picture" in told.failed[0].message
-    assert not session.can_start
-    options.set(settings.WATCH, True)
-    assert session.watched == (tmp_path / "in",)
-    session.add([tmp_path / "in"])
-    qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
-    assert len(told.failed) == 1
-    assert session.can_start
-    assert not session.starts_again
-    session.start()
-    assert session.busy
-    make_picture(tmp_path / "in" / "a.png")
-    assert wait_for_request(qtbot, job, 1) == ["a.png"]
+    assert (summary.saved, summary.cancelled) == (4, False)
+    # The next one knows what this one took, and does not do it again.
+    watching.start()
+    assert job.requests[1].batch.inputs == ()
+    assert dict(job.requests[1].known) == {entry.path: stamped(entry.path) for entry in watching.queue.entries}
+    assert watching.rests
     job.say(JobCancelled())
 
 
-def test_newcomers_of_a_paused_watch_wait(qtbot, watching, job, tmp_path):
+def test_what_comes_again_is_counted_again(watching, job, told):
+    first = watching.queue.entries[0]
+    job.say(Arrived(((first.input, (1, 1)),)))
+    assert states(watching)[0] is State.WAITING
+    job.say(FileFailed(first.path, "Broken."), BatchFinished(0, 0, 1, 1.0))
+    assert watching.done_in_run == (4, 4)
+    job.say(Arrived(((first.input, (2, 2)),)), save(watching, 0), BatchFinished(1, 0, 0, 1.0))
+    assert watching.done_in_run == (4, 4)
+    watching.cancel()
+    job.say(JobCancelled())
+    assert (told.finished[0].saved, told.finished[0].failed) == (4, 0)
+
+
+def test_an_interrupted_batch_leaves_the_watch_open(watching, job, told):
+    first, second = (entry.input for entry in watching.queue.entries[:2])
+    job.say(Arrived(((first, (1, 1)), (second, (1, 1)))), begin(watching, 0), BatchInterrupted("It is gone."))
+    assert watching.rests
+    assert states(watching) == [State.WAITING, State.WAITING, State.DONE]
+    assert told.notices[-1] == "It is gone. It is waited for."
+    job.say(Arrived(((first, (1, 1)), (second, (1, 1)))), save(watching, 0), save(watching, 1))
+    job.say(BatchFinished(2, 0, 0, 1.0))
+    watching.cancel()
+    job.say(JobCancelled())
+    assert told.finished[0].saved == 5
+
+
+def test_what_is_added_during_a_watch_is_done_by_another_one(qtbot, watching, job, told, tmp_path):
+    search(qtbot, watching, make_picture(tmp_path / "late.png"))
+    assert job.told == [("cancel", 1)]
+    assert watching.busy
+    assert not watching.rests
+    job.say(JobCancelled())
+    assert [each.path.name for each in job.requests[1].batch.inputs] == ["late.png"]
+    assert job.requests[1].folders == (tmp_path / "in",)
+    assert len(job.requests[1].known) == 3
+    # While that one is at work, a further folder waits until it rests.
+    make_picture(tmp_path / "more" / "e.png")
+    search(qtbot, watching, tmp_path / "more")
+    assert len(job.told) == 1
+    job.say(save(watching, 3), BatchFinished(1, 0, 0, 1.0))
+    assert job.told[1:] == [("cancel", 2)]
+    job.say(JobCancelled())
+    assert job.requests[2].folders == (tmp_path / "in", tmp_path / "more")
+    assert [each.path.name for each in job.requests[2].batch.inputs] == ["e.png"]
+    job.say(save(watching, 4), BatchFinished(1, 0, 0, 1.0))
+    watching.cancel()
+    job.say(JobCancelled())
+    assert told.finished[0].saved == 5
+
+
+def test_a_batch_that_begins_as_a_watch_is_handed_over_is_done_by_the_next(qtbot, watching, job, tmp_path):
+    search(qtbot, watching, make_picture(tmp_path / "late.png"))
+    first = watching.queue.entries[0]
+    job.say(Arrived(((first.input, (1, 1)),)), begin(watching, 0), JobCancelled(), job=1)
+    assert [each.path.name for each in job.requests[1].batch.inputs] == ["a.png", "late.png"]
+    job.say(JobCancelled())
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_cancel_while_a_watch_is_handed_over_ends_it(qtbot, watching, job, told, tmp_path, when):
+    search(qtbot, watching, make_picture(tmp_path / "late.png"))
+    if when == "after":
+        job.say(JobCancelled(), job=1)
+    watching.cancel()
+    job.say(JobCancelled())
+    assert not watching.busy
+    assert told.finished[0].cancelled
+    assert states(watching)[3] is State.WAITING
+
+
+def test_a_paused_watch_is_handed_over_when_it_goes_on(qtbot, watching, job, tmp_path):
     watching.pause()
-    make_picture(tmp_path / "in" / "b.png")
-    qtbot.wait(150)
-    assert watching.queue.rowCount() == 1
+    search(qtbot, watching, make_picture(tmp_path / "late.png"))
+    assert job.told == [("pause", 1)]
     watching.resume()
-    assert wait_for_request(qtbot, job, 2) == ["b.png"]
+    assert job.told[1:] == [("resume", 1), ("cancel", 1)]
+    watching.pause()
+    job.say(JobCancelled())
+    assert len(job.requests) == 1
+    watching.resume()
+    assert [each.path.name for each in job.requests[1].batch.inputs] == ["late.png"]
+    job.say(JobCancelled())
 
 
 @pytest.mark.parametrize("how", ["option", "clear"])
-def test_a_run_that_is_to_watch_no_more_ends(watching, options, told, how):
+def test_a_run_that_is_to_watch_no_more_ends(watching, options, job, told, how):
     if how == "option":
         options.set(settings.WATCH, False)
     else:
         watching.clear()
-    assert told.finished[0].saved == 1
+    assert job.told == [("cancel", 1)]
+    job.say(JobCancelled())
+    (summary,) = told.finished
+    assert (summary.saved, summary.cancelled) == (3, False)
     assert not watching.busy
-    assert not watching._look_timer.isActive()
 
 
-def test_shutdown_ends_a_watch(watching):
-    # The fixture shuts down, and waits for the end.
-    assert watching.busy
+def test_a_run_begins_to_watch_where_that_is_asked_for_on_the_way(filled, options, job, told, tmp_path):
+    filled.start()
+    assert isinstance(job.requests[0], UpscaleRequest)
+    options.set(settings.WATCH, True)
+    job.say(*(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0), JobDone())
+    assert job.requests[1].folders == (tmp_path / "in",)
+    assert filled.rests
+    assert told.finished == []
+    filled.cancel()
+    job.say(JobCancelled())
+    assert told.finished[0].saved == 3
+
+
+def test_an_empty_folder_can_be_watched(qtbot, session, options, job, told, tmp_path):
+    (tmp_path / "in").mkdir()
+    search(qtbot, session, tmp_path / "in")
+    assert "no picture" in told.failed[0].message
+    assert not session.can_start
+    options.set(settings.WATCH, True)
+    assert session.watched == (tmp_path / "in",)
+    search(qtbot, session, tmp_path / "in")
+    assert len(told.failed) == 1
+    assert session.can_start
+    assert not session.starts_again
+    session.start()
+    assert session.rests
+    assert job.requests[0].batch.inputs == ()
+    job.say(JobCancelled())
+
+
+def test_what_was_taken_out_of_the_queue_is_known_to_the_watch(filled, options, job):
+    gone = filled.queue.entries[1].path
+    filled.remove([1])
+    options.set(settings.WATCH, True)
+    filled.start()
+    assert job.requests[0].known == ((gone, None),)
+    job.say(JobCancelled())
+
+
+def test_a_folder_inside_a_watched_one_has_its_results_there(qtbot, watching, tmp_path):
+    make_picture(tmp_path / "in" / "deep" / "d.png")
+    search(qtbot, watching, tmp_path / "in" / "deep")
+    assert watching.watched == (tmp_path / "in",)
+
+
+def test_a_folder_that_a_watch_cannot_search_gets_a_row(watching, job, tmp_path):
+    job.say(FileFailed(tmp_path / "in" / "locked", "It may not be read."))
+    assert watching.queue.entries[3].is_folder
+    assert states(watching)[3] is State.FAILED
+    assert watching.done_in_run == (4, 4)
+
+
+def test_an_engine_that_dies_ends_the_watch_with_words(watching, job, told):
+    job.engine = Engine.STOPPED
+    job.say(JobFailed("The engine crashed.", "Press Start."))
+    assert told.failed[0].message == "The engine crashed."
+    assert not watching.busy
+    watching.start()
+    assert watching.rests
+    job.say(JobCancelled())
 
 
 def test_a_retry_during_a_run_is_done_at_its_end(filled, job, told):
