@@ -1,8 +1,8 @@
 """What core tells whoever drives it. One frozen dataclass says one thing that happened.
 
 Every upscale run is `Planned`, then per file `FileStarted`, any number of `Progress`, and exactly one of `FileSaved`,
-`FileSkipped`, `FileFailed`; then `BatchFinished`. A watch is one such run after another. A job in the worker process ends with exactly one of `JobDone`,
-`JobFailed`, `JobCancelled`.
+`FileSkipped`, `FileFailed`; then `BatchFinished`. A watch is one such run after another. A job in the worker process
+ends with exactly one of `JobDone`, `JobFailed`, `JobCancelled`.
 """
 
 from __future__ import annotations

@@ -400,7 +400,7 @@ class UpscalePage(Page):
             if queue.count(state)
         ]
         if watched:
-            parts.append(f"Start also watches {_named(watched)}")
+            parts.append(f"Start {'also ' if waiting else ''}watches {_named(watched)}")
         if waiting:
             return f"{problems.pictures(waiting)} ready to upscale", " · ".join(parts)
         return "Finished" if queue.count(State.FAILED) else "Everything is finished", " · ".join(parts)
