@@ -470,6 +470,10 @@ class UpscaleSession(Session):
         self._hands_over = False
         if handed_over:
             self._put_back()
+            # What it had begun with just then is counted when the next one takes it.
+            entries = self.queue.entries
+            left = [each for each in entries if each.state is State.WAITING and each.path in self._in_run]
+            self._tally.total -= len(left)
             self._in_run = set()
             self._end(cancelled=False)
         else:

@@ -374,6 +374,7 @@ def test_a_batch_that_begins_as_a_watch_is_handed_over_is_done_by_the_next(qtbot
     first = watching.queue.entries[0]
     job.say(Arrived(((first.input, (1, 1)),)), begin(watching, 0), JobCancelled(), job=1)
     assert [each.path.name for each in job.requests[1].batch.inputs] == ["a.png", "late.png"]
+    assert watching.done_in_run == (3, 5)
     job.say(JobCancelled())
 
 
