@@ -46,6 +46,11 @@ def bundle_path(folder: Path, step: int) -> Path:
     return folder / f"bundle-{step:08d}.safetensors"
 
 
+def step_of(path: Path) -> int:
+    """The step whose bundle this is."""
+    return int(path.stem.removeprefix("bundle-"))
+
+
 def save_bundle(
     folder: Path, step: int, parts: Mapping[str, Mapping[str, Tensor]], state: dict[str, Any], keep: int
 ) -> Path:
@@ -74,7 +79,7 @@ def save_bundle(
 def bundles(folder: Path) -> list[Path]:
     """The bundles of a run, oldest first."""
     found = [path for path in folder.glob("bundle-*.safetensors") if re.fullmatch(r"bundle-\d+", path.stem)]
-    return sorted(found, key=lambda path: int(path.stem.removeprefix("bundle-")))
+    return sorted(found, key=step_of)
 
 
 def newest_bundle(folder: Path, wanted: Callable[[Bundle], bool] = lambda _: True) -> tuple[Path, Bundle]:

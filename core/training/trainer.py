@@ -41,7 +41,7 @@ from core.models.content import ContentLoss, ContentNetwork, load_content
 from core.models.generator import Generator as Network
 from core.models.generator import GeneratorConfig, initialise
 from core.models.weights import load_generator, save_generator
-from core.training.checkpoint import Bundle, bundles, newest_bundle, save_bundle
+from core.training.checkpoint import Bundle, bundles, newest_bundle, save_bundle, step_of
 from core.training.dataset import Batch, CropLoader
 from core.training.processes import Place, any_of_all, joined, wait_for_all
 from core.training.recipe import Recipe, StageRecipe, load_recipe, recipe_toml
@@ -249,7 +249,7 @@ def _train(request: TrainRequest, cancel: CancelToken, place: Place) -> Iterator
     folder = RunFolder(request.run)
     request, recipe = _begun_or_new(request, folder)
     path, bundle = newest_bundle(folder.bundles) if request.resume else (None, None)
-    begun_at = int(path.stem.removeprefix("bundle-")) if path is not None else 0
+    begun_at = step_of(path) if path is not None else 0
     if path is not None and 0 < request.stop_after <= begun_at:
         raise UserError(
             f"The run in {folder.path} is at step {begun_at:,} already, and was to stop after {request.stop_after:,}.",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from filelock import FileLock, Timeout
 from core.atomic import PART_SUFFIX, replacing
 from core.contract.errors import UserError
 from core.contract.events import Size
-from core.hashing import sha256_of
+from core.hashing import sha256_of, stamp_of
 from core.images import load
 
 FOLDER = ".srgan"
@@ -224,16 +224,14 @@ class Journal:
         return Path(os.path.normpath(self.folder / text))
 
 
-def results_of_sources_in(roots: Iterable[Path], folder: Path) -> set[Path]:
+def results_of_sources_in(roots: Set[Path], folder: Path) -> set[Path]:
     """By the journal in `folder`, the files that were made of pictures under `roots`; none where there is no journal.
 
     Who searches `roots` finds their sources, and so leaves these out.
     """
     if not (folder / FOLDER / JOURNAL).is_file():
         return set()
-    return {
-        output for source, output in Journal(folder).results() if any(source.is_relative_to(root) for root in roots)
-    }
+    return {output for source, output in Journal(folder).results() if not roots.isdisjoint((source, *source.parents))}
 
 
 def source_stamp(path: Path) -> tuple[int, int, int]:
@@ -248,11 +246,7 @@ def source_stamp(path: Path) -> tuple[int, int, int]:
 
 def _output_stamp(path: Path) -> tuple[int, int]:
     """`Result.output_stamp` of a file."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return _NOTHING
-    return stat.st_size, stat.st_mtime_ns
+    return stamp_of(path) or _NOTHING
 
 
 def _has_size(output: Path, result: Result) -> bool:

@@ -115,10 +115,11 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         image = Image.fromarray(plane.astype(np.float32) if deep else np.ascontiguousarray(plane))
         image = image.resize(size, Image.Resampling.BICUBIC)
         made = np.asarray(image)
-        for top in range(0, size[1] if deep else 0, BAND):
-            resized[top : top + BAND, :, channel] = np.rint(made[top : top + BAND]).clip(0, 65535)
         if not deep:
             resized[..., channel] = made
+            continue
+        for top in range(0, size[1], BAND):
+            resized[top : top + BAND, :, channel] = np.rint(made[top : top + BAND]).clip(0, 65535)
     return resized
 
 

@@ -39,7 +39,8 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     x, y, width, height = request.region
     left, top = max(0, x), max(0, y)
     right, bottom = min(picture.width, x + width), min(picture.height, y + height)
-    if right <= left or bottom <= top:
+    width, height = right - left, bottom - top
+    if width <= 0 or height <= 0:
         raise UserError(f"The region to preview lies outside {request.source.name}.", "Move the view over the picture.")
     whole = request.size.of(picture.width, picture.height)
     across, down = (
@@ -57,22 +58,22 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     cut = picture.part(np.s_[outer[1] : outer[3], outer[0] : outer[2]])
     size = (max(1, round(cut.width * across)), max(1, round(cut.height * down)))
     result = upscale_picture(engine, cut, size, request.ensemble, cancel)
-    inner = (left - outer[0], top - outer[1], right - outer[0], bottom - outer[1])
+    left_in, top_in = left - outer[0], top - outer[1]
     scale = int(across)
     if (across, down) == (scale, scale):
-        columns, rows = (slice(inner[first] * scale, inner[first + 2] * scale) for first in (0, 1))
-        pixels = for_display(result, (rows, columns))
+        rows = slice(top_in * scale, (top_in + height) * scale)
+        pixels = for_display(result, (rows, slice(left_in * scale, (left_in + width) * scale)))
     else:
         # What the region became may begin and end within a pixel of the result.
         scale = engine.scale
-        shown = ((right - left) * scale, (bottom - top) * scale)
+        shown = (width * scale, height * scale)
         wider, higher = result.width / cut.width, result.height / cut.height
-        box = (inner[0] * wider, inner[1] * higher, inner[2] * wider, inner[3] * higher)
+        box = (left_in * wider, top_in * higher, (left_in + width) * wider, (top_in + height) * higher)
         whole_cut = for_display(result, np.s_[:, :])
         pixels = np.asarray(Image.fromarray(whole_cut).resize(shown, Image.Resampling.BICUBIC, box=box))
     yield PreviewReady(
         request.source,
-        (left, top, right - left, bottom - top),
+        (left, top, width, height),
         scale,
         pixels,
         time.perf_counter() - start,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,6 +49,7 @@ def scan(
     seen: set[tuple[str, str]] = set()
     # `resolve` would follow links, and lose the user's names.
     named = [(given, Path(os.path.abspath(given.path))) for given in inputs]  # noqa: PTH100
+    roots = frozenset(path for _given, path in named)
     for given, path in named:
         try:
             is_folder = path.is_dir()
@@ -56,7 +57,7 @@ def scan(
             yield Unusable(path, UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the path."))
             continue
         if is_folder:
-            found = _search(path, [other for _, other in named], recursive, cancel, leave_out)
+            found = _search(path, roots, recursive, cancel, leave_out)
         else:
             root = given.root if given.root is not None and path.is_relative_to(given.root) else None
             found = iter([Input(path, root)])
@@ -73,7 +74,7 @@ def scan(
 
 
 def _search(
-    root: Path, roots: Sequence[Path], recursive: bool, cancel: CancelToken, leave_out: Path | None
+    root: Path, roots: Set[Path], recursive: bool, cancel: CancelToken, leave_out: Path | None
 ) -> Iterator[Input | Unusable]:
     avoided = os.path.realpath(leave_out) if leave_out is not None else None
     visited: set[str] = set()

@@ -11,6 +11,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Arrived, BatchInterrupted, FileFailed, FileSaved, FileSkipped, Notice, WatchEvent
 from core.contract.requests import Input, Stamp, WatchRequest
+from core.hashing import stamp_of
 from core.images.decode import shown
 from core.upscale.batch import upscale
 from core.upscale.scan import Unusable, scan
@@ -69,15 +70,6 @@ class Arrivals:
                 yield each, stamp
         self._before = now
         self._to_be_met = frozenset()
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """None where there is no such file."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_size, stat.st_mtime_ns
 
 
 def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> Iterator[WatchEvent]:

@@ -356,6 +356,7 @@ class UpscalePage(Page):
         session, queue = self.session, self.session.queue
         done, total = session.done_in_run
         title, words = "", ""
+        watches = False
         match session.phase:
             case Phase.RUNNING:
                 title = f"Upscaling {min(done + 1, total)} of {total:,}"
@@ -363,6 +364,7 @@ class UpscalePage(Page):
                 if session.engine is Engine.STARTING:
                     title, words = "Starting the engine…", "the first start takes a few seconds"
                 elif session.rests:
+                    watches = True
                     title, words = f"Watching {_named(session.watched)}", f"{done:,} finished so far"
                 elif session.waits_for_search:
                     title, words = "Searching for more pictures…", f"{done:,} finished so far"
@@ -377,7 +379,7 @@ class UpscalePage(Page):
         self.bar_title.say(title)
         self.bar_words.say(words)
         # A watch has no end that it could come nearer to.
-        self.progress.setVisible(session.busy and not title.startswith("Watching"))
+        self.progress.setVisible(session.busy and not watches)
         waiting_for_engine = session.phase is Phase.RUNNING and (title.endswith("…"))
         # No length yet: the bar moves by itself, so that nothing looks stuck.
         self.progress.setMaximum(0 if waiting_for_engine else 1000)

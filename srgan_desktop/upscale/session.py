@@ -163,7 +163,7 @@ class UpscaleSession(Session):
         """
         entries = self.queue.entries
         chosen = [row for row in rows if entries[row].state in FINISHED]
-        self._count_no_more({entries[row].path for row in chosen})
+        self._count_no_more(chosen)
         folders = [row for row in chosen if entries[row].is_folder]
         self.queue.reset(row for row in chosen if not entries[row].is_folder)
         if folders:
@@ -173,8 +173,9 @@ class UpscaleSession(Session):
         self.changed.emit()
         self._go_on_with_what_waits()
 
-    def _count_no_more(self, paths: set[Path]) -> None:
+    def _count_no_more(self, rows: Iterable[int]) -> None:
         """These will be counted once more."""
+        paths = {self.queue.entries[row].path for row in rows}
         self._in_run -= paths
         failures = [failure for failure in self._tally.failures if Path(failure[0]) not in paths]
         self._tally.total -= len(self._tally.failures) - len(failures)
@@ -444,19 +445,17 @@ class UpscaleSession(Session):
     def _take(self, arrived: Arrived) -> None:
         """Make rows of newcomers, and let those that come again wait as if they were new."""
         self._rests = False
-        again = {each.path for each, _stamp in arrived.pictures if self._has_finished(each)}
+        stamps = {each.path: stamp for each, stamp in arrived.pictures}
+        rows = [row for path in stamps if (row := self.queue.row_of(path)) is not None]
+        again = [row for row in rows if self.queue.entries[row].state in FINISHED]
         self._count_no_more(again)
-        self.queue.reset(row for path in again if (row := self.queue.row_of(path)) is not None)
+        self.queue.reset(again)
         self.queue.add(Entry(each) for each, _stamp in arrived.pictures)
-        self._met |= {each.path: stamp for each, stamp in arrived.pictures}
-        new = {each.path for each, _stamp in arrived.pictures} - self._in_run
+        self._met |= stamps
+        new = stamps.keys() - self._in_run
         self._in_run |= new
         self._tally.total += len(new)
         self.changed.emit()
-
-    def _has_finished(self, picture: Input) -> bool:
-        row = self.queue.row_of(picture.path)
-        return row is not None and self.queue.entries[row].state in FINISHED
 
     def _rest(self) -> None:
         """The watch has done what there was; what was added by hand since is for another one."""

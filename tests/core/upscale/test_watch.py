@@ -13,9 +13,10 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.events import Arrived, BatchFinished, BatchInterrupted, FileFailed, FileSaved, Notice
 from core.contract.requests import Input, UpscaleRequest, WatchRequest
+from core.hashing import stamp_of
 from core.images import load
 from core.upscale import stages
-from core.upscale.watch import Arrivals, stamp_of, watch
+from core.upscale.watch import Arrivals, watch
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import picture
 

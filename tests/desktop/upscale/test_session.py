@@ -23,6 +23,7 @@ from core.contract.events import (
 )
 from core.contract.protocol import NO_JOB
 from core.contract.requests import Input, OutputSize, PreviewRequest, UpscaleRequest
+from core.hashing import stamp_of
 from srgan_desktop import settings
 from srgan_desktop.job import Engine
 from srgan_desktop.thumbnails import _Made
@@ -276,17 +277,12 @@ def search(qtbot, session, *places):
     qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
 
 
-def stamped(path):
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns
-
-
 @pytest.fixture
 def watching(qtbot, options, filled, job, tmp_path):
     """A run has done the three pictures of the folder `in`, and watches it."""
     options.set(settings.WATCH, True)
     filled.start()
-    pictures = tuple((entry.input, stamped(entry.path)) for entry in filled.queue.entries)
+    pictures = tuple((entry.input, stamp_of(entry.path)) for entry in filled.queue.entries)
     job.say(Arrived(pictures), *(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0))
     assert filled.rests
     assert filled.done_in_run == (3, 3)
@@ -298,7 +294,7 @@ def test_a_watch_is_one_job_that_newcomers_get_rows_from(watching, job, told, tm
     assert [each.path.name for each in request.batch.inputs] == ["a.png", "b.png", "c.png"]
     assert (request.folders, request.known) == ((tmp_path / "in",), ())
     late = make_picture(tmp_path / "in" / "deep" / "d.png")
-    job.say(Arrived(((Input(late, tmp_path / "in"), stamped(late)),)))
+    job.say(Arrived(((Input(late, tmp_path / "in"), stamp_of(late)),)))
     assert not watching.rests
     assert states(watching) == [*[State.DONE] * 3, State.WAITING]
     assert watching.done_in_run == (3, 4)
@@ -314,7 +310,7 @@ def test_a_watch_is_one_job_that_newcomers_get_rows_from(watching, job, told, tm
     # The next one knows what this one took, and does not do it again.
     watching.start()
     assert job.requests[1].batch.inputs == ()
-    assert dict(job.requests[1].known) == {entry.path: stamped(entry.path) for entry in watching.queue.entries}
+    assert dict(job.requests[1].known) == {entry.path: stamp_of(entry.path) for entry in watching.queue.entries}
     assert watching.rests
     job.say(JobCancelled())
 
