@@ -14,11 +14,11 @@ from PIL import Image
 
 from core.contract.errors import UserError
 from core.images.formats import FORMATS, format_of_suffix
-from core.images.metadata import upright
-from core.images.picture import Decoded, Picture, Probe
+from core.images.metadata import as_read
+from core.images.picture import Picture, Probe, StoredPixels
 from core.images.pillow_source import PillowSource
 from core.images.png import PngSource
-from core.images.refusal import Refused, camera_raw, damaged
+from core.images.refusal import UnreadableError, camera_raw, damaged
 from core.images.tiff import TiffSource
 
 Source = PngSource | TiffSource | PillowSource
@@ -40,7 +40,7 @@ def load(path: Path) -> Picture:
             raise damaged()
         pixels, alpha = _turned(decoded, header.orientation)
         metadata = replace(header.metadata, icc=decoded.icc or header.metadata.icc)
-        metadata, remarks = upright(metadata, pixels.shape[1], pixels.shape[0])
+        metadata, remarks = as_read(metadata, pixels.shape[1], pixels.shape[0])
         notes = (*_content_notes(path, key, header.frames), *decoded.notes, *remarks)
         return Picture(pixels, alpha, metadata, key, notes, _colourless(pixels))
 
@@ -85,15 +85,15 @@ def _opened(path: Path) -> Iterator[tuple[str, Source]]:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             if path.is_dir():
-                raise Refused("is a folder, not a picture.", "Choose a file.")
+                raise UnreadableError("is a folder, not a picture.", "Choose a file.")
             # Reading a pipe or a device might never end.
-            raise Refused("is not an ordinary file.", "Choose a picture file.")
+            raise UnreadableError("is not an ordinary file.", "Choose a picture file.")
         with path.open("rb") as file:
             key = _key_of_content(file)
             yield key, _source(file, key)
     except UserError:
         raise
-    except Refused as refusal:
+    except UnreadableError as refusal:
         raise UserError(f"“{shown(path)}” {refusal.what}", refusal.hint) from refusal
     except FileNotFoundError as error:
         raise UserError(f"“{shown(path)}” does not exist.", "It may have been moved, renamed or deleted.") from error
@@ -164,7 +164,7 @@ def _key_of_content(file: BinaryIO) -> str:
     head = file.read(64)
     file.seek(0)
     if not head:
-        raise Refused("is empty.", "Copy or download it again.")
+        raise UnreadableError("is empty.", "Copy or download it again.")
     for signature, key in _SIGNATURES:
         if head.startswith(signature):
             if head[8:10] == b"CR" and key == "tiff":
@@ -183,8 +183,8 @@ def _key_of_content(file: BinaryIO) -> str:
     readable = ", ".join(row.label for row in FORMATS.values() if row.can_read)
     for signature, name in _OTHERS:
         if head.startswith(signature):
-            raise Refused(f"holds {name}, which cannot be read.", f"Save it as one of {readable}.")
-    raise Refused("is not a picture that can be read.", f"These can: {readable}.")
+            raise UnreadableError(f"holds {name}, which cannot be read.", f"Save it as one of {readable}.")
+    raise UnreadableError("is not a picture that can be read.", f"These can: {readable}.")
 
 
 def _content_notes(path: Path, key: str, frames: int) -> tuple[str, ...]:
@@ -214,7 +214,7 @@ def _colourless(pixels: np.ndarray) -> bool:
     )
 
 
-def _turned(decoded: Decoded, orientation: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _turned(decoded: StoredPixels, orientation: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Pixels and alpha the way up that EXIF's orientation (CIPA DC-008, Orientation) asks for."""
     turn = _TURNS[orientation]
     alpha = None if decoded.alpha is None else np.ascontiguousarray(turn(decoded.alpha))

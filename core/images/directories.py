@@ -19,7 +19,7 @@ _KIND_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 
 _WORD_SIZES = _KIND_SIZES | {RATIONAL: 4, 10: 4}
 _INTEGERS = {1: "u1", 3: "u2", 4: "u4", 13: "u4", 16: "u8", 18: "u8"}
 _MAX_VALUE_BYTES = 1 << 26
-"""Of all values together: thousands of tags may point at the same megabytes."""
+"""The most that all values together may take: thousands of tags may point at the same megabytes."""
 
 
 class BadDirectoryError(ValueError):
@@ -27,16 +27,16 @@ class BadDirectoryError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TagEntry:
     """One tag of a directory: where its value lies."""
 
     kind: int
     """Field type of TIFF 6.0."""
     count: int
     position: int
-    """Of the value, from the start of the structure."""
+    """Where the value begins, in bytes from the start of the structure."""
     place: int
-    """Of the entry itself."""
+    """Where the entry itself begins, likewise."""
 
     @property
     def size(self) -> int:
@@ -48,7 +48,7 @@ class Entry:
 class Directory:
     """The tags of one picture, or of one group of tags."""
 
-    entries: dict[int, Entry]
+    entries: dict[int, TagEntry]
     next: int
     """Offset of the next directory; 0 after the last."""
     next_position: int
@@ -84,7 +84,7 @@ class TagReader:
         if count > 4096:
             raise BadDirectoryError(f"{count} tags")
         table = self._read(start, count * width)
-        entries: dict[int, Entry] = {}
+        entries: dict[int, TagEntry] = {}
         for index in range(count):
             place = start + index * width
             code, kind, items, value = struct.unpack_from(
@@ -93,7 +93,7 @@ class TagReader:
             inline = _KIND_SIZES.get(kind, 0) * items <= (8 if self.big else 4)
             position = place + (12 if self.big else 8) if inline else value
             # Of a tag that stands twice the first counts.
-            entries.setdefault(code, Entry(kind, items, position, place))
+            entries.setdefault(code, TagEntry(kind, items, position, place))
         end = start + count * width
         # Some writers leave the last pointer out.
         try:
@@ -102,20 +102,20 @@ class TagReader:
             following = 0
         return Directory(entries, following, end)
 
-    def raw(self, entry: Entry) -> bytes:
+    def raw(self, entry: TagEntry) -> bytes:
         """The value as it is stored."""
         if entry.kind not in _KIND_SIZES or entry.size > self._left:
             raise BadDirectoryError(f"value of kind {entry.kind} and {entry.count} items")
         self._left -= entry.size
         return self._read(entry.position, entry.size)
 
-    def little_endian(self, entry: Entry) -> bytes:
+    def little_endian(self, entry: TagEntry) -> bytes:
         """The value as a little-endian file would store it."""
         data = self.raw(entry)
         word = _WORD_SIZES[entry.kind]
         return data if self.order == "<" or word == 1 else np.frombuffer(data, f">u{word}").byteswap().tobytes()
 
-    def integers(self, entry: Entry) -> np.ndarray:
+    def integers(self, entry: TagEntry) -> np.ndarray:
         """The value as unsigned integers."""
         if entry.kind not in _INTEGERS:
             raise BadDirectoryError(f"integers of kind {entry.kind}")
@@ -129,7 +129,7 @@ class TagReader:
         values = self.integers(entry)
         return int(values[0]) if values.size else default
 
-    def rational(self, entry: Entry) -> float | None:
+    def rational(self, entry: TagEntry) -> float | None:
         """The first rational of a value; None where it is none or divides by 0."""
         if entry.kind != RATIONAL or entry.count < 1:
             return None
@@ -147,7 +147,7 @@ class TagReader:
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
+class TagValue:
     """The value of a tag, little-endian."""
 
     kind: int
@@ -155,14 +155,14 @@ class Value:
     data: bytes
 
 
-Tree = dict[int, "Value | Tree"]
+Tree = dict[int, "TagValue | Tree"]
 """Tags by code; a tree among them is a directory of its own that the tag points to."""
 
 POINTERS = frozenset({34665, 34853, 40965})
 """Exif, GPS and Interoperability: tags that point to a directory."""
 
 MAX_DEPTH = 3
-"""Of directories that point to directories; EXIF has no more."""
+"""How deep directories may point to directories; EXIF goes no deeper."""
 
 
 def read_tree(reader: TagReader, directory: Directory, depth: int = 1) -> Tree:
@@ -171,7 +171,7 @@ def read_tree(reader: TagReader, directory: Directory, depth: int = 1) -> Tree:
     for code, entry in directory.entries.items():
         try:
             if code not in POINTERS:
-                tree[code] = Value(entry.kind, entry.count, reader.little_endian(entry))
+                tree[code] = TagValue(entry.kind, entry.count, reader.little_endian(entry))
             elif depth < MAX_DEPTH:
                 offset = reader.integer(directory, code, 0)
                 tree[code] = read_tree(reader, reader.directory(offset), depth + 1)
@@ -195,7 +195,7 @@ def serialised(tree: Tree, base: int, big: bool = False) -> bytes:
             kind = IFD8 if big else LONG
             offset = rest_base + len(rest)
             rest += serialised(value, offset, big)
-            value = Value(kind, 1, struct.pack("<Q" if big else "<I", offset))
+            value = TagValue(kind, 1, struct.pack("<Q" if big else "<I", offset))
         data = value.data
         if len(data) > inline:
             offset = rest_base + len(rest)

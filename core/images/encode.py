@@ -14,16 +14,12 @@ from core.atomic import replacing
 from core.contract.errors import UserError
 from core.images.colour import grey_to_srgb, is_grey_profile
 from core.images.decode import shown
-from core.images.directories import BadDirectoryError
 from core.images.formats import FORMATS, Format
-from core.images.metadata import edited_exif, edited_xmp, resolution_exif, without_orientation
+from core.images.metadata import as_written
+from core.images.metadata.exif import EXIF_PREFIX
 from core.images.picture import Metadata, Picture
 from core.images.png import encode_png
 from core.images.tiff import write_tiff
-
-_JPEG_MAX_EXIF = 65_527
-"""Bytes in one APP1 segment after its length and the `Exif` prefix; EXIF knows no second segment."""
-_JPEG_MAX_XMP = 65_502
 
 
 def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[str, ...]:
@@ -52,11 +48,9 @@ def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[
             f"but {target.label} holds at most {target.max_side:,} a side.",
             "Choose PNG or TIFF, or a smaller size.",
         )
-    metadata, notes = _for_this_size(picture)
+    metadata, notes = as_written(picture.metadata, target, picture.width, picture.height)
     samples, metadata, more = _samples_for(target, picture, metadata)
     notes += more
-    if metadata.png_colour and format != "png":
-        notes += (f"It says in a way of PNG's own which colours it means; as {target.label} they may look different.",)
     with replacing(path) as temporary:
         if format == "tiff":
             write_tiff(temporary, samples, metadata)
@@ -65,26 +59,11 @@ def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[
             if format == "png":
                 parts = encode_png(samples, metadata)
             else:
-                encoded, more = _encode_with_pillow(samples, metadata, format, quality)
-                parts, notes = [encoded], notes + more
+                parts = [_encode_with_pillow(samples, metadata, format, quality)]
             with temporary.open("wb") as file:
                 for part in parts:
                     file.write(part)
     return notes
-
-
-def _for_this_size(picture: Picture) -> tuple[Metadata, tuple[str, ...]]:
-    """The picture's metadata with EXIF and XMP corrected to its present size."""
-    metadata = picture.metadata
-    exif = metadata.exif
-    notes: tuple[str, ...] = ()
-    if exif:
-        try:
-            exif = edited_exif(exif, picture.width, picture.height, metadata.dpi)
-        except BadDirectoryError:
-            exif, notes = None, ("Its EXIF data is damaged and was left out.",)
-    xmp = metadata.xmp and edited_xmp(metadata.xmp, picture.width, picture.height)
-    return replace(metadata, exif=exif or None, xmp=xmp or None), notes
 
 
 def _samples_for(target: Format, picture: Picture, metadata: Metadata) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
@@ -121,38 +100,24 @@ def _eight_bit(values: np.ndarray) -> np.ndarray:
     return result
 
 
-def _encode_with_pillow(
-    samples: np.ndarray, metadata: Metadata, format: str, quality: int
-) -> tuple[memoryview, tuple[str, ...]]:
-    notes: tuple[str, ...] = ()
-    exif, xmp = metadata.exif, metadata.xmp
+def _encode_with_pillow(samples: np.ndarray, metadata: Metadata, format: str, quality: int) -> memoryview:
     options: dict[str, Any] = {"quality": quality}
     if format == "jpeg":
         options["subsampling"] = "4:4:4"
         if metadata.dpi:
             options["dpi"] = metadata.dpi
-        if exif and len(exif) > _JPEG_MAX_EXIF:
-            exif, notes = None, (*notes, "Its EXIF data was left out, as it is longer than JPEG allows.")
-        if xmp and len(xmp) > _JPEG_MAX_XMP:
-            xmp, notes = None, (*notes, "Its XMP data was left out, as it is longer than JPEG allows.")
     else:
-        # Neither has a field for dpi of its own.
-        if exif is None and metadata.dpi:
-            exif = resolution_exif(metadata.dpi)
-        if format == "avif" and exif:
-            # Pillow moves orientation into a field of AVIF's own, and rewrites all of EXIF where it finds one.
-            exif = without_orientation(exif)
         options |= _webp_options(quality) if format == "webp" else _avif_options(samples)
-    if exif:
-        options["exif"] = b"Exif\0\0" + exif
-    if xmp:
-        options["xmp"] = xmp
+    if metadata.exif:
+        options["exif"] = EXIF_PREFIX + metadata.exif
+    if metadata.xmp:
+        options["xmp"] = metadata.xmp
     if metadata.icc:
         options["icc_profile"] = metadata.icc
     image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     buffer = io.BytesIO()
     image.save(buffer, FORMATS[format].label.upper(), **options)
-    return buffer.getbuffer(), notes
+    return buffer.getbuffer()
 
 
 def _webp_options(quality: int) -> dict[str, Any]:

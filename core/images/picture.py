@@ -73,7 +73,7 @@ class Probe:
     alpha: bool
     """Whether `load` gives an alpha channel."""
     frames: int
-    """Of an animation, or pages."""
+    """How many frames an animation, or pages a document, has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +88,15 @@ class Header:
     orientation: int = 1
     """EXIF's 1 to 8, still to be applied to what is decoded."""
     metadata: Metadata = field(default_factory=Metadata)
-    """As found, dpi not yet looked up in EXIF."""
+    """What was found, with dpi not yet looked up in EXIF."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decoded:
+class StoredPixels:
     """What comes out of a decoder, as stored in the file."""
 
     pixels: np.ndarray
-    """As in `Picture`."""
+    """H x W x C, like `Picture.pixels`."""
     alpha: np.ndarray | None
     notes: tuple[str, ...] = ()
     icc: bytes | None = None

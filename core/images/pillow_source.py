@@ -12,9 +12,9 @@ from PIL import Image
 
 from core.contract.errors import how_to_install
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
-from core.images.metadata import orientation, plausible_dpi
-from core.images.picture import Decoded, Header, Metadata
-from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, Refused, check_size
+from core.images.metadata.exif import orientation, plausible_dpi
+from core.images.picture import Header, Metadata, StoredPixels
+from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, UnreadableError, check_size
 
 # Once and for the whole process: Pillow's own limit stops at 179 megapixels, less than a phone's picture enlarged by 4.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -38,7 +38,7 @@ class PillowSource:
     """An open file of any of these formats.
 
     Raises:
-        Refused: it is damaged, too large, or needs a package that is not there.
+        UnreadableError: it is damaged, too large, or needs a package that is not there.
     """
 
     def __init__(self, file: BinaryIO, key: str) -> None:
@@ -68,7 +68,7 @@ class PillowSource:
         if self._key == "jpeg":
             self.image.draft(None, (side, side))
 
-    def decode(self) -> Decoded:
+    def decode(self) -> StoredPixels:
         """Decode the first frame."""
         decoded = decode_image(self.image, self.header.metadata.icc)
         if self._deep:
@@ -80,7 +80,7 @@ def open_with_pillow(file: BinaryIO, key: str) -> Image.Image:
     """The picture with only its header read.
 
     Raises:
-        Refused: too large, or HEIC without its package.
+        UnreadableError: too large, or HEIC without its package.
     """
     file.seek(0)
     image = _open_heic(file) if key == "heic" else Image.open(file, formats=_PLUGINS[key])
@@ -88,7 +88,7 @@ def open_with_pillow(file: BinaryIO, key: str) -> Image.Image:
     return image
 
 
-def decode_image(image: Image.Image, icc: bytes | None) -> Decoded:
+def decode_image(image: Image.Image, icc: bytes | None) -> StoredPixels:
     """Grey or RGB with or without alpha, out of whatever mode Pillow gives."""
     image.load()
     notes: tuple[str, ...] = ()
@@ -107,7 +107,7 @@ def decode_image(image: Image.Image, icc: bytes | None) -> Decoded:
     alpha = None
     if mode in ("LA", "RGBA"):
         samples, alpha = np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1])
-    return Decoded(samples, alpha, notes, srgb_profile() if converted else None)
+    return StoredPixels(samples, alpha, notes, srgb_profile() if converted else None)
 
 
 def _plain_mode(image: Image.Image) -> str:
@@ -115,7 +115,7 @@ def _plain_mode(image: Image.Image) -> str:
         return "LA" if image.has_transparency_data else "L"
     if image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
         return "RGBA" if image.has_transparency_data else "RGB"
-    raise Refused(f"holds pixels of an unusual kind ({image.mode}).", "Save it anew as an RGB PNG or TIFF.")
+    raise UnreadableError(f"holds pixels of an unusual kind ({image.mode}).", "Save it anew as an RGB PNG or TIFF.")
 
 
 def _open_heic(file: BinaryIO) -> Image.Image:
@@ -123,7 +123,7 @@ def _open_heic(file: BinaryIO) -> Image.Image:
         # Only when such a picture comes: it is an optional package, and its codec takes a while to load.
         pillow_heif: Any = importlib.import_module("pillow_heif")
     except ImportError:
-        raise Refused(
+        raise UnreadableError(
             "is a HEIC picture, which needs the package pillow-heif.",
             f"Save the picture as JPEG or PNG. {how_to_install('pillow-heif')}",
         ) from None

@@ -16,8 +16,8 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
-from core.images.metadata import orientation, plausible_dpi
-from core.images.picture import Decoded, Header, Metadata
+from core.images.metadata.exif import orientation, plausible_dpi
+from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, check_size, damaged
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -42,7 +42,7 @@ class PngSource:
     """An open PNG file.
 
     Raises:
-        Refused: it is damaged, or too large.
+        UnreadableError: it is damaged, or too large.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -65,7 +65,7 @@ class PngSource:
             metadata=Metadata(exif, xmp, icc, self._dpi, self._other_colour()),
         )
 
-    def decode(self) -> Decoded:
+    def decode(self) -> StoredPixels:
         """Decode all pixels."""
         parts = [_SIGNATURE]
         for position, size in self._needed:
@@ -74,8 +74,8 @@ class PngSource:
         samples = imagecodecs.png_decode(b"".join(parts) + _chunk(b"IEND", b""))
         samples = samples.reshape(self.header.height, self.header.width, -1)
         if samples.shape[2] in (1, 3):
-            return Decoded(samples, None)
-        return Decoded(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]))
+            return StoredPixels(samples, None)
+        return StoredPixels(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]))
 
     def _read_chunks(self) -> tuple[int, int, int]:
         end = self._file.seek(0, os.SEEK_END)

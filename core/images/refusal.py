@@ -7,10 +7,10 @@ MAX_PIXELS = 1 << 29
 still has, while a bomb of 60,000 x 60,000 would take 11 GB."""
 
 MAX_METADATA_BYTES = 1 << 24
-"""Of one ICC profile, XMP packet or EXIF block once decompressed; real ones stay under 4 MiB."""
+"""The most that one ICC profile, XMP packet or EXIF block may take once decompressed; real ones stay under 4 MiB."""
 
 
-class Refused(Exception):  # noqa: N818 - an answer about a file
+class UnreadableError(Exception):
     """A decoder will not take this picture. It does not know the file's name: `decode.py` adds it."""
 
     def __init__(self, what: str, hint: str) -> None:
@@ -20,26 +20,28 @@ class Refused(Exception):  # noqa: N818 - an answer about a file
         self.hint = hint
 
 
-def damaged(what: str = "is damaged or cut off") -> Refused:
+def damaged(what: str = "is damaged or cut off") -> UnreadableError:
     """The refusal of a file that says it is a picture and does not hold a whole one."""
-    return Refused(f"{what}.", "Copy or download it again, or open it in an image editor and save it anew.")
+    return UnreadableError(f"{what}.", "Copy or download it again, or open it in an image editor and save it anew.")
 
 
-def camera_raw() -> Refused:
+def camera_raw() -> UnreadableError:
     """The refusal of a raw file: built like a TIFF, whose first picture is only a small preview."""
-    return Refused("is a camera's raw file.", "Develop it into a TIFF or JPEG with the camera's or a raw program.")
+    return UnreadableError(
+        "is a camera's raw file.", "Develop it into a TIFF or JPEG with the camera's or a raw program."
+    )
 
 
 def check_size(width: int, height: int) -> None:
     """Accept a picture by the size in its header, before anything is decoded.
 
     Raises:
-        Refused: no pixels, or more than `MAX_PIXELS`.
+        UnreadableError: no pixels, or more than `MAX_PIXELS`.
     """
     if width < 1 or height < 1:
         raise damaged(f"says that it is {width} x {height} pixels")
     if width * height > MAX_PIXELS:
-        raise Refused(
+        raise UnreadableError(
             f"says that it is {width:,} x {height:,} pixels; at most {MAX_PIXELS // 1_000_000} megapixels can be read.",
             "If it really is that large, cut it into parts first.",
         )

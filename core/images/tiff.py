@@ -13,11 +13,11 @@ import tifffile
 from PIL import Image
 
 from core.images.colour import lab_to_srgb, srgb_profile
-from core.images.directories import BYTE, BadDirectoryError, Directory, TagReader, Tree, Value, serialised
-from core.images.metadata import ORIENTATION, descriptive_tree, exif_of_tiff, resolution_in
-from core.images.picture import Decoded, Header, Metadata
+from core.images.directories import BYTE, BadDirectoryError, Directory, TagReader, TagValue, Tree, serialised
+from core.images.metadata.exif import ORIENTATION, descriptive_tree, exif_of_tiff, resolution_in
+from core.images.picture import Header, Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
-from core.images.refusal import MAX_METADATA_BYTES, Refused, camera_raw, check_size, damaged
+from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw, check_size, damaged
 
 # What it complains about becomes a refusal here; only a log that somebody set up needs its own words.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -47,7 +47,7 @@ class TiffSource:
     """An open TIFF file; its first page counts.
 
     Raises:
-        Refused: it is damaged, too large, a camera's raw file, or of a kind that nobody here can read.
+        UnreadableError: it is damaged, too large, a camera's raw file, or of a kind that nobody here can read.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -87,7 +87,7 @@ class TiffSource:
             metadata=metadata,
         )
 
-    def decode(self) -> Decoded:
+    def decode(self) -> StoredPixels:
         """Decode the first page."""
         if self._is_numeric:
             return self._decode_numbers()
@@ -109,7 +109,7 @@ class TiffSource:
             raise camera_raw()
         samples = reader.integer(directory, _SAMPLES, 1)
         if not 1 <= samples <= _MAX_SAMPLES:
-            raise Refused(f"holds {samples} channels a pixel.", "Save it anew as an RGB TIFF or PNG.")
+            raise UnreadableError(f"holds {samples} channels a pixel.", "Save it anew as an RGB TIFF or PNG.")
         entry = directory.entries.get(_BITS)
         depths = set(reader.integers(entry).tolist()) if entry else {1}
         self._bits = int(max(depths, default=1))
@@ -130,7 +130,7 @@ class TiffSource:
         if tile[0] * tile[1] > max(_MAX_TILE_PIXELS, self._width * self._height):
             raise damaged()
         if any(self._reader.integer(self._directory, code, 1) != 1 for code in (_IMAGE_DEPTH, _TILE_DEPTH)):
-            raise Refused("holds a volume, not a picture.", "Save one slice of it as TIFF or PNG.")
+            raise UnreadableError("holds a volume, not a picture.", "Save one slice of it as TIFF or PNG.")
         for offsets_code, counts_code in _SEGMENTS:
             offsets, counts = (self._directory.entries.get(code) for code in (offsets_code, counts_code))
             if offsets is None or counts is None:
@@ -165,7 +165,7 @@ class TiffSource:
             raise damaged()
         return array
 
-    def _decode_numbers(self) -> Decoded:
+    def _decode_numbers(self) -> StoredPixels:
         samples = self._samples()
         channels = _CHANNELS[self._photometric]
         pixels, notes = _integers(samples[..., :channels], self._bits)
@@ -179,13 +179,13 @@ class TiffSource:
         left_out = self._extra - (alpha is not None)
         if left_out:
             notes = (*notes, f"{left_out} further channels were left out.")
-        return Decoded(np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha), notes)
+        return StoredPixels(np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha), notes)
 
-    def _decode_deep_lab(self) -> Decoded:
+    def _decode_deep_lab(self) -> StoredPixels:
         eight = np.ascontiguousarray(self._samples() >> 8).astype(np.uint8)
         image = Image.frombytes("LAB", (self._width, self._height), eight.tobytes(), "raw", "LAB")
         rgb, note = lab_to_srgb(image)
-        return Decoded(np.array(rgb), None, (note, "Its 16 bits a channel were reduced to 8."), srgb_profile())
+        return StoredPixels(np.array(rgb), None, (note, "Its 16 bits a channel were reduced to 8."), srgb_profile())
 
 
 def _count_pages(reader: TagReader, first: Directory) -> int:
@@ -209,7 +209,7 @@ def _integers(samples: np.ndarray, bits: int) -> tuple[np.ndarray, tuple[str, ..
         top = (1 << bits) - 1
         return ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16), ()
     if samples.dtype.kind not in "uif":
-        raise Refused(f"holds numbers of an unusual kind ({samples.dtype}).", "Save it anew as a 16-bit TIFF.")
+        raise UnreadableError(f"holds numbers of an unusual kind ({samples.dtype}).", "Save it anew as a 16-bit TIFF.")
     numbers = samples.astype(np.float64)
     finite = numbers[np.isfinite(numbers)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
@@ -281,8 +281,8 @@ def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> None:
 def _describe(file: BinaryIO, tree: Tree) -> None:
     """Add tags, and the directories that they point to, as tifffile writes no directory within a directory."""
     reader = TagReader(file)
-    there: dict[int, Value | Tree] = {
-        code: Value(entry.kind, entry.count, reader.little_endian(entry))
+    there: dict[int, TagValue | Tree] = {
+        code: TagValue(entry.kind, entry.count, reader.little_endian(entry))
         for code, entry in reader.directory(reader.first).entries.items()
     }
     end = file.seek(0, 2)

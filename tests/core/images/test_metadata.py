@@ -252,7 +252,7 @@ def test_raw_profiles_of_imagemagick(tmp_path):
 
 
 def test_xmp_thumbnails_and_sizes():
-    from core.images.metadata import edited_xmp
+    from core.images.metadata.xmp import edited_xmp
 
     packet = (
         b"<a tiff:Orientation='3'><tiff:ImageWidth> 12 </tiff:ImageWidth>"

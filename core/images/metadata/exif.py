@@ -1,10 +1,9 @@
-"""EXIF and XMP: what is read out of them, and what no longer holds once a picture was turned and enlarged."""
+"""EXIF: what is read out of it, and what no longer holds once a picture was turned and enlarged."""
 
 from __future__ import annotations
 
 import contextlib
 import io
-import re
 import struct
 from dataclasses import replace
 from fractions import Fraction
@@ -17,14 +16,13 @@ from core.images.directories import (
     SHORT,
     BadDirectoryError,
     Directory,
-    Entry,
+    TagEntry,
     TagReader,
+    TagValue,
     Tree,
-    Value,
     read_tree,
     serialised,
 )
-from core.images.picture import Metadata
 from core.images.refusal import MAX_METADATA_BYTES
 
 ORIENTATION = 0x0112
@@ -36,7 +34,7 @@ _INCH, _CENTIMETRE = 2, 3
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 
-_PREFIX = b"Exif\0\0"
+EXIF_PREFIX = b"Exif\0\0"
 
 _DESCRIPTIVE = frozenset(
     {
@@ -92,28 +90,6 @@ def plausible_dpi(across: float | None, down: float | None) -> tuple[float, floa
     return round(across, 2), round(down, 2)
 
 
-def upright(metadata: Metadata, width: int, height: int) -> tuple[Metadata, tuple[str, ...]]:
-    """What can be kept of a file's metadata once orientation is applied to its pixels, and what to tell the user.
-
-    EXIF and XMP then agree with an upright picture of `width` x `height` pixels, EXIF's thumbnail is gone, and dpi is
-    taken from EXIF where the file gives none elsewhere, or the same less exactly.
-    """
-    dpi, finer = metadata.dpi, resolution(metadata.exif)
-    # JPEG's own field knows whole numbers only.
-    if dpi is None or (finer and all(abs(a - b) <= 0.5 for a, b in zip(dpi, finer, strict=True))):
-        dpi = finer
-    exif = metadata.exif
-    notes: tuple[str, ...] = ()
-    if exif is not None:
-        exif = exif.removeprefix(_PREFIX)
-        try:
-            exif = edited_exif(exif, width, height, dpi)
-        except BadDirectoryError:
-            exif, notes = None, ("Its EXIF data is damaged and was left out.",)
-    xmp = metadata.xmp and edited_xmp(metadata.xmp, width, height)
-    return replace(metadata, exif=exif or None, xmp=xmp or None, dpi=dpi), notes
-
-
 def edited_exif(exif: bytes, width: int, height: int, dpi: tuple[float, float] | None) -> bytes:
     """The same EXIF for an upright picture of this size and resolution, without a thumbnail.
 
@@ -158,7 +134,7 @@ def without_orientation(exif: bytes) -> bytes:
 
 def resolution_exif(dpi: tuple[float, float]) -> bytes:
     """EXIF that says the resolution and nothing else, for formats that have no other place for it."""
-    return _block({code: Value(kind, 1, data) for code, (kind, data) in _resolution_tags(dpi, "<").items()})
+    return _block({code: TagValue(kind, 1, data) for code, (kind, data) in _resolution_tags(dpi, "<").items()})
 
 
 def exif_of_tiff(reader: TagReader, directory: Directory) -> bytes | None:
@@ -180,41 +156,10 @@ def descriptive_tree(exif: bytes) -> Tree:
     return read_tree(reader, replace(directory, entries=kept))
 
 
-_XMP_NUMBERS = {
-    "tiff:Orientation": None,
-    "tiff:ImageWidth": 0,
-    "tiff:ImageLength": 1,
-    "exif:PixelXDimension": 0,
-    "exif:PixelYDimension": 1,
-}
-_XMP_THUMBNAILS = ((b"<xmp:Thumbnails", b"</xmp:Thumbnails>"), (b"<xap:Thumbnails", b"</xap:Thumbnails>"))
-
-
-def edited_xmp(xmp: bytes, width: int, height: int) -> bytes:
-    """The same packet for an upright picture of this size, without thumbnails."""
-    for name, axis in _XMP_NUMBERS.items():
-        value = b"1" if axis is None else str((width, height)[axis]).encode()
-        tag = re.escape(name.encode())
-        xmp = re.sub(rb"(\b" + tag + rb"\s*=\s*[\"'])\s*\d+\s*(?=[\"'])", rb"\g<1>" + value, xmp)
-        xmp = re.sub(rb"(<" + tag + rb"\s*>)\s*\d+\s*(?=</)", rb"\g<1>" + value, xmp)
-    for begin, end in _XMP_THUMBNAILS:
-        xmp = _without(xmp, begin, end)
-    return xmp
-
-
-def _without(text: bytes, begin: bytes, end: bytes) -> bytes:
-    """What lies outside of `begin` ... `end`; a regular expression could be made to search for hours."""
-    kept, position = [], 0
-    while (start := text.find(begin, position)) >= 0 and (stop := text.find(end, start)) >= 0:
-        kept.append(text[position:start])
-        position = stop + len(end)
-    return b"".join(kept) + text[position:]
-
-
 def _opened(exif: bytes | None) -> tuple[TagReader, Directory]:
     if not exif:
         raise BadDirectoryError("no EXIF")
-    reader = TagReader(io.BytesIO(exif.removeprefix(_PREFIX)))
+    reader = TagReader(io.BytesIO(exif.removeprefix(EXIF_PREFIX)))
     if reader.big:
         raise BadDirectoryError("EXIF is never BigTIFF")
     return reader, reader.directory(reader.first)
@@ -292,7 +237,7 @@ def _spans(reader: TagReader, directory: Directory, depth: int = 1) -> list[tupl
     """From where to where the tables and values of a directory, and of those that it points to, lie."""
 
     def of(one: Directory) -> list[tuple[int, int]]:
-        entries: list[Entry] = list(one.entries.values())
+        entries: list[TagEntry] = list(one.entries.values())
         table = [(entry.place, entry.place + 12) for entry in entries] + [(one.next_position, one.next_position + 4)]
         return table + [(entry.position, entry.position + entry.size) for entry in entries]
 
