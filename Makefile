@@ -59,7 +59,7 @@ test-package: package  ## the packaged program on a virtual screen, beside the i
 clean:
 	rm -rf .venv build dist $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-$(INSTALLED): pyproject.toml requirements.lock scripts/system_packages.sh
+$(INSTALLED): pyproject.toml core/version.py requirements.lock scripts/system_packages.sh
 	scripts/system_packages.sh run
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint requirements.lock --editable .

@@ -1,0 +1,137 @@
+"""SRGAN: pictures, networks, upscaling and training, without a window.
+
+What this module names is the public API, explained with examples in docs/api.md. It keeps its names and their meaning
+between minor versions; modules below it may move. Names are looked up when they are first asked for, so `import core`
+costs nothing and imports no torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from core.version import VERSION
+
+if TYPE_CHECKING:
+    from core.contract.cancel import Cancelled, CancelToken
+    from core.contract.errors import UserError
+    from core.contract.events import BatchFinished, FileFailed, FileSaved, FileSkipped, Notice, Planned, Progress
+    from core.contract.models import CheckReady, CheckRequest
+    from core.contract.requests import Input, OutputSize, UpscaleRequest, WatchRequest
+    from core.contract.training import (
+        Evaluated,
+        EvaluateRequest,
+        Look,
+        PrepareFinished,
+        PrepareRequest,
+        SetEvaluated,
+        TrainingFinished,
+        TrainingStep,
+        TrainRequest,
+    )
+    from core.images import Metadata, Picture, load, save
+    from core.models.catalogue import find_model
+    from core.upscale.engine import Engine, open_engine
+
+__version__ = VERSION
+
+_PLACES = {
+    "core.contract.cancel": ("CancelToken", "Cancelled"),
+    "core.contract.errors": ("UserError",),
+    "core.contract.events": (
+        "BatchFinished",
+        "FileFailed",
+        "FileSaved",
+        "FileSkipped",
+        "Notice",
+        "Planned",
+        "Progress",
+    ),
+    "core.contract.models": ("CheckReady", "CheckRequest"),
+    "core.contract.requests": ("Input", "OutputSize", "UpscaleRequest", "WatchRequest"),
+    "core.contract.training": (
+        "EvaluateRequest",
+        "Evaluated",
+        "Look",
+        "PrepareFinished",
+        "PrepareRequest",
+        "SetEvaluated",
+        "TrainRequest",
+        "TrainingFinished",
+        "TrainingStep",
+    ),
+    "core.images": ("Metadata", "Picture", "load", "save"),
+    "core.models.catalogue": ("find_model",),
+    "core.upscale.engine": ("Engine", "open_engine"),
+}
+"""Which module each public name is from."""
+
+__all__ = [
+    "BatchFinished",
+    "CancelToken",
+    "Cancelled",
+    "CheckReady",
+    "CheckRequest",
+    "Engine",
+    "EvaluateRequest",
+    "Evaluated",
+    "FileFailed",
+    "FileSaved",
+    "FileSkipped",
+    "Input",
+    "Look",
+    "Metadata",
+    "Notice",
+    "OutputSize",
+    "Picture",
+    "Planned",
+    "PrepareFinished",
+    "PrepareRequest",
+    "Progress",
+    "SetEvaluated",
+    "TrainRequest",
+    "TrainingFinished",
+    "TrainingStep",
+    "UpscaleRequest",
+    "UserError",
+    "WatchRequest",
+    "__version__",
+    "find_model",
+    "load",
+    "open_engine",
+    "run",
+    "save",
+]
+
+
+def run(request: object, cancel: CancelToken | None = None) -> Iterator[Any]:
+    """Do what a request asks for, in this process.
+
+    Args:
+        request: one of the `...Request` classes: upscale, watch, train, prepare, evaluate, check.
+        cancel: stops or pauses the work from another thread.
+
+    Yields:
+        Events, as the generator of that kind of work says; the work goes on as they are taken.
+
+    Raises:
+        UserError: nothing can be done, in words for people. One bad file is a `FileFailed` and raises nothing.
+        Cancelled: somebody called `cancel.cancel()`.
+    """
+    from core.contract.cancel import CancelToken
+    from core.worker import generator_for
+
+    yield from generator_for(request)(request, cancel or CancelToken())
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _PLACES.items():
+        if name in names:
+            globals()[name] = value = getattr(importlib.import_module(module), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

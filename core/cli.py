@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import typer
 
 from core.commands import models, training, upscale
+from core.version import VERSION
 
 
 def main() -> None:
@@ -25,10 +25,7 @@ def main() -> None:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        try:
-            typer.echo(f"srgan {version('srgan-desktop')}")
-        except PackageNotFoundError:
-            typer.echo("srgan (not installed)")
+        typer.echo(f"srgan {VERSION}")
         raise typer.Exit
 
 

@@ -36,8 +36,11 @@ WORK: dict[str, str] = {
     "TrialRequest": "core.training.trainer:trial",
     "ScanRequest": "core.training.scan:scan",
     "SamplesRequest": "core.training.samples:samples",
+    "PrepareRequest": "core.training.prepare:prepare",
+    "EvaluateRequest": "core.evaluate.benchmark:evaluate",
     "CheckRequest": "core.evaluate.check:check",
     "CompareRequest": "core.evaluate.compare:compare",
+    "BlindRequest": "core.evaluate.blind:blind",
     "DownloadRequest": "core.models.downloads:download",
     "ImportRequest": "core.models.importing:import_models",
     "BlendRequest": "core.models.blend:blend_models",
@@ -111,7 +114,7 @@ class _Worker:
         self._at_work = job
         try:
             token.check()
-            for event in _generator_for(job.request)(job.request, token):
+            for event in generator_for(job.request)(job.request, token):
                 self._tell(job.job, event)
             end: JobDone | JobCancelled | JobFailed = JobDone()
         except Cancelled:
@@ -183,7 +186,12 @@ class _Worker:
             pass  # the window is gone, as the listener finds out too
 
 
-def _generator_for(request: object) -> Callable[[Any, CancelToken], Iterator[Any]]:
+def generator_for(request: object) -> Callable[[Any, CancelToken], Iterator[Any]]:
+    """What does `request`: a function that takes it and a cancel token, and gives a generator of events.
+
+    Raises:
+        UserError: there is no such kind of work.
+    """
     kind = type(request).__name__
     if kind not in WORK:
         raise UserError(f"The engine does not know what a {kind} is.", "Restart the program: its parts do not match.")

@@ -22,6 +22,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from core.version import VERSION
+
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "srgan-desktop"
 LICENCES = ROOT / "packaging" / "licenses"
@@ -162,9 +164,8 @@ def licences(parts: Iterable[Part]) -> str:
 
 def versions(parts: Iterable[Part]) -> str:
     """What was built of what, to go with a problem report."""
-    own = distribution(PROGRAM).version
     lines = [
-        f"srgan-desktop {own}",
+        f"srgan-desktop {VERSION}",
         f"commit {_commit()}",
         f"python {platform.python_version()}",
         f"built on {platform.platform()}",

@@ -15,8 +15,9 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
+
+from core.version import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "srgan-desktop"
@@ -56,7 +57,7 @@ def main(folder: Path, output: Path) -> Path:
     control = stage / "DEBIAN" / "control"
     control.parent.mkdir()
     control.write_text(_control(stage, library))
-    target = output / f"{NAME}_{version(NAME)}_{_architecture()}.deb"
+    target = output / f"{NAME}_{VERSION}_{_architecture()}.deb"
     # zstd at a low level: xz gains a tenth of the size for ten times the minutes.
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z3", "--build", str(stage), str(target)],
@@ -71,7 +72,7 @@ def _control(stage: Path, library: Path) -> str:
     size = sum(path.stat().st_size for path in stage.rglob("*") if path.is_file() and not path.is_symlink())
     fields = {
         "Package": NAME,
-        "Version": version(NAME),
+        "Version": VERSION,
         "Architecture": _architecture(),
         "Maintainer": "The SRGAN Desktop developers <srgan-desktop@users.noreply.github.com>",
         "Installed-Size": str(size // 1024),

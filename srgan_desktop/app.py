@@ -6,7 +6,6 @@ import argparse
 import gc
 import signal
 import sys
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import FrameType
 
@@ -14,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QImageReader
 from PySide6.QtWidgets import QApplication
 
+from core.version import VERSION
 from srgan_desktop.log import begin_log, replace_missing_streams, report_uncaught
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.opening import Door, hand_over
@@ -97,15 +97,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("inputs", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help="put into the queue")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="save results there, this time")
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser.parse_args(arguments)
-
-
-def _version() -> str:
-    try:
-        return version("srgan-desktop")
-    except PackageNotFoundError:
-        return "(not installed)"
 
 
 def _close_on_signals(window: MainWindow) -> None:
