@@ -16,19 +16,27 @@ from core.version import VERSION
 if TYPE_CHECKING:
     from core.contract.cancel import Cancelled, CancelToken
     from core.contract.errors import UserError
-    from core.contract.events import BatchFinished, FileFailed, FileSaved, FileSkipped, Notice, Planned, Progress
-    from core.contract.models import CheckReady, CheckRequest
-    from core.contract.requests import Input, OutputSize, UpscaleRequest, WatchRequest
+    from core.contract.evaluate import CheckReady, CheckRequest, Evaluated, EvaluateRequest, SetEvaluated
+    from core.contract.jobs import Notice
     from core.contract.training import (
-        Evaluated,
-        EvaluateRequest,
         Look,
         PrepareFinished,
         PrepareRequest,
-        SetEvaluated,
         TrainingFinished,
         TrainingStep,
         TrainRequest,
+    )
+    from core.contract.upscale import (
+        BatchFinished,
+        FileFailed,
+        FileSaved,
+        FileSkipped,
+        Input,
+        OutputSize,
+        Planned,
+        Progress,
+        UpscaleRequest,
+        WatchRequest,
     )
     from core.images import Metadata, Picture, load, save
     from core.models.catalogue import find_model
@@ -39,27 +47,27 @@ __version__ = VERSION
 _PLACES = {
     "core.contract.cancel": ("CancelToken", "Cancelled"),
     "core.contract.errors": ("UserError",),
-    "core.contract.events": (
+    "core.contract.evaluate": ("CheckReady", "CheckRequest", "EvaluateRequest", "Evaluated", "SetEvaluated"),
+    "core.contract.jobs": ("Notice",),
+    "core.contract.training": (
+        "Look",
+        "PrepareFinished",
+        "PrepareRequest",
+        "TrainRequest",
+        "TrainingFinished",
+        "TrainingStep",
+    ),
+    "core.contract.upscale": (
         "BatchFinished",
         "FileFailed",
         "FileSaved",
         "FileSkipped",
-        "Notice",
+        "Input",
+        "OutputSize",
         "Planned",
         "Progress",
-    ),
-    "core.contract.models": ("CheckReady", "CheckRequest"),
-    "core.contract.requests": ("Input", "OutputSize", "UpscaleRequest", "WatchRequest"),
-    "core.contract.training": (
-        "EvaluateRequest",
-        "Evaluated",
-        "Look",
-        "PrepareFinished",
-        "PrepareRequest",
-        "SetEvaluated",
-        "TrainRequest",
-        "TrainingFinished",
-        "TrainingStep",
+        "UpscaleRequest",
+        "WatchRequest",
     ),
     "core.images": ("Metadata", "Picture", "load", "save"),
     "core.models.catalogue": ("find_model",),

@@ -22,7 +22,7 @@ from typing import Any
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
 from core.contract.training import STOP_SECONDS, TrainRequest
 

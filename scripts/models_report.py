@@ -28,9 +28,8 @@ from torch import Tensor, nn
 
 from core import devices
 from core.contract.cancel import CancelToken
-from core.contract.events import Notice
-from core.contract.models import BICUBIC
-from core.contract.training import Evaluated, EvaluateRequest, Quality, SetEvaluated
+from core.contract.evaluate import BICUBIC, Evaluated, EvaluateRequest, ModelQuality, SetEvaluated
+from core.contract.jobs import Notice
 from core.evaluate.benchmark import evaluate, worn
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
@@ -203,7 +202,7 @@ def halo(result: np.ndarray) -> float:
     return float(np.abs(luma(result) - truth)[around].mean())
 
 
-def figures_of_set(quality: Quality, pictures: int) -> dict[str, float]:
+def figures_of_set(quality: ModelQuality, pictures: int) -> dict[str, float]:
     """What is kept of a set's means."""
     kept = {"psnr_y": quality.psnr_y, "ssim_y": quality.ssim_y, **asdict(quality.artefacts), "pictures": pictures}
     return kept if quality.perceptual is None else kept | {"perceptual": quality.perceptual}

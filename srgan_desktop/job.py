@@ -22,7 +22,7 @@ from typing import Any
 import psutil
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from core.contract.events import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
 from core.worker_entry import run_worker
 from srgan_desktop import problems

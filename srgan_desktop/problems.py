@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.contract.errors import UserError
-from core.contract.events import FileFailed, JobFailed
+from core.contract.jobs import JobFailed
+from core.contract.upscale import FileFailed
 
 SMALLER_BATCH = "If memory ran out, choose a smaller batch or cache in the recipe."
 REPORT_HINT = "This is a fault of the program. Copy the details into a report, and try once more."

@@ -8,7 +8,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance
 
-from core.contract.events import JobCancelled, JobFailed, WorkerReady
+from core.contract.jobs import JobCancelled, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Report
 from srgan_desktop.job import Engine, Job
 from srgan_desktop.settings import Settings

@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QSettings, Signal
 
 from core import paths
 from core.contract.errors import UserError
-from core.contract.requests import ExistingPolicy, OutputSize, Precision
+from core.contract.upscale import ExistingPolicy, OutputSize, Precision
 from core.models.catalogue import DEFAULT_DETAIL
 
 T = TypeVar("T")

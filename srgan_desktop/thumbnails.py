@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
 
 from core.contract.errors import UserError
-from core.contract.events import Size
+from core.contract.upscale import Size
 from srgan_desktop.theme import Theme
 
 SIDE = 96

@@ -17,20 +17,9 @@ from rich.table import Table
 from core.atomic import check_free
 from core.commands.console import DETAIL_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
 from core.contract.errors import UserError
-from core.contract.models import (
-    BICUBIC,
-    BlindRequest,
-    CheckProgress,
-    CheckReady,
-    CheckRequest,
-    DownloadRequest,
-    ImportRequest,
-    ModelAdded,
-    ModelRefused,
-    Region,
-)
-from core.contract.requests import Precision
-from core.contract.training import DownloadProgress
+from core.contract.evaluate import BICUBIC, BlindRequest, CheckProgress, CheckReady, CheckRequest
+from core.contract.models import DownloadProgress, DownloadRequest, ImportRequest, ModelAdded, ModelRefused
+from core.contract.upscale import Precision, Region
 from core.models.card import ModelCard
 from core.models.catalogue import (
     DEFAULT_DETAIL,

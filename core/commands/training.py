@@ -18,22 +18,18 @@ from rich.text import Text
 
 from core.commands.console import DETAIL_HELP, ENSEMBLE_HELP, Json, plain, print_json, told
 from core.contract.errors import UserError
-from core.contract.events import Notice
+from core.contract.evaluate import Evaluated, EvaluateRequest, ModelQuality, PictureEvaluated, SetEvaluated
+from core.contract.jobs import Notice
+from core.contract.models import DownloadProgress
 from core.contract.training import (
     BundleSaved,
-    DownloadProgress,
-    Evaluated,
-    EvaluateRequest,
     Look,
-    PictureEvaluated,
     PictureQuarantined,
     PrepareFinished,
     PrepareProgress,
     PrepareRequest,
-    Quality,
     ScanFinished,
     ScanProgress,
-    SetEvaluated,
     StageStarted,
     TrainingFinished,
     TrainingStarted,
@@ -372,7 +368,7 @@ def _figures_table(title: str, heads: list[str]) -> Table:
     return table
 
 
-def _rows(each: SetEvaluated) -> Iterator[tuple[Text, Text, Quality]]:
+def _rows(each: SetEvaluated) -> Iterator[tuple[Text, Text, ModelQuality]]:
     """(set, in its first row, model, quality) of bicubic and of each model."""
     pictures = "1 picture" if each.pictures == 1 else f"{each.pictures} pictures"
     yield plain(f"{each.dataset} ({pictures})"), plain(each.bicubic.of), each.bicubic

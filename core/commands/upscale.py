@@ -18,18 +18,21 @@ from rich.text import Text
 
 from core.commands.console import ENSEMBLE_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
 from core.contract.errors import UserError
-from core.contract.events import (
+from core.contract.jobs import Notice
+from core.contract.upscale import (
     BatchFinished,
     BatchInterrupted,
     FileFailed,
     FileSaved,
     FileSkipped,
     FileStarted,
-    Notice,
+    Input,
+    OutputSize,
     Planned,
+    UpscaleRequest,
+    WatchRequest,
 )
-from core.contract.events import Progress as Done
-from core.contract.requests import Input, OutputSize, UpscaleRequest, WatchRequest
+from core.contract.upscale import Progress as Done
 from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL, chosen, find_model
 
 

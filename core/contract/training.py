@@ -1,4 +1,4 @@
-"""Requests and events of training, evaluation and data preparation. Plain, as everything in this package.
+"""Requests and events of training and data preparation.
 
 A training run is `DownloadProgress`, `ScanProgress`, `PictureQuarantined`, `ScanFinished`, `SamplesSaved`,
 `TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Look`, `BundleSaved` and `Notice`;
@@ -16,18 +16,14 @@ from typing import Literal
 import numpy as np
 
 from core.contract.errors import UserError
-from core.contract.requests import Precision
 
 StageName = Literal["psnr", "gan"]
-
 HR_FOLDER = "hr_images"
 LR_FOLDER = "lr_images"
-
 FEW_PICTURES = 30
 """Pictures to learn from under which a run is told that it will learn them by heart."""
 FEW_HELD_OUT = 5
 """Held-out pictures under which its figures say little."""
-
 STOP_SECONDS = 180.0
 """How long a run that is asked to stop may take to end its step, and a look that it is at, and to save a bundle."""
 
@@ -127,48 +123,6 @@ class PrepareRequest:
             )
         if self.count < 0:
             raise UserError(f"{self.count} pictures cannot be made.", "Give a number, or 0 for all.")
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """A model to measure."""
-
-    model: str
-    """Name of a shipped or installed model, or path of a model file."""
-    detail: int = 100
-    """As in an `UpscaleRequest`."""
-    ensemble: bool = False
-    """As in an `UpscaleRequest`."""
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluateRequest:
-    """Measure models on HR pictures: each is reduced by bicubic, enlarged by every model, and compared."""
-
-    models: tuple[Evaluated, ...]
-    """One or more, of one scale."""
-    data: Path
-    """Folder of HR pictures; each of its folders, if there are any, is a set of its own."""
-    content_weights: Path | None = None
-    """VGG features for the perceptual distance; None leaves it out unless torchvision's VGG19 is already downloaded."""
-    device: str = "auto"
-    precision: Precision = "auto"
-    """As in an `UpscaleRequest`; `fp32` for figures to be printed to more than two digits."""
-    output: Path | None = None
-    """Folder for the enlarged pictures, with a folder for each model if there are several; None keeps none."""
-    worn: bool = False
-    """Give the models what old pictures are: LR with noise and JPEG compression, instead of clean LR."""
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadProgress:
-    """Weights that training needs are being fetched, once."""
-
-    name: str
-    done: int
-    """Bytes."""
-    total: int
-    """Bytes; 0 where the server does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,54 +329,3 @@ class PrepareFinished:
     left_out: int
     """Each was a `PictureQuarantined`."""
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Artefacts:
-    """Faults of a result beside the picture it should have become (`core.evaluate.artefacts`); 0 for none."""
-
-    mesh: float
-    """How far the strongest regular pattern of a period of 2, 4 or 8 pixels stands out of the error, in dB."""
-    ringing: float
-    """Near edges: by how many levels (of 255) luma leaves the range of the original's surroundings, mean."""
-    colour: float
-    """Difference of the mean colours of 16 x 16 blocks in levels (of 255), root mean square."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How near a result came to the picture that it should have become; of a set, the means."""
-
-    of: str
-    """Which model's, with its detail; unique within a request. Or `bicubic`."""
-    psnr_y: float
-    ssim_y: float
-    perceptual: float | None
-    """None where there are no content weights."""
-    artefacts: Artefacts
-
-
-@dataclass(frozen=True, slots=True)
-class PictureEvaluated:
-    """One picture measured."""
-
-    path: Path
-    dataset: str
-    bicubic: Quality
-    results: tuple[Quality, ...]
-    """Of the request's models, in their order."""
-    seconds: tuple[float, ...]
-    """Likewise."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetEvaluated:
-    """Means over one folder of pictures."""
-
-    dataset: str
-    pictures: int
-    bicubic: Quality
-    results: tuple[Quality, ...]
-    """Of the request's models, in their order."""
-    seconds_per_megapixel: tuple[float, ...]
-    """Likewise; of output, on this device."""

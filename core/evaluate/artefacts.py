@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.contract.training import Artefacts
+from core.contract.evaluate import Artefacts
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
 

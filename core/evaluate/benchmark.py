@@ -13,9 +13,16 @@ import numpy as np
 from core.atomic import check_free
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.events import Notice
-from core.contract.models import BICUBIC
-from core.contract.training import Artefacts, Evaluated, EvaluateRequest, PictureEvaluated, Quality, SetEvaluated
+from core.contract.evaluate import (
+    BICUBIC,
+    Artefacts,
+    Evaluated,
+    EvaluateRequest,
+    ModelQuality,
+    PictureEvaluated,
+    SetEvaluated,
+)
+from core.contract.jobs import Notice
 from core.evaluate.artefacts import artefacts
 from core.evaluate.kept import keep
 from core.evaluate.metrics import mean_psnr, psnr_y, ssim_y
@@ -115,20 +122,20 @@ def labels(models: Sequence[Evaluated]) -> list[str]:
 
 def _qualities(
     hr: np.ndarray, results: dict[str, np.ndarray], scale: int, content: ContentNetwork | None
-) -> list[Quality]:
+) -> list[ModelQuality]:
     distances: list[float | None] = [None] * len(results)
     if content is not None:
         distances[:] = perceptual(content, hr, list(results.values()))
     return [
-        Quality(name, psnr_y(hr, sr, scale), ssim_y(hr, sr, scale), distance, artefacts(hr, sr))
+        ModelQuality(name, psnr_y(hr, sr, scale), ssim_y(hr, sr, scale), distance, artefacts(hr, sr))
         for (name, sr), distance in zip(results.items(), distances, strict=True)
     ]
 
 
-def _mean(each: list[Quality]) -> Quality:
+def _mean(each: list[ModelQuality]) -> ModelQuality:
     distances = [quality.perceptual for quality in each if quality.perceptual is not None]
     faults = (float(np.mean([getattr(q.artefacts, name) for q in each])) for name in ("mesh", "ringing", "colour"))
-    return Quality(
+    return ModelQuality(
         each[0].of,
         mean_psnr([quality.psnr_y for quality in each]),
         float(np.mean([quality.ssim_y for quality in each])),

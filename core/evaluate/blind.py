@@ -19,8 +19,8 @@ from core import paths
 from core.atomic import check_free, replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.models import BICUBIC, BlindReady, BlindRequest, CheckProgress
-from core.contract.requests import Input
+from core.contract.evaluate import BICUBIC, BlindReady, BlindRequest, CheckProgress
+from core.contract.upscale import Input
 from core.evaluate.benchmark import SMALLEST, worn
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load

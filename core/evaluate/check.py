@@ -14,7 +14,8 @@ import numpy as np
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.models import CheckProgress, CheckReady, CheckRequest, Quality, Region
+from core.contract.evaluate import CheckProgress, CheckReady, CheckRequest, PictureQuality
+from core.contract.upscale import Region
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.news import with_news
 from core.evaluate.perceptual import perceptual
@@ -105,11 +106,11 @@ def clipped(region: Region | None, width: int, height: int, name: str) -> Region
     return left, top, right - left, bottom - top
 
 
-def _quality(original: np.ndarray, result: np.ndarray, scale: int, distance: float | None) -> Quality:
-    return Quality(psnr_y(original, result, scale), ssim_y(original, result, scale), distance)
+def _quality(original: np.ndarray, result: np.ndarray, scale: int, distance: float | None) -> PictureQuality:
+    return PictureQuality(psnr_y(original, result, scale), ssim_y(original, result, scale), distance)
 
 
-def _verdict(model: str, mine: Quality, bicubic: Quality) -> str:
+def _verdict(model: str, mine: PictureQuality, bicubic: PictureQuality) -> str:
     if math.isinf(mine.psnr_y) or math.isinf(bicubic.psnr_y):
         # A flat picture: there is nothing to bring back.
         return "There is no detail in this picture to bring back."

@@ -15,7 +15,7 @@ import torch
 from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.models import CheckProgress, CompareFailed, CompareRequest, ModelCompared
+from core.contract.evaluate import CheckProgress, CompareFailed, CompareRequest, ModelCompared
 from core.evaluate.check import clipped
 from core.evaluate.news import with_news
 from core.images import Picture, load

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from core.contract.cancel import Cancelled
-from core.contract.models import CheckProgress
+from core.contract.evaluate import CheckProgress
 
 NEWS_EVERY = 0.05
 """Seconds between two events."""

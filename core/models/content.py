@@ -25,7 +25,7 @@ from core import paths
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.training import DownloadProgress
+from core.contract.models import DownloadProgress
 from core.models.card import read_header
 from core.models.weights import load_state
 

@@ -21,8 +21,7 @@ import requests
 from core import paths
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.models import DownloadRequest, ModelAdded
-from core.contract.training import DownloadProgress
+from core.contract.models import DownloadProgress, DownloadRequest, ModelAdded
 from core.models.known import KNOWN, KnownModel, known_model
 
 PART_SUFFIX = ".part"

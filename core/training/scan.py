@@ -24,14 +24,7 @@ from core import paths
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.training import (
-    HR_FOLDER,
-    LR_FOLDER,
-    PictureQuarantined,
-    ScanFinished,
-    ScanProgress,
-    ScanRequest,
-)
+from core.contract.training import HR_FOLDER, LR_FOLDER, PictureQuarantined, ScanFinished, ScanProgress, ScanRequest
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
 from core.hashing import sha256_of

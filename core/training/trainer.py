@@ -20,7 +20,7 @@ import torch
 from core import devices
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import Notice
+from core.contract.jobs import Notice
 from core.contract.training import (
     BundleSaved,
     Look,

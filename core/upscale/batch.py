@@ -8,8 +8,8 @@ import time
 from collections.abc import Iterator
 
 from core.contract.cancel import CancelToken
-from core.contract.events import BatchEvent, BatchFinished, FileFailed, FileSaved, FileSkipped, Notice, Planned
-from core.contract.requests import UpscaleRequest
+from core.contract.jobs import Notice
+from core.contract.upscale import BatchEvent, BatchFinished, FileFailed, FileSaved, FileSkipped, Planned, UpscaleRequest
 from core.upscale.plan import Plan, plan
 
 

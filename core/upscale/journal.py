@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 
 from core.atomic import PART_SUFFIX, replacing
 from core.contract.errors import UserError
-from core.contract.events import Size
+from core.contract.upscale import Size
 from core.hashing import sha256_of, stamp_of
 from core.images import load
 

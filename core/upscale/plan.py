@@ -16,8 +16,7 @@ import psutil
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.events import Size
-from core.contract.requests import Input, UpscaleRequest
+from core.contract.upscale import Input, Size, UpscaleRequest
 from core.hashing import sha256_of
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
@@ -82,7 +81,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedInput:
     """A picture, or a folder, that cannot be done."""
 
     source: Path
@@ -95,7 +94,7 @@ class Plan:
 
     tasks: tuple[Task, ...]
     done: tuple[Done, ...]
-    refused: tuple[Refused, ...]
+    refused: tuple[RefusedInput, ...]
     recipe: str
     """Fingerprint of what decides the results."""
     warnings: tuple[str, ...] = ()
@@ -140,19 +139,19 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     model = find_model(request.model)
     recipe = fingerprint(request, model, base_for(model, request.detail))
     wishes: list[_Wish] = []
-    refused: list[Refused] = []
+    refused: list[RefusedInput] = []
     found = list(scan(request.inputs, request.recursive, cancel, request.output))
     roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
     tops = _tops(request, [*map(_absolute, request.roots), *roots])
     for each in found:
         cancel.check()
         if isinstance(each, Unusable):
-            refused.append(Refused(each.path, each.error))
+            refused.append(RefusedInput(each.path, each.error))
             continue
         try:
             wishes.append(_wish(request, each, tops, model.card.scale))
         except UserError as error:
-            refused.append(Refused(each.path, error))
+            refused.append(RefusedInput(each.path, error))
     names = _Names()
     _part_collisions(wishes, names)
     # What is refused here is somebody's picture all the same.
@@ -324,9 +323,9 @@ def _against_what_is_there(
     sources: set[str],
     names: _Names,
     cancel: CancelToken,
-) -> tuple[list[Task], list[Done], list[Refused]]:
+) -> tuple[list[Task], list[Done], list[RefusedInput]]:
     done: list[Done] = []
-    refused: list[Refused] = []
+    refused: list[RefusedInput] = []
     journals: dict[Path, Journal] = {}
     waiting: list[_Wish] = []
     promised: set[str] = set()
@@ -340,7 +339,9 @@ def _against_what_is_there(
             try:
                 made = journals[wish.top].done(source, wish.output, recipe)
             except OSError as error:
-                refused.append(Refused(source, UserError(f"“{shown(source)}” could not be read: {error.strerror}.")))
+                refused.append(
+                    RefusedInput(source, UserError(f"“{shown(source)}” could not be read: {error.strerror}."))
+                )
                 continue
             # To replace is to make it so: what is so already needs nothing, what somebody changed is made anew.
             if (

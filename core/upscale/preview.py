@@ -12,8 +12,7 @@ from PIL import Image
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.events import PreviewReady
-from core.contract.requests import PreviewRequest
+from core.contract.upscale import PreviewReady, PreviewRequest
 from core.images import Picture, load
 from core.upscale.engine import open_engine
 from core.upscale.picture import upscale_picture

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from core.contract.errors import UserError
-from core.contract.requests import ExistingPolicy, OutputSize, Precision, UpscaleRequest
+from core.contract.upscale import ExistingPolicy, OutputSize, Precision, UpscaleRequest
 
 _CHOICES: dict[str, tuple[str, ...]] = {"existing": get_args(ExistingPolicy), "precision": get_args(Precision)}
 _NOT_SETTINGS = frozenset({"inputs", "output", "roots"})

@@ -11,7 +11,7 @@ from pathlib import Path
 from core.atomic import PART_SUFFIX
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.requests import Input
+from core.contract.upscale import Input
 from core.images import READABLE_SUFFIXES
 from core.images.decode import shown
 from core.upscale.journal import results_of_sources_in

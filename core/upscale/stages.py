@@ -20,8 +20,17 @@ from pathlib import Path
 from core import devices
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import LOW_CONSISTENCY, BatchEvent, FileFailed, FileSaved, FileStarted, Notice, Progress, Size
-from core.contract.requests import UpscaleRequest
+from core.contract.jobs import Notice
+from core.contract.upscale import (
+    LOW_CONSISTENCY,
+    BatchEvent,
+    FileFailed,
+    FileSaved,
+    FileStarted,
+    Progress,
+    Size,
+    UpscaleRequest,
+)
 from core.hashing import sha256_of
 from core.images import Picture, Probe, load, save
 from core.images.decode import shown
@@ -54,7 +63,7 @@ class _Loaded:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class _Result:
     """A result that is not written yet."""
 
     task: Task
@@ -104,7 +113,7 @@ class Stages:
         if self.fatal is not None:
             raise self.fatal
 
-    def _make(self, engine: Engine, task: Task, loading: Future[_Loaded]) -> _Made | None:
+    def _make(self, engine: Engine, task: Task, loading: Future[_Loaded]) -> _Result | None:
         """Compute one result; None, and a `FileFailed`, where that is not possible."""
         try:
             self.records.open(task)
@@ -119,7 +128,7 @@ class Stages:
             if not self.request.keep_metadata:
                 result = replace(result, metadata=result.metadata.only_colour())
             notes = (*picture.notes, *task.notes, *engine.take_notes())
-            return _Made(task, source, result, notes, time.monotonic() - begun)
+            return _Result(task, source, result, notes, time.monotonic() - begun)
         except Cancelled:
             raise
         except Exception as error:
@@ -132,7 +141,7 @@ class Stages:
         if event is not None:
             self.tell(event)
 
-    def _keep(self, made: _Made) -> None:
+    def _keep(self, made: _Result) -> None:
         """Write, score and record one result; runs on a thread of `_Behind`."""
         task, source, result = made.task, made.source, made.result
         begun = time.monotonic()

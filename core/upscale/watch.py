@@ -9,8 +9,18 @@ from pathlib import Path
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.events import Arrived, BatchInterrupted, FileFailed, FileSaved, FileSkipped, Notice, WatchEvent
-from core.contract.requests import Input, Stamp, WatchRequest
+from core.contract.jobs import Notice
+from core.contract.upscale import (
+    BatchInterrupted,
+    BatchStarted,
+    FileFailed,
+    FileSaved,
+    FileSkipped,
+    Input,
+    Stamp,
+    WatchEvent,
+    WatchRequest,
+)
 from core.hashing import stamp_of
 from core.images.decode import shown
 from core.upscale.batch import upscale
@@ -98,7 +108,7 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
     arrivals.know({each.path: stamp for each, stamp in coming})
     while True:
         if coming:
-            yield Arrived(tuple(coming))
+            yield BatchStarted(tuple(coming))
             yield from _batch(request, [each for each, _stamp in coming], arrivals, cancel)
         begun = time.monotonic()
         coming = []

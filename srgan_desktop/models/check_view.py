@@ -8,7 +8,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
-from core.contract.models import CheckReady
+from core.contract.evaluate import CheckReady
 from srgan_desktop import problems
 from srgan_desktop.compare.view import Shown
 from srgan_desktop.fields import Choice, labelled, quiet, titled

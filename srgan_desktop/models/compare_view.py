@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QListWidget, QListWidgetItem, QWidget
 
-from core.contract.models import MOST_COMPARED, CompareFailed, ModelCompared
+from core.contract.evaluate import MOST_COMPARED, CompareFailed, ModelCompared
 from srgan_desktop import problems
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import Shown

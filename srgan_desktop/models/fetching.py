@@ -8,8 +8,7 @@ import threading
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from core.contract.cancel import Cancelled, CancelToken
-from core.contract.models import DownloadRequest, ModelAdded
-from core.contract.training import DownloadProgress
+from core.contract.models import DownloadProgress, DownloadRequest, ModelAdded
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 

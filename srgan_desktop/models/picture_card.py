@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.contract.models import Region
+from core.contract.upscale import Region
 from srgan_desktop.fields import Elided, titled
 from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.models.subject import LEAST_SIDE, Subject, whole

@@ -11,22 +11,18 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 
 from core.contract.errors import UserError
-from core.contract.events import JobCancelled, JobDone, JobFailed
-from core.contract.models import (
+from core.contract.evaluate import (
     MOST_COMPARED,
-    BlendRequest,
     CheckProgress,
     CheckReady,
     CheckRequest,
     CompareFailed,
     CompareRequest,
-    ImportRequest,
-    ModelAdded,
     ModelCompared,
-    ModelRefused,
-    Region,
 )
-from core.contract.training import DownloadProgress
+from core.contract.jobs import JobCancelled, JobDone, JobFailed
+from core.contract.models import BlendRequest, DownloadProgress, ImportRequest, ModelAdded, ModelRefused
+from core.contract.upscale import Region
 from core.models.card import read_header
 from core.models.catalogue import DEFAULT_MODEL, SUFFIXES, Model, downloadable, models
 from core.models.known import KnownModel

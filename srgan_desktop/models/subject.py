@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.cancel import CancelToken
-from core.contract.events import Size
-from core.contract.models import Region
+from core.contract.upscale import Region, Size
 from core.images import load
 from srgan_desktop.compare.background import Work
 from srgan_desktop.pixels import for_display

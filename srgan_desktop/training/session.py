@@ -11,10 +11,10 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from core.contract.errors import UserError
-from core.contract.events import JobCancelled, JobDone, JobFailed, Notice
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice
+from core.contract.models import DownloadProgress
 from core.contract.training import (
     STOP_SECONDS,
-    DownloadProgress,
     Look,
     PictureQuarantined,
     SamplesReady,

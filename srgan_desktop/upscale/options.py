@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.errors import UserError
-from core.contract.requests import OutputSize
+from core.contract.upscale import OutputSize
 from core.images import FORMATS
 from core.models.catalogue import Model, base_of, find_model, models
 from srgan_desktop import settings

@@ -27,7 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.contract.events import PreviewReady
+from core.contract.upscale import PreviewReady
 from core.images import FORMATS
 from srgan_desktop import problems, settings
 from srgan_desktop.compare.view import CompareView

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core.contract.events import PreviewReady
+from core.contract.upscale import PreviewReady
 
 SECONDS = 2.0
 """How long a preview may take."""

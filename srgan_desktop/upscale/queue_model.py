@@ -11,8 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from core.contract.events import LOW_CONSISTENCY, Size
-from core.contract.requests import Input, OutputSize
+from core.contract.upscale import LOW_CONSISTENCY, Input, OutputSize, Size
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails

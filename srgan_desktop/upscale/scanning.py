@@ -17,8 +17,7 @@ from PySide6.QtGui import QImage
 
 from core.atomic import replacing
 from core.contract.cancel import Cancelled, CancelToken
-from core.contract.events import Size
-from core.contract.requests import Input
+from core.contract.upscale import Input, Size
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 

@@ -13,22 +13,23 @@ from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
 from PySide6.QtGui import QImage
 
 from core import paths
-from core.contract.events import (
-    Arrived,
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice
+from core.contract.upscale import (
     BatchFinished,
     BatchInterrupted,
+    BatchStarted,
     FileFailed,
     FileSaved,
     FileSkipped,
     FileStarted,
-    JobCancelled,
-    JobDone,
-    JobFailed,
-    Notice,
+    Input,
     PreviewReady,
+    PreviewRequest,
     Progress,
+    Stamp,
+    UpscaleRequest,
+    WatchRequest,
 )
-from core.contract.requests import Input, PreviewRequest, Stamp, UpscaleRequest, WatchRequest
 from srgan_desktop import problems, settings
 from srgan_desktop.detail import detail_in_use
 from srgan_desktop.job import Job
@@ -423,7 +424,7 @@ class UpscaleSession(Session):
                 self._tell_soon()
             case Notice():
                 self.notice.emit(event.message)
-            case Arrived():
+            case BatchStarted():
                 self._take(event)
             case BatchInterrupted():
                 self.notice.emit(f"{event.message} It is waited for.")
@@ -442,7 +443,7 @@ class UpscaleSession(Session):
                 self._let_go()
                 self.failed.emit(problems.of_event(event))
 
-    def _take(self, arrived: Arrived) -> None:
+    def _take(self, arrived: BatchStarted) -> None:
         """Make rows of newcomers, and let those that come again wait as if they were new."""
         self._rests = False
         stamps = {each.path: stamp for each, stamp in arrived.pictures}

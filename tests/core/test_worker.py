@@ -18,10 +18,10 @@ import pytest
 
 from core import worker as worker_module
 from core.contract.cancel import CancelToken
-from core.contract.events import FileSaved, JobCancelled, JobDone, JobFailed, Notice, Planned, PreviewReady, WorkerReady
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
-from core.contract.requests import Input, PreviewRequest, UpscaleRequest
 from core.contract.training import TrainingStep, TrainRequest
+from core.contract.upscale import FileSaved, Input, Planned, PreviewReady, PreviewRequest, UpscaleRequest
 from core.worker_entry import run_worker
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder

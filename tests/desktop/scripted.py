@@ -5,7 +5,7 @@ import signal
 import time
 from multiprocessing.connection import Connection
 
-from core.contract.events import JobCancelled, JobDone, Notice, WorkerReady
+from core.contract.jobs import JobCancelled, JobDone, Notice, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
 
 

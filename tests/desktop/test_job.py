@@ -10,7 +10,7 @@ import psutil
 import pytest
 from PySide6.QtCore import QCoreApplication, QObject
 
-from core.contract.events import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
 from core.contract.protocol import NO_JOB, Report
 from srgan_desktop import app
 from srgan_desktop import job as job_module

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from core.contract.errors import UserError
-from core.contract.events import FileFailed, JobFailed
+from core.contract.jobs import JobFailed
+from core.contract.upscale import FileFailed
 from srgan_desktop import problems
 
 

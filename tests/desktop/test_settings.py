@@ -2,7 +2,7 @@
 
 import pytest
 
-from core.contract.requests import OutputSize
+from core.contract.upscale import OutputSize
 from srgan_desktop import settings
 from srgan_desktop.settings import Option, Settings
 

@@ -14,8 +14,7 @@ from typer.testing import CliRunner
 from core import paths
 from core.commands.models import app
 from core.contract.cancel import CancelToken
-from core.contract.models import DownloadRequest, ModelAdded
-from core.contract.training import DownloadProgress
+from core.contract.models import DownloadProgress, DownloadRequest, ModelAdded
 from core.images import probe
 from core.models import downloads
 from core.training.recipe import parse_recipe

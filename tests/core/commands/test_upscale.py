@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from core.cli import app
 from core.commands.upscale import _Lines
-from core.contract.events import FileFailed, FileStarted, Planned
+from core.contract.upscale import FileFailed, FileStarted, Planned
 from core.images import load
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import files_in, picture

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from core.contract.training import Artefacts
+from core.contract.evaluate import Artefacts
 from core.evaluate.artefacts import artefacts
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic
 from core.paths import RESOURCES

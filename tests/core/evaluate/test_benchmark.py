@@ -9,8 +9,8 @@ from PIL import Image
 from core import paths
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import Notice
-from core.contract.training import Evaluated, EvaluateRequest, PictureEvaluated, SetEvaluated
+from core.contract.evaluate import Evaluated, EvaluateRequest, PictureEvaluated, SetEvaluated
+from core.contract.jobs import Notice
 from core.evaluate.benchmark import evaluate, labels, worn
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic

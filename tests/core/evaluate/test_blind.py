@@ -15,7 +15,7 @@ from PIL import Image
 from core import paths
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.models import BlindReady, BlindRequest, CheckProgress
+from core.contract.evaluate import BlindReady, BlindRequest, CheckProgress
 from core.evaluate.blind import blind
 from core.evaluate.resampling import enlarge_bicubic
 from core.upscale.engine import open_engine

@@ -15,15 +15,8 @@ from PIL import Image
 from core import paths
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.models import (
-    CheckProgress,
-    CheckReady,
-    CheckRequest,
-    CompareFailed,
-    CompareRequest,
-    ModelCompared,
-)
-from core.contract.requests import PreviewRequest
+from core.contract.evaluate import CheckProgress, CheckReady, CheckRequest, CompareFailed, CompareRequest, ModelCompared
+from core.contract.upscale import PreviewRequest
 from core.evaluate import check as check_module
 from core.evaluate.check import check
 from core.evaluate.compare import compare
@@ -210,7 +203,7 @@ def test_memory_is_measured_at_its_peak(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path\n"
         "from core.contract.cancel import CancelToken\n"
-        "from core.contract.models import CompareRequest, ModelCompared\n"
+        "from core.contract.evaluate import CompareRequest, ModelCompared\n"
         "from core.evaluate.compare import compare\n"
         "request = CompareRequest(Path(sys.argv[1]), (0, 0, 160, 160), tuple(sys.argv[2:]))\n"
         "found = [e for e in compare(request, CancelToken()) if isinstance(e, ModelCompared)]\n"

@@ -11,8 +11,7 @@ from torch import Tensor
 
 from core import paths
 from core.contract.cancel import CancelToken
-from core.contract.models import CheckReady, CheckRequest
-from core.contract.training import Evaluated, EvaluateRequest, PictureEvaluated
+from core.contract.evaluate import CheckReady, CheckRequest, Evaluated, EvaluateRequest, PictureEvaluated
 from core.evaluate.benchmark import evaluate
 from core.evaluate.check import check
 from core.evaluate.perceptual import perceptual

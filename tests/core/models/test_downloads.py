@@ -14,8 +14,7 @@ import pytest
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.models import DownloadRequest, ModelAdded
-from core.contract.training import DownloadProgress
+from core.contract.models import DownloadProgress, DownloadRequest, ModelAdded
 from core.models import downloads
 from core.models.card import ModelCard
 from core.models.downloads import download

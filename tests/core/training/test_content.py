@@ -12,7 +12,7 @@ import torchvision
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.training import DownloadProgress
+from core.contract.models import DownloadProgress
 from core.models.content import (
     ContentLoss,
     InputRule,

@@ -18,7 +18,7 @@ from PIL import Image
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import Notice
+from core.contract.jobs import Notice
 from core.contract.training import (
     BundleSaved,
     Look,

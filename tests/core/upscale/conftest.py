@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from core.contract.cancel import CancelToken
-from core.contract.events import FileFailed, FileSaved, FileSkipped
-from core.contract.requests import Input, UpscaleRequest
+from core.contract.upscale import FileFailed, FileSaved, FileSkipped, Input, UpscaleRequest
 from core.upscale.batch import upscale
 from tests.core.networks import save_small_model
 

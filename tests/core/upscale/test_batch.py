@@ -23,16 +23,18 @@ from PIL import Image
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import (
+from core.contract.upscale import (
     BatchFinished,
     FileFailed,
     FileSaved,
     FileSkipped,
     FileStarted,
+    Input,
+    OutputSize,
     Planned,
     Progress,
+    UpscaleRequest,
 )
-from core.contract.requests import Input, OutputSize, UpscaleRequest
 from core.images import load
 from core.models.weights import load_state
 from core.upscale import journal, stages
@@ -578,7 +580,7 @@ def test_a_killed_run_resumes_where_it_stopped(tmp_path: Path, model: str, run: 
 import os, signal
 from pathlib import Path
 from core.contract.cancel import CancelToken
-from core.contract.requests import Input, UpscaleRequest
+from core.contract.upscale import Input, UpscaleRequest
 from core.upscale import batch, journal, stages
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 if {moment!r} == "compute":

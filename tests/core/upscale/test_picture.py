@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from core.contract.cancel import CancelToken
-from core.contract.requests import OutputSize, PreviewRequest
+from core.contract.upscale import OutputSize, PreviewRequest
 from core.images import Picture, load, save
 from core.upscale.engine import open_engine
 from core.upscale.picture import upscale_picture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.requests import Input, OutputSize, UpscaleRequest
+from core.contract.upscale import Input, OutputSize, UpscaleRequest
 from core.models.card import read_card, rewrite_card
 from core.upscale.plan import MAX_NAME_BYTES, Plan, fitting_name, plan
 from tests.core.networks import save_pair, save_small_model

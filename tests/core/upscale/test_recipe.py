@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.contract.errors import UserError
-from core.contract.requests import Input, OutputSize, UpscaleRequest
+from core.contract.upscale import Input, OutputSize, UpscaleRequest
 from core.upscale.recipe import from_toml, to_toml
 
 

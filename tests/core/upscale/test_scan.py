@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.contract.cancel import Cancelled, CancelToken
-from core.contract.requests import Input
+from core.contract.upscale import Input
 from core.upscale.scan import Unusable, scan
 from tests.core.upscale.conftest import Run, files_in, picture
 

@@ -11,8 +11,17 @@ import pytest
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.events import Arrived, BatchFinished, BatchInterrupted, FileFailed, FileSaved, Notice
-from core.contract.requests import Input, UpscaleRequest, WatchRequest
+from core.contract.jobs import Notice
+from core.contract.upscale import (
+    BatchFinished,
+    BatchInterrupted,
+    BatchStarted,
+    FileFailed,
+    FileSaved,
+    Input,
+    UpscaleRequest,
+    WatchRequest,
+)
 from core.hashing import stamp_of
 from core.images import load
 from core.upscale import stages
@@ -200,7 +209,7 @@ def test_a_batch_comes_first_and_what_changes_meanwhile_is_done_again(
     inputs = (Input(first, tmp_path / "in"), Input(loose))
     events = watch(request(tmp_path, inputs=inputs), cancel, EVERY)
     met = until(events, finished)
-    arrived = next(event for event in met if isinstance(event, Arrived))
+    arrived = next(event for event in met if isinstance(event, BatchStarted))
     assert [each for each, _stamp in arrived.pictures] == list(inputs)
     assert len([event for event in met if isinstance(event, FileSaved)]) == 2
     again = until(events, finished)

@@ -9,20 +9,17 @@ from pathlib import Path
 
 import numpy as np
 
-from core.contract.events import JobCancelled, JobDone, JobFailed, WorkerReady
-from core.contract.models import (
-    BlendRequest,
+from core.contract.evaluate import (
     CheckProgress,
     CheckReady,
     CheckRequest,
     CompareFailed,
     CompareRequest,
-    ImportRequest,
-    ModelAdded,
     ModelCompared,
-    ModelRefused,
-    Quality,
+    PictureQuality,
 )
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.models import BlendRequest, ImportRequest, ModelAdded, ModelRefused
 from core.contract.protocol import NO_JOB, Cancel, Report, Run, Shutdown
 
 PIXELS = np.zeros((64, 64, 3), np.uint8)
@@ -62,7 +59,7 @@ def _do(run: Run, connection: Connection) -> object:
                 os.kill(os.getpid(), signal.SIGKILL)
             if request.model == "waits":
                 return _wait(run, connection)
-            better, worse = Quality(31.0, 0.9, None), Quality(28.0, 0.8, None)
+            better, worse = PictureQuality(31.0, 0.9, None), PictureQuality(28.0, 0.8, None)
             tell(
                 CheckReady(
                     request.source,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import paths
-from core.contract.models import CheckReady, CompareFailed, ModelCompared
+from core.contract.evaluate import CheckReady, CompareFailed, ModelCompared
 from core.models.catalogue import DEFAULT_MODEL
 from core.models.known import KnownModel
 from srgan_desktop import settings

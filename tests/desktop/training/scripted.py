@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from core.contract.events import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
 from core.contract.training import (
     BundleSaved,

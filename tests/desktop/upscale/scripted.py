@@ -4,8 +4,9 @@ from pathlib import Path
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from core.contract.events import FileSaved, FileStarted, WorkerReady
+from core.contract.jobs import WorkerReady
 from core.contract.protocol import Report
+from core.contract.upscale import FileSaved, FileStarted
 from srgan_desktop.job import Engine
 
 

@@ -6,9 +6,9 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from core.contract.events import BatchFinished, FileFailed, JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB
-from core.contract.requests import PreviewRequest, UpscaleRequest
+from core.contract.upscale import BatchFinished, FileFailed, PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import State

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from PySide6.QtGui import QColor, QImage
 
-from core.contract.requests import Input
+from core.contract.upscale import Input
 from srgan_desktop.upscale.scanning import Scanner
 from tests.desktop.conftest import make_picture
 

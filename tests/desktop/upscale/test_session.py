@@ -7,22 +7,21 @@ import pytest
 from PySide6.QtGui import QColor, QImage
 
 from core import paths
-from core.contract.events import (
-    Arrived,
+from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
+from core.contract.protocol import NO_JOB
+from core.contract.upscale import (
     BatchFinished,
     BatchInterrupted,
+    BatchStarted,
     FileFailed,
     FileSkipped,
-    JobCancelled,
-    JobDone,
-    JobFailed,
-    Notice,
+    Input,
+    OutputSize,
     PreviewReady,
+    PreviewRequest,
     Progress,
-    WorkerReady,
+    UpscaleRequest,
 )
-from core.contract.protocol import NO_JOB
-from core.contract.requests import Input, OutputSize, PreviewRequest, UpscaleRequest
 from core.hashing import stamp_of
 from srgan_desktop import settings
 from srgan_desktop.job import Engine
@@ -283,7 +282,7 @@ def watching(qtbot, options, filled, job, tmp_path):
     options.set(settings.WATCH, True)
     filled.start()
     pictures = tuple((entry.input, stamp_of(entry.path)) for entry in filled.queue.entries)
-    job.say(Arrived(pictures), *(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0))
+    job.say(BatchStarted(pictures), *(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0))
     assert filled.rests
     assert filled.done_in_run == (3, 3)
     return filled
@@ -294,7 +293,7 @@ def test_a_watch_is_one_job_that_newcomers_get_rows_from(watching, job, told, tm
     assert [each.path.name for each in request.batch.inputs] == ["a.png", "b.png", "c.png"]
     assert (request.folders, request.known) == ((tmp_path / "in",), ())
     late = make_picture(tmp_path / "in" / "deep" / "d.png")
-    job.say(Arrived(((Input(late, tmp_path / "in"), stamp_of(late)),)))
+    job.say(BatchStarted(((Input(late, tmp_path / "in"), stamp_of(late)),)))
     assert not watching.rests
     assert states(watching) == [*[State.DONE] * 3, State.WAITING]
     assert watching.done_in_run == (3, 4)
@@ -317,11 +316,11 @@ def test_a_watch_is_one_job_that_newcomers_get_rows_from(watching, job, told, tm
 
 def test_what_comes_again_is_counted_again(watching, job, told):
     first = watching.queue.entries[0]
-    job.say(Arrived(((first.input, (1, 1)),)))
+    job.say(BatchStarted(((first.input, (1, 1)),)))
     assert states(watching)[0] is State.WAITING
     job.say(FileFailed(first.path, "Broken."), BatchFinished(0, 0, 1, 1.0))
     assert watching.done_in_run == (4, 4)
-    job.say(Arrived(((first.input, (2, 2)),)), save(watching, 0), BatchFinished(1, 0, 0, 1.0))
+    job.say(BatchStarted(((first.input, (2, 2)),)), save(watching, 0), BatchFinished(1, 0, 0, 1.0))
     assert watching.done_in_run == (4, 4)
     watching.cancel()
     job.say(JobCancelled())
@@ -330,11 +329,11 @@ def test_what_comes_again_is_counted_again(watching, job, told):
 
 def test_an_interrupted_batch_leaves_the_watch_open(watching, job, told):
     first, second = (entry.input for entry in watching.queue.entries[:2])
-    job.say(Arrived(((first, (1, 1)), (second, (1, 1)))), begin(watching, 0), BatchInterrupted("It is gone."))
+    job.say(BatchStarted(((first, (1, 1)), (second, (1, 1)))), begin(watching, 0), BatchInterrupted("It is gone."))
     assert watching.rests
     assert states(watching) == [State.WAITING, State.WAITING, State.DONE]
     assert told.notices[-1] == "It is gone. It is waited for."
-    job.say(Arrived(((first, (1, 1)), (second, (1, 1)))), save(watching, 0), save(watching, 1))
+    job.say(BatchStarted(((first, (1, 1)), (second, (1, 1)))), save(watching, 0), save(watching, 1))
     job.say(BatchFinished(2, 0, 0, 1.0))
     watching.cancel()
     job.say(JobCancelled())
@@ -368,7 +367,7 @@ def test_what_is_added_during_a_watch_is_done_by_another_one(qtbot, watching, jo
 def test_a_batch_that_begins_as_a_watch_is_handed_over_is_done_by_the_next(qtbot, watching, job, tmp_path):
     search(qtbot, watching, make_picture(tmp_path / "late.png"))
     first = watching.queue.entries[0]
-    job.say(Arrived(((first.input, (1, 1)),)), begin(watching, 0), JobCancelled(), job=1)
+    job.say(BatchStarted(((first.input, (1, 1)),)), begin(watching, 0), JobCancelled(), job=1)
     assert [each.path.name for each in job.requests[1].batch.inputs] == ["a.png", "late.png"]
     assert watching.done_in_run == (3, 5)
     job.say(JobCancelled())
