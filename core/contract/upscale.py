@@ -156,8 +156,6 @@ class Planned:
     """Already done by the same recipe; a `FileSkipped` follows for each."""
     refused: int
     """Cannot be done; a `FileFailed` follows for each."""
-    output_pixels: int
-    """Sum over the files to do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def upscale(request: UpscaleRequest, cancel: CancelToken) -> Iterator[BatchEvent
     begun = time.monotonic()
     settled = plan(request, cancel)
     tasks = settled.tasks
-    yield Planned(len(tasks), len(settled.done), len(settled.refused), sum(task.pixels for task in tasks))
+    yield Planned(len(tasks), len(settled.done), len(settled.refused))
     for warning in settled.warnings:
         yield Notice(warning)
     for done in settled.done:

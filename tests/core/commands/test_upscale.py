@@ -127,7 +127,7 @@ def test_refused_pictures_are_not_counted_among_those_at_work() -> None:
     bar = Progress(disable=True)
     lines = _Lines(bar, [])
     for event in (
-        Planned(2, 0, 2, 100),
+        Planned(2, 0, 2),
         FileFailed(Path("x"), "No."),
         FileFailed(Path("y"), "No."),
         FileStarted(Path("a"), Path("b"), (1, 1), (4, 4)),
