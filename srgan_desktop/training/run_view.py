@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeySequence, QShowEvent
-from PySide6.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from core.contract.training import Look
 from srgan_desktop import problems
 from srgan_desktop.banner import Banner
-from srgan_desktop.fields import Elided, Panes, card, quiet, titled
+from srgan_desktop.fields import Panes, card, quiet, titled
 from srgan_desktop.job import Engine
+from srgan_desktop.run_bar import BarState, RunBar
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.looks import LooksPanel
 from srgan_desktop.training.session import Phase, TrainSession
@@ -81,14 +82,12 @@ class RunView(QWidget):
         active = session.shows_active
         phase = session.phase if active else Phase.IDLE
         self.bar.setVisible(record is not None)
-        self.pause.setVisible(active)
-        self.stop.setVisible(active)
-        self.pause.setEnabled(phase in (Phase.RUNNING, Phase.PAUSED))
-        self.stop.setEnabled(phase in (Phase.STARTING, Phase.RUNNING, Phase.PAUSED))
-        wanted = "Go &on" if phase is Phase.PAUSED else "&Pause"
-        if self.pause.text() != wanted:
-            self.pause.setText(wanted)
-            self.theme.wear(self.pause, "play" if phase is Phase.PAUSED else "pause")
+        self.bar.show_steering(
+            active,
+            can_pause=phase in (Phase.RUNNING, Phase.PAUSED),
+            can_stop=phase in (Phase.STARTING, Phase.RUNNING, Phase.PAUSED),
+            paused=phase is Phase.PAUSED,
+        )
         self.resume.setVisible(not active and record is not None and record.can_go_on)
         self.resume.setEnabled(not session.busy)
         self.resume.setToolTip(
@@ -112,11 +111,9 @@ class RunView(QWidget):
         if record is None:
             return
         title, words = "", ""
-        moving = False
         done = f"step {record.step:,} of {record.total_steps:,}"
         match phase:
             case Phase.STARTING:
-                moving = session.fraction is None
                 title = f"{session.activity}…"
                 if session.engine is Engine.STARTING:
                     title = "Starting the engine…"
@@ -127,22 +124,17 @@ class RunView(QWidget):
             case Phase.PAUSED:
                 title, words = f"Paused at {done}", "the engine waits and computes nothing"
             case Phase.STOPPING:
-                title, words, moving = "Stopping…", "the step is finished and everything is saved", True
+                title, words = "Stopping…", "the step is finished and everything is saved"
             case Phase.IDLE:
                 title = record.name
                 words = f"finished, {record.step:,} steps" if record.finished else f"stopped at {done}"
-        self.title.say(title)
-        self.words.say(words)
-        fraction = record.step / record.total_steps if record.total_steps else 0.0
-        if phase is Phase.STARTING and session.fraction is not None:
+        fraction: float | None = record.step / record.total_steps if record.total_steps else 0.0
+        if phase is Phase.STARTING:
             fraction = session.fraction
-        self.progress.setVisible(phase is not Phase.IDLE or not record.finished)
-        self.progress.setMaximum(0 if moving else 1000)
-        self.progress.setValue(round(1000 * min(1.0, fraction)))
-        state = "paused" if phase is Phase.PAUSED else ""
-        if self.progress.property("state") != state:
-            self.progress.setProperty("state", state)
-            repolish(self.progress)
+        elif phase is Phase.STOPPING:
+            fraction = None
+        has_progress = phase is not Phase.IDLE or not record.finished
+        self.bar.show_state(BarState(title, words, fraction, has_progress, paused=phase is Phase.PAUSED))
 
     def _speed(self) -> str:
         last = self.session.record.last if self.session.record is not None else None
@@ -193,43 +185,25 @@ class RunView(QWidget):
         column.addStretch(3)
         return frame
 
-    def _bar(self) -> QWidget:
-        self.title = Elided("strong", Qt.TextElideMode.ElideMiddle)
-        self.words = Elided("muted", Qt.TextElideMode.ElideMiddle)
-        self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
-        self.progress.setAccessibleName("Progress of the run")
-        column = QVBoxLayout()
-        column.setSpacing(4)
-        column.addWidget(self.title)
-        column.addWidget(self.words)
-        column.addWidget(self.progress)
+    def _bar(self) -> RunBar:
+        self.bar = RunBar(
+            self.theme,
+            Qt.Orientation.Vertical,
+            stop="S&top",
+            stop_tooltip="End after this step; everything is saved, and the run can go on later",
+            pause_tooltip="Let the run wait; the engine computes nothing meanwhile",
+            resume="Go &on",
+            elide=Qt.TextElideMode.ElideMiddle,
+        )
+        self.pause, self.stop = self.bar.pause, self.bar.stop
         self.folder = QPushButton("&Folder")
         self.folder.setToolTip("Show the run’s files in the file manager")
-        self.stop = QPushButton("S&top")
-        self.stop.setToolTip("End after this step; everything is saved, and the run can go on later (Ctrl+.)")
-        self.stop.setShortcut(QKeySequence("Ctrl+."))
-        self.pause = QPushButton("&Pause")
-        self.pause.setToolTip("Let the run wait; the engine computes nothing meanwhile (Ctrl+P)")
         self.resume = QPushButton("&Resume")
         self.use = QPushButton("&Use this model")
         self.use.setToolTip("Put the model among yours, and choose it on the Upscale page")
-        for button, icon in (
-            (self.folder, "folder"),
-            (self.stop, "stop"),
-            (self.pause, "pause"),
-            (self.resume, "play"),
-            (self.use, "good"),
-        ):
-            button.setIconSize(QSize(16, 16))
-            self.theme.wear(button, icon)
-        self.bar = card()
-        row = QHBoxLayout(self.bar)
-        row.setContentsMargins(16, 10, 12, 10)
-        row.setSpacing(8)
-        row.addLayout(column, 1)
-        row.addSpacing(10)
-        for button in (self.folder, self.stop, self.pause, self.resume, self.use):
-            row.addWidget(button)
+        self.bar.add_button(self.folder, "folder", 0)
+        self.bar.add_button(self.resume, "play")
+        self.bar.add_button(self.use, "good")
         return self.bar
 
     def _bind(self) -> None:

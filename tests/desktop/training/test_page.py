@@ -178,7 +178,7 @@ def test_a_whole_run_through_the_buttons(page: TrainPage, qtbot, home: Path, opt
     qtbot.waitUntil(lambda: len(page.session.record.looks) == 1, timeout=WAIT_MS)
     click(page.run.pause, qtbot)
     qtbot.waitUntil(lambda: page.session.phase is Phase.PAUSED, timeout=WAIT_MS)
-    assert page.run.title.whole == f"Paused at step 2 of {STEPS}"
+    assert page.run.bar.title.whole == f"Paused at step 2 of {STEPS}"
     click(page.run.stop, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
     assert page.banner.text.startswith("Stopped at step 2")
@@ -224,7 +224,7 @@ def test_looks_are_scrubbed_and_the_newest_is_followed(page: TrainPage, qtbot, h
 def test_a_run_that_is_stopped_before_its_first_step_leaves_nothing(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "starts-slowly", qtbot, home)
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: page.run.title.whole == "Looking at the pictures: 1 of 2…", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.run.bar.title.whole == "Looking at the pictures: 1 of 2…", timeout=WAIT_MS)
     click(page.run.stop, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
     assert page.banner.text == "Stopped before the first step Nothing was kept of this run."

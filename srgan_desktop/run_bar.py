@@ -1,0 +1,126 @@
+"""The bar under a page with a run: how far it is, in words and as a bar, and the buttons that steer it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout
+
+from srgan_desktop.fields import Elided
+from srgan_desktop.theme import Theme, repolish
+
+
+@dataclass(frozen=True, slots=True)
+class BarState:
+    """What the bar says."""
+
+    title: str
+    words: str = ""
+    fraction: float | None = None
+    """How much is done, 0 to 1; None while nobody can tell: the bar then moves by itself, so that nothing looks
+    stuck."""
+    has_progress: bool = True
+    """Whether there is an end that the run comes nearer to."""
+    paused: bool = False
+
+
+class RunBar(QFrame):
+    """Says what its page tells it; the page connects the buttons, and may add some."""
+
+    def __init__(
+        self,
+        theme: Theme,
+        orientation: Qt.Orientation,
+        *,
+        stop: str,
+        stop_tooltip: str,
+        pause_tooltip: str,
+        resume: str,
+        elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+    ) -> None:
+        """Lay it out.
+
+        Args:
+            theme: for the icons.
+            orientation: whether the words stand beside the title or under it.
+            stop: label of the button that ends the run.
+            stop_tooltip: what that button does.
+            pause_tooltip: what Pause does.
+            resume: label of Pause while the run is paused.
+            elide: where the title and the words are cut when there is no room.
+        """
+        super().__init__()
+        self.setProperty("role", "card")
+        self._theme = theme
+        self._resume = resume
+        self.title = Elided("strong", elide)
+        self.words = Elided("muted", elide)
+        self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
+        self.progress.setAccessibleName("Progress of the run")
+        self.stop = QPushButton(stop)
+        self.stop.setToolTip(f"{stop_tooltip} (Ctrl+.)")
+        self.stop.setShortcut(QKeySequence("Ctrl+."))
+        self.pause = QPushButton("&Pause")
+        self.pause.setToolTip(f"{pause_tooltip} (Ctrl+P)")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 10, 12, 10)
+        row.setSpacing(8)
+        row.addLayout(self._beside() if orientation == Qt.Orientation.Horizontal else self._below(), 1)
+        row.addSpacing(10)
+        self._buttons = QHBoxLayout()
+        self._buttons.setSpacing(8)
+        row.addLayout(self._buttons)
+        self.add_button(self.stop, "stop")
+        self.add_button(self.pause, "pause")
+
+    def _beside(self) -> QVBoxLayout:
+        words = QHBoxLayout()
+        words.addWidget(self.title)
+        words.addStretch(1)
+        words.addWidget(self.words)
+        column = QVBoxLayout()
+        column.setSpacing(7)
+        column.addStretch(1)
+        column.addLayout(words)
+        column.addWidget(self.progress)
+        column.addStretch(1)
+        return column
+
+    def _below(self) -> QVBoxLayout:
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        column.addWidget(self.title)
+        column.addWidget(self.words)
+        column.addWidget(self.progress)
+        return column
+
+    def add_button(self, button: QPushButton, icon: str, at: int = -1) -> None:
+        """Put a button on the right of the others, or at a place among them."""
+        button.setIconSize(QSize(16, 16))
+        self._theme.wear(button, icon, accented=button.property("role") == "primary")
+        self._buttons.insertWidget(at, button)
+
+    def show_state(self, state: BarState) -> None:
+        """Say how the run goes."""
+        self.title.say(state.title)
+        self.words.say(state.words)
+        self.progress.setVisible(state.has_progress)
+        self.progress.setMaximum(0 if state.fraction is None else 1000)
+        self.progress.setValue(round(1000 * min(1.0, state.fraction or 0.0)))
+        look = "paused" if state.paused else ""
+        if self.progress.property("state") != look:
+            self.progress.setProperty("state", look)
+            repolish(self.progress)
+
+    def show_steering(self, active: bool, *, can_pause: bool, can_stop: bool, paused: bool) -> None:
+        """Show Pause and Stop while a run is active, and let them be pressed where they do something."""
+        self.stop.setVisible(active)
+        self.pause.setVisible(active)
+        self.stop.setEnabled(can_stop)
+        self.pause.setEnabled(can_pause)
+        wanted = self._resume if paused else "&Pause"
+        if self.pause.text() != wanted:
+            self.pause.setText(wanted)
+            self._theme.wear(self.pause, "play" if paused else "pause")

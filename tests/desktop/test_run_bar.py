@@ -1,0 +1,40 @@
+"""The bar under a page with a run."""
+
+import pytest
+from PySide6.QtCore import Qt
+
+from srgan_desktop.run_bar import BarState, RunBar
+
+
+@pytest.fixture(params=[Qt.Orientation.Horizontal, Qt.Orientation.Vertical])
+def bar(request, qtbot, theme):
+    bar = RunBar(
+        theme, request.param, stop="&Cancel", stop_tooltip="Stop", pause_tooltip="Let it wait", resume="&Resume"
+    )
+    qtbot.addWidget(bar)
+    bar.show()
+    return bar
+
+
+@pytest.mark.parametrize("title", ["Upscaling 2 of 11", "Whatever ends like this…"])
+def test_the_bar_moves_by_itself_only_where_nobody_knows_how_long(bar, title):
+    bar.show_state(BarState(title, "some words", 0.25))
+    assert (bar.progress.maximum(), bar.progress.value()) == (1000, 250)
+    bar.show_state(BarState(title, "some words"))
+    assert bar.progress.maximum() == 0
+    bar.show_state(BarState(title, has_progress=False))
+    assert not bar.progress.isVisible()
+
+
+def test_pause_becomes_resume(bar):
+    bar.show_steering(True, can_pause=True, can_stop=True, paused=True)
+    bar.show_state(BarState("Paused", "", 0.5, paused=True))
+    assert bar.pause.text() == "&Resume"
+    assert bar.progress.property("state") == "paused"
+    bar.show_steering(True, can_pause=False, can_stop=True, paused=False)
+    bar.show_state(BarState("Stopping…", "", 0.5))
+    assert (bar.pause.text(), bar.pause.isEnabled(), bar.stop.isEnabled()) == ("&Pause", False, True)
+    assert bar.progress.property("state") == ""
+    bar.show_steering(False, can_pause=False, can_stop=False, paused=False)
+    assert not bar.pause.isVisible()
+    assert not bar.stop.isVisible()
