@@ -89,7 +89,7 @@ class MainWindow(QMainWindow):
         self._theme = theme
         self._settings = settings
         self._pages: dict[str, Any] = {}
-        self._said: dict[str, tuple[str, str]] = {}
+        self._engine_words: dict[str, tuple[str, str]] = {}
         self._to_stop = 0
         self._closing = False
         self._painted = False
@@ -127,7 +127,7 @@ class MainWindow(QMainWindow):
             page.session.changed.connect(self._close_if_no_longer_asked)
             self._pages[key] = page
             self._stack.addWidget(page)
-            self._acquaint(key, page)
+            self._connect_pages(key, page)
             if self._painted:
                 page.start_engine()
         return self._pages[key]
@@ -137,8 +137,8 @@ class MainWindow(QMainWindow):
         self._stack.setCurrentWidget(self.page(key))
         self._buttons[key].setChecked(True)
         self._mark(key, news=False)
-        if key in self._said:
-            self._status.show_engine(*self._said[key])
+        if key in self._engine_words:
+            self._status.show_engine(*self._engine_words[key])
 
     def open(self, paths: list[Path]) -> None:
         """Put files and folders into the first page's queue."""
@@ -177,7 +177,7 @@ class MainWindow(QMainWindow):
     def _busy(self) -> bool:
         return any(page.busy for page in self._pages.values())
 
-    def _acquaint(self, key: str, page: Any) -> None:
+    def _connect_pages(self, key: str, page: Any) -> None:
         """What one page asks of another goes by way of the window, as pages do not know each other."""
         if key == "upscale":
             page.check_requested.connect(self._check)
@@ -200,7 +200,7 @@ class MainWindow(QMainWindow):
 
     def _on_status(self, key: str, words: str, level: str) -> None:
         """Every page has an engine of its own; the strip is that of the page in front."""
-        self._said[key] = words, level
+        self._engine_words[key] = words, level
         if self._stack.currentWidget() is self._pages.get(key):
             self._status.show_engine(words, level)
 

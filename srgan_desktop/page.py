@@ -40,7 +40,7 @@ class Page(QWidget):
         session.setParent(self)
         session.stopped.connect(self.stopped)
         self.banner = Banner(theme)
-        self.veil = Veil(self)
+        self.drop_overlay = DropOverlay(self)
         self.setAcceptDrops(True)
 
     # What the window asks
@@ -92,19 +92,19 @@ class Page(QWidget):
         else:
             self._on_failed(problems.drop_refused())
 
-    def _light_up(self, words: str) -> None:
+    def _show_drag(self, words: str) -> None:
         """Show that a drop would be taken."""
-        self.veil.lay(words)
+        self.drop_overlay.cover_page(words)
 
     def _end_drag(self) -> None:
-        self.veil.hide()
+        self.drop_overlay.hide()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         words = self._drop_words(event.mimeData())
         if words:
             event.setDropAction(Qt.DropAction.CopyAction)
             event.accept()
-            self._light_up(words)
+            self._show_drag(words)
 
     def dragLeaveEvent(self, _event: QDragLeaveEvent) -> None:
         self._end_drag()
@@ -117,30 +117,30 @@ class Page(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if self.veil.isVisible():
-            self.veil.cover()
+        if self.drop_overlay.isVisible():
+            self.drop_overlay.fit_page()
 
 
-class Veil(QFrame):
+class DropOverlay(QFrame):
     """Laid over a page while something is dragged across it."""
 
     def __init__(self, page: QWidget) -> None:
         super().__init__(page)
         self._page = page
-        self.setObjectName("dropVeil")
+        self.setObjectName("dropOverlay")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._label = titled("", "headline")
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         QVBoxLayout(self).addWidget(self._label)
         self.hide()
 
-    def lay(self, words: str) -> None:
+    def cover_page(self, words: str) -> None:
         """Cover the page, and say what a drop would do."""
         self._label.setText(words)
-        self.cover()
+        self.fit_page()
         self.raise_()
         self.show()
 
-    def cover(self) -> None:
+    def fit_page(self) -> None:
         """Take the page's size."""
         self.setGeometry(self._page.rect().adjusted(8, 8, -8, -8))

@@ -37,7 +37,7 @@ class Session(QObject):
         super().__init__(parent)
         self.settings = options
         self.device = ""
-        """Of the engine, in words, once it is ready."""
+        """What the engine computes on, in words, once it is ready."""
         self.shutting_down = False
         self._job = job
         self._job.setParent(self)

@@ -218,11 +218,11 @@ class TrainPage(Page):
     def _drop_words(self, mime: QMimeData) -> str:
         return "Drop a folder to learn from" if paths_in(mime) else ""
 
-    def _light_up(self, words: str) -> None:
+    def _show_drag(self, words: str) -> None:
         if self.session.data is None and self.stack.currentWidget() is self.set_up:
             self.set_up.welcome.light_up(True)
         else:
-            super()._light_up(words)
+            super()._show_drag(words)
 
     def _end_drag(self) -> None:
         self.set_up.welcome.light_up(False)

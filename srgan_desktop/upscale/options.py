@@ -75,13 +75,27 @@ class OptionsPanel(QScrollArea):
 
         inside = QWidget()
         inside.setObjectName("options")
-        column = QVBoxLayout(inside)
-        column.setContentsMargins(4, 0, 10, 8)
-        column.setSpacing(12)
+        self._column = QVBoxLayout(inside)
+        self._column.setContentsMargins(4, 0, 10, 8)
+        self._column.setSpacing(12)
+        self._add_model()
+        self._add_detail()
+        self._add_size()
+        self._add_format()
+        self._add_output()
+        self._add_advanced()
+        self._column.addStretch(1)
+        self.setWidget(inside)
+        self.reload_models()
+        self._say_whether_quality_counts()
+        options.changed.connect(self._on_option)
 
-        self.model = Choice()
+    # Building, top to bottom
+
+    def _add_model(self) -> None:
+        self.model = self._calmed(Choice())
         self._purpose = quiet()
-        self._card = Elided("muted")
+        self._facts = Elided("muted")
         more = QPushButton("More models…")
         more.setProperty("role", "link")
         more.setToolTip("Go to the Models page: download, import, compare and test models")
@@ -89,46 +103,56 @@ class OptionsPanel(QScrollArea):
         facts = QWidget()
         in_facts = QHBoxLayout(facts)
         in_facts.setContentsMargins(0, 0, 0, 0)
-        in_facts.addWidget(self._card, 1)
+        in_facts.addWidget(self._facts, 1)
         in_facts.addWidget(more)
-        column.addLayout(self._labelled(settings.MODEL, self.model, self._purpose, facts))
+        self._column.addLayout(self._labelled(settings.MODEL, self.model, self._purpose, facts))
+        self.model.currentIndexChanged.connect(self._on_model)
 
+    def _add_detail(self) -> None:
         self.detail = DetailField()
         in_row = self._labelled(settings.DETAIL, self.detail)
         in_row.setContentsMargins(0, 0, 0, 0)
         self.detail_row = QWidget()
         self.detail_row.setLayout(in_row)
         self._calmed(self.detail.slider)
-        column.addWidget(self.detail_row)
+        self._column.addWidget(self.detail_row)
+        self.detail.chosen.connect(self._on_detail)
 
-        self.output_size = SizeField(options.get(settings.SIZE))
-        column.addLayout(self._labelled(settings.SIZE, self.output_size))
+    def _add_size(self) -> None:
+        self.output_size = SizeField(self._settings.get(settings.SIZE))
+        for field in self.output_size.findChildren(QWidget):
+            field.installEventFilter(self._calm)
+        self._column.addLayout(self._labelled(settings.SIZE, self.output_size))
+        self.output_size.chosen.connect(lambda size: self._settings.set(settings.SIZE, size))
 
+    def _add_format(self) -> None:
         self.format = self._choice(
             settings.FORMAT,
             [("same", "Same as source"), *((row.key, row.label) for row in FORMATS.values() if row.can_write)],
         )
-        self.quality = self._calmed(QSpinBox(minimum=1, maximum=100, value=options.get(settings.QUALITY)))
+        self.quality = self._calmed(QSpinBox(minimum=1, maximum=100, value=self._settings.get(settings.QUALITY)))
         indent_number(self.quality)
+        self.quality.valueChanged.connect(lambda value: self._settings.set(settings.QUALITY, value))
         pair = QHBoxLayout()
         pair.setSpacing(10)
         pair.addLayout(self._labelled(settings.FORMAT, self.format), 5)
         pair.addLayout(self._labelled(settings.QUALITY, self.quality), 3)
-        column.addLayout(pair)
+        self._column.addLayout(pair)
 
-        self.output = OutputField(theme, options)
-        column.addLayout(self._labelled(settings.OUTPUT, self.output))
-
+    def _add_output(self) -> None:
+        self.output = OutputField(self._theme, self._settings)
+        self._column.addLayout(self._labelled(settings.OUTPUT, self.output))
         self.existing = self._choice(settings.EXISTING, EXISTING)
-        column.addLayout(self._labelled(settings.EXISTING, self.existing))
+        self._column.addLayout(self._labelled(settings.EXISTING, self.existing))
         self.recursive = self._check(settings.RECURSIVE)
         self.watch = self._check(settings.WATCH)
         checks = QVBoxLayout()
         checks.setSpacing(6)
         checks.addWidget(self.recursive)
         checks.addWidget(self.watch)
-        column.addLayout(checks)
+        self._column.addLayout(checks)
 
+    def _add_advanced(self) -> None:
         self.fold = QToolButton()
         self.fold.setText(settings.ADVANCED.label)
         self.fold.setToolTip(settings.ADVANCED.tooltip)
@@ -137,39 +161,27 @@ class OptionsPanel(QScrollArea):
         self.fold.setIconSize(QSize(16, 16))
         self.fold.setCheckable(True)
         self.fold.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        column.addWidget(self.fold)
-
+        self._column.addWidget(self.fold)
         self.advanced = QWidget()
         hidden = QVBoxLayout(self.advanced)
         hidden.setContentsMargins(0, 0, 0, 0)
         hidden.setSpacing(12)
         self.device = self._choice(settings.DEVICE, settings.DEVICES)
-        hidden.addLayout(self._labelled(settings.DEVICE, self.device))
         self.precision = self._choice(settings.PRECISION, PRECISIONS)
-        hidden.addLayout(self._labelled(settings.PRECISION, self.precision))
         self.tile = self._choice(settings.TILE, TILES)
+        hidden.addLayout(self._labelled(settings.DEVICE, self.device))
+        hidden.addLayout(self._labelled(settings.PRECISION, self.precision))
         hidden.addLayout(self._labelled(settings.TILE, self.tile))
         self.ensemble = self._check(settings.ENSEMBLE)
-        hidden.addWidget(self.ensemble)
         self.metadata = self._check(settings.METADATA)
+        hidden.addWidget(self.ensemble)
         hidden.addWidget(self.metadata)
-        column.addWidget(self.advanced)
-        column.addStretch(1)
-        self.setWidget(inside)
-
-        self._calmed(self.model)
-        for field in self.output_size.findChildren(QWidget):
-            field.installEventFilter(self._calm)
-        self.reload_models()
-        self.model.currentIndexChanged.connect(self._on_model)
-        self.detail.chosen.connect(self._on_detail)
-        self.output_size.chosen.connect(lambda size: options.set(settings.SIZE, size))
-        self.quality.valueChanged.connect(lambda value: options.set(settings.QUALITY, value))
+        self._column.addWidget(self.advanced)
         self.fold.toggled.connect(self._on_fold)
-        self.fold.setChecked(options.get(settings.ADVANCED))
+        self.fold.setChecked(self._settings.get(settings.ADVANCED))
         self._on_fold(self.fold.isChecked())
-        options.changed.connect(self._on_option)
-        self._say_whether_quality_counts()
+
+    # The models
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -199,7 +211,7 @@ class OptionsPanel(QScrollArea):
                 "No model was found. Reinstall the program, or put a model file into the models folder."
             )
             self._purpose.show()
-            self._card.say("")
+            self._facts.say("")
         else:
             self._describe(self.model.currentData())
 
@@ -218,7 +230,7 @@ class OptionsPanel(QScrollArea):
         self._purpose.setText(textwrap.shorten(card.purpose, PURPOSE, placeholder="…"))
         self._purpose.setVisible(bool(card.purpose))
         facts = [f"{card.scale}×", card.license]
-        self._card.say(" · ".join(fact for fact in facts if fact), f"By {card.author}" if card.author else "")
+        self._facts.say(" · ".join(fact for fact in facts if fact), f"By {card.author}" if card.author else "")
         about = "\n".join(
             part for part in (card.description, f"Trained on: {card.dataset}" if card.dataset else "") if part
         )

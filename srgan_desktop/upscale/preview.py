@@ -1,10 +1,15 @@
-"""Which part of a picture a preview does: what is seen, but no more than takes a moment on this machine."""
+"""The live preview: which part of a picture it does, and the job behind it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from core.contract.upscale import PreviewReady
+from PySide6.QtCore import QObject, Signal
+
+from core.contract.jobs import JobCancelled, JobDone, JobFailed
+from core.contract.upscale import PreviewReady, PreviewRequest, Region
+from srgan_desktop import problems
+from srgan_desktop.job import Job
 
 SECONDS = 2.0
 """How long a preview may take."""
@@ -13,7 +18,49 @@ FIRST_PIXELS = 256 * 256
 FEWEST_PIXELS = 96 * 96
 MOST_PIXELS = 1024 * 1024
 
-Region = tuple[int, int, int, int]
+
+class Previews(QObject):
+    """Has one preview made at a time; a newer one takes the place of the one under way."""
+
+    ready = Signal(object)
+    """`PreviewReady` of the newest one asked for."""
+    failed = Signal(object)
+    """The `Problem` that it met."""
+
+    def __init__(self, job: Job, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._job = job
+        self._number: int | None = None
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a preview is being made."""
+        return self._number is not None
+
+    def ask(self, request: PreviewRequest) -> None:
+        """Have this made; an older one is given up."""
+        self.give_up()
+        self._number = self._job.run(request)
+
+    def give_up(self) -> None:
+        """Forget the preview that is under way."""
+        if self._number is not None:
+            self._job.cancel(self._number)
+            self._number = None
+
+    def take(self, job: int, event: object) -> None:
+        """Take an event of one of the session's jobs."""
+        if job != self._number:
+            return
+        match event:
+            case PreviewReady():
+                self._number = None
+                self.ready.emit(event)
+            case JobFailed():
+                self._number = None
+                self.failed.emit(problems.of_event(event))
+            case JobDone() | JobCancelled():
+                self._number = None
 
 
 class PreviewRegion:

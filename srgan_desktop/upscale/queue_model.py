@@ -11,7 +11,17 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from core.contract.upscale import LOW_CONSISTENCY, Input, OutputSize, Size
+from core.contract.upscale import (
+    LOW_CONSISTENCY,
+    FileFailed,
+    FileSaved,
+    FileSkipped,
+    FileStarted,
+    Input,
+    OutputSize,
+    Progress,
+    Size,
+)
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
@@ -68,9 +78,9 @@ class Entry:
     input: Input
     state: State = State.WAITING
     size: Size | None = None
-    """Of the source; None until its header was read."""
+    """The source's size; None until its header was read."""
     output_size: Size | None = None
-    """Of the result, once the engine has said so; before, it follows from the options."""
+    """The result's size, once the engine has said so; before, it follows from the options."""
     output: Path | None = None
     fraction: float = 0.0
     """0 to 1, while it is worked on."""
@@ -89,8 +99,18 @@ class Entry:
 
     @property
     def path(self) -> Path:
-        """Of the source."""
+        """The source."""
         return self.input.path
+
+    @property
+    def has_result(self) -> bool:
+        """Whether its result lies on the disk."""
+        return self.output is not None and self.state in (State.DONE, State.SKIPPED)
+
+
+def folder_entry(path: Path, problem: Problem | None = None) -> Entry:
+    """The row of a folder that cannot be searched."""
+    return Entry(Input(path), state=State.FAILED, problem=problem, is_folder=True)
 
 
 class Queue(QAbstractTableModel):
@@ -120,8 +140,9 @@ class Queue(QAbstractTableModel):
         """The row of a source."""
         return self._rows.get(path)
 
-    def __contains__(self, path: object) -> bool:
-        return path in self._rows
+    def waiting(self) -> list[Input]:
+        """What waits, top to bottom."""
+        return [entry.input for entry in self._entries if entry.state is State.WAITING]
 
     # What changes it
 
@@ -161,6 +182,46 @@ class Queue(QAbstractTableModel):
         for name, value in changes.items():
             setattr(entry, name, value)
         self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
+
+    def follow(self, event: FileStarted | Progress | FileSaved | FileSkipped | FileFailed) -> None:
+        """Show in the row of a source what the worker says of it; one without a row is passed over."""
+        row = self._rows.get(event.source)
+        if row is None:
+            return
+        match event:
+            case FileStarted():
+                self.update(
+                    row, state=State.WORKING, size=event.input_size, output_size=event.output_size, fraction=0.0
+                )
+            case Progress():
+                self.update(row, fraction=event.fraction)
+            case FileSaved():
+                self.update(
+                    row,
+                    state=State.DONE,
+                    size=event.input_size,
+                    output_size=event.output_size,
+                    output=event.output,
+                    consistency=event.consistency,
+                    seconds=event.seconds,
+                    notes=event.notes,
+                    fraction=1.0,
+                )
+            case FileSkipped():
+                self.update(
+                    row,
+                    state=State.SKIPPED,
+                    output=event.output,
+                    consistency=event.consistency,
+                    notes=(event.reason,),
+                )
+            case FileFailed():
+                self.update(row, state=State.FAILED, problem=problems.of_event(event), fraction=0.0)
+
+    def put_back(self) -> None:
+        """Let what was begun and not finished wait again."""
+        if self._counts[State.WORKING]:
+            self.reset([row for row, entry in enumerate(self._entries) if entry.state is State.WORKING])
 
     def reset(self, rows: Iterable[int]) -> None:
         """Make rows wait again, as if they had just been added."""
@@ -250,7 +311,7 @@ class Queue(QAbstractTableModel):
         if column is Column.STATE:
             lines = [f"{entry.problem.message} {entry.problem.hint}".strip()] if entry.problem else []
             lines += entry.notes
-            if entry.output is not None and entry.state in (State.DONE, State.SKIPPED):
+            if entry.has_result:
                 lines.append(str(entry.output))
             if entry.consistency is not None:
                 lines.append(f"Consistency {problems.decibels(entry.consistency)}")

@@ -17,7 +17,7 @@ from PySide6.QtGui import QImage
 
 from core.atomic import replacing
 from core.contract.cancel import Cancelled, CancelToken
-from core.contract.upscale import Input, Size
+from core.contract.upscale import Input
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 
@@ -30,9 +30,8 @@ class Found:
     """A picture, or a folder that cannot be searched."""
 
     input: Input
-    size: Size | None = None
     problem: Problem | None = None
-    """Of the folder."""
+    """Why the folder cannot be searched."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -264,7 +264,7 @@ def test_a_long_message_does_not_widen_the_window(qtbot, window):
     window._status.show_notice("word " * 300)
     window._status.show_engine("engine " * 100, "bad")
     page = window.page("upscale")
-    page.preview_words.say("preview " * 200)
+    page.compare.words.say("preview " * 200)
     page.banner.say("bad", "A long message. " * 20, "Long advice. " * 40, [("Details…", lambda: None)])
     QTest.qWait(0)
     assert window.width() == width

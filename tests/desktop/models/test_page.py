@@ -76,9 +76,9 @@ def drop(page: ModelsPage, *places: Path) -> None:
     mime.setUrls([QUrl.fromLocalFile(str(place)) for place in places])
     actions, button, modifier = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
     QApplication.sendEvent(page, QDragEnterEvent(QPoint(50, 50), actions, mime, button, modifier))
-    assert page.veil.isVisible()
+    assert page.drop_overlay.isVisible()
     QApplication.sendEvent(page, QDropEvent(QPointF(50, 50), actions, mime, button, modifier))
-    assert not page.veil.isVisible()
+    assert not page.drop_overlay.isVisible()
 
 
 def click(button: QPushButton, qtbot) -> None:
@@ -431,7 +431,7 @@ def test_pages_hand_over_to_each_other(
     options.set(settings.MODEL, "mine")
     upscale.open([make_picture(tmp_path / "a.png", 120, 96)])
     qtbot.waitUntil(lambda: upscale.selected_picture == tmp_path / "a.png", timeout=WAIT_MS)
-    click(upscale.check_button, qtbot)
+    click(upscale.compare.check_button, qtbot)
     assert models.isVisible()
     qtbot.waitUntil(lambda: models.check.result is not None, timeout=ENGINE_MS)
     assert models.check.result.model == "mine"

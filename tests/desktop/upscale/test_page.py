@@ -30,7 +30,6 @@ from srgan_desktop.main_window import MainWindow
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import Column, State
-from srgan_desktop.upscale.session import Phase
 from tests.desktop.conftest import make_picture, nothing_left
 
 TIMEOUT = 90_000
@@ -68,7 +67,7 @@ def page(qtbot, window, tmp_path):
     """The page, empty, with results going to `out`, and without previews."""
     page = window.page("upscale")
     page.settings.set(settings.OUTPUT, str(tmp_path / "out"))
-    page.preview_button.setChecked(False)
+    page.compare.preview_button.setChecked(False)
     # Keys need it, and other tests have windows too.
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
@@ -137,12 +136,12 @@ def test_drop_start_and_files_on_the_disk(qtbot, page, tmp_path):
     fill(qtbot, page, tmp_path / "in", single, pictures[0])
     assert page.contents.currentWidget() is page.split
     assert list(states(page)) == ["0.png", "1.png", "2.png", "single.png"]
-    assert "4 pictures ready" in page.bar_title.whole
+    assert "4 pictures ready" in page.bar.title.whole
     told = []
     page.notify.connect(lambda *words: told.append(words))
     click(page.start_button)
     assert page.start_button.isHidden()
-    assert page.progress.isVisible()
+    assert page.bar.progress.isVisible()
     wait_for_end(qtbot, page)
     assert set(states(page).values()) == {State.DONE}
     for n in range(3):
@@ -172,41 +171,41 @@ def test_by_keyboard_alone(qtbot, page, window, tmp_path):
     QTest.keyClick(window.focusWidget(), Qt.Key.Key_V, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: len(states(page)) == 2, timeout=TIMEOUT)
     qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
-    assert page.table.hasFocus()
-    assert page.table.currentIndex().row() == 0
-    QTest.keyClick(page.table, Qt.Key.Key_Down)
-    assert page.table.selected_rows() == [1]
-    QTest.keyClick(page.table, Qt.Key.Key_Home)
-    assert page.table.selected_rows() == [0]
-    QTest.keyClick(page.table, Qt.Key.Key_End)
-    assert page.table.selected_rows() == [1]
+    assert page.queue.table.hasFocus()
+    assert page.queue.table.currentIndex().row() == 0
+    QTest.keyClick(page.queue.table, Qt.Key.Key_Down)
+    assert page.queue.table.selected_rows() == [1]
+    QTest.keyClick(page.queue.table, Qt.Key.Key_Home)
+    assert page.queue.table.selected_rows() == [0]
+    QTest.keyClick(page.queue.table, Qt.Key.Key_End)
+    assert page.queue.table.selected_rows() == [1]
     # From the table to every other control, and never into a trap.
     visited = []
     for _ in range(40):
         QTest.keyClick(window.focusWidget(), Qt.Key.Key_Tab)
         visited.append(window.focusWidget())
-        if window.focusWidget() is page.table:
+        if window.focusWidget() is page.queue.table:
             break
-    assert visited[-1] is page.table
+    assert visited[-1] is page.queue.table
     for control in (
-        page.compare.canvas,
+        page.compare.view.canvas,
         page.options.model,
         page.options.quality,
         page.options.fold,
         page.start_button,
     ):
         assert control in visited
-    QTest.keyClick(page.table, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
+    QTest.keyClick(page.queue.table, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
     assert page.busy
     wait_for_end(qtbot, page)
     assert (tmp_path / "out" / "b.png").is_file()
-    page.table.choose(0)
-    QTest.keyClick(page.table, Qt.Key.Key_Delete)
+    page.queue.table.choose(0)
+    QTest.keyClick(page.queue.table, Qt.Key.Key_Delete)
     assert list(states(page)) == ["b.png"]
     assert picture.is_file()
-    page.compare.setFocus()
-    QTest.keyClick(page.compare.canvas, Qt.Key.Key_PageDown)
-    assert page.table.currentIndex().row() == 0
+    page.compare.view.setFocus()
+    QTest.keyClick(page.compare.view.canvas, Qt.Key.Key_PageDown)
+    assert page.queue.table.currentIndex().row() == 0
 
 
 def test_the_keys_of_the_page_are_heard_while_the_focus_is_on_the_rail(qtbot, page, window, tmp_path, monkeypatch):
@@ -283,8 +282,8 @@ def test_retry_what_has_been_mended(qtbot, page, tmp_path):
     assert states(page) == {"a.png": State.FAILED, "b.png": State.DONE}
     make_picture(tmp_path / "in" / "a.png")
     # Whatever is selected, as long as none of it failed.
-    page.table.choose(1)
-    page.retry.trigger()
+    page.queue.table.choose(1)
+    page.queue.retry.trigger()
     assert states(page) == {"a.png": State.WAITING, "b.png": State.DONE}
     click(page.start_button)
     wait_for_end(qtbot, page)
@@ -297,14 +296,14 @@ def test_pause_resume_and_cancel(qtbot, page, tmp_path):
     fill(qtbot, page, tmp_path / "in")
     click(page.start_button)
     qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > 0, timeout=TIMEOUT)
-    click(page.pause_button)
-    assert page.pause_button.text() == "&Resume"
-    assert "Paused" in page.bar_title.whole
-    assert page.session.phase is Phase.PAUSED
-    click(page.pause_button)
+    click(page.bar.pause)
+    assert page.bar.pause.text() == "&Resume"
+    assert "Paused" in page.bar.title.whole
+    assert page.session.run.paused
+    click(page.bar.pause)
     done = page.session.queue.count(State.DONE)
     qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > done, timeout=TIMEOUT)
-    click(page.cancel_button)
+    click(page.bar.stop)
     wait_for_end(qtbot, page)
     saved = page.session.queue.count(State.DONE)
     assert 0 < saved < 200
@@ -319,7 +318,7 @@ def test_what_comes_into_a_watched_folder_is_upscaled_until_somebody_stops(qtbot
     fill(qtbot, page, tmp_path / "in")
     click(page.options.watch)
     click(page.start_button)
-    qtbot.waitUntil(lambda: page.session.rests, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: page.session.run.rests, timeout=TIMEOUT)
     assert states(page) == {"a.png": State.DONE}
     (tmp_path / "in").rename(tmp_path / "unplugged")
     make_picture(tmp_path / "unplugged" / "b.png")
@@ -328,9 +327,9 @@ def test_what_comes_into_a_watched_folder_is_upscaled_until_somebody_stops(qtbot
     # By hand, from elsewhere, between newcomers.
     page.open([make_picture(tmp_path / "c.png")])
     qtbot.waitUntil(lambda: states(page).get("c.png") is State.DONE, timeout=TIMEOUT)
-    qtbot.waitUntil(lambda: page.session.rests, timeout=TIMEOUT)
-    assert page.bar_title.whole == "Watching “in”"
-    click(page.cancel_button)
+    qtbot.waitUntil(lambda: page.session.run.rests, timeout=TIMEOUT)
+    assert page.bar.title.whole == "Watching “in”"
+    click(page.bar.stop)
     wait_for_end(qtbot, page)
     assert page.banner.text.startswith("Finished 3 pictures saved")
 
@@ -366,38 +365,38 @@ def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path
 def test_the_visible_region_is_previewed_at_once(qtbot, page, tmp_path):
     before = make_picture(tmp_path / "a.png", 40, 30)
     fill(qtbot, page, before)
-    with qtbot.waitSignal(page.session.preview_ready, timeout=TIMEOUT) as shown:
-        click(page.preview_button)
-    assert page.preview_button.isChecked()
+    with qtbot.waitSignal(page.session.previews.ready, timeout=TIMEOUT) as shown:
+        click(page.compare.preview_button)
+    assert page.compare.preview_button.isChecked()
     assert shown.args[0].region == (0, 0, 40, 30)
     assert shown.args[0].pixels.shape == (120, 160, 3)
-    assert page.preview_words.whole.startswith("Previewed in")
+    assert page.compare.words.whole.startswith("Previewed in")
     assert not (tmp_path / "out").exists()
     # Another place, another preview.
-    with qtbot.waitSignal(page.session.preview_ready, timeout=TIMEOUT) as shown:
-        page.compare.canvas.zoom_to(4)
-        page.compare.canvas.zoom_to(40)
+    with qtbot.waitSignal(page.session.previews.ready, timeout=TIMEOUT) as shown:
+        page.compare.view.canvas.zoom_to(4)
+        page.compare.view.canvas.zoom_to(40)
     _, _, width, height = shown.args[0].region
     assert width < 40
     assert height < 30
     # The result takes its place.
     click(page.start_button)
     wait_for_end(qtbot, page)
-    qtbot.waitUntil(lambda: page.preview_words.whole == "Source and result", timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: page.compare.words.whole == "Source and result", timeout=TIMEOUT)
 
 
 def test_a_picture_that_cannot_be_previewed_says_so(qtbot, page, tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
-    page.preview_button.setChecked(True)
+    page.compare.preview_button.setChecked(True)
     fill(qtbot, page, tmp_path / "a.png")
-    qtbot.waitUntil(lambda: "a.png" in page.preview_words.whole, timeout=TIMEOUT)
-    assert "a.png" in page.compare.canvas.message
+    qtbot.waitUntil(lambda: "a.png" in page.compare.words.whole, timeout=TIMEOUT)
+    assert "a.png" in page.compare.view.canvas.message
 
 
 def test_what_is_dropped_without_a_file_or_picture_in_it(qtbot, page):
     assert not drop(page)
     QGuiApplication.clipboard().setText("only words")
-    page.paste.trigger()
+    page.queue.paste.trigger()
     assert "no file and no picture" in page.banner.text
 
 
@@ -423,23 +422,23 @@ def test_a_drag_is_seen_and_forgotten(qtbot, page, tmp_path):
     assert page.drop_area.property("over") is False
     fill(qtbot, page, picture)
     QApplication.sendEvent(page, enter)
-    assert page.veil.isVisible()
+    assert page.drop_overlay.isVisible()
     QApplication.sendEvent(page, QDragLeaveEvent())
-    assert page.veil.isHidden()
+    assert page.drop_overlay.isHidden()
 
 
 def test_the_menu_of_a_row(qtbot, page, tmp_path, monkeypatch):
     fill(qtbot, page, make_picture(tmp_path / "a.png"))
     opened = []
-    monkeypatch.setattr("srgan_desktop.upscale.page.show_in_file_manager", opened.append)
-    row = page.table.visualRect(page.session.queue.index(0, 0)).center()
-    viewport = page.table.viewport()
+    monkeypatch.setattr("srgan_desktop.upscale.queue_card.show_in_file_manager", opened.append)
+    row = page.queue.table.visualRect(page.session.queue.index(0, 0)).center()
+    viewport = page.queue.table.viewport()
     event = QContextMenuEvent(QContextMenuEvent.Reason.Mouse, row, viewport.mapToGlobal(row))
     QApplication.sendEvent(viewport, event)
     menu = next(widget for widget in QApplication.topLevelWidgets() if isinstance(widget, QMenu) and widget.isVisible())
-    assert page.show_source in menu.actions()
-    assert not page.show_result.isEnabled()
-    page.show_source.trigger()
+    assert page.queue.show_source in menu.actions()
+    assert not page.queue.show_result.isEnabled()
+    page.queue.show_source.trigger()
     assert opened == [tmp_path / "a.png"]
     menu.close()
 
@@ -451,7 +450,7 @@ def test_hundreds_of_rows_keep_few_thumbnails(qtbot, page, tmp_path):
     fill(qtbot, page, tmp_path / "in")
     assert len(states(page)) == 400
     qtbot.waitUntil(lambda: bool(page.session.thumbnails._kept), timeout=TIMEOUT)
-    page.table.scrollToBottom()
+    page.queue.table.scrollToBottom()
     QTest.qWait(0)
     assert len(page.session.thumbnails._kept) + len(page.session.thumbnails._wanted) < 100
 
@@ -479,11 +478,11 @@ def test_a_low_queue_keeps_the_row_in_use_in_sight(qtbot, page, tmp_path):
     for n in range(30):
         make_picture(tmp_path / "in" / f"{n}.png")
     fill(qtbot, page, tmp_path / "in")
-    page.table.choose(3)
+    page.queue.table.choose(3)
     page.banner.say("bad", "Something happened", "And it takes room.", [])
     QTest.qWait(0)
-    shown = page.table.visualRect(page.table.currentIndex())
-    assert page.table.viewport().rect().contains(shown)
+    shown = page.queue.table.visualRect(page.queue.table.currentIndex())
+    assert page.queue.table.viewport().rect().contains(shown)
 
 
 def test_dragging_the_detail_slider_is_followed_by_previews(qtbot, page, tmp_path, small_model):
@@ -491,9 +490,9 @@ def test_dragging_the_detail_slider_is_followed_by_previews(qtbot, page, tmp_pat
     page.settings.set(settings.DETAIL, 0)
     fill(qtbot, page, make_picture(tmp_path / "a.png", 40, 30))
     shown = []
-    page.session.preview_ready.connect(lambda event: shown.append(event))
-    with qtbot.waitSignal(page.session.preview_ready, timeout=TIMEOUT):
-        click(page.preview_button)
+    page.session.previews.ready.connect(lambda event: shown.append(event))
+    with qtbot.waitSignal(page.session.previews.ready, timeout=TIMEOUT):
+        click(page.compare.preview_button)
     # As a drag does it: each new value sooner than a preview is done. The last one is shown in the end.
     for value in (10, 30, 50, 80, 100):
         page.options.detail.slider.setValue(value)
@@ -507,6 +506,6 @@ def test_dragging_the_detail_slider_is_followed_by_previews(qtbot, page, tmp_pat
 
     qtbot.waitUntil(lambda: difference(shown[-1]) <= 1, timeout=TIMEOUT)
     assert difference(shown[0]) > 5
-    qtbot.waitUntil(lambda: page.preview_words.whole.startswith("Previewed in"), timeout=TIMEOUT)
-    page.preview_button.setChecked(False)
+    qtbot.waitUntil(lambda: page.compare.words.whole.startswith("Previewed in"), timeout=TIMEOUT)
+    page.compare.preview_button.setChecked(False)
     page.settings.set(settings.MODEL, small_model)

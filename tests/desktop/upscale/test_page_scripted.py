@@ -34,7 +34,7 @@ def page(qtbot, theme, options, job, tmp_path, monkeypatch):
     page.show()
     page.open([make_picture(tmp_path / "in" / f"{name}.png", 40, 30) for name in "abcde"])
     qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
-    qtbot.waitUntil(lambda: page.compare.canvas.scene is not None, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: page.compare.view.canvas.scene is not None, timeout=TIMEOUT)
     yield page
     with qtbot.waitSignal(page.stopped, timeout=TIMEOUT):
         page.shutdown()
@@ -65,11 +65,11 @@ def turn_wheel(canvas):
 
 @pytest.mark.parametrize("end", [JobCancelled(), JobFailed("The disk is full.", "Make room.")], ids=["cancel", "fail"])
 def test_a_preview_that_gave_way_to_a_run_comes_back_after_it(qtbot, page, job, end):
-    page.preview_button.setChecked(True)
-    qtbot.waitUntil(lambda: page.preview_words.whole == "Upscaling what you see…", timeout=TIMEOUT)
+    page.compare.preview_button.setChecked(True)
+    qtbot.waitUntil(lambda: page.compare.words.whole == "Upscaling what you see…", timeout=TIMEOUT)
     page.start_button.click()
     assert isinstance(job.requests[-1], UpscaleRequest)
-    assert page.preview_words.whole == "Previews come back when the run has ended"
+    assert page.compare.words.whole == "Previews come back when the run has ended"
     job.say(end)
     qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
     job.say(JobCancelled())
@@ -79,39 +79,39 @@ def test_a_watch_says_what_it_waits_for(qtbot, page, job, tmp_path):
     page.open([tmp_path / "in"])
     qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
     page.options.watch.click()
-    assert page.bar_words.whole == "Start also watches “in”"
+    assert page.bar.words.whole == "Start also watches “in”"
     page.start_button.click()
     job.say(WorkerReady("a card"), job=NO_JOB)
-    assert page.progress.isVisible()
+    assert page.bar.progress.isVisible()
     job.say(*(save(page.session, row) for row in range(5)), BatchFinished(5, 0, 0, 0.0), job=1)
-    assert (page.bar_title.whole, page.bar_words.whole) == ("Watching “in”", "5 finished so far")
-    assert not page.progress.isVisible()
+    assert (page.bar.title.whole, page.bar.words.whole) == ("Watching “in”", "5 finished so far")
+    assert not page.bar.progress.isVisible()
     assert not page.banner.isVisible()
-    page.cancel_button.click()
+    page.bar.stop.click()
     job.say(JobCancelled(), job=1)
     assert page.banner.text == "Finished 5 pictures saved."
-    page.clear.trigger()
-    assert (page.bar_title.whole, page.start_button.isEnabled()) == ("The queue is empty", False)
+    page.queue.clear.trigger()
+    assert (page.bar.title.whole, page.start_button.isEnabled()) == ("The queue is empty", False)
 
 
 def test_retry_looks_at_every_row_once(page, job, monkeypatch):
     page.start_button.click()
     job.say(*(FileFailed(entry.path, "No.") for entry in page.session.queue.entries), JobDone())
-    page.table.selectAll()
+    page.queue.table.selectAll()
     sets = []
     monkeypatch.setattr("srgan_desktop.upscale.page.set", lambda rows: sets.append(rows) or {*rows}, raising=False)
-    page.retry.trigger()
+    page.queue.retry.trigger()
     assert {entry.state for entry in page.session.queue.entries} == {State.WAITING}
     assert len(sets) <= 1
 
 
 HANDS = {
-    "walking": lambda page: QTest.keyClick(page.table, Qt.Key.Key_Down),
-    "selecting": lambda page: QTest.keyClick(page.table, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier),
-    "pressing": lambda page: QTest.mousePress(page.compare.canvas, Qt.MouseButton.LeftButton),
-    "wheel": lambda page: turn_wheel(page.compare.canvas),
-    "zooming by button": lambda page: QTest.mouseClick(page.compare.in_button, Qt.MouseButton.LeftButton),
-    "zooming by key": lambda page: QTest.keyClick(page.compare.canvas, Qt.Key.Key_Plus),
+    "walking": lambda page: QTest.keyClick(page.queue.table, Qt.Key.Key_Down),
+    "selecting": lambda page: QTest.keyClick(page.queue.table, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier),
+    "pressing": lambda page: QTest.mousePress(page.compare.view.canvas, Qt.MouseButton.LeftButton),
+    "wheel": lambda page: turn_wheel(page.compare.view.canvas),
+    "zooming by button": lambda page: QTest.mouseClick(page.compare.view.in_button, Qt.MouseButton.LeftButton),
+    "zooming by key": lambda page: QTest.keyClick(page.compare.view.canvas, Qt.Key.Key_Plus),
 }
 
 
@@ -119,13 +119,13 @@ HANDS = {
 def test_who_works_on_a_picture_in_a_run_keeps_it(qtbot, page, job, act):
     page.start_button.click()
     finish(qtbot, page, job, 1)
-    assert page.table.selected_rows() == [1]
+    assert page.queue.table.selected_rows() == [1]
     # A modifier alone begins a shortcut, Tab leads elsewhere: neither touches anything.
-    QTest.keyClick(page.table, Qt.Key.Key_Control)
-    QTest.keyClick(page.table, Qt.Key.Key_Tab)
+    QTest.keyClick(page.queue.table, Qt.Key.Key_Control)
+    QTest.keyClick(page.queue.table, Qt.Key.Key_Tab)
     finish(qtbot, page, job, 2)
-    assert page.table.selected_rows() == [2]
+    assert page.queue.table.selected_rows() == [2]
     act(page)
-    chosen = page.table.selected_rows()
+    chosen = page.queue.table.selected_rows()
     finish(qtbot, page, job, 4)
-    assert page.table.selected_rows() == chosen != [4]
+    assert page.queue.table.selected_rows() == chosen != [4]

@@ -27,7 +27,9 @@ from srgan_desktop import settings
 from srgan_desktop.job import Engine
 from srgan_desktop.thumbnails import _Made
 from srgan_desktop.upscale.queue_model import State
-from srgan_desktop.upscale.session import Phase, UpscaleSession
+from srgan_desktop.upscale.requests import upscale_request
+from srgan_desktop.upscale.run import Phase
+from srgan_desktop.upscale.session import UpscaleSession
 from tests.core.networks import save_pair
 from tests.desktop.conftest import make_picture
 from tests.desktop.upscale.scripted import FakeJob, begin, save, source, states
@@ -67,6 +69,11 @@ class Told:
         session.saved.connect(self.saved.append)
 
 
+def counted(session):
+    """How many pictures of the run are finished, and how many it has."""
+    return session.run.finished, session.run.total
+
+
 @pytest.fixture
 def told(session):
     return Told(session)
@@ -77,9 +84,9 @@ def test_a_run_from_start_to_summary(filled, job, told):
     (request,) = job.requests
     assert isinstance(request, UpscaleRequest)
     assert [each.path.name for each in request.inputs] == ["a.png", "b.png", "c.png"]
-    assert filled.phase is Phase.RUNNING
+    assert filled.run.phase is Phase.WORKING
     job.say(begin(filled, 0), Progress(source(filled, 0), 0.5, 0.2, 61.0))
-    assert (filled.queue.entries[0].fraction, filled.fraction, filled.seconds_left) == (0.5, 0.2, 61.0)
+    assert (filled.queue.entries[0].fraction, filled.run.fraction, filled.run.seconds_left) == (0.5, 0.2, 61.0)
     assert states(filled) == [State.WORKING, State.WAITING, State.WAITING]
     job.say(save(filled, 0))
     assert told.saved == [filled.queue.entries[0]]
@@ -87,14 +94,14 @@ def test_a_run_from_start_to_summary(filled, job, told):
     job.say(FileSkipped(source(filled, 1), Path("/out/b.png"), "Made before.", 38.0))
     assert filled.queue.entries[1].consistency == 38.0
     job.say(FileFailed(source(filled, 2), "It is broken.", "Get another."))
-    assert filled.done_in_run == (3, 3)
+    assert counted(filled) == (3, 3)
     assert told.finished == []
     job.say(BatchFinished(1, 1, 1, 8.0), JobDone())
     (summary,) = told.finished
     assert (summary.saved, summary.skipped, summary.failed, summary.seconds) == (1, 1, 1, 8.0)
     assert summary.failures[0][1].hint == "Get another."
     assert states(filled) == [State.DONE, State.SKIPPED, State.FAILED]
-    assert filled.phase is Phase.IDLE
+    assert filled.run.phase is Phase.IDLE
 
 
 def test_the_request_has_the_options(filled, job, options, tmp_path):
@@ -135,15 +142,15 @@ def test_pause_resume_cancel(filled, job, told):
     filled.resume()
     filled.start()
     filled.pause()
-    assert filled.phase is Phase.PAUSED
+    assert filled.run.paused
     filled.pause()
     filled.resume()
-    assert filled.phase is Phase.RUNNING
+    assert filled.run.phase is Phase.WORKING
     job.say(begin(filled, 0))
     filled.cancel()
     filled.cancel()
     filled.pause()
-    assert filled.phase is Phase.CANCELLING
+    assert filled.run.phase is Phase.CANCELLING
     assert job.told == [("pause", 1), ("resume", 1), ("cancel", 1)]
     job.say(JobCancelled())
     assert told.finished[0].cancelled
@@ -208,7 +215,7 @@ def searching(qtbot, gated, session, job, tmp_path):
     qtbot.waitUntil(lambda: len(session.queue.entries) == 1, timeout=20_000)
     session.start()
     job.say(save(session, 0), BatchFinished(1, 0, 0, 1.0), JobDone())
-    assert session.waits_for_search
+    assert session.run.phase is Phase.BETWEEN_JOBS
     assert session.busy
     return session
 
@@ -225,7 +232,7 @@ def test_a_run_does_what_a_search_under_way_still_finds(qtbot, gated, searching,
 
 def test_a_run_that_waits_for_a_search_can_be_paused_and_cancelled(qtbot, gated, searching, job, told):
     searching.pause()
-    assert searching.phase is Phase.PAUSED
+    assert searching.run.paused
     gated.set()
     qtbot.waitUntil(lambda: not searching.scanning, timeout=20_000)
     assert len(job.requests) == 1
@@ -283,8 +290,8 @@ def watching(qtbot, options, filled, job, tmp_path):
     filled.start()
     pictures = tuple((entry.input, stamp_of(entry.path)) for entry in filled.queue.entries)
     job.say(BatchStarted(pictures), *(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0))
-    assert filled.rests
-    assert filled.done_in_run == (3, 3)
+    assert filled.run.rests
+    assert counted(filled) == (3, 3)
     return filled
 
 
@@ -294,11 +301,11 @@ def test_a_watch_is_one_job_that_newcomers_get_rows_from(watching, job, told, tm
     assert (request.folders, request.known) == ((tmp_path / "in",), ())
     late = make_picture(tmp_path / "in" / "deep" / "d.png")
     job.say(BatchStarted(((Input(late, tmp_path / "in"), stamp_of(late)),)))
-    assert not watching.rests
+    assert not watching.run.rests
     assert states(watching) == [*[State.DONE] * 3, State.WAITING]
-    assert watching.done_in_run == (3, 4)
+    assert counted(watching) == (3, 4)
     job.say(begin(watching, 3), save(watching, 3), BatchFinished(1, 0, 0, 1.0))
-    assert watching.rests
+    assert watching.run.rests
     assert told.finished == []
     watching.cancel()
     assert job.told == [("cancel", 1)]
@@ -310,7 +317,7 @@ def test_a_watch_is_one_job_that_newcomers_get_rows_from(watching, job, told, tm
     watching.start()
     assert job.requests[1].batch.inputs == ()
     assert dict(job.requests[1].known) == {entry.path: stamp_of(entry.path) for entry in watching.queue.entries}
-    assert watching.rests
+    assert watching.run.rests
     job.say(JobCancelled())
 
 
@@ -319,9 +326,9 @@ def test_what_comes_again_is_counted_again(watching, job, told):
     job.say(BatchStarted(((first.input, (1, 1)),)))
     assert states(watching)[0] is State.WAITING
     job.say(FileFailed(first.path, "Broken."), BatchFinished(0, 0, 1, 1.0))
-    assert watching.done_in_run == (4, 4)
+    assert counted(watching) == (4, 4)
     job.say(BatchStarted(((first.input, (2, 2)),)), save(watching, 0), BatchFinished(1, 0, 0, 1.0))
-    assert watching.done_in_run == (4, 4)
+    assert counted(watching) == (4, 4)
     watching.cancel()
     job.say(JobCancelled())
     assert (told.finished[0].saved, told.finished[0].failed) == (4, 0)
@@ -330,7 +337,7 @@ def test_what_comes_again_is_counted_again(watching, job, told):
 def test_an_interrupted_batch_leaves_the_watch_open(watching, job, told):
     first, second = (entry.input for entry in watching.queue.entries[:2])
     job.say(BatchStarted(((first, (1, 1)), (second, (1, 1)))), begin(watching, 0), BatchInterrupted("It is gone."))
-    assert watching.rests
+    assert watching.run.rests
     assert states(watching) == [State.WAITING, State.WAITING, State.DONE]
     assert told.notices[-1] == "It is gone. It is waited for."
     job.say(BatchStarted(((first, (1, 1)), (second, (1, 1)))), save(watching, 0), save(watching, 1))
@@ -344,7 +351,7 @@ def test_what_is_added_during_a_watch_is_done_by_another_one(qtbot, watching, jo
     search(qtbot, watching, make_picture(tmp_path / "late.png"))
     assert job.told == [("cancel", 1)]
     assert watching.busy
-    assert not watching.rests
+    assert not watching.run.rests
     job.say(JobCancelled())
     assert [each.path.name for each in job.requests[1].batch.inputs] == ["late.png"]
     assert job.requests[1].folders == (tmp_path / "in",)
@@ -369,7 +376,7 @@ def test_a_batch_that_begins_as_a_watch_is_handed_over_is_done_by_the_next(qtbot
     first = watching.queue.entries[0]
     job.say(BatchStarted(((first.input, (1, 1)),)), begin(watching, 0), JobCancelled(), job=1)
     assert [each.path.name for each in job.requests[1].batch.inputs] == ["a.png", "late.png"]
-    assert watching.done_in_run == (3, 5)
+    assert counted(watching) == (3, 5)
     job.say(JobCancelled())
 
 
@@ -418,7 +425,7 @@ def test_a_run_begins_to_watch_where_that_is_asked_for_on_the_way(filled, option
     options.set(settings.WATCH, True)
     job.say(*(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0), JobDone())
     assert job.requests[1].folders == (tmp_path / "in",)
-    assert filled.rests
+    assert filled.run.rests
     assert told.finished == []
     filled.cancel()
     job.say(JobCancelled())
@@ -437,7 +444,7 @@ def test_an_empty_folder_can_be_watched(qtbot, session, options, job, told, tmp_
     assert session.can_start
     assert not session.starts_again
     session.start()
-    assert session.rests
+    assert session.run.rests
     assert job.requests[0].batch.inputs == ()
     job.say(JobCancelled())
 
@@ -461,7 +468,7 @@ def test_a_folder_that_a_watch_cannot_search_gets_a_row(watching, job, tmp_path)
     job.say(FileFailed(tmp_path / "in" / "locked", "It may not be read."))
     assert watching.queue.entries[3].is_folder
     assert states(watching)[3] is State.FAILED
-    assert watching.done_in_run == (4, 4)
+    assert counted(watching) == (4, 4)
 
 
 def test_an_engine_that_dies_ends_the_watch_with_words(watching, job, told):
@@ -470,7 +477,7 @@ def test_an_engine_that_dies_ends_the_watch_with_words(watching, job, told):
     assert told.failed[0].message == "The engine crashed."
     assert not watching.busy
     watching.start()
-    assert watching.rests
+    assert watching.run.rests
     job.say(JobCancelled())
 
 
@@ -491,7 +498,7 @@ def test_a_retry_during_a_run_counts_each_picture_once(filled, job):
     filled.retry([0])
     job.say(save(filled, 1), save(filled, 2), BatchFinished(2, 0, 1, 1.0), JobDone(), job=1)
     job.say(save(filled, 0))
-    assert filled.done_in_run == (3, 3)
+    assert counted(filled) == (3, 3)
 
 
 @pytest.fixture
@@ -506,9 +513,9 @@ def paused(qtbot, filled, job, tmp_path):
 
 
 def test_what_was_added_to_a_paused_run_waits_for_resume(paused, job, told):
-    assert (paused.phase, len(job.requests), told.finished) == (Phase.PAUSED, 1, [])
+    assert (paused.run.paused, len(job.requests), told.finished) == (True, 1, [])
     paused.resume()
-    assert paused.phase is Phase.RUNNING
+    assert paused.run.phase is Phase.WORKING
     assert [each.path.name for each in job.requests[1].inputs] == ["late.png"]
     job.say(save(paused, 3), BatchFinished(1, 0, 0, 1.0), JobDone())
     assert told.finished[0].saved == 4
@@ -573,7 +580,7 @@ def test_a_retry_does_not_ask_the_disk_about_every_row(filled, job, monkeypatch)
 def test_thousands_of_results_are_told_together(qtbot, filled, job):
     filled.start()
     told = []
-    filled.changed.connect(lambda: told.append(filled.done_in_run[0]))
+    filled.changed.connect(lambda: told.append(filled.run.finished))
     job.say(*(FileSkipped(source(filled, 0), Path("/out/a.png"), "Made before."),) * 1000)
     qtbot.waitUntil(lambda: told[-1:] == [1000], timeout=20_000)
     assert len(told) < 100
@@ -587,7 +594,7 @@ def test_notices_and_words_of_a_search(told, filled, job):
 
 def test_previews_give_way_to_runs_and_to_newer_ones(filled, job):
     heard = []
-    filled.preview_ready.connect(heard.append)
+    filled.previews.ready.connect(heard.append)
     assert filled.preview(source(filled, 0), (0, 0, 9, 9))
     assert filled.preview(source(filled, 1), (0, 0, 9, 9))
     assert job.told == [("cancel", 1)]
@@ -604,7 +611,7 @@ def test_previews_give_way_to_runs_and_to_newer_ones(filled, job):
 
 def test_a_failed_preview_ends_no_run(filled, job, told):
     heard = []
-    filled.preview_failed.connect(heard.append)
+    filled.previews.failed.connect(heard.append)
     filled.preview(source(filled, 0), (0, 0, 9, 9))
     job.say(JobFailed("It is broken.", "Get another."))
     assert heard[0].message == "It is broken."
@@ -636,7 +643,7 @@ def test_shutdown_in_a_run(qtbot, options, job, tmp_path):
     with qtbot.waitSignal(session.stopped, timeout=20_000):
         session.shutdown()
         session.shutdown()
-    assert session.phase is Phase.CANCELLING
+    assert session.run.phase is Phase.CANCELLING
     assert job.told == [("shutdown",)]
     session.deleteLater()
 
@@ -667,6 +674,6 @@ def test_detail_is_asked_for_only_of_models_that_know_it(session, job, options, 
     options.set(settings.DETAIL, 40)
     for model, detail in (("sharp", 40), ("soft", 100), ("", 40)):
         options.set(settings.MODEL, model)
-        assert session.request().detail == detail
+        assert upscale_request(options, ()).detail == detail
         assert session.preview(tmp_path / "a.png", (0, 0, 8, 8))
         assert job.requests[-1].detail == detail

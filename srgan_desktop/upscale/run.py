@@ -1,0 +1,304 @@
+"""A run of the Upscale page, from Start to its end, as a table: which phase follows which, and what is to be done then.
+
+No widgets, no Qt and no worker process: the session tells a run what happens, and does what it answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from types import MappingProxyType
+
+from srgan_desktop.problems import Problem
+
+
+class Phase(Enum):
+    """Where a run is: whether it has a job, what that is at, and whether it is paused."""
+
+    IDLE = auto()
+    """No run is under way."""
+    WORKING = auto()
+    """A job upscales."""
+    PAUSED = auto()
+    """The same, paused."""
+    RESTING = auto()
+    """A job that watches folders has done all that there was."""
+    RESTING_PAUSED = auto()
+    HANDING_OVER = auto()
+    """A job that rested was asked to stop, so that another one also does what was added since."""
+    HANDING_OVER_PAUSED = auto()
+    BETWEEN_JOBS = auto()
+    """No job is left, and the run is kept open for what a search may still find."""
+    BETWEEN_JOBS_PAUSED = auto()
+    """No job is left, and what was added waits for Resume."""
+    CANCELLING = auto()
+    """The job was asked to stop, and the run ends with it."""
+
+
+class Happening(Enum):
+    """What a run is told: what somebody wants, what the job said, and what is left to do."""
+
+    START = auto()
+    PAUSE = auto()
+    RESUME = auto()
+    CANCEL = auto()
+    CLOSE = auto()
+    """The window closes, and the job is stopped with the worker process."""
+    BATCH_BEGAN = auto()
+    """The job, which watches folders, has found something to do."""
+    BATCH_ENDED = auto()
+    """The job, which watches folders, has nothing left to do."""
+    JOB_DONE = auto()
+    JOB_CANCELLED = auto()
+    JOB_FAILED = auto()
+    MORE = auto()
+    """There is work for another job: pictures that no job has, or other folders to watch."""
+    SEARCHING = auto()
+    """There is no such work, but a search is under way that may find some."""
+    NOTHING = auto()
+    """There is neither."""
+
+
+class Order(Enum):
+    """What the session has to do now."""
+
+    RUN_JOB = auto()
+    PAUSE_JOB = auto()
+    RESUME_JOB = auto()
+    STOP_JOB = auto()
+    LOOK_AHEAD = auto()
+    """Tell the run which of `MORE`, `SEARCHING` and `NOTHING` holds."""
+    END = auto()
+    """The run came to its end."""
+    END_EARLY = auto()
+    """It was cancelled."""
+    FAIL = auto()
+    """It was ended by what went wrong with its job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The answer to something that happened."""
+
+    phase: Phase
+    order: Order | None = None
+
+
+_STOPPING = Step(Phase.CANCELLING, Order.STOP_JOB)
+_PASSING_ON = Step(Phase.BETWEEN_JOBS, Order.LOOK_AHEAD)
+_PASSING_ON_PAUSED = Step(Phase.BETWEEN_JOBS_PAUSED, Order.LOOK_AHEAD)
+_DONE = Step(Phase.IDLE, Order.END)
+_CUT_SHORT = Step(Phase.IDLE, Order.END_EARLY)
+_BROKEN = Step(Phase.IDLE, Order.FAIL)
+_CLOSING = Step(Phase.CANCELLING)
+
+TABLE: Mapping[Phase, Mapping[Happening, Step]] = MappingProxyType(
+    {
+        Phase.IDLE: {
+            Happening.START: Step(Phase.WORKING, Order.RUN_JOB),
+        },
+        Phase.WORKING: {
+            Happening.PAUSE: Step(Phase.PAUSED, Order.PAUSE_JOB),
+            Happening.CANCEL: _STOPPING,
+            Happening.CLOSE: _CLOSING,
+            Happening.BATCH_ENDED: Step(Phase.RESTING, Order.LOOK_AHEAD),
+            Happening.JOB_DONE: _PASSING_ON,
+            Happening.JOB_CANCELLED: _CUT_SHORT,
+            Happening.JOB_FAILED: _BROKEN,
+        },
+        Phase.PAUSED: {
+            Happening.RESUME: Step(Phase.WORKING, Order.RESUME_JOB),
+            Happening.CANCEL: _STOPPING,
+            Happening.CLOSE: _CLOSING,
+            Happening.BATCH_ENDED: Step(Phase.RESTING_PAUSED),
+            Happening.JOB_DONE: _PASSING_ON_PAUSED,
+            Happening.JOB_CANCELLED: _CUT_SHORT,
+            Happening.JOB_FAILED: _BROKEN,
+        },
+        Phase.RESTING: {
+            Happening.PAUSE: Step(Phase.RESTING_PAUSED, Order.PAUSE_JOB),
+            Happening.CANCEL: _STOPPING,
+            Happening.CLOSE: _CLOSING,
+            Happening.BATCH_BEGAN: Step(Phase.WORKING),
+            Happening.MORE: Step(Phase.HANDING_OVER, Order.STOP_JOB),
+            Happening.JOB_DONE: _PASSING_ON,
+            Happening.JOB_CANCELLED: _CUT_SHORT,
+            Happening.JOB_FAILED: _BROKEN,
+        },
+        Phase.RESTING_PAUSED: {
+            Happening.RESUME: Step(Phase.RESTING, Order.RESUME_JOB),
+            Happening.CANCEL: _STOPPING,
+            Happening.CLOSE: _CLOSING,
+            Happening.BATCH_BEGAN: Step(Phase.PAUSED),
+            Happening.JOB_DONE: _PASSING_ON_PAUSED,
+            Happening.JOB_CANCELLED: _CUT_SHORT,
+            Happening.JOB_FAILED: _BROKEN,
+        },
+        Phase.HANDING_OVER: {
+            Happening.PAUSE: Step(Phase.HANDING_OVER_PAUSED, Order.PAUSE_JOB),
+            Happening.CANCEL: Step(Phase.CANCELLING),
+            Happening.CLOSE: _CLOSING,
+            Happening.JOB_DONE: _PASSING_ON,
+            Happening.JOB_CANCELLED: _PASSING_ON,
+            Happening.JOB_FAILED: _BROKEN,
+        },
+        Phase.HANDING_OVER_PAUSED: {
+            Happening.RESUME: Step(Phase.HANDING_OVER, Order.RESUME_JOB),
+            Happening.CANCEL: Step(Phase.CANCELLING),
+            Happening.CLOSE: _CLOSING,
+            Happening.JOB_DONE: _PASSING_ON_PAUSED,
+            Happening.JOB_CANCELLED: _PASSING_ON_PAUSED,
+            Happening.JOB_FAILED: _BROKEN,
+        },
+        Phase.BETWEEN_JOBS: {
+            Happening.PAUSE: Step(Phase.BETWEEN_JOBS_PAUSED),
+            Happening.CANCEL: _CUT_SHORT,
+            Happening.CLOSE: _CLOSING,
+            Happening.MORE: Step(Phase.WORKING, Order.RUN_JOB),
+            Happening.NOTHING: _DONE,
+        },
+        Phase.BETWEEN_JOBS_PAUSED: {
+            Happening.RESUME: _PASSING_ON,
+            Happening.CANCEL: _CUT_SHORT,
+            Happening.CLOSE: _CLOSING,
+            Happening.NOTHING: _DONE,
+        },
+        Phase.CANCELLING: {
+            # It was just done when it was asked to stop.
+            Happening.JOB_DONE: _DONE,
+            Happening.JOB_CANCELLED: _CUT_SHORT,
+            Happening.JOB_FAILED: _BROKEN,
+        },
+    }
+)
+"""What follows what. Whatever a phase does not name leaves it as it is."""
+
+WITH_JOB = frozenset(Phase) - {Phase.IDLE, Phase.BETWEEN_JOBS, Phase.BETWEEN_JOBS_PAUSED}
+"""Phases in which a job is under way. (In `CANCELLING` there may be none once the window closes.)"""
+PAUSED = frozenset({Phase.PAUSED, Phase.RESTING_PAUSED, Phase.HANDING_OVER_PAUSED, Phase.BETWEEN_JOBS_PAUSED})
+
+
+def step(phase: Phase, happening: Happening) -> Step:
+    """What follows when something happens in a phase."""
+    return TABLE[phase].get(happening, Step(phase))
+
+
+class Run:
+    """The run under way, or the last one: its phase, the pictures it has before it, and what became of the others."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.IDLE
+        self.pending: set[Path] = set()
+        """The pictures that its job has before it or is at: that a picture is in the run is kept here alone."""
+        self.watches: tuple[Path, ...] = ()
+        """The folders that its job watches."""
+        self.saved = 0
+        self.skipped = 0
+        self.failures: dict[Path, Problem] = {}
+        """What was wrong with the pictures and folders that could not be done, in the order in which they failed."""
+        self.seconds = 0.0
+        """How long its batches took that have ended."""
+        self.fraction = 0.0
+        """How much of the job is done, 0 to 1."""
+        self.seconds_left: float | None = None
+
+    def tell(self, happening: Happening) -> Order | None:
+        """Go on to the phase that follows, and answer with what is to be done."""
+        following = step(self.phase, happening)
+        if following.phase is Phase.IDLE:
+            self.watches = ()
+            self.fraction, self.seconds_left = 0.0, None
+        self.phase = following.phase
+        return following.order
+
+    # What is asked about it
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is under way, paused ones included."""
+        return self.phase is not Phase.IDLE
+
+    @property
+    def paused(self) -> bool:
+        """Whether it waits for Resume."""
+        return self.phase in PAUSED
+
+    @property
+    def can_be_steered(self) -> bool:
+        """Whether Pause or Resume, and Cancel, do anything."""
+        return self.phase not in (Phase.IDLE, Phase.CANCELLING)
+
+    @property
+    def has_job(self) -> bool:
+        """Whether a job is under way."""
+        return self.phase in WITH_JOB
+
+    @property
+    def looks_ahead(self) -> bool:
+        """Whether it makes a difference now what is left for another job."""
+        return any(what in TABLE[self.phase] for what in (Happening.MORE, Happening.NOTHING))
+
+    @property
+    def rests(self) -> bool:
+        """Whether it has done all that there was, and waits for what comes into the watched folders."""
+        return self.phase in (Phase.RESTING, Phase.RESTING_PAUSED)
+
+    @property
+    def finished(self) -> int:
+        """Pictures that are saved, were done already, or failed."""
+        return self.saved + self.skipped + len(self.failures)
+
+    @property
+    def total(self) -> int:
+        """All pictures of the run so far."""
+        return self.finished + len(self.pending)
+
+    # Its pictures
+
+    def begin(self) -> None:
+        """Forget the run before."""
+        self.pending.clear()
+        self.watches = ()
+        self.failures.clear()
+        self.saved = self.skipped = 0
+        self.seconds = self.fraction = 0.0
+        self.seconds_left = None
+
+    def give(self, pictures: Iterable[Path], watches: tuple[Path, ...]) -> None:
+        """Note what the next job has before it, and which folders it watches."""
+        self.pending = set(pictures)
+        self.watches = watches
+        self.fraction, self.seconds_left = 0.0, None
+
+    def take(self, pictures: Iterable[Path]) -> None:
+        """Note what came into a watched folder."""
+        for picture in pictures:
+            self.pending.add(picture)
+            self.failures.pop(picture, None)
+
+    def count_saved(self, picture: Path) -> None:
+        """Note that a result lies on the disk."""
+        self.pending.discard(picture)
+        self.saved += 1
+
+    def count_skipped(self, picture: Path) -> None:
+        """Note that there was nothing to do."""
+        self.pending.discard(picture)
+        self.skipped += 1
+
+    def count_failed(self, picture: Path, problem: Problem) -> None:
+        """Note that a picture or folder could not be done."""
+        self.pending.discard(picture)
+        self.failures.pop(picture, None)
+        self.failures[picture] = problem
+
+    def forget_failures(self, pictures: Iterable[Path]) -> None:
+        """Count these no more, as they are tried once more."""
+        for picture in pictures:
+            self.failures.pop(picture, None)
+
+    def drop_pending(self) -> None:
+        """Let go of what no job has before it any more."""
+        self.pending.clear()

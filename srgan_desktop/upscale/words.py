@@ -1,0 +1,86 @@
+"""What the page says about a run, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from srgan_desktop import problems
+from srgan_desktop.job import Engine
+from srgan_desktop.run_bar import BarState
+from srgan_desktop.upscale.queue_model import State, shown_name
+from srgan_desktop.upscale.run import Phase
+from srgan_desktop.upscale.session import Summary, UpscaleSession
+
+
+def bar_state(session: UpscaleSession) -> BarState:
+    """How far the run is, or what Start would do."""
+    run = session.run
+    if run.phase is Phase.IDLE:
+        return _idle(session)
+    if run.phase is Phase.CANCELLING:
+        return BarState("Stopping…", "what is saved stays", run.fraction)
+    if run.paused:
+        # A watch has no end that it could come nearer to, but a bar that stands still says that it is paused.
+        return BarState(f"Paused after {run.finished:,} of {run.total:,}", "", run.fraction, paused=True)
+    so_far = f"{run.finished:,} finished so far"
+    if session.engine is Engine.STARTING:
+        return BarState("Starting the engine…", "the first start takes a few seconds")
+    if run.rests:
+        return BarState(f"Watching {named(session.watched)}", so_far, has_progress=False)
+    if run.phase is Phase.BETWEEN_JOBS:
+        return BarState("Searching for more pictures…", so_far)
+    if run.fraction == 0 and run.finished == 0 and session.queue.count(State.WORKING) == 0:
+        return BarState("Preparing…", "looking at what is already done")
+    title = f"Upscaling {min(run.finished + 1, run.total)} of {run.total:,}"
+    return BarState(title, problems.time_left(run.seconds_left), run.fraction)
+
+
+def _idle(session: UpscaleSession) -> BarState:
+    queue, watched = session.queue, session.watched
+    if not queue.entries:
+        title = f"Ready to watch {named(watched)}" if watched else "The queue is empty"
+        return BarState("Searching for pictures…" if session.scanning else title, has_progress=False)
+    waiting = queue.count(State.WAITING)
+    parts = [
+        f"{queue.count(state):,} {word}"
+        for state, word in ((State.DONE, "saved"), (State.SKIPPED, "already done"), (State.FAILED, "failed"))
+        if queue.count(state)
+    ]
+    if watched:
+        parts.append(f"Start {'also ' if waiting else ''}watches {named(watched)}")
+    title = "Finished" if queue.count(State.FAILED) else "Everything is finished"
+    if waiting:
+        title = f"{problems.pictures(waiting)} ready to upscale"
+    return BarState(title, " · ".join(parts), has_progress=False)
+
+
+def engine_words(session: UpscaleSession) -> tuple[str, str]:
+    """What the engine does, and `good`, `warn`, `bad` or `busy`."""
+    match session.engine:
+        case Engine.OFF:
+            return "", "busy"
+        case Engine.STARTING:
+            return "Starting the engine…", "busy"
+        case Engine.STOPPED:
+            return "The engine stopped; it starts again when it is needed", "bad"
+        case Engine.READY:
+            if session.run.paused:
+                return f"Paused on {session.device}", "warn"
+            working = session.busy and not session.run.rests
+            return f"{'Working' if working else 'Ready'} on {session.device}", "good"
+
+
+def summary_figures(summary: Summary) -> str:
+    """`3 pictures saved, 1 failed, in 8 s.`"""
+    parts = [f"{problems.pictures(summary.saved)} saved"]
+    if summary.skipped:
+        parts.append(f"{summary.skipped:,} already done")
+    if summary.failed:
+        parts.append(f"{summary.failed:,} failed")
+    return ", ".join(parts) + (f", in {problems.duration(summary.seconds)}." if summary.seconds else ".")
+
+
+def named(folders: Sequence[Path]) -> str:
+    """One folder by its name, several by their number."""
+    return f"“{shown_name(folders[0])}”" if len(folders) == 1 else f"{len(folders)} folders"

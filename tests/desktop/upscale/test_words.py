@@ -1,0 +1,51 @@
+"""What the bar says in every phase of a run, over a worker whose every word the test says."""
+
+import pytest
+
+from core.contract.jobs import JobCancelled, WorkerReady
+from core.contract.protocol import NO_JOB
+from core.contract.upscale import FileFailed, Input, Progress
+from srgan_desktop.upscale.queue_model import Entry
+from srgan_desktop.upscale.session import UpscaleSession
+from srgan_desktop.upscale.words import bar_state
+from tests.desktop.upscale.scripted import FakeJob, begin, save, source
+
+
+@pytest.fixture
+def job(qapp):
+    return FakeJob()
+
+
+@pytest.fixture
+def session(qtbot, options, job, tmp_path):
+    """Three pictures wait."""
+    session = UpscaleSession(options, job=job)
+    session.queue.add(Entry(Input(tmp_path / f"{name}.png")) for name in "abc")
+    yield session
+    with qtbot.waitSignal(session.stopped):
+        session.shutdown()
+    session.deleteLater()
+
+
+def test_what_the_bar_says_from_start_to_end(session, job):
+    assert bar_state(session).title == "3 pictures ready to upscale"
+    session.start()
+    state = bar_state(session)
+    assert (state.title, state.fraction, state.has_progress) == ("Starting the engine…", None, True)
+    job.say(WorkerReady("a card"), job=NO_JOB)
+    state = bar_state(session)
+    assert (state.title, state.fraction) == ("Preparing…", None)
+    job.say(begin(session, 0), Progress(source(session, 0), 0.5, 0.2, 61.0))
+    state = bar_state(session)
+    assert (state.title, state.words, state.fraction) == ("Upscaling 1 of 3", "about a minute left", 0.2)
+    session.pause()
+    state = bar_state(session)
+    assert (state.title, state.fraction, state.paused) == ("Paused after 0 of 3", 0.2, True)
+    session.resume()
+    job.say(save(session, 0), FileFailed(source(session, 1), "It is broken."))
+    session.cancel()
+    assert (bar_state(session).title, bar_state(session).fraction) == ("Stopping…", 0.2)
+    job.say(JobCancelled())
+    state = bar_state(session)
+    assert (state.title, state.words) == ("1 picture ready to upscale", "1 saved · 1 failed")
+    assert not state.has_progress
