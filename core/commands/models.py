@@ -15,7 +15,16 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from core.atomic import check_free
-from core.commands.console import DETAIL_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
+from core.commands.console import (
+    CLEAN_UP_HELP,
+    DETAIL_HELP,
+    EXIT_FAILED,
+    TILE_HELP,
+    Json,
+    plain,
+    print_json,
+    told,
+)
 from core.contract.errors import UserError
 from core.contract.evaluate import BICUBIC, BlindRequest, CheckProgress, CheckReady, CheckRequest
 from core.contract.models import DownloadProgress, DownloadRequest, ImportRequest, ModelAdded, ModelRefused
@@ -153,6 +162,7 @@ def check_command(
     picture: Annotated[Path, typer.Argument(help="A picture of yours.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name, or its file.")] = "",
     detail: Annotated[int | None, typer.Option(help=DETAIL_HELP)] = None,
+    clean_up: Annotated[int | None, typer.Option(help=CLEAN_UP_HELP)] = None,
     region: Annotated[str, typer.Option(help="Only this part: x,y,width,height in pixels.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the pictures that are compared here.")] = None,
     content_weights: Annotated[
@@ -172,8 +182,8 @@ def check_command(
         known = next((each for each in PRECISIONS if each == precision), None)
         if known is None:
             raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
-        model, percent = chosen(model, detail)
-        request = CheckRequest(picture, model, _region(region), content_weights, device, known, tile, percent)
+        model, percent, cleaned = chosen(model, detail, clean_up)
+        request = CheckRequest(picture, model, _region(region), content_weights, device, known, tile, percent, cleaned)
         kept = {} if out is None else {each: out / f"{picture.stem}-{each}.png" for each in _OF_A_CHECK}
         check_free(kept.values())
         with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
@@ -268,6 +278,7 @@ def _card_rows(card: ModelCard) -> list[tuple[str, str]]:
         ("steps", f"{card.iterations:,}" if card.iterations else ""),
         ("parent", card.parent),
         ("base", f"{card.base} (detail 0 %)" if card.base else ""),
+        ("cleaner", f"{card.cleaner} (clean-up 100 %)" if card.cleaner else ""),
         ("date", card.date),
         ("measured", "\n".join(f"{name}: {value:.4g}" for name, value in card.metrics.items())),
         ("recipe", "in the file; --recipe prints it" if card.recipe.strip() else ""),

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import ENSEMBLE_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
+from core.commands.console import CLEAN_UP_HELP, ENSEMBLE_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.upscale import (
@@ -58,6 +58,7 @@ def upscale_command(
         int | None,
         typer.Option("--detail", help="0 (faithful) to 100 (all that detail-x4 adds), for models with such a choice."),
     ] = None,
+    clean_up: Annotated[int | None, typer.Option(help=CLEAN_UP_HELP)] = None,
     size: Annotated[
         str | None,
         typer.Option("--size", "-s", help="4x, 2.5x (factors), 1920w, 1080h, or 2000px (longest side); else 4x."),
@@ -95,6 +96,7 @@ def upscale_command(
         given: dict[str, Any] = {
             "model": model,
             "detail": detail,
+            "clean_up": clean_up,
             "size": None if size is None else OutputSize.parse(size),
             "format": format,
             "quality": quality,
@@ -159,11 +161,15 @@ def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given
         request = from_toml(recipe, request)
     of_recipe = request.model
     request = replace(request, **given)
-    # A recipe's detail is that of its model: another model begins at its own.
-    left_out = "detail" not in given and (recipe is None or not _same_model(request.model, of_recipe))
-    if left_out or "detail" in given or request.detail < 100:
-        model, detail = chosen(request.model, None if left_out else request.detail)
-        request = replace(request, model=model, detail=detail)
+    # Detail and clean-up in a settings file are those of its model: another model begins at its own.
+    degrees: dict[str, int | None] = {name: given.get(name) for name in ("detail", "clean_up")}
+    begins_anew = recipe is None or not _same_model(request.model, of_recipe)
+    if begins_anew or any(each is not None for each in degrees.values()):
+        if not begins_anew:
+            noted = {"detail": request.detail, "clean_up": request.clean_up or None}
+            degrees = {name: noted[name] if each is None else each for name, each in degrees.items()}
+        model, detail, clean_up = chosen(request.model, degrees["detail"], degrees["clean_up"])
+        request = replace(request, model=model, detail=detail, clean_up=clean_up)
     check_choices(request)
     return request
 

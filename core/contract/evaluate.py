@@ -33,7 +33,9 @@ class CheckRequest:
     precision: Precision = "auto"
     tile: int = 0
     detail: int = 100
-    """As in an `UpscaleRequest`."""
+    """Percent, as in an `UpscaleRequest`."""
+    clean_up: int = 0
+    """Percent, as in an `UpscaleRequest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,9 @@ class Evaluated:
     model: str
     """Name of a shipped or installed model, or path of a model file."""
     detail: int = 100
-    """As in an `UpscaleRequest`."""
+    """Percent, as in an `UpscaleRequest`."""
+    clean_up: int = 0
+    """Percent, as in an `UpscaleRequest`."""
     ensemble: bool = False
     """As in an `UpscaleRequest`."""
 

@@ -93,6 +93,9 @@ class UpscaleRequest:
     detail: int = 100
     """Percent of the way from the model's base (a faithful one) to the model itself, by network interpolation; only
     100 for a model without a base."""
+    clean_up: int = 0
+    """Percent of the way from the model to its cleaner one, which takes noise, grain and compression away; by network
+    interpolation too, and only 0 for a model without one."""
     size: OutputSize = OutputSize()
     format: str = "same"
     """A key of `core.images.FORMATS` that can be written, or `same` as the source."""
@@ -138,7 +141,9 @@ class PreviewRequest:
     """Clipped to the picture."""
     model: str = ""
     detail: int = 100
-    """As in an `UpscaleRequest`."""
+    """Percent, as in an `UpscaleRequest`."""
+    clean_up: int = 0
+    """Percent, as in an `UpscaleRequest`."""
     device: str = "auto"
     precision: Precision = "auto"
     tile: int = 0

@@ -53,7 +53,10 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
         Cancelled: asked for.
     """
     sets = _sets(request.data)
-    engines = [open_engine(m.model, request.device, request.precision, detail=m.detail) for m in request.models]
+    engines = [
+        open_engine(each.model, request.device, request.precision, detail=each.detail, clean_up=each.clean_up)
+        for each in request.models
+    ]
     names = labels(request.models)
     kept = {} if request.output is None else _places(request.output, names, sets)
     check_free(kept.values())
@@ -114,6 +117,7 @@ def labels(models: Sequence[Evaluated]) -> list[str]:
         if name == "model" and path.parent.name:
             name = path.parent.name  # a training run's, as all of them call theirs so
         wanted = name if each.detail == 100 else f"{name} at {each.detail} %"
+        wanted += f", clean-up {each.clean_up} %" if each.clean_up else ""
         wanted += ", 8 passes" if each.ensemble else ""
         numbered = (wanted if number == 1 else f"{wanted} ({number})" for number in itertools.count(1))
         found.append(next(label for label in numbered if label not in found))

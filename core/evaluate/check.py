@@ -48,7 +48,9 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     content = content_for(request.content_weights)
     picture = load(request.source)
     cancel.check()
-    engine = open_engine(request.model, request.device, request.precision, request.tile, request.detail)
+    engine = open_engine(
+        request.model, request.device, request.precision, request.tile, request.detail, request.clean_up
+    )
     scale = engine.scale
     left, top, width, height = clipped(request.region, picture.width, picture.height, request.source.name)
     part = picture.pixels[top : top + height, left : left + width]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -53,14 +53,34 @@ def mixed(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: floa
     """
     if not 0 <= alpha <= 1:
         raise UserError(f"A share of {alpha:g} is out of range.", "Choose 0 (the first model) to 1 (the second).")
-    if {key: value.shape for key, value in first.items()} != {key: value.shape for key, value in second.items()}:
+    return mean_of(((first, 1 - alpha), (second, alpha)))
+
+
+def mean_of(parts: Sequence[tuple[Mapping[str, Tensor], float]]) -> dict[str, Tensor]:
+    """The mean of sets of weights of one topology, in float32; what is no float is the first one's.
+
+    Args:
+        parts: the sets and their shares, which sum to 1.
+
+    Raises:
+        UserError: names or shapes differ.
+    """
+    first = parts[0][0]
+    shapes = {key: value.shape for key, value in first.items()}
+    if any({key: value.shape for key, value in other.items()} != shapes for other, _ in parts[1:]):
         raise UserError(
             "These models are different networks.", "Only a model and one trained on from it can be blended."
         )
-    return {
-        key: value.float().lerp(second[key].float(), alpha) if value.is_floating_point() else value
-        for key, value in first.items()
-    }
+    result = {}
+    for key, value in first.items():
+        if not value.is_floating_point():
+            result[key] = value
+            continue
+        total = value.float() * parts[0][1]
+        for other, share in parts[1:]:
+            total += other[key].float() * share
+        result[key] = total
+    return result
 
 
 def blend_models(request: BlendRequest, cancel: CancelToken) -> Iterator[ModelAdded]:

@@ -45,6 +45,9 @@ class ModelCard:
     base: str = ""
     """Key of the model at the other end of the Detail slider: the one that this was trained on from, of the same
     topology. Empty where there is none."""
+    cleaner: str = ""
+    """Key of the model at 100 % of the Clean-up slider: one of the same topology and ancestry that takes noise, grain
+    and compression away. Empty where there is none."""
     metrics: dict[str, float] = field(default_factory=dict)
     """As `Set5 psnr_y`: measured on held-out pictures."""
     recipe: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -100,39 +100,82 @@ def find_model(name: str) -> Model:
     )
 
 
-def base_for(model: Model, detail: int) -> Model | None:
-    """What to blend a model with for `detail` percent of it; None where the model is to be used as it is.
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """The weights one network is made of: files and their shares, which sum to 1 (network interpolation: ESRGAN,
+    Wang et al. 2018, sec. 3.4)."""
+
+    parts: tuple[tuple[Model, float], ...]
+    name: str
+    """For people: the model, and how much of its detail and clean-up."""
+
+
+def mix_for(model: Model, detail: int = 100, clean_up: int = 0) -> Mix:
+    """Which weights make `model` at `detail` percent of its detail and `clean_up` percent of its clean-up.
+
+    The two mix independently: clean-up goes from the model to its cleaner one, each of them first mixed with its own
+    base for the detail.
 
     Raises:
-        UserError: `detail` is out of 0..100, or under 100 for a model that has no base here.
+        UserError: a percentage is out of 0..100, or the model has nothing here to mix it with.
     """
-    if not 0 <= detail <= 100:
-        raise UserError(f"A detail of {detail} % is out of range.", "Choose 0 to 100.")
-    if detail == 100:
-        return None
-    base = base_of(model)
-    if base is None:
-        able = [each.key for each in models() if base_of(each) is not None]
+    for what, percent in (("detail", detail), ("clean-up", clean_up)):
+        if not 0 <= percent <= 100:
+            raise UserError(f"A {what} of {percent} % is out of range.", "Choose 0 to 100.")
+    cleaner = cleaner_of(model)
+    if clean_up and cleaner is None:
         raise UserError(
-            f"{model.card.name} has no softer version to go towards, so its detail is always 100 %.",
-            f"Models with a choice of detail: {', '.join(able) or 'none is here'}.",
+            f"{model.card.name} has no version that cleans up, so its clean-up is always 0 %.",
+            f"Models with a choice of clean-up: {_listed(cleaner_of)}.",
         )
-    return base
+    ends = [(model, 1 - clean_up / 100)]
+    if cleaner is not None:
+        ends.append((cleaner, clean_up / 100))
+    parts = []
+    for end, share in ends:
+        base = base_of(end)
+        if base is None and end is model and detail < 100:
+            raise UserError(
+                f"{model.card.name} has no softer version to go towards, so its detail is always 100 %.",
+                f"Models with a choice of detail: {_listed(base_of)}.",
+            )
+        # A cleaner one without a base of its own is what it is at any detail.
+        full = detail / 100 if base is not None else 1.0
+        parts.append((end, share * full))
+        if base is not None:
+            parts.append((base, share * (1 - full)))
+    kept = tuple((each, share) for each, share in parts if share > 0)
+    degrees = [f"{detail} % detail"] if detail < 100 else []
+    degrees += [f"{clean_up} % clean-up"] if clean_up else []
+    return Mix(kept, f"{model.card.name} at {' and '.join(degrees)}" if degrees else model.card.name)
 
 
-def chosen(model: str, detail: int | None) -> tuple[str, int]:
-    """What a person means who leaves out a model (empty), a detail (None), or both: (model, percent of detail).
+def _listed(end: Callable[[Model], Model | None]) -> str:
+    return ", ".join(each.key for each in models() if end(each) is not None) or "none is here"
 
-    Detail is asked of a model that has some, also where its soft end was named; so is all of it.
+
+def chosen(model: str, detail: int | None, clean_up: int | None = None) -> tuple[str, int, int]:
+    """What a person means who leaves out a model (empty), a detail or a clean-up (None), or all of them.
+
+    Detail is asked of a model that has some, also where its soft end was named; so is clean-up of the end that cleans
+    nothing.
+
+    Returns:
+        The model's key, percent of detail, percent of clean-up.
 
     Raises:
         UserError: as `find_model`.
     """
-    if detail is None:
-        if model:
-            return model, 100
-        detail = DEFAULT_DETAIL
-    return full_of(find_model(model)).key, detail
+    if detail is None and clean_up is None and model:
+        return model, 100, 0
+    found = find_model(model)
+    wanted = found
+    if clean_up is not None:
+        wanted = uncleaned_of(wanted)
+    if detail is not None or (not model and base_of(wanted) is not None):
+        wanted = full_of(wanted)
+        detail = DEFAULT_DETAIL if detail is None else detail
+    return wanted.key, 100 if detail is None else detail, clean_up or 0
 
 
 def detail_of_each(names: Sequence[str], detail: int) -> tuple[int, ...]:
@@ -152,11 +195,26 @@ def full_of(model: Model) -> Model:
     return next((each for each in models() if each.card.base == model.key and each.key != model.key), model)
 
 
+def uncleaned_of(model: Model) -> Model:
+    """The model at 0 % of the clean-up whose 100 % this one is; itself where it is no such end."""
+    ends = {model.key, full_of(model).key}
+    return next((each for each in models() if each.card.cleaner in ends and each.key not in ends), model)
+
+
 def base_of(model: Model) -> Model | None:
     """The model at 0 % of this one's detail, where its card names one that is here."""
-    if not model.card.base:
+    return _other_end(model, model.card.base)
+
+
+def cleaner_of(model: Model) -> Model | None:
+    """The model at 100 % of this one's clean-up, where its card names one that is here."""
+    return _other_end(model, model.card.cleaner)
+
+
+def _other_end(model: Model, key: str) -> Model | None:
+    if not key or key == model.key:
         return None
-    return next((each for each in models() if each.key == model.card.base and each.key != model.key), None)
+    return next((each for each in models() if each.key == key), None)
 
 
 def card_of(path: Path) -> ModelCard:

@@ -11,7 +11,7 @@ Training wants the paper's layers; serving wants the fewest passes over memory. 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core.models.blend import mixed
+from core.models.blend import mean_of
 from core.models.card import ModelCard
 from core.models.generator import Generator, Upsample
 from core.models.weights import generator_of, is_generator, load_state
@@ -139,22 +139,23 @@ def convolution_before_shuffle(conv: nn.Conv2d) -> nn.Conv2d:
     return moved
 
 
-def load_served(
-    path: Path, base: Path | None = None, share: float = 1.0
-) -> tuple[ServedGenerator | CommunityNetwork, ModelCard]:
-    """Load a model file for upscaling, SRGAN or another network, in float32 on the CPU.
+def load_served(parts: Sequence[tuple[Path, float]]) -> tuple[ServedGenerator | CommunityNetwork, ModelCard]:
+    """Load a network for upscaling, SRGAN or another, in float32 on the CPU.
 
     Args:
-        path: of the model.
-        base: another of the same topology, to interpolate from (`core.models.blend`).
-        share: of `path` in that interpolation, 0 to 1.
+        parts: model files and their shares, which sum to 1 (`core.models.catalogue.Mix`); more than one must be of one
+            topology.
+
+    Returns:
+        The network, and the first file's card.
 
     Raises:
-        UserError: as `load_state`; it holds no network that enlarges pictures; or the two are different networks.
+        UserError: as `load_state`; a file holds no network that enlarges pictures; or they are different networks.
     """
+    path = parts[0][0]
     state, card = load_state(path)
-    if base is not None:
-        state = mixed(load_state(base)[0], state, share)
+    if len(parts) > 1:
+        state = mean_of([(state, parts[0][1]), *((load_state(other)[0], share) for other, share in parts[1:])])
     if is_generator(state):
         return ServedGenerator(generator_of(state, path.name, fold=True)), card
     # Not before it is needed: importing some forty architectures takes longer than loading our own network.

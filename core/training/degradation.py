@@ -49,7 +49,7 @@ _CLEAN = 0.1
 """Probability of plain bicubic, so that clean pictures stay clean."""
 _SMALL_ALONE = 0.65
 """Probability, for pictures that are not left clean, that all wear befell the picture when it was as small as it is
-now. Small pictures were mostly taken, scanned or saved at their size: no reduction has averaged noise and blocks away."""
+now. Small pictures were mostly taken, scanned or saved at their size: no reduction has averaged noise away."""
 _SMALL_NOISE = 0.65
 _SMALL_COMPRESSED = 0.75
 _SECOND_ORDER = 0.5
@@ -69,11 +69,11 @@ _WEBP = 0.15
 def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray:
     """What old and shared pictures went through: blur, resizing, noise or grain, sharpening and compression.
 
-    After Real-ESRGAN (Wang et al. 2021, sec. 3.2): generalised Gaussian and sinc blurs, three resampling kernels, noise,
-    JPEG or WebP. Noise is white or correlated as demosaicing and scanning leave it, in colour, grey or in blotches of
-    colour, and follows the light as photons or as film grain does. A tenth stays clean. Two thirds of the rest were
-    reduced first and worn at their final size; the others were worn large, in one round or two, the last compression
-    before or after the last reduction.
+    After Real-ESRGAN (Wang et al. 2021, sec. 3.2): generalised Gaussian and sinc blurs, three resampling kernels,
+    noise, JPEG or WebP. Noise is white or correlated as demosaicing and scanning leave it, in colour, grey or in
+    blotches of colour, and follows the light as photons or as film grain does. A tenth stays clean. Two thirds of the
+    rest were reduced first and worn at their final size; the others were worn large, in one round or two, the last
+    compression before or after the last reduction.
     """
     if random.random() < _CLEAN:
         return reduce_bicubic(hr, scale)
@@ -171,8 +171,8 @@ def _resized(picture: np.ndarray, reference: np.ndarray, wear: _Wear, random: np
 def _noisy(picture: np.ndarray, wear: _Wear, random: np.random.Generator) -> np.ndarray:
     """Noise of one standard deviation at mid-grey, of a random kind.
 
-    White noise comes from a sensor read as it is. Demosaicing, denoising and scanning make neighbours alike; film grain is
-    larger than a pixel, in grey, and strongest where the film is half exposed.
+    White noise comes from a sensor read as it is. Demosaicing, denoising and scanning make neighbours alike; film grain
+    is larger than a pixel, in grey, and strongest where the film is half exposed.
     """
     deviation = random.uniform(*wear.noise)
     kind = random.random()

@@ -25,7 +25,7 @@ from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import Precision
-from core.models.catalogue import base_for, find_model
+from core.models.catalogue import find_model, mix_for
 from core.models.serving import ServedGenerator, load_served
 from core.upscale.tiling import Rect, Tile, tiles
 
@@ -54,28 +54,33 @@ _distrusted: set[tuple[str, Precision, str]] = set()
 what this one cannot, so none is judged by another."""
 _open: OrderedDict[tuple[object, ...], Engine] = OrderedDict()
 _open_lock = threading.Lock()
-_OPEN_MAX = 2
+_OPEN_BYTES = 128 << 20
+"""Bytes of weights that stay loaded beside the last two networks: a run that chooses by the picture uses a dozen mixes
+of one small network in turn."""
 
 
 def open_engine(
-    model: str = "", device: str = "auto", precision: Precision = "auto", tile: int = 0, detail: int = 100
+    model: str = "",
+    device: str = "auto",
+    precision: Precision = "auto",
+    tile: int = 0,
+    detail: int = 100,
+    clean_up: int = 0,
 ) -> Engine:
-    """The engine for these settings; the last two are kept loaded.
+    """The engine for these settings; the last ones used are kept loaded, as `_OPEN_BYTES` allows.
 
     Raises:
-        UserError: no such model or device, the file is not a usable model, or it knows no such detail.
+        UserError: no such model or device, the file is not a usable model, or it knows no such detail or clean-up.
     """
-    found = find_model(model)
-    base = base_for(found, detail)
-    files = tuple((str(each.path), *_version(each.path)) for each in (found, base) if each is not None)
-    key = (files, detail, device, precision, tile)
+    mix = mix_for(find_model(model), detail, clean_up)
+    files = tuple((str(each.path), share, *_version(each.path)) for each, share in mix.parts)
+    key = (files, device, precision, tile)
     with _open_lock:
         if key not in _open:
             chosen = devices.choose(device)
-            network, card = load_served(found.path, None if base is None else base.path, detail / 100)
-            name = card.name if base is None else f"{card.name} at {detail} % detail"
-            _open[key] = Engine(network, name, chosen, precision, tile)
-            while len(_open) > _OPEN_MAX:
+            network, _card = load_served([(each.path, share) for each, share in mix.parts])
+            _open[key] = Engine(network, mix.name, chosen, precision, tile)
+            while len(_open) > 2 and sum(each.weights_bytes for each in _open.values()) > _OPEN_BYTES:
                 _open.popitem(last=False)
         _open.move_to_end(key)
         # The job before may have been cancelled.
@@ -129,6 +134,12 @@ class Engine:
         self._told_of_tiles = False
         self.precision: Precision = "fp32"
         self._settle_precision()
+
+    @property
+    def weights_bytes(self) -> int:
+        """Bytes of the network's weights, in all precisions that are loaded."""
+        networks = [self._fp32, self._half] if self._half is not None else [self._fp32]
+        return sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
 
     @property
     def description(self) -> str:

@@ -20,7 +20,7 @@ from core.contract.upscale import Input, Size, UpscaleRequest
 from core.hashing import sha256_of
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
-from core.models.catalogue import Model, base_for, find_model
+from core.models.catalogue import Mix, Model, base_of, find_model, mix_for
 from core.upscale.journal import Journal
 from core.upscale.passes import pass_sizes
 from core.upscale.scan import Unusable, scan
@@ -137,7 +137,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     if request.tile < 0:
         raise UserError(f"A tile of {request.tile} pixels is out of range.", "Choose 0, or a side in pixels.")
     model = find_model(request.model)
-    recipe = fingerprint(request, model, base_for(model, request.detail))
+    recipe = fingerprint(request, model, mix_for(model, request.detail, request.clean_up))
     wishes: list[_Wish] = []
     refused: list[RefusedInput] = []
     found = list(scan(request.inputs, request.recursive, cancel, request.output))
@@ -164,11 +164,11 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     return Plan(tuple(tasks), tuple(done), tuple(refused), recipe, _check_space(tasks))
 
 
-def fingerprint(request: UpscaleRequest, model: Model, base: Model | None = None) -> str:
+def fingerprint(request: UpscaleRequest, model: Model, mix: Mix) -> str:
     """Equal for two runs whose results would be the same: hex digest of everything that decides a result.
 
     Device and tile size are no part of it, as results do not depend on them, or by two levels at most where a network
-    of other people is cut into tiles. `base` is what the model is blended with.
+    of other people is cut into tiles.
     """
     deciding: dict[str, object] = {
         "version": RESULTS_VERSION,
@@ -180,8 +180,13 @@ def fingerprint(request: UpscaleRequest, model: Model, base: Model | None = None
         "ensemble": request.ensemble,
         "precision": request.precision,
     }
-    if base is not None:
+    if request.detail < 100:
+        base = base_of(model)
+        assert base is not None
         deciding |= {"base": _sha256_of_model(base.path), "detail": request.detail}
+    if request.clean_up:
+        ends = [_sha256_of_model(each.path) for each, _ in mix.parts]
+        deciding |= {"clean_up": request.clean_up, "mixed": ends}
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 

@@ -34,7 +34,9 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     stat = request.source.stat() if request.source.exists() else None
     picture = _load(request.source, (stat.st_mtime_ns, stat.st_size) if stat else None)
     cancel.check()
-    engine = open_engine(request.model, request.device, request.precision, request.tile, request.detail)
+    engine = open_engine(
+        request.model, request.device, request.precision, request.tile, request.detail, request.clean_up
+    )
     x, y, width, height = request.region
     left, top = max(0, x), max(0, y)
     right, bottom = min(picture.width, x + width), min(picture.height, y + height)

@@ -97,7 +97,9 @@ class Stages:
         """
         request = self.request
         devices.keep_large_blocks()
-        engine = open_engine(request.model, request.device, request.precision, request.tile, request.detail)
+        engine = open_engine(
+            request.model, request.device, request.precision, request.tile, request.detail, request.clean_up
+        )
         self.tell(Notice(engine.description))
         try:
             with self.records, _Ahead(self.tasks) as ahead, _Behind() as behind:

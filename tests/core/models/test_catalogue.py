@@ -72,16 +72,18 @@ def test_where_a_model_is_from(user_folder: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "detail", "expected"),
     [
-        ("", None, (DEFAULT_MODEL, DEFAULT_DETAIL)),
-        ("", 80, (DEFAULT_MODEL, 80)),
-        ("faithful-x4", None, ("faithful-x4", 100)),
-        ("faithful-x4", 30, ("detail-x4", 30)),
-        ("faithful-x4", 100, ("detail-x4", 100)),
-        ("detail-x4", None, ("detail-x4", 100)),
-        ("fast-x4", 30, ("fast-x4", 30)),  # which has no detail, as who runs it will say
+        ("", None, (DEFAULT_MODEL, DEFAULT_DETAIL, 0)),
+        ("", 80, (DEFAULT_MODEL, 80, 0)),
+        ("faithful-x4", None, ("faithful-x4", 100, 0)),
+        ("faithful-x4", 30, ("detail-x4", 30, 0)),
+        ("faithful-x4", 100, ("detail-x4", 100, 0)),
+        ("detail-x4", None, ("detail-x4", 100, 0)),
+        ("fast-x4", 30, ("fast-x4", 30, 0)),  # which has no detail, as who runs it will say
     ],
 )
-def test_what_is_meant_where_something_is_left_out(model: str, detail: int | None, expected: tuple[str, int]) -> None:
+def test_what_is_meant_where_something_is_left_out(
+    model: str, detail: int | None, expected: tuple[str, int, int]
+) -> None:
     assert chosen(model, detail) == expected
 
 

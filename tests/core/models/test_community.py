@@ -78,7 +78,7 @@ def by_ncnn(name: str, pixels: np.ndarray) -> np.ndarray:
 def test_real_weights_give_what_ncnn_gives(name: str, height: int, width: int, tmp_path: Path) -> None:
     path = tmp_path / f"{name}.pth"
     torch.save({"params_ema": state_of(name)}, path)
-    network, _card = load_served(path)
+    network, _card = load_served([(path, 1.0)])
     assert isinstance(network, CommunityNetwork)
     assert network.scale == 4
     pixels = sample("cat.jpg", height, width)
@@ -221,7 +221,7 @@ def test_progress_rises_within_a_tile_and_cancel_is_heard_there() -> None:
 
 
 def test_what_tiles_mean_is_told_once(animevideo: Path) -> None:
-    network, _ = load_served(animevideo)
+    network, _ = load_served([(animevideo, 1.0)])
     engine = Engine(network, "anime", CPU, "fp32", 40)
     engine.upscale(sample("cat.jpg", 30, 30), CancelToken())
     assert engine.take_notes() == ()

@@ -130,7 +130,7 @@ def test_the_picture_is_that_of_the_other_program(name: str, tmp_path: Path) -> 
         wanted = theirs(x)
         assert wanted.std() > 0.05
         generator, _ = load_generator(tmp_path / "theirs.pth")
-        served, _ = load_served(tmp_path / "theirs.pth")
+        served, _ = load_served([(tmp_path / "theirs.pth", 1.0)])
         assert isinstance(served, ServedGenerator)
         torch.testing.assert_close(generator(x).clamp(0, 1), wanted, atol=2e-4, rtol=0)
         torch.testing.assert_close(served(x).clamp(0, 1), wanted, atol=2e-4, rtol=0)

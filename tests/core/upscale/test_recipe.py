@@ -11,9 +11,22 @@ from core.upscale.recipe import from_toml, to_toml
 
 def test_a_recipe_file_gives_back_every_setting_and_nothing_else(tmp_path: Path) -> None:
     request = UpscaleRequest(
-        (Input(Path("a")),), Path("out"), 'my "best" \\ model é', 35, OutputSize("width", 1920), "webp", 80, "replace",
-        False, False, "cuda:1", "fp32", 256, True,
-    )  # fmt: skip
+        inputs=(Input(Path("a")),),
+        output=Path("out"),
+        model='my "best" \\ model é',
+        detail=35,
+        clean_up=70,
+        size=OutputSize("width", 1920),
+        format="webp",
+        quality=80,
+        existing="replace",
+        recursive=False,
+        keep_metadata=False,
+        device="cuda:1",
+        precision="fp32",
+        tile=256,
+        ensemble=True,
+    )
     path = tmp_path / "recipe.toml"
     path.write_text(to_toml(request), encoding="utf-8")
     other = UpscaleRequest((Input(Path("b")),), Path("elsewhere"))
