@@ -8,10 +8,13 @@ SAMPLES := resources/samples
 DEMO := demo-output
 BUNDLE := dist/srgan-desktop
 
+# A process for each core; those that are done take over from the others.
+PARALLEL := -n logical --maxprocesses 8 --dist worksteal
+
 BENCH ?= ../shared/data/bench
 CONTENT ?=
 
-.PHONY: help demo run test lint format bench models-report package deb test-package clean
+.PHONY: help demo run test quick coverage lint format bench models-report package deb test-package findings clean
 .DEFAULT_GOAL := demo
 
 help:  ## say what there is to make
@@ -28,11 +31,16 @@ run: $(INSTALLED)  ## open the window
 	@$(BIN)/srgan-desktop
 
 test: lint  ## lint, types, import contracts, all tests without a screen
-	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PARALLEL)
+
+quick: $(INSTALLED_DEV)  ## lint what has changed against main, and test the rooms that it is in: under a minute
+	@$(BIN)/python scripts/quick.py
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/typos
+	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -55,6 +63,9 @@ deb: package  ## the same as a Debian package, in dist
 
 test-package: package  ## the packaged program on a virtual screen, beside the installed one
 	SRGAN_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest tests/packaging
+
+findings: $(INSTALLED)  ## what other people's libraries do that one would guess wrong, looked at again; needs a network
+	for script in findings/*.sh; do bash $$script || exit 1; done
 
 clean:
 	rm -rf .venv build dist $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,11 +1,18 @@
-"""How Hypothesis draws its examples: always the same, as a test that fails once in many tells nothing of a change.
+"""What every test gets: the same Hypothesis examples each time, and one thread where processes share the cores.
 
-Others are drawn by `pytest --hypothesis-profile=explore`, which is for looking for what these do not show.
+Other examples are drawn by `pytest --hypothesis-profile=explore`, which is for looking for what these do not show.
 """
+
+import os
 
 from hypothesis import settings
 
-# A machine that stands still for a moment is no failure.
+# `make test` runs a process a core (pytest-xdist), and torch would start as many threads in each of them. Here, before
+# anything imports torch, and in the environment, so that the programs that tests start do the same.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A machine that stands still for a moment is no failure; a test that fails once in many tells nothing of a change.
 settings.register_profile("gate", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("gate")

@@ -1,14 +1,16 @@
-"""The programs in examples/ as a newcomer runs them: in a process of their own, on a tiny folder."""
+"""The programs in examples/ as a newcomer runs them, on a tiny folder."""
 
 from __future__ import annotations
 
-import subprocess
+import runpy
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from core import paths
 from tests.core.training.pictures import TINY, picture_folder
 
 ROOT = Path(__file__).parents[2]
@@ -19,26 +21,37 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return picture_folder(tmp_path_factory.mktemp("examples") / "photos")
 
 
-def example(name: str, *arguments: str | Path) -> str:
-    command = [sys.executable, ROOT / "examples" / name, *arguments]
-    done = subprocess.run([str(each) for each in command], capture_output=True, text=True, cwd=ROOT)
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+Run = Callable[..., str]
 
 
-def test_upscale_a_folder(photos: Path, tmp_path: Path) -> None:
-    said = example("upscale_folder.py", photos, tmp_path)
-    assert said.count("144 x 128") == len(list(photos.iterdir())) == len(list(tmp_path.glob("*.png")))
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run an example as a program; gives what it printed."""
+    monkeypatch.setattr(paths, "user_cache", lambda: tmp_path / "cache")
+
+    def run(name: str, *arguments: str | Path) -> str:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(ROOT / "examples" / name), run_name="__main__")
+        said = capsys.readouterr()
+        assert said.err == ""
+        return said.out
+
+    return run
 
 
-def test_upscale_an_array(photos: Path, tmp_path: Path) -> None:
+def test_upscale_a_folder(example: Run, photos: Path, tmp_path: Path) -> None:
+    said = example("upscale_folder.py", photos, tmp_path / "large")
+    assert said.count("144 x 128") == len(list(photos.iterdir())) == len(list((tmp_path / "large").glob("*.png")))
+
+
+def test_upscale_an_array(example: Run, photos: Path, tmp_path: Path) -> None:
     source = next(photos.iterdir())
     example("upscale_array.py", source, tmp_path / "large.png")
     with Image.open(source) as small, Image.open(tmp_path / "large.png") as large:
         assert large.size == (small.width * 4, small.height * 4)
 
 
-def test_train_a_recipe_and_measure_the_model(photos: Path, tmp_path: Path) -> None:
+def test_train_a_recipe_and_measure_the_model(example: Run, photos: Path, tmp_path: Path) -> None:
     said = example("train_recipe.py", photos, tmp_path / "run", *(f"{name}={value}" for name, value in TINY))
     assert "step 6:" in said
     model = Path(said.split()[-1])
