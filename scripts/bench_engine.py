@@ -10,6 +10,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -38,7 +39,7 @@ def main() -> None:
     contenders: dict[str, Callable[[], object]] = {"plain fp32 with BN": run_plain}
     for precision in ("fp32", "auto"):
         engine = open_engine("", precision=precision)
-        contenders[f"engine {engine.precision}"] = lambda engine=engine: engine.upscale(pixels, CancelToken())
+        contenders[f"engine {engine.precision}"] = partial(engine.upscale, pixels, CancelToken())
     for name, median in medians(contenders).items():
         print(f"{name:22} {median:6.2f} of the plain network's time")
     if large:

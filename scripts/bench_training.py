@@ -13,9 +13,10 @@ import multiprocessing
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -45,8 +46,7 @@ def main() -> None:
     print(f"{torch.get_num_threads()} threads, the trainer in {precision}, the plain steps in fp32")
     with _Plain() as plain:
         speed = {
-            name: _pictures_a_second({"trainer": _trainer(name), "plain": lambda name=name: plain(name)})
-            for name in CONTESTS
+            name: _pictures_a_second({"trainer": _trainer(name), "plain": partial(plain, name)}) for name in CONTESTS
         }
     for name, of in speed.items():
         print(f"{name} step: {of['trainer'] / of['plain']:.2f} times the plain step's pictures a second")
@@ -128,7 +128,7 @@ class _Plain:
 def _serve_plain(pipe: Connection) -> None:
     """Do the steps that are named, one contest after the other; an empty name ends it."""
     torch.manual_seed(0)
-    now, step = "", None
+    now = ""
     while name := pipe.recv():
         if name != now:
             now, step = name, _plain(name)
@@ -159,9 +159,9 @@ class _PlainUNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         d = self.network
 
-        def up(conv: nn.Module, x: Tensor) -> Tensor:
+        def up(conv: Any, x: Tensor) -> Tensor:
             doubled = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
-            normed = conv.parametrizations.weight[0](conv.parametrizations.weight.original)
+            normed: Tensor = conv.parametrizations.weight[0](conv.parametrizations.weight.original)
             return F.leaky_relu(F.conv2d(F.pad(doubled, (1, 1, 1, 1), mode="replicate"), normed), 0.2)
 
         y0 = F.leaky_relu(d.first(x), 0.2)
@@ -205,13 +205,13 @@ class _PlainStep:
                 ema_sr = self.ema(lr)
         context = StepContext(sr, hr, ema_sr=ema_sr, content_distance=self.content, real_logits=real, fake_logits=fake)
         total = sum((w * LOSSES[name].function(context) for name, w in stage.losses.items() if w), torch.zeros(()))
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         self._move(self.generator, self.optimizer)
         if fake is not None:
             self.discriminator.requires_grad_(True)
             self.optimizer_d.zero_grad()
             real, fake = self.discriminator(hr), self.discriminator(sr.detach())
-            (F.softplus(-real).mean() + F.softplus(fake).mean()).backward()
+            (F.softplus(-real).mean() + F.softplus(fake).mean()).backward()  # type: ignore[no-untyped-call]
             self._move(self.discriminator, self.optimizer_d)
         if stage.ema:
             with torch.no_grad():

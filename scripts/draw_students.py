@@ -18,10 +18,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from models_report import IMAGES, save_sheet
-
 from core.evaluate.resampling import middle, rgb8
 from core.images import load
+from scripts.models_report import IMAGES, save_sheet
 
 SIDE = 144
 """Pixels of HR that are shown of a picture; smaller ones are left out."""

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -179,9 +180,9 @@ def report(parts: Iterable[Part]) -> str:
     """Sizes in MB: of each part in the bundle, beside what it takes where it is installed."""
     inside = {canonicalize_name(part.name): part for part in parts}
     wanted = required()
-    rows = []
+    rows: list[tuple[int, int, str]] = []
     for name in sorted({*inside, *wanted}):
-        part = inside.get(name)
+        part = inside.get(canonicalize_name(name))
         installed = _installed_size(wanted[name]) if name in wanted else (part.size if part else 0)
         rows.append((installed, part.size if part else 0, name))
     rows.sort(reverse=True)
@@ -190,7 +191,7 @@ def report(parts: Iterable[Part]) -> str:
         if max(installed, bundled) >= 500_000:
             left_out = max(0, installed - bundled)
             lines.append(f"{name:40} {installed / 1e6:10.1f} {bundled / 1e6:10.1f} {left_out / 1e6:10.1f}")
-    total = [sum(row[column] for row in rows) for column in (0, 1)]
+    total = sum(row[0] for row in rows), sum(row[1] for row in rows)
     lines.append(f"{'all':40} {total[0] / 1e6:10.1f} {total[1] / 1e6:10.1f}")
     gpu = sum(row[1] for row in rows if row[2].startswith("nvidia-"))
     lines.append(f"of which NVIDIA's libraries: {gpu / 1e6:.1f}")
@@ -264,7 +265,7 @@ def _part(name: str) -> Part:
         ]
         return Part(package, shown.strip(), "as Debian states it", texts)
     owner = distribution(name)
-    metadata = owner.metadata
+    metadata: Any = owner.metadata  # an email.message.Message, which typeshed does not promise
     classifiers = [
         line.split(" :: ")[-1] for line in metadata.get_all("Classifier") or [] if line.startswith("License")
     ]

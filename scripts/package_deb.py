@@ -57,7 +57,7 @@ def main(folder: Path, output: Path) -> Path:
     control = stage / "DEBIAN" / "control"
     control.parent.mkdir()
     control.write_text(_control(stage, library))
-    target = output / f"{NAME}_{VERSION}_{_architecture()}.deb"
+    target = output / file_name()
     # zstd at a low level: xz gains a tenth of the size for ten times the minutes.
     subprocess.run(
         ["dpkg-deb", "--root-owner-group", "-Zzstd", "-z3", "--build", str(stage), str(target)],
@@ -66,6 +66,10 @@ def main(folder: Path, output: Path) -> Path:
     )
     shutil.rmtree(stage)
     return target
+
+
+def file_name() -> str:
+    return f"{NAME}_{VERSION}_{_architecture()}.deb"
 
 
 def _control(stage: Path, library: Path) -> str:

@@ -27,6 +27,7 @@ import torch
 
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
+from core.contract.upscale import Precision
 from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import (
@@ -152,7 +153,7 @@ def main() -> None:
         print(f"| {subject} | {' | '.join(cells)} |")
 
 
-def upscaler(subject: str, precision: str, folder: Path) -> tuple[Enlarge, str]:
+def upscaler(subject: str, precision: Precision, folder: Path) -> tuple[Enlarge, str]:
     """How a subject enlarges H x W x 3 uint8, and what its figures are known by."""
     if subject == "bicubic":
         return (lambda lr: enlarge_bicubic(lr, SCALE)), "bicubic"

@@ -21,11 +21,11 @@ def lively_generator(config: GeneratorConfig, seed: int = 0) -> Generator:
                 torch.nn.init.kaiming_normal_(value, a=0.25, nonlinearity="leaky_relu")
             elif "norm" in name:
                 value.uniform_(0.5, 1.5)
-        for name, value in generator.named_buffers():
+        for name, statistic in generator.named_buffers():
             if name.endswith("running_mean"):
-                value.uniform_(-0.5, 0.5)
+                statistic.uniform_(-0.5, 0.5)
             elif name.endswith("running_var"):
-                value.uniform_(0.5, 2.0)
+                statistic.uniform_(0.5, 2.0)
         generator.tail.weight.mul_(0.05)
         assert generator.tail.bias is not None
         generator.tail.bias.fill_(0.0 if generator.skip else 0.5)

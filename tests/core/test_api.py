@@ -38,7 +38,7 @@ def test_importing_loads_no_heavy_library() -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no_such_thing"):
-        _ = core.no_such_thing  # type: ignore[attr-defined]
+        _ = core.no_such_thing
 
 
 def test_a_request_that_nobody_serves_is_refused() -> None:

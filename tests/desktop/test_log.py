@@ -1,5 +1,6 @@
 """The log file, and errors that nobody caught."""
 
+import faulthandler
 import logging
 import sys
 import threading
@@ -17,7 +18,7 @@ def begun(own_home, monkeypatch):
     """The log as the program begins it, and everything as it was afterwards."""
     # The tests' own crash report stays in force.
     crash_files = []
-    monkeypatch.setattr(log.faulthandler, "enable", crash_files.append)
+    monkeypatch.setattr(faulthandler, "enable", crash_files.append)
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     root.handlers.clear()

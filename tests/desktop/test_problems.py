@@ -26,7 +26,7 @@ def test_a_refusal_of_the_system_names_cause_and_file():
 
 def test_a_defect_has_its_traceback():
     try:
-        {}["no such key"]
+        dict[str, str]()["no such key"]
     except KeyError as error:
         problem = problems.of_exception(error)
     assert "KeyError" in problem.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core import devices
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import Precision
@@ -119,10 +121,10 @@ def test_broken_half_precision_tile_is_done_again_in_fp32_and_remembered(damage:
         calls.append(1)
         y = real(features, x)
         if len(calls) >= 3:
-            return torch.zeros_like(y) if damage == "constant" else y.fill_(damage)
+            return torch.zeros_like(y) if damage == "constant" else y.fill_(float(damage))
         return y
 
-    half.enlarge = breaks_on_the_third  # type: ignore[method-assign]
+    half.enlarge = breaks_on_the_third
     pixels = photo(40, 40)
     result = engine.upscale(pixels, CancelToken())
     assert np.abs(result.astype(int) - whole(CONFIG, pixels)).max() <= 4
@@ -130,7 +132,7 @@ def test_broken_half_precision_tile_is_done_again_in_fp32_and_remembered(damage:
     assert engine.precision == "fp32"
     assert any("fp32" in note for note in engine.take_notes())
     assert engine.take_notes() == ()
-    if engine_module.devices.fast_precision(CPU) == "bf16":
+    if devices.fast_precision(CPU) == "bf16":
         assert make_engine(precision="auto").precision == "fp32"
 
 
@@ -146,7 +148,7 @@ def test_wrong_half_precision_is_found_before_the_first_picture(monkeypatch: pyt
         return network
 
     monkeypatch.setattr(ServedGenerator, "use_precision", spoilt)
-    monkeypatch.setattr(engine_module.devices, "fast_precision", lambda _device: "fp16")
+    monkeypatch.setattr(devices, "fast_precision", lambda _device: "fp16")
     engine = make_engine(precision="auto")
     assert engine.precision == "fp32"
     assert engine.take_notes()
@@ -166,12 +168,12 @@ def test_out_of_memory_halves_the_tile_and_goes_on(error: type[Exception]) -> No
     engine = make_engine(tile=200)
     real = engine._fp32.trunk_features
 
-    def small_only(x: torch.Tensor, *args: object) -> torch.Tensor:
+    def small_only(x: torch.Tensor, *args: Any) -> torch.Tensor:
         if x.shape[2] * x.shape[3] > 90 * 90:
             raise error("out of memory")
-        return real(x, *args)  # type: ignore[arg-type]
+        return real(x, *args)
 
-    engine._fp32.trunk_features = small_only  # type: ignore[method-assign]
+    engine._fp32.trunk_features = small_only  # type: ignore[assignment]
     pixels = photo(190, 150)
     progress: list[float] = []
     result = engine.upscale(pixels, CancelToken(), progress.append)
@@ -186,7 +188,7 @@ def test_no_memory_at_all_ends_in_words() -> None:
     def never(*_args: object) -> torch.Tensor:
         raise torch.OutOfMemoryError("out of memory")
 
-    engine._fp32.trunk_features = never  # type: ignore[method-assign]
+    engine._fp32.trunk_features = never  # type: ignore[assignment]
     with pytest.raises(UserError, match="too little free memory"):
         engine.upscale(photo(100, 100), CancelToken())
 

@@ -135,7 +135,7 @@ def test_cancel_ends_a_check(source: Path, small: str) -> None:
 def test_a_closed_check_leaves_no_thread_at_work(source: Path, small: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(check_module, "SMALLEST", 8)
     before = set(threading.enumerate())
-    events = check(CheckRequest(source, small, tile=1, region=(0, 0, 96, 72)), CancelToken())
+    events: Any = check(CheckRequest(source, small, tile=1, region=(0, 0, 96, 72)), CancelToken())
     next(events)
     events.close()
     assert set(threading.enumerate()) <= before

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from core.evaluate.resampling import KERNELS, crop_to_multiple, enlarge_bicubic, reduce_bicubic, resize, rgb8
+from core.evaluate.resampling import KERNELS, Kernel, crop_to_multiple, enlarge_bicubic, reduce_bicubic, resize, rgb8
 
 
 def picture(height: int, width: int) -> np.ndarray:
@@ -39,7 +39,7 @@ def test_area_is_the_mean_of_what_a_pixel_covers() -> None:
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("size", [(3, 3), (20, 50), (64, 64)])
-def test_a_flat_picture_stays_flat(kernel: str, size: tuple[int, int]) -> None:
+def test_a_flat_picture_stays_flat(kernel: Kernel, size: tuple[int, int]) -> None:
     flat = np.full((20, 31, 3), 77, np.uint8)
     np.testing.assert_allclose(resize(flat, *size, kernel), 77, atol=1e-3)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from typing import Literal
 
 import numpy as np
 from PIL import Image, ImageCms
@@ -79,7 +80,7 @@ def read_exif(block: bytes) -> Image.Exif:
     return parsed
 
 
-def profile(name: str = "sRGB") -> bytes:
+def profile(name: Literal["LAB", "XYZ", "sRGB"] = "sRGB") -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
 
 

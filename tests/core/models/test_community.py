@@ -15,6 +15,7 @@ from spandrel.architectures.ESRGAN import ESRGAN
 from spandrel.architectures.SwinIR import SwinIR
 from torch import Tensor, nn
 
+from core import devices
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.images import load
@@ -159,7 +160,7 @@ def test_networks_of_four_channels_get_an_opaque_picture() -> None:
 
 
 def test_half_precision_only_where_the_architecture_allows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module.devices, "fast_precision", lambda _device: "bf16")
+    monkeypatch.setattr(devices, "fast_precision", lambda _device: "bf16")
     assert Engine(load_community(small_compact(), "c"), "c", CPU).precision == "bf16"
     network = load_community(small_compact(), "c")
     network._descriptor.supports_bfloat16 = False
@@ -170,7 +171,7 @@ def test_half_precision_only_where_the_architecture_allows(monkeypatch: pytest.M
 
 @pytest.mark.filterwarnings("ignore:torch.meshgrid")
 def test_a_network_that_fails_in_half_precision_is_alone_in_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module.devices, "fast_precision", lambda _device: "bf16")
+    monkeypatch.setattr(devices, "fast_precision", lambda _device: "bf16")
     torch.manual_seed(0)
     # spandrel's descriptor promises bf16, but this one mixes it with float32.
     mixed = SwinIR(
@@ -242,7 +243,7 @@ def test_out_of_memory_halves_the_tile() -> None:
             raise torch.OutOfMemoryError
         return real(x, after_layer)
 
-    network.run = small_only  # type: ignore[method-assign]
+    network.run = small_only
     engine = Engine(network, "c", CPU, "fp32", 200)
     pixels = np.random.default_rng(0).integers(0, 255, (160, 190, 3), np.uint8, endpoint=True)
     result = engine.upscale(pixels, CancelToken())
@@ -296,7 +297,7 @@ def masked() -> MaskedImageModelDescriptor:
         (lambda: descriptor(small_module(), scale=32), "out of range"),
         (lambda: descriptor(small_module(), scale=4, channels=(6, 3)), "6 channels into 3"),
         (lambda: descriptor(small_module(), scale=2), "makes 96 x 96 pixels of 24 x 24"),
-        (lambda: descriptor(small_module(), scale=4, call=lambda _m, _x: 1 / 0), "does not run"),  # type: ignore[arg-type]
+        (lambda: descriptor(small_module(), scale=4, call=lambda _m, _x: 1 / 0), "does not run"),  # type: ignore[arg-type, return-value]
     ],
 )
 def test_what_is_no_upscaler_is_refused_by_name(

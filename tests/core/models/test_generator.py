@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 import torch
@@ -18,11 +20,12 @@ from core.models.generator import (
 from core.models.serving import ServedGenerator
 from tests.core.networks import lively_generator
 
+CHOICES: Iterable[Any] = itertools.product(
+    (2, 4, 8), ("batch", "none"), ("none", "channel"), ("none", "bicubic"), ("shuffle", "direct")
+)
 CONFIGS = [
     GeneratorConfig(scale, features=8, blocks=2, norm=norm, attention=attention, skip=skip, upsampler=upsampler)
-    for scale, norm, attention, skip, upsampler in itertools.product(
-        (2, 4, 8), ("batch", "none"), ("none", "channel"), ("none", "bicubic"), ("shuffle", "direct")
-    )
+    for scale, norm, attention, skip, upsampler in CHOICES
 ]
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from core.contract.errors import UserError
 from core.evaluate.resampling import crop_to_multiple, reduce_bicubic
-from core.training import dataset
+from core.training import dataset, drawn
 from core.training.dataset import CropLoader, Picture, decode
 from tests.core.training.pictures import picture_folder, textured
 
@@ -140,7 +140,7 @@ def test_a_picture_that_turns_unreadable_ends_the_step_in_words(tmp_path: Path) 
 
 
 def test_a_share_of_the_crops_is_drawn(pictures: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset.drawn, "draw", lambda random: np.full((512, 512, 3), random.integers(256), np.uint8))
+    monkeypatch.setattr(drawn, "draw", lambda random: np.full((512, 512, 3), random.integers(256), np.uint8))
     with loader(pictures, drawn_share=0.25) as mixed, loader(pictures, drawn_share=0.25, threads=3) as again:
         batches = [mixed.take(step, 8, 16) for step in range(20)]
         repeated = again.take(19, 8, 16)
@@ -156,7 +156,7 @@ def test_without_a_share_nothing_is_drawn(pictures: list[Picture], monkeypatch: 
     def never(_random: np.random.Generator) -> np.ndarray:
         raise AssertionError
 
-    monkeypatch.setattr(dataset.drawn, "draw", never)
+    monkeypatch.setattr(drawn, "draw", never)
     with loader(pictures) as one:
         assert one.take(0, 8, 16).drawn is None
 

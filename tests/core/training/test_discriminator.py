@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
-from core.models.discriminator import PaperDiscriminator, build_discriminator, settle_spectral_norm
+from core.models.discriminator import (
+    DiscriminatorKind,
+    PaperDiscriminator,
+    build_discriminator,
+    settle_spectral_norm,
+)
 
 
-def parameters(kind: str) -> int:
+def parameters(kind: DiscriminatorKind) -> int:
     return sum(p.numel() for p in build_discriminator(kind, 64, 96).parameters())
 
 
@@ -25,7 +32,7 @@ def test_the_papers_sizes() -> None:
     ("kind", "side", "shape"),
     [("paper", 32, (2, 1)), ("pooled", 40, (2, 1)), ("patch", 40, (2, 1, 3, 3)), ("unet", 40, (2, 1, 40, 40))],
 )
-def test_logits(kind: str, side: int, shape: tuple[int, ...]) -> None:
+def test_logits(kind: DiscriminatorKind, side: int, shape: tuple[int, ...]) -> None:
     discriminator = build_discriminator(kind, 8, side)
     assert discriminator(torch.rand(2, 3, side, side)).shape == shape
 
@@ -38,7 +45,7 @@ def test_sizes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="multiples of 8"):
         build_discriminator("unet", 8, 32)(torch.rand(1, 3, 36, 32))
     with pytest.raises(ValueError, match="no discriminator"):
-        build_discriminator("judge", 8, 32)
+        build_discriminator("judge", 8, 32)  # type: ignore[arg-type]
 
 
 def test_spectral_norm_bounds_every_inner_convolution() -> None:
@@ -59,7 +66,7 @@ def test_spectral_norm_bounds_every_inner_convolution() -> None:
 
 def test_a_doubling_convolution_is_one_of_doubled_features() -> None:
     torch.manual_seed(0)
-    discriminator = build_discriminator("unet", 8, 32).double().eval()
+    discriminator: Any = build_discriminator("unet", 8, 32).double().eval()
     x = torch.rand(2, 64, 5, 7, dtype=torch.float64, requires_grad=True)
     chain = discriminator.up1.parametrizations.weight
     doubled = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

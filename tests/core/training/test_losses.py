@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ def value(name: str, ctx: StepContext) -> float:
 
 
 def test_the_table_is_what_a_recipe_may_name() -> None:
-    assert set(LOSSES) == set(LossName.__args__)
+    assert set(LOSSES) == set(get_args(LossName))
     assert all(LOSSES[name].name == name and LOSSES[name].explanation for name in LOSSES)
 
 

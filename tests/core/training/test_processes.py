@@ -81,8 +81,8 @@ def test_two_processes_are_one_with_the_doubled_batch(data: Path, held_out: Path
     mine, theirs = newest_bundle(alone / "bundles")[1], newest_bundle(together / "bundles")[1]
     assert mine.state["step"] == theirs.state["step"] == 6
     for part in ("generator", "ema", "discriminator"):
-        for key, value in mine.part(part).items():
-            different = (value - theirs.part(part)[key]).abs() > 1e-5
+        for key, weights in mine.part(part).items():
+            different = (weights - theirs.part(part)[key]).abs() > 1e-5
             assert different.float().mean() < 0.02, key
     assert all(torch.isfinite(value).all() for value in theirs.part("optimizer_d").values())
 

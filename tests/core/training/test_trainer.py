@@ -7,9 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -455,8 +457,8 @@ def test_tensorboard_files(data: Path, held_out: Path, tmp_path: Path) -> None:
 def test_steps_are_told_of_however_often_it_looks(monkeypatch) -> None:
     """Steps of 10 ms with a look of 20 ms after each: an event each 50 ms, which leaves the looks out."""
     now = 0.0
-    loader = SimpleNamespace(waited=0.0)
-    monkeypatch.setattr(trainer_module.time, "perf_counter", lambda: now)
+    loader: Any = SimpleNamespace(waited=0.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
     clock = trainer_module._Clock(loader)
     told = 0
     for _ in range(100):

@@ -39,6 +39,7 @@ from core.images import load
 from core.models.weights import load_state
 from core.upscale import journal, stages
 from core.upscale.batch import upscale
+from core.upscale.picture import upscale_picture
 from tests.core.upscale.conftest import Outcome, Run, files_in, picture
 
 
@@ -331,7 +332,7 @@ def test_what_appears_under_a_name_during_the_run_is_not_overwritten(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = picture(tmp_path / "in" / "a.png")
-    real = stages.upscale_picture
+    real = upscale_picture
 
     def slow(*args: Any) -> Any:
         (tmp_path / "out").mkdir(exist_ok=True)
@@ -397,7 +398,7 @@ def test_a_disk_that_fills_up_ends_the_run_and_leaves_nothing_half_written(
 
 
 def run_request(source: Path, output: Path, run: Run) -> UpscaleRequest:
-    model = run.__closure__[0].cell_contents  # type: ignore[attr-defined]
+    model = run.__closure__[0].cell_contents
     return UpscaleRequest((Input(source),), output, model=model)
 
 
@@ -435,7 +436,7 @@ def test_a_folder_that_is_unplugged_ends_the_run(
     for index in range(12):
         picture(tmp_path / "in" / f"{index}.png", seed=index)
     gone = tmp_path / ("in" if which == "source" else "out")
-    real = stages.upscale_picture
+    real = upscale_picture
 
     def unplug(*args: Any) -> Any:
         shutil.rmtree(gone, ignore_errors=True)
@@ -483,7 +484,7 @@ def test_cancelling_keeps_what_is_saved_and_the_next_run_does_the_rest(
     tmp_path: Path, model: str, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cancelled = threading.Event()
-    real = stages.upscale_picture
+    real = upscale_picture
     begun = 0
 
     def wait_from_the_fourth_on(*args: Any) -> Any:
@@ -554,7 +555,7 @@ def test_a_defect_keeps_its_traceback_and_the_rest_goes_on(
 ) -> None:
     for name in ("a", "b"):
         picture(tmp_path / "in" / f"{name}.png")
-    real = stages.upscale_picture
+    real = upscale_picture
 
     def broken(engine: Any, source: Any, *rest: Any) -> Any:
         if not outcome_seen:

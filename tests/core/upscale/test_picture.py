@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def test_a_grey_picture_stays_grey_however_it_is_kept(tmp_path: Path) -> None:
 
 def test_a_grey_picture_is_known_in_every_format(tmp_path: Path) -> None:
     grey = Image.fromarray(textured(3, 80, 96)).convert("L")
-    files = {"a.webp": {"quality": 80}, "a.jpg": {"quality": 60}, "a.png": {}, "a.tif": {}}
+    files: dict[str, dict[str, Any]] = {"a.webp": {"quality": 80}, "a.jpg": {"quality": 60}, "a.png": {}, "a.tif": {}}
     for name, options in files.items():
         grey.convert("RGB").save(tmp_path / name, **options)
         assert load(tmp_path / name).colourless, name

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections import namedtuple
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -126,7 +126,7 @@ def test_results_that_no_format_or_memory_can_hold_are_refused_with_words(
 ) -> None:
     wide = picture(tmp_path / "wide.jpg", 3000, 2)
     normal = picture(tmp_path / "normal.png", 400, 300)
-    memory = namedtuple("memory", "total")(total=10_000_000)
+    memory = SimpleNamespace(total=10_000_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     settled = planned(model, wide, normal, size=OutputSize("factor", 30.0))
     words = {each.source.name: str(each.error) for each in settled.refused}
@@ -141,7 +141,7 @@ def test_memory_for_what_the_network_makes_counts_too(
 ) -> None:
     """To one and a half times its size a picture is enlarged four times first, and then reduced."""
     picture(tmp_path / "a.png", 400, 300)
-    memory = namedtuple("memory", "total")(total=10_000_000)
+    memory = SimpleNamespace(total=10_000_000)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
     [refused] = planned(model, tmp_path, size=OutputSize("factor", 1.5)).refused
     assert "600 x 450" in str(refused.error)
@@ -161,7 +161,7 @@ def test_a_disk_that_is_too_small_is_told_of_before_anything_starts(
     tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     picture(tmp_path / "a.png", 100, 100)
-    usage = namedtuple("usage", "free")
+    usage = SimpleNamespace
     # 400 x 400 pixels of PNG are estimated at 256,000 bytes.
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(free=200_000))
     assert "may not fit" in planned(model, tmp_path).warnings[0]

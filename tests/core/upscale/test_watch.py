@@ -25,6 +25,7 @@ from core.contract.upscale import (
 from core.hashing import stamp_of
 from core.images import load
 from core.upscale import stages
+from core.upscale.picture import upscale_picture
 from core.upscale.watch import Arrivals, watch
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import picture
@@ -150,7 +151,7 @@ def test_what_a_folder_that_went_away_in_a_batch_left_is_done_later(
     wanted = request(tmp_path)
     for name in names:
         picture(folder / name)
-    real = stages.load
+    real = load
 
     def unplugged(path: Path) -> Any:
         if path.name == "4.png" and folder.exists():
@@ -177,7 +178,7 @@ def test_what_is_known_does_not_come_while_it_stays_as_it_is(tmp_path: Path, can
     away.rename(tmp_path / "e.png")
 
     def look() -> list[Path]:
-        return [each.path for each, _stamp in arrivals.look(cancel)]  # type: ignore[union-attr, misc]
+        return [each.path for each, _stamp in arrivals.look(cancel)]
 
     assert look() == []
     # Known by another stamp, and not known at all.
@@ -195,7 +196,7 @@ def test_a_batch_comes_first_and_what_changes_meanwhile_is_done_again(
 ) -> None:
     first = picture(tmp_path / "in" / "a.png")
     loose = picture(tmp_path / "loose.png")
-    real = stages.upscale_picture
+    real = upscale_picture
     changed = False
 
     def meanwhile(*args: Any) -> Any:

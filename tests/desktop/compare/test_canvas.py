@@ -68,10 +68,11 @@ def release(canvas, x, y, button=Qt.MouseButton.LeftButton):
     _mouse(canvas, QEvent.Type.MouseButtonRelease, x, y, button, Qt.MouseButton.NoButton)
 
 
-def drag(canvas, start, end, button=Qt.MouseButton.LeftButton):
+def drag(canvas, start: tuple[float, int], end: tuple[float, int], button=Qt.MouseButton.LeftButton):
     press(canvas, *start, button)
     for part in (0.3, 0.7, 1):
-        move(canvas, *(round(a + (b - a) * part) for a, b in zip(start, end, strict=True)), button)
+        x, y = (round(a + (b - a) * part) for a, b in zip(start, end, strict=True))
+        move(canvas, x, y, button)
     release(canvas, *end, button)
 
 
@@ -240,7 +241,7 @@ def test_words_stand_where_there_is_no_picture(canvas, show, theme):
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 2
     canvas.set_message("")
     background = QColor(theme.tokens.window)
-    assert (painted(canvas) == background.getRgb()[:3]).all()
+    assert (painted(canvas) == (background.red(), background.green(), background.blue())).all()
 
 
 def test_focus_is_seen(canvas, show, qtbot):

@@ -34,7 +34,7 @@ def test_squares_are_drawn_only_where_pixels_are_larger_than_the_screens(picture
     assert close.source is small
     assert close.crisp
     far = scene.layers(0, 0.2, nearest=True)[0]
-    assert far.source == Enlarged(small, 120, 80)
+    assert far.source == Enlarged(small, 120, 80)  # type: ignore[arg-type]
     assert not far.crisp
 
 
@@ -44,7 +44,7 @@ def test_a_picture_alone(picture):
     assert not scene.comparable
     assert scene.size == (30, 20)
     assert scene.layers(0, 1.0, False)[0].source is small
-    assert scene.layers(0, 2.0, False)[0].source == Enlarged(small, 30 * BARE_FACTOR, 20 * BARE_FACTOR)
+    assert scene.layers(0, 2.0, False)[0].source == Enlarged(small, 30 * BARE_FACTOR, 20 * BARE_FACTOR)  # type: ignore[arg-type]
     assert scene.layers(0, 2.0, True)[0].crisp
 
 

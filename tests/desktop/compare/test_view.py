@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QToolButton, QWidget
 
 from core import paths
 from core.contract.errors import UserError
+from core.images import load as load_picture
 from srgan_desktop.compare import decoding
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import CompareView, Shown
@@ -199,7 +200,7 @@ def test_a_fault_of_the_program_is_shown_and_not_lost(view, settle, monkeypatch,
 
 
 def test_the_last_picture_stays_for_a_moment_and_then_a_word(compared, settle, monkeypatch, qtbot):
-    go_on, load = threading.Event(), decoding.load
+    go_on, load = threading.Event(), load_picture
 
     def slow(path):
         go_on.wait(10)
@@ -448,7 +449,7 @@ def test_files_after_several_have_no_numbers(four, settle, enlarged, keys):
 
 
 def test_deleting_it_while_it_decodes_leaves_no_thread(qtbot, theme, monkeypatch):
-    begun, go_on, load = threading.Event(), threading.Event(), decoding.load
+    begun, go_on, load = threading.Event(), threading.Event(), load_picture
 
     def slow(path):
         begun.set()

@@ -11,6 +11,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QApplication,
     QFileDialog,
     QInputDialog,
@@ -81,7 +82,7 @@ def drop(page: ModelsPage, *places: Path) -> None:
     assert not page.drop_overlay.isVisible()
 
 
-def click(button: QPushButton, qtbot) -> None:
+def click(button: QAbstractButton, qtbot) -> None:
     assert button.isVisible()
     assert button.isEnabled()
     qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
