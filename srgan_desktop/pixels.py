@@ -56,9 +56,13 @@ def for_display(picture: Picture) -> np.ndarray:
         uint8, H x W (grey), H x W x 3 (RGB) or H x W x 4 (RGBA, not premultiplied); the picture's own array where
         nothing has to be changed. A profile that is damaged or does not fit is taken for sRGB, as everywhere.
     """
+    # Here, as the window is painted before it shows any picture.
+    from core.images import profile_for
+
     pixels = _eight_bit(picture.pixels)
-    if picture.metadata.icc is not None:
-        pixels = _to_srgb(pixels, picture.metadata.icc)
+    icc = profile_for(picture.metadata, grey=pixels.shape[2] == 1)
+    if icc is not None:
+        pixels = _to_srgb(pixels, icc)
     if picture.alpha is None:
         return pixels[..., 0] if pixels.shape[2] == 1 else pixels
     result = np.empty((*pixels.shape[:2], 4), np.uint8)

@@ -4,6 +4,7 @@ Plain: neither torch nor Qt. Every function here may be called from several thre
 """
 
 from core.images.bleed import bleed_colour
+from core.images.colour import profile_for
 from core.images.decode import load, probe, thumbnail
 from core.images.encode import save
 from core.images.formats import FORMATS, READABLE_SUFFIXES, Format, choose_format, format_of_suffix, suffix_for
@@ -23,6 +24,7 @@ __all__ = [
     "format_of_suffix",
     "load",
     "probe",
+    "profile_for",
     "save",
     "suffix_for",
     "thumbnail",

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from core.contract.errors import UserError
+from core.images.colour import agreeing
 from core.images.formats import FORMATS, format_of_suffix
 from core.images.metadata import as_read
 from core.images.picture import Picture, Probe, StoredPixels
@@ -40,9 +41,13 @@ def load(path: Path) -> Picture:
             raise damaged()
         pixels, alpha = _turned(decoded, header.orientation)
         metadata = replace(header.metadata, icc=decoded.icc or header.metadata.icc)
+        pixels, metadata, colour_notes = agreeing(pixels, metadata)
         metadata, remarks = as_read(metadata, pixels.shape[1], pixels.shape[0])
-        notes = (*_content_notes(path, key, header.frames), *decoded.notes, *remarks)
-        return Picture(pixels, alpha, metadata, key, notes, _colourless(pixels))
+        notes = (*_content_notes(path, key, header.frames), *decoded.notes, *colour_notes, *remarks)
+        if alpha is not None and not alpha.any():
+            notes += ("It is transparent everywhere: nothing of it can be seen.",)
+        grey = _colourless(pixels)
+        return Picture(pixels, alpha, metadata, key, notes, header.bits, header.lossless, decoded.scale, grey)
 
 
 def probe(path: Path) -> Probe:
@@ -90,7 +95,7 @@ def _opened(path: Path) -> Iterator[tuple[str, Source]]:
             raise UnreadableError("is not an ordinary file.", "Choose a picture file.")
         with path.open("rb") as file:
             key = _key_of_content(file)
-            yield key, _source(file, key)
+            yield key, _source(file, key, path)
     except UserError:
         raise
     except UnreadableError as refusal:
@@ -127,11 +132,11 @@ def _damaged(path: Path) -> UserError:
     return UserError(f"“{shown(path)}” {refusal.what}", refusal.hint)
 
 
-def _source(file: BinaryIO, key: str) -> Source:
+def _source(file: BinaryIO, key: str, path: Path) -> Source:
     if key == "png":
         return PngSource(file)
     if key == "tiff":
-        return TiffSource(file)
+        return TiffSource(file, path)
     return PillowSource(file, key)
 
 
@@ -192,7 +197,9 @@ def _content_notes(path: Path, key: str, frames: int) -> tuple[str, ...]:
     named = format_of_suffix(path.suffix)
     if named is not None and named != key:
         notes.append(f"Its name says {FORMATS[named].label}, but it holds {FORMATS[key].label}.")
-    if frames > 1:
+    if frames > 1 and key == "heic":
+        notes.append(f"Only the main one of its {frames} pictures was taken.")
+    elif frames > 1:
         parts = "pages" if key == "tiff" else "frames"
         notes.append(f"Only the first of its {frames} {parts} was taken.")
     return tuple(notes)

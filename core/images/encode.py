@@ -12,22 +12,40 @@ from PIL import Image
 
 from core.atomic import replacing
 from core.contract.errors import UserError
-from core.images.colour import grey_to_srgb, is_grey_profile
+from core.images.avif import encode_avif
+from core.images.colour import expressed, grey_to_srgb, is_grey_profile
 from core.images.decode import shown
 from core.images.formats import FORMATS, Format
 from core.images.metadata import as_written
 from core.images.metadata.exif import EXIF_PREFIX
 from core.images.picture import Metadata, Picture
 from core.images.png import encode_png
+from core.images.profiles import rgb_profile_of
 from core.images.tiff import write_tiff
 
 
-def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[str, ...]:
+def save(
+    path: Path,
+    picture: Picture,
+    format: str,
+    quality: int = 95,
+    *,
+    lossless: bool = False,
+    keep_values: bool = False,
+) -> tuple[str, ...]:
     """Write a picture under its final name once it is complete on the disk, replacing what is there.
 
-    Pixels stay as they are, but 16 bits are rounded to 8 for formats that hold no more, and lossy formats lose what
-    `quality` (1 to 100) allows: JPEG and AVIF are written 4:4:4, WebP at 100 is lossless. WebP and AVIF leave out an
-    alpha channel that hides nothing.
+    Pixels stay as they are, but 16 bits are rounded to what the format holds (8 in JPEG and WebP, 12 in AVIF), and
+    lossy formats lose what `quality` (1 to 100) allows: JPEG and AVIF are written 4:4:4, WebP at 100 is lossless. WebP
+    and AVIF leave out an alpha channel that hides nothing. HDR colours are tone-mapped for formats of 8 bits.
+
+    Args:
+        path: where it goes.
+        picture: what is written.
+        format: a key of `FORMATS`.
+        quality: of lossy formats.
+        lossless: whether WebP and AVIF lose nothing, whatever `quality` says.
+        keep_values: whether a TIFF gets numbers of the source's own type and range, where its pixels stand for numbers.
 
     Returns:
         What the user should know: bits that were lost, metadata that did not fit.
@@ -51,6 +69,8 @@ def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[
     metadata, notes = as_written(picture.metadata, target, picture.width, picture.height)
     samples, metadata, more = _samples_for(target, picture, metadata)
     notes += more
+    if keep_values and format == "tiff" and picture.scale is not None:
+        samples = picture.scale.numbers(picture.pixels, picture.alpha)
     with replacing(path) as temporary:
         if format == "tiff":
             write_tiff(temporary, samples, metadata)
@@ -58,8 +78,10 @@ def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[
             # In memory first: Pillow's encoders, when they write to a file, do not say why that failed.
             if format == "png":
                 parts = encode_png(samples, metadata)
+            elif format == "avif":
+                parts = [encode_avif(samples, metadata, None if lossless else quality, picture.bits)]
             else:
-                parts = [_encode_with_pillow(samples, metadata, format, quality)]
+                parts = [_encode_with_pillow(samples, metadata, format, quality, lossless)]
             with temporary.open("wb") as file:
                 for part in parts:
                     file.write(part)
@@ -68,21 +90,32 @@ def save(path: Path, picture: Picture, format: str, quality: int = 95) -> tuple[
 
 def _samples_for(target: Format, picture: Picture, metadata: Metadata) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
     """H x W x C (grey, grey + alpha, RGB, RGBA) of a kind that the format can hold."""
-    pixels, alpha = picture.pixels, picture.alpha
-    notes: tuple[str, ...] = ()
-    if pixels.dtype == np.uint16 and not target.sixteen_bit:
-        pixels = _eight_bit(pixels)
-        alpha = None if alpha is None else _eight_bit(alpha)
-        notes = (f"Its 16 bits a channel were reduced to 8, as {target.label} holds no more.",)
+    alpha = picture.alpha
+    pixels, metadata, notes = expressed(picture.pixels, metadata, target)
+    if picture.pixels.dtype == np.uint16:
+        if target.bits == 8:
+            # Tone-mapped pixels have 8 bits already.
+            pixels = _eight_bit(pixels) if pixels.dtype == np.uint16 else pixels
+            alpha = None if alpha is None else _eight_bit(alpha)
+        if picture.bits > target.bits:
+            least = f"Its {picture.bits} bits a channel were reduced to {target.bits}, as {target.label} holds no more."
+            notes = (least, *notes)
     if pixels.shape[2] == 1 and (not target.grey or (alpha is not None and target.key not in _GREY_ALPHA)):
         if metadata.icc and is_grey_profile(metadata.icc):
             # A profile of one channel cannot describe three.
-            pixels, metadata = grey_to_srgb(pixels[..., 0], metadata.icc), replace(metadata, icc=None)
+            pixels, metadata = _grey_as_colour(pixels, metadata, metadata.icc)
         else:
             pixels = np.repeat(pixels, 3, axis=2)
     if alpha is not None:
         pixels = np.concatenate([pixels, alpha[..., None]], axis=2)
     return pixels, metadata, notes
+
+
+def _grey_as_colour(pixels: np.ndarray, metadata: Metadata, icc: bytes) -> tuple[np.ndarray, Metadata]:
+    if pixels.dtype == np.uint8:
+        return grey_to_srgb(pixels[..., 0], icc), replace(metadata, icc=None)
+    # Of 16 bits a conversion would leave 8; a profile with the same curve leaves all.
+    return np.repeat(pixels, 3, axis=2), replace(metadata, icc=rgb_profile_of(icc))
 
 
 _GREY_ALPHA = frozenset({"png", "tiff"})
@@ -100,14 +133,16 @@ def _eight_bit(values: np.ndarray) -> np.ndarray:
     return result
 
 
-def _encode_with_pillow(samples: np.ndarray, metadata: Metadata, format: str, quality: int) -> memoryview:
+def _encode_with_pillow(
+    samples: np.ndarray, metadata: Metadata, format: str, quality: int, lossless: bool
+) -> memoryview:
     options: dict[str, Any] = {"quality": quality}
     if format == "jpeg":
         options["subsampling"] = "4:4:4"
         if metadata.dpi:
             options["dpi"] = metadata.dpi
     else:
-        options |= _webp_options(quality) if format == "webp" else _avif_options(samples)
+        options |= _webp_options(100 if lossless else quality)
     if metadata.exif:
         options["exif"] = EXIF_PREFIX + metadata.exif
     if metadata.xmp:
@@ -125,8 +160,3 @@ def _webp_options(quality: int) -> dict[str, Any]:
         return {"method": 2}
     # `exact` keeps the colours under transparent pixels; `quality` is effort here, and more of it gains 1 %.
     return {"lossless": True, "exact": True, "quality": 50, "method": 2}
-
-
-def _avif_options(samples: np.ndarray) -> dict[str, Any]:
-    # Slower speeds than 8 take two to four times as long for 0.1 dB.
-    return {"subsampling": "4:0:0" if samples.shape[2] == 1 else "4:4:4", "speed": 8}

@@ -22,24 +22,29 @@ class Format:
     can_write: bool = False
     lossy: bool = False
     """Whether `quality` applies."""
-    sixteen_bit: bool = False
-    """Whether 16 bits a channel can be stored."""
+    bits: int = 8
+    """The most bits a channel that can be stored."""
     alpha: bool = False
     grey: bool = True
     """Whether one channel can be stored as one channel."""
     max_side: int = 1_000_000
     """The longest side that can be stored, in pixels."""
 
+    @property
+    def sixteen_bit(self) -> bool:
+        """Whether all values of 16 bits a channel can be stored."""
+        return self.bits == 16
+
 
 FORMATS: dict[str, Format] = {
     row.key: row
     for row in (
-        Format("png", "PNG", (".png",), can_write=True, sixteen_bit=True, alpha=True),
+        Format("png", "PNG", (".png",), can_write=True, bits=16, alpha=True),
         # 65,500 and not 65,535 is libjpeg's own limit.
         Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), can_write=True, lossy=True, max_side=65_500),
         Format("webp", "WebP", (".webp",), can_write=True, lossy=True, alpha=True, grey=False, max_side=16_383),
-        Format("tiff", "TIFF", (".tif", ".tiff"), can_write=True, sixteen_bit=True, alpha=True),
-        Format("avif", "AVIF", (".avif",), can_write=True, lossy=True, alpha=True, max_side=16_384),
+        Format("tiff", "TIFF", (".tif", ".tiff"), can_write=True, bits=16, alpha=True),
+        Format("avif", "AVIF", (".avif",), can_write=True, lossy=True, bits=12, alpha=True, max_side=16_384),
         Format("bmp", "BMP", (".bmp", ".dib"), alpha=True),
         Format("gif", "GIF", (".gif",), alpha=True),
         # The codec is an optional package: looked for here, imported when a picture needs it.

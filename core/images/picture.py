@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from core.images.cicp import Cicp
+from core.images.values import Scale
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
@@ -19,13 +22,15 @@ class Metadata:
     """The ICC profile that the pixels are in; None means sRGB, as everywhere."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch across and down."""
+    cicp: Cicp | None = None
+    """The code points of the colours that the pixels mean, which decide over `icc`; None for sRGB."""
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
-    """Type and content of the PNG chunks that say which colours the pixels mean (cICP, cHRM, gAMA), where that is not
-    sRGB. Only PNG can hold them."""
+    """Type and content of the PNG chunks that say which colours the pixels mean (cHRM, gAMA), where that is not sRGB
+    and neither `icc` nor `cicp` says it. Other formats get a profile instead."""
 
     def only_colour(self) -> Metadata:
         """Without everything that the pixels can be shown correctly without."""
-        return Metadata(icc=self.icc, png_colour=self.png_colour)
+        return Metadata(icc=self.icc, cicp=self.cicp, png_colour=self.png_colour)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +46,20 @@ class Picture:
     """The key in `FORMATS` of what it was read from."""
     notes: tuple[str, ...] = ()
     """What the user should know: a colour conversion, further frames that were left out."""
+    source_bits: int | None = None
+    """How many bits a channel the file had: 8, 10, 12 or 16. More than 8 are uint16 over its whole range; None means
+    as many as the pixels have now."""
+    lossless: bool = False
+    """Whether it comes from a file of a kind that may lose something (WebP, AVIF), which lost nothing."""
+    scale: Scale | None = None
+    """How the file's numbers became pixels, where they were no picture values."""
     colourless: bool = False
     """Whether the whole picture is grey, to a level, though its pixels may be RGB."""
+
+    @property
+    def bits(self) -> int:
+        """How many bits a channel say something: 8, 10, 12 or 16."""
+        return self.source_bits or 8 * self.pixels.dtype.itemsize
 
     @property
     def width(self) -> int:
@@ -82,13 +99,21 @@ class Header:
 
     width: int
     height: int
-    sixteen_bit: bool = False
     alpha: bool = False
     frames: int = 1
+    bits: int = 8
+    """How many of a channel's bits the file has: 8, 10, 12 or 16."""
+    lossless: bool = False
+    """Whether a format that may lose something lost nothing."""
     orientation: int = 1
     """EXIF's 1 to 8, still to be applied to what is decoded."""
     metadata: Metadata = field(default_factory=Metadata)
     """What was found, with dpi not yet looked up in EXIF."""
+
+    @property
+    def sixteen_bit(self) -> bool:
+        """Whether the pixels are uint16."""
+        return self.bits > 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +126,5 @@ class StoredPixels:
     notes: tuple[str, ...] = ()
     icc: bytes | None = None
     """The profile that the pixels are in now, where they were converted."""
+    scale: Scale | None = None
+    """How the file's numbers became pixels, where they were no picture values."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import struct
 import warnings
 from dataclasses import replace
 from typing import Any, BinaryIO
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 
 from core.contract.errors import how_to_install
+from core.images.bmp_gif import bmp_metadata, gif_metadata
+from core.images.cicp import Cicp, meant
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
+from core.images.isobmff import still_image
 from core.images.metadata.exif import orientation, plausible_dpi
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, UnreadableError, check_size
@@ -31,7 +36,7 @@ _PLUGINS = {
     "tiff": ("TIFF",),
 }
 
-_HEADER_BYTES_OF_AVIF = 1 << 16
+_MAX_WEBP_CHUNKS = 1000
 
 
 class PillowSource:
@@ -45,18 +50,25 @@ class PillowSource:
         self._key = key
         self.image = open_with_pillow(file, key)
         info = self.image.info
-        self._deep = _is_deep_avif(file) if key == "avif" else info.get("bit_depth", 8) > 8
+        self._file = file
+        cicp, bits, lossless = _coded(file, key, info)
         exif = _limited(info.get("exif"))
         xmp = info.get("xmp")
+        embedded = _embedded(file, key)
         metadata = Metadata(
             exif=exif.removeprefix(b"Exif\0\0") if exif else None,
-            xmp=_limited(xmp.encode() if isinstance(xmp, str) else xmp),
-            icc=_limited(info.get("icc_profile")),
+            xmp=_limited(xmp.encode() if isinstance(xmp, str) else xmp) or embedded.xmp,
+            icc=_limited(info.get("icc_profile")) or embedded.icc,
             dpi=_resolution(key, info),
+            # In these formats a profile decides over code points.
+            cicp=None if info.get("icc_profile") else cicp,
+            png_colour=embedded.png_colour,
         )
         self.header = Header(
             *self.image.size,
-            alpha=self.image.has_transparency_data,
+            bits=bits,
+            lossless=lossless,
+            alpha=self.image.has_transparency_data and not (key == "bmp" and _hides_everything(self.image)),
             # The further pictures in a JPEG file are previews, depth and gain maps of the first.
             frames=1 if key == "jpeg" else getattr(self.image, "n_frames", 1),
             orientation=orientation(exif),
@@ -70,10 +82,10 @@ class PillowSource:
 
     def decode(self) -> StoredPixels:
         """Decode the first frame."""
+        if self.header.bits > 8:
+            return _decode_deep(self._file, self._key, self.header.bits)
         decoded = decode_image(self.image, self.header.metadata.icc)
-        if self._deep:
-            return replace(decoded, notes=(*decoded.notes, "Its 10 or 12 bits a channel were reduced to 8."))
-        return decoded
+        return decoded if self.header.alpha else replace(decoded, alpha=None)
 
 
 def open_with_pillow(file: BinaryIO, key: str) -> Image.Image:
@@ -145,9 +157,70 @@ def _limited(data: bytes | None) -> bytes | None:
     return data if data and len(data) <= MAX_METADATA_BYTES else None
 
 
-def _is_deep_avif(file: BinaryIO) -> bool:
-    """Whether there are more than 8 bits a channel, by the `av1C` box (AV1-ISOBMFF, section 2.3)."""
+def _embedded(file: BinaryIO, key: str) -> Metadata:
+    """What Pillow does not tell of a BMP and a GIF."""
+    if key == "bmp":
+        return bmp_metadata(file)
+    if key == "gif":
+        return gif_metadata(file)
+    return Metadata()
+
+
+def _hides_everything(image: Image.Image) -> bool:
+    """Whether alpha is zero everywhere: Windows leaves so what it copies from a screen, and means it to be seen."""
+    image.load()
+    return image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0)
+
+
+def _coded(file: BinaryIO, key: str, info: dict[Any, Any]) -> tuple[Cicp | None, int, bool]:
+    """The colours by code points, the bits a channel, and whether a format that may lose something lost nothing."""
+    if key == "avif":
+        still = still_image(file)
+        return still.cicp, still.bits, still.lossless
+    if key == "heic":
+        codes = info.get("nclx_profile") or {}
+        cicp = meant(int(codes.get("color_primaries", 2)), int(codes.get("transfer_characteristics", 2)))
+        return cicp, max(8, int(info.get("bit_depth", 8))), False
+    if key == "webp":
+        return None, 8, _is_lossless_webp(file)
+    return None, 8, False
+
+
+def _is_lossless_webp(file: BinaryIO) -> bool:
+    """Whether the first picture data is a `VP8L` chunk (WebP container specification)."""
+    position = 12
+    for _ in range(_MAX_WEBP_CHUNKS):
+        file.seek(position)
+        head = file.read(8)
+        if len(head) < 8:
+            return False
+        kind, length = struct.unpack("<4sI", head)
+        if kind in (b"VP8L", b"VP8 "):
+            return bool(kind == b"VP8L")
+        # A frame of an animation holds the like chunks after 16 bytes of its own.
+        position += 8 + (16 if kind == b"ANMF" else length + length % 2)
+    return False
+
+
+def _decode_deep(file: BinaryIO, key: str, bits: int) -> StoredPixels:
+    """10 or 12 bits a channel as uint16 over its whole range; Pillow would cut them off."""
     file.seek(0)
-    head = file.read(_HEADER_BYTES_OF_AVIF)
-    found = head.find(b"av1C")
-    return 0 <= found < len(head) - 6 and bool(head[found + 6] & 0x40)
+    if key == "avif":
+        samples = imagecodecs.avif_decode(file.read(), index=0)
+    else:
+        pillow_heif: Any = importlib.import_module("pillow_heif")
+        heif = pillow_heif.open_heif(file, convert_hdr_to_8bit=False)
+        frame = heif[heif.primary_index]
+        samples = np.asarray(frame)
+        if samples.dtype == np.uint16:
+            # libheif's bindings move the bits to the top and leave the lower ones empty.
+            samples = samples >> (16 - bits)
+    samples = samples.reshape(*samples.shape[:2], -1)
+    if samples.dtype != np.uint16:
+        # A decoder that gives 8 bits all the same has reduced them.
+        samples, bits = samples.astype(np.uint16), 8
+    top = (1 << bits) - 1
+    samples = ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    if samples.shape[2] in (1, 3):
+        return StoredPixels(samples, None)
+    return StoredPixels(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]))

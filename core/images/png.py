@@ -16,6 +16,7 @@ from typing import BinaryIO
 import imagecodecs
 import numpy as np
 
+from core.images.cicp import Cicp, meant
 from core.images.metadata.exif import orientation, plausible_dpi
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, check_size, damaged
@@ -28,11 +29,10 @@ _METRES_PER_INCH = 0.0254
 _AFTER_HEADER = 33
 """Signature and IHDR."""
 _COLOUR_OF_SRGB = {
-    b"cICP": (1, 13, 0, 1),
     b"cHRM": (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000),
     b"gAMA": (45455,),
 }
-"""What these chunks hold where they say sRGB, in the order in which the specification lets the first one decide."""
+"""What these chunks hold where they say sRGB."""
 _COLOUR_LAYOUT = {b"cICP": ">4B", b"cHRM": ">8I", b"gAMA": ">I"}
 _SAME_COLOUR = 500
 """Hundred thousandths: what programs that round differently write for one colour or gamma."""
@@ -58,11 +58,11 @@ class PngSource:
         self.header = Header(
             width,
             height,
-            sixteen_bit=depth == 16,
+            bits=16 if depth == 16 else 8,
             alpha=self._alpha,
             frames=self._frames,
             orientation=orientation(exif),
-            metadata=Metadata(exif, xmp, icc, self._dpi, self._other_colour()),
+            metadata=Metadata(exif, xmp, icc, self._dpi, *self._other_colour()),
         )
 
     def decode(self) -> StoredPixels:
@@ -116,11 +116,19 @@ class PngSource:
         self._alpha = colour in (_GREY_ALPHA, _RGB_ALPHA)
         return width, height, depth
 
-    def _other_colour(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The chunks that make the pixels something else than what a profile, or sRGB where there is none, says."""
-        decide = (b"cICP",) if "icc" in self._found or "srgb" in self._found else tuple(_COLOUR_OF_SRGB)
-        chunks = tuple((kind, self._colour[kind]) for kind in decide if kind in self._colour)
-        return () if all(_means_srgb(kind, data) for kind, data in chunks) else chunks
+    def _other_colour(self) -> tuple[Cicp | None, tuple[tuple[bytes, bytes], ...]]:
+        """What makes the pixels something else than what a profile, or sRGB where there is none, says.
+
+        Code points decide over a profile, and both over the other chunks (PNG specification, section 4.3).
+        """
+        if b"cICP" in self._colour:
+            primaries, transfer, matrix, full_range = self._colour[b"cICP"]
+            if matrix == 0:
+                return meant(primaries, transfer, bool(full_range)), ()
+        if "icc" in self._found or "srgb" in self._found:
+            return None, ()
+        chunks = tuple((kind, self._colour[kind]) for kind in _COLOUR_OF_SRGB if kind in self._colour)
+        return None, () if all(_means_srgb(kind, data) for kind, data in chunks) else chunks
 
     def _read_intent(self, data: bytes) -> None:
         self._keep("srgb", data)
@@ -197,7 +205,11 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
             filter=png.FILTER.PAETH,
         )
     )
-    remarks: list[bytes | memoryview] = [_chunk(kind, data) for kind, data in metadata.png_colour]
+    remarks: list[bytes | memoryview] = []
+    if metadata.cicp:
+        codes = (metadata.cicp.primaries, metadata.cicp.transfer, 0, metadata.cicp.full_range)
+        remarks.append(_chunk(b"cICP", bytes(codes)))
+    remarks += [_chunk(kind, data) for kind, data in metadata.png_colour]
     if metadata.icc:
         remarks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
     if metadata.dpi:
@@ -212,8 +224,7 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
 
 def _means_srgb(kind: bytes, data: bytes) -> bool:
     numbers = struct.unpack(_COLOUR_LAYOUT[kind], data)
-    tolerance = 0 if kind == b"cICP" else _SAME_COLOUR
-    return all(abs(a - b) <= tolerance for a, b in zip(numbers, _COLOUR_OF_SRGB[kind], strict=True))
+    return all(abs(a - b) <= _SAME_COLOUR for a, b in zip(numbers, _COLOUR_OF_SRGB[kind], strict=True))
 
 
 def _per_inch(per_metre: int) -> float:

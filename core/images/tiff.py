@@ -18,6 +18,7 @@ from core.images.metadata.exif import ORIENTATION, descriptive_tree, exif_of_tif
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw, check_size, damaged
+from core.images.values import Kind, extremes, holes, range_of_series, scale_of
 
 # What it complains about becomes a refusal here; only a log that somebody set up needs its own words.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -32,7 +33,8 @@ _SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CIELAB = 0, 1, 2, 8
 _CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3}
 _PREMULTIPLIED, _STRAIGHT = 1, 2
-_UNSIGNED = 1
+_UNSIGNED, _FLOAT = 1, 3
+_NO_DATA = 42113
 _REDUCED = 1
 _MAX_SAMPLES = 16
 _MAX_TILE_PIXELS = 1 << 24
@@ -50,8 +52,16 @@ class TiffSource:
         UnreadableError: it is damaged, too large, a camera's raw file, or of a kind that nobody here can read.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, path: Path | None) -> None:
+        """Read the header.
+
+        Args:
+            file: the content.
+            path: where it lies, for other files of its series to be looked at; None not to.
+        """
         self._file = file
+        self._path = path
+        self._read_ahead: np.ndarray | None = None
         try:
             self._reader = TagReader(file)
             self._directory = self._reader.directory(self._reader.first)
@@ -70,8 +80,8 @@ class TiffSource:
             self.header = Header(
                 self._width,
                 self._height,
-                sixteen_bit=self._bits != 8 or self._sample_format != _UNSIGNED,
-                alpha=self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT),
+                bits=8 if self._is_plain and self._bits == 8 else 16,
+                alpha=self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT) or self._has_holes(),
                 frames=frames,
                 orientation=turned if 1 <= turned <= 8 else 1,
                 metadata=metadata,
@@ -99,6 +109,13 @@ class TiffSource:
             return decoded
         return self._decode_deep_lab()
 
+    def survey(self) -> tuple[Kind, tuple[float, float] | None] | None:
+        """What kind of numbers the first page holds, and their extremes; None where they are picture values."""
+        if not self._is_numeric or self._is_plain:
+            return None
+        samples = self._samples()[..., : _CHANNELS[self._photometric]]
+        return (samples.dtype.str, samples.shape[2]), extremes(samples, holes(samples, self._no_data))
+
     def _read_layout(self) -> None:
         reader, directory = self._reader, self._directory
         self._width = reader.integer(directory, _WIDTH, 0)
@@ -122,7 +139,15 @@ class TiffSource:
         self._samples_per_pixel, self._extra = samples, samples - channels
         # Who stores a fourth channel of RGB and does not say what it is means alpha.
         self._alpha_kind = reader.integer(directory, _EXTRA_SAMPLES, _STRAIGHT) if self._extra else 0
+        self._no_data = self._number_without_data()
         self._check_segments()
+
+    def _number_without_data(self) -> float | None:
+        """GDAL's tag: a decimal number as text."""
+        try:
+            return float((self._block(_NO_DATA) or b"").split(b"\0")[0])
+        except ValueError:
+            return None
 
     def _check_segments(self) -> None:
         """What lies beyond the end of the file is refused here, as not every decoder minds, and so are giant tiles."""
@@ -166,20 +191,50 @@ class TiffSource:
         return array
 
     def _decode_numbers(self) -> StoredPixels:
-        samples = self._samples()
+        samples, self._read_ahead = self._read_ahead, None
+        if samples is None:
+            samples = self._samples()
         channels = _CHANNELS[self._photometric]
-        pixels, notes = _integers(samples[..., :channels], self._bits)
+        numbers, scale, hole = samples[..., :channels], None, None
+        notes: tuple[str, ...] = ()
+        if self._is_plain:
+            pixels = _integers(numbers, self._bits)
+        else:
+            hole = holes(numbers, self._no_data)
+            kind = (samples.dtype.str, channels)
+            scale, note = scale_of(
+                numbers, hole, self._no_data, range_of_series(self._path, kind, _survey) if self._path else None
+            )
+            pixels, notes = scale.pixels(numbers), (note,)
         if self._photometric == _WHITE_IS_ZERO:
             pixels = np.iinfo(pixels.dtype).max - pixels
+            scale = None
         alpha = None
-        if self.header.alpha:
+        if self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT):
             alpha = _opacity(samples[..., channels], self._bits)
             if self._alpha_kind == _PREMULTIPLIED:
                 pixels = _unmultiplied(pixels, alpha)
         left_out = self._extra - (alpha is not None)
+        if hole is not None:
+            seen = np.full(hole.shape, np.iinfo(np.uint16).max, np.uint16) if alpha is None else alpha
+            alpha = np.where(hole, np.uint16(0), seen)
+            notes = (*notes, "Where it has no data it is transparent.")
         if left_out:
             notes = (*notes, f"{left_out} further channels were left out.")
-        return StoredPixels(np.ascontiguousarray(pixels), None if alpha is None else np.ascontiguousarray(alpha), notes)
+        alpha = None if alpha is None else np.ascontiguousarray(alpha)
+        return StoredPixels(np.ascontiguousarray(pixels), alpha, notes, scale=scale)
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether its numbers are picture values: unsigned integers of up to 16 bits."""
+        return self._sample_format == _UNSIGNED and self._bits <= 16
+
+    def _has_holes(self) -> bool:
+        """Whether there are pixels without data, which only the pixels themselves can tell."""
+        if self._is_plain or (self._sample_format != _FLOAT and self._no_data is None):
+            return False
+        self._read_ahead = self._samples()
+        return holes(self._read_ahead[..., : _CHANNELS[self._photometric]], self._no_data) is not None
 
     def _decode_deep_lab(self) -> StoredPixels:
         eight = np.ascontiguousarray(self._samples() >> 8).astype(np.uint8)
@@ -201,38 +256,28 @@ def _count_pages(reader: TagReader, first: Directory) -> int:
     return len(seen)
 
 
-def _integers(samples: np.ndarray, bits: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    """uint8 or uint16 over their whole range, and what to tell the user where that changed the numbers."""
-    if samples.dtype in (np.uint8, np.uint16) and bits == samples.dtype.itemsize * 8:
-        return samples.astype(samples.dtype.newbyteorder("=")), ()
-    if samples.dtype == np.uint16:
-        top = (1 << bits) - 1
-        return ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16), ()
-    if samples.dtype.kind not in "uif":
-        raise UnreadableError(f"holds numbers of an unusual kind ({samples.dtype}).", "Save it anew as a 16-bit TIFF.")
-    numbers = samples.astype(np.float64)
-    finite = numbers[np.isfinite(numbers)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)
-    numbers = np.nan_to_num(numbers, nan=low, posinf=high, neginf=low)
-    if samples.dtype.kind == "f" and low >= 0 and high <= 1:
-        note = "Its floating-point values from 0 to 1 became 16-bit integers."
-        low, high = 0.0, 1.0
-    elif low == high:
-        # Nothing to spread: one tone, dark or light as its type has it.
-        note = f"All its values are {low:g}."
-        low, high = 0.0, _full(samples)
-        numbers = np.clip(numbers, low, high)
-    else:
-        note = f"Its values from {low:g} to {high:g} were spread over 16 bits."
-    numbers -= low
-    numbers *= 65535 / ((high - low) or 1)
-    return np.rint(numbers).astype(np.uint16), (note,)
+def _survey(path: Path) -> tuple[Kind, tuple[float, float] | None] | None:
+    """What kind of numbers a file of a series holds, and their extremes; None where it holds none."""
+    try:
+        with path.open("rb") as file:
+            return TiffSource(file, None).survey()
+    except Exception:
+        # A broken neighbour, or one that is no TIFF, is no part of the series; its own turn will tell what is wrong.
+        return None
+
+
+def _integers(samples: np.ndarray, bits: int) -> np.ndarray:
+    """Unsigned integers of up to 16 bits as uint8 or uint16 over their whole range."""
+    if bits == samples.dtype.itemsize * 8:
+        return samples.astype(samples.dtype.newbyteorder("="))
+    top = (1 << bits) - 1
+    return ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
 
 
 def _opacity(samples: np.ndarray, bits: int) -> np.ndarray:
     """Alpha as uint8 or uint16. Nothing is transparent but 0, whatever the smallest number in the picture is."""
     if samples.dtype in (np.uint8, np.uint16):
-        return _integers(samples, bits)[0]
+        return _integers(samples, bits)
     numbers = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)
     return np.rint(np.clip(numbers / _full(samples), 0.0, 1.0) * 65535).astype(np.uint16)
 
@@ -251,7 +296,7 @@ def _unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> None:
-    """Write H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA), uint8 or uint16; BigTIFF beyond 4 GB.
+    """Write H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA), numbers of any type; BigTIFF beyond 4 GB.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
@@ -264,7 +309,8 @@ def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> None:
         planarconfig=None if channels == 1 else "contig",
         extrasamples=["unassalpha"] if channels in (2, 4) else None,
         compression="zlib",
-        predictor=True,
+        # There is none for integers of 64 bits.
+        predictor=samples.dtype.kind == "f" or samples.dtype.itemsize <= 4,
         byteorder="<",
         resolution=metadata.dpi,
         resolutionunit="INCH" if metadata.dpi else None,

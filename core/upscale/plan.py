@@ -25,7 +25,7 @@ from core.upscale.journal import Journal
 from core.upscale.passes import pass_sizes
 from core.upscale.scan import Unusable, scan
 
-RESULTS_VERSION = 2
+RESULTS_VERSION = 3
 """Goes up when the same settings begin to give other pictures, so that old results are not taken for new ones."""
 
 MAX_NAME_BYTES = 255

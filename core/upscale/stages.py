@@ -151,7 +151,9 @@ class Stages:
             output, renamed = self._still_free(task)
             size = (result.width, result.height)
             announced = self.records.announce(task, self.recipe, source.sha256, source.stamp, output, size)
-            notes = save(output, result, task.format, self.request.quality)
+            # "Same" means a lossless WebP or AVIF, too.
+            lossless = self.request.format == "same" and source.picture.lossless
+            notes = save(output, result, task.format, self.request.quality, lossless=lossless)
             score = consistency(result, source.picture)
             if score < LOW_CONSISTENCY:
                 notes += (f"It differs much from its source ({score:.0f} dB): look at it, or try another model.",)

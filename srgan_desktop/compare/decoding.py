@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.cancel import Cancelled, CancelToken
-from core.images import Metadata, Picture, load, probe
+from core.images import Metadata, Picture, load, probe, profile_for
 from srgan_desktop.compare.background import Work
 from srgan_desktop.compare.pyramid import Pyramid, build, rough
 from srgan_desktop.pixels import for_display
@@ -139,7 +139,8 @@ def _decode(source: PictureSource) -> Decoded:
         return Decoded(source, rough(pixels))
     stamp = _stamp(source)
     picture = load(source)
-    icc, grey = picture.metadata.icc, picture.pixels.shape[2] == 1
+    grey = picture.pixels.shape[2] == 1
+    icc = profile_for(picture.metadata, grey)
     return Decoded(source, rough(for_display(picture)), stamp, icc, grey)
 
 

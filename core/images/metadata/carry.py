@@ -37,8 +37,6 @@ def as_read(metadata: Metadata, width: int, height: int) -> tuple[Metadata, tupl
 def as_written(metadata: Metadata, target: Format, width: int, height: int) -> tuple[Metadata, tuple[str, ...]]:
     """The metadata of a picture of `width` x `height` pixels as a format can hold it, and what to tell the user."""
     metadata, notes = _for_size(metadata, width, height)
-    if metadata.png_colour and target.key != "png":
-        notes += (f"It says in a way of PNG's own which colours it means; as {target.label} they may look different.",)
     if target.key == "jpeg":
         if metadata.exif and len(metadata.exif) > _JPEG_MAX_EXIF:
             metadata = replace(metadata, exif=None)

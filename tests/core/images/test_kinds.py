@@ -2,6 +2,7 @@
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pillow_heif
@@ -217,11 +218,11 @@ def test_premultiplied_alpha_is_divided_out(tmp_path):
         (np.array([[0.0, 0.25, 1.0]], np.float16), [0, 16384, 65535], "floating-point"),
         (np.array([[-1.0, 0.0, 3.0]], np.float64), [0, 16384, 65535], "from -1 to 3"),
         (np.array([[np.nan, 0.0, np.inf, 1.0]], np.float32), [0, 0, 65535, 65535], "floating-point"),
-        (np.array([[7, 1 << 31, (1 << 32) - 1]], np.uint32), [0, 32768, 65535], "from 7"),
+        (np.array([[7, 1 << 31, (1 << 32) - 1]], np.uint32), [0, 32768, 65535], "whole range"),
         (np.array([[-32768, 0, 32767]], np.int16), [0, 32768, 65535], "from -32768"),
         (np.array([[5.0, 5.0]], np.float32), [65535, 65535], "are 5"),
-        (np.full((1, 2), (1 << 32) - 1, np.uint32), [65535, 65535], "are 4.29"),
-        (np.full((1, 2), 1 << 31, np.uint32), [32768, 32768], "are 2.14"),
+        (np.full((1, 2), (1 << 32) - 1, np.uint32), [65535, 65535], "whole range"),
+        (np.full((1, 2), 1 << 31, np.uint32), [32768, 32768], "whole range"),
         (np.full((1, 2), -3, np.int16), [0, 0], "are -3"),
     ],
 )
@@ -325,14 +326,6 @@ def test_animations(tmp_path, format):
     assert any("2 frames" in note for note in picture.notes)
 
 
-def test_deep_avif_says_what_it_lost(tmp_path):
-    import imagecodecs
-
-    deep = imagecodecs.avif_encode(making.smooth(16, 16, dtype=np.uint16) >> 6, level=90, bitspersample=10)
-    picture = assert_probe_agrees(write(tmp_path / "a.avif", bytes(deep)))
-    assert any("10 or 12 bits" in note for note in picture.notes)
-
-
 @pytest.mark.parametrize("alpha", [False, True])
 def test_heic(tmp_path, alpha):
     wanted = making.smooth(64, 48, 4 if alpha else 3)
@@ -394,3 +387,126 @@ def test_thumbnails_of_deep_and_transparent_pictures(tmp_path):
 def test_small_pictures_stay_small(tmp_path):
     save(tmp_path / "a.png", Picture(np.zeros((1, 3, 1), np.uint8), None), "png")
     assert thumbnail(tmp_path / "a.png", 100).shape == (1, 3, 4)
+
+
+# Lossless kinds of lossy formats
+
+
+@pytest.mark.parametrize(("format", "grey"), [("webp", False), ("avif", False), ("avif", True)])
+def test_what_lost_nothing_is_known_and_loses_nothing_again(tmp_path, format, grey):
+    pixels = making.noise(33, 21, 1 if grey else 3, np.uint8)
+    save(tmp_path / "a", Picture(pixels, None), format, 40, lossless=True)
+    picture = load(tmp_path / "a")
+    np.testing.assert_array_equal(picture.pixels, pixels)
+    # A grey AVIF does not say whether it lost anything.
+    assert picture.lossless == (not grey)
+    save(tmp_path / "b", Picture(pixels, None), format, 90)
+    assert not load(tmp_path / "b").lossless
+
+
+@pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": True, "exif": making.exif()}, {"quality": 90}])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("animated", [False, True])
+def test_lossless_webp_of_others_is_known(tmp_path, options, alpha, animated):
+    image = Image.fromarray(making.noise(20, 20, 4 if alpha else 3, np.uint8))
+    more: dict[str, Any] = {"save_all": True, "append_images": [image.rotate(90)]} if animated else {}
+    image.save(tmp_path / "a.webp", **options, **more)
+    assert load(tmp_path / "a.webp").lossless == ("lossless" in options)
+
+
+# Numbers
+
+
+def slices(folder, tops, dtype=np.int16):
+    x = np.mgrid[0:24, 0:32][1]
+    for number, top in enumerate(tops, 1):
+        values = (x * top // 31).astype(dtype)
+        values[8:16, 8:16] = 500
+        tifffile.imwrite(folder / f"slice{number}.tif", values, metadata=None)
+
+
+def test_slices_of_one_series_get_one_mapping(tmp_path):
+    slices(tmp_path, (1000, 2000))
+    first, second = (load(tmp_path / f"slice{number}.tif") for number in (1, 2))
+    assert first.pixels[10, 10, 0] == second.pixels[10, 10, 0] == round(500 / 2000 * 65535)
+    assert all("series" in picture.notes[0] for picture in (first, second))
+    # Another name, another kind of numbers or another folder is another series.
+    for other in ("other1.tif", "slice.tif"):
+        tifffile.imwrite(tmp_path / other, np.full((4, 4), 30_000, np.int16), metadata=None)
+    tifffile.imwrite(tmp_path / "slice3.tif", np.full((4, 4), 1e9, np.float64), metadata=None)
+    (tmp_path / "slice4.tif").write_bytes(b"II*\0 no TIFF")
+    assert load(tmp_path / "slice1.tif").pixels[10, 10, 0] == first.pixels[10, 10, 0]
+    # What changes is looked at again.
+    slices(tmp_path, (1000, 2000, 4000))
+    assert load(tmp_path / "slice1.tif").pixels[10, 10, 0] == round(500 / 4000 * 65535)
+
+
+@pytest.mark.parametrize("tag", ["-9999", "-9999.0 ", "-3.4028234663852886e+38", None])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16, np.int32])
+def test_no_data_is_no_number(tmp_path, tag, dtype):
+    x = np.mgrid[0:24, 0:32][1]
+    height = (100 + 100 * x / 31).astype(dtype)
+    hole = np.zeros(height.shape, bool)
+    if tag is None and dtype in (np.float32, np.float64):
+        hole[4:8, 4:8] = True
+        height[hole] = np.nan
+    elif tag is not None and (dtype in (np.float32, np.float64) or float(tag) > -40_000):
+        hole[4:8, 4:8] = True
+        height[hole] = np.array(float(tag)).astype(dtype)
+    extra = [(42113, 2, len(tag) + 1, tag + "\0", True)] if tag else []
+    tifffile.imwrite(tmp_path / "a.tif", height, extratags=extra, metadata=None)
+    picture = assert_probe_agrees(tmp_path / "a.tif")
+    assert "from 100 to 200" in picture.notes[0]
+    assert (picture.alpha is None) == (not hole.any())
+    if picture.alpha is not None:
+        np.testing.assert_array_equal(picture.alpha == 0, hole)
+        assert any("no data" in note for note in picture.notes)
+    assert (picture.pixels[0, 0, 0], picture.pixels[0, -1, 0]) == (0, 65535)
+
+    # And back, in the file's own numbers.
+    save(tmp_path / "b.tif", picture, "tiff", keep_values=True)
+    again = tifffile.imread(tmp_path / "b.tif")
+    assert again.dtype == dtype
+    step = 100 / 65535 if dtype in (np.float32, np.float64) else 0.5
+    np.testing.assert_allclose(again[~hole], height[~hole], atol=step)
+    if hole.any():
+        wanted = np.array(float(tag)).astype(dtype) if tag else np.nan
+        np.testing.assert_array_equal(again[hole], wanted)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected", "words"),
+    [
+        # Filters overshoot: that is no new range.
+        ([-0.02, 0.0, 0.5, 1.0, 1.02], [0, 0, 32768, 65535, 65535], "clipped"),
+        ([0.0, 0.5, 1.2], [0, 32768, 65535], "clipped"),
+        # Light of several times white, or signed measures, are one.
+        ([0.0, 1.0, 4.0], [0, 16384, 65535], "from 0 to 4"),
+        ([-1.0, 0.0, 1.0], [0, 32768, 65535], "from -1 to 1"),
+    ],
+)
+def test_floats_a_little_beyond_their_range(tmp_path, values, expected, words):
+    array = np.array([values], np.float32)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", metadata=None)
+    picture = load(tmp_path / "a.tif")
+    np.testing.assert_allclose(picture.pixels[0, :, 0], expected, atol=1)
+    assert words in picture.notes[0]
+    tifffile.imwrite(tmp_path / "b.tif", np.stack([array] * 3, 2), photometric="rgb", metadata=None)
+    np.testing.assert_array_equal(load(tmp_path / "b.tif").pixels[..., 1], picture.pixels[..., 0])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "expected"),
+    [
+        (np.uint32, [0, 1 << 30, 3 << 30], [0, 16384, 49152]),
+        (np.uint32, [0, 1000, 65535], [0, 1000, 65535]),
+        (np.uint64, [0, 1 << 62, 1 << 63], [0, 16384, 32768]),
+    ],
+)
+def test_unsigned_integers_keep_their_whole_range(tmp_path, dtype, values, expected):
+    array = np.array([values], dtype)
+    tifffile.imwrite(tmp_path / "a.tif", array, photometric="minisblack", metadata=None)
+    picture = assert_probe_agrees(tmp_path / "a.tif")
+    np.testing.assert_allclose(picture.pixels[0, :, 0], expected, atol=1)
+    save(tmp_path / "b.tif", picture, "tiff", keep_values=True)
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "b.tif").ravel(), array.ravel(), rtol=2e-5)

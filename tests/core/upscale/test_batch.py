@@ -364,6 +364,17 @@ def test_transparency_sixteen_bits_and_metadata_come_through(tmp_path: Path, run
     assert load(without.saved["alpha.png"]).metadata.dpi is None
 
 
+def test_the_same_format_of_a_lossless_webp_is_lossless(tmp_path: Path, run: Run) -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "exact.webp", lossless=True)
+    Image.fromarray(pixels).save(tmp_path / "lossy.webp", quality=80)
+    outcome = run(tmp_path / "exact.webp", tmp_path / "lossy.webp", model="")
+    assert b"VP8L" in outcome.saved["exact.webp"].read_bytes()
+    assert b"VP8L" not in outcome.saved["lossy.webp"].read_bytes()
+    asked = run(tmp_path / "exact.webp", model="", format="webp", output=tmp_path / "asked")
+    assert b"VP8L" not in asked.saved["exact.webp"].read_bytes()
+
+
 @pytest.mark.skipif(not Path("/proc").exists() or os.geteuid() != 0, reason="mounts a small disk")
 def test_a_disk_that_fills_up_ends_the_run_and_leaves_nothing_half_written(
     tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
