@@ -24,9 +24,14 @@ if ! command -v dpkg-query >/dev/null; then
     exit 0
 fi
 
+installed() {
+    dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
+}
+
 missing=""
 for package in $packages; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing="$missing $package"
+    # Debian 13 and Ubuntu 24.04 renamed libraries whose time type grew; apt still knows the old names, dpkg does not.
+    installed "$package" || installed "${package}t64" || missing="$missing $package"
 done
 [ -n "$missing" ] || exit 0
 
