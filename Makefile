@@ -36,6 +36,9 @@ test: lint  ## lint, types, import contracts, all tests without a screen
 quick: $(INSTALLED_DEV)  ## lint what has changed against main, and test the rooms that it is in: under a minute
 	@$(BIN)/python scripts/quick.py
 
+coverage: $(INSTALLED_DEV)  ## all tests again, and which branches of core none of them takes
+	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --no-cov-on-fail tests/core
+
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,7 +68,7 @@ test-package: package  ## the packaged program on a virtual screen, beside the i
 	SRGAN_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest tests/packaging
 
 findings: $(INSTALLED)  ## what other people's libraries do that one would guess wrong, looked at again; needs a network
-	for script in findings/*.sh; do bash $$script || exit 1; done
+	for script in findings/*.sh; do echo "$$script"; PYTHON=$(BIN)/python bash $$script || exit 1; done
 
 clean:
 	rm -rf .venv build dist $(DEMO) .mypy_cache .ruff_cache .pytest_cache .hypothesis

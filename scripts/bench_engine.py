@@ -21,6 +21,8 @@ from core.models.generator import Generator
 from core.upscale.engine import open_engine
 
 ROUNDS = 5
+SIDE = 192
+"""Of the picture, in pixels."""
 
 
 def main() -> None:
@@ -28,7 +30,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true")
     large = parser.parse_args().large
     devices.keep_large_blocks()
-    pixels = np.random.default_rng(0).integers(0, 255, (192, 192, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
     plain = Generator().eval()
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
 

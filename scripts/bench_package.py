@@ -19,6 +19,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 5
 STARTS = 7
+SIZE = 480, 320
+"""Of the picture that is upscaled, in pixels."""
 
 
 def alternately(rounds: int, *runs: Callable[[], float]) -> list[list[float]]:
@@ -41,7 +43,7 @@ def bench_upscaling(bundle: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         photo = Path(folder) / "photo.png"
         with Image.open(ROOT / "resources" / "samples" / "cat.jpg") as image:
-            image.convert("RGB").resize((480, 320)).save(photo)
+            image.convert("RGB").resize(SIZE).save(photo)
         (Path(folder) / "small").mkdir()
         small = Path(folder) / "small" / "small.png"
         with Image.open(photo) as image:

@@ -3,11 +3,12 @@
 Ratios of the best of several rounds, measured in turn in one run: the PSNR step and the SRGAN step of the `default`
 recipe, and the SRGAN step of the `students` recipe, each against fp32, contiguous, eager PyTorch with the same
 networks, losses and crops. Then the share of time in which the device waits for data. Weights are random: only time is
-measured.
+measured. `--set FIELD=VALUE` changes both recipes, as in `srgan train`.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import multiprocessing
 import tempfile
@@ -40,20 +41,24 @@ CPU = torch.device("cpu")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the recipes")
+    fields = tuple((field, value) for field, _, value in (each.partition("=") for each in parser.parse_args().set))
     devices.keep_large_blocks()
     torch.manual_seed(0)
     precision = training_precision(CPU, "auto")
     print(f"{torch.get_num_threads()} threads, the trainer in {precision}, the plain steps in fp32")
-    with _Plain() as plain:
+    with _Plain(fields) as plain:
         speed = {
-            name: _pictures_a_second({"trainer": _trainer(name), "plain": partial(plain, name)}) for name in CONTESTS
+            name: _pictures_a_second({"trainer": _trainer(name, fields), "plain": partial(plain, name)})
+            for name in CONTESTS
         }
     for name, of in speed.items():
         print(f"{name} step: {of['trainer'] / of['plain']:.2f} times the plain step's pictures a second")
     # Both stages work on crops of 128 x 128.
     ratio = speed["SRGAN"]["trainer"] / speed["students' SRGAN"]["plain"]
     print(f"SRGAN step beside the students' plain one: {ratio:.2f} times the pictures of 128 x 128 a second")
-    recipe = load_recipe("default")
+    recipe = load_recipe("default", fields)
     with tempfile.TemporaryDirectory() as folder:
         pictures = _photographs(Path(folder))
         for degradation in ("bicubic", "blind"):
@@ -69,10 +74,13 @@ CONTESTS: dict[str, tuple[str, Literal["psnr", "gan"]]] = {
 }
 """Recipe and stage of each pair of contenders."""
 
+Fields = tuple[tuple[str, str], ...]
+"""Changed fields of the recipes, as `load_recipe` takes them."""
 
-def _trainer(name: str) -> Callable[[], int]:
+
+def _trainer(name: str, fields: Fields) -> Callable[[], int]:
     """The trainer's step; gives the number of its pictures."""
-    recipe, stage = _recipe(name)
+    recipe, stage = _recipe(name, fields)
     training, content = _training(recipe), None
     if stage.losses.get("content"):
         content = _content(recipe).to(memory_format=torch.channels_last)
@@ -99,19 +107,22 @@ def _generator(recipe: Recipe) -> Generator:
     return generator
 
 
-def _recipe(name: str) -> tuple[Recipe, StageRecipe]:
+def _recipe(name: str, fields: Fields) -> tuple[Recipe, StageRecipe]:
     file, stage = CONTESTS[name]
-    recipe = load_recipe(file).for_pictures(2000)
+    recipe = load_recipe(file, fields).for_pictures(2000)
     return recipe, recipe.gan if stage == "gan" else recipe.psnr
 
 
 class _Plain:
     """The plain steps, in a process of their own: how the trainer sets memory up is part of what is measured."""
 
+    def __init__(self, fields: Fields) -> None:
+        self.fields = fields
+
     def __enter__(self) -> Callable[[str], int]:
         context = multiprocessing.get_context("spawn")
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_serve_plain, args=(other,), daemon=True)
+        self.process = context.Process(target=_serve_plain, args=(other, self.fields), daemon=True)
         self.process.start()
         return self._step
 
@@ -125,18 +136,18 @@ class _Plain:
         self.process.join()
 
 
-def _serve_plain(pipe: Connection) -> None:
+def _serve_plain(pipe: Connection, fields: Fields) -> None:
     """Do the steps that are named, one contest after the other; an empty name ends it."""
     torch.manual_seed(0)
     now = ""
     while name := pipe.recv():
         if name != now:
-            now, step = name, _plain(name)
+            now, step = name, _plain(name, fields)
         pipe.send(step())
 
 
-def _plain(name: str) -> Callable[[], int]:
-    recipe, stage = _recipe(name)
+def _plain(name: str, fields: Fields) -> Callable[[], int]:
+    recipe, stage = _recipe(name, fields)
     scale = recipe.generator.scale
     content = _content(recipe) if stage.losses.get("content") else None
     plain = _PlainStep(stage, _generator(recipe), content, scale)

@@ -1,4 +1,4 @@
-"""Draw the curves of training runs as the Train page does, for docs/models.md and docs/training-log.md.
+"""Draw the curves of training runs as the Train page does, for docs/models.md.
 
     QT_QPA_PLATFORM=offscreen python scripts/draw_curves.py detail=RUN-FOLDER photo=RUN-FOLDER
 
@@ -27,7 +27,8 @@ WIDTH, HEIGHT_A_PLOT = 820, 210
 def main() -> None:
     if len(sys.argv) < 2:
         raise SystemExit(__doc__)
-    app = QApplication([])
+    app = QApplication.instance() or QApplication([])
+    assert isinstance(app, QApplication)
     with tempfile.TemporaryDirectory() as folder:
         options = Settings(Path(folder) / "settings.ini")
         options.set(settings.APPEARANCE, "light")

@@ -33,7 +33,10 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for size in SIZES:
         draw(size, folder / f"{size}.png")
-    drawn = {size: Image.open(folder / f"{size}.png") for size in SIZES}
+    drawn = {}
+    for size in SIZES:
+        with Image.open(folder / f"{size}.png") as icon:
+            drawn[size] = icon.copy()
     # Each size as it was drawn, and none reduced from another.
     drawn[256].save(
         folder / "srgan-desktop.ico",

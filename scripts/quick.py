@@ -91,14 +91,12 @@ def tests_for(root: Path, changed: Iterable[Path]) -> list[str]:
     for path in changed:
         room = _room_of(root, path)
         files = _named_after(root, path)
-        if room:
+        named |= files
+        # Nobody waits for a whole package, which `tests/core` alone would be.
+        if len(Path(room).parts) > 2:
             rooms.add(room)
             named |= files or {room}
-        else:
-            named |= files
-    # Nobody waits for a whole package, which `tests/core` alone would be.
-    whole = {room for room in rooms if len(Path(room).parts) > 2} if len(rooms) == 1 else set()
-    chosen = named | whole
+    chosen = named | rooms if len(rooms) == 1 else named
     # A file goes with the folder that it lies in.
     return sorted(each for each in chosen if not any(Path(other) in Path(each).parents for other in chosen))
 
@@ -119,8 +117,9 @@ def _named_after(root: Path, path: Path) -> set[str]:
         return {path.as_posix()} if path.name.startswith("test_") and (root / path).is_file() else set()
     if path.suffix == ".py" and len(path.parts) > 1:
         stem = path.parent.name if path.stem == "__init__" else path.stem
-        top = root / "tests" / _mirrored(path)[0]
-        return {found.relative_to(root).as_posix() for found in top.rglob(f"test_{stem.strip('_')}.py")}
+        name, tests = f"test_{stem.strip('_')}.py", root / "tests"
+        found = [*(tests / _mirrored(path)[0]).rglob(name), *tests.glob(name)]
+        return {each.relative_to(root).as_posix() for each in found}
     return {
         test
         for place, test in ELSEWHERE.items()

@@ -1,0 +1,53 @@
+"""The benchmarks, on a few pixels: they run, and print one ratio for each contender."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from scripts import bench_engine, bench_package, bench_training
+from tests.scripts.conftest import Run
+
+TINY = (
+    "generator.features=8",
+    "generator.blocks=1",
+    "psnr.batch=2",
+    "psnr.crops=[8]",
+    "psnr.crop_starts=[0.0]",
+    "gan.batch=2",
+    "gan.crops=[8]",
+    "gan.discriminator_features=4",
+)
+
+
+def test_bench_engine(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_engine, "ROUNDS", 1)
+    monkeypatch.setattr(bench_engine, "SIDE", 16)
+    said = main(bench_engine)
+    assert re.findall(r"\d+\.\d\d of the plain", said)[0] == "1.00 of the plain"
+    assert len(said.splitlines()) in (2, 3)  # where half precision does not pay, `auto` is fp32
+
+
+def test_bench_training(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("ROUNDS", 1), ("WAITING_SECONDS", 0.1), ("PICTURES", 4)):
+        monkeypatch.setattr(bench_training, name, value)
+    said = main(bench_training, *(f"--set={field}" for field in TINY))
+    assert len(re.findall(r"^\S.* step: \d+\.\d\d times", said, re.MULTILINE)) == len(bench_training.CONTESTS)
+    assert len(re.findall(r"waiting for \w+ data, .*: \d+\.\d\d%", said)) == 4
+
+
+def test_bench_package_says_what_is_missing(main: Run, tmp_path: Path) -> None:
+    assert "no packaged program" in main(bench_package, tmp_path)
+
+
+def test_bench_package_takes_turns() -> None:
+    order: list[str] = []
+
+    def contender(name: str, seconds: float) -> float:
+        order.append(name)
+        return seconds
+
+    times = bench_package.alternately(2, lambda: contender("a", 1.0), lambda: contender("b", 2.0))
+    assert (order, times) == (["a", "b", "a", "b"], [[1.0, 1.0], [2.0, 2.0]])
