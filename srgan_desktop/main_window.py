@@ -141,7 +141,8 @@ class MainWindow(QMainWindow):
             self._status.show_engine(*self._engine_words[key])
 
     def open(self, paths: list[Path]) -> None:
-        """Put files and folders into the first page's queue."""
+        """Put files and folders into the first page's queue, and bring that page to the front."""
+        self.show_page(PAGES[0].key)
         self.page(PAGES[0].key).open(paths)
 
     def come_forward(self) -> None:

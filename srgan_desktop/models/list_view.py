@@ -165,7 +165,6 @@ class Row(QWidget):
         self.progress.setAccessibleName(f"Download of {entry.card.name}")
         self.download = self._button(theme, "download", f"Download {entry.card.name}")
         self.cancel = self._button(theme, "close", f"Stop the download of {entry.card.name}; what came is kept")
-        self.download.setVisible(isinstance(entry, KnownModel))
         above = QHBoxLayout()
         above.setSpacing(8)
         above.addWidget(self.name, 0)

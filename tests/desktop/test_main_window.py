@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QMessageBox, QPushButton
+from PySide6.QtWidgets import QMessageBox, QPushButton, QWidget
 
 from core import paths
 from srgan_desktop import settings
@@ -290,6 +290,47 @@ def test_nonsense_as_geometry(qtbot, theme, options):
     window = MainWindow(theme, options)
     assert window.width() >= 860
     window.show()
+    with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
+        window.close_now()
+    window.deleteLater()
+
+
+def test_files_of_a_second_start_come_to_their_page(qtbot, window, tmp_path):
+    window.show_page("models")
+    window.open([make_picture(tmp_path / "a.png")])
+    page = window.page("upscale")
+    assert page.isVisible()
+    qtbot.waitUntil(lambda: len(page.session.queue.entries) == 1, timeout=TIMEOUT)
+
+
+class Shown(QObject):
+    """Notes every widget without a parent that is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.windows = []
+
+    def eventFilter(self, watched, event):
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.parent() is None:
+            self.windows.append(type(watched).__name__)
+        return False
+
+
+def test_no_page_flashes_little_windows(qtbot, qapp, theme, options, tmp_path):
+    """A widget that is shown before it has a parent is a window of its own for a moment."""
+    shown = Shown()
+    qapp.installEventFilter(shown)
+    window = MainWindow(theme, options)
+    window.show()
+    for entry in PAGES:
+        window.show_page(entry.key)
+    window.open([make_picture(tmp_path / "a.png")])
+    page = window.page("upscale")
+    qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
+    page.banner.say("bad", "Something happened", "It takes room.", [("Details…", lambda: None)])
+    window.page("models").session.listed.emit()
+    qapp.removeEventFilter(shown)
+    assert shown.windows == ["MainWindow"]
     with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
         window.close_now()
     window.deleteLater()
