@@ -2,6 +2,7 @@
 
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor
 
 from srgan_desktop.run_bar import BarState, RunBar
 
@@ -19,11 +20,23 @@ def bar(request, qtbot, theme):
 @pytest.mark.parametrize("title", ["Upscaling 2 of 11", "Whatever ends like this…"])
 def test_the_bar_moves_by_itself_only_where_nobody_knows_how_long(bar, title):
     bar.show_state(BarState(title, "some words", 0.25))
-    assert (bar.progress.maximum(), bar.progress.value()) == (1000, 250)
+    assert (bar.progress.striped, bar.progress.value()) == (False, 250)
     bar.show_state(BarState(title, "some words"))
-    assert bar.progress.maximum() == 0
+    assert bar.progress.striped
     bar.show_state(BarState(title, has_progress=False))
     assert not bar.progress.isVisible()
+
+
+def test_a_bar_of_unknown_length_looks_the_same_at_both_ends(bar, theme):
+    """A piece in one place, as Qt paints it, looks like a part that is done."""
+    bar.resize(900, 70)
+    bar.show_state(BarState("Preparing…"))
+    line = bar.progress.grab().toImage()
+    accent = QColor(theme.tokens.accent).rgb()
+    row = [line.pixel(x, line.height() // 2) == accent for x in range(line.width())]
+    half = len(row) // 2
+    assert 0.3 < sum(row[:half]) / half < 0.6
+    assert 0.3 < sum(row[half:]) / half < 0.6
 
 
 def test_pause_becomes_resume(bar):
