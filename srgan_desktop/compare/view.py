@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +77,8 @@ class CompareView(QWidget):
         self._promised: tuple[int, int] | None = None
         self._patch: Patch | None = None
         self._patch_place: tuple[tuple[int, int, int, int], int] | None = None
+        self._patch_caption = ""
+        self._patch_hidden = False
         self._region: tuple[int, int, int, int] | None = None
 
         self.canvas = Canvas(theme)
@@ -89,14 +91,21 @@ class CompareView(QWidget):
 
     # What to show
 
-    def load_files(self, before: Path, after: Path | None) -> None:
+    def load_files(self, before: Path, after: Path | None, caption: str = "After") -> None:
         """Show a picture and what became of it, or the picture alone. Zoom and place are kept.
 
         Args:
             before: the source.
             after: the result; None where there is none yet.
+            caption: what to call the result.
         """
-        self._load([Shown("Before", before), Shown("After", after)], numbered=False)
+        self._load([Shown("Before", before), Shown(caption, after)], numbered=False)
+
+    def call_last(self, caption: str) -> None:
+        """Give the last picture another caption."""
+        if self._shown and self._shown[-1].caption != caption:
+            self._shown = [*self._shown[:-1], replace(self._shown[-1], caption=caption)]
+            self._show_scene()
 
     def show_pictures(self, pictures: Sequence[Shown]) -> None:
         """Show two to four renderings of one subject, which number keys choose between. Zoom and place are kept.
@@ -120,18 +129,37 @@ class CompareView(QWidget):
         self._show_choices()
         self.canvas.set_message(NOTHING)
 
-    def set_overlay_region(self, region: tuple[int, int, int, int], scale: int, pixels: np.ndarray) -> None:
+    def set_overlay_region(
+        self, region: tuple[int, int, int, int], scale: int, pixels: np.ndarray, caption: str = ""
+    ) -> None:
         """Lay a live preview over the place of the result; a later one replaces it, and so does another file.
+
+        Where the result is there, the preview takes its place until `hide_overlay` or `drop_overlay`.
 
         Args:
             region: x, y, width, height in pixels of the first picture.
             scale: of the result.
             pixels: uint8, (height * scale) x (width * scale) x 3 (RGB) or 4 (RGBA), in the first picture's profile.
+            caption: what to call it; empty adds a word to the caption of the result.
         """
         first = self._decoded[0] if self._decoded else None
         if first is not None:
             self._patch_place = region, scale
+            self._patch_caption = caption
             self._patcher.start(patching(pixels, first))
+
+    def hide_overlay(self, hidden: bool) -> None:
+        """Show the result in place of the live preview, or the preview again."""
+        if hidden != self._patch_hidden:
+            self._patch_hidden = hidden
+            self._show_scene()
+
+    def drop_overlay(self) -> None:
+        """Show the result, and forget the live preview."""
+        self._patcher.cancel()
+        if self._patch is not None:
+            self._patch = None
+            self._show_scene()
 
     def visible_region(self) -> tuple[int, int, int, int] | None:
         """x, y, width, height of what is seen, in pixels of the first picture; None while that is not there."""
@@ -303,6 +331,7 @@ class CompareView(QWidget):
         self._shown, self._numbered = list(pictures), numbered
         self._decoded, self._errors = [None] * len(pictures), [None] * len(pictures)
         self._promised = self._patch = self._region = None
+        self._patch_hidden = False
         self._show_choices()
         if self.canvas.scene is None:
             self._show_waiting()
@@ -341,7 +370,7 @@ class CompareView(QWidget):
         pictures = tuple(None if each is None else each.pyramid for each in self._decoded)
         if any(picture is not None for picture in pictures):
             self._hold.stop()
-            self.canvas.set_scene(Scene(pictures, self._patch, self._promised), self._captions())
+            self.canvas.set_scene(self._scene(pictures), self._captions())
         elif all(shown.source is None or error for shown, error in zip(self._shown, self._errors, strict=True)):
             self._hold.stop()
             error = next((error for error in self._errors if error is not None), None)
@@ -350,6 +379,18 @@ class CompareView(QWidget):
             else:
                 problem = problems.of_exception(error)
                 self.canvas.set_message(problem.message, problem.hint)
+
+    def _scene(self, pictures: tuple[Pyramid | None, ...]) -> Scene:
+        """The pictures, and the live preview in place of the last one. Either way the scene is as large as with both,
+        so that nothing moves when they change places."""
+        result, patch = pictures[-1], self._patch
+        if patch is None or result is None or len(pictures) < 2:
+            return Scene(pictures, patch, self._promised)
+        if not self._patch_hidden:
+            return Scene((*pictures[:-1], None), patch, _larger(self._promised, result.size))
+        first = next(picture for picture in pictures if picture is not None)
+        width, height = (side * patch.scale for side in first.size)
+        return Scene(pictures, None, _larger(self._promised, (width, height)))
 
     def _show_waiting(self) -> None:
         source = self._shown[0].source if self._shown else None
@@ -369,6 +410,8 @@ class CompareView(QWidget):
             elif self._patch is not None:
                 words += " · preview"
             captions.append(words)
+        if self._patch is not None and self._patch_caption and not self._patch_hidden:
+            captions[-1] = self._patch_caption
         return captions
 
     def _on_moved(self) -> None:
@@ -425,6 +468,10 @@ def _among(source: PictureSource, sources: Sequence[PictureSource | None]) -> bo
     if isinstance(source, Path):
         return any(isinstance(each, Path) and each == source for each in sources)
     return any(each is source for each in sources)
+
+
+def _larger(one: tuple[int, int] | None, other: tuple[int, int]) -> tuple[int, int]:
+    return max((one or (0, 0)), other, key=lambda size: size[0] * size[1])
 
 
 def _percent(zoom: float) -> str:

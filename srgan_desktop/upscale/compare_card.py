@@ -1,23 +1,28 @@
-"""The comparison's card: a picture of the queue before and after, with a live preview where there is no result yet."""
+"""The comparison's card: a picture of the queue before and after, with a live preview where there is no result yet or
+where the options are no longer those that made it."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout
 
 from core.contract.upscale import PreviewReady
 from srgan_desktop import problems, settings
 from srgan_desktop.compare.view import CompareView
-from srgan_desktop.fields import Elided
+from srgan_desktop.fields import Elided, Tabs
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option
 from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.preview import PreviewRegion
 from srgan_desktop.upscale.queue_model import Entry, State
+from srgan_desktop.upscale.requests import LOOK, differing, settings_words
 from srgan_desktop.upscale.session import UpscaleSession
 
 PREVIEW_DELAY_MS = 200
 """The view must rest so long before a preview is asked for."""
+NARROW = 560
+"""Width under which there is no room for all words above the comparison."""
 PREVIEWED = (settings.MODEL, settings.SIZE, settings.DEVICE, settings.PRECISION, settings.TILE, settings.ENSEMBLE)
 """Options that change what a preview shows, beside Detail."""
 
@@ -35,13 +40,22 @@ class CompareCard(QFrame):
         self._settings = session.settings
         self._entry: Entry | None = None
         self._shows_result = False
+        self._side = "preview"
+        """Which of both is in front where the result and the present settings differ: `saved` or `preview`."""
         self._previewed = PreviewRegion()
+        self._caption = ""
+        """What the preview under way will be called; empty where it has no result beside it."""
+        self._previewed_words = "", ""
+        """What was said of the last preview, and its notes."""
         self._is_old = False
         """Whether the Detail slider moved on since the preview under way was asked for."""
         self._preview_timer = QTimer(self, singleShot=True, interval=PREVIEW_DELAY_MS)
         self._preview_timer.timeout.connect(self.ask_preview)
         self.view = CompareView(theme)
         self.words = Elided("muted")
+        self.sides = Tabs(theme, (("saved", "Saved", ""), ("preview", "Preview", "")))
+        self.sides.buttons["saved"].setToolTip("Show the result on the disk (P)")
+        self.sides.buttons["preview"].setToolTip("Show what the present settings would make of it (P)")
         self.preview_button = _button(theme, settings.PREVIEW.label, "eye", settings.PREVIEW.tooltip)
         self.preview_button.setCheckable(True)
         self.preview_button.setChecked(self._settings.get(settings.PREVIEW))
@@ -49,7 +63,7 @@ class CompareCard(QFrame):
             theme,
             "How good will it be?",
             "measure",
-            "Measure the model on this picture, beside bicubic, where the truth is known",
+            "How good will it be? Measures the model on this picture, beside bicubic, where the truth is known",
         )
         self._lay_out()
         self._bind()
@@ -60,12 +74,13 @@ class CompareCard(QFrame):
         self._session.previews.give_up()
         self._previewed.forget()
         self._shows_result = entry.has_result
-        self.view.load_files(entry.path, entry.output if entry.has_result else None)
+        self.view.load_files(entry.path, entry.output if entry.has_result else None, self._result_caption())
+        self._show_sides("preview")
         self.ask_preview_soon()
 
     def refresh(self) -> None:
-        """Show the picture anew once its result is no longer what the options ask for."""
-        if self._entry is not None and self._entry.state is State.WAITING and self._shows_result:
+        """Show the picture anew once its result is there, or is to be made again."""
+        if self._entry is not None and self._entry.has_result != self._shows_result:
             self.show_entry(self._entry)
 
     def clear(self) -> None:
@@ -73,6 +88,7 @@ class CompareCard(QFrame):
         self._entry = None
         self._preview_timer.stop()
         self.view.clear()
+        self._show_sides("preview")
 
     def ask_preview_soon(self) -> None:
         """Ask for a preview once the view has rested."""
@@ -81,10 +97,11 @@ class CompareCard(QFrame):
     def ask_preview(self) -> None:
         """Have what is seen previewed, or say why it is not."""
         entry = self._entry
+        self._show_sides(self._side)
         if entry is None or not self.preview_button.isChecked():
             self.words.say("")
             return
-        if entry.state in (State.DONE, State.SKIPPED):
+        if entry.state in (State.DONE, State.SKIPPED) and (self._side == "saved" or not self._differs()):
             self.words.say("Source and result" if entry.output else "")
             return
         if self._session.busy:
@@ -94,12 +111,74 @@ class CompareCard(QFrame):
         seen = self.view.visible_region()
         region = None if seen is None else self._previewed.choose(entry.path, seen)
         if region is not None and self._session.preview(entry.path, region):
+            self._caption = f"Preview: {self._difference()}" if self._differs() else ""
             self.words.say("Upscaling what you see…")
 
     def give_way(self) -> None:
         """Ask again, also for the same region: the preview under way was given up for a run."""
         self._previewed.forget()
         self.ask_preview()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_buttons()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """P shows the saved result, or the preview again."""
+        if event.key() == Qt.Key.Key_P and not event.modifiers() and self.sides.isVisible():
+            self._choose_side("preview" if self._side == "saved" else "saved")
+        else:
+            super().keyPressEvent(event)
+
+    # Saved, or as the options would have it
+
+    def _differs(self) -> bool:
+        """Whether the result shown was made with other settings than the present ones."""
+        return bool(self._differing())
+
+    def _differing(self) -> tuple[str, ...]:
+        entry = self._entry
+        if entry is None or not entry.has_result or entry.made_with is None:
+            return ()
+        return differing(entry.made_with, self._session.run_settings.wanted, LOOK)
+
+    def _difference(self) -> str:
+        return settings_words(self._session.run_settings.wanted, self._differing())
+
+    def _result_caption(self) -> str:
+        entry = self._entry
+        if entry is None or entry.made_with is None or not self._differs():
+            return "After"
+        return f"Saved: {settings_words(entry.made_with, self._differing())}"
+
+    def _show_sides(self, side: str) -> None:
+        """Offer both where they differ, and show one of them."""
+        self._side = side
+        self.sides.setVisible(self._differs() and self.preview_button.isChecked() and not self._session.busy)
+        self.sides.show_chosen(side)
+        self._fit_buttons()
+        self.view.hide_overlay(side == "saved")
+
+    def _choose_side(self, side: str) -> None:
+        self._show_sides(side)
+        if side == "preview":
+            self.words.say(*self._previewed_words)
+        self.ask_preview_soon()
+
+    def _on_difference(self) -> None:
+        """The options are others now: what is saved is called so, and the preview comes to the front."""
+        self.view.call_last(self._result_caption())
+        self._show_sides("preview")
+        if not self._differs() and self._shows_result:
+            self._session.previews.give_up()
+            self.view.drop_overlay()
+
+    def _fit_buttons(self) -> None:
+        """Leave the words of one button out where both sides need the room."""
+        narrow = self.width() < NARROW and not self.sides.isHidden()
+        style = Qt.ToolButtonStyle.ToolButtonIconOnly if narrow else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+        if self.check_button.toolButtonStyle() != style:
+            self.check_button.setToolButtonStyle(style)
 
     # Building
 
@@ -109,12 +188,14 @@ class CompareCard(QFrame):
         above.setSpacing(8)
         above.addWidget(self.preview_button)
         above.addWidget(self.words, 1)
+        above.addWidget(self.sides)
         above.addWidget(self.check_button)
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addLayout(above)
         column.addWidget(self.view, 1)
+        self._show_sides("preview")
 
     def _bind(self) -> None:
         self._session.previews.ready.connect(self._on_preview)
@@ -123,6 +204,7 @@ class CompareCard(QFrame):
         self.view.failed.connect(self._on_view_failed)
         self.preview_button.toggled.connect(self._on_preview_toggled)
         self.check_button.clicked.connect(self.check_requested)
+        self.sides.chosen.connect(self._choose_side)
         self._settings.changed.connect(self._on_option)
 
     # What happens
@@ -134,9 +216,13 @@ class CompareCard(QFrame):
             self.ask_preview_soon()
         else:
             self._session.previews.give_up()
+            self.view.drop_overlay()
             self.words.say("")
+        self._show_sides("preview")
 
     def _on_option(self, option: Option) -> None:
+        if option in (*PREVIEWED, settings.DETAIL):
+            self._on_difference()
         if option is settings.DETAIL and self._session.previews.under_way:
             # While the slider is dragged, every preview is finished and shown before the next is asked for.
             self._is_old = True
@@ -149,16 +235,18 @@ class CompareCard(QFrame):
     def _on_preview(self, event: PreviewReady) -> None:
         if self._entry is None or self._entry.path != event.source:
             return
+        caption = self._caption
         self._previewed.learn(event)
         if self._is_old:
             self._previewed.forget()
             self.ask_preview()
-        self.view.set_overlay_region(event.region, event.scale, event.pixels)
+        self.view.set_overlay_region(event.region, event.scale, event.pixels, caption)
         words = f"Previewed in {event.seconds:.1f} s"
         if self._previewed.is_part:
             words += " · the middle of what you see; zoom in for all of it"
-        if not self._session.previews.under_way:
-            self.words.say(words, " ".join(event.notes))
+        self._previewed_words = words, " ".join(event.notes)
+        if not self._session.previews.under_way and self._side == "preview":
+            self.words.say(*self._previewed_words)
 
     def _on_preview_failed(self, problem: Problem) -> None:
         self._is_old = False

@@ -37,6 +37,7 @@ from srgan_desktop.theme import Theme
 
 PURPOSE = 120
 """Characters of what a model is for that are shown under its name."""
+WIDEST = 340
 PRESETS = (2.0, 3.0, 4.0, 8.0)
 
 F = TypeVar("F", bound=QWidget)
@@ -71,7 +72,7 @@ class OptionsPanel(QScrollArea):
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMinimumWidth(270)
-        self.setMaximumWidth(340)
+        self.setMaximumWidth(WIDEST)
 
         inside = QWidget()
         inside.setObjectName("options")
@@ -306,6 +307,25 @@ class OptionsPanel(QScrollArea):
         field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         field.installEventFilter(self._calm)
         return field
+
+
+class KeptSettings(QFrame):
+    """Says over the options that the run under way goes on with others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setProperty("banner", "info")
+        self.setMaximumWidth(WIDEST)
+        self.words = quiet()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(10, 7, 10, 7)
+        column.addWidget(self.words)
+        self.hide()
+
+    def show_words(self, kept: str) -> None:
+        """Name the settings that the run keeps; with none, nothing is to be seen."""
+        self.words.setText(f"This run goes on with {kept}. What you change here is for the next one.")
+        self.setVisible(bool(kept))
 
 
 class SizeField(QWidget):

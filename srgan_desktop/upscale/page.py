@@ -28,11 +28,11 @@ from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.compare_card import CompareCard
 from srgan_desktop.upscale.drop_area import DropArea
-from srgan_desktop.upscale.options import OptionsPanel
+from srgan_desktop.upscale.options import KeptSettings, OptionsPanel
 from srgan_desktop.upscale.queue_card import QueueCard
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.session import Summary, UpscaleSession
-from srgan_desktop.upscale.words import bar_state, engine_words, summary_figures
+from srgan_desktop.upscale.words import bar_state, engine_words, start_words, summary_figures
 
 FOLLOW_EVERY_MS = 1_500
 """How often the comparison may move on to the newest result by itself."""
@@ -73,6 +73,7 @@ class UpscalePage(Page):
         self.queue = QueueCard(theme, self.session)
         self.compare = CompareCard(theme, self.session)
         self.options = OptionsPanel(theme, options)
+        self.kept_settings = KeptSettings()
         self.bar = RunBar(
             theme,
             Qt.Orientation.Horizontal,
@@ -83,7 +84,6 @@ class UpscalePage(Page):
         )
         self.start_button = QPushButton("&Start")
         self.start_button.setProperty("role", "primary")
-        self.start_button.setToolTip("Upscale everything that waits in the queue (Ctrl+Return)")
         self.bar.add_button(self.start_button, "play")
         self._lay_out()
         self._bind()
@@ -134,7 +134,13 @@ class UpscalePage(Page):
         upper = QHBoxLayout()
         upper.setSpacing(14)
         upper.addLayout(left, 1)
-        upper.addWidget(self.options)
+        above = QHBoxLayout()
+        above.setContentsMargins(4, 0, 10, 0)
+        above.addWidget(self.kept_settings)
+        right = QVBoxLayout()
+        right.addLayout(above)
+        right.addWidget(self.options, 1)
+        upper.addLayout(right)
         lower = QHBoxLayout()
         lower.setContentsMargins(0, 0, 8, 0)
         lower.addWidget(self.bar)
@@ -182,7 +188,7 @@ class UpscalePage(Page):
         focused = next((button for button in buttons if button.hasFocus()), None)
         self.start_button.setEnabled(session.can_start)
         self.start_button.setVisible(not session.busy)
-        self.start_button.setText("&Start again" if session.starts_again else "&Start")
+        self._show_start()
         self.bar.show_steering(
             session.busy, can_pause=run.can_be_steered, can_stop=run.can_be_steered, paused=run.paused
         )
@@ -190,7 +196,13 @@ class UpscalePage(Page):
             # Else Qt takes the focus somewhere else, as the button that had it is gone.
             (self.bar.pause if session.busy else self.start_button).setFocus()
         self.bar.show_state(bar_state(session))
+        self.kept_settings.show_words(session.kept_settings)
         self.status_changed.emit(*engine_words(session))
+
+    def _show_start(self) -> None:
+        text, tooltip = start_words(self.session)
+        self.start_button.setText(text)
+        self.start_button.setToolTip(f"{tooltip} (Ctrl+Return)")
 
     def _show_contents(self) -> None:
         filled = len(self.session.queue.entries) > 0
@@ -280,11 +292,8 @@ class UpscalePage(Page):
     def _on_saved(self, entry: Entry) -> None:
         self._last_output = entry.output
         row = self.session.queue.row_of(entry.path)
-        if row is None:
-            return
-        if row == self.queue.table.currentIndex().row():
-            self.compare.show_entry(entry)
-        elif self._following and not self._follow_timer.isActive():
+        current = self.queue.table.currentIndex().row()
+        if row not in (None, current) and self._following and not self._follow_timer.isActive():
             self._follow_timer.start()
             self.queue.table.choose(row)
 

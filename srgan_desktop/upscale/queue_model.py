@@ -21,10 +21,12 @@ from core.contract.upscale import (
     OutputSize,
     Progress,
     Size,
+    UpscaleRequest,
 )
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
+from srgan_desktop.upscale.requests import LOOK, RESULT, differing, settings_words
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -89,6 +91,8 @@ class Entry:
     seconds: float = 0.0
     problem: Problem | None = None
     notes: tuple[str, ...] = ()
+    made_with: UpscaleRequest | None = None
+    """The settings that made its result, in a request without inputs."""
     is_folder: bool = False
     """It could not be searched, and is no picture."""
 
@@ -122,6 +126,7 @@ class Queue(QAbstractTableModel):
         self._rows: dict[Path, int] = {}
         self._counts: Counter[State] = Counter()
         self._output_size = OutputSize()
+        self._paused = False
         self._thumbnails = thumbnails
         thumbnails.made.connect(self._on_thumbnail)
 
@@ -183,8 +188,17 @@ class Queue(QAbstractTableModel):
             setattr(entry, name, value)
         self.dataChanged.emit(self.index(row, 0), self.index(row, len(Column) - 1))
 
-    def follow(self, event: FileStarted | Progress | FileSaved | FileSkipped | FileFailed) -> None:
-        """Show in the row of a source what the worker says of it; one without a row is passed over."""
+    def follow(
+        self,
+        event: FileStarted | Progress | FileSaved | FileSkipped | FileFailed,
+        made_with: UpscaleRequest | None = None,
+    ) -> None:
+        """Show in the row of a source what the worker says of it; one without a row is passed over.
+
+        Args:
+            event: what it says.
+            made_with: the settings of the run.
+        """
         row = self._rows.get(event.source)
         if row is None:
             return
@@ -206,6 +220,7 @@ class Queue(QAbstractTableModel):
                     seconds=event.seconds,
                     notes=event.notes,
                     fraction=1.0,
+                    made_with=made_with,
                 )
             case FileSkipped():
                 self.update(
@@ -214,9 +229,37 @@ class Queue(QAbstractTableModel):
                     output=event.output,
                     consistency=event.consistency,
                     notes=(event.reason,),
+                    made_with=made_with,
                 )
             case FileFailed():
                 self.update(row, state=State.FAILED, problem=problems.of_event(event), fraction=0.0)
+
+    def count_made_otherwise(self, settings: UpscaleRequest) -> int:
+        """How many results were made with other settings than these."""
+        # The rows of a run share one object, so that thousands cost a few comparisons.
+        made = {id(entry.made_with): entry.made_with for entry in self._entries if entry.has_result}
+        counts = Counter(id(entry.made_with) for entry in self._entries if entry.has_result)
+        return sum(
+            counts[key] for key, other in made.items() if other is not None and differing(other, settings, RESULT)
+        )
+
+    def show_paused(self, paused: bool) -> None:
+        """What rows in work say about themselves."""
+        if paused == self._paused:
+            return
+        self._paused = paused
+        for row, entry in enumerate(self._entries):
+            if entry.state is State.WORKING:
+                self.dataChanged.emit(self.index(row, Column.STATE), self.index(row, Column.STATE))
+
+    @property
+    def paused(self) -> bool:
+        """Whether the run that works on rows is paused."""
+        return self._paused
+
+    def working_word(self) -> str:
+        """What a row in work says about itself."""
+        return "Paused" if self._paused else State.WORKING.value
 
     def put_back(self) -> None:
         """Let what was begun and not finished wait again."""
@@ -237,6 +280,7 @@ class Queue(QAbstractTableModel):
                 problem=None,
                 notes=(),
                 seconds=0.0,
+                made_with=None,
             )
 
     def show_output_size(self, size: OutputSize) -> None:
@@ -297,7 +341,7 @@ class Queue(QAbstractTableModel):
                 return f"{dimensions(entry.size)} → {dimensions(after)}" if entry.size and after else ""
             case Column.STATE:
                 if entry.state is State.WORKING:
-                    return f"{entry.state.value}, {entry.fraction:.0%}"
+                    return f"{self.working_word()}, {entry.fraction:.0%}"
                 return f"{entry.state.value}: {entry.problem.message}" if entry.problem else entry.state.value
             case Column.CONSISTENCY:
                 return "" if entry.consistency is None else problems.decibels(entry.consistency)
@@ -313,6 +357,8 @@ class Queue(QAbstractTableModel):
             lines += entry.notes
             if entry.has_result:
                 lines.append(str(entry.output))
+            if entry.has_result and entry.made_with is not None:
+                lines.append(f"Made with {settings_words(entry.made_with, LOOK)}")
             if entry.consistency is not None:
                 lines.append(f"Consistency {problems.decibels(entry.consistency)}")
             return "\n".join(lines) or None

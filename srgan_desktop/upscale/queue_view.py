@@ -228,13 +228,15 @@ class QueueDelegate(QStyledItemDelegate):
             case State.WAITING:
                 self._paint_lines(painter, option, box, "Waiting", "", tokens.muted)
             case State.WORKING:
-                self._paint_lines(painter, option, box, f"Upscaling  {entry.fraction:.0%}", " ", tokens.accent_text)
+                words = f"{self._queue.working_word()}  {entry.fraction:.0%}"
+                paused = self._queue.paused
+                self._paint_lines(painter, option, box, words, " ", tokens.warn if paused else tokens.accent_text)
                 groove = QRectF(box.left(), box.bottom() - 11, box.width(), 6)
                 painter.setPen(Qt.PenStyle.NoPen)
                 painter.setBrush(QColor(tokens.border))
                 painter.drawRoundedRect(groove, 3, 3)
                 groove.setWidth(max(6.0, groove.width() * min(1.0, entry.fraction)))
-                painter.setBrush(QColor(tokens.accent))
+                painter.setBrush(QColor(tokens.warn if paused else tokens.accent))
                 painter.drawRoundedRect(groove, 3, 3)
             case State.DONE:
                 below = " ".join(entry.notes) or (shown_name(entry.output) if entry.output else "")

@@ -1,14 +1,39 @@
-"""What is asked of the worker, from the options as they are."""
+"""What is asked of the worker, from the options as they are, and how two such requests differ."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from core.contract.errors import UserError
 from core.contract.upscale import Input, PreviewRequest, Region, UpscaleRequest
+from core.images import FORMATS
+from core.models.catalogue import Model, base_of, cleaner_of, find_model
 from srgan_desktop import settings
 from srgan_desktop.detail import detail_in_use
 from srgan_desktop.settings import Settings
+
+LOOK = ("model", "detail", "clean_up", "size", "ensemble", "precision")
+"""The fields of a request that decide how a result looks, so that a preview shows the difference."""
+RESULT = (*LOOK, "format", "quality", "keep_metadata")
+"""The fields that decide a result: where one differs, a picture is done again."""
+RUN = (*RESULT, "output", "existing", "device", "tile")
+"""The fields that a run keeps from its start to its end."""
+OPTIONS = (
+    settings.MODEL,
+    settings.DETAIL,
+    settings.SIZE,
+    settings.ENSEMBLE,
+    settings.PRECISION,
+    settings.FORMAT,
+    settings.QUALITY,
+    settings.METADATA,
+    settings.OUTPUT,
+    settings.EXISTING,
+    settings.DEVICE,
+    settings.TILE,
+)
+"""The options behind these fields."""
 
 
 def upscale_request(options: Settings, inputs: Iterable[Input]) -> UpscaleRequest:
@@ -41,9 +66,105 @@ def preview_request(options: Settings, source: Path, region: Region) -> PreviewR
         region,
         model=batch.model,
         detail=batch.detail,
+        clean_up=batch.clean_up,
         device=batch.device,
         precision=batch.precision,
         tile=batch.tile,
         ensemble=batch.ensemble,
         size=batch.size,
     )
+
+
+class RunSettings:
+    """The settings of the run under way beside those that the options ask for now."""
+
+    def __init__(self, options: Settings) -> None:
+        self._options = options
+        self._wanted: UpscaleRequest | None = None
+        self._kept_words: str | None = None
+        self.kept: UpscaleRequest | None = None
+        """What the run does until its end, in a request without inputs; of the last one, where none is under way."""
+
+    @property
+    def wanted(self) -> UpscaleRequest:
+        """The options as they are, in a request without inputs."""
+        if self._wanted is None:
+            self._wanted = upscale_request(self._options, ())
+        return self._wanted
+
+    def forget_wanted(self) -> None:
+        """Read the options anew, as one of them has changed."""
+        self._wanted = self._kept_words = None
+
+    def keep(self) -> None:
+        """Let a run that begins keep the options as they are."""
+        # Models come, go and change their place without a word.
+        self.forget_wanted()
+        self.kept = self.wanted
+
+    def kept_words(self) -> str:
+        """The settings of the run that are no longer those of the options, in words."""
+        if self.kept is None:
+            return ""
+        if self._kept_words is None:
+            # Asked for at every progress, and models are looked up on the disk.
+            self._kept_words = settings_words(self.kept, differing(self.kept, self.wanted, RUN))
+        return self._kept_words
+
+
+def differing(one: UpscaleRequest, other: UpscaleRequest, fields: Iterable[str]) -> tuple[str, ...]:
+    """Those of the fields in which two requests differ."""
+    return tuple(name for name in fields if getattr(one, name) != getattr(other, name))
+
+
+def settings_words(request: UpscaleRequest, fields: Iterable[str]) -> str:
+    """These fields of a request in a few words: `detail x4, Detail 50 %`."""
+    return ", ".join(words for name in fields if (words := _words(request, name)))
+
+
+def _words(request: UpscaleRequest, field: str) -> str:
+    match field:
+        case "model":
+            return _model_name(request.model)
+        case "detail":
+            return f"Detail {request.detail} %" if _has(base_of, request.model) else ""
+        case "clean_up":
+            return f"Clean-up {request.clean_up} %" if _has(cleaner_of, request.model) else ""
+        case "size":
+            factor = request.size.kind == "factor"
+            return f"{request.size.value:g}×" if factor else f"{request.size.kind} {request.size.value:g} px"
+        case "format":
+            return FORMATS[request.format].label if request.format in FORMATS else "format as source"
+        case "quality":
+            return f"quality {request.quality}"
+        case "keep_metadata":
+            return "with metadata" if request.keep_metadata else "without metadata"
+        case "ensemble":
+            return "8 passes" if request.ensemble else "1 pass"
+        case "precision":
+            return "automatic precision" if request.precision == "auto" else request.precision
+        case "output":
+            return f"saved to {request.output.name or request.output}" if request.output else "saved beside the sources"
+        case "existing":
+            existing = {"skip": "skips what is done", "number": "keeps both", "replace": "replaces results"}
+            return existing[request.existing]
+        case "device":
+            return f"device {request.device}"
+        case "tile":
+            return f"tile {request.tile}" if request.tile else "automatic tile"
+    raise ValueError(field)
+
+
+def _model_name(key: str) -> str:
+    try:
+        return find_model(key).card.name
+    except UserError:
+        return Path(key).stem
+
+
+def _has(other_end: Callable[[Model], Model | None], key: str) -> bool:
+    """Whether a model is one end of a slider, whose other one is here too."""
+    try:
+        return other_end(find_model(key)) is not None
+    except UserError:
+        return False

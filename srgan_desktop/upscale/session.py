@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.folders import AddedFolders
 from srgan_desktop.upscale.preview import Previews
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State, folder_entry
-from srgan_desktop.upscale.requests import preview_request, upscale_request
+from srgan_desktop.upscale.requests import OPTIONS, RunSettings, preview_request
 from srgan_desktop.upscale.run import Happening, Order, Run
 from srgan_desktop.upscale.scanning import Found, Scanned, Scanner
 
@@ -75,7 +75,6 @@ class UpscaleSession(Session):
         self.await_end_of(self.thumbnails.stopped, writes=lambda: False)
         self.queue = Queue(self.thumbnails, self)
         self.run = Run()
-        """For others to read."""
         self.previews = Previews(self._job, self)
         self._scanner = Scanner(self)
         self._scanner.found.connect(self._on_found)
@@ -84,6 +83,9 @@ class UpscaleSession(Session):
         self._folders = AddedFolders()
         self._number: int | None = None
         """The run's job."""
+        self.run_settings = RunSettings(options)
+        self._found = self._added = 0
+        """By the search under way: what it found, and what of that was new."""
         self._changed_timer = QTimer(self, singleShot=True, interval=TELL_MS)
         self._changed_timer.timeout.connect(self.changed)
         options.changed.connect(self._on_option)
@@ -102,14 +104,8 @@ class UpscaleSession(Session):
         self.changed.emit()
 
     def add_image(self, image: QImage) -> None:
-        """Save a pasted picture as a file of its own, and append it.
-
-        Results lie beside their sources by default, so it goes where people look for pictures, not into a cache.
-        """
-        pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-        folder = Path(pictures) / "SRGAN Desktop" if pictures else paths.user_pasted()
-        name = f"pasted-{datetime.now().strftime('%Y%m%d-%H%M%S-%f')[:-3]}.png"
-        self._scanner.save_and_add(image, folder / name)
+        """Save a pasted picture as a file of its own, and append it."""
+        self._scanner.save_and_add(image, _pasted_path())
         self.changed.emit()
 
     def remove(self, rows: Iterable[int]) -> None:
@@ -168,6 +164,16 @@ class UpscaleSession(Session):
         """Whether everything is finished, and nothing to be watched, so that Start does all of it once more."""
         return self.can_start and self.queue.count(State.WAITING) == 0 and not self.watched
 
+    @property
+    def made_otherwise(self) -> int:
+        """How many results Start would make again because the options have changed since."""
+        return self.queue.count_made_otherwise(self.run_settings.wanted) if self.starts_again else 0
+
+    @property
+    def kept_settings(self) -> str:
+        """The settings of the run under way that are no longer those of the options, in words."""
+        return self.run_settings.kept_words() if self.busy else ""
+
     def start_engine(self) -> None:
         """Start the worker process before it is needed."""
         self._job.start()
@@ -182,6 +188,7 @@ class UpscaleSession(Session):
             self.retry(range(len(self.queue.entries)))
         if self.queue.count(State.WAITING) or self.watched:
             self.run.begin()
+            self.run_settings.keep()
             self._tell(Happening.START)
 
     def pause(self) -> None:
@@ -214,6 +221,7 @@ class UpscaleSession(Session):
     def _tell(self, happening: Happening, failure: JobFailed | None = None) -> None:
         """Tell the run, and do what it answers. `failure` is what ended the job, where that is what happened."""
         order = self.run.tell(happening)
+        self.queue.show_paused(self.run.paused)
         match order:
             case Order.RUN_JOB:
                 self._run_job()
@@ -249,7 +257,7 @@ class UpscaleSession(Session):
         """Tell the run what is left for another job: something was added or found, or a job has ended."""
         if self.shutting_down or not self.run.looks_ahead:
             return
-        if self._has_newcomers() or (self._watches_others() if self.run.has_job else self._can_watch()):
+        if self._has_newcomers() or self._has_folders_to_watch():
             self._tell(Happening.MORE)
         else:
             self._tell(Happening.SEARCHING if self.scanning else Happening.NOTHING)
@@ -259,15 +267,16 @@ class UpscaleSession(Session):
         pending = self.run.pending
         return any(entry.state is State.WAITING and entry.path not in pending for entry in self.queue.entries)
 
-    def _watches_others(self) -> bool:
-        return self.run.watches != self.watched
-
-    def _can_watch(self) -> bool:
+    def _has_folders_to_watch(self) -> bool:
+        """Whether the folders to watch are others than those of the job under way."""
+        if self.run.has_job:
+            return self.run.watches != self.watched
         return len(self.watched) > 0 and not self.scanning
 
     def _run_job(self) -> None:
         self.previews.give_up()
-        request = upscale_request(self.settings, self.queue.waiting())
+        assert self.run_settings.kept is not None
+        request = replace(self.run_settings.kept, inputs=tuple(self.queue.waiting()))
         self.run.give((each.path for each in request.inputs), self.watched)
         if self.watched:
             known = self._folders.known(self.run.pending)
@@ -334,7 +343,7 @@ class UpscaleSession(Session):
                 self.run.count_failed(event.source, problems.of_event(event))
                 if event.details:
                     log.error("%s: %s\n%s", event.source, event.message, event.details)
-        self.queue.follow(event)
+        self.queue.follow(event, self.run_settings.kept)
         row = self.queue.row_of(event.source)
         if isinstance(event, FileSaved) and row is not None:
             self.saved.emit(self.queue.entries[row])
@@ -363,25 +372,32 @@ class UpscaleSession(Session):
         self._tell(happening, failure)
 
     def _on_found(self, found: Sequence[Found]) -> None:
-        self.queue.add(_entry(each) for each in found)
+        self._found += len(found)
+        self._added += self.queue.add(_entry(each) for each in found)
         self._folders.meet(each.input.path for each in found)
         self.changed.emit()
         self._look_ahead()
 
     def _on_scanned(self, scanned: Scanned) -> None:
         self._folders.add(scanned.folders, self.settings.get(settings.RECURSIVE))
+        new, known = self._added, self._found - self._added
+        self._found = self._added = 0
         if scanned.problem is not None and scanned.folders and self.watched:
             self.notice.emit(f"No picture yet; {'watched from now on' if self.busy else 'Start watches for the first'}")
         elif scanned.problem is not None:
             self.failed.emit(scanned.problem)
         elif scanned.words:
-            self.notice.emit(scanned.words)
+            again = f"{problems.pictures(known)} {'is' if known == 1 else 'are'} in the queue already"
+            self.notice.emit(scanned.words if not known else f"Found {new:,} new · {again}" if new else again)
         self.changed.emit()
         self._look_ahead()
 
     def _on_option(self, option: Option) -> None:
         if option is settings.SIZE:
             self.queue.show_output_size(self.settings.get(settings.SIZE))
+        if option in OPTIONS:
+            self.run_settings.forget_wanted()
+            self.changed.emit()
         elif option is settings.WATCH:
             self.changed.emit()
             self._look_ahead()
@@ -391,6 +407,13 @@ class UpscaleSession(Session):
         self._scanner.close()
         self._job.shutdown()
         self._tell(Happening.CLOSE)
+
+
+def _pasted_path() -> Path:
+    # Results lie beside their sources by default, so it goes where people look for pictures, not into a cache.
+    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    folder = Path(pictures) / "SRGAN Desktop" if pictures else paths.user_pasted()
+    return folder / f"pasted-{datetime.now().strftime('%Y%m%d-%H%M%S-%f')[:-3]}.png"
 
 
 def _entry(found: Found) -> Entry:

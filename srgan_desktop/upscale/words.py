@@ -20,10 +20,12 @@ def bar_state(session: UpscaleSession) -> BarState:
         return _idle(session)
     if run.phase is Phase.CANCELLING:
         return BarState("Stopping…", "what is saved stays", run.fraction)
+    done, total = run.saved + run.skipped, run.total - len(run.failures)
+    failed = f"{len(run.failures):,} failed" if run.failures else ""
     if run.paused:
         # A watch has no end that it could come nearer to, but a bar that stands still says that it is paused.
-        return BarState(f"Paused after {run.finished:,} of {run.total:,}", "", run.fraction, paused=True)
-    so_far = f"{run.finished:,} finished so far"
+        return BarState(f"Paused after {done:,} of {total:,}", failed, run.fraction, paused=True)
+    so_far = _joined(f"{done:,} finished so far", failed)
     if session.engine is Engine.STARTING:
         return BarState("Starting the engine…", "the first start takes a few seconds")
     if run.rests:
@@ -32,8 +34,12 @@ def bar_state(session: UpscaleSession) -> BarState:
         return BarState("Searching for more pictures…", so_far)
     if run.fraction == 0 and run.finished == 0 and session.queue.count(State.WORKING) == 0:
         return BarState("Preparing…", "looking at what is already done")
-    title = f"Upscaling {min(run.finished + 1, run.total)} of {run.total:,}"
-    return BarState(title, problems.time_left(run.seconds_left), run.fraction)
+    title = f"Upscaling {min(done + 1, total):,} of {total:,}"
+    return BarState(title, _joined(problems.time_left(run.seconds_left), failed), run.fraction)
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
 
 
 def _idle(session: UpscaleSession) -> BarState:
@@ -53,6 +59,18 @@ def _idle(session: UpscaleSession) -> BarState:
     if waiting:
         title = f"{problems.pictures(waiting)} ready to upscale"
     return BarState(title, " · ".join(parts), has_progress=False)
+
+
+def start_words(session: UpscaleSession) -> tuple[str, str]:
+    """What the Start button says, and what it does."""
+    again = session.made_otherwise
+    if again:
+        replaces = session.run_settings.wanted.existing == "replace"
+        kept = "replaced" if replaces else "kept, and the new ones get a number"
+        return f"Up&scale {again:,} again with the new settings", f"The results that are there are {kept}"
+    if session.starts_again:
+        return "&Start again", "Upscale everything once more; what is the same is skipped"
+    return "&Start", "Upscale everything that waits in the queue"
 
 
 def engine_words(session: UpscaleSession) -> tuple[str, str]:

@@ -160,6 +160,30 @@ def test_a_live_preview_is_laid_on_and_goes_with_the_next_file(view, settle, qtb
     assert view.canvas.scene.patch is None
 
 
+def test_a_preview_and_the_result_change_places_and_nothing_moves(compared, settle):
+    canvas = compared.canvas
+    canvas.zoom_to(2)
+    seen = compared.visible_region()
+    compared.call_last("Saved: blue")
+    # Larger than the result, as a preview at the network's own scale may be.
+    compared.set_overlay_region((0, 0, 128, 128), 8, np.full((1024, 1024, 3), 255, np.uint8), "Preview: white")
+    settle(compared)
+    assert "Before  128 × 128 left of it, Preview: white right" in canvas.accessibleDescription()
+    assert canvas.scene.pictures[1] is None
+    zoom = canvas.viewport.zoom
+    compared.hide_overlay(True)
+    assert "Saved: blue  512 × 512 right" in canvas.accessibleDescription()
+    assert canvas.scene.patch is None
+    assert (compared.visible_region(), canvas.viewport.zoom) == (seen, zoom)
+    compared.hide_overlay(False)
+    assert "Preview: white" in canvas.accessibleDescription()
+    assert (compared.visible_region(), canvas.viewport.zoom) == (seen, zoom)
+    compared.drop_overlay()
+    compared.call_last("After")
+    assert "After  512 × 512 right" in canvas.accessibleDescription()
+    assert compared.visible_region() == seen
+
+
 def test_a_preview_without_a_picture_goes_nowhere(view, settle):
     view.set_overlay_region((0, 0, 2, 2), 4, np.zeros((8, 8, 3), np.uint8))
     settle(view)

@@ -443,16 +443,20 @@ def test_the_menu_of_a_row(qtbot, page, tmp_path, monkeypatch):
     menu.close()
 
 
-def test_hundreds_of_rows_keep_few_thumbnails(qtbot, page, tmp_path):
+def test_of_hundreds_of_rows_those_in_sight_get_thumbnails(qtbot, page, tmp_path):
+    made = []
+    page.session.thumbnails.made.connect(made.append)
     first = make_picture(tmp_path / "in" / "0.png")
     for n in range(1, 400):
         os.link(first, tmp_path / "in" / f"{n}.png")
     fill(qtbot, page, tmp_path / "in")
     assert len(states(page)) == 400
-    qtbot.waitUntil(lambda: bool(page.session.thumbnails._kept), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: len(made) > 0, timeout=TIMEOUT)
     page.queue.table.scrollToBottom()
-    QTest.qWait(0)
-    assert len(page.session.thumbnails._kept) + len(page.session.thumbnails._wanted) < 100
+    last = page.session.queue.entries[-1].path
+    qtbot.waitUntil(lambda: last in made, timeout=TIMEOUT)
+    page.session.thumbnails.made.disconnect(made.append)
+    assert len(made) < 100
 
 
 def test_the_shares_of_queue_and_comparison_are_remembered(qtbot, page, theme, tmp_path):

@@ -1,5 +1,9 @@
 """The Upscale page over a worker whose every word the test says."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
@@ -8,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB
-from core.contract.upscale import BatchFinished, FileFailed, PreviewRequest, UpscaleRequest
+from core.contract.upscale import BatchFinished, FileFailed, FileSkipped, PreviewReady, PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import State
@@ -129,3 +133,82 @@ def test_who_works_on_a_picture_in_a_run_keeps_it(qtbot, page, job, act):
     chosen = page.queue.table.selected_rows()
     finish(qtbot, page, job, 4)
     assert page.queue.table.selected_rows() == chosen != [4]
+
+
+def badges(page):
+    return page.compare.view.canvas.accessibleDescription()
+
+
+@pytest.fixture
+def done(qtbot, page, job):
+    """All five are saved, and the first one is looked at."""
+    page.start_button.click()
+    results = [Path(save(page.session, row).output) for row in range(5)]
+    for row, result in enumerate(results):
+        source = page.session.queue.entries[row].path
+        output = make_picture(source.parent / f"out{result.name}", 160, 120)
+        job.say(begin(page.session, row), replace(save(page.session, row), source=source, output=output))
+    job.say(BatchFinished(5, 0, 0, 1.0), JobDone())
+    page.queue.table.choose(0)
+    qtbot.waitUntil(lambda: "After  160 × 120" in badges(page), timeout=TIMEOUT)
+    return page
+
+
+def answer(page, job):
+    """A white preview of what was asked for."""
+    request = job.requests[-1]
+    _, _, width, height = request.region
+    pixels = np.full((4 * height, 4 * width, 3), 255, np.uint8)
+    job.say(PreviewReady(request.source, request.region, 4, pixels, 0.5), JobDone())
+
+
+def test_a_finished_picture_is_tried_anew(qtbot, done, options, job):
+    page, compare = done, done.compare
+    compare.preview_button.setChecked(True)
+    qtbot.waitUntil(lambda: compare.words.whole == "Source and result", timeout=TIMEOUT)
+    assert not compare.sides.isVisible()
+    options.set(settings.ENSEMBLE, True)
+    assert page.start_button.text() == "Up&scale 5 again with the new settings"
+    assert "Saved: 1 pass  160 × 120" in badges(page)
+    qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
+    assert job.requests[-1].ensemble
+    answer(page, job)
+    qtbot.waitUntil(lambda: "Preview: 8 passes" in badges(page), timeout=TIMEOUT)
+    assert compare.words.whole == "Previewed in 0.5 s"
+    # Both stand in the same place, one key apart.
+    seen = compare.view.visible_region()
+    compare.view.canvas.setFocus()
+    QTest.keyClick(compare.view.canvas, Qt.Key.Key_P)
+    assert compare.sides.buttons["saved"].isChecked()
+    assert "Saved: 1 pass" in badges(page)
+    assert compare.view.visible_region() == seen
+    QTest.mouseClick(compare.sides.buttons["preview"], Qt.MouseButton.LeftButton)
+    assert "Preview: 8 passes" in badges(page)
+    assert compare.words.whole == "Previewed in 0.5 s"
+    # The smallest window has room for both words.
+    page.resize(775, 520)
+    QTest.qWait(0)
+    assert all(button.width() >= button.sizeHint().width() for button in compare.sides.buttons.values())
+    # As it was made: there is nothing to try.
+    options.set(settings.ENSEMBLE, False)
+    assert not compare.sides.isVisible()
+    assert "After  160 × 120" in badges(page)
+    assert page.start_button.text() == "&Start again"
+
+
+def test_in_a_run_options_say_that_it_keeps_its_own(page, options, job):
+    page.start_button.click()
+    assert not page.kept_settings.isVisible()
+    options.set(settings.ENSEMBLE, True)
+    assert page.kept_settings.isVisible()
+    assert "1 pass" in page.kept_settings.words.text()
+    job.say(JobCancelled())
+    assert not page.kept_settings.isVisible()
+
+
+def test_a_result_that_was_there_already_is_shown(qtbot, page, job):
+    page.start_button.click()
+    source = page.session.queue.entries[0].path
+    output = make_picture(source.parent / "out.png", 160, 120)
+    job.say(FileSkipped(source, output, "Made before."), JobCancelled())
+    qtbot.waitUntil(lambda: "After  160 × 120" in badges(page), timeout=TIMEOUT)

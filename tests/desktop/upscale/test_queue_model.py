@@ -6,7 +6,7 @@ import pytest
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
-from core.contract.upscale import Input, OutputSize
+from core.contract.upscale import FileSaved, Input, OutputSize, UpscaleRequest
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import ENTRY, Column, Entry, Queue, State
@@ -113,3 +113,28 @@ def test_thousands_of_rows_come_and_go_in_one_step_each(queue):
     assert queue.index(4999, 0).data(ENTRY).path.name == "4999.png"
     queue.remove(range(5000))
     assert signals == ["in", "out"]
+
+
+def test_a_row_of_a_paused_run_says_so(queue, qtbot):
+    queue.add(entries(*"ab"))
+    queue.update(0, state=State.WORKING, fraction=0.42)
+    with qtbot.waitSignal(queue.dataChanged):
+        queue.show_paused(True)
+    assert text(queue, 0, Column.STATE) == "Paused, 42%"
+    assert text(queue, 1, Column.STATE) == "Waiting"
+    queue.show_paused(False)
+    assert text(queue, 0, Column.STATE) == "Upscaling, 42%"
+
+
+def test_each_row_knows_the_settings_that_made_its_result(queue):
+    queue.add(entries(*"abc"))
+    plain, larger = UpscaleRequest(()), UpscaleRequest((), size=OutputSize("factor", 8), device="cpu")
+    for row, made_with in enumerate((plain, plain, larger)):
+        saved = FileSaved(queue.entries[row].path, Path("/out.png"), (2, 2), (8, 8), 40.0, 1.0)
+        queue.follow(saved, made_with)
+    assert [queue.count_made_otherwise(wanted) for wanted in (plain, larger)] == [1, 2]
+    # The device decides no result.
+    assert queue.count_made_otherwise(UpscaleRequest((), device="cpu")) == 1
+    assert "8×" in queue.index(2, Column.STATE).data(Qt.ItemDataRole.ToolTipRole)
+    queue.reset([2])
+    assert queue.count_made_otherwise(plain) == 0

@@ -500,6 +500,38 @@ def test_a_retry_during_a_run_counts_each_picture_once(filled, job):
     assert counted(filled) == (3, 3)
 
 
+def test_what_is_there_already_is_not_found_again(qtbot, told, filled, tmp_path):
+    first = source(filled, 0)
+    search(qtbot, filled, first)
+    search(qtbot, filled, first, make_picture(tmp_path / "new.png"))
+    search(qtbot, filled, tmp_path / "in")
+    assert told.notices == [
+        "Found 3 pictures",
+        "1 picture is in the queue already",
+        "Found 1 new · 1 picture is in the queue already",
+        "3 pictures are in the queue already",
+    ]
+
+
+def test_a_run_keeps_its_settings_to_its_end(qtbot, filled, options, job, tmp_path):
+    filled.start()
+    assert filled.kept_settings == ""
+    options.set(settings.SIZE, OutputSize("factor", 2))
+    options.set(settings.QUALITY, 60)
+    assert filled.kept_settings == "4×, quality 95"
+    filled.pause()
+    assert filled.kept_settings == "4×, quality 95"
+    filled.resume()
+    search(qtbot, filled, make_picture(tmp_path / "late.png"))
+    job.say(*(save(filled, row) for row in range(3)), BatchFinished(3, 0, 0, 1.0), JobDone(), job=1)
+    assert (job.requests[1].size, job.requests[1].quality) == (OutputSize(), 95)
+    assert [entry.made_with.quality for entry in filled.queue.entries[:3]] == [95] * 3
+    job.say(JobCancelled())
+    assert filled.kept_settings == ""
+    filled.start()
+    assert (job.requests[2].size, job.requests[2].quality) == (OutputSize("factor", 2), 60)
+
+
 @pytest.fixture
 def paused(qtbot, filled, job, tmp_path):
     """A run was paused while its last picture was being written, and another was added: the batch ends all the same."""

@@ -2,12 +2,13 @@
 
 import pytest
 
-from core.contract.jobs import JobCancelled, WorkerReady
+from core.contract.jobs import JobCancelled, JobDone, WorkerReady
 from core.contract.protocol import NO_JOB
-from core.contract.upscale import FileFailed, Input, Progress
+from core.contract.upscale import FileFailed, Input, OutputSize, Progress
+from srgan_desktop import settings
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.session import UpscaleSession
-from srgan_desktop.upscale.words import bar_state
+from srgan_desktop.upscale.words import bar_state, start_words
 from tests.desktop.upscale.scripted import FakeJob, begin, save, source
 
 
@@ -43,9 +44,33 @@ def test_what_the_bar_says_from_start_to_end(session, job):
     assert (state.title, state.fraction, state.paused) == ("Paused after 0 of 3", 0.2, True)
     session.resume()
     job.say(save(session, 0), FileFailed(source(session, 1), "It is broken."))
+    # One of three can never be done: it is no more counted as done than as still to do.
+    state = bar_state(session)
+    assert (state.title, state.words) == ("Upscaling 2 of 2", "about a minute left · 1 failed")
+    session.pause()
+    assert (bar_state(session).title, bar_state(session).words) == ("Paused after 1 of 2", "1 failed")
     session.cancel()
     assert (bar_state(session).title, bar_state(session).fraction) == ("Stopping…", 0.2)
     job.say(JobCancelled())
     state = bar_state(session)
     assert (state.title, state.words) == ("1 picture ready to upscale", "1 saved · 1 failed")
     assert not state.has_progress
+
+
+def test_start_says_what_it_will_do(session, job, options):
+    assert start_words(session)[0] == "&Start"
+    session.start()
+    job.say(save(session, 0), save(session, 1), FileFailed(source(session, 2), "It is broken."), JobDone())
+    assert start_words(session)[0] == "&Start again"
+    options.set(settings.SIZE, OutputSize("factor", 2))
+    text, tooltip = start_words(session)
+    assert text == "Up&scale 2 again with the new settings"
+    assert "kept" in tooltip
+    options.set(settings.EXISTING, "replace")
+    assert "replaced" in start_words(session)[1]
+    options.set(settings.SIZE, OutputSize())
+    assert start_words(session)[0] == "&Start again"
+    options.set(settings.SIZE, OutputSize("factor", 2))
+    session.start()
+    assert job.requests[-1].size == OutputSize("factor", 2)
+    assert len(job.requests[-1].inputs) == 3

@@ -1,0 +1,73 @@
+"""How two requests differ, and what each field is called."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core import paths
+from core.contract.upscale import OutputSize, UpscaleRequest
+from core.models.card import rewrite_card
+from core.models.catalogue import find_model
+from srgan_desktop import settings
+from srgan_desktop.upscale.requests import OPTIONS, RESULT, RUN, differing, settings_words, upscale_request
+from tests.core.networks import save_pair
+
+OTHER: dict[str, tuple[Any, str]] = {
+    "model": ("faithful-x4", "faithful x4"),
+    "detail": (20, "Detail 20 %"),
+    "size": (OutputSize("factor", 2.5), "2.5×"),
+    "ensemble": (True, "8 passes"),
+    "precision": ("fp32", "fp32"),
+    "format": ("webp", "WebP"),
+    "quality": (70, "quality 70"),
+    "keep_metadata": (False, "without metadata"),
+    "output": (Path("/tmp/out"), "saved to out"),
+    "existing": ("replace", "replaces results"),
+    "device": ("cpu", "device cpu"),
+    "tile": (256, "tile 256"),
+}
+
+
+@pytest.mark.parametrize("field", OTHER)
+def test_a_field_that_differs_is_named(field):
+    plain = UpscaleRequest(())
+    value, words = OTHER[field]
+    other = replace(plain, **{field: value})
+    assert differing(plain, other, RUN) == (field,)
+    assert settings_words(other, (field,)) == words
+    assert settings_words(plain, (field,)) not in ("", words)
+
+
+def test_a_run_keeps_every_field_that_is_no_question_of_what_is_added():
+    assert {each.name for each in fields(UpscaleRequest)} - set(RUN) == {"inputs", "recursive", "roots"}
+    assert set(RUN) == {*OTHER, "clean_up"}
+
+
+def test_every_option_of_a_request_is_watched(options):
+    before = upscale_request(options, ())
+    for option in OPTIONS:
+        changed = {
+            settings.SIZE: OutputSize("factor", 2),
+            settings.MODEL: "faithful-x4",
+            settings.PRECISION: "fp32",
+            settings.EXISTING: "number",
+        }.get(option, not option.default if isinstance(option.default, bool) else None)
+        if changed is None:
+            changed = option.default + 1 if isinstance(option.default, int) else "cpu"
+        options.set(option, changed)
+    # Clean-up has no option yet.
+    assert set(differing(before, upscale_request(options, ()), RUN)) == set(RUN) - {"clean_up"}
+
+
+def test_what_a_model_without_detail_is_asked_for_says_nothing_of_detail():
+    save_pair(paths.user_models())
+    request = UpscaleRequest((), model="soft", detail=100)
+    assert settings_words(request, RESULT).startswith("soft, 4×")
+    assert settings_words(replace(request, model="sharp", detail=40), ("model", "detail")) == "sharp, Detail 40 %"
+    sharp = find_model("sharp")
+    rewrite_card(sharp.path, replace(sharp.card, cleaner="soft"), sharp.path)
+    request = replace(request, clean_up=30)
+    assert settings_words(replace(request, model="sharp"), ("detail", "clean_up")) == "Detail 100 %, Clean-up 30 %"
+    assert settings_words(replace(request, model="/gone/away.safetensors"), ("model", "detail")) == "away"
