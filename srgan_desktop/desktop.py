@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QProcess, QUrl
+from PySide6.QtCore import QMimeData, QProcess, QStandardPaths, QUrl
 from PySide6.QtGui import QDesktopServices, QImage, QPixmap
 
 
@@ -22,6 +22,13 @@ def image_in(mime: QMimeData) -> QImage | None:
     if isinstance(image, QPixmap):
         image = image.toImage()
     return image if isinstance(image, QImage) and not image.isNull() else None
+
+
+def dialog_folder(*remembered: str) -> str:
+    """Where a file dialog begins: the first of these that is there, else the user's pictures, and never wherever the
+    program happened to be started."""
+    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    return next((folder for folder in (*remembered, pictures) if folder and Path(folder).is_dir()), str(Path.home()))
 
 
 def show_in_file_manager(path: Path) -> None:

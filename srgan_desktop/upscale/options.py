@@ -30,6 +30,7 @@ from core.contract.upscale import OutputSize
 from core.images import FORMATS
 from core.models.catalogue import Model, base_of, find_model, models
 from srgan_desktop import settings
+from srgan_desktop.desktop import dialog_folder
 from srgan_desktop.detail import DetailField, span_of
 from srgan_desktop.fields import Calm, Choice, Elided, indent_number, labelled, quiet
 from srgan_desktop.settings import Option, Settings
@@ -354,8 +355,10 @@ class SizeField(QWidget):
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        row.addWidget(self.preset, 1)
-        row.addWidget(self.number, 1)
+        for field in (self.preset, self.number):
+            # A million pixels would have a wider field than the column; half of it holds what is typed.
+            field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            row.addWidget(field, 1)
         self.setFocusProxy(self.preset)
         self._show(size)
         self.preset.currentIndexChanged.connect(self._on_preset)
@@ -454,7 +457,7 @@ class OutputField(QWidget):
         self.setAccessibleName("Save to")
 
     def _choose(self) -> None:
-        start = self._settings.get(settings.OUTPUT) or self._settings.get(settings.FOLDER)
+        start = dialog_folder(self._settings.get(settings.OUTPUT), self._settings.get(settings.FOLDER))
         folder = QFileDialog.getExistingDirectory(self, "Folder for the results", start)
         if folder:
             self._settings.set(settings.OUTPUT, str(Path(folder)))

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from core.images import FORMATS
 from srgan_desktop import settings
-from srgan_desktop.desktop import image_in, paths_in, show_in_file_manager
+from srgan_desktop.desktop import dialog_folder, image_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
@@ -257,14 +257,18 @@ class UpscalePage(Page):
     def _choose_files(self) -> None:
         suffixes = " ".join(f"*{suffix}" for row in FORMATS.values() if row.can_read for suffix in row.suffixes)
         files, _ = QFileDialog.getOpenFileNames(
-            self, "Add pictures", self.settings.get(settings.FOLDER), f"Pictures ({suffixes});;All files (*)"
+            self,
+            "Add pictures",
+            dialog_folder(self.settings.get(settings.FOLDER)),
+            f"Pictures ({suffixes});;All files (*)",
         )
         if files:
             self.settings.set(settings.FOLDER, str(Path(files[0]).parent))
             self.session.add(Path(file) for file in files)
 
     def _choose_folder(self) -> None:
-        folder = QFileDialog.getExistingDirectory(self, "Add a folder", self.settings.get(settings.FOLDER))
+        start = dialog_folder(self.settings.get(settings.FOLDER))
+        folder = QFileDialog.getExistingDirectory(self, "Add a folder", start)
         if folder:
             self.settings.set(settings.FOLDER, folder)
             self.session.add([Path(folder)])

@@ -67,6 +67,19 @@ def test_factors(qtbot, theme, options, size):
     assert options.get(settings.SIZE) == size
 
 
+@pytest.mark.parametrize("kind", ["factor", "width", "height", "longest"])
+def test_no_field_is_cut_in_the_narrowest_column(panel, kind):
+    panel.resize(panel.minimumWidth(), 400)
+    choose(panel.output_size.preset, (kind, None))
+    QTest.qWait(0)
+    assert panel.verticalScrollBar().isVisible()
+    assert panel.widget().width() <= panel.viewport().width()
+    words = panel.output_size.preset.fontMetrics().horizontalAdvance(panel.output_size.preset.currentText())
+    number = panel.output_size.number
+    assert panel.output_size.preset.width() > words + 30
+    assert number.width() > number.fontMetrics().horizontalAdvance("100000 px") + 30
+
+
 def test_every_field_says_what_it_does_and_has_a_name(panel):
     panel.fold.setChecked(True)
     fields = [field for field in panel.widget().findChildren(QWidget) if field.focusPolicy() & Qt.FocusPolicy.TabFocus]

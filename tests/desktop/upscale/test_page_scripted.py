@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QFileDialog
 
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB
@@ -83,7 +83,7 @@ def test_a_watch_says_what_it_waits_for(qtbot, page, job, tmp_path):
     page.open([tmp_path / "in"])
     qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
     page.options.watch.click()
-    assert page.bar.words.whole == "Start also watches “in”"
+    assert page.bar.words.whole.startswith("Start also watches “in”")
     page.start_button.click()
     job.say(WorkerReady("a card"), job=NO_JOB)
     assert page.bar.progress.isVisible()
@@ -212,3 +212,14 @@ def test_a_result_that_was_there_already_is_shown(qtbot, page, job):
     output = make_picture(source.parent / "out.png", 160, 120)
     job.say(FileSkipped(source, output, "Made before."), JobCancelled())
     qtbot.waitUntil(lambda: "After  160 × 120" in badges(page), timeout=TIMEOUT)
+
+
+def test_file_dialogs_begin_among_the_pictures_and_then_where_the_last_one_ended(page, own_home, tmp_path, monkeypatch):
+    (own_home / "Pictures").mkdir()
+    begun = []
+    monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *args: begun.append(args[2]) or ([], ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *args: begun.append(args[2]) or str(tmp_path))
+    page.queue.add_files.trigger()
+    page.queue.add_folder.trigger()
+    page.queue.add_files.trigger()
+    assert begun == [str(own_home / "Pictures"), str(own_home / "Pictures"), str(tmp_path)]
