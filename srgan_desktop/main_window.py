@@ -91,17 +91,18 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, Any] = {}
         self._engine_words: dict[str, tuple[str, str]] = {}
         self._to_stop = 0
-        self._closing = False
+        self.is_closing = False
+        """Whether it goes for sure, and takes nothing more."""
         self._painted = False
         self._question: QMessageBox | None = None
         self._tray: QSystemTrayIcon | None = None
         self._stack = QStackedWidget()
-        self._status = StatusStrip(theme)
+        self.status = StatusStrip(theme)
         self._rail = self._build_rail()
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addWidget(self._stack, 1)
-        right.addWidget(self._status)
+        right.addWidget(self.status)
         centre = QWidget()
         row = QHBoxLayout(centre)
         row.setContentsMargins(0, 0, 0, 0)
@@ -121,7 +122,7 @@ class MainWindow(QMainWindow):
             entry = next(entry for entry in PAGES if entry.key == key)
             page = entry.make(self._theme, self._settings)
             page.status_changed.connect(partial(self._on_status, key))
-            page.notice.connect(self._status.show_notice)
+            page.notice.connect(self.status.show_notice)
             page.notify.connect(partial(self._notify, key))
             page.stopped.connect(self._on_stopped)
             page.session.changed.connect(self._close_if_no_longer_asked)
@@ -132,13 +133,18 @@ class MainWindow(QMainWindow):
                 page.start_engine()
         return self._pages[key]
 
+    @property
+    def front(self) -> QWidget | None:
+        """The page that is seen."""
+        return self._stack.currentWidget()
+
     def show_page(self, key: str) -> None:
         """Bring a page to the front."""
         self._stack.setCurrentWidget(self.page(key))
-        self._buttons[key].setChecked(True)
+        self.page_buttons[key].setChecked(True)
         self._mark(key, news=False)
         if key in self._engine_words:
-            self._status.show_engine(*self._engine_words[key])
+            self.status.show_engine(*self._engine_words[key])
 
     def open(self, paths: list[Path]) -> None:
         """Put files and folders into the first page's queue, and bring that page to the front."""
@@ -153,7 +159,7 @@ class MainWindow(QMainWindow):
 
     def close_now(self) -> None:
         """Close without asking, as the system does when it shuts down."""
-        if not self._closing:
+        if not self.is_closing:
             self._begin_to_close()
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -165,7 +171,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()
-        if self._closing:
+        if self.is_closing:
             return
         if self._question is not None:
             self._question.raise_()
@@ -202,8 +208,8 @@ class MainWindow(QMainWindow):
     def _on_status(self, key: str, words: str, level: str) -> None:
         """Every page has an engine of its own; the strip is that of the page in front."""
         self._engine_words[key] = words, level
-        if self._stack.currentWidget() is self._pages.get(key):
-            self._status.show_engine(words, level)
+        if self.front is self._pages.get(key):
+            self.status.show_engine(words, level)
 
     def _ask(self) -> None:
         box = QMessageBox(self)
@@ -233,7 +239,7 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self, self.close_now)
 
     def _begin_to_close(self) -> None:
-        self._closing = True
+        self.is_closing = True
         if self._question is not None:
             self._question.reject()
         self.closing.emit()
@@ -243,7 +249,7 @@ class MainWindow(QMainWindow):
             self.hide()
         else:
             self._stack.setEnabled(False)
-            self._status.show_notice("Stopping the run…")
+            self.status.show_notice("Stopping the run…")
         self._to_stop = len(self._pages)
         for page in self._pages.values():
             page.shutdown()
@@ -273,7 +279,7 @@ class MainWindow(QMainWindow):
         column.setContentsMargins(8, 14, 8, 10)
         column.setSpacing(6)
         group = QButtonGroup(self)
-        self._buttons: dict[str, QToolButton] = {}
+        self.page_buttons: dict[str, QToolButton] = {}
         for number, entry in enumerate(PAGES, 1):
             button = QToolButton()
             button.setProperty("role", "page")
@@ -285,7 +291,7 @@ class MainWindow(QMainWindow):
             button.clicked.connect(lambda _checked, key=entry.key: self.show_page(key))
             self._theme.wear(button, entry.icon)
             group.addButton(button)
-            self._buttons[entry.key] = button
+            self.page_buttons[entry.key] = button
             self._mark(entry.key, news=False)
             column.addWidget(button)
         column.addStretch(1)
@@ -314,7 +320,7 @@ class MainWindow(QMainWindow):
     def _mark(self, key: str, *, news: bool) -> None:
         """Show on the rail whether something happened on a page that was not seen yet."""
         number, title = next((number, entry.title) for number, entry in enumerate(PAGES, 1) if entry.key == key)
-        button = self._buttons[key]
+        button = self.page_buttons[key]
         button.setText(f"{title} •" if news else title)
         button.setAccessibleName(f"Page {title}, with news" if news else f"Page {title}")
         button.setProperty("news", news)
@@ -324,10 +330,10 @@ class MainWindow(QMainWindow):
 
     def _notify(self, key: str, title: str, text: str) -> None:
         """Tell people who are elsewhere, on another page or in another window; those who look see the page's banner."""
-        in_front = self._stack.currentWidget() is self._pages[key]
+        in_front = self.front is self._pages[key]
         if not in_front:
             self._mark(key, news=True)
-            self._status.show_notice(" · ".join(part for part in (title, text) if part))
+            self.status.show_notice(" · ".join(part for part in (title, text) if part))
         elif self.isActiveWindow():
             return
         QApplication.alert(self)

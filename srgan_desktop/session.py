@@ -57,6 +57,11 @@ class Session(QObject):
         """How the worker process is."""
         return self._job.engine
 
+    @property
+    def worker_pid(self) -> int | None:
+        """The number of the worker process; None while there is none."""
+        return self._job.pid
+
     def shutdown(self) -> None:
         """Give everything up and let go of process and threads; ends with `stopped`."""
         if not self.shutting_down:

@@ -147,7 +147,7 @@ def window(qtbot, theme, options, small_model, tmp_path):
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
     yield window
-    if not window._closing:
+    if not window.is_closing:
         with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
             window.close_now()
     window.deleteLater()
@@ -159,7 +159,7 @@ def test_closing_in_a_run_asks_cancels_and_leaves_nothing(qtbot, window, tmp_pat
     window.open([tmp_path / "in"])
     page = window.page("upscale")
     qtbot.waitUntil(lambda: not page.session.scanning and page.session.engine is Engine.READY, timeout=TIMEOUT)
-    assert "Ready on" in window._status.engine.whole
+    assert "Ready on" in window.status.engine.whole
     QTest.mouseClick(page.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > 1, timeout=TIMEOUT)
     # To stay is the default, and the run goes on.
@@ -172,7 +172,7 @@ def test_closing_in_a_run_asks_cancels_and_leaves_nothing(qtbot, window, tmp_pat
     window.close()
     box = next(box for box in window.findChildren(QMessageBox) if box.isVisible())
     yes = next(button for button in box.findChildren(QPushButton) if "close" in button.text())
-    worker = psutil.Process(page.session._job.pid)
+    worker = psutil.Process(page.session.worker_pid)
     with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
         QTest.mouseClick(yes, Qt.MouseButton.LeftButton)
     assert not window.isVisible()
@@ -217,11 +217,11 @@ def test_an_idle_window_closes_without_a_question(qtbot, window):
 
 def test_the_engine_strip_says_what_happens(qtbot, window):
     page = window.page("upscale")
-    assert "Starting the engine" in window._status.engine.whole
-    qtbot.waitUntil(lambda: page.session._job.pid is not None, timeout=TIMEOUT)
-    os.kill(page.session._job.pid, signal.SIGKILL)
-    qtbot.waitUntil(lambda: "stopped" in window._status.engine.whole, timeout=TIMEOUT)
-    assert "memory" in window._status.notice.whole
+    assert "Starting the engine" in window.status.engine.whole
+    qtbot.waitUntil(lambda: page.session.worker_pid is not None, timeout=TIMEOUT)
+    os.kill(page.session.worker_pid, signal.SIGKILL)
+    qtbot.waitUntil(lambda: "stopped" in window.status.engine.whole, timeout=TIMEOUT)
+    assert "memory" in window.status.notice.whole
 
 
 def test_pages_by_keyboard(qtbot, window):
@@ -229,47 +229,47 @@ def test_pages_by_keyboard(qtbot, window):
         window.show_page(PAGES[0].key)
         QTest.keyClick(window, Qt.Key(Qt.Key.Key_0 + number), Qt.KeyboardModifier.ControlModifier)
         # A button's own key clicks it a moment later, so that it is seen going down.
-        qtbot.waitUntil(lambda key=entry.key: window._stack.currentWidget() is window.page(key))
-        assert window._buttons[entry.key].isChecked()
+        qtbot.waitUntil(lambda key=entry.key: window.front is window.page(key))
+        assert window.page_buttons[entry.key].isChecked()
 
 
 def test_more_models_are_on_their_page(qtbot, window):
     window.show_page("upscale")
     (more,) = (each for each in window.page("upscale").findChildren(QPushButton) if each.text() == "More models…")
     more.click()
-    assert window._stack.currentWidget() is window.page("models")
+    assert window.front is window.page("models")
 
 
 def test_what_happens_on_a_page_behind_is_told_on_the_one_in_front(qtbot, window):
     problem = Problem("The disk is full.", "Make room.")
-    train, button = window.page("train"), window._buttons["train"]
+    train, button = window.page("train"), window.page_buttons["train"]
     train.session.failed.emit(problem)
-    assert window._status.notice.whole == "The disk is full. · Make room."
+    assert window.status.notice.whole == "The disk is full. · Make room."
     assert button.text() == "Train •"
     assert "news" in button.accessibleName()
     # It was seen once the page has been opened, and what happens in front of people is in the banner alone.
     QTest.keyClick(window, Qt.Key.Key_2, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: window._stack.currentWidget() is train)
+    qtbot.waitUntil(lambda: window.front is train)
     assert button.text() == "Train"
-    window._status.show_notice("")
+    window.status.show_notice("")
     train.session.failed.emit(problem)
     assert train.banner.isVisible()
     assert button.text() == "Train"
-    assert window._status.notice.whole == ""
+    assert window.status.notice.whole == ""
 
 
 def test_a_long_message_does_not_widen_the_window(qtbot, window):
     window.resize(window.minimumSize())
     width = window.width()
-    window._status.show_notice("word " * 300)
-    window._status.show_engine("engine " * 100, "bad")
+    window.status.show_notice("word " * 300)
+    window.status.show_engine("engine " * 100, "bad")
     page = window.page("upscale")
     page.compare.words.say("preview " * 200)
     page.banner.say("bad", "A long message. " * 20, "Long advice. " * 40, [("Details…", lambda: None)])
     QTest.qWait(0)
     assert window.width() == width
     assert window.minimumSizeHint().width() <= width
-    assert window._status.notice.toolTip().startswith("word word")
+    assert window.status.notice.toolTip().startswith("word word")
 
 
 def test_the_place_on_the_screen_is_remembered(qtbot, theme, options, window):

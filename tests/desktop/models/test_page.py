@@ -448,7 +448,7 @@ def test_pages_hand_over_to_each_other(
     # Its keys are heard with the focus on the rail, too.
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow, timeout=WAIT_MS)
-    window._buttons["models"].setFocus()
+    window.page_buttons["models"].setFocus()
     models.list.select("ours")
     QTest.keyClick(window.focusWidget(), Qt.Key.Key_F2)
     window.findChild(QInputDialog).close()

@@ -209,8 +209,8 @@ def test_by_keyboard_alone(qtbot, page, window, tmp_path):
 
 
 def test_the_keys_of_the_page_are_heard_while_the_focus_is_on_the_rail(qtbot, page, window, tmp_path, monkeypatch):
-    click(window._buttons["upscale"])
-    window._buttons["upscale"].setFocus()
+    click(window.page_buttons["upscale"])
+    window.page_buttons["upscale"].setFocus()
     chosen = []
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: chosen.append("files") or ([], ""))
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: chosen.append("folder") or "")
@@ -224,7 +224,7 @@ def test_the_keys_of_the_page_are_heard_while_the_focus_is_on_the_rail(qtbot, pa
     QTest.keyClick(window.focusWidget(), Qt.Key.Key_V, control)
     qtbot.waitUntil(lambda: "a.png" in states(page), timeout=TIMEOUT)
     page.session.queue.update(0, state=State.FAILED)
-    window._buttons["upscale"].setFocus()
+    window.page_buttons["upscale"].setFocus()
     QTest.keyClick(window.focusWidget(), Qt.Key.Key_R, control)
     assert states(page) == {"a.png": State.WAITING}
     # A field that can take it itself still does, and pages that are not in front hear nothing.
@@ -340,7 +340,7 @@ def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path
     fill(qtbot, page, tmp_path / "in")
     click(page.start_button)
     qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > 1, timeout=TIMEOUT)
-    os.kill(page.session._job.pid, signal.SIGKILL)
+    os.kill(page.session.worker_pid, signal.SIGKILL)
     wait_for_end(qtbot, page)
     saved = page.session.queue.count(State.DONE)
     assert 0 < saved < 100
