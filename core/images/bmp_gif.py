@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import BinaryIO
 
+from core.images.metadata.text import MOST_TEXTS, Text, comment
 from core.images.picture import Metadata
 from core.images.refusal import MAX_METADATA_BYTES
 
@@ -52,13 +53,14 @@ def _calibrated(head: bytes) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def gif_metadata(file: BinaryIO) -> Metadata:
-    """The profile and the XMP packet of a GIF (GIF89a, section 26)."""
+    """The profile, the XMP packet and the comments of a GIF (GIF89a, sections 24 and 26)."""
     file.seek(0)
     head = file.read(13)
     if len(head) < 13:
         return Metadata()
     position = 13 + _table_bytes(head[10])
     icc = xmp = None
+    texts: list[Text] = []
     for _ in range(_MAX_BLOCKS):
         file.seek(position)
         introducer = file.read(2)
@@ -77,10 +79,13 @@ def gif_metadata(file: BinaryIO) -> Metadata:
                 data, position = _sub_blocks(file, position, keep=name[1:] == b"ICCRGBG1012")
                 icc = data or icc
         elif introducer[:1] == b"\x21":
-            _data, position = _sub_blocks(file, position + 2, keep=False)
+            is_comment = introducer == b"\x21\xfe"
+            data, position = _sub_blocks(file, position + 2, keep=is_comment)
+            if is_comment and (text := comment(data)) and len(texts) < MOST_TEXTS:
+                texts.append(text)
         else:
             break
-    return Metadata(icc=icc, xmp=xmp)
+    return Metadata(icc=icc, xmp=xmp, texts=tuple(texts))
 
 
 def _table_bytes(flags: int) -> int:

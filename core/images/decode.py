@@ -15,7 +15,7 @@ from PIL import Image
 from core.contract.errors import UserError
 from core.images.colour import agreeing
 from core.images.formats import FORMATS, format_of_suffix
-from core.images.metadata import as_read
+from core.images.metadata.carry import as_read
 from core.images.picture import Picture, Probe, StoredPixels
 from core.images.pillow_source import PillowSource
 from core.images.png import PngSource
@@ -42,7 +42,9 @@ def load(path: Path) -> Picture:
         pixels, alpha = _turned(decoded, header.orientation)
         metadata = replace(header.metadata, icc=decoded.icc or header.metadata.icc)
         pixels, metadata, colour_notes = agreeing(pixels, metadata)
-        metadata, remarks = as_read(metadata, pixels.shape[1], pixels.shape[0])
+        metadata, remarks = as_read(
+            metadata, (header.width, header.height), (pixels.shape[1], pixels.shape[0]), header.orientation
+        )
         notes = (*_content_notes(path, key, header.frames), *decoded.notes, *colour_notes, *remarks)
         if alpha is not None and not alpha.any():
             notes += ("It is transparent everywhere: nothing of it can be seen.",)

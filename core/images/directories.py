@@ -53,6 +53,10 @@ class Directory:
     """Offset of the next directory; 0 after the last."""
     next_position: int
     """Where that offset is written."""
+    place: int
+    """Where the directory begins, with the number of its entries."""
+    count: int
+    """How many entries it has, broken and doubled ones among them."""
 
 
 class TagReader:
@@ -92,15 +96,21 @@ class TagReader:
             )
             inline = _KIND_SIZES.get(kind, 0) * items <= (8 if self.big else 4)
             position = place + (12 if self.big else 8) if inline else value
-            # Of a tag that stands twice the first counts.
-            entries.setdefault(code, TagEntry(kind, items, position, place))
+            entry = TagEntry(kind, items, position, place)
+            # Of a tag that stands twice the first sound one counts.
+            if code not in entries or (self.is_sound(entry) and not self.is_sound(entries[code])):
+                entries[code] = entry
         end = start + count * width
         # Some writers leave the last pointer out.
         try:
             following = self._number("Q" if self.big else "I", end)
         except BadDirectoryError:
             following = 0
-        return Directory(entries, following, end)
+        return Directory(entries, following, end, offset, count)
+
+    def is_sound(self, entry: TagEntry) -> bool:
+        """Whether an entry is of a type that is known, and has a value that lies in the structure."""
+        return entry.kind in _KIND_SIZES and entry.count > 0 and entry.position + entry.size <= self.size
 
     def raw(self, entry: TagEntry) -> bytes:
         """The value as it is stored."""

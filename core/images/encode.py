@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from core.images.avif import encode_avif
 from core.images.colour import expressed, grey_to_srgb, is_grey_profile
 from core.images.decode import shown
 from core.images.formats import FORMATS, Format
-from core.images.metadata import as_written
+from core.images.jpeg import application_segments, with_application_segments, with_gain_map, with_segments
+from core.images.metadata.carry import Origin, as_written, fits_jpeg, split_for_jpeg
 from core.images.metadata.exif import EXIF_PREFIX
+from core.images.metadata.geo import NO_DATA, no_data_tag
+from core.images.metadata.parts import GainMap, LeftOut, enlarged, note_of, with_pointers
 from core.images.picture import Metadata, Picture
 from core.images.png import encode_png
 from core.images.profiles import rgb_profile_of
@@ -32,6 +36,8 @@ def save(
     *,
     lossless: bool = False,
     keep_values: bool = False,
+    origin: Origin | None = None,
+    date_ns: tuple[int, int] | None = None,
 ) -> tuple[str, ...]:
     """Write a picture under its final name once it is complete on the disk, replacing what is there.
 
@@ -46,6 +52,8 @@ def save(
         quality: of lossy formats.
         lossless: whether WebP and AVIF lose nothing, whatever `quality` says.
         keep_values: whether a TIFF gets numbers of the source's own type and range, where its pixels stand for numbers.
+        origin: what the result says of how it was made; None says nothing.
+        date_ns: times of the last access and change that the file gets, in nanoseconds; None is now.
 
     Returns:
         What the user should know: bits that were lost, metadata that did not fit.
@@ -66,25 +74,34 @@ def save(
             f"but {target.label} holds at most {target.max_side:,} a side.",
             "Choose PNG or TIFF, or a smaller size.",
         )
-    metadata, notes = as_written(picture.metadata, target, picture.width, picture.height)
+    metadata, notes = as_written(picture.metadata, target, (picture.width, picture.height), origin)
     samples, metadata, more = _samples_for(target, picture, metadata)
     notes += more
-    if keep_values and format == "tiff" and picture.scale is not None:
-        samples = picture.scale.numbers(picture.pixels, picture.alpha)
+    if format == "tiff" and picture.scale is not None:
+        metadata = replace(metadata, geo=tuple(tag for tag in metadata.geo if tag[0] != NO_DATA))
+        if keep_values:
+            samples = picture.scale.numbers(picture.pixels, picture.alpha)
+            if picture.scale.no_data is not None:
+                metadata = replace(metadata, geo=(*metadata.geo, no_data_tag(picture.scale.no_data)))
     with replacing(path) as temporary:
         if format == "tiff":
-            write_tiff(temporary, samples, metadata)
+            notes += write_tiff(temporary, samples, metadata)
         else:
             # In memory first: Pillow's encoders, when they write to a file, do not say why that failed.
             if format == "png":
                 parts = encode_png(samples, metadata)
             elif format == "avif":
                 parts = [encode_avif(samples, metadata, None if lossless else quality, picture.bits)]
+            elif format == "jpeg":
+                encoded, more = _encode_jpeg(samples, metadata, quality, picture.metadata.size)
+                parts, notes = [encoded], notes + more
             else:
-                parts = [_encode_with_pillow(samples, metadata, format, quality, lossless)]
+                parts = [_encode_with_pillow(samples, metadata, format, _webp_options(100 if lossless else quality))]
             with temporary.open("wb") as file:
                 for part in parts:
                     file.write(part)
+        if date_ns is not None:
+            os.utime(temporary, ns=date_ns)
     return notes
 
 
@@ -133,16 +150,52 @@ def _eight_bit(values: np.ndarray) -> np.ndarray:
     return result
 
 
-def _encode_with_pillow(
-    samples: np.ndarray, metadata: Metadata, format: str, quality: int, lossless: bool
-) -> memoryview:
-    options: dict[str, Any] = {"quality": quality}
-    if format == "jpeg":
-        options["subsampling"] = "4:4:4"
-        if metadata.dpi:
-            options["dpi"] = metadata.dpi
-    else:
-        options |= _webp_options(100 if lossless else quality)
+def _encode_jpeg(
+    samples: np.ndarray, metadata: Metadata, quality: int, before: tuple[int, int] | None
+) -> tuple[bytes, tuple[str, ...]]:
+    """A JPEG with all that lies around its pixels; `before` is the size of the picture that the gain map came with."""
+    notes: tuple[str, ...] = ()
+    options: dict[str, Any] = {"quality": quality, "subsampling": "4:4:4"}
+    if metadata.dpi:
+        options["dpi"] = metadata.dpi
+    height, width = samples.shape[:2]
+    gain_map = None
+    if metadata.gain_map is not None:
+        gain_map = _encoded_gain_map(metadata.gain_map, (width, height), before or (width, height))
+        if gain_map is None:
+            notes += note_of((LeftOut.GAIN_MAP,))
+        else:
+            metadata = replace(metadata, xmp=with_pointers(metadata.xmp, gain_map))
+    extension = None
+    if metadata.xmp and not fits_jpeg(metadata.xmp):
+        parts = split_for_jpeg(metadata.xmp)
+        metadata = replace(metadata, xmp=parts[0] if parts else None)
+        if parts is None:
+            notes += ("Its XMP data was left out, as it is longer than JPEG allows.",)
+        else:
+            extension = parts[1:]
+    encoded = _encode_with_pillow(samples, metadata, "jpeg", options)
+    comments = tuple(text.text for text in metadata.texts)
+    jpeg = with_segments(encoded, metadata.photoshop, comments, extension)
+    if gain_map is not None and metadata.gain_map is not None:
+        jpeg = with_gain_map(jpeg, gain_map, metadata.gain_map.iso)
+    return jpeg, notes
+
+
+_GAIN_MAP_QUALITY = 95
+
+
+def _encoded_gain_map(gain_map: GainMap, size: tuple[int, int], before: tuple[int, int]) -> bytes | None:
+    """The enlarged gain map as a JPEG that says of itself what it said before."""
+    pixels = enlarged(gain_map, size, before)
+    if pixels is None:
+        return None
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=_GAIN_MAP_QUALITY, subsampling="4:4:4")
+    return with_application_segments(buffer.getvalue(), application_segments(gain_map.jpeg))
+
+
+def _encode_with_pillow(samples: np.ndarray, metadata: Metadata, format: str, options: dict[str, Any]) -> memoryview:
     if metadata.exif:
         options["exif"] = EXIF_PREFIX + metadata.exif
     if metadata.xmp:
@@ -157,6 +210,6 @@ def _encode_with_pillow(
 
 def _webp_options(quality: int) -> dict[str, Any]:
     if quality < 100:
-        return {"method": 2}
+        return {"quality": quality, "method": 2}
     # `exact` keeps the colours under transparent pixels; `quality` is effort here, and more of it gains 1 %.
     return {"lossless": True, "exact": True, "quality": 50, "method": 2}

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from core.images.cicp import Cicp
+from core.images.directories import TagValue
+from core.images.metadata.parts import GainMap, LeftOut
+from core.images.metadata.text import Text
 from core.images.values import Scale
 
 
@@ -24,13 +27,29 @@ class Metadata:
     """Pixels per inch across and down."""
     cicp: Cicp | None = None
     """The code points of the colours that the pixels mean, which decide over `icc`; None for sRGB."""
+    photoshop: bytes | None = None
+    """Photoshop's image resources that hold IPTC, rights and clipping paths."""
+    texts: tuple[Text, ...] = ()
+    """Remarks with a keyword: PNG's text chunks, comments of JPEG and GIF."""
+    modified: bytes | None = None
+    """PNG's tIME chunk: when the picture was last changed."""
+    gain_map: GainMap | None = None
+    """What makes HDR of the picture where it is shown so."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Parts of the file that no result has."""
+    geo: tuple[tuple[int, TagValue], ...] = ()
+    """Code and value of the tags of a GeoTIFF that say where on earth the picture lies."""
+    size: tuple[int, int] | None = field(default=None, compare=False)
+    """Width and height of the picture that figures in EXIF, XMP and the other fields count pixels of."""
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
     """Type and content of the PNG chunks that say which colours the pixels mean (cHRM, gAMA), where that is not sRGB
     and neither `icc` nor `cicp` says it. Other formats get a profile instead."""
 
     def only_colour(self) -> Metadata:
         """Without everything that the pixels can be shown correctly without."""
-        return Metadata(icc=self.icc, cicp=self.cicp, png_colour=self.png_colour)
+        return Metadata(
+            icc=self.icc, cicp=self.cicp, png_colour=self.png_colour, gain_map=self.gain_map, size=self.size
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ from core.images.bmp_gif import bmp_metadata, gif_metadata
 from core.images.cicp import Cicp, meant
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
 from core.images.isobmff import still_image
+from core.images.jpeg import surroundings
 from core.images.metadata.exif import orientation, plausible_dpi
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, UnreadableError, check_size
@@ -57,12 +58,16 @@ class PillowSource:
         embedded = _embedded(file, key)
         metadata = Metadata(
             exif=exif.removeprefix(b"Exif\0\0") if exif else None,
-            xmp=_limited(xmp.encode() if isinstance(xmp, str) else xmp) or embedded.xmp,
+            xmp=embedded.xmp or _limited(xmp.encode() if isinstance(xmp, str) else xmp),
             icc=_limited(info.get("icc_profile")) or embedded.icc,
             dpi=_resolution(key, info),
             # In these formats a profile decides over code points.
             cicp=None if info.get("icc_profile") else cicp,
             png_colour=embedded.png_colour,
+            photoshop=embedded.photoshop,
+            texts=embedded.texts,
+            gain_map=embedded.gain_map,
+            left_out=embedded.left_out,
         )
         self.header = Header(
             *self.image.size,
@@ -158,11 +163,20 @@ def _limited(data: bytes | None) -> bytes | None:
 
 
 def _embedded(file: BinaryIO, key: str) -> Metadata:
-    """What Pillow does not tell of a BMP and a GIF."""
+    """What Pillow does not tell of a file."""
     if key == "bmp":
         return bmp_metadata(file)
     if key == "gif":
         return gif_metadata(file)
+    if key == "jpeg":
+        around = surroundings(file)
+        return Metadata(
+            xmp=_limited(around.xmp),
+            photoshop=around.photoshop,
+            texts=around.comments,
+            gain_map=around.gain_map,
+            left_out=around.left_out,
+        )
     return Metadata()
 
 

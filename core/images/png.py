@@ -17,7 +17,9 @@ import imagecodecs
 import numpy as np
 
 from core.images.cicp import Cicp, meant
-from core.images.metadata.exif import orientation, plausible_dpi
+from core.images.metadata.exif import EXIF_PREFIX, orientation, plausible_dpi
+from core.images.metadata.iptc import of_iim
+from core.images.metadata.text import MOST_TEXTS, Text
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, check_size, damaged
 
@@ -25,6 +27,9 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB, _PALETTE, _GREY_ALPHA, _RGB_ALPHA = 0, 2, 3, 4, 6
 _DEPTHS = {_GREY: (1, 2, 4, 8, 16), _RGB: (8, 16), _PALETTE: (1, 2, 4, 8), _GREY_ALPHA: (8, 16), _RGB_ALPHA: (8, 16)}
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
+_XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
+_SHORT_TEXT = 1024
+"""Bytes of a text that is not worth compressing, as the PNG specification has it."""
 _METRES_PER_INCH = 0.0254
 _AFTER_HEADER = 33
 """Signature and IHDR."""
@@ -52,6 +57,8 @@ class PngSource:
         self._frames = 1
         self._found: dict[str, bytes] = {}
         self._colour: dict[bytes, bytes] = {}
+        self._texts: list[Text] = []
+        self._text_bytes = 0
         self._dpi: tuple[float, float] | None = None
         width, height, depth = self._read_chunks()
         exif, xmp, icc = (self._found.get(name) for name in ("exif", "xmp", "icc"))
@@ -62,7 +69,21 @@ class PngSource:
             alpha=self._alpha,
             frames=self._frames,
             orientation=orientation(exif),
-            metadata=Metadata(exif, xmp, icc, self._dpi, *self._other_colour()),
+            metadata=self._metadata(exif, xmp, icc),
+        )
+
+    def _metadata(self, exif: bytes | None, xmp: bytes | None, icc: bytes | None) -> Metadata:
+        cicp, other = self._other_colour()
+        return Metadata(
+            exif,
+            xmp,
+            icc,
+            self._dpi,
+            cicp=cicp,
+            png_colour=other,
+            photoshop=self._found.get("photoshop"),
+            texts=tuple(self._texts),
+            modified=self._found.get("time"),
         )
 
     def decode(self) -> StoredPixels:
@@ -150,30 +171,58 @@ class PngSource:
     def _read_exif(self, data: bytes) -> None:
         self._keep("exif", data)
 
+    def _read_time(self, data: bytes) -> None:
+        if len(data) == 7:
+            self._keep("time", data)
+
     def _read_international_text(self, data: bytes) -> None:
         keyword, rest = data.split(b"\0", 1)
+        compressed, rest = rest[0], rest[2:]
+        language, translated, text = rest.split(b"\0", 2)
+        if compressed:
+            text = _inflated(text)
         if keyword == _XMP_KEYWORD:
-            compressed, rest = rest[0], rest[2:]
-            _language, _translated, text = rest.split(b"\0", 2)
-            self._keep("xmp", _inflated(text) if compressed else text)
+            self._keep("xmp", text)
+        else:
+            self._add(Text(keyword.decode("latin-1"), text.decode(), language.decode("latin-1"), translated.decode()))
 
     def _read_text(self, data: bytes) -> None:
         keyword, text = data.split(b"\0", 1)
-        self._read_raw_profile(keyword, text)
+        self._read_plain(keyword, text)
 
     def _read_compressed_text(self, data: bytes) -> None:
         keyword, rest = data.split(b"\0", 1)
+        self._read_plain(keyword, _inflated(rest[1:]))
+
+    def _read_plain(self, keyword: bytes, text: bytes) -> None:
         if keyword.startswith(b"Raw profile type "):
-            self._read_raw_profile(keyword, _inflated(rest[1:]))
+            self._read_raw_profile(keyword, text)
+        else:
+            self._add(Text(keyword.decode("latin-1"), text.decode("latin-1")))
+
+    def _add(self, text: Text) -> None:
+        self._text_bytes += len(text.text)
+        if text.keyword and len(self._texts) < MOST_TEXTS and self._text_bytes <= MAX_METADATA_BYTES:
+            self._texts.append(text)
 
     def _read_raw_profile(self, keyword: bytes, text: bytes) -> None:
-        """EXIF and XMP as ImageMagick wrote them before there were chunks for them: a name, a length, hexadecimal."""
-        name = {b"exif": "exif", b"APP1": "exif", b"xmp": "xmp"}.get(keyword.removeprefix(b"Raw profile type "))
+        """EXIF, XMP and IPTC as ImageMagick wrote them before there were chunks: a name, a length, hexadecimal."""
         match = re.match(rb"\s*\w+\s+\d+\s+", text)
-        if name and match:
-            data = bytes.fromhex(text[match.end() :].decode("ascii"))
-            if name == "xmp" or data.startswith(b"Exif\0\0"):
-                self._keep(name, data.removeprefix(b"Exif\0\0"))
+        if not match:
+            return
+        data = bytes.fromhex(text[match.end() :].decode("ascii"))
+        name = keyword.removeprefix(b"Raw profile type ").lower()
+        if name in (b"exif", b"app1"):
+            if data.startswith(_XMP_PREFIX):
+                self._keep("xmp", data.removeprefix(_XMP_PREFIX))
+            # Some programs leave the prefix out.
+            elif data.startswith((EXIF_PREFIX, b"II*\0", b"MM\0*")):
+                self._keep("exif", data.removeprefix(EXIF_PREFIX))
+        elif name == b"xmp":
+            self._keep("xmp", data)
+        elif name in (b"iptc", b"8bim"):
+            data = data.removeprefix(b"Photoshop 3.0\0")
+            self._keep("photoshop", data if data.startswith(b"8BIM") else of_iim(data))
 
     def _keep(self, name: str, data: bytes) -> None:
         if data:
@@ -190,6 +239,7 @@ _READERS = {
     b"iTXt": PngSource._read_international_text,
     b"tEXt": PngSource._read_text,
     b"zTXt": PngSource._read_compressed_text,
+    b"tIME": PngSource._read_time,
 }
 
 
@@ -219,7 +269,29 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
         remarks.append(_chunk(b"eXIf", metadata.exif))
     if metadata.xmp:
         remarks.append(_chunk(b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + metadata.xmp))
+    remarks += map(_text_chunk, metadata.texts)
+    if metadata.modified:
+        remarks.append(_chunk(b"tIME", metadata.modified))
     return [encoded[:_AFTER_HEADER], *remarks, encoded[_AFTER_HEADER:]]
+
+
+def _text_chunk(text: Text) -> bytes:
+    keyword = text.keyword.encode("latin-1", "replace")[:79].replace(b"\0", b" ").strip() or b"Comment"
+    plain = text.text.replace("\0", "")
+    try:
+        if text.language or text.translated:
+            raise UnicodeError
+        data = plain.encode("latin-1")
+    except UnicodeError:
+        data = plain.encode("utf-8", "replace")
+        is_long = len(data) >= _SHORT_TEXT
+        head = (
+            bytes((is_long, 0)) + text.language.encode("latin-1", "replace") + b"\0" + text.translated.encode() + b"\0"
+        )
+        return _chunk(b"iTXt", keyword + b"\0" + head + (zlib.compress(data) if is_long else data))
+    if len(data) >= _SHORT_TEXT:
+        return _chunk(b"zTXt", keyword + b"\0\0" + zlib.compress(data))
+    return _chunk(b"tEXt", keyword + b"\0" + data)
 
 
 def _means_srgb(kind: bytes, data: bytes) -> bool:

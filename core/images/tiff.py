@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import struct
 from dataclasses import replace
@@ -13,8 +14,17 @@ import tifffile
 from PIL import Image
 
 from core.images.colour import lab_to_srgb, srgb_profile
-from core.images.directories import BYTE, BadDirectoryError, Directory, TagReader, TagValue, Tree, serialised
-from core.images.metadata.exif import ORIENTATION, descriptive_tree, exif_of_tiff, resolution_in
+from core.images.directories import BYTE, UNDEFINED, BadDirectoryError, Directory, TagReader, TagValue, Tree, serialised
+from core.images.metadata.exif import (
+    MAKER_NOTE_LEFT_OUT,
+    ORIENTATION,
+    descriptive_tree,
+    exif_of_tiff,
+    resolution_in,
+)
+from core.images.metadata.geo import TAGS as GEO_TAGS
+from core.images.metadata.iptc import IPTC, of_iim
+from core.images.metadata.iptc import resources as iptc_resources
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw, check_size, damaged
@@ -29,6 +39,7 @@ _TILE_WIDTH, _TILE_HEIGHT, _IMAGE_DEPTH, _TILE_DEPTH = 322, 323, 32997, 32998
 _SEGMENTS = ((273, 279), (324, 325))
 """Offsets and byte counts, of strips and of tiles."""
 _SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
+_PHOTOSHOP, _IPTC = 34377, 33723
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CIELAB = 0, 1, 2, 8
 _CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3}
@@ -66,11 +77,14 @@ class TiffSource:
             self._reader = TagReader(file)
             self._directory = self._reader.directory(self._reader.first)
             self._read_layout()
+            exif, self._is_whole = exif_of_tiff(self._reader, self._directory)
             metadata = Metadata(
-                exif=exif_of_tiff(self._reader, self._directory),
+                exif=exif,
                 xmp=self._block(_XMP),
                 icc=self._block(_ICC),
                 dpi=resolution_in(self._reader, self._directory),
+                photoshop=self._photoshop(),
+                geo=self._place_on_earth(),
             )
             frames = _count_pages(self._reader, self._directory)
             turned = self._reader.integer(self._directory, ORIENTATION, 1)
@@ -99,6 +113,10 @@ class TiffSource:
 
     def decode(self) -> StoredPixels:
         """Decode the first page."""
+        decoded = self._decoded()
+        return decoded if self._is_whole else replace(decoded, notes=(*decoded.notes, MAKER_NOTE_LEFT_OUT))
+
+    def _decoded(self) -> StoredPixels:
         if self._is_numeric:
             return self._decode_numbers()
         if self._image is not None:
@@ -172,6 +190,25 @@ class TiffSource:
             return self._reader.raw(entry)
         except BadDirectoryError:
             return None
+
+    def _photoshop(self) -> bytes | None:
+        """Photoshop's image resources, or IPTC alone as such."""
+        resources = self._block(_PHOTOSHOP)
+        if resources and IPTC in iptc_resources(resources):
+            return resources
+        iptc = self._block(_IPTC)
+        # Some programs write IPTC as whole numbers of 32 bits, with zeros at its end.
+        return (resources or b"") + of_iim(iptc.rstrip(b"\0")) if iptc else resources
+
+    def _place_on_earth(self) -> tuple[tuple[int, TagValue], ...]:
+        """The tags of a GeoTIFF."""
+        entries = [(code, entry) for code, entry in self._directory.entries.items() if code in GEO_TAGS]
+        found = []
+        for code, entry in entries:
+            with contextlib.suppress(BadDirectoryError):
+                if entry.size <= MAX_METADATA_BYTES:
+                    found.append((code, TagValue(entry.kind, entry.count, self._reader.little_endian(entry))))
+        return tuple(found)
 
     def _samples(self) -> np.ndarray:
         """H x W x S, as numbers of the file's own type."""
@@ -295,13 +332,25 @@ def _unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     return np.minimum((pixels.astype(np.uint64) * top + divisor // 2) // divisor, top).astype(pixels.dtype)
 
 
-def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> None:
+def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> tuple[str, ...]:
     """Write H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA), numbers of any type; BigTIFF beyond 4 GB.
+
+    Returns:
+        What of the metadata was left out, in words.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
     channels = samples.shape[2]
+    extra: list[tuple[int, int, int, bytes, bool]] = []
+    if metadata.xmp:
+        extra.append((_XMP, BYTE, len(metadata.xmp), metadata.xmp, True))
+    if metadata.photoshop:
+        extra.append((_PHOTOSHOP, BYTE, len(metadata.photoshop), metadata.photoshop, True))
+        iptc = iptc_resources(metadata.photoshop).get(IPTC)
+        if iptc:
+            extra.append((_IPTC, UNDEFINED, len(iptc), iptc, True))
+    extra += [(code, value.kind, value.count, value.data, True) for code, value in metadata.geo]
     tifffile.imwrite(
         path,
         samples[..., 0] if channels == 1 else samples,
@@ -315,13 +364,16 @@ def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> None:
         resolution=metadata.dpi,
         resolutionunit="INCH" if metadata.dpi else None,
         iccprofile=metadata.icc,
-        extratags=[(_XMP, BYTE, len(metadata.xmp), metadata.xmp, True)] if metadata.xmp else [],
+        extratags=extra,
         software=False,
         metadata=None,
     )
-    if metadata.exif:
-        with path.open("r+b") as file:
-            _describe(file, descriptive_tree(metadata.exif))
+    if not metadata.exif:
+        return ()
+    tree, is_whole = descriptive_tree(metadata.exif)
+    with path.open("r+b") as file:
+        _describe(file, tree)
+    return () if is_whole else (MAKER_NOTE_LEFT_OUT,)
 
 
 def _describe(file: BinaryIO, tree: Tree) -> None:

@@ -253,13 +253,16 @@ def test_raw_profiles_of_imagemagick(tmp_path):
 
 
 def test_xmp_thumbnails_and_sizes():
-    from core.images.metadata.xmp import edited_xmp
+    from core.images.metadata.xmp import Geometry, edited_xmp
 
     packet = (
         b"<a tiff:Orientation='3'><tiff:ImageWidth> 12 </tiff:ImageWidth>"
         b"<xmp:Thumbnails><x>AA==</x></xmp:Thumbnails></a>"
     )
-    assert edited_xmp(packet, 48, 36) == b"<a tiff:Orientation='1'><tiff:ImageWidth>48</tiff:ImageWidth></a>"
+    assert (
+        edited_xmp(packet, Geometry((48, 36), (12, 9)))
+        == b"<a tiff:Orientation='1'><tiff:ImageWidth>48</tiff:ImageWidth></a>"
+    )
 
 
 def test_a_grey_profile_does_not_stay_on_colour(tmp_path):

@@ -1,0 +1,85 @@
+"""Small files beside a picture that belong to it: world files, projections, XMP sidecars."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.atomic import replacing
+from core.images.decode import shown
+from core.images.metadata import geo, xmp
+from core.images.metadata.parts import without_pointers
+
+_MOST_BYTES = 1 << 24
+
+
+def world_suffixes(suffix: str) -> tuple[str, ...]:
+    """What a world file of a picture with this suffix may be called: `.tfw`, `.tifw`, `.wld`."""
+    letters = suffix[1:]
+    if len(letters) < 2:
+        return (".wld",)
+    return (f".{letters[0]}{letters[-1]}w", f"{suffix}w", ".wld")
+
+
+def carry_companions(
+    source: Path, output: Path, before: tuple[int, int], after: tuple[int, int]
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Write the companions of a picture beside its result, corrected to its size.
+
+    A world file gets the name that goes with the result's suffix. Nothing is replaced: what is there already stays.
+
+    Args:
+        source: the picture.
+        output: the result.
+        before: width and height of the picture, upright.
+        after: width and height of the result.
+
+    Returns:
+        What was written, and what to tell the user.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    wanted: list[tuple[Path, bytes]] = []
+    factors = (after[0] / before[0], after[1] / before[1])
+    for suffix in world_suffixes(source.suffix.lower()):
+        content = _content(_beside(source, suffix))
+        world = geo.scaled_world(content.decode("latin-1"), factors) if content else None
+        if world is not None:
+            wanted.append((output.with_suffix(world_suffixes(output.suffix.lower())[0]), world.encode()))
+            break
+    projection = _content(_beside(source, ".prj"))
+    if projection:
+        wanted.append((output.with_suffix(".prj"), projection))
+    for sidecar, target in (
+        (_beside(source, ".xmp"), output.with_suffix(".xmp")),
+        (source.with_name(source.name + ".xmp"), output.with_name(output.name + ".xmp")),
+    ):
+        packet = _content(sidecar)
+        if packet and b"rdf:RDF" in packet:
+            packet, _gone = without_pointers(packet)
+            wanted.append((target, xmp.edited_xmp(packet, xmp.Geometry(after, before))))
+    written, notes = [], []
+    for target, content in wanted:
+        if target.exists() and target.read_bytes() != content:
+            notes.append(f"{shown(target)} is there already and was left as it is.")
+        elif not target.exists():
+            with replacing(target) as temporary:
+                temporary.write_bytes(content)
+            written.append(target)
+    return tuple(written), tuple(notes)
+
+
+def _beside(source: Path, suffix: str) -> Path:
+    """The companion with this suffix, in the case that it is written in."""
+    plain = source.with_suffix(suffix)
+    return plain if plain.exists() else source.with_suffix(suffix.upper())
+
+
+def _content(path: Path) -> bytes | None:
+    """All of a small file; None where there is none that can be read."""
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return None
+        return path.read_bytes()
+    except OSError:
+        return None

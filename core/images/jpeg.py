@@ -1,0 +1,254 @@
+"""JPEG by segments (ITU-T T.81, annex B): what lies around the coded picture, read and written here."""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from core.images.directories import BadDirectoryError, TagReader
+from core.images.metadata import xmp as xmp_packets
+from core.images.metadata.parts import GainMap, LeftOut
+from core.images.metadata.text import MOST_TEXTS, Text, comment
+from core.images.refusal import MAX_METADATA_BYTES
+
+_MAX_SEGMENTS = 20_000
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_MPF = b"MPF\0"
+_ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
+_SOI, _SOS, _EOI, _COM = 0xD8, 0xDA, 0xD9, 0xFE
+_APP0, _APP1, _APP2, _APP13 = 0xE0, 0xE1, 0xE2, 0xED
+_MPF_ENTRIES, _MPF_ENTRY = 0xB002, 16
+_PREVIEW = 0x010000
+"""Of MPF's types: a large thumbnail, which nobody misses."""
+MAX_SEGMENT = 65_533
+"""Bytes in one segment after its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All of a JPEG file but its pixels, EXIF and profile, which Pillow reads."""
+
+    xmp: bytes | None = None
+    """The packet, with its extension in it."""
+    photoshop: bytes | None = None
+    """Image resources."""
+    comments: tuple[Text, ...] = ()
+    gain_map: GainMap | None = None
+    left_out: tuple[LeftOut, ...] = ()
+    """What else is in the file and no result can have."""
+
+
+def surroundings(file: BinaryIO) -> Surroundings:
+    """What lies around the coded picture; as much of it as is sound."""
+    xmp, photoshop = None, b""
+    comments: list[Text | None] = []
+    extensions: dict[bytes, dict[int, bytes]] = {}
+    mpf: tuple[int, bytes] | None = None
+    iso = None
+    for marker, at, data in _segments(file):
+        if marker == _APP1 and data.startswith(_XMP):
+            xmp = xmp or data[len(_XMP) :].rstrip(b"\0")
+        elif marker == _APP1 and data.startswith(_EXTENSION) and len(data) > len(_EXTENSION) + 40:
+            guid, offset = struct.unpack_from(">32s4xI", data, len(_EXTENSION))
+            extensions.setdefault(guid, {})[offset] = data[len(_EXTENSION) + 40 :]
+        elif marker == _APP13 and data.startswith(_PHOTOSHOP) and len(photoshop) < MAX_METADATA_BYTES:
+            photoshop += data[len(_PHOTOSHOP) :]
+        elif marker == _COM and len(comments) < MOST_TEXTS:
+            comments.append(comment(data))
+        elif marker == _APP2 and data.startswith(_MPF):
+            mpf = mpf or (at + len(_MPF), data[len(_MPF) :])
+        elif marker == _APP2 and data.startswith(_ISO_GAIN_MAP):
+            iso = data
+    if xmp:
+        xmp = _with_extension(xmp, extensions)
+    gain_map, left_out = _further_parts(file, mpf, xmp or b"", iso)
+    return Surroundings(xmp, photoshop or None, tuple(c for c in comments if c), gain_map, left_out)
+
+
+def _segments(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+    """Marker, place of the content and content of each segment before the coded picture."""
+    position = 2
+    for _ in range(_MAX_SEGMENTS):
+        file.seek(position)
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF:
+            return
+        marker = head[1]
+        if marker in (_SOS, _EOI):
+            return
+        if marker == 0xFF:
+            # Fill bytes may stand before any marker.
+            position += 1
+            continue
+        if 0xD0 <= marker <= _SOI or marker == 0x01:
+            position += 2
+            continue
+        (length,) = struct.unpack(">H", head[2:])
+        if length < 2:
+            return
+        yield marker, position + 4, file.read(length - 2)
+        position += 2 + length
+
+
+def _with_extension(xmp: bytes, extensions: dict[bytes, dict[int, bytes]]) -> bytes:
+    for guid, parts in extensions.items():
+        # Whole extensions only, and the one that the packet names.
+        whole = b"".join(parts[offset] for offset in sorted(parts))
+        at = 0
+        for offset in sorted(parts):
+            if offset != at:
+                break
+            at += len(parts[offset])
+        if guid in xmp and at == len(whole) <= MAX_METADATA_BYTES:
+            xmp = xmp_packets.joined(xmp, whole)
+    return xmp
+
+
+def _further_parts(
+    file: BinaryIO, mpf: tuple[int, bytes] | None, xmp: bytes, iso: bytes | None
+) -> tuple[GainMap | None, tuple[LeftOut, ...]]:
+    """The gain map, and what else lies behind the picture."""
+    size = file.seek(0, os.SEEK_END)
+    places = _places_by_mpf(mpf, size) if mpf else []
+    if not places:
+        places = _places_by_container(xmp, size)
+    gain_map = None
+    left_out: list[LeftOut] = []
+    for offset, length, kind in places:
+        file.seek(offset)
+        data = file.read(min(length, size - offset))
+        if gain_map is None and data[:2] == b"\xff\xd8" and _is_gain_map(data):
+            gain_map = GainMap(data, iso)
+        elif kind & 0xFF0000 != _PREVIEW:
+            left_out.append(LeftOut.DEPTH if b"Depth" in data[:4096] else LeftOut.PICTURES)
+    if _has_samsung_film(file, size):
+        left_out.append(LeftOut.FILM)
+    return gain_map, tuple(dict.fromkeys(left_out))
+
+
+def _is_gain_map(jpeg: bytes) -> bool:
+    head = jpeg[:200_000]
+    return any(
+        mark in head
+        for mark in (b"http://ns.adobe.com/hdr-gain-map/1.0/", _ISO_GAIN_MAP, b"http://ns.apple.com/HDRGainMap/1.0/")
+    )
+
+
+def _places_by_mpf(mpf: tuple[int, bytes], size: int) -> list[tuple[int, int, int]]:
+    """Offset, length and type of the pictures behind the first one (CIPA DC-007)."""
+    base, data = mpf
+    try:
+        reader = TagReader(io.BytesIO(data))
+        entry = reader.directory(reader.first).entries.get(_MPF_ENTRIES)
+        entries = reader.raw(entry) if entry else b""
+    except BadDirectoryError:
+        return []
+    places = []
+    for at in range(_MPF_ENTRY, len(entries) - _MPF_ENTRY + 1, _MPF_ENTRY):
+        kind, length, offset = struct.unpack_from(reader.order + "III", entries, at)
+        if offset and 0 < base + offset < size:
+            places.append((base + offset, length, kind & 0xFFFFFF))
+    return places
+
+
+def _places_by_container(xmp: bytes, size: int) -> list[tuple[int, int, int]]:
+    """The place of a gain map by the lengths in the packet's directory: parts lie at the end, one behind the other."""
+    parts = xmp_packets.parts_behind(xmp)
+    at, places = size - sum(length for _kind, length in parts), []
+    if at <= 0:
+        return []
+    for kind, length in parts:
+        if kind == b"GainMap":
+            places.append((at, length, 0))
+        at += length
+    return places
+
+
+def _has_samsung_film(file: BinaryIO, size: int) -> bool:
+    """Whether Samsung's trailer says that a film lies in it; others say so in XMP."""
+    file.seek(max(0, size - 4096))
+    tail = file.read()
+    return tail.endswith(b"SEFT") and b"MotionPhoto_Data" in tail
+
+
+def segment(marker: int, data: bytes) -> bytes:
+    """One segment."""
+    return bytes((0xFF, marker)) + struct.pack(">H", len(data) + 2) + data
+
+
+def with_segments(
+    jpeg: bytes | memoryview, photoshop: bytes | None, comments: tuple[str, ...], extension: tuple[bytes, bytes] | None
+) -> bytes:
+    """A coded picture with segments that Pillow does not write.
+
+    Args:
+        jpeg: as Pillow wrote it.
+        photoshop: image resources.
+        comments: texts, written as UTF-8.
+        extension: of XMP, and its GUID.
+    """
+    added = b""
+    if extension:
+        content, guid = extension
+        room = MAX_SEGMENT - len(_EXTENSION) - 40
+        for at in range(0, len(content), room):
+            head = _EXTENSION + guid + struct.pack(">II", len(content), at)
+            added += segment(_APP1, head + content[at : at + room])
+    if photoshop:
+        room = MAX_SEGMENT - len(_PHOTOSHOP)
+        for at in range(0, len(photoshop), room):
+            added += segment(_APP13, _PHOTOSHOP + photoshop[at : at + room])
+    for text in comments:
+        data = text.encode("utf-8", "replace")
+        added += b"".join(segment(_COM, data[at : at + MAX_SEGMENT]) for at in range(0, len(data), MAX_SEGMENT))
+    if not added:
+        return bytes(jpeg)
+    at = _end_of_applications(jpeg)
+    return bytes(jpeg[:at]) + added + bytes(jpeg[at:])
+
+
+def with_gain_map(jpeg: bytes, gain_map: bytes, iso: bytes | None) -> bytes:
+    """A picture whose XMP speaks of a gain map, with that behind it, where MPF (CIPA DC-007) and XMP say it lies."""
+    at = _end_of_applications(jpeg)
+    before = jpeg[:at] + (segment(_APP2, iso) if iso else b"")
+    # Offsets count from MPF's own byte order mark.
+    start = len(before) + 4 + len(_MPF)
+    length = len(jpeg) + len(before) - at + len(segment(_APP2, _mpf(0, 0, 0)))
+    multi = segment(_APP2, _mpf(length, len(gain_map), length - start))
+    return before + multi + jpeg[at:] + gain_map
+
+
+def _mpf(first: int, second: int, offset: int) -> bytes:
+    entries = struct.pack(">IIIHH", 0x030000, first, 0, 0, 0) + struct.pack(">IIIHH", 0, second, offset, 0, 0)
+    rows = struct.pack(">HHI4s", 0xB000, 7, 4, b"0100") + struct.pack(">HHII", 0xB001, 4, 1, 2)
+    rows += struct.pack(">HHII", _MPF_ENTRIES, 7, len(entries), 8 + 2 + 36 + 4)
+    return _MPF + b"MM\0*" + struct.pack(">IH", 8, 3) + rows + bytes(4) + entries
+
+
+def application_segments(jpeg: bytes) -> bytes:
+    """The APP1 and APP2 segments of a picture, as they are, but for MPF."""
+    return b"".join(
+        segment(marker, data)
+        for marker, _at, data in _segments(io.BytesIO(jpeg))
+        if marker in (_APP1, _APP2) and not data.startswith(_MPF)
+    )
+
+
+def with_application_segments(jpeg: bytes, segments: bytes) -> bytes:
+    """A coded picture with such segments."""
+    at = _end_of_applications(jpeg)
+    return jpeg[:at] + segments + jpeg[at:]
+
+
+def _end_of_applications(jpeg: bytes | memoryview) -> int:
+    """Where the first segment lies that is no APPn."""
+    position = 2
+    while jpeg[position] == 0xFF and 0xE0 <= jpeg[position + 1] <= 0xEF:
+        position += 2 + struct.unpack_from(">H", jpeg, position + 2)[0]
+    return position
