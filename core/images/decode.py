@@ -154,21 +154,67 @@ _SIGNATURES = (
     (b"BM", "bmp"),
 )
 
+_RAW = "a camera's raw picture"
+_FILM = "a film"
+_SOUND = "a sound"
+_ARCHIVE = "an archive"
 _OTHERS = (
+    (b"FUJIFILMCCD-RAW", _RAW),
+    (b"II\x1a\0\0\0HEAPCCDR", _RAW),
+    (b"IIU\0", _RAW),
+    (b"IIRO", _RAW),
+    (b"IIRS", _RAW),
+    (b"MMOR", _RAW),
+    (b"\0MRM", _RAW),
+    (b"FOVb", _RAW),
+    (b"\x1aE\xdf\xa3", _FILM),
+    (b"\0\0\1\xba", _FILM),
+    (b"\0\0\1\xb3", _FILM),
+    (b"FLV\1", _FILM),
+    (b"OggS", _FILM),
+    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _FILM),
+    (b"ID3", _SOUND),
+    (b"fLaC", _SOUND),
     (b"%PDF", "a PDF document"),
+    (b"%!PS", "a PostScript drawing (EPS)"),
+    (b"\xc5\xd0\xd3\xc6", "a PostScript drawing (EPS)"),
+    (b"\xd7\xcd\xc6\x9a", "a Windows drawing (WMF)"),
     (b"8BPS", "a Photoshop document"),
+    (b"gimp xcf", "a GIMP document"),
     (b"PK\x03\x04", "a ZIP archive or office document"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document"),
+    (b"Rar!", _ARCHIVE),
+    (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
+    (b"\x1f\x8b", _ARCHIVE),
     (b"\xff\x0a", "a JPEG XL picture"),
     (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
     (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-    (b"<svg", "an SVG drawing"),
-    (b"<!DOCTYPE html", "a web page"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"II\xbc\1", "a JPEG XR picture"),
+    (b"v/1\1", "an OpenEXR picture"),
+    (b"#?RADIANCE", "a Radiance HDR picture"),
+    (b"#?RGBE", "a Radiance HDR picture"),
+    (b"DDS ", "a DDS texture"),
+    (b"qoif", "a QOI picture"),
+    (b"\0\0\1\0", "a Windows icon"),
+    (b"SIMPLE  =", "a FITS picture"),
+    (b"\0\5\x16\7", "what a Mac leaves beside a file, and not the file itself,"),
+    (b"<!doctype html", "a web page"),
     (b"<html", "a web page"),
 )
+"""How files begin that people take for pictures, or have among them; text in lower case."""
+_HINTS = {
+    _RAW: "Develop it into a TIFF or JPEG with the camera's or a raw program.",
+    _FILM: "Take its frames out as PNG files first, as ffmpeg does.",
+    _SOUND: "Choose a picture.",
+    _ARCHIVE: "Unpack it first.",
+}
+_TEXT_BYTES = 1024
+"""Of a text's beginning that is looked at."""
 
 
 def _key_of_content(file: BinaryIO) -> str:
-    head = file.read(64)
+    head = file.read(_TEXT_BYTES)
     file.seek(0)
     if not head:
         raise UnreadableError("is empty.", "Copy or download it again.")
@@ -187,11 +233,38 @@ def _key_of_content(file: BinaryIO) -> str:
             return "avif"
         if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
             return "heic"
+    raise _other_kind(head)
+
+
+def _other_kind(head: bytes) -> UnreadableError:
+    """What a file holds that is none of `FORMATS`, by its own name."""
+    if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        return UnreadableError(
+            "is a pointer of Git LFS, and not the file itself.", "Fetch the files with “git lfs pull”."
+        )
+    name = _name_of_other(head)
     readable = ", ".join(row.label for row in FORMATS.values() if row.can_read)
+    if name is None:
+        return UnreadableError("is not a picture that can be read.", f"These can: {readable}.")
+    return UnreadableError(f"holds {name}, which cannot be read.", _HINTS.get(name, f"Save it as one of {readable}."))
+
+
+def _name_of_other(head: bytes) -> str | None:
+    if head[4:8] == b"ftyp":
+        return _RAW if head[8:12] == b"crx " else _FILM
+    if head[4:8] in (b"moov", b"mdat", b"wide"):
+        return _FILM
+    if head[:4] == b"RIFF":
+        return {b"AVI ": _FILM, b"WAVE": _SOUND}.get(head[8:12])
+    if head[128:132] == b"DICM":
+        return "a DICOM picture"
+    lower = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for signature, name in _OTHERS:
-        if head.startswith(signature):
-            raise UnreadableError(f"holds {name}, which cannot be read.", f"Save it as one of {readable}.")
-    raise UnreadableError("is not a picture that can be read.", f"These can: {readable}.")
+        if head.startswith(signature) or lower.startswith(signature):
+            return name
+    if lower.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in lower:
+        return "an SVG drawing"
+    return None
 
 
 def _content_notes(path: Path, key: str, frames: int) -> tuple[str, ...]:

@@ -245,16 +245,7 @@ _READERS = {
 
 def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryview]:
     """The parts of a PNG file of H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA), uint8 or uint16."""
-    # Paeth with run lengths: on photographs as small as zlib's usual way at level 6, in a tenth of the time.
-    png = imagecodecs.PNG
-    encoded = memoryview(
-        imagecodecs.png_encode(
-            samples[..., 0] if samples.shape[2] == 1 else samples,
-            level=1,
-            strategy=png.STRATEGY.RLE,
-            filter=png.FILTER.PAETH,
-        )
-    )
+    encoded = memoryview(_compressed(samples, *_way_for(samples)))
     remarks: list[bytes | memoryview] = []
     if metadata.cicp:
         codes = (metadata.cicp.primaries, metadata.cicp.transfer, 0, metadata.cicp.full_range)
@@ -273,6 +264,37 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
     if metadata.modified:
         remarks.append(_chunk(b"tIME", metadata.modified))
     return [encoded[:_AFTER_HEADER], *remarks, encoded[_AFTER_HEADER:]]
+
+
+_Way = tuple[int, int, int]
+"""Level, strategy and filter."""
+_PNG = imagecodecs.PNG
+_PHOTOGRAPH: _Way = (1, _PNG.STRATEGY.RLE, _PNG.FILTER.PAETH)
+"""Paeth with run lengths: on photographs as small as zlib's usual way at level 6, in a tenth of the time."""
+_DRAWINGS: tuple[_Way, ...] = (
+    (8, _PNG.STRATEGY.DEFAULT, _PNG.FILTER.NO),
+    (8, _PNG.STRATEGY.DEFAULT, _PNG.FILTER.SUB),
+    (6, _PNG.STRATEGY.FILTERED, _PNG.FILTER.PAETH),
+)
+"""For what repeats itself: dithers, halftones, text, checks, where run lengths would take several times the room."""
+_SAMPLE_PIXELS = 1 << 17
+_WORTH_IT = 0.85
+"""Of the size, for which an encoder of several times the time is taken."""
+
+
+def _way_for(samples: np.ndarray) -> _Way:
+    """The way that makes some of the picture's rows smallest."""
+    rows = max(16, _SAMPLE_PIXELS // samples.shape[1])
+    top = max(0, (len(samples) - rows) // 2)
+    some = samples[top : top + rows]
+    sizes = {way: len(_compressed(some, *way)) for way in (_PHOTOGRAPH, *_DRAWINGS)}
+    smallest = min(sizes, key=lambda way: sizes[way])
+    return smallest if sizes[smallest] < _WORTH_IT * sizes[_PHOTOGRAPH] else _PHOTOGRAPH
+
+
+def _compressed(samples: np.ndarray, level: int, strategy: int, filter: int) -> bytes:
+    plain = np.ascontiguousarray(samples[..., 0] if samples.shape[2] == 1 else samples)
+    return bytes(imagecodecs.png_encode(plain, level=level, strategy=strategy, filter=filter))
 
 
 def _text_chunk(text: Text) -> bytes:

@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -106,6 +107,32 @@ def test_quality_changes_the_size(tmp_path):
         save(tmp_path / "low", photo, format, 30)
         save(tmp_path / "high", photo, format, 95)
         assert (tmp_path / "low").stat().st_size * 2 < (tmp_path / "high").stat().st_size
+
+
+@pytest.mark.parametrize("kind", ["dither", "halftone", "checks", "text", "levels", "photo", "noise"])
+def test_a_png_is_about_as_small_as_zlib_can_make_it(tmp_path, kind):
+    y, x = np.mgrid[0:512, 0:640]
+    bayer = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]])
+    bars = np.random.default_rng(1).integers(0, 2, (64, 80)).repeat(8, axis=0).repeat(8, axis=1)
+    pixels = {
+        "dither": np.where(x / 40 > np.tile(bayer, (128, 160)), 255, 0),
+        "halftone": np.where((x + y) % 2, 255, 0),
+        "checks": np.where((x // 8 + y // 8) % 2, 255, 0),
+        "text": bars * 255,
+        # The same as a network gives it: close to two tones, and repeating.
+        "levels": np.where((x // 4 + y // 4) % 2, 250 - x % 4, 3 + y % 4),
+        "photo": making.smooth(640, 512, 1)[..., 0],
+        "noise": making.noise(640, 512, 1, np.uint8)[..., 0],
+    }[kind].astype(np.uint8)
+    save(tmp_path / "a.png", Picture(pixels[..., None], None), "png")
+    png = imagecodecs.PNG
+    best = min(
+        len(imagecodecs.png_encode(pixels, level=9, strategy=strategy, filter=filter))
+        for strategy in (png.STRATEGY.DEFAULT, png.STRATEGY.FILTERED)
+        for filter in (png.FILTER.NO, png.FILTER.SUB, png.FILTER.UP, png.FILTER.PAETH, png.FILTER.ALL)
+    )
+    assert (tmp_path / "a.png").stat().st_size <= 1.3 * best
+    np.testing.assert_array_equal(load(tmp_path / "a.png").pixels[..., 0], pixels)
 
 
 def test_sixteen_bits_are_rounded_to_the_nearest_eight(tmp_path):
