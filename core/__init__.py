@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from core.contract.errors import UserError
     from core.contract.evaluate import CheckReady, CheckRequest, Evaluated, EvaluateRequest, SetEvaluated
     from core.contract.jobs import Notice
+    from core.contract.settings import OutputSize, UpscaleSettings
     from core.contract.training import (
         Look,
         PrepareFinished,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
         FileSaved,
         FileSkipped,
         Input,
-        OutputSize,
         Planned,
         Progress,
         UpscaleRequest,
@@ -49,6 +49,7 @@ _PLACES = {
     "core.contract.errors": ("UserError",),
     "core.contract.evaluate": ("CheckReady", "CheckRequest", "EvaluateRequest", "Evaluated", "SetEvaluated"),
     "core.contract.jobs": ("Notice",),
+    "core.contract.settings": ("OutputSize", "UpscaleSettings"),
     "core.contract.training": (
         "Look",
         "PrepareFinished",
@@ -63,7 +64,6 @@ _PLACES = {
         "FileSaved",
         "FileSkipped",
         "Input",
-        "OutputSize",
         "Planned",
         "Progress",
         "UpscaleRequest",
@@ -102,6 +102,7 @@ __all__ = [
     "TrainingFinished",
     "TrainingStep",
     "UpscaleRequest",
+    "UpscaleSettings",
     "UserError",
     "WatchRequest",
     "__version__",

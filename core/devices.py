@@ -14,7 +14,7 @@ import psutil
 import torch
 
 from core.contract.errors import UserError
-from core.contract.upscale import Precision
+from core.contract.settings import Precision
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 

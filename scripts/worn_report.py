@@ -27,7 +27,7 @@ import torch
 
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
-from core.contract.upscale import Precision
+from core.contract.settings import Precision
 from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import (

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from core.contract.errors import UserError
-from core.models.catalogue import Model, base_of, find_model, full_of
+from core.models.catalogue import Model, base_of, cleaner_of, find_model, full_of
 from srgan_desktop import settings
 from srgan_desktop.settings import Settings
 
@@ -42,6 +42,15 @@ def detail_in_use(options: Settings, key: str) -> int:
     except UserError:
         return 100
     return 100 if base_of(model) is None else options.get(settings.DETAIL)
+
+
+def clean_up_in_use(options: Settings, key: str) -> int:
+    """The same of clean-up, which is 0 for a model that has no cleaner one."""
+    try:
+        model = find_model(key)
+    except UserError:
+        return 0
+    return 0 if cleaner_of(model) is None else options.get(settings.CLEAN_UP)
 
 
 class DetailField(QWidget):

@@ -1,19 +1,22 @@
-"""What is kept between starts. One line declares an option: its key, default, values, label and tooltip."""
+"""What is kept between starts. One line declares an option: its key, default, values, label and tooltip.
+
+The options of an upscale run are made of the declarations in `core.contract.settings`.
+"""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast, get_args
+from typing import Any, Generic, TypeVar, cast
 
 import platformdirs
 from PySide6.QtCore import QObject, QSettings, Signal
 
 from core import paths
+from core.contract import settings
 from core.contract.errors import UserError
-from core.contract.upscale import ExistingPolicy, OutputSize, Precision
+from core.contract.settings import SETTINGS, ExistingPolicy, OutputSize, Precision, Setting
 from core.models.catalogue import DEFAULT_DETAIL
 
 T = TypeVar("T")
@@ -31,6 +34,8 @@ class Option(Generic[T]):
     label: str = ""
     """With the mnemonic that Qt marks by `&`."""
     tooltip: str = ""
+    setting: Setting[T] | None = None
+    """Of upscaling, which this option keeps: its range and choices are there."""
 
 
 def text(value: str) -> str:
@@ -41,18 +46,6 @@ def text(value: str) -> str:
 def flag(value: str) -> bool:
     """`true` or `false`."""
     return {"true": True, "false": False}[value]
-
-
-def whole(low: int, high: int) -> Callable[[str], int]:
-    """A whole number in a closed range."""
-
-    def read(value: str) -> int:
-        number = int(value)
-        if not low <= number <= high:
-            raise ValueError(value)
-        return number
-
-    return read
 
 
 def one_of(*values: str) -> Callable[[str], str]:
@@ -66,126 +59,43 @@ def one_of(*values: str) -> Callable[[str], str]:
     return read
 
 
-DEVICES = (
-    (("auto", "Automatic"), ("mps", "Graphics (Apple)"), ("cpu", "Processor"))
-    if sys.platform == "darwin"
-    else (
-        ("auto", "Automatic"),
-        ("cuda", "Graphics card (NVIDIA, AMD)"),
-        ("xpu", "Graphics card (Intel)"),
-        ("cpu", "Processor"),
+def _of(setting: Setting[Any], default: Any = None) -> Option[Any]:
+    """The option that keeps a setting of upscaling between starts."""
+    return Option(
+        f"upscale/{setting.name}",
+        setting.default if default is None else default,
+        setting.parse,
+        setting.label,
+        setting.tooltip,
+        setting,
     )
-)
+
+
+UPSCALE: dict[str, Option[Any]] = {name: _of(setting) for name, setting in SETTINGS.items()}
+"""An option for each setting of upscaling, by the name of its field in `UpscaleSettings`."""
+UPSCALE["detail"] = _of(SETTINGS["detail"], DEFAULT_DETAIL)
+PREVIEWED = tuple(option for name, option in UPSCALE.items() if SETTINGS[name].previewed)
+"""Options that change what a preview shows."""
+
+MODEL: Option[str] = UPSCALE["model"]
+DETAIL: Option[int] = UPSCALE["detail"]
+CLEAN_UP: Option[int] = UPSCALE["clean_up"]
+SIZE: Option[OutputSize] = UPSCALE["size"]
+FORMAT: Option[str] = UPSCALE["format"]
+QUALITY: Option[int] = UPSCALE["quality"]
+EXISTING: Option[ExistingPolicy] = UPSCALE["existing"]
+RECURSIVE: Option[bool] = UPSCALE["recursive"]
+DEVICE: Option[str] = UPSCALE["device"]
+PRECISION: Option[Precision] = UPSCALE["precision"]
+TILE: Option[int] = UPSCALE["tile"]
+ENSEMBLE: Option[bool] = UPSCALE["ensemble"]
+METADATA: Option[bool] = UPSCALE["keep_metadata"]
+OUTPUT: Option[str] = _of(settings.OUTPUT)
+WATCH: Option[bool] = _of(settings.WATCH)
+
+DEVICES = SETTINGS["device"].choices
 """What computes, and what to call it."""
 
-MODEL = Option(
-    "upscale/model",
-    "",
-    text,
-    "&Model",
-    "The network that enlarges your pictures. Each was trained for another taste: faithful ones add nothing that "
-    "is not there.",
-)
-DETAIL = Option(
-    "upscale/detail",
-    DEFAULT_DETAIL,
-    whole(0, 100),
-    "Detai&l",
-    "How much the network may add. At 0 % it only restores what the small picture proves, and stays soft where that is "
-    "little; at 100 % it also draws the texture that is likely there. In between, the weights of both are averaged.",
-)
-SIZE = Option(
-    "upscale/size",
-    OutputSize(),
-    OutputSize.parse,
-    "Output si&ze",
-    "How large the results become. The network enlarges by its own factor, as often as needed; the result is then "
-    "reduced to exactly this size.",
-)
-FORMAT = Option(
-    "upscale/format",
-    "same",
-    text,
-    "&Format",
-    "The file format of the results. “Same as source” keeps each picture’s own; PNG is used where that cannot be "
-    "written or cannot hold transparency.",
-)
-QUALITY = Option(
-    "upscale/quality",
-    95,
-    whole(1, 100),
-    "&Quality",
-    "For JPEG, WebP and AVIF: higher keeps more detail and makes larger files. 95 shows no loss to the eye; WebP "
-    "at 100 is lossless.",
-)
-OUTPUT = Option(
-    "upscale/output",
-    "",
-    text,
-    "Sa&ve to",
-    "Where results go. Folders keep their inner structure there. Sources are never changed.",
-)
-EXISTING = Option(
-    "upscale/existing",
-    "skip",
-    one_of(*get_args(ExistingPolicy)),
-    "If it e&xists",
-    "What to do where a result of that name is there. Skipping looks at the settings and the source, not only at "
-    "the name: a result made with other settings is kept, and the new one gets a number.",
-)
-RECURSIVE = Option(
-    "upscale/recursive",
-    True,
-    flag,
-    "Include folders inside folde&rs",
-    "When a folder is added, also take the pictures in all the folders inside it.",
-)
-WATCH = Option(
-    "upscale/watch",
-    False,
-    flag,
-    "Watc&h added folders",
-    "A run stays open when everything is done, and upscales what comes into the folders that were added, as soon as it "
-    "is there whole, until you stop it.",
-)
-DEVICE = Option(
-    "upscale/device",
-    "auto",
-    text,
-    "&Device",
-    "What computes. Automatic takes the graphics card where there is a usable one, else the processor.",
-)
-PRECISION = Option(
-    "upscale/precision",
-    "auto",
-    one_of(*get_args(Precision)),
-    "Num&ber format",
-    "16-bit numbers are about twice as fast where the hardware has them. Automatic checks that they are also "
-    "right on this machine, and falls back to 32 bits where not.",
-)
-TILE = Option(
-    "upscale/tile",
-    0,
-    whole(0, 8192),
-    "&Tile size",
-    "Large pictures are done in squares of this side, in source pixels. Automatic measures free memory. Smaller needs "
-    "less memory; the result is the same for SRGAN models, and nearly so for others.",
-)
-ENSEMBLE = Option(
-    "upscale/ensemble",
-    False,
-    flag,
-    "Self-&ensemble (8 passes)",
-    "Enlarges each picture eight times, flipped and turned, and averages. A little better, eight times slower.",
-)
-METADATA = Option(
-    "upscale/metadata",
-    True,
-    flag,
-    "&Keep metadata",
-    "Copies EXIF (camera, date, place), XMP and resolution into the results. The colour profile always stays, as "
-    "colours depend on it.",
-)
 PREVIEW = Option(
     "upscale/preview",
     True,
@@ -231,13 +141,7 @@ TRAIN_CONTENT = Option(
     "VGG features for the content loss, as a safetensors file that says how pictures are prepared for it. Without "
     "a file torchvision’s is downloaded once: VGG19, or what the recipe names.",
 )
-TRAIN_DEVICE = Option(
-    "train/device",
-    "auto",
-    text,
-    "&Device",
-    "What computes. Automatic takes the graphics card where there is a usable one, else the processor.",
-)
+TRAIN_DEVICE = Option("train/device", DEVICE.default, text, DEVICE.label, DEVICE.tooltip)
 MODELS_FOLDER = Option("models/folder", "", text)
 APPEARANCE = Option(
     "window/appearance",
@@ -285,6 +189,10 @@ class Settings(QObject):
         self._overrides.pop(option.key, None)
         self._store.setValue(option.key, str(value).lower() if isinstance(value, bool) else str(value))
         self.changed.emit(option)
+
+    def upscale(self) -> dict[str, Any]:
+        """The settings of upscaling as they are saved, by the names of the fields of `UpscaleSettings`."""
+        return {name: self.get(option) for name, option in UPSCALE.items()}
 
     def override(self, option: Option[T], value: T) -> None:
         """Let a value from the command line hold until it is set by hand; it is not saved."""

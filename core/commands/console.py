@@ -28,10 +28,6 @@ _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
-DETAIL_HELP = "0 (faithful) to 100, for models with such a choice."
-CLEAN_UP_HELP = "0 (leave noise, grain and compression) to 100 (take them away), for models with such a choice."
-TILE_HELP = "Side of a tile in source pixels; 0 measures free memory. Small ones do much of the work twice."
-ENSEMBLE_HELP = "Average eight flipped and turned passes: a little better, eight times slower."
 Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
 
 

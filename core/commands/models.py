@@ -15,20 +15,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from core.atomic import check_free
-from core.commands.console import (
-    CLEAN_UP_HELP,
-    DETAIL_HELP,
-    EXIT_FAILED,
-    TILE_HELP,
-    Json,
-    plain,
-    print_json,
-    told,
-)
+from core.commands.console import EXIT_FAILED, Json, plain, print_json, told
+from core.commands.options import help_of
 from core.contract.errors import UserError
 from core.contract.evaluate import BICUBIC, BlindRequest, CheckProgress, CheckReady, CheckRequest
 from core.contract.models import DownloadProgress, DownloadRequest, ImportRequest, ModelAdded, ModelRefused
-from core.contract.upscale import Precision, Region
+from core.contract.settings import SETTINGS, Precision
+from core.contract.upscale import Region
 from core.models.card import ModelCard
 from core.models.catalogue import (
     DEFAULT_DETAIL,
@@ -44,7 +37,6 @@ from core.models.catalogue import (
 from core.models.known import KnownModel
 
 _OF_A_CHECK = ("original", "reduced", "upscaled", "bicubic")
-PRECISIONS: tuple[Precision, ...] = ("auto", "fp32", "bf16", "fp16")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -161,17 +153,17 @@ def info_command(
 def check_command(
     picture: Annotated[Path, typer.Argument(help="A picture of yours.")],
     model: Annotated[str, typer.Option("--model", "-m", help="A model's name, or its file.")] = "",
-    detail: Annotated[int | None, typer.Option(help=DETAIL_HELP)] = None,
-    clean_up: Annotated[int | None, typer.Option(help=CLEAN_UP_HELP)] = None,
+    detail: Annotated[int | None, typer.Option(help=help_of("detail"))] = None,
+    clean_up: Annotated[int | None, typer.Option(help=help_of("clean_up"))] = None,
     region: Annotated[str, typer.Option(help="Only this part: x,y,width,height in pixels.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the pictures that are compared here.")] = None,
     content_weights: Annotated[
         Path | None,
         typer.Option("--content-weights", help="File of VGG16 or VGG19 features, for the perceptual distance."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    tile: Annotated[int, typer.Option(min=0, help=TILE_HELP)] = 0,
+    device: Annotated[str, typer.Option(help=help_of("device"))] = "auto",
+    precision: Annotated[str, typer.Option(help=help_of("precision"))] = "auto",
+    tile: Annotated[int, typer.Option(min=0, help=help_of("tile"))] = 0,
     as_json: Json = False,
 ) -> None:
     """How good will it be? Make a picture smaller, enlarge it again, and compare with the picture itself."""
@@ -179,9 +171,7 @@ def check_command(
     from core.evaluate.kept import keep
 
     with told() as (cancel, console):
-        known = next((each for each in PRECISIONS if each == precision), None)
-        if known is None:
-            raise UserError(f"There is no precision “{precision}”.", f"Choose {', '.join(PRECISIONS)}.")
+        known: Precision = SETTINGS["precision"].parse(precision)
         model, percent, cleaned = chosen(model, detail, clean_up)
         request = CheckRequest(picture, model, _region(region), content_weights, device, known, tile, percent, cleaned)
         kept = {} if out is None else {each: out / f"{picture.stem}-{each}.png" for each in _OF_A_CHECK}
@@ -207,14 +197,14 @@ def blind_command(
     second: Annotated[
         str, typer.Option("--second", "-b", help=f"Likewise; else {DEFAULT_MODEL} at {DEFAULT_DETAIL} % detail.")
     ] = "",
-    detail: Annotated[int | None, typer.Option(help=DETAIL_HELP)] = None,
+    detail: Annotated[int | None, typer.Option(help=help_of("detail"))] = None,
     page: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("blind.html"),
     side: Annotated[int, typer.Option(help="Source pixels a side of what is shown, from each picture's middle.")] = 160,
     reduced: Annotated[
         bool, typer.Option("--reduced", help="Reduce the pictures first; ask which looks more like the original.")
     ] = False,
     worn: Annotated[bool, typer.Option("--worn", help="With --reduced: also add noise and JPEG compression.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = "auto",
+    device: Annotated[str, typer.Option(help=help_of("device"))] = "auto",
     as_json: Json = False,
 ) -> None:
     """Make a page on which people choose between two models without knowing which is which; it counts."""

@@ -16,11 +16,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import DETAIL_HELP, ENSEMBLE_HELP, Json, plain, print_json, told
+from core.commands.console import Json, plain, print_json, told
+from core.commands.options import help_of
 from core.contract.errors import UserError
 from core.contract.evaluate import Evaluated, EvaluateRequest, ModelQuality, PictureEvaluated, SetEvaluated
 from core.contract.jobs import Notice
 from core.contract.models import DownloadProgress
+from core.contract.settings import SETTINGS, Precision
 from core.contract.training import (
     BundleSaved,
     Look,
@@ -52,7 +54,7 @@ Content = Annotated[
         help="File of VGG16 or VGG19 features; else torchvision's VGG19, which training downloads once.",
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")]
+Device = Annotated[str, typer.Option(help=help_of("device"))]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -186,13 +188,13 @@ def _noted(folder: RunFolder, recipe: str, data: Path | None) -> TrainRequest:
 def evaluate_command(
     models: Annotated[list[str], typer.Argument(help="Names of models, or model files.")],
     data: Annotated[Path, typer.Option(help="Folder of HR pictures; its folders are sets of their own.")],
-    detail: Annotated[int, typer.Option(help=DETAIL_HELP)] = 100,
+    detail: Annotated[int, typer.Option(help=help_of("detail"))] = 100,
     content_weights: Content = None,
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
+    precision: Annotated[str, typer.Option(help=help_of("precision"))] = "auto",
     out: Annotated[Path | None, typer.Option(help="Keep the enlarged pictures here.")] = None,
     worn: Annotated[bool, typer.Option("--worn", help="Enlarge noisy JPEGs instead of clean pictures.")] = False,
-    ensemble: Annotated[bool, typer.Option("--ensemble", help=ENSEMBLE_HELP)] = False,
+    ensemble: Annotated[bool, typer.Option("--ensemble", help=help_of("ensemble"))] = False,
     artefacts: Annotated[bool, typer.Option("--artefacts", help="Also show mesh, ringing and colour shift.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -201,11 +203,10 @@ def evaluate_command(
     from core.models.catalogue import detail_of_each
 
     with told() as (cancel, console):
-        if precision not in ("auto", "fp32", "bf16", "fp16"):
-            raise UserError(f"There is no precision “{precision}”.", "Choose auto, fp32, bf16 or fp16.")
+        known: Precision = SETTINGS["precision"].parse(precision)
         details = detail_of_each(models, detail)
         subjects = tuple(Evaluated(name, each, ensemble) for name, each in zip(models, details, strict=True))
-        request = EvaluateRequest(subjects, data, content_weights, device, precision, out, worn)  # type: ignore[arg-type]
+        request = EvaluateRequest(subjects, data, content_weights, device, known, out, worn)
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:
             print_json(events)

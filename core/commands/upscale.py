@@ -16,9 +16,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import CLEAN_UP_HELP, ENSEMBLE_HELP, EXIT_FAILED, TILE_HELP, Json, plain, print_json, told
+from core.commands.console import EXIT_FAILED, Json, plain, print_json, told
+from core.commands.options import option, read_settings, takes_settings
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
+from core.contract.settings import OUTPUT, WATCH, check_settings
 from core.contract.upscale import (
     BatchFinished,
     BatchInterrupted,
@@ -27,13 +29,12 @@ from core.contract.upscale import (
     FileSkipped,
     FileStarted,
     Input,
-    OutputSize,
     Planned,
     UpscaleRequest,
     WatchRequest,
 )
 from core.contract.upscale import Progress as Done
-from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL, chosen, find_model
+from core.models.catalogue import chosen, find_model
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,73 +43,24 @@ def add_to(app: typer.Typer) -> None:
     app.command("devices")(devices_command)
 
 
+@takes_settings
 def upscale_command(
     inputs: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
-    output: Annotated[
+    *,
+    output: Annotated[Path | None, option(OUTPUT)] = None,
+    given: dict[str, Any],
+    settings: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder for the results; else FOLDER_4x beside a folder, or beside files."),
+        # `--recipe` is what it was called in version 0.1.
+        typer.Option("--settings", "--recipe", help="Settings from a file, as a run leaves in OUTPUT/.srgan/."),
     ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(
-            "--model", "-m", help=f"A model's name, or its file; else {DEFAULT_MODEL} at {DEFAULT_DETAIL} % detail."
-        ),
-    ] = None,
-    detail: Annotated[
-        int | None,
-        typer.Option("--detail", help="0 (faithful) to 100 (all that detail-x4 adds), for models with such a choice."),
-    ] = None,
-    clean_up: Annotated[int | None, typer.Option(help=CLEAN_UP_HELP)] = None,
-    size: Annotated[
-        str | None,
-        typer.Option("--size", "-s", help="4x, 2.5x (factors), 1920w, 1080h, or 2000px (longest side); else 4x."),
-    ] = None,
-    format: Annotated[
-        str | None, typer.Option("--format", "-f", help="same (the default), png, jpeg, webp, tiff or avif.")
-    ] = None,
-    quality: Annotated[
-        int | None, typer.Option("--quality", "-q", help="1 to 100, for jpeg, webp and avif; else 95.")
-    ] = None,
-    existing: Annotated[
-        str | None,
-        typer.Option(
-            help="Where a result is there: skip (the default) what is the same and number the rest; always number; or "
-            "replace."
-        ),
-    ] = None,
-    recursive: Annotated[bool | None, typer.Option(help="Also take the folders inside folders.")] = None,
-    metadata: Annotated[bool | None, typer.Option(help="Carry EXIF, XMP and dpi over.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps.")] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16.")] = None,
-    tile: Annotated[int | None, typer.Option(min=0, help=TILE_HELP)] = None,
-    ensemble: Annotated[bool | None, typer.Option(help=ENSEMBLE_HELP)] = None,
-    recipe: Annotated[
-        Path | None, typer.Option(help="Settings from a file, as a run leaves in OUTPUT/.srgan/recipe.toml.")
-    ] = None,
-    watching: Annotated[
-        bool, typer.Option("--watch", help="Stay, and upscale what comes into the folders named, until Ctrl-C.")
-    ] = False,
+    watching: Annotated[bool, option(WATCH)] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     as_json: Json = False,
 ) -> None:
     """Upscale pictures and folders. What was done before by the same settings is not done again."""
     with told() as (cancel, console):
-        given: dict[str, Any] = {
-            "model": model,
-            "detail": detail,
-            "clean_up": clean_up,
-            "size": None if size is None else OutputSize.parse(size),
-            "format": format,
-            "quality": quality,
-            "existing": existing,
-            "recursive": recursive,
-            "keep_metadata": metadata,
-            "device": device,
-            "precision": precision,
-            "tile": tile,
-            "ensemble": ensemble,
-        }
-        request = _request(inputs, output, recipe, {name: value for name, value in given.items() if value is not None})
+        request = _request(inputs, output, settings, read_settings(given))
         if dry_run:
             _tell_plan(request, cancel, console, as_json=as_json)
             return
@@ -152,35 +104,35 @@ def devices_command(as_json: Json = False) -> None:
         console.print(table)
 
 
-def _request(inputs: list[Path], output: Path | None, recipe: Path | None, given: dict[str, Any]) -> UpscaleRequest:
-    """Defaults, then the recipe file, then what stands on the command line."""
-    from core.upscale.recipe import check_choices, from_toml
+def _request(inputs: list[Path], output: Path | None, file: Path | None, given: dict[str, Any]) -> UpscaleRequest:
+    """Defaults, then the settings file, then what stands on the command line."""
+    from core.upscale.settings import from_toml
 
     request = UpscaleRequest(tuple(Input(path) for path in inputs), output)
-    if recipe is not None:
-        request = from_toml(recipe, request)
-    of_recipe = request.model
+    if file is not None:
+        request = from_toml(file, request)
+    of_file = request.model
     request = replace(request, **given)
     # Detail and clean-up in a settings file are those of its model: another model begins at its own.
     degrees: dict[str, int | None] = {name: given.get(name) for name in ("detail", "clean_up")}
-    begins_anew = recipe is None or not _same_model(request.model, of_recipe)
+    begins_anew = file is None or not _same_model(request.model, of_file)
     if begins_anew or any(each is not None for each in degrees.values()):
         if not begins_anew:
             noted = {"detail": request.detail, "clean_up": request.clean_up or None}
             degrees = {name: noted[name] if each is None else each for name, each in degrees.items()}
         model, detail, clean_up = chosen(request.model, degrees["detail"], degrees["clean_up"])
         request = replace(request, model=model, detail=detail, clean_up=clean_up)
-    check_choices(request)
+    check_settings(request)
     return request
 
 
-def _same_model(given: str, of_recipe: str) -> bool:
-    if given == of_recipe:
+def _same_model(given: str, of_file: str) -> bool:
+    if given == of_file:
         return True
     try:
-        return find_model(of_recipe).key == find_model(given).key
+        return find_model(of_file).key == find_model(given).key
     except UserError:
-        # The recipe's may be gone since; where the other is, that is told when it is opened.
+        # The file's may be gone since; where the other is, that is told when it is opened.
         return False
 
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.errors import UserError
-from core.contract.upscale import Precision, Region
+from core.contract.settings import Precision
+from core.contract.upscale import Region
 
 MOST_COMPARED = 4
 

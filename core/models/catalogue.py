@@ -13,6 +13,7 @@ from core import paths
 from core.contract.errors import UserError
 from core.models.card import ModelCard, read_header, rewrite_card
 from core.models.known import KNOWN, KnownModel
+from core.names import first_free
 
 DEFAULT_MODEL = "detail-x4"
 """File name, without suffix, of the model that is used when nobody chooses one."""
@@ -247,8 +248,7 @@ def free_key(wanted: str) -> str:
     plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", wanted).strip(" .")[:100] or "model"
     # Also of file names on systems where case does not count.
     taken = {key.lower() for key in _taken()}
-    numbered = (plain if index == 1 else f"{plain}-{index}" for index in range(1, len(taken) + 2))
-    return next(key for key in numbered if key.lower() not in taken)
+    return first_free(lambda n: plain if n == 1 else f"{plain}-{n}", lambda key: key.lower() in taken)
 
 
 def remove_model(key: str) -> None:

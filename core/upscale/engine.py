@@ -24,7 +24,7 @@ from torch import Tensor
 from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.upscale import Precision
+from core.contract.settings import Precision
 from core.models.catalogue import find_model, mix_for
 from core.models.serving import ServedGenerator, load_served
 from core.upscale.tiling import Rect, Tile, tiles

@@ -1,6 +1,6 @@
 """What has been done: an append-only record in the folder of the results. Plain.
 
-    <output folder>/.srgan/recipe.toml      the settings of the newest run; `srgan upscale --recipe` reads it
+    <output folder>/.srgan/settings.toml    the settings of the newest run; `srgan upscale --settings` reads it
     <output folder>/.srgan/journal.jsonl    one line before a result is written, one when it is complete
     <output folder>/.srgan/lock             held while a run writes there
 
@@ -29,7 +29,9 @@ from core.images import load
 
 FOLDER = ".srgan"
 JOURNAL = "journal.jsonl"
-RECIPE = "recipe.toml"
+SETTINGS_FILE = "settings.toml"
+_OLD_SETTINGS_FILE = "recipe.toml"
+"""Its name in version 0.1."""
 _MAX_LINE = 1 << 16
 _NOTHING = (0, 0)
 
@@ -125,7 +127,7 @@ class Journal:
             for result in results
         ]
 
-    def begin(self, recipe_text: str) -> None:
+    def begin(self, settings_text: str) -> None:
         """Take the lock, note the settings, and delete what a killed run left unfinished.
 
         Raises:
@@ -145,9 +147,11 @@ class Journal:
             pass  # Some network drives know no locks: better to work there without one than not at all.
         self._lock = lock
         self.clean(self._own)
-        with replacing(self._own / RECIPE) as temporary:
+        with replacing(self._own / SETTINGS_FILE) as temporary:
             # A model's file name may be no UTF-8; the settings are worth less than the batch.
-            temporary.write_text(recipe_text, encoding="utf-8", errors="replace")
+            temporary.write_text(settings_text, encoding="utf-8", errors="replace")
+        # It would tell of a run that is no longer the newest.
+        (self._own / _OLD_SETTINGS_FILE).unlink(missing_ok=True)
 
     def clean(self, folder: Path) -> None:
         """Delete unfinished files in a folder of results; only while the lock is held."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import shutil
 import unicodedata
@@ -16,20 +14,17 @@ import psutil
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
+from core.contract.settings import check_settings
 from core.contract.upscale import Input, Size, UpscaleRequest
 from core.hashing import sha256_of
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
-from core.models.catalogue import Mix, Model, base_of, find_model, mix_for
+from core.models.catalogue import find_model, mix_for
+from core.names import fitting_name, free_folder, free_path
 from core.upscale.journal import Journal
 from core.upscale.passes import pass_sizes
 from core.upscale.scan import Unusable, scan
-
-RESULTS_VERSION = 3
-"""Goes up when the same settings begin to give other pictures, so that old results are not taken for new ones."""
-
-MAX_NAME_BYTES = 255
-"""Of one file name, on all usual file systems."""
+from core.upscale.settings import fingerprint
 
 BYTES_PER_PIXEL = {"png": 1.6, "jpeg": 0.7, "webp": 0.5, "tiff": 2.2, "avif": 0.4}
 """Of 8-bit colour photographs at the default quality: for the check of free space, which warns before it refuses."""
@@ -132,10 +127,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     if request.format != "same" and not (request.format in FORMATS and FORMATS[request.format].can_write):
         writable = ", ".join(row.key for row in FORMATS.values() if row.can_write)
         raise UserError(f"Pictures cannot be written as “{request.format}”.", f"Choose same, {writable}.")
-    if not 1 <= request.quality <= 100:
-        raise UserError(f"A quality of {request.quality} is out of range.", "Choose 1 to 100.")
-    if request.tile < 0:
-        raise UserError(f"A tile of {request.tile} pixels is out of range.", "Choose 0, or a side in pixels.")
+    check_settings(request)
     model = find_model(request.model)
     recipe = fingerprint(request, model, mix_for(model, request.detail, request.clean_up))
     wishes: list[_Wish] = []
@@ -164,55 +156,6 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     return Plan(tuple(tasks), tuple(done), tuple(refused), recipe, _check_space(tasks))
 
 
-def fingerprint(request: UpscaleRequest, model: Model, mix: Mix) -> str:
-    """Equal for two runs whose results would be the same: hex digest of everything that decides a result.
-
-    Device and tile size are no part of it, as results do not depend on them, or by two levels at most where a network
-    of other people is cut into tiles.
-    """
-    deciding: dict[str, object] = {
-        "version": RESULTS_VERSION,
-        "model": _sha256_of_model(model.path),
-        "size": str(request.size),
-        "format": request.format,
-        "quality": request.quality,
-        "metadata": request.keep_metadata,
-        "ensemble": request.ensemble,
-        "precision": request.precision,
-    }
-    if request.detail < 100:
-        base = base_of(model)
-        assert base is not None
-        deciding |= {"base": _sha256_of_model(base.path), "detail": request.detail}
-    if request.clean_up:
-        ends = [_sha256_of_model(each.path) for each, _ in mix.parts]
-        deciding |= {"clean_up": request.clean_up, "mixed": ends}
-    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
-
-
-def fitting_name(stem: str, suffix: str) -> str:
-    """`stem` + `suffix`, shortened where no file system could hold it; two long names never become one."""
-    name = stem + suffix
-    raw = os.fsencode(name)
-    if len(raw) <= MAX_NAME_BYTES:
-        return name
-    mark = "~" + hashlib.sha256(raw).hexdigest()[:8]
-    room = MAX_NAME_BYTES - len(os.fsencode(mark + suffix))
-    return os.fsencode(stem)[:room].decode("utf-8", "ignore") + mark + suffix
-
-
-def numbered(path: Path, number: int) -> Path:
-    """`a (2).png` for `a.png`."""
-    return path.with_name(fitting_name(f"{path.stem} ({number})", path.suffix))
-
-
-def _sha256_of_model(path: Path) -> str:
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path.") from error
-
-
 def _tops(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
     """For each searched folder, the folder below which its tree is mirrored."""
     distinct = list(dict.fromkeys(roots))
@@ -222,13 +165,12 @@ def _tops(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
     if len(distinct) == 1:
         return {distinct[0]: output}
     # Several trees go side by side; two of one name get a number.
-    taken: dict[Path, Path] = {}
+    tops: dict[Path, Path] = {}
+    taken: set[Path] = set()
     for root in distinct:
-        name, number = root.name or "disk", 2
-        while output / name in taken.values():
-            name, number = f"{root.name} ({number})", number + 1
-        taken[root] = output / name
-    return taken
+        tops[root] = free_folder(output / (root.name or "disk"), taken.__contains__)
+        taken.add(tops[root])
+    return tops
 
 
 def _wish(request: UpscaleRequest, each: Input, tops: dict[Path, Path], scale: int) -> _Wish:
@@ -400,11 +342,9 @@ def _free_name(wish: _Wish, kept: set[str], names: _Names, replacing: Journal | 
         return replacing is None or not replacing.made(path) or another_has(path, replacing)
 
     output = wish.output
-    if not taken(output):
+    free = free_path(output, taken)
+    if free == output:
         return output, ()
-    number = 2
-    while taken(free := numbered(output, number)):
-        number += 1
     return free, (f"Named {shown(free)}, as {shown(output)} is there already{_NOT_OURS if replacing else ''}.",)
 
 

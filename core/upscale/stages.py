@@ -34,11 +34,12 @@ from core.contract.upscale import (
 from core.hashing import sha256_of
 from core.images import Picture, Probe, load, save
 from core.images.decode import shown
+from core.names import free_path
 from core.upscale.engine import Engine, open_engine
 from core.upscale.journal import Journal, Result, source_stamp
 from core.upscale.picture import consistency, upscale_picture
-from core.upscale.plan import Plan, Task, numbered
-from core.upscale.recipe import to_toml
+from core.upscale.plan import Plan, Task
+from core.upscale.settings import to_toml
 
 EVENTS_A_SECOND = 20
 AHEAD_PIXELS = 50_000_000
@@ -177,9 +178,7 @@ class Stages:
         """The planned name, or another if somebody else has put a file there since."""
         if not os.path.lexists(task.output) or (self.request.existing == "replace" and self.records.made(task)):
             return task.output, ()
-        number = 2
-        while os.path.lexists(output := numbered(task.output, number)):
-            number += 1
+        output = free_path(task.output)
         return output, (f"Named {shown(output)}, as {shown(task.output)} is there already.",)
 
     def _fail(self, task: Task, error: Exception) -> None:

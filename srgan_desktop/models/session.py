@@ -251,7 +251,7 @@ class ModelsSession(Session):
             # A file that is gone costs the distance, and not the whole check.
             Path(content) if content and Path(content).is_file() else None,
             device=value(settings.DEVICE),
-            precision=value(settings.PRECISION),  # type: ignore[arg-type]
+            precision=value(settings.PRECISION),
             tile=value(settings.TILE),
             detail=detail_in_use(self.settings, model),
         )
@@ -268,7 +268,7 @@ class ModelsSession(Session):
             self.compare_region,
             self.compared_models,
             device=value(settings.DEVICE),
-            precision=value(settings.PRECISION),  # type: ignore[arg-type]
+            precision=value(settings.PRECISION),
             tile=value(settings.TILE),
             details=tuple(detail_in_use(self.settings, key) for key in keys),
         )

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from core import paths
 from core.atomic import replacing
@@ -17,6 +16,7 @@ from core.contract.errors import UserError
 from core.contract.training import Look, LookPicture, TrainingFinished, TrainingStarted, TrainingStep
 from core.models.card import read_card
 from core.models.catalogue import SUFFIXES, models
+from core.names import first_free
 from core.training.recipe import Recipe
 from core.training.run import RunFolder
 
@@ -158,7 +158,7 @@ def new_run_folder(name: str) -> Path:
     """A folder for a run of this name that is not there yet."""
     root = paths.user_runs()
     stem = f"{slug(name)}-{datetime.now():%Y%m%d-%H%M%S}"
-    return _free(lambda number: root / (stem if number == 1 else f"{stem}-{number}"), lambda path: path.exists())
+    return first_free(lambda number: root / (stem if number == 1 else f"{stem}-{number}"), lambda path: path.exists())
 
 
 def install_model(source: Path) -> str:
@@ -179,7 +179,7 @@ def install_model(source: Path) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         taken = {path.stem for path in folder.iterdir() if path.suffix.lower() in SUFFIXES}
         taken |= {path.stem for path in paths.SHIPPED_MODELS.glob("*")}
-        target = _free(
+        target = first_free(
             lambda number: folder / f"{stem if number == 1 else f'{stem}-{number}'}.safetensors",
             lambda path: path.stem in taken,
         )
@@ -196,13 +196,6 @@ def slug(name: str) -> str:
     """A name as a file system of any kind takes it: `My café, x4` becomes `my-cafe-x4`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:60] or "model"
-
-
-def _free(make: Any, taken: Any) -> Path:
-    number = 1
-    while taken(path := make(number)):
-        number += 1
-    return path
 
 
 def _events(log: str, folder: Path, curves: bool) -> Iterator[object]:

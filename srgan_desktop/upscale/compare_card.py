@@ -23,8 +23,6 @@ PREVIEW_DELAY_MS = 200
 """The view must rest so long before a preview is asked for."""
 NARROW = 560
 """Width under which there is no room for all words above the comparison."""
-PREVIEWED = (settings.MODEL, settings.SIZE, settings.DEVICE, settings.PRECISION, settings.TILE, settings.ENSEMBLE)
-"""Options that change what a preview shows, beside Detail."""
 
 
 class CompareCard(QFrame):
@@ -221,14 +219,14 @@ class CompareCard(QFrame):
         self._show_sides("preview")
 
     def _on_option(self, option: Option) -> None:
-        if option in (*PREVIEWED, settings.DETAIL):
+        if option in settings.PREVIEWED:
             self._on_difference()
         if option is settings.DETAIL and self._session.previews.under_way:
             # While the slider is dragged, every preview is finished and shown before the next is asked for.
             self._is_old = True
         elif option is settings.DETAIL and self._preview_timer.isActive():
             self._previewed.forget()
-        elif option in (*PREVIEWED, settings.DETAIL):
+        elif option in settings.PREVIEWED:
             self._previewed.forget()
             self.ask_preview_soon()
 

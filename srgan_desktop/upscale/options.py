@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent, QShowEvent
@@ -26,7 +26,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.errors import UserError
-from core.contract.upscale import OutputSize
+from core.contract.settings import MAX_FACTOR, MAX_SIDE, MIN_FACTOR, SETTINGS, OutputSize, Setting
 from core.images import FORMATS
 from core.models.catalogue import Model, base_of, find_model, models
 from srgan_desktop import settings
@@ -39,22 +39,10 @@ from srgan_desktop.theme import Theme
 PURPOSE = 120
 """Characters of what a model is for that are shown under its name."""
 WIDEST = 340
-PRESETS = (2.0, 3.0, 4.0, 8.0)
+MOST = 1_000_000
+"""Of a number that declares no end."""
 
 F = TypeVar("F", bound=QWidget)
-
-EXISTING = (
-    ("skip", "Skip what is already done"),
-    ("number", "Keep both, add a number"),
-    ("replace", "Replace the earlier result"),
-)
-PRECISIONS = (
-    ("auto", "Automatic"),
-    ("fp32", "32 bits (fp32)"),
-    ("bf16", "16 bits (bf16)"),
-    ("fp16", "16 bits (fp16)"),
-)
-TILES = ((0, "Automatic"), (128, "128 px"), (256, "256 px"), (512, "512 px"), (768, "768 px"), (1024, "1024 px"))
 
 
 class OptionsPanel(QScrollArea):
@@ -132,9 +120,7 @@ class OptionsPanel(QScrollArea):
             settings.FORMAT,
             [("same", "Same as source"), *((row.key, row.label) for row in FORMATS.values() if row.can_write)],
         )
-        self.quality = self._calmed(QSpinBox(minimum=1, maximum=100, value=self._settings.get(settings.QUALITY)))
-        indent_number(self.quality)
-        self.quality.valueChanged.connect(lambda value: self._settings.set(settings.QUALITY, value))
+        self.quality = self._number(settings.QUALITY)
         pair = QHBoxLayout()
         pair.setSpacing(10)
         pair.addLayout(self._labelled(settings.FORMAT, self.format), 5)
@@ -144,7 +130,7 @@ class OptionsPanel(QScrollArea):
     def _add_output(self) -> None:
         self.output = OutputField(self._theme, self._settings)
         self._column.addLayout(self._labelled(settings.OUTPUT, self.output))
-        self.existing = self._choice(settings.EXISTING, EXISTING)
+        self.existing = self._choice(settings.EXISTING)
         self._column.addLayout(self._labelled(settings.EXISTING, self.existing))
         self.recursive = self._check(settings.RECURSIVE)
         self.watch = self._check(settings.WATCH)
@@ -168,9 +154,9 @@ class OptionsPanel(QScrollArea):
         hidden = QVBoxLayout(self.advanced)
         hidden.setContentsMargins(0, 0, 0, 0)
         hidden.setSpacing(12)
-        self.device = self._choice(settings.DEVICE, settings.DEVICES)
-        self.precision = self._choice(settings.PRECISION, PRECISIONS)
-        self.tile = self._choice(settings.TILE, TILES)
+        self.device = self._choice(settings.DEVICE)
+        self.precision = self._choice(settings.PRECISION)
+        self.tile = self._choice(settings.TILE)
         hidden.addLayout(self._labelled(settings.DEVICE, self.device))
         hidden.addLayout(self._labelled(settings.PRECISION, self.precision))
         hidden.addLayout(self._labelled(settings.TILE, self.tile))
@@ -281,10 +267,10 @@ class OptionsPanel(QScrollArea):
         key = self._settings.get(settings.FORMAT)
         self.quality.setEnabled(key not in FORMATS or FORMATS[key].lossy)
 
-    def _choice(self, option: Option, rows: Sequence[tuple[object, str]]) -> Choice:
+    def _choice(self, option: Option, rows: Sequence[tuple[object, str]] | None = None) -> Choice:
         """A box that holds one of the option's values; one from the file that it does not know becomes the default."""
         box = self._calmed(Choice())
-        for value, label in rows:
+        for value, label in _declared(option).choices if rows is None else rows:
             box.addItem(label, value)
         at = box.findData(self._settings.get(option))
         if at < 0:
@@ -292,6 +278,15 @@ class OptionsPanel(QScrollArea):
             at = box.findData(option.default)
         box.setCurrentIndex(at)
         box.currentIndexChanged.connect(lambda _row: self._settings.set(option, box.currentData()))
+        return box
+
+    def _number(self, option: Option[int]) -> QSpinBox:
+        declared = _declared(option)
+        box = self._calmed(QSpinBox(minimum=declared.low or 0, maximum=declared.high or MOST))
+        box.setSuffix(f" {declared.unit}" if declared.unit else "")
+        box.setValue(self._settings.get(option))
+        indent_number(box)
+        box.valueChanged.connect(lambda value: self._settings.set(option, value))
         return box
 
     def _check(self, option: Option[bool]) -> QCheckBox:
@@ -338,8 +333,8 @@ class SizeField(QWidget):
     def __init__(self, size: OutputSize) -> None:
         super().__init__()
         self.preset = Choice()
-        for factor in PRESETS:
-            self.preset.addItem(f"{factor:g}×", ("factor", factor))
+        for preset, label in SETTINGS["size"].choices:
+            self.preset.addItem(label, (preset.kind, preset.value))
         for kind, label in (
             ("factor", "Factor"),
             ("width", "Width"),
@@ -372,7 +367,7 @@ class SizeField(QWidget):
         self.preset.setAccessibleName(name)
 
     def _show(self, size: OutputSize) -> None:
-        plain = size.kind == "factor" and size.value in PRESETS
+        plain = size in dict(SETTINGS["size"].choices)
         for row in range(self.preset.count()):
             kind, factor = self.preset.itemData(row)
             if kind == size.kind and factor == (size.value if plain else None):
@@ -384,11 +379,11 @@ class SizeField(QWidget):
         self.number.blockSignals(True)
         if kind == "factor":
             self.number.setDecimals(2)
-            self.number.setRange(0.1, 64)
+            self.number.setRange(MIN_FACTOR, MAX_FACTOR)
             self.number.setSuffix(" ×")
         else:
             self.number.setDecimals(0)
-            self.number.setRange(1, 1_000_000)
+            self.number.setRange(1, MAX_SIDE)
             self.number.setSuffix(" px")
         self.number.setValue(value)
         self.number.blockSignals(False)
@@ -470,3 +465,10 @@ class OutputField(QWidget):
 def _beside(size: OutputSize) -> str:
     """Where results go when nobody chose a folder."""
     return f"Beside each source, with “_{size}” in the name; a folder’s results go to “<folder>_{size}” next to it."
+
+
+def _declared(option: Option) -> Setting[Any]:
+    """The declaration of an option that keeps a setting of upscaling."""
+    if option.setting is None:
+        raise ValueError(f"{option.key} is no setting of upscaling")
+    return option.setting

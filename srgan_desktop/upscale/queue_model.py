@@ -11,6 +11,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
+from core.contract.settings import OutputSize
 from core.contract.upscale import (
     LOW_CONSISTENCY,
     FileFailed,
@@ -18,7 +19,6 @@ from core.contract.upscale import (
     FileSkipped,
     FileStarted,
     Input,
-    OutputSize,
     Progress,
     Size,
     UpscaleRequest,

@@ -4,75 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from core.contract.errors import UserError
+from core.contract.settings import SETTINGS
 from core.contract.upscale import Input, PreviewRequest, Region, UpscaleRequest
 from core.images import FORMATS
 from core.models.catalogue import Model, base_of, cleaner_of, find_model
 from srgan_desktop import settings
-from srgan_desktop.detail import detail_in_use
+from srgan_desktop.detail import clean_up_in_use, detail_in_use
 from srgan_desktop.settings import Settings
 
-LOOK = ("model", "detail", "clean_up", "size", "ensemble", "precision")
+LOOK = tuple(name for name, each in SETTINGS.items() if each.decides and each.previewed)
 """The fields of a request that decide how a result looks, so that a preview shows the difference."""
-RESULT = (*LOOK, "format", "quality", "keep_metadata")
+RESULT = (*LOOK, *(name for name, each in SETTINGS.items() if each.decides and not each.previewed))
 """The fields that decide a result: where one differs, a picture is done again."""
-RUN = (*RESULT, "output", "existing", "device", "tile")
+RUN = (*RESULT, "output", *(name for name, each in SETTINGS.items() if not each.decides and name != "recursive"))
 """The fields that a run keeps from its start to its end."""
-OPTIONS = (
-    settings.MODEL,
-    settings.DETAIL,
-    settings.SIZE,
-    settings.ENSEMBLE,
-    settings.PRECISION,
-    settings.FORMAT,
-    settings.QUALITY,
-    settings.METADATA,
-    settings.OUTPUT,
-    settings.EXISTING,
-    settings.DEVICE,
-    settings.TILE,
-)
+OPTIONS = tuple(settings.OUTPUT if name == "output" else settings.UPSCALE[name] for name in RUN)
 """The options behind these fields."""
 
 
 def upscale_request(options: Settings, inputs: Iterable[Input]) -> UpscaleRequest:
     """A batch of these pictures."""
-    value = options.get
-    output = value(settings.OUTPUT)
-    return UpscaleRequest(
-        inputs=tuple(inputs),
-        output=Path(output) if output else None,
-        model=value(settings.MODEL),
-        detail=detail_in_use(options, value(settings.MODEL)),
-        size=value(settings.SIZE),
-        format=value(settings.FORMAT),
-        quality=value(settings.QUALITY),
-        existing=value(settings.EXISTING),  # type: ignore[arg-type]
-        recursive=value(settings.RECURSIVE),
-        keep_metadata=value(settings.METADATA),
-        device=value(settings.DEVICE),
-        precision=value(settings.PRECISION),  # type: ignore[arg-type]
-        tile=value(settings.TILE),
-        ensemble=value(settings.ENSEMBLE),
-    )
+    output = options.get(settings.OUTPUT)
+    return UpscaleRequest(tuple(inputs), Path(output) if output else None, **_in_use(options))
 
 
 def preview_request(options: Settings, source: Path, region: Region) -> PreviewRequest:
     """A live preview of one region (x, y, width, height in pixels of the source)."""
-    batch = upscale_request(options, ())
-    return PreviewRequest(
-        source,
-        region,
-        model=batch.model,
-        detail=batch.detail,
-        clean_up=batch.clean_up,
-        device=batch.device,
-        precision=batch.precision,
-        tile=batch.tile,
-        ensemble=batch.ensemble,
-        size=batch.size,
-    )
+    return PreviewRequest(source, region, **_in_use(options))
+
+
+def _in_use(options: Settings) -> dict[str, Any]:
+    """The settings of upscaling, by field; detail and clean-up are those that the model has a choice of."""
+    values = options.upscale()
+    model = values["model"]
+    return values | {"detail": detail_in_use(options, model), "clean_up": clean_up_in_use(options, model)}
 
 
 class RunSettings:
@@ -152,7 +120,10 @@ def _words(request: UpscaleRequest, field: str) -> str:
             return f"device {request.device}"
         case "tile":
             return f"tile {request.tile}" if request.tile else "automatic tile"
-    raise ValueError(field)
+    declared, value = SETTINGS[field], getattr(request, field)
+    if isinstance(value, bool):
+        return f"{'with' if value else 'without'} {declared.plain_label.lower()}"
+    return f"{declared.plain_label} {value} {declared.unit}".strip()
 
 
 def _model_name(key: str) -> str:

@@ -2,11 +2,13 @@
 
 import pytest
 
-from core.contract.upscale import OutputSize
+from core.contract.settings import OutputSize
 from srgan_desktop import settings
 from srgan_desktop.settings import Option, Settings
 
-OPTIONS = [option for option in vars(settings).values() if isinstance(option, Option)]
+OPTIONS = list(
+    dict.fromkeys([*(each for each in vars(settings).values() if isinstance(each, Option)), *settings.UPSCALE.values()])
+)
 ANOTHER = {
     str: "some “other” = words; 100 %",
     bool: None,

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from core.cli import app
 from core.commands.upscale import _Lines
+from core.contract.settings import OUTPUT, SETTINGS, WATCH
 from core.contract.upscale import FileFailed, FileStarted, Planned
 from core.images import load
 from tests.core.networks import save_small_model
@@ -95,31 +96,38 @@ def test_detail_is_asked_of_the_model_that_has_some(tmp_path: Path, detail: str,
 
 def test_a_negative_tile_is_refused(tmp_path: Path, model: str) -> None:
     source = picture(tmp_path / "a.png")
-    assert srgan("upscale", source, "-m", model, "--tile", "-5")[0] == 2
-    (tmp_path / "recipe.toml").write_text("tile = -5\n")
-    code, text = srgan("upscale", source, "-m", model, "--recipe", tmp_path / "recipe.toml")
-    assert (code, files_in(tmp_path)) == (1, ["a.png", "recipe.toml"])
-    assert "A tile of -5 pixels" in text
+    code, text = srgan("upscale", source, "-m", model, "--tile", "-5")
+    assert (code, "A tile size of -5 is out of range. Choose 0 to 8,192." in text.replace("\n", " ")) == (1, True), text
+    (tmp_path / "settings.toml").write_text("tile = -5\n")
+    code, text = srgan("upscale", source, "-m", model, "--settings", tmp_path / "settings.toml")
+    assert (code, files_in(tmp_path)) == (1, ["a.png", "settings.toml"])
+    assert "A tile size of -5" in text
 
 
-def test_a_recipe_file_is_used_and_the_command_line_goes_before_it(tmp_path: Path, model: str) -> None:
+def test_a_settings_file_is_used_and_the_command_line_goes_before_it(tmp_path: Path, model: str) -> None:
     source = picture(tmp_path / "in" / "a.png")
     srgan("upscale", source, "-o", tmp_path / "one", "-m", model, "-s", "2x", "-f", "webp", "-q", "80")
-    recipe = tmp_path / "one" / ".srgan" / "recipe.toml"
-    code, _ = srgan("upscale", source, "-o", tmp_path / "two", "--recipe", recipe, "-s", "3x")
+    settings = tmp_path / "one" / ".srgan" / "settings.toml"
+    code, _ = srgan("upscale", source, "-o", tmp_path / "two", "--settings", settings, "-s", "3x")
     assert code == 0
     assert load(tmp_path / "two" / "a.webp").width == 36
-    assert "quality = 80" in (tmp_path / "two" / ".srgan" / "recipe.toml").read_text()
+    assert "quality = 80" in (tmp_path / "two" / ".srgan" / "settings.toml").read_text()
 
 
-def test_another_model_than_the_recipes_has_a_detail_of_its_own(tmp_path: Path, model: str) -> None:
-    recipe = tmp_path / "recipe.toml"
-    recipe.write_text('model = "detail-x4"\ndetail = 50\n')
+def test_every_setting_is_an_option(tmp_path: Path) -> None:
+    _code, text = srgan("upscale", "--help")
+    assert all(declared.option in text for declared in (*SETTINGS.values(), OUTPUT, WATCH))
+
+
+def test_another_model_than_that_of_the_file_has_a_detail_of_its_own(tmp_path: Path, model: str) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text('model = "detail-x4"\ndetail = 50\n')
     for wanted, left in (("faithful-x4", "faithful x4 on"), (model, "small on")):
         source = picture(tmp_path / f"{Path(wanted).stem}.png")
-        code, text = srgan("upscale", source, "--recipe", recipe, "-m", wanted)
+        code, text = srgan("upscale", source, "--settings", file, "-m", wanted)
         assert (code, left in text) == (0, True), text
-    _, text = srgan("upscale", picture(tmp_path / "b.png"), "--recipe", recipe)
+    # As it was called in version 0.1.
+    _, text = srgan("upscale", picture(tmp_path / "b.png"), "--recipe", file)
     assert "detail x4 at 50 % detail on" in text
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from core import devices
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.upscale import Precision
+from core.contract.settings import Precision
 from core.models.blend import blend_files
 from core.models.generator import GeneratorConfig
 from core.models.serving import ServedGenerator

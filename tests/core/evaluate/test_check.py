@@ -191,7 +191,9 @@ def test_models_are_compared_at_the_detail_that_is_in_use(source: Path) -> None:
     request = CompareRequest(source, region, ("faithful-x4", "detail-x4"), "cpu", "fp32", details=(100, 50))
     soft, half = (event for event in compare(request, CancelToken()) if isinstance(event, ModelCompared))
     assert (soft.model, half.model) == ("faithful x4", "detail x4 at 50 % detail")
-    (shown,) = preview(PreviewRequest(source, region, "detail-x4", 50, device="cpu", precision="fp32"), CancelToken())
+    (shown,) = preview(
+        PreviewRequest(source, region, model="detail-x4", detail=50, device="cpu", precision="fp32"), CancelToken()
+    )
     np.testing.assert_array_equal(half.pixels, shown.pixels)
 
 

@@ -23,6 +23,7 @@ from PIL import Image
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
+from core.contract.settings import OutputSize
 from core.contract.upscale import (
     BatchFinished,
     FileFailed,
@@ -30,7 +31,6 @@ from core.contract.upscale import (
     FileSkipped,
     FileStarted,
     Input,
-    OutputSize,
     Planned,
     Progress,
     UpscaleRequest,

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from core.contract.cancel import CancelToken
-from core.contract.upscale import OutputSize, PreviewRequest
+from core.contract.settings import OutputSize
+from core.contract.upscale import PreviewRequest
 from core.images import Picture, load, save
 from core.upscale.engine import open_engine
 from core.upscale.picture import upscale_picture
@@ -37,7 +38,7 @@ def test_a_grey_picture_stays_grey_however_it_is_kept(tmp_path: Path) -> None:
     np.testing.assert_array_equal(as_rgb, np.repeat(as_grey, 3, axis=2))
     # A scan's preview shows what the batch will make of it.
     (shown,) = preview(
-        PreviewRequest(tmp_path / "rgb.png", (8, 8, 16, 16), model, device="cpu", precision="fp32"), CancelToken()
+        PreviewRequest(tmp_path / "rgb.png", (8, 8, 16, 16), model=model, device="cpu", precision="fp32"), CancelToken()
     )
     np.testing.assert_array_equal(shown.pixels, as_rgb[32:96, 32:96])
 
@@ -74,7 +75,7 @@ def test_a_previews_notes_stay_with_it(tmp_path: Path) -> None:
     model = str(save_small_model(tmp_path / "small.safetensors"))
     Image.fromarray(textured(3, 40, 48)).save(tmp_path / "a.png")
     engine = open_engine(model, "cpu", "fp32")
-    request = PreviewRequest(tmp_path / "a.png", (8, 8, 16, 16), model, device="cpu", precision="fp32")
+    request = PreviewRequest(tmp_path / "a.png", (8, 8, 16, 16), model=model, device="cpu", precision="fp32")
     # One that was cancelled, and what was found out about the engine meanwhile.
     engine._notes.append("Memory ran out.")
     engine._news.append("bf16 gives wrong pictures.")
@@ -97,7 +98,12 @@ def test_a_preview_of_any_size_lies_where_the_picture_does(tmp_path: Path, heigh
         ).pixels
     )  # fmt: skip
     request = PreviewRequest(
-        tmp_path / "a.png", (301, 201, 64, 48), model, device="cpu", precision="fp32", size=OutputSize("height", height)
+        tmp_path / "a.png",
+        (301, 201, 64, 48),
+        model=model,
+        device="cpu",
+        precision="fp32",
+        size=OutputSize("height", height),
     )
     (shown,) = preview(request, CancelToken())
     wanted = np.asarray(whole.resize((2400, 1600), Image.Resampling.BICUBIC))[804:996, 1204:1460]
@@ -114,7 +120,9 @@ def test_a_preview_is_a_part_of_the_result_at_its_size(tmp_path: Path, factor: f
     engine = open_engine(model, "cpu", "fp32")
     size = OutputSize("factor", factor)
     whole = upscale_picture(engine, load(tmp_path / "a.png"), size.of(72, 60), False, CancelToken()).pixels
-    request = PreviewRequest(tmp_path / "a.png", (20, 16, 24, 20), model, device="cpu", precision="fp32", size=size)
+    request = PreviewRequest(
+        tmp_path / "a.png", (20, 16, 24, 20), model=model, device="cpu", precision="fp32", size=size
+    )
     (shown,) = preview(request, CancelToken())
     assert (shown.scale, shown.pixels.shape) == (scale, (20 * scale, 24 * scale, 3))
     part = whole[16 * scale : 36 * scale, 20 * scale : 44 * scale]
@@ -128,7 +136,9 @@ def test_a_preview_of_no_whole_factor_is_shown_at_the_models(tmp_path: Path, siz
     Image.fromarray(smooth).save(tmp_path / "a.png")
     engine = open_engine(model, "cpu", "fp32")
     whole = upscale_picture(engine, load(tmp_path / "a.png"), size.of(72, 60), False, CancelToken()).pixels
-    request = PreviewRequest(tmp_path / "a.png", (20, 16, 24, 20), model, device="cpu", precision="fp32", size=size)
+    request = PreviewRequest(
+        tmp_path / "a.png", (20, 16, 24, 20), model=model, device="cpu", precision="fp32", size=size
+    )
     (shown,) = preview(request, CancelToken())
     assert (shown.scale, shown.pixels.shape) == (4, (80, 96, 3))
     wanted = np.asarray(Image.fromarray(whole).resize((288, 240), Image.Resampling.BICUBIC))[64:144, 80:176]
@@ -144,7 +154,8 @@ def test_one_colour_anywhere_makes_a_picture_colourful(tmp_path: Path) -> None:
     whole = enlarged(tmp_path / "spot.png", model)
     # Its grey parts are enlarged as parts of a colour picture, in the preview as in the batch.
     (shown,) = preview(
-        PreviewRequest(tmp_path / "spot.png", (0, 0, 20, 20), model, device="cpu", precision="fp32"), CancelToken()
+        PreviewRequest(tmp_path / "spot.png", (0, 0, 20, 20), model=model, device="cpu", precision="fp32"),
+        CancelToken(),
     )
     np.testing.assert_array_equal(shown.pixels, whole[:80, :80])
     assert (shown.pixels != shown.pixels[..., :1]).any()

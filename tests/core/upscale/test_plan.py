@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.upscale import Input, OutputSize, UpscaleRequest
+from core.contract.settings import OutputSize
+from core.contract.upscale import Input, UpscaleRequest
 from core.models.card import read_card, rewrite_card
-from core.upscale.plan import MAX_NAME_BYTES, Plan, fitting_name, plan
+from core.names import MAX_NAME_BYTES, fitting_name
+from core.upscale.plan import Plan, plan
 from tests.core.networks import save_pair, save_small_model
 from tests.core.upscale.conftest import Run, files_in, picture
 

@@ -7,7 +7,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QWidget
 
 from core import paths
-from core.contract.upscale import OutputSize
+from core.contract.settings import OutputSize
 from core.models.catalogue import DEFAULT_DETAIL, models
 from srgan_desktop import settings
 from srgan_desktop.settings import Settings

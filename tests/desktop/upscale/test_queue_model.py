@@ -6,7 +6,8 @@ import pytest
 from PySide6.QtCore import QModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
-from core.contract.upscale import FileSaved, Input, OutputSize, UpscaleRequest
+from core.contract.settings import OutputSize
+from core.contract.upscale import FileSaved, Input, UpscaleRequest
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import ENTRY, Column, Entry, Queue, State

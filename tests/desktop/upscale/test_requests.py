@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from core import paths
-from core.contract.upscale import OutputSize, UpscaleRequest
+from core.contract.settings import OutputSize
+from core.contract.upscale import UpscaleRequest
 from core.models.card import rewrite_card
 from core.models.catalogue import find_model
 from srgan_desktop import settings
@@ -57,7 +58,7 @@ def test_every_option_of_a_request_is_watched(options):
         if changed is None:
             changed = option.default + 1 if isinstance(option.default, int) else "cpu"
         options.set(option, changed)
-    # Clean-up has no option yet.
+    # No model that ships has a cleaner one, so nothing is asked of it.
     assert set(differing(before, upscale_request(options, ()), RUN)) == set(RUN) - {"clean_up"}
 
 

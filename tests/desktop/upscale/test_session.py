@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QImage
 from core import paths
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
 from core.contract.protocol import NO_JOB
+from core.contract.settings import OutputSize
 from core.contract.upscale import (
     BatchFinished,
     BatchInterrupted,
@@ -16,7 +17,6 @@ from core.contract.upscale import (
     FileFailed,
     FileSkipped,
     Input,
-    OutputSize,
     PreviewReady,
     PreviewRequest,
     Progress,

@@ -4,7 +4,8 @@ import pytest
 
 from core.contract.jobs import JobCancelled, JobDone, WorkerReady
 from core.contract.protocol import NO_JOB
-from core.contract.upscale import FileFailed, Input, OutputSize, Progress
+from core.contract.settings import OutputSize
+from core.contract.upscale import FileFailed, Input, Progress
 from srgan_desktop import settings
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.session import UpscaleSession

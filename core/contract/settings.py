@@ -1,0 +1,347 @@
+"""The settings of upscaling, each declared once: default, values, label, tooltip, command-line option, what it decides.
+
+The window, the command line, the settings file, the settings fingerprint and README's table read the declarations in
+`UpscaleSettings`. What a new setting takes beside its declaration is in docs/architecture.md.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, Literal, TypeVar, cast
+
+from core.contract.errors import UserError
+
+ExistingPolicy = Literal["skip", "number", "replace"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+SizeKind = Literal["factor", "width", "height", "longest"]
+
+MIN_FACTOR = 0.1
+MAX_FACTOR = 64.0
+MAX_SIDE = 1_000_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSize:
+    """How large a picture becomes: a factor, or one target side in pixels with the aspect ratio kept."""
+
+    kind: SizeKind = "factor"
+    value: float = 4.0
+    """The factor (0.1 to 64), or the target side in pixels."""
+
+    def __post_init__(self) -> None:
+        if self.kind == "factor" and not MIN_FACTOR <= self.value <= MAX_FACTOR:
+            raise UserError(f"A factor of {self.value:g} is out of range.", f"Choose {MIN_FACTOR:g} to {MAX_FACTOR:g}.")
+        if self.kind != "factor" and not 1 <= self.value <= MAX_SIDE:
+            raise UserError(f"A side of {self.value:g} pixels is out of range.", f"Choose 1 to {MAX_SIDE:,}.")
+
+    def of(self, width: int, height: int) -> tuple[int, int]:
+        """The (width, height) in pixels of what becomes of a `width` x `height` picture; never under 1 x 1."""
+        side = {"width": width, "height": height, "longest": max(width, height)}
+        factor = self.value if self.kind == "factor" else self.value / side[self.kind]
+        return max(1, round(width * factor)), max(1, round(height * factor))
+
+    @classmethod
+    def parse(cls, text: str) -> OutputSize:
+        """Read `4`, `x4`, `4x`, `2.5x` (factors), `1920w`, `1080h` or `2000px` (longest side).
+
+        Raises:
+            UserError: the text is none of these, or out of range.
+        """
+        match = re.fullmatch(r"x?(\d+(?:\.\d+)?)(x|w|h|px)?", text.strip().lower())
+        if not match:
+            raise UserError(
+                f"“{text}” is not an output size.",
+                "Write a factor (4x, 2.5x), a width (1920w), a height (1080h) or a longest side (2000px).",
+            )
+        kinds: dict[str, SizeKind] = {"w": "width", "h": "height", "px": "longest"}
+        return cls(kinds.get(match[2] or "x", "factor"), float(match[1]))
+
+    def __str__(self) -> str:
+        suffix = {"factor": "x", "width": "w", "height": "h", "longest": "px"}[self.kind]
+        return f"{self.value:g}{suffix}"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting(Generic[T]):
+    """All there is to say about one setting."""
+
+    default: T
+    label: str
+    """Before its widget; `&` marks the key that leads there."""
+    tooltip: str
+    """Full sentences: what it does, and what to choose when."""
+    help: str = ""
+    """The command line's line on it, where `{choices}` and `{default}` stand for these."""
+    name: str = ""
+    """On the command line, in the window's own file and in the fingerprint; that of the field where it is empty."""
+    letter: str = ""
+    """The command line's short option, as `s` for `-s`."""
+    choices: tuple[tuple[T, str], ...] = ()
+    """(value, label) of what the window offers; the only values unless `open`."""
+    open: bool = False
+    """Whether a file or a command may also say what is not among the choices."""
+    low: int | None = None
+    """The smallest value of a whole number."""
+    high: int | None = None
+    unit: str = ""
+    """Of the number, behind it: `%`, `px`."""
+    decides: bool = True
+    """Whether a result depends on it: then it is part of the settings fingerprint, and a result that was made with
+    another value is not taken for done."""
+    previewed: bool = True
+    """Whether it changes what a preview shows."""
+
+    @property
+    def plain_label(self) -> str:
+        """The label without its mark."""
+        return self.label.replace("&", "")
+
+    @property
+    def option(self) -> str:
+        """The long option of the command line."""
+        return f"--{self.name.replace('_', '-')}"
+
+    def parse(self, text: str) -> T:
+        """Read a value as the command line and the window's file write it.
+
+        Raises:
+            ValueError: it is not of the setting's kind.
+            UserError: it is, and not possible.
+        """
+        kind = type(self.default)
+        value: Any = text
+        if kind is bool:
+            if text not in ("true", "false"):
+                raise ValueError(text)
+            value = text == "true"
+        elif kind is int:
+            value = int(text)
+        elif kind is OutputSize:
+            value = OutputSize.parse(text)
+        self.check(value)
+        return value
+
+    def check(self, value: T) -> None:
+        """Refuse a value that is out of range or not among the choices.
+
+        Raises:
+            UserError: which setting, and what it can be.
+        """
+        if self.choices and not self.open and value not in dict(self.choices):
+            raise UserError(f"{self.name} cannot be “{value}”.", f"Choose one of {self.choices_in_words}.")
+        number = cast(int, value)
+        if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
+            raise UserError(
+                f"A {self.plain_label.lower()} of {number} is out of range.", f"Choose {self.low:,} to {self.high:,}."
+            )
+
+    @property
+    def choices_in_words(self) -> str:
+        """The values as a list for people."""
+        *others, last = (str(value) for value, _label in self.choices)
+        return f"{', '.join(others)} or {last}"
+
+
+def setting(default: T, **declared: Any) -> T:
+    """A field of `UpscaleSettings`: its default, and the rest of its `Setting`."""
+    return cast(T, field(default=default, metadata={"setting": {"default": default, **declared}}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpscaleSettings:
+    """How to upscale. Every field is a declaration of one setting; `SETTINGS` has them by name."""
+
+    model: str = setting(
+        "",
+        label="&Model",
+        tooltip="The network that enlarges your pictures. Each was trained for another taste: faithful ones add "
+        "nothing that is not there.",
+        help="A model's name, or its file; else {default}.",
+        letter="m",
+    )
+    """Name of a shipped or installed model, or path of a model file; empty is the default model."""
+    detail: int = setting(
+        100,
+        label="Detai&l",
+        tooltip="How much the network may add. At 0 % it only restores what the small picture proves, and stays soft "
+        "where that is little; at 100 % it also draws the texture that is likely there. In between, the weights of "
+        "both are averaged.",
+        help="0 (faithful) to 100, for models with such a choice.",
+        low=0,
+        high=100,
+        unit="%",
+    )
+    """Percent of the way from the model's base (a faithful one) to the model itself, by network interpolation; only
+    100 for a model without a base."""
+    clean_up: int = setting(
+        0,
+        label="Clean-&up",
+        tooltip="How much noise, grain and compression are taken away. At 0 % they stay, enlarged like all else; at "
+        "100 % they are gone, and the finest texture with them. In between, the weights of both are averaged.",
+        help="0 (leave noise, grain and compression) to 100 (take them away), for models with such a choice.",
+        low=0,
+        high=100,
+        unit="%",
+    )
+    """Percent of the way from the model to its cleaner one, which takes noise, grain and compression away; by network
+    interpolation too, and only 0 for a model without one."""
+    size: OutputSize = setting(
+        OutputSize(),
+        label="Output si&ze",
+        tooltip="How large the results become. The network enlarges by its own factor, as often as needed; the result "
+        "is then reduced to exactly this size.",
+        help="4x, 2.5x (factors), 1920w, 1080h, or 2000px (longest side); else {default}.",
+        letter="s",
+        choices=tuple((OutputSize("factor", factor), f"{factor:g}×") for factor in (2.0, 3.0, 4.0, 8.0)),
+        open=True,
+    )
+    format: str = setting(
+        "same",
+        label="&Format",
+        tooltip="The file format of the results. “Same as source” keeps each picture’s own; PNG is used where that "
+        "cannot be written or cannot hold transparency.",
+        help="{choices}; else {default} as the source.",
+        letter="f",
+        previewed=False,
+    )
+    """A key of `core.images.FORMATS` that can be written, or `same` as the source."""
+    quality: int = setting(
+        95,
+        label="&Quality",
+        tooltip="For JPEG, WebP and AVIF: higher keeps more detail and makes larger files. 95 shows no loss to the "
+        "eye; WebP at 100 is lossless.",
+        help="1 to 100, for formats that lose something; else {default}.",
+        letter="q",
+        low=1,
+        high=100,
+        previewed=False,
+    )
+    """1 to 100, for formats that lose something; 100 is lossless where the format can."""
+    existing: ExistingPolicy = setting(
+        "skip",
+        label="If it e&xists",
+        tooltip="What to do where a result of that name is there. Skipping looks at the settings and the source, not "
+        "only at the name: a result made with other settings is kept, and the new one gets a number.",
+        help="Where a result is there: skip what is the same and number the rest; always number; or replace. "
+        "Else {default}.",
+        choices=(
+            ("skip", "Skip what is already done"),
+            ("number", "Keep both, add a number"),
+            ("replace", "Replace the earlier result"),
+        ),
+        decides=False,
+        previewed=False,
+    )
+    """`skip` what these very settings made of this very source and number the rest; always `number`; or `replace`
+    results of earlier runs that differ from what these settings give. Nothing else is replaced, nor the result of
+    another picture that is still there and is no part of this run."""
+    recursive: bool = setting(
+        True,
+        label="Include folders inside folde&rs",
+        tooltip="When a folder is added, also take the pictures in all the folders inside it.",
+        help="Also take the folders inside folders.",
+        decides=False,
+        previewed=False,
+    )
+    device: str = setting(
+        "auto",
+        label="&Device",
+        tooltip="What computes. Automatic takes the graphics card where there is a usable one, else the processor.",
+        help="auto, cpu, cuda, cuda:1, xpu or mps.",
+        choices=(
+            (("auto", "Automatic"), ("mps", "Graphics (Apple)"), ("cpu", "Processor"))
+            if sys.platform == "darwin"
+            else (
+                ("auto", "Automatic"),
+                ("cuda", "Graphics card (NVIDIA, AMD)"),
+                ("xpu", "Graphics card (Intel)"),
+                ("cpu", "Processor"),
+            )
+        ),
+        open=True,
+        decides=False,
+    )
+    precision: Precision = setting(
+        "auto",
+        label="Num&ber format",
+        tooltip="16-bit numbers are about twice as fast where the hardware has them. Automatic checks that they are "
+        "also right on this machine, and falls back to 32 bits where not.",
+        help="{choices}.",
+        choices=(
+            ("auto", "Automatic"),
+            ("fp32", "32 bits (fp32)"),
+            ("bf16", "16 bits (bf16)"),
+            ("fp16", "16 bits (fp16)"),
+        ),
+    )
+    tile: int = setting(
+        0,
+        label="&Tile size",
+        tooltip="Large pictures are done in squares of this side, in source pixels. Automatic measures free memory. "
+        "Smaller needs less memory; the result is the same for SRGAN models, and nearly so for others.",
+        help="Side of a tile in source pixels; 0 measures free memory. Small ones do much of the work twice.",
+        choices=((0, "Automatic"), *((side, f"{side} px") for side in (128, 256, 512, 768, 1024))),
+        open=True,
+        low=0,
+        high=8192,
+        decides=False,
+    )
+    """0 measures free memory and decides."""
+    ensemble: bool = setting(
+        False,
+        label="Self-&ensemble (8 passes)",
+        tooltip="Enlarges each picture eight times, flipped and turned, and averages. A little better, eight times "
+        "slower.",
+        help="Average eight flipped and turned passes: a little better, eight times slower.",
+    )
+    keep_metadata: bool = setting(
+        True,
+        name="metadata",
+        label="&Keep metadata",
+        tooltip="Copies EXIF (camera, date, place), XMP and resolution into the results. The colour profile always "
+        "stays, as colours depend on it.",
+        help="Carry EXIF, XMP and dpi over.",
+        previewed=False,
+    )
+
+
+def _declared() -> dict[str, Setting[Any]]:
+    """The settings by the names of their fields, in the order in which the window shows them."""
+    declarations = {each.name: each.metadata["setting"] for each in fields(UpscaleSettings)}
+    return {name: Setting(**{"name": name, **declared}) for name, declared in declarations.items()}
+
+
+SETTINGS = _declared()
+"""All settings of upscaling, by the names of their fields."""
+
+OUTPUT = Setting(
+    "",
+    name="output",
+    label="Sa&ve to",
+    tooltip="Where results go. Folders keep their inner structure there. Sources are never changed.",
+    help="Folder for the results; else FOLDER_4x beside a folder, or beside files.",
+    letter="o",
+)
+"""Where, and not how: so it is none of the `SETTINGS`, nor is the next."""
+WATCH = Setting(
+    False,
+    name="watch",
+    label="Watc&h added folders",
+    tooltip="A run stays open when everything is done, and upscales what comes into the folders that were added, as "
+    "soon as it is there whole, until you stop it.",
+    help="Stay, and upscale what comes into the folders named, until Ctrl-C.",
+)
+
+
+def check_settings(settings: UpscaleSettings) -> None:
+    """Refuse what a setting cannot be.
+
+    Raises:
+        UserError: which setting, and what it can be.
+    """
+    for name, declared in SETTINGS.items():
+        declared.check(getattr(settings, name))

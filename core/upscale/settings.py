@@ -1,0 +1,115 @@
+"""The settings of an upscale run as a file and as a fingerprint. Plain.
+
+The file is in every output folder, and `srgan upscale --settings` reads it. The fingerprint tells whether a result that
+is there was made with the settings of today.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli_w
+
+from core.contract.errors import UserError
+from core.contract.settings import SETTINGS, OutputSize, UpscaleSettings, check_settings
+from core.hashing import sha256_of
+from core.models.catalogue import Mix, Model, base_of
+
+RESULTS_VERSION = 3
+"""Goes up when the same settings begin to give other pictures, so that old results are not taken for new ones."""
+
+_ALWAYS = frozenset({"size", "format", "quality", "keep_metadata", "ensemble", "precision"})
+"""Settings that are in every fingerprint. Later ones are in it only where they differ from their default: so results of
+the time before there was such a setting are still known."""
+
+_OF_THE_MIX = frozenset({"model", "detail", "clean_up"})
+"""Settings that are in the fingerprint by the weights which they choose."""
+
+S = TypeVar("S", bound=UpscaleSettings)
+
+
+def to_plain(settings: UpscaleSettings) -> dict[str, str | int | bool]:
+    """All settings by name, as values that TOML and JSON know."""
+    values = {name: getattr(settings, name) for name in SETTINGS}
+    return {name: str(value) if isinstance(value, OutputSize) else value for name, value in values.items()}
+
+
+def to_toml(settings: UpscaleSettings) -> str:
+    """The settings as TOML; `from_toml` reads them back."""
+    head = "# The settings of this run. The same again: srgan upscale PICTURES --settings THIS_FILE\n\n"
+    return head + tomli_w.dumps(to_plain(settings))
+
+
+def from_toml(path: Path, settings: S) -> S:
+    """`settings` with those of a file in place of its own.
+
+    Raises:
+        UserError: the file cannot be read, is no TOML, or a setting is unknown or out of range.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The settings file {path} cannot be read: {error.strerror}.", "Check the path.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(
+            f"{path} is no settings file: {error}", "It must be TOML, as `.srgan/settings.toml` is."
+        ) from error
+    defaults = to_plain(UpscaleSettings())
+    changes: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in defaults:
+            raise UserError(f"{path} has a setting “{name}”, which there is not.", f"Settings: {', '.join(defaults)}.")
+        wanted = type(defaults[name])
+        if type(value) is not wanted:
+            raise UserError(
+                f"{path}: {name} = {value!r} is not possible.", f"It must be of the kind {wanted.__name__}."
+            )
+        changes[name] = SETTINGS[name].parse(value) if isinstance(value, str) else value
+    changed = replace(settings, **changes)
+    check_settings(changed)
+    return changed
+
+
+def fingerprint(settings: UpscaleSettings, model: Model, mix: Mix) -> str:
+    """The settings fingerprint: equal for two runs whose results would be the same.
+
+    Device and tile size are no part of it, as results do not depend on them, or by two levels at most where a network
+    of other people is cut into tiles.
+
+    Args:
+        settings: the model that they name is not looked at, but the two given here.
+        model: in the fingerprint by its content, wherever its file lies.
+        mix: what `mix_for` makes of the model at these settings' detail and clean-up.
+
+    Returns:
+        The SHA-256 of everything that decides a result, as hex.
+
+    Raises:
+        UserError: a model cannot be read.
+    """
+    deciding: dict[str, object] = {"version": RESULTS_VERSION, "model": _sha256_of_model(model.path)}
+    values = to_plain(settings)
+    for name, declared in SETTINGS.items():
+        if not declared.decides or name in _OF_THE_MIX:
+            continue
+        if name in _ALWAYS or values[name] != declared.default:
+            deciding[declared.name] = values[name]
+    base = base_of(model) if settings.detail < 100 else None
+    if base is not None:
+        deciding |= {"base": _sha256_of_model(base.path), "detail": settings.detail}
+    if settings.clean_up:
+        ends = [_sha256_of_model(each.path) for each, _share in mix.parts]
+        deciding |= {"clean_up": settings.clean_up, "mixed": ends}
+    return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
+
+
+def _sha256_of_model(path: Path) -> str:
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path.") from error
