@@ -24,7 +24,7 @@ class DeviceInfo:
     """One device that torch can compute on."""
 
     name: str
-    """As torch and a request write it: `cpu`, `cuda:0`."""
+    """What torch and a request call it: `cpu`, `cuda:0`."""
     label: str
     """For people: the processor's or card's name."""
     precision: str

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 MAX_NAME_BYTES = 255
-"""Of one file name, on all usual file systems."""
+"""The longest file name on all usual file systems."""
 
 T = TypeVar("T")
 

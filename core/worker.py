@@ -81,7 +81,7 @@ class _Worker:
         self._ends.put(None)
 
     def run(self) -> None:
-        threading.Thread(target=self._close_when_told, name="close", daemon=True).start()
+        threading.Thread(target=self._close_when_asked, name="close", daemon=True).start()
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         sender = threading.Thread(target=self._send, name="send", daemon=True)
         sender.start()
@@ -99,7 +99,7 @@ class _Worker:
             devices.keep_large_blocks()
             # Loads the modules of the most likely request, too.
             importlib.import_module("core.upscale.stages")
-            self._tell(NO_JOB, WorkerReady(devices.describe(devices.choose()).label))
+            self._report(NO_JOB, WorkerReady(devices.describe(devices.choose()).label))
         except Exception as error:
             log.exception("no engine")
             failure = JobFailed(
@@ -107,7 +107,7 @@ class _Worker:
                 "Reinstall the program, or its torch package.",
                 "".join(traceback.format_exception(error)),
             )
-            self._tell(NO_JOB, failure)
+            self._report(NO_JOB, failure)
 
     def _do(self, job: Run) -> None:
         token = self._token(job.job)
@@ -115,7 +115,7 @@ class _Worker:
         try:
             token.check()
             for event in generator_for(job.request)(job.request, token):
-                self._tell(job.job, event)
+                self._report(job.job, event)
             end: JobDone | JobCancelled | JobFailed = JobDone()
         except Cancelled:
             end = JobCancelled()
@@ -132,7 +132,7 @@ class _Worker:
             )
         with self._tokens_lock:
             del self._tokens[job.job]
-        self._tell(job.job, end)
+        self._report(job.job, end)
 
     def _token(self, job: int) -> CancelToken:
         with self._tokens_lock:
@@ -141,11 +141,11 @@ class _Worker:
     def _listen(self) -> None:
         try:
             while True:
-                self._hear(self._connection.recv())
+                self._receive(self._connection.recv())
         except (EOFError, OSError):
             self.end()
 
-    def _hear(self, message: object) -> None:
+    def _receive(self, message: object) -> None:
         match message:
             case Run():
                 self._token(message.job)
@@ -164,7 +164,7 @@ class _Worker:
             case Shutdown():
                 self.end()
 
-    def _close_when_told(self) -> None:
+    def _close_when_asked(self) -> None:
         self._ends.get()
         self._jobs.put(None)
         with self._tokens_lock:
@@ -175,7 +175,7 @@ class _Worker:
         time.sleep(STOP_SECONDS if trains else EXIT_GRACE_SECONDS)
         os._exit(1)
 
-    def _tell(self, job: int, event: Any) -> None:
+    def _report(self, job: int, event: Any) -> None:
         self._outbox.put(Report(job, event))
 
     def _send(self) -> None:

@@ -30,7 +30,7 @@ from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.evaluate import BICUBIC, Evaluated, EvaluateRequest, ModelQuality, SetEvaluated
 from core.contract.jobs import Notice
-from core.evaluate.benchmark import evaluate, worn
+from core.evaluate.benchmark import add_wear, evaluate
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
@@ -336,7 +336,7 @@ def draw_sheets(subjects: list[Subject]) -> None:
         for number, truth in enumerate(truths.values()):
             lr = reduce_bicubic(truth, 4)
             if wear:
-                lr = worn(lr, number)
+                lr = add_wear(lr, number)
             made = [open_engine(each.name, "cpu", "fp32").upscale(lr, CancelToken()) for each in columns]
             grid.append([np.repeat(np.repeat(lr, 4, 0), 4, 1), enlarge_bicubic(lr, 4), *made, truth])
         heads = ["LR", "bicubic", *(find_model(each.name).card.name for each in columns), "HR"]

@@ -35,7 +35,7 @@ class Option(Generic[T]):
     """With the mnemonic that Qt marks by `&`."""
     tooltip: str = ""
     setting: Setting[T] | None = None
-    """Of upscaling, which this option keeps: its range and choices are there."""
+    """The setting of upscaling that this option keeps: its range and choices are there."""
 
 
 def text(value: str) -> str:

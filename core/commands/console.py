@@ -32,7 +32,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print every event as one lin
 
 
 @contextmanager
-def told() -> Iterator[tuple[CancelToken, Console]]:
+def running_command() -> Iterator[tuple[CancelToken, Console]]:
     """Run a command: Ctrl-C, SIGTERM and a terminal that is closed cancel, a `UserError` becomes two lines and exit
     code 1."""
     cancel = CancelToken()
@@ -43,11 +43,11 @@ def told() -> Iterator[tuple[CancelToken, Console]]:
     # wait for it forever. A simple queue takes what comes at any time, and another thread can wait.
     ends: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
-    def cancel_when_told() -> None:
+    def cancel_when_ended() -> None:
         if ends.get():
             cancel.cancel()
 
-    listener = threading.Thread(target=cancel_when_told, name="end", daemon=True)
+    listener = threading.Thread(target=cancel_when_ended, name="end", daemon=True)
 
     def end(number: int, _frame: object) -> None:
         ends.put(True)

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from core.atomic import check_free
-from core.commands.console import EXIT_FAILED, Json, plain, print_json, told
+from core.commands.console import EXIT_FAILED, Json, plain, print_json, running_command
 from core.commands.options import help_of
 from core.contract.errors import UserError
 from core.contract.evaluate import BICUBIC, BlindRequest, CheckProgress, CheckReady, CheckRequest
@@ -54,7 +54,7 @@ def add_to(app: typer.Typer) -> None:
 
 def list_command(as_json: Json = False) -> None:
     """List the models that are here, and those that can be downloaded."""
-    with told() as (_cancel, console):
+    with running_command() as (_cancel, console):
         here, there = models(), downloadable()
         if as_json:
             print_json([*here, *there])
@@ -72,7 +72,7 @@ def download_command(
     """Download models into your folder; a cut download goes on where it was."""
     from core.models.downloads import download
 
-    with told() as (cancel, console):
+    with running_command() as (cancel, console):
         for name in names:
             events: Iterable[Any] = download(DownloadRequest(name), cancel)
             if as_json:
@@ -102,7 +102,7 @@ def import_command(
     """Take model files over into your folder; each is looked at first, and no code in it ever runs."""
     from core.models.importing import import_models
 
-    with told() as (cancel, console):
+    with running_command() as (cancel, console):
         refused = False
         for event in import_models(ImportRequest(tuple(files)), cancel):
             refused |= isinstance(event, ModelRefused)
@@ -119,7 +119,7 @@ def import_command(
 
 def remove_command(names: Annotated[list[str], typer.Argument(help="Names from `srgan models list`.")]) -> None:
     """Delete models of yours. Those that came with the program stay."""
-    with told() as (_cancel, console):
+    with running_command() as (_cancel, console):
         for name in names:
             remove_model(name)
             _say(console, f"{name} is removed.")
@@ -131,7 +131,7 @@ def info_command(
     as_json: Json = False,
 ) -> None:
     """Show a model's card: what it is, whose it is, how it was trained and measured."""
-    with told() as (_cancel, console):
+    with running_command() as (_cancel, console):
         found = find_model(model)
         if recipe:
             if not found.card.recipe.strip():
@@ -168,9 +168,9 @@ def check_command(
 ) -> None:
     """How good will it be? Make a picture smaller, enlarge it again, and compare with the picture itself."""
     from core.evaluate.check import check
-    from core.evaluate.kept import keep
+    from core.evaluate.saving import save_png
 
-    with told() as (cancel, console):
+    with running_command() as (cancel, console):
         known: Precision = SETTINGS["precision"].parse(precision)
         model, percent, cleaned = chosen(model, detail, clean_up)
         request = CheckRequest(picture, model, _region(region), content_weights, device, known, tile, percent, cleaned)
@@ -183,7 +183,7 @@ def check_command(
                     bar.update(task, completed=event.fraction)
                     continue
                 for name, place in kept.items():
-                    keep(place, getattr(event, name))
+                    save_png(place, getattr(event, name))
                 if as_json:
                     print_json([event])
                 else:
@@ -210,7 +210,7 @@ def blind_command(
     """Make a page on which people choose between two models without knowing which is which; it counts."""
     from core.evaluate.blind import blind
 
-    with told() as (cancel, console):
+    with running_command() as (cancel, console):
         names = (first, second or DEFAULT_MODEL)
         subjects = [name for name in names if name != BICUBIC]
         share_of = dict(zip(subjects, detail_of_each(subjects, 100 if detail is None else detail), strict=True))

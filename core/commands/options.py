@@ -73,7 +73,7 @@ def _parameter(name: str) -> inspect.Parameter:
     long = f"{declared.option}/--no-{declared.option[2:]}" if switch else declared.option
     info = typer.Option(*_names(declared, long), help=help_of(name))
     # None tells what was not named from what was named as it is by default: a settings file may say otherwise.
-    annotation: Any = Annotated[kind | None, info]  # type: ignore[valid-type]
+    annotation: Any = Annotated[kind | None, info]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import Json, plain, print_json, told
+from core.commands.console import Json, plain, print_json, running_command
 from core.commands.options import help_of
 from core.contract.errors import UserError
 from core.contract.evaluate import Evaluated, EvaluateRequest, ModelQuality, PictureEvaluated, SetEvaluated
@@ -81,7 +81,7 @@ def prepare_command(
     """Make the two folders of a training set out of a folder of pictures of any size."""
     from core.training.prepare import prepare
 
-    with told() as (cancel, console):
+    with running_command() as (cancel, console):
         events: Iterable[Any] = prepare(PrepareRequest(source, out, hr, lr, count, seed), cancel)
         if as_json:
             print_json(events)
@@ -136,7 +136,7 @@ def train_command(
     from core.training import trainer
     from core.training.run import RunFolder
 
-    with told() as (cancel, console):
+    with running_command() as (cancel, console):
         if resume and set_:
             raise UserError(
                 "A run that goes on keeps its recipe, so --set has no effect on it.",
@@ -202,7 +202,7 @@ def evaluate_command(
     from core.evaluate.benchmark import evaluate
     from core.models.catalogue import detail_of_each
 
-    with told() as (cancel, console):
+    with running_command() as (cancel, console):
         known: Precision = SETTINGS["precision"].parse(precision)
         details = detail_of_each(models, detail)
         subjects = tuple(Evaluated(name, each, ensemble) for name, each in zip(models, details, strict=True))
@@ -235,7 +235,7 @@ def blend_command(
     """Make a model between two: network interpolation."""
     from core.models.blend import blend_files
 
-    with told() as (_cancel, console):
+    with running_command() as (_cancel, console):
         card = blend_files(first, second, alpha, out)
         console.print(plain(f"{card.name}: {out}"), highlight=False, soft_wrap=True)
 
@@ -247,7 +247,7 @@ def export_command(
     """Write a model as ONNX with dynamic sizes, checked against torch in onnxruntime."""
     from core.models.onnx_export import export_onnx
 
-    with told() as (_cancel, console):
+    with running_command() as (_cancel, console):
         difference = export_onnx(model, onnx)
         words = f"{onnx}: at most {difference:.1e} from torch (of values in 0 to 1)"
         console.print(plain(words), highlight=False, soft_wrap=True)

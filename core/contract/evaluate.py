@@ -25,7 +25,7 @@ class CheckRequest:
 
     source: Path
     model: str = ""
-    """As in an `UpscaleRequest`."""
+    """What it is in an `UpscaleRequest`."""
     region: Region | None = None
     """Only this part; None takes the whole picture. A few hundred pixels a side answer in seconds."""
     content_weights: Path | None = None
@@ -111,7 +111,7 @@ class ModelCompared:
     """What one of the models made of the region, and what that took."""
 
     index: int
-    """Of `CompareRequest.models`."""
+    """Which of `CompareRequest.models`, from 0."""
     model: str
     """Its name, for people."""
     region: Region
@@ -121,7 +121,7 @@ class ModelCompared:
     pixels: np.ndarray
     """uint8, (height * scale) x (width * scale) x 3 (RGB) or 4 (RGBA, not premultiplied)."""
     seconds_per_megapixel: float
-    """Of output, the network's own time; measured on this region only, so a small one overstates it."""
+    """The network's own time for a megapixel of output; measured on this region only, so a small one overstates it."""
     memory_per_megapixel: int
     """Bytes at the peak beyond what was there before; of the device where it has its own memory, else of the
     process."""
@@ -164,7 +164,7 @@ class BlindRequest:
     worn: bool = False
     """With `reduced`: also add noise and JPEG compression to what the models get."""
     details: tuple[int, int] = (100, 100)
-    """Of both, as in an `UpscaleRequest`."""
+    """Percent for each of the two, like that of an `UpscaleRequest`."""
 
     def __post_init__(self) -> None:
         if not 32 <= self.side <= 512:
@@ -196,7 +196,7 @@ class Evaluated:
     clean_up: int = 0
     """Percent, as in an `UpscaleRequest`."""
     ensemble: bool = False
-    """As in an `UpscaleRequest`."""
+    """What it is in an `UpscaleRequest`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class EvaluateRequest:
     """VGG features for the perceptual distance; None leaves it out unless torchvision's VGG19 is already downloaded."""
     device: str = "auto"
     precision: Precision = "auto"
-    """As in an `UpscaleRequest`; `fp32` for figures to be printed to more than two digits."""
+    """What it is in an `UpscaleRequest`; `fp32` for figures to be printed to more than two digits."""
     output: Path | None = None
     """Folder for the enlarged pictures, with a folder for each model if there are several; None keeps none."""
     worn: bool = False
@@ -251,7 +251,7 @@ class PictureEvaluated:
     dataset: str
     bicubic: ModelQuality
     results: tuple[ModelQuality, ...]
-    """Of the request's models, in their order."""
+    """One for each of the request's models, in their order."""
     seconds: tuple[float, ...]
     """Likewise."""
 
@@ -264,6 +264,6 @@ class SetEvaluated:
     pictures: int
     bicubic: ModelQuality
     results: tuple[ModelQuality, ...]
-    """Of the request's models, in their order."""
+    """One for each of the request's models, in their order."""
     seconds_per_megapixel: tuple[float, ...]
     """Likewise; of output, on this device."""

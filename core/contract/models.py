@@ -15,7 +15,7 @@ class DownloadRequest:
     """Fetch a model of the catalogue into the user's folder; what an earlier attempt got is not fetched again."""
 
     key: str
-    """Of a `core.models.known.KnownModel`."""
+    """Which `core.models.known.KnownModel`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ class BlendRequest:
     """Name or path of a model."""
     second: str
     share: float = 0.5
-    """Of the second, 0 to 1."""
+    """How much of the second, 0 to 1."""
     name: str = ""
-    """Of the new model; empty makes one up from both."""
+    """What the new model is called; empty makes a name up from both."""
 
 
 @dataclass(frozen=True, slots=True)

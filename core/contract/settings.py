@@ -88,7 +88,7 @@ class Setting(Generic[T]):
     """The smallest value of a whole number."""
     high: int | None = None
     unit: str = ""
-    """Of the number, behind it: `%`, `px`."""
+    """What stands behind the number: `%`, `px`."""
     decides: bool = True
     """Whether a result depends on it: then it is part of the settings fingerprint, and a result that was made with
     another value is not taken for done."""
@@ -148,7 +148,7 @@ class Setting(Generic[T]):
 
 def setting(default: T, **declared: Any) -> T:
     """A field of `UpscaleSettings`: its default, and the rest of its `Setting`."""
-    return cast(T, field(default=default, metadata={"setting": {"default": default, **declared}}))
+    return field(default=default, metadata={"setting": {"default": default, **declared}})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

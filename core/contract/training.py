@@ -92,7 +92,7 @@ class SamplesRequest:
     """Make some LR pictures as training would, to be looked at before it begins; nothing is written."""
 
     recipe: str
-    """As in a `TrainRequest`."""
+    """Name or path, like that of a `TrainRequest`."""
     data: Path
     overrides: tuple[tuple[str, str], ...] = ()
     count: int = 6
@@ -193,12 +193,12 @@ class TrainingStarted:
     device: str
     precision: str
     parameters: int
-    """Of the generator."""
+    """How many the generator has."""
     start_step: int
     """0, or the step of the bundle that this run goes on from."""
     total_steps: int
     bicubic_psnr_y: float
-    """Of the held-out pictures: the line to beat."""
+    """Bicubic enlargement of the held-out pictures: the line to beat."""
     bicubic_ssim_y: float
     parent: str
     """What the generator started from; empty for random weights."""
@@ -219,7 +219,7 @@ class TrainingStep:
 
     stage: StageName
     step: int
-    """Of the whole run, counted from 1."""
+    """Counted from 1 over the whole run."""
     total_steps: int
     rate: float
     """The generator's learning rate."""
@@ -234,7 +234,7 @@ class TrainingStep:
     waited: float
     """Share of the time since the last event that the device waited for data, 0 to 1."""
     seconds_left: float | None
-    """Of the stage: how long the steps of another one take is not known before."""
+    """Until the end of the stage: how long the steps of another one take is not known before."""
     skipped: str = ""
     """Why this step changed nothing: which term was not finite, or jumped."""
 
@@ -304,7 +304,7 @@ class TrialFinished:
     """What a run would cost."""
 
     seconds_per_step: dict[str, float]
-    """Of each stage."""
+    """By stage."""
     seconds_total: float
     peak_memory: int
     """Bytes: of the device where it has its own memory, else of the process."""

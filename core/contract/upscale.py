@@ -95,11 +95,11 @@ class Progress:
 
     source: Path
     fraction: float
-    """Of this file, 0 to 1."""
+    """How much of this file is done, 0 to 1."""
     total_fraction: float
-    """Of the whole run, 0 to 1, by pixels."""
+    """How much of the whole run is done, 0 to 1, by pixels."""
     seconds_left: float | None
-    """Of the whole run; None until enough is done to tell."""
+    """Until the end of the run; None until enough is done to tell."""
 
 
 LOW_CONSISTENCY = 25.0
@@ -130,7 +130,7 @@ class FileSkipped:
     output: Path
     reason: str
     consistency: float | None = None
-    """As in `FileSaved`, of when it was made; None where that is not known."""
+    """What `FileSaved.consistency` said when it was made; None where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class BatchFinished:
 
 
 BatchEvent = Planned | FileStarted | Progress | FileSaved | FileSkipped | FileFailed | Notice | BatchFinished
-"""Of an upscale run."""
+"""What an upscale run yields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class BatchInterrupted:
 
 
 WatchEvent = BatchStarted | BatchEvent | BatchInterrupted
-"""Of a watch: a `BatchStarted` before each batch, and a `BatchInterrupted` in place of a `BatchFinished`."""
+"""What a watch yields: a `BatchStarted` before each batch, and a `BatchInterrupted` in place of a `BatchFinished`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,10 +24,10 @@ from core.contract.evaluate import (
 )
 from core.contract.jobs import Notice
 from core.evaluate.artefacts import artefacts
-from core.evaluate.kept import keep
 from core.evaluate.metrics import mean_psnr, psnr_y, ssim_y
 from core.evaluate.perceptual import perceptual
 from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
+from core.evaluate.saving import save_png
 from core.images import READABLE_SUFFIXES, load
 from core.models.catalogue import SUFFIXES
 from core.models.content import ContentNetwork, content_for
@@ -38,7 +38,7 @@ SMALLEST = 32
 WORN_NOISE = 6.0
 """Standard deviation, in levels, of the noise in worn pictures."""
 WORN_QUALITY = 50
-"""Of their JPEG compression, with colour at half the resolution."""
+"""The quality of their JPEG compression, with colour at half the resolution."""
 
 
 def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureEvaluated | SetEvaluated | Notice]:
@@ -84,7 +84,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
                 continue
             lr = reduce_bicubic(hr, scale)
             if request.worn:
-                lr = worn(lr, len(done))
+                lr = add_wear(lr, len(done))
             made, seconds = [], []
             for engine, asked in zip(engines, request.models, strict=True):
                 begin = time.perf_counter()
@@ -95,7 +95,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
             pixels += hr.shape[0] * hr.shape[1]
             if kept:
                 for label, sr in zip(names, made, strict=True):
-                    keep(kept[label, path], sr)
+                    save_png(kept[label, path], sr)
             done.append(PictureEvaluated(path, name, bicubic, tuple(results), tuple(seconds)))
             yield done[-1]
         if done:
@@ -161,7 +161,7 @@ def _places(output: Path, names: list[str], sets: dict[str, list[Path]]) -> dict
     return places
 
 
-def worn(lr: np.ndarray, seed: int) -> np.ndarray:
+def add_wear(lr: np.ndarray, seed: int) -> np.ndarray:
     """What a picture looks like that was taken in poor light and sent around: noise, then JPEG.
 
     Args:

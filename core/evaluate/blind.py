@@ -21,7 +21,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.evaluate import BICUBIC, BlindReady, BlindRequest, CheckProgress
 from core.contract.upscale import Input
-from core.evaluate.benchmark import SMALLEST, worn
+from core.evaluate.benchmark import SMALLEST, add_wear
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
 from core.upscale.engine import Engine, open_engine
@@ -97,7 +97,7 @@ def _shown(pixels: np.ndarray, scale: int, request: BlindRequest, seed: int) -> 
     if min(small.shape[:2]) < SMALLEST:
         raise UserError(f"{pixels.shape[1]} x {pixels.shape[0]} pixels are too few.")
     if request.worn:
-        small = worn(small, seed)
+        small = add_wear(small, seed)
     return small, part if request.reduced else enlarge_bicubic(part, scale)
 
 

@@ -17,8 +17,8 @@ from core.contract.errors import UserError
 from core.contract.evaluate import CheckProgress, CheckReady, CheckRequest, PictureQuality
 from core.contract.upscale import Region
 from core.evaluate.metrics import psnr_y, ssim_y
-from core.evaluate.news import with_news
 from core.evaluate.perceptual import perceptual
+from core.evaluate.progress import with_progress
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
 from core.models.content import content_for
@@ -63,7 +63,7 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         )
     reduced = reduce_bicubic(original, scale)
     start = time.perf_counter()
-    upscaled = yield from with_news(lambda tell: engine.upscale(reduced, cancel, tell))
+    upscaled = yield from with_progress(lambda report: engine.upscale(reduced, cancel, report))
     if picture.colourless:
         upscaled = without_colour(upscaled)
     seconds = time.perf_counter() - start

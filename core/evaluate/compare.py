@@ -17,7 +17,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.evaluate import CheckProgress, CompareFailed, CompareRequest, ModelCompared
 from core.evaluate.check import clipped
-from core.evaluate.news import with_news
+from core.evaluate.progress import with_progress
 from core.images import Picture, load
 from core.upscale.engine import Engine, open_engine
 from core.upscale.picture import upscale_picture
@@ -68,8 +68,10 @@ def _one(
     size = (cut.width * scale, cut.height * scale)
     start = time.perf_counter()
     with _peak_memory(engine.device) as memory:
-        result = yield from with_news(
-            lambda tell: upscale_picture(engine, cut, size, ensemble=False, cancel=cancel, on_progress=tell), begin, end
+        result = yield from with_progress(
+            lambda report: upscale_picture(engine, cut, size, ensemble=False, cancel=cancel, on_progress=report),
+            begin,
+            end,
         )
     seconds = time.perf_counter() - start
     x, y = (left - cut_left) * scale, (top - cut_top) * scale

@@ -31,7 +31,7 @@ class ModelCard:
     scale: int = 4
     architecture: str = "srgan"
     size: str = ""
-    """Of the network, as `64nf 16nb`."""
+    """How large the network is: `64nf 16nb`."""
     tags: tuple[str, ...] = ()
     description: str = ""
     """What it is for in the first line, how it was made in the others."""
@@ -49,7 +49,7 @@ class ModelCard:
     """Key of the model at 100 % of the Clean-up slider: one of the same topology and ancestry that takes noise, grain
     and compression away. Empty where there is none."""
     metrics: dict[str, float] = field(default_factory=dict)
-    """As `Set5 psnr_y`: measured on held-out pictures."""
+    """By set and figure, like `Set5 psnr_y`: measured on held-out pictures."""
     recipe: str = ""
     """The training recipe, as TOML."""
     date: str = ""
@@ -61,7 +61,7 @@ class ModelCard:
         return self.description.partition("\n")[0].strip()
 
     def to_metadata(self) -> dict[str, str]:
-        """As the string-to-string map that safetensors stores; anything but text is JSON."""
+        """The string-to-string map that safetensors stores; anything but text is JSON."""
         return {key: value if isinstance(value, str) else json.dumps(value) for key, value in asdict(self).items()}
 
     @classmethod

@@ -180,7 +180,7 @@ def chosen(model: str, detail: int | None, clean_up: int | None = None) -> tuple
 
 
 def detail_of_each(names: Sequence[str], detail: int) -> tuple[int, ...]:
-    """Of several models those get the detail that have a choice, and the others 100.
+    """The percent of detail for each of several models: `detail` where there is a choice, and 100 elsewhere.
 
     Where none has a choice all get it, so that whoever uses them says so.
 

@@ -33,7 +33,7 @@ off, 32 pixels 6 levels, 48 pixels 2, 64 pixels under 1."""
 BLENDED = 16
 """Source pixels across a seam over which two tiles are blended; each of them looks at least 40 pixels beyond."""
 PROBE_SIDE = 24
-"""Of the test picture; some networks pad it to a multiple of their window."""
+"""Pixels a side of the test picture; some networks pad it to a multiple of their window."""
 BLOCK = 16
 """Largest side of the attention windows, and of the blocks of pixels turned into channels, that networks cut a picture
 into without a word in the descriptor."""
@@ -97,7 +97,7 @@ class CommunityNetwork(nn.Module):
         return self
 
     def run(self, x: Tensor, after_layer: Callable[[float], None]) -> Tensor:
-        """As `forward`; after each layer `after_layer` is told the share of the work that is done, and may raise."""
+        """Do what `forward` does; after each layer `after_layer` gets the share of the work done, and may raise."""
         self._after_layer, self._work_done = after_layer, 0.0
         # One channel at a time is three passes over a picture of the same size.
         passes = 3 if self.channels == 1 else 1

@@ -33,7 +33,7 @@ VggName = Literal["vgg16", "vgg19"]
 Distance = Literal["l1", "mse", "lpips"]
 
 _CONVOLUTIONS: dict[VggName, tuple[int, ...]] = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-"""Of each block; a 2 x 2 max pooling follows each."""
+"""How many convolutions a block has; a 2 x 2 max pooling follows each."""
 _IMAGENET = "RGB in 0..1, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
 PERCEPTUAL_LAYERS = ("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4")
 _CHUNK = 1 << 20

@@ -185,7 +185,7 @@ class _Fetching:
             done = have if goes_on else 0
             length = int(answer.headers.get("Content-Length") or 0)
             total = done + length if length else 0
-            told = 0.0
+            reported = 0.0
             with self._owning_the_part():
                 # Without a buffer, which would be written when the file is closed, whoever owned the part by then.
                 file = self.part.open("ab" if goes_on else "wb", buffering=0)
@@ -197,8 +197,8 @@ class _Fetching:
                             # A disk that is nearly full takes some, and fails at the rest.
                             left = left[file.write(left) :]
                     done += len(chunk)
-                    if time.monotonic() - told > _POLL:
-                        told = time.monotonic()
+                    if time.monotonic() - reported > _POLL:
+                        reported = time.monotonic()
                         self._progress.put(DownloadProgress(self.known.key, done, total))
                 os.fsync(file.fileno())
             if total and done < total:

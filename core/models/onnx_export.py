@@ -18,7 +18,7 @@ from core.models.weights import load_generator
 CHECKED_SIZES = ((24, 24), (17, 40), (64, 33))
 """Height and width of the inputs that are compared."""
 TOLERANCE = 2e-3
-"""Of values in 0..1: half a level of 8 bits."""
+"""How far values in 0..1 may differ: half a level of 8 bits."""
 OPSET = 18
 
 

@@ -41,7 +41,7 @@ COMMUNITY_SIDE = 512
 """Largest side of a tile for other people's networks, in source pixels: larger ones save little and take long to
 cancel."""
 MEMORY_SHARE = 0.4
-"""Of the free memory, for a trunk tile's feature maps; the rest is for the picture and for others."""
+"""How much of the free memory a trunk tile's feature maps may take; the rest is for the picture and for others."""
 
 VERIFIED_PSNR = 40.0
 """dB against fp32 that half precision must reach on a test tile; bf16 reaches about 60."""
@@ -126,12 +126,12 @@ class Engine:
             self._fp32.to(memory_format=torch.channels_last)
         self._asked = precision
         self._tile = tile
-        self._news: list[str] = []
-        """Of the engine, said once whatever picture it was met with."""
-        self._notes: list[str] = []
-        """Of the picture in work."""
+        self._engine_notes: list[str] = []
+        """About the engine, said once, with whatever picture came to light."""
+        self._picture_notes: list[str] = []
+        """About the picture in work."""
         self._half: ServedGenerator | CommunityNetwork | None = None
-        self._told_of_tiles = False
+        self._warned_of_tiles = False
         self.precision: Precision = "fp32"
         self._settle_precision()
 
@@ -148,13 +148,13 @@ class Engine:
 
     def take_notes(self) -> tuple[str, ...]:
         """What happened since the last call that the user should know, each said once."""
-        notes = tuple(dict.fromkeys((*self._news, *self._notes)))
-        self._news, self._notes = [], []
+        notes = tuple(dict.fromkeys((*self._engine_notes, *self._picture_notes)))
+        self._engine_notes, self._picture_notes = [], []
         return notes
 
     def drop_picture(self) -> None:
-        """Keep no note of a picture that was not finished: it is no news of the next."""
-        self._notes = []
+        """Forget the notes on a picture that was not finished: they are not about the next."""
+        self._picture_notes = []
 
     def upscale(
         self,
@@ -213,7 +213,7 @@ class Engine:
         if self._fp32.whole:
             side = max(width, height)
         if width > side or height > side:
-            self._tell_of_tiles()
+            self._warn_of_tiles()
         waiting = list(tiles(picture, picture, side, self.reach))[::-1]
         done = 0
         while waiting:
@@ -243,7 +243,7 @@ class Engine:
                     "Close other programs, or choose the device cpu.",
                 )
             side = -(-side // 2)
-            self._notes.append(f"Memory ran out; went on with tiles of {side} pixels.")
+            self._picture_notes.append(f"Memory ran out; went on with tiles of {side} pixels.")
             smaller = [part for big in (tile, *waiting[::-1]) for part in tiles(big.core, picture, side, self.reach)]
             waiting = smaller[::-1]
 
@@ -282,14 +282,14 @@ class Engine:
             turned_core = _turned_rect(core, x.shape[3], x.shape[2], turn)
             result = torch.empty(3, turned_core.height * self.scale, turned_core.width * self.scale, device=self.device)
 
-            def keep(where: Rect, part: Tensor, result: Tensor = result) -> None:
+            def collect(where: Rect, part: Tensor, result: Tensor = result) -> None:
                 result[:, where.top : where.bottom, where.left : where.right] = part
 
             def report_turn(fraction: float, turn: int = turn) -> None:
                 report((turn + fraction) / 8)
 
             turned = _turn(x, turn).contiguous(memory_format=torch.channels_last)
-            self._run_network(turned, turned_core, half, keep, report_turn)
+            self._run_network(turned, turned_core, half, collect, report_turn)
             total += _turn_back(result, turn)
         store(_scaled(mine, self.scale), total / 8)
 
@@ -337,15 +337,17 @@ class Engine:
             sink(where, y)
         return True
 
-    def _tell_of_tiles(self) -> None:
+    def _warn_of_tiles(self) -> None:
         if isinstance(self._fp32, ServedGenerator):
             if self._fp32.trunk_reach is None:
-                self._notes.append("This model looks at the whole picture; in tiles its result differs slightly.")
-        elif not self._told_of_tiles:
+                self._picture_notes.append(
+                    "This model looks at the whole picture; in tiles its result differs slightly."
+                )
+        elif not self._warned_of_tiles:
             # Once, and not for each of a thousand pictures.
-            self._told_of_tiles = True
+            self._warned_of_tiles = True
             discouraged = " Its author advises against tiles." if self._fp32.tiling_discouraged else ""
-            self._news.append(
+            self._engine_notes.append(
                 f"How far {self.name} looks is not known: its tiles overlap by {self.reach} pixels and are blended."
                 f"{discouraged}"
             )
@@ -402,7 +404,7 @@ class Engine:
 
     def _distrust(self, note: str) -> None:
         _distrusted.add(self._trust_key(self.precision))
-        self._news.append(note)
+        self._engine_notes.append(note)
         self._half, self.precision = None, "fp32"
 
 
@@ -432,7 +434,7 @@ def _generator_parts(
 def _whole_tile(
     network: CommunityNetwork, x: Tensor, core: Rect, report: Callable[[float], None]
 ) -> Iterator[tuple[Rect, Tensor, Tensor]]:
-    """As `_generator_parts`, in one part."""
+    """Enlarge `core` of a tile in one part; yields what `_generator_parts` does."""
     y = network.run(x, report)[0]
     inner = _scaled(core, network.scale)
     yield (

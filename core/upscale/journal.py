@@ -33,6 +33,8 @@ SETTINGS_FILE = "settings.toml"
 _OLD_SETTINGS_FILE = "recipe.toml"
 """Its name in version 0.1."""
 _MAX_LINE = 1 << 16
+_KEYS = {"fingerprint": "recipe"}
+"""What a field is called in the file, where it is not its name: as version 0.1 wrote it."""
 _NOTHING = (0, 0)
 
 
@@ -41,7 +43,7 @@ class Result:
     """One line of the journal: a result that is complete, or that was about to be written."""
 
     complete: bool
-    recipe: str
+    fingerprint: str
     """Fingerprint of the settings and the model that decide what the result looks like."""
     source: str
     """Relative to the output folder where it can be, as all paths here."""
@@ -54,11 +56,11 @@ class Result:
     """Bytes and time of the last change in ns: of the result, or, until that is complete, of what its name belonged to
     before; zeros for nothing."""
     consistency: float = 0.0
-    """dB, as in `FileSaved`."""
+    """In dB, what `FileSaved.consistency` said."""
 
     def is_of(self, other: Result) -> bool:
         """Whether both lines tell of one picture made of one content."""
-        return (self.recipe, self.source_sha256) == (other.recipe, other.source_sha256)
+        return (self.fingerprint, self.source_sha256) == (other.fingerprint, other.source_sha256)
 
 
 class Journal:
@@ -74,13 +76,13 @@ class Journal:
         for result in _read(self._own / JOURNAL):
             self._remember(result)
 
-    def done(self, source: Path, wanted: Path, recipe: str) -> Path | None:
-        """The result that this recipe made of this very content, if it is still there and whole.
+    def done(self, source: Path, wanted: Path, fingerprint: str) -> Path | None:
+        """The result that these settings made of this very content, if it is still there and whole.
 
         Args:
             source: a picture.
             wanted: where its result would go; found there even after the source was moved.
-            recipe: fingerprint of the settings.
+            fingerprint: that of the settings.
 
         Raises:
             OSError: the source cannot be read.
@@ -88,7 +90,7 @@ class Journal:
         candidates = self._by_source.get(self._relative(source), []) + self._by_output.get(self._relative(wanted), [])
         stamp = source_stamp(source)
         for result in dict.fromkeys(reversed(candidates)):
-            if result.recipe != recipe:
+            if result.fingerprint != fingerprint:
                 continue
             if result.source_stamp != stamp and result.source_sha256 != sha256_of(source):
                 continue
@@ -102,7 +104,7 @@ class Journal:
         return self.consistency(output) is not None
 
     def consistency(self, output: Path) -> float | None:
-        """That of a result, as in `FileSaved`; None where it is not on record, or somebody has changed the file."""
+        """What `FileSaved` said of a result; None where it is not on record, or somebody has changed the file."""
         maker = self._maker(self._relative(output), _output_stamp(output))
         return None if maker is None else maker.consistency
 
@@ -159,7 +161,7 @@ class Journal:
             left.unlink(missing_ok=True)
 
     def announce(
-        self, recipe: str, source: Path, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
+        self, fingerprint: str, source: Path, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
     ) -> Result:
         """Say that a result is about to be written.
 
@@ -167,7 +169,7 @@ class Journal:
             OSError: the disk is full, or gone.
         """
         before = _output_stamp(output)
-        result = Result(False, recipe, self._relative(source), sha256, stamp, self._relative(output), size, before)
+        result = Result(False, fingerprint, self._relative(source), sha256, stamp, self._relative(output), size, before)
         self._append(result)
         return result
 
@@ -205,7 +207,8 @@ class Journal:
         return next((each for each in reversed(lines) if each.complete and each.output_stamp == stamp), None)
 
     def _append(self, result: Result) -> None:
-        line = json.dumps({name: getattr(result, name) for name in Result.__dataclass_fields__}) + "\n"
+        values = {_KEYS.get(name, name): getattr(result, name) for name in Result.__dataclass_fields__}
+        line = json.dumps(values) + "\n"
         with (self._own / JOURNAL).open("ab") as file:
             if file.tell() and not _ends_with_newline(self._own / JOURNAL):
                 file.write(b"\n")
@@ -285,15 +288,15 @@ def _read(path: Path) -> list[Result]:
 def _parsed(line: bytes) -> Result | None:
     try:
         values: Any = json.loads(line)
-        complete, recipe, source, digest = (values[k] for k in ("complete", "recipe", "source", "source_sha256"))
+        complete, fingerprint, source, digest = (values[k] for k in ("complete", "recipe", "source", "source_sha256"))
         output = values["output"]
-        if not isinstance(complete, bool) or not all(isinstance(v, str) for v in (recipe, source, digest, output)):
+        if not isinstance(complete, bool) or not all(isinstance(v, str) for v in (fingerprint, source, digest, output)):
             return None
         stamp, size = values["source_stamp"], values["output_size"]
         made = values["output_stamp"]
         return Result(
             complete,
-            recipe,
+            fingerprint,
             source,
             digest,
             (int(stamp[0]), int(stamp[1]), int(stamp[2])),

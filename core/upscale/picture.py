@@ -15,7 +15,7 @@ from PIL import Image
 from core.contract.cancel import CancelToken
 from core.images import Picture, bleed_colour
 from core.upscale.engine import Engine
-from core.upscale.passes import pass_sizes
+from core.upscale.pass_sizes import pass_sizes
 
 GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601 luma: what Pillow makes of RGB, so grey and colour versions of a picture agree."""

@@ -22,17 +22,18 @@ from core.images.decode import shown
 from core.models.catalogue import find_model, mix_for
 from core.names import fitting_name, free_folder, free_path
 from core.upscale.journal import Journal
-from core.upscale.passes import pass_sizes
+from core.upscale.pass_sizes import pass_sizes
 from core.upscale.scan import Unusable, scan
-from core.upscale.settings import fingerprint
+from core.upscale.settings import fingerprint_of
 
 BYTES_PER_PIXEL = {"png": 1.6, "jpeg": 0.7, "webp": 0.5, "tiff": 2.2, "avif": 0.4}
-"""Of 8-bit colour photographs at the default quality: for the check of free space, which warns before it refuses."""
+"""What 8-bit colour photographs take at the default quality: for the check of free space, which warns before it
+refuses."""
 SPACE_MARGIN = 0.5
 """Share of the estimated space that must be free; flat pictures take far less than the estimate."""
 
 MOST_SCALE = 16
-"""Of a network, for the estimate of memory."""
+"""The largest scale of a network that the estimate of memory believes."""
 MEMORY_COPIES = 3
 """How often a result lies in memory at its peak: as pixels, as what is being written, and as a working copy."""
 REDUCTION_COPIES = 3
@@ -52,7 +53,7 @@ class Task:
     """The folder whose journal the result goes into."""
     probe: Probe
     size: Size
-    """Of the result."""
+    """What the result has."""
     format: str
     """A key of `FORMATS`."""
     notes: tuple[str, ...] = ()
@@ -61,7 +62,7 @@ class Task:
 
     @property
     def pixels(self) -> int:
-        """Of the result."""
+        """How many the result has."""
         return self.size[0] * self.size[1]
 
 
@@ -72,7 +73,7 @@ class Done:
     source: Path
     output: Path
     consistency: float | None = None
-    """As in `FileSaved`, where it is known."""
+    """What `FileSaved.consistency` said, where it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,13 +91,13 @@ class Plan:
     tasks: tuple[Task, ...]
     done: tuple[Done, ...]
     refused: tuple[RefusedInput, ...]
-    recipe: str
-    """Fingerprint of what decides the results."""
+    fingerprint: str
+    """The settings fingerprint of all results."""
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
-class _Wish:
+class _Placement:
     """A picture with the place that its result should have, before it is known what is there."""
 
     input: Input
@@ -104,7 +105,7 @@ class _Wish:
     format: str
     size: Size
     folder: Path
-    top: Path
+    journal_folder: Path
     stem: str
     suffix: str
     notes: list[str] = field(default_factory=list)
@@ -129,35 +130,35 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
         raise UserError(f"Pictures cannot be written as “{request.format}”.", f"Choose same, {writable}.")
     check_settings(request)
     model = find_model(request.model)
-    recipe = fingerprint(request, model, mix_for(model, request.detail, request.clean_up))
-    wishes: list[_Wish] = []
+    fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
+    placements: list[_Placement] = []
     refused: list[RefusedInput] = []
     found = list(scan(request.inputs, request.recursive, cancel, request.output))
     roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
-    tops = _tops(request, [*map(_absolute, request.roots), *roots])
+    output_roots = _output_roots(request, [*map(_absolute, request.roots), *roots])
     for each in found:
         cancel.check()
         if isinstance(each, Unusable):
             refused.append(RefusedInput(each.path, each.error))
             continue
         try:
-            wishes.append(_wish(request, each, tops, model.card.scale))
+            placements.append(_place(request, each, output_roots, model.card.scale))
         except UserError as error:
             refused.append(RefusedInput(each.path, error))
     names = _Names()
-    _part_collisions(wishes, names)
+    _resolve_collisions(placements, names)
     # What is refused here is somebody's picture all the same.
     sources = {names.key(each.path) for each in found}
-    tasks, done, unreadable = _against_what_is_there(request, wishes, recipe, sources, names, cancel)
+    tasks, done, unreadable = _compare_with_disk(request, placements, fingerprint, sources, names, cancel)
     refused += unreadable
     if not tasks and not done and not refused:
         given = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
         raise UserError(f"There is no picture in {given}.", "Name a folder with pictures, or the pictures themselves.")
-    return Plan(tuple(tasks), tuple(done), tuple(refused), recipe, _check_space(tasks))
+    return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, _check_space(tasks))
 
 
-def _tops(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
-    """For each searched folder, the folder below which its tree is mirrored."""
+def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
+    """For each folder that was searched, the folder below which its tree is mirrored."""
     distinct = list(dict.fromkeys(roots))
     if request.output is None:
         return {root: root.parent / f"{root.name or 'disk'}_{request.size}" for root in distinct}
@@ -165,15 +166,15 @@ def _tops(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
     if len(distinct) == 1:
         return {distinct[0]: output}
     # Several trees go side by side; two of one name get a number.
-    tops: dict[Path, Path] = {}
+    output_roots: dict[Path, Path] = {}
     taken: set[Path] = set()
     for root in distinct:
-        tops[root] = free_folder(output / (root.name or "disk"), taken.__contains__)
-        taken.add(tops[root])
-    return tops
+        output_roots[root] = free_folder(output / (root.name or "disk"), taken.__contains__)
+        taken.add(output_roots[root])
+    return output_roots
 
 
-def _wish(request: UpscaleRequest, each: Input, tops: dict[Path, Path], scale: int) -> _Wish:
+def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], scale: int) -> _Placement:
     header = probe(each.path)
     target = choose_format(header, request.format)
     size = request.size.of(header.width, header.height)
@@ -182,18 +183,18 @@ def _wish(request: UpscaleRequest, each: Input, tops: dict[Path, Path], scale: i
     # Several trees below one output folder keep one journal there.
     output = None if request.output is None else _absolute(request.output)
     if each.root is not None:
-        folder = tops[each.root] / source.parent.relative_to(each.root)
-        top = output or tops[each.root]
+        folder = output_roots[each.root] / source.parent.relative_to(each.root)
+        journal_folder = output or output_roots[each.root]
     else:
-        folder = top = output or source.parent
+        folder = journal_folder = output or source.parent
     beside = os.path.realpath(folder) == os.path.realpath(source.parent)
     stem = f"{source.stem}_{request.size}" if beside else source.stem
-    wish = _Wish(each, header, target, size, folder, top, stem, suffix_for(source.suffix, target))
+    placement = _Placement(each, header, target, size, folder, journal_folder, stem, suffix_for(source.suffix, target))
     asked = header.format if request.format == "same" else request.format
     if target != asked:
         why = "hold transparency" if FORMATS[asked].can_write else "be written"
-        wish.notes.append(f"Saved as {FORMATS[target].label}, as {FORMATS[asked].label} cannot {why}.")
-    return wish
+        placement.notes.append(f"Saved as {FORMATS[target].label}, as {FORMATS[asked].label} cannot {why}.")
+    return placement
 
 
 def _absolute(path: Path) -> Path:
@@ -228,22 +229,22 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
         )
 
 
-def _part_collisions(wishes: list[_Wish], names: _Names) -> None:
+def _resolve_collisions(placements: list[_Placement], names: _Names) -> None:
     """Part results that would have one name: `a.jpg` and `a.png` as PNG become `a_jpg.png` and `a.png`."""
-    for group in _colliding(wishes, names):
-        for wish in group:
-            old = wish.input.path.suffix
-            if old.lower() != wish.suffix.lower():
-                wish.stem = f"{wish.stem}_{old[1:]}" if len(old) > 1 else f"{wish.stem}_"
-    for group in _colliding(wishes, names):
-        for number, wish in enumerate(group[1:], 2):
-            wish.stem = f"{wish.stem} ({number})"
+    for group in _colliding(placements, names):
+        for placement in group:
+            old = placement.input.path.suffix
+            if old.lower() != placement.suffix.lower():
+                placement.stem = f"{placement.stem}_{old[1:]}" if len(old) > 1 else f"{placement.stem}_"
+    for group in _colliding(placements, names):
+        for number, placement in enumerate(group[1:], 2):
+            placement.stem = f"{placement.stem} ({number})"
 
 
-def _colliding(wishes: list[_Wish], names: _Names) -> list[list[_Wish]]:
-    groups: dict[str, list[_Wish]] = defaultdict(list)
-    for wish in wishes:
-        groups[names.key(wish.output)].append(wish)
+def _colliding(placements: list[_Placement], names: _Names) -> list[list[_Placement]]:
+    groups: dict[str, list[_Placement]] = defaultdict(list)
+    for placement in placements:
+        groups[names.key(placement.output)].append(placement)
     return [group for group in groups.values() if len(group) > 1]
 
 
@@ -263,10 +264,10 @@ class _Names:
         return unicodedata.normalize("NFC", str(Path(self._folders[path.parent], path.name))).casefold()
 
 
-def _against_what_is_there(
+def _compare_with_disk(
     request: UpscaleRequest,
-    wishes: list[_Wish],
-    recipe: str,
+    placements: list[_Placement],
+    fingerprint: str,
     sources: set[str],
     names: _Names,
     cancel: CancelToken,
@@ -274,17 +275,17 @@ def _against_what_is_there(
     done: list[Done] = []
     refused: list[RefusedInput] = []
     journals: dict[Path, Journal] = {}
-    waiting: list[_Wish] = []
+    waiting: list[_Placement] = []
     promised: set[str] = set()
     # All that is done is known before anything else gets a name, as that name may be a done one's.
-    for wish in wishes:
+    for placement in placements:
         cancel.check()
-        source = wish.input.path
+        source = placement.input.path
         if request.existing != "number":
-            if wish.top not in journals:
-                journals[wish.top] = Journal(wish.top)
+            if placement.journal_folder not in journals:
+                journals[placement.journal_folder] = Journal(placement.journal_folder)
             try:
-                made = journals[wish.top].done(source, wish.output, recipe)
+                made = journals[placement.journal_folder].done(source, placement.output, fingerprint)
             except OSError as error:
                 refused.append(
                     RefusedInput(source, UserError(f"“{shown(source)}” could not be read: {error.strerror}."))
@@ -294,26 +295,37 @@ def _against_what_is_there(
             if (
                 made is not None
                 and names.key(made) not in promised
-                and (request.existing == "skip" or journals[wish.top].is_untouched(made))
+                and (request.existing == "skip" or journals[placement.journal_folder].is_untouched(made))
             ):
-                done.append(Done(source, made, journals[wish.top].consistency(made)))
+                done.append(Done(source, made, journals[placement.journal_folder].consistency(made)))
                 promised.add(names.key(made))
                 continue
-        waiting.append(wish)
+        waiting.append(placement)
     tasks: list[Task] = []
-    kept = sources | promised
-    for wish in waiting:
-        journal = journals[wish.top] if request.existing == "replace" else None
-        output, note = _free_name(wish, kept, names, journal)
-        kept.add(names.key(output))
-        notes = (*wish.notes, *note)
+    reserved = sources | promised
+    for placement in waiting:
+        journal = journals[placement.journal_folder] if request.existing == "replace" else None
+        output, note = _free_name(placement, reserved, names, journal)
+        reserved.add(names.key(output))
+        notes = (*placement.notes, *note)
         tasks.append(
-            Task(wish.input.path, output, wish.top, wish.probe, wish.size, wish.format, notes, wish.input.root)
+            Task(
+                placement.input.path,
+                output,
+                placement.journal_folder,
+                placement.probe,
+                placement.size,
+                placement.format,
+                notes,
+                placement.input.root,
+            )
         )
     return tasks, done, refused
 
 
-def _free_name(wish: _Wish, kept: set[str], names: _Names, replacing: Journal | None) -> tuple[Path, tuple[str, ...]]:
+def _free_name(
+    placement: _Placement, reserved: set[str], names: _Names, replacing: Journal | None
+) -> tuple[Path, tuple[str, ...]]:
     """Where the result goes: its own name, or that with the first free number.
 
     With a journal, what it says was made by an earlier run is replaced, unless it is the result of another picture that
@@ -325,23 +337,23 @@ def _free_name(wish: _Wish, kept: set[str], names: _Names, replacing: Journal | 
         if made_of is None:
             return False
         maker, sha256 = made_of
-        if names.key(maker) in kept or not maker.exists():
+        if names.key(maker) in reserved or not maker.exists():
             return False
         try:
             # A copy elsewhere is the same picture.
-            return sha256_of(wish.input.path) != sha256
+            return sha256_of(placement.input.path) != sha256
         except OSError:
             return True
 
     def taken(path: Path) -> bool:
         # A source is never replaced, whatever was asked for, nor is what this very run makes or has found done.
-        if names.key(path) in kept:
+        if names.key(path) in reserved:
             return True
         if not os.path.lexists(path):
             return False
         return replacing is None or not replacing.made(path) or another_has(path, replacing)
 
-    output = wish.output
+    output = placement.output
     free = free_path(output, taken)
     if free == output:
         return output, ()

@@ -75,7 +75,7 @@ def from_toml(path: Path, settings: S) -> S:
     return changed
 
 
-def fingerprint(settings: UpscaleSettings, model: Model, mix: Mix) -> str:
+def fingerprint_of(settings: UpscaleSettings, model: Model, mix: Mix) -> str:
     """The settings fingerprint: equal for two runs whose results would be the same.
 
     Device and tile size are no part of it, as results do not depend on them, or by two levels at most where a network

@@ -43,11 +43,11 @@ from core.upscale.settings import to_toml
 
 EVENTS_A_SECOND = 20
 AHEAD_PIXELS = 50_000_000
-"""Of sources that may lie decoded before the device wants them; one always may."""
+"""How many pixels of sources may lie decoded before the device wants them; one source always may."""
 MOST_AHEAD = 8
 """Files that may be open ahead, however small their pictures."""
 BEHIND_PIXELS = 150_000_000
-"""Of results that may wait to be written; one always may."""
+"""How many pixels of results may wait to be written; one result always may."""
 BEHIND_THREADS = 2
 """Two, as small pictures are encoded slower than a graphics card makes them."""
 
@@ -79,12 +79,12 @@ class Stages:
     """One run. `run` is the middle stage, on the calling thread, and owns the other two."""
 
     def __init__(
-        self, request: UpscaleRequest, settled: Plan, cancel: CancelToken, tell: Callable[[BatchEvent], None]
+        self, request: UpscaleRequest, settled: Plan, cancel: CancelToken, send: Callable[[BatchEvent], None]
     ) -> None:
         self.request = request
-        self.recipe = settled.recipe
+        self.fingerprint = settled.fingerprint
         self.tasks = settled.tasks
-        self.tell = tell
+        self.send = send
         self.cancel = _RunToken(cancel)
         self.progress = _ProgressMeter(sum(task.pixels for task in settled.tasks), self.cancel)
         self.records = _Records(request)
@@ -101,7 +101,7 @@ class Stages:
         engine = open_engine(
             request.model, request.device, request.precision, request.tile, request.detail, request.clean_up
         )
-        self.tell(Notice(engine.description))
+        self.send(Notice(engine.description))
         try:
             with self.records, _Ahead(self.tasks) as ahead, _Behind() as behind:
                 for index, task in enumerate(self.tasks):
@@ -109,7 +109,7 @@ class Stages:
                     made = self._make(engine, task, ahead.take(index))
                     self.progress.finish(task.pixels)
                     if made is not None:
-                        behind.put(task.pixels, partial(self._keep, made))
+                        behind.put(task.pixels, partial(self._write, made))
         except Cancelled:
             if self.fatal is None:
                 raise
@@ -123,7 +123,7 @@ class Stages:
             source = loading.result()
             picture = source.picture
             size = self.request.size.of(picture.width, picture.height)
-            self.tell(FileStarted(task.source, task.output, (picture.width, picture.height), size))
+            self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size))
             begun = time.monotonic()
             result = upscale_picture(
                 engine, picture, size, self.request.ensemble, self.cancel, partial(self._report, task)
@@ -142,16 +142,16 @@ class Stages:
     def _report(self, task: Task, fraction: float) -> None:
         event = self.progress.report(task, fraction)
         if event is not None:
-            self.tell(event)
+            self.send(event)
 
-    def _keep(self, made: _Result) -> None:
+    def _write(self, made: _Result) -> None:
         """Write, score and record one result; runs on a thread of `_Behind`."""
         task, source, result = made.task, made.source, made.result
         begun = time.monotonic()
         try:
             output, renamed = self._still_free(task)
             size = (result.width, result.height)
-            announced = self.records.announce(task, self.recipe, source.sha256, source.stamp, output, size)
+            announced = self.records.announce(task, self.fingerprint, source.sha256, source.stamp, output, size)
             # "Same" means a lossless WebP or AVIF, too.
             lossless = self.request.format == "same" and source.picture.lossless
             notes = save(output, result, task.format, self.request.quality, lossless=lossless)
@@ -162,7 +162,7 @@ class Stages:
         except Exception as error:
             self._fail(task, error)
             return
-        self.tell(
+        self.send(
             FileSaved(
                 task.source,
                 output,
@@ -182,11 +182,11 @@ class Stages:
         return output, (f"Named {shown(output)}, as {shown(task.output)} is there already.",)
 
     def _fail(self, task: Task, error: Exception) -> None:
-        """Tell of one failure, and end the run where the rest would fail in the same way."""
+        """Report one failure, and end the run where the rest would fail in the same way."""
         words, ends = self._in_words(task, error)
         expected = isinstance(error, UserError | OSError | MemoryError)
         details = "" if expected else "".join(traceback.format_exception(error))
-        self.tell(FileFailed(task.source, words.message, words.hint, details))
+        self.send(FileFailed(task.source, words.message, words.hint, details))
         if ends and self.fatal is None:
             self.fatal = words
             self.cancel.cancel()
@@ -251,7 +251,7 @@ class _ProgressMeter:
         self._token = token
         self._done = 0
         self._begun = time.monotonic()
-        self._told = 0.0
+        self._last_sent = 0.0
 
     def finish(self, pixels: int) -> None:
         """A task is over, well or not."""
@@ -260,9 +260,9 @@ class _ProgressMeter:
     def report(self, task: Task, fraction: float) -> Progress | None:
         """The event to send; None when the last one was only just sent."""
         now = time.monotonic()
-        if now - self._told < 1 / EVENTS_A_SECOND and fraction < 1:
+        if now - self._last_sent < 1 / EVENTS_A_SECOND and fraction < 1:
             return None
-        self._told = now
+        self._last_sent = now
         part = min(1.0, (self._done + fraction * task.pixels) / self._total)
         working = now - self._begun - self._token.waited
         left = working / part * (1 - part) if working > 1 and part > 0.005 else None
@@ -277,7 +277,7 @@ class _Records:
         self._journals: dict[Path, Journal] = {}
         self._ready: set[Path] = set()
         self._refused: dict[Path, UserError] = {}
-        """Of folders: one that no journal can be kept in, and one that results cannot be written to."""
+        """Why a folder cannot be used: no journal can be kept in it, or no result written to it."""
         self._lock = threading.Lock()
 
     def __enter__(self) -> _Records:
@@ -329,19 +329,19 @@ class _Records:
             raise refusal from error
 
     def announce(
-        self, task: Task, recipe: str, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
+        self, task: Task, fingerprint: str, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
     ) -> Result:
-        """As `Journal.announce`."""
+        """Pass on to `Journal.announce`."""
         with self._lock:
-            return self._journals[task.journal].announce(recipe, task.source, sha256, stamp, output, size)
+            return self._journals[task.journal].announce(fingerprint, task.source, sha256, stamp, output, size)
 
     def made(self, task: Task) -> bool:
-        """As `Journal.made`."""
+        """Ask `Journal.made`."""
         with self._lock:
             return self._journals[task.journal].made(task.output)
 
     def complete(self, task: Task, announced: Result, score: float) -> None:
-        """As `Journal.complete`."""
+        """Pass on to `Journal.complete`."""
         with self._lock:
             self._journals[task.journal].complete(announced, score)
 

@@ -43,18 +43,18 @@ class Arrivals:
         self._recursive = recursive
         self._leave_out = leave_out
         self._before: dict[Path, Stamp] = {}
-        self._come: dict[Path, Stamp] = {}
-        self._to_be_met: frozenset[Path] = frozenset()
+        self._reported: dict[Path, Stamp] = {}
+        self._known_unseen: frozenset[Path] = frozenset()
 
-    def know(self, pictures: Mapping[Path, Stamp | None]) -> None:
+    def mark_known(self, pictures: Mapping[Path, Stamp | None]) -> None:
         """These do not come while they have this stamp; without one, that of the first look."""
-        self._come |= {path: stamp for path, stamp in pictures.items() if stamp is not None}
-        self._to_be_met |= {path for path, stamp in pictures.items() if stamp is None}
+        self._reported |= {path: stamp for path, stamp in pictures.items() if stamp is not None}
+        self._known_unseen |= {path for path, stamp in pictures.items() if stamp is None}
 
     def forget(self, paths: Iterable[Path]) -> None:
         """These come again, although they have not changed."""
         for path in paths:
-            self._come.pop(path, None)
+            self._reported.pop(path, None)
 
     def look(self, cancel: CancelToken) -> Iterator[tuple[Input, Stamp] | Unusable]:
         """What has come since the look before; what cannot be searched is told at every look.
@@ -73,13 +73,13 @@ class Arrivals:
                 continue
             path = each.path
             now[path] = stamp
-            if path in self._to_be_met:
-                self._come[path] = stamp
-            elif self._before.get(path) == stamp and self._come.get(path) != stamp:
-                self._come[path] = stamp
+            if path in self._known_unseen:
+                self._reported[path] = stamp
+            elif self._before.get(path) == stamp and self._reported.get(path) != stamp:
+                self._reported[path] = stamp
                 yield each, stamp
         self._before = now
-        self._to_be_met = frozenset()
+        self._known_unseen = frozenset()
 
 
 def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> Iterator[WatchEvent]:
@@ -101,11 +101,11 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
     names = ", ".join(f"“{shown(folder)}”" for folder in request.folders)
     yield Notice(f"Watching {names}.")
     arrivals = Arrivals(request.folders, request.batch.recursive, request.batch.output)
-    arrivals.know(dict(request.known))
-    told: set[Path] = set()
+    arrivals.mark_known(dict(request.known))
+    reported: set[Path] = set()
     # A picture that is gone by now has its failure told by the batch.
     coming = [(each, stamp_of(each.path) or (0, 0)) for each in request.batch.inputs]
-    arrivals.know({each.path: stamp for each, stamp in coming})
+    arrivals.mark_known({each.path: stamp for each, stamp in coming})
     while True:
         if coming:
             yield BatchStarted(tuple(coming))
@@ -118,9 +118,9 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
                 coming.append(each)
                 continue
             unusable.add(each.path)
-            if each.path not in told:
+            if each.path not in reported:
                 yield FileFailed(each.path, each.error.message, each.error.hint)
-        told = unusable
+        reported = unusable
         if not coming:
             cancel.sleep(max(every, 2 * (time.monotonic() - begun)))
 

@@ -8,7 +8,7 @@ import threading
 import pytest
 import typer
 
-from core.commands.console import EXIT_CANCELLED, told
+from core.commands.console import EXIT_CANCELLED, running_command
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -16,7 +16,7 @@ def test_a_signal_that_comes_while_the_token_is_asked_locks_nothing_up(number: i
     """A handler runs in the middle of whatever the main thread does, also where that holds the token's own lock."""
 
     def work() -> None:
-        with told() as (cancel, _console):
+        with running_command() as (cancel, _console):
             # Not before its handler is there: the signal would end the tests.
             timers.append(threading.Timer(0.02, signal.raise_signal, (number,)))
             timers[-1].start()

@@ -151,7 +151,11 @@ def test_check_as_json_gives_figures_and_no_pictures(source: Path, tmp_path: Pat
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [(["--region", "1,2"], "is no region"), (["--precision", "int4"], "no precision"), (["-m", "nope"], "no model")],
+    [
+        (["--region", "1,2"], "is no region"),
+        (["--precision", "int4"], "precision cannot be"),
+        (["-m", "nope"], "no model"),
+    ],
 )
 def test_check_refuses_in_words(arguments: list[str], says: str, source: Path) -> None:
     code, text = srgan("check", source, *arguments)

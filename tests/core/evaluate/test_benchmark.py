@@ -11,7 +11,7 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.evaluate import Evaluated, EvaluateRequest, PictureEvaluated, SetEvaluated
 from core.contract.jobs import Notice
-from core.evaluate.benchmark import evaluate, labels, worn
+from core.evaluate.benchmark import add_wear, evaluate, labels
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
 from core.images import load
@@ -137,9 +137,9 @@ def test_worn_pictures_are_noisy_and_the_same_each_time(model: str, tmp_path: Pa
     assert all(a.bicubic.psnr_y < b.bicubic.psnr_y for a, b in zip(first, clean, strict=True))
     assert of_worn.bicubic.ssim_y < of_clean.bicubic.ssim_y
     lr = np.full((40, 48, 3), 128, np.uint8)
-    assert worn(lr, 0).shape == lr.shape
-    assert not np.array_equal(worn(lr, 0), worn(lr, 1))
-    assert 1 < np.std(worn(lr, 0)) < 8
+    assert add_wear(lr, 0).shape == lr.shape
+    assert not np.array_equal(add_wear(lr, 0), add_wear(lr, 1))
+    assert 1 < np.std(add_wear(lr, 0)) < 8
 
 
 def test_artefacts_are_means_over_the_set(model: str, tmp_path: Path) -> None:

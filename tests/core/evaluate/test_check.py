@@ -21,7 +21,7 @@ from core.evaluate import check as check_module
 from core.evaluate.check import check
 from core.evaluate.compare import compare
 from core.evaluate.metrics import psnr_y, ssim_y
-from core.evaluate.news import with_news
+from core.evaluate.progress import with_progress
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
 from core.paths import RESOURCES
 from core.upscale.engine import open_engine
@@ -146,7 +146,7 @@ def test_news_pass_results_and_errors_on() -> None:
         seen = []
 
         def run() -> Any:
-            return (yield from with_news(work, 0.5, 1.0))
+            return (yield from with_progress(work, 0.5, 1.0))
 
         generator = run()
         while True:

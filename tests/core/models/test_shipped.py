@@ -13,7 +13,7 @@ import pytest
 from core import paths
 from core.contract.cancel import CancelToken
 from core.evaluate.artefacts import artefacts
-from core.evaluate.benchmark import worn
+from core.evaluate.benchmark import add_wear
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
@@ -52,7 +52,7 @@ def mean_figure(
     found = []
     for number, hr in enumerate(originals):
         lr = reduce_bicubic(hr, 4)
-        lr = worn(lr, number) if wear else lr
+        lr = add_wear(lr, number) if wear else lr
         found.append(figure(hr, enlarged(key, lr, detail) if key else enlarge_bicubic(lr, 4), 4))
     return float(np.mean(found))
 

@@ -627,9 +627,9 @@ list(batch.upscale(request, CancelToken()))
     assert no_leftovers(out)
 
 
-def test_the_recipe_of_the_run_lies_with_the_results(tmp_path: Path, run: Run) -> None:
+def test_the_settings_of_the_run_lie_with_the_results(tmp_path: Path, run: Run) -> None:
     run(picture(tmp_path / "in" / "a.png"), output=tmp_path / "out", quality=77)
-    assert "quality = 77" in (tmp_path / "out" / journal.FOLDER / journal.RECIPE).read_text()
+    assert "quality = 77" in (tmp_path / "out" / journal.FOLDER / journal.SETTINGS_FILE).read_text()
     lines = (tmp_path / "out" / journal.FOLDER / journal.JOURNAL).read_text().splitlines()
     assert [json.loads(line)["complete"] for line in lines] == [False, True]
     assert json.loads(lines[0])["source"] == "../in/a.png"

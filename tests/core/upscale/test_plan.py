@@ -238,13 +238,13 @@ def test_another_detail_is_another_result(tmp_path: Path, monkeypatch: pytest.Mo
     base, _full = save_pair(tmp_path)
     source = picture(tmp_path / "a.png")
 
-    def recipe(detail: int) -> str:
-        return planned("sharp", source, detail=detail).recipe
+    def fingerprint(detail: int) -> str:
+        return planned("sharp", source, detail=detail).fingerprint
 
-    assert len({recipe(0), recipe(50), recipe(100)}) == 3
-    at_half = recipe(50), recipe(100)
+    assert len({fingerprint(0), fingerprint(50), fingerprint(100)}) == 3
+    at_half = fingerprint(50), fingerprint(100)
     save_small_model(base, seed=9)
-    assert recipe(50) != at_half[0]
-    assert recipe(100) == at_half[1]
+    assert fingerprint(50) != at_half[0]
+    assert fingerprint(100) == at_half[1]
     with pytest.raises(UserError, match="no softer version"):
         planned("soft", source, detail=50)

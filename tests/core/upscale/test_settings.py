@@ -14,7 +14,7 @@ from core.contract.settings import SETTINGS, OutputSize, UpscaleSettings
 from core.contract.upscale import Input, UpscaleRequest
 from core.models.card import ModelCard
 from core.models.catalogue import Mix, Model
-from core.upscale.settings import fingerprint, from_toml, to_plain, to_toml
+from core.upscale.settings import fingerprint_of, from_toml, to_plain, to_toml
 
 ANOTHER: dict[str, Any] = {
     "model": 'my "best" \\ model é',
@@ -91,7 +91,7 @@ def model(tmp_path: Path) -> Model:
 
 
 def of(model: Model, **settings: Any) -> str:
-    return fingerprint(UpscaleSettings(**settings), model, Mix(((model, 1.0),), ""))
+    return fingerprint_of(UpscaleSettings(**settings), model, Mix(((model, 1.0),), ""))
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_the_fingerprint_with_detail_is_that_of_version_0_1(tmp_path: Path, monk
     soft, sharp = ends
     mix = Mix(((sharp, 0.4), (soft, 0.6)), "")
     known = "469de7d44f7bacbba778a1d74654ac89db486dfbc488722832709199fbaeae10"
-    assert fingerprint(UpscaleSettings(detail=40), sharp, mix) == known
+    assert fingerprint_of(UpscaleSettings(detail=40), sharp, mix) == known
 
 
 @pytest.mark.parametrize("name", sorted(ANOTHER.keys() - {"model", "detail"}))

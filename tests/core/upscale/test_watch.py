@@ -174,7 +174,7 @@ def test_what_is_known_does_not_come_while_it_stays_as_it_is(tmp_path: Path, can
     a, b, c, d = (picture(folder / f"{name}.png") for name in "abcd")
     away = picture(folder / "e.png")
     arrivals = Arrivals([folder], True)
-    arrivals.know({a: None, b: stamp_of(b), c: (1, 1), away: None})
+    arrivals.mark_known({a: None, b: stamp_of(b), c: (1, 1), away: None})
     away.rename(tmp_path / "e.png")
 
     def look() -> list[Path]:

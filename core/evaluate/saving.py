@@ -10,7 +10,7 @@ from core.contract.errors import UserError
 from core.images import Picture, save
 
 
-def keep(path: Path, pixels: np.ndarray) -> None:
+def save_png(path: Path, pixels: np.ndarray) -> None:
     """Write H x W x 3 uint8 RGB as PNG, and the folders above it.
 
     Raises:

@@ -9,15 +9,15 @@ from typing import TypeVar
 from core.contract.cancel import Cancelled
 from core.contract.evaluate import CheckProgress
 
-NEWS_EVERY = 0.05
+PROGRESS_EVERY = 0.05
 """Seconds between two events."""
 
 Result = TypeVar("Result")
-Tell = Callable[[float], None]
+Report = Callable[[float], None]
 
 
-def with_news(
-    work: Callable[[Tell], Result], begin: float = 0.0, end: float = 1.0
+def with_progress(
+    work: Callable[[Report], Result], begin: float = 0.0, end: float = 1.0
 ) -> Generator[CheckProgress, None, Result]:
     """Do `work` on a thread of its own, and yield how far it is.
 
@@ -32,12 +32,12 @@ def with_news(
     Raises:
         Exception: whatever `work` raises.
     """
-    fraction, told = 0.0, -1.0
+    fraction, reported = 0.0, -1.0
     left = threading.Event()
     outcome: list[Result] = []
     failure: list[BaseException] = []
 
-    def tell(done: float) -> None:
+    def report(done: float) -> None:
         nonlocal fraction
         if left.is_set():
             raise Cancelled
@@ -45,7 +45,7 @@ def with_news(
 
     def run() -> None:
         try:
-            outcome.append(work(tell))
+            outcome.append(work(report))
         except BaseException as error:  # raised again where the caller sees it
             failure.append(error)
 
@@ -54,11 +54,11 @@ def with_news(
     try:
         working = True
         while working:
-            thread.join(NEWS_EVERY)
+            thread.join(PROGRESS_EVERY)
             working = thread.is_alive()
-            if fraction != told:
-                told = fraction
-                yield CheckProgress(begin + (end - begin) * told)
+            if fraction != reported:
+                reported = fraction
+                yield CheckProgress(begin + (end - begin) * reported)
     finally:
         # Whoever closes the generator may use the device next: not before this work has left it.
         left.set()
