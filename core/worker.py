@@ -23,7 +23,7 @@ from typing import Any
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
-from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import STOP_SECONDS, TrainRequest
 
 log = logging.getLogger(__name__)
@@ -68,12 +68,12 @@ class _Worker:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._jobs: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Submit | None] = queue.SimpleQueue()
         self._tokens: dict[int, CancelToken] = {}
         self._tokens_lock = threading.Lock()
         self._outbox: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
         self._ends: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._at_work: Run | None = None
+        self._at_work: Submit | None = None
 
     def end(self) -> None:
         """Cancel everything and exit, soon. May be called in the middle of anything, as a signal comes."""
@@ -109,7 +109,7 @@ class _Worker:
             )
             self._report(NO_JOB, failure)
 
-    def _do(self, job: Run) -> None:
+    def _do(self, job: Submit) -> None:
         token = self._token(job.job)
         self._at_work = job
         try:
@@ -147,7 +147,7 @@ class _Worker:
 
     def _receive(self, message: object) -> None:
         match message:
-            case Run():
+            case Submit():
                 self._token(message.job)
                 self._jobs.put(message)
             case Cancel() | Pause() | Resume():

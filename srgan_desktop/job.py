@@ -23,7 +23,7 @@ import psutil
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
-from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.worker_entry import run_worker
 from srgan_desktop import problems
 
@@ -150,7 +150,7 @@ class Job(QObject):
     def _give(self, job: int, given: _Given) -> None:
         self.start()
         self._outstanding[job] = given
-        self._send(Run(job, given.request))
+        self._send(Submit(job, given.request))
         if given.paused:
             self._send(Pause(job))
 

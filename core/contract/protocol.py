@@ -1,6 +1,6 @@
 """What the window's process and the worker process say to each other over one two-way pipe.
 
-The window sends `Run`, `Cancel`, `Pause`, `Resume` and `Shutdown`; the worker sends `Report`. A closed pipe means to
+The window sends `Submit`, `Cancel`, `Pause`, `Resume` and `Shutdown`; the worker sends `Report`. A closed pipe means to
 either that the other is gone: the worker then cancels what it does and exits, so no orphan is left.
 """
 
@@ -14,7 +14,7 @@ NO_JOB = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class Submit:
     """Do this; jobs run one after another in the order they came."""
 
     job: int

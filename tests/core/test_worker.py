@@ -19,7 +19,7 @@ import pytest
 from core import worker as worker_module
 from core.contract.cancel import CancelToken
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
-from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import TrainingStep, TrainRequest
 from core.contract.upscale import FileSaved, Input, Planned, PreviewReady, PreviewRequest, UpscaleRequest
 from core.worker_entry import run_worker
@@ -83,10 +83,10 @@ def request(tmp_path: Path, model: str, count: int, side: int = 12) -> UpscaleRe
 
 def test_jobs_are_done_in_order_and_each_ends_once(tmp_path: Path, model: str, worker: Worker) -> None:
     first = request(tmp_path, model, 3)
-    worker.pipe.send(Run(1, first))
-    worker.pipe.send(Run(2, PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model)))
-    worker.pipe.send(Run(3, PreviewRequest(tmp_path / "none.png", (0, 0, 5, 5), model=model)))
-    worker.pipe.send(Run(4, "no request at all"))
+    worker.pipe.send(Submit(1, first))
+    worker.pipe.send(Submit(2, PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model)))
+    worker.pipe.send(Submit(3, PreviewRequest(tmp_path / "none.png", (0, 0, 5, 5), model=model)))
+    worker.pipe.send(Submit(4, "no request at all"))
     one = worker.end_of(1)
     assert isinstance(one[0].event, Planned)
     assert sum(isinstance(report.event, FileSaved) for report in one) == 3
@@ -100,7 +100,7 @@ def test_jobs_are_done_in_order_and_each_ends_once(tmp_path: Path, model: str, w
     four = worker.end_of(4)
     assert isinstance(four[-1].event, JobFailed)
     # And it is still well.
-    worker.pipe.send(Run(5, first))
+    worker.pipe.send(Submit(5, first))
     assert isinstance(worker.end_of(5)[-1].event, JobDone)
     worker.pipe.send(Shutdown())
     worker.process.join(TIMEOUT)
@@ -108,8 +108,8 @@ def test_jobs_are_done_in_order_and_each_ends_once(tmp_path: Path, model: str, w
 
 
 def test_cancel_pause_and_resume_are_heard_while_it_works(tmp_path: Path, model: str, worker: Worker) -> None:
-    worker.pipe.send(Run(1, request(tmp_path, model, 150, 40)))
-    worker.pipe.send(Run(2, PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model)))
+    worker.pipe.send(Submit(1, request(tmp_path, model, 150, 40)))
+    worker.pipe.send(Submit(2, PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model)))
     worker.until(lambda report: isinstance(report.event, FileSaved))
     worker.pipe.send(Pause(1))
     worker.pipe.send(Cancel(2))
@@ -124,7 +124,7 @@ def test_cancel_pause_and_resume_are_heard_while_it_works(tmp_path: Path, model:
 
 
 def test_it_ends_when_the_window_is_gone(tmp_path: Path, model: str, worker: Worker) -> None:
-    worker.pipe.send(Run(1, request(tmp_path, model, 150, 40)))
+    worker.pipe.send(Submit(1, request(tmp_path, model, 150, 40)))
     worker.until(lambda report: isinstance(report.event, FileSaved))
     worker.pipe.close()
     worker.process.join(TIMEOUT)
@@ -134,7 +134,7 @@ def test_it_ends_when_the_window_is_gone(tmp_path: Path, model: str, worker: Wor
 
 def test_ctrl_c_in_the_terminal_is_for_the_window(tmp_path: Path, model: str, worker: Worker) -> None:
     os.kill(worker.process.pid, signal.SIGINT)
-    worker.pipe.send(Run(1, request(tmp_path, model, 1)))
+    worker.pipe.send(Submit(1, request(tmp_path, model, 1)))
     assert isinstance(worker.end_of(1)[-1].event, JobDone)
 
 
@@ -143,7 +143,7 @@ def test_a_logout_lets_a_training_run_save_its_state(tmp_path: Path, worker: Wor
     data = picture_folder(tmp_path / "hr")
     endless = (("psnr.steps", "100000"), ("validation.every", "100000"), ("bundle_every", "100000"))
     run = tmp_path / "run"
-    worker.pipe.send(Run(1, TrainRequest("quick", data, run, overrides=(*TINY, *endless), device="cpu", threads=1)))
+    worker.pipe.send(Submit(1, TrainRequest("quick", data, run, overrides=(*TINY, *endless), device="cpu", threads=1)))
     worker.until(lambda report: isinstance(report.event, TrainingStep) and report.event.step > 2)
     os.kill(worker.process.pid, getattr(signal, name))
     assert isinstance(worker.end_of(1)[-1].event, JobCancelled)
@@ -175,7 +175,7 @@ def test_a_training_run_has_its_own_time_to_stop_when_the_window_is_gone(tmp_pat
     process = context.Process(target=serve_slowly, args=(theirs,), daemon=True)
     process.start()
     theirs.close()
-    ours.send(Run(1, TrainRequest("quick", tmp_path, tmp_path)))
+    ours.send(Submit(1, TrainRequest("quick", tmp_path, tmp_path)))
     Worker(ours, process).until(lambda report: isinstance(report.event, Notice))
     ours.close()
     process.join(TIMEOUT)
@@ -184,7 +184,7 @@ def test_a_training_run_has_its_own_time_to_stop_when_the_window_is_gone(tmp_pat
 
 
 def test_a_killed_worker_leaves_no_child(tmp_path: Path, model: str, worker: Worker) -> None:
-    worker.pipe.send(Run(1, request(tmp_path, model, 150, 40)))
+    worker.pipe.send(Submit(1, request(tmp_path, model, 150, 40)))
     worker.until(lambda report: isinstance(report.event, FileSaved))
     family = psutil.Process(worker.process.pid).children(recursive=True)
     worker.process.kill()

@@ -6,7 +6,7 @@ import time
 from multiprocessing.connection import Connection
 
 from core.contract.jobs import JobCancelled, JobDone, Notice, WorkerReady
-from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 
 
 def serve(connection: Connection) -> None:
@@ -39,7 +39,7 @@ def _serve(connection: Connection) -> None:
             return
         if isinstance(message, Shutdown):
             return
-        if isinstance(message, Run):
+        if isinstance(message, Submit):
             name, *arguments = message.request
             globals()[name](connection, message.job, *arguments)
 

@@ -20,7 +20,7 @@ from core.contract.evaluate import (
 )
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.models import BlendRequest, ImportRequest, ModelAdded, ModelRefused
-from core.contract.protocol import NO_JOB, Cancel, Report, Run, Shutdown
+from core.contract.protocol import NO_JOB, Cancel, Report, Shutdown, Submit
 
 PIXELS = np.zeros((64, 64, 3), np.uint8)
 
@@ -32,13 +32,13 @@ def scripted(connection: Connection) -> None:
             message = connection.recv()
             if isinstance(message, Shutdown):
                 return
-            if isinstance(message, Run):
+            if isinstance(message, Submit):
                 connection.send(Report(message.job, _do(message, connection)))
     except EOFError:
         return
 
 
-def _do(run: Run, connection: Connection) -> object:
+def _do(run: Submit, connection: Connection) -> object:
     def tell(event: object) -> None:
         connection.send(Report(run.job, event))
 
@@ -87,7 +87,7 @@ def _do(run: Run, connection: Connection) -> object:
     return JobDone()
 
 
-def _wait(run: Run, connection: Connection) -> object:
+def _wait(run: Submit, connection: Connection) -> object:
     while True:
         message = connection.recv()
         if isinstance(message, Shutdown) or (isinstance(message, Cancel) and message.job == run.job):

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
-from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Run, Shutdown
+from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import (
     BundleSaved,
     Look,
@@ -44,13 +44,13 @@ def scripted(connection: Connection) -> None:
             message = connection.recv()
             if isinstance(message, Shutdown):
                 return
-            if isinstance(message, Run):
+            if isinstance(message, Submit):
                 connection.send(Report(message.job, _do(message, connection)))
     except EOFError:
         return
 
 
-def _do(run: Run, connection: Connection) -> object:
+def _do(run: Submit, connection: Connection) -> object:
     def tell(event: object) -> None:
         connection.send(Report(run.job, event))
 
