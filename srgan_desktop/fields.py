@@ -34,14 +34,14 @@ class Choice(QComboBox):
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.installEventFilter(Calm(self))
+        self.installEventFilter(WheelGuard(self))
 
     def showPopup(self) -> None:
         self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 24)
         super().showPopup()
 
 
-class Calm(QObject):
+class WheelGuard(QObject):
     """Keeps the wheel, meant for scrolling, from changing a value that nobody looked at."""
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:

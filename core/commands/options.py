@@ -10,7 +10,6 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from core.contract.settings import SETTINGS, Setting
-from core.images import FORMATS
 from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL
 
 _DEFAULTS = {"model": f"{DEFAULT_MODEL} at {DEFAULT_DETAIL} % detail"}
@@ -21,7 +20,7 @@ def help_of(name: str) -> str:
     """The help of a setting, by the name of its field."""
     declared = SETTINGS[name]
     default = _DEFAULTS.get(name, str(declared.default))
-    return declared.help.format(choices=_choices(name, declared), default=default)
+    return declared.help.format(choices=declared.choices_in_words, default=default)
 
 
 def option(declared: Setting[Any]) -> Any:
@@ -79,9 +78,3 @@ def _parameter(name: str) -> inspect.Parameter:
 
 def _names(declared: Setting[Any], long: str) -> tuple[str, ...]:
     return (long, f"-{declared.letter}") if declared.letter else (long,)
-
-
-def _choices(name: str, declared: Setting[Any]) -> str:
-    if name == "format":
-        return ", ".join(row.key for row in FORMATS.values() if row.can_write)
-    return declared.choices_in_words if declared.choices else ""

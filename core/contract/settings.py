@@ -142,8 +142,8 @@ class Setting(Generic[T]):
     @property
     def choices_in_words(self) -> str:
         """The values as a list for people."""
-        *others, last = (str(value) for value, _label in self.choices)
-        return f"{', '.join(others)} or {last}"
+        words = [str(value) for value, _label in self.choices]
+        return " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def setting(default: T, **declared: Any) -> T:
@@ -204,7 +204,8 @@ class UpscaleSettings:
         label="&Format",
         tooltip="The file format of the results. “Same as source” keeps each picture’s own; PNG is used where that "
         "cannot be written or cannot hold transparency.",
-        help="{choices}; else {default} as the source.",
+        # The table of formats is not read here, as it takes all their libraries; a test holds this line to it.
+        help="png, jpeg, webp, tiff or avif; else {default} as the source.",
         letter="f",
         previewed=False,
     )

@@ -32,7 +32,7 @@ from core.models.catalogue import Model, base_of, find_model, models
 from srgan_desktop import settings
 from srgan_desktop.desktop import dialog_folder
 from srgan_desktop.detail import DetailField, span_of
-from srgan_desktop.fields import Calm, Choice, Elided, indent_number, labelled, quiet
+from srgan_desktop.fields import Choice, Elided, WheelGuard, indent_number, labelled, quiet
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 
@@ -55,7 +55,7 @@ class OptionsPanel(QScrollArea):
         super().__init__(parent)
         self._theme = theme
         self._settings = options
-        self._calm = Calm(self)
+        self._wheel_guard = WheelGuard(self)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -83,7 +83,7 @@ class OptionsPanel(QScrollArea):
     # Building, top to bottom
 
     def _add_model(self) -> None:
-        self.model = self._calmed(Choice())
+        self.model = self._guarded(Choice())
         self._purpose = quiet()
         self._facts = Elided("muted")
         more = QPushButton("More models…")
@@ -104,14 +104,14 @@ class OptionsPanel(QScrollArea):
         in_row.setContentsMargins(0, 0, 0, 0)
         self.detail_row = QWidget()
         self.detail_row.setLayout(in_row)
-        self._calmed(self.detail.slider)
+        self._guarded(self.detail.slider)
         self._column.addWidget(self.detail_row)
         self.detail.chosen.connect(self._on_detail)
 
     def _add_size(self) -> None:
         self.output_size = SizeField(self._settings.get(settings.SIZE))
         for field in self.output_size.findChildren(QWidget):
-            field.installEventFilter(self._calm)
+            field.installEventFilter(self._wheel_guard)
         self._column.addLayout(self._labelled(settings.SIZE, self.output_size))
         self.output_size.chosen.connect(lambda size: self._settings.set(settings.SIZE, size))
 
@@ -269,7 +269,7 @@ class OptionsPanel(QScrollArea):
 
     def _choice(self, option: Option, rows: Sequence[tuple[object, str]] | None = None) -> Choice:
         """A box that holds one of the option's values; one from the file that it does not know becomes the default."""
-        box = self._calmed(Choice())
+        box = self._guarded(Choice())
         for value, label in _declared(option).choices if rows is None else rows:
             box.addItem(label, value)
         at = box.findData(self._settings.get(option))
@@ -282,7 +282,7 @@ class OptionsPanel(QScrollArea):
 
     def _number(self, option: Option[int]) -> QSpinBox:
         declared = _declared(option)
-        box = self._calmed(QSpinBox(minimum=declared.low or 0, maximum=declared.high or MOST))
+        box = self._guarded(QSpinBox(minimum=declared.low or 0, maximum=declared.high or MOST))
         box.setSuffix(f" {declared.unit}" if declared.unit else "")
         box.setValue(self._settings.get(option))
         indent_number(box)
@@ -299,9 +299,9 @@ class OptionsPanel(QScrollArea):
     def _labelled(self, option: Option, field: QWidget, *below: QWidget) -> QVBoxLayout:
         return labelled(option.label, option.tooltip, field, *below)
 
-    def _calmed(self, field: F) -> F:
+    def _guarded(self, field: F) -> F:
         field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        field.installEventFilter(self._calm)
+        field.installEventFilter(self._wheel_guard)
         return field
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from core.contract.errors import UserError
 from core.contract.settings import OUTPUT, SETTINGS, WATCH, OutputSize, Setting, UpscaleSettings, check_settings
+from core.images import FORMATS
 
 ALL = {**SETTINGS, "output": OUTPUT, "watch": WATCH}
 
@@ -64,3 +68,13 @@ def test_what_is_not_among_open_choices_can_still_be_said() -> None:
 def test_a_refusal_names_the_setting_and_what_it_can_be() -> None:
     with pytest.raises(UserError, match=r"A clean-up of 101 is out of range. Choose 0 to 100."):
         check_settings(UpscaleSettings(clean_up=101))
+
+
+def test_the_help_names_every_format_that_can_be_written() -> None:
+    writable = {row.key for row in FORMATS.values() if row.can_write}
+    assert writable <= set(re.findall(r"\w+", SETTINGS["format"].help))
+
+
+def test_a_command_s_options_are_there_without_the_libraries_of_pictures() -> None:
+    code = "import sys, core.commands.upscale; assert not {'PIL', 'imagecodecs', 'torch'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
