@@ -195,7 +195,7 @@ def _encoded_gain_map(gain_map: GainMap, size: tuple[int, int], before: tuple[in
     return with_application_segments(buffer.getvalue(), application_segments(gain_map.jpeg))
 
 
-def _encode_with_pillow(samples: np.ndarray, metadata: Metadata, format: str, options: dict[str, Any]) -> memoryview:
+def _encode_with_pillow(samples: np.ndarray, metadata: Metadata, format: str, options: dict[str, Any]) -> bytes:
     if metadata.exif:
         options["exif"] = EXIF_PREFIX + metadata.exif
     if metadata.xmp:
@@ -205,7 +205,9 @@ def _encode_with_pillow(samples: np.ndarray, metadata: Metadata, format: str, op
     image = Image.fromarray(samples[..., 0] if samples.shape[2] == 1 else samples)
     buffer = io.BytesIO()
     image.save(buffer, FORMATS[format].label.upper(), **options)
-    return buffer.getbuffer()
+    # Not `getbuffer()`, which copies no more either: with a view of it in the traceback of a write that fails, Python
+    # 3.13 complains when it collects the buffer.
+    return buffer.getvalue()
 
 
 def _webp_options(quality: int) -> dict[str, Any]:
