@@ -24,7 +24,7 @@ def replacing(final: Path) -> Iterator[Path]:
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    # Not tempfile: its files are readable by their owner alone, and results are to have the user's usual rights.
+    # Not tempfile: its files are readable by their owner alone, and results should have the user's usual rights.
     # A short name of its own, as `final.name` may already be as long as the file system allows.
     temporary = final.parent / f".srgan-{secrets.token_hex(6)}{PART_SUFFIX}"
     try:

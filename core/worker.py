@@ -77,7 +77,7 @@ class _Worker:
 
     def end(self) -> None:
         """Cancel everything and exit, soon. May be called in the middle of anything, as a signal comes."""
-        # A simple queue takes it even where the main thread was interrupted in one; a lock may be the one it holds.
+        # A SimpleQueue can be put to from a signal handler; taking a lock here could deadlock.
         self._ends.put(None)
 
     def run(self) -> None:

@@ -89,7 +89,7 @@ class Elided(QLabel):
         self._cut()
 
     def sizeHint(self) -> QSize:
-        # Of the whole text, or a label that was cut once would never grow again.
+        # The width of the whole text: a label that was cut once would otherwise never grow again.
         return QSize(self.fontMetrics().horizontalAdvance(self._whole) + 4, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
@@ -183,7 +183,7 @@ class Panes(QWidget):
         self._arrange()
 
     def minimumSizeHint(self) -> QSize:
-        # That of two panes beside each other would keep the window from becoming narrow.
+        # The minimum of both panes side by side would keep the window from becoming narrow.
         widest = max(pane.minimumSizeHint().width() for pane in self._panes.values())
         return QSize(widest, super().minimumSizeHint().height())
 

@@ -39,8 +39,8 @@ def running_command() -> Iterator[tuple[CancelToken, Console]]:
     console = Console(file=sys.stdout)
     errors = Console(file=sys.stderr)
     terminals = [stream for stream in (1, 2) if os.isatty(stream)]
-    # A handler comes in the middle of anything, perhaps while the main thread holds the token's own lock, and would
-    # wait for it forever. A simple queue takes what comes at any time, and another thread can wait.
+    # A signal handler may interrupt the main thread while it holds the token's lock, and would then wait for it
+    # forever. A SimpleQueue can be put to at any time, and another thread can wait for it.
     ends: queue.SimpleQueue[bool] = queue.SimpleQueue()
 
     def cancel_when_ended() -> None:
@@ -52,7 +52,7 @@ def running_command() -> Iterator[tuple[CancelToken, Console]]:
     def end(number: int, _frame: object) -> None:
         ends.put(True)
         if number == _HANG_UP:
-            # Words to a terminal that is gone would end the run by an error, before it has saved what it did.
+            # Printing to a terminal that is gone would raise, before the run has saved what it did.
             silence = os.open(os.devnull, os.O_WRONLY)
             for stream in terminals:
                 os.dup2(silence, stream)
@@ -60,7 +60,7 @@ def running_command() -> Iterator[tuple[CancelToken, Console]]:
 
     # Ctrl-C is a reason to end even where a shell script, which starts all its background jobs deaf to it, began this.
     endings: list[int] = [signal.SIGINT, signal.SIGTERM]
-    # Under nohup a closed terminal is none.
+    # Under nohup a closed terminal is no reason to end.
     if _HANG_UP is not None and signal.getsignal(_HANG_UP) != signal.SIG_IGN:
         endings.append(_HANG_UP)
     listener.start()

@@ -33,7 +33,7 @@ from core.contract.upscale import (
     UpscaleRequest,
     WatchRequest,
 )
-from core.contract.upscale import Progress as Done
+from core.contract.upscale import Progress as BatchProgress
 from core.models.catalogue import chosen, find_model
 
 
@@ -132,7 +132,7 @@ def _same_model(given: str, of_file: str) -> bool:
     try:
         return find_model(of_file).key == find_model(given).key
     except UserError:
-        # The file's may be gone since; where the other is, that is told when it is opened.
+        # The file's model may be gone since. If the other one is gone too, opening it says so.
         return False
 
 
@@ -201,7 +201,7 @@ class _Lines:
         self.files = 0
         self.finished = 0
         self.refused = 0
-        """Still to be told of, before the first that is begun; `files` does not count them."""
+        """Refusals still to come before the first picture begins; `files` does not count them."""
 
     def __call__(self, event: Any) -> None:
         if isinstance(event, Planned):
@@ -209,7 +209,7 @@ class _Lines:
             self.bar.update(self.task, total=1.0, description="Starting")
         elif isinstance(event, FileStarted):
             self.bar.update(self.task, description=self._title(event.source))
-        elif isinstance(event, Done):
+        elif isinstance(event, BatchProgress):
             self.bar.update(self.task, completed=event.total_fraction, left=_duration(event.seconds_left))
         elif isinstance(event, FileSaved):
             self.finished += 1
@@ -241,7 +241,7 @@ class _Lines:
                 f"in {_duration(event.seconds)}.",
                 "bold",
             )
-            # Where a folder is watched, it waits for more.
+            # A watch goes on waiting for more pictures.
             self.bar.update(self.task, description="Waiting", completed=0, left="")
 
     def _title(self, source: Path) -> str:

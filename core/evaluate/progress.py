@@ -60,7 +60,7 @@ def with_progress(
                 reported = fraction
                 yield CheckProgress(begin + (end - begin) * reported)
     finally:
-        # Whoever closes the generator may use the device next: not before this work has left it.
+        # The caller may use the device next: wait until this work has left it.
         left.set()
         thread.join()
     if failure:

@@ -140,7 +140,7 @@ def mix_for(model: Model, detail: int = 100, clean_up: int = 0) -> Mix:
                 f"{model.card.name} has no softer version to go towards, so its detail is always 100 %.",
                 f"Models with a choice of detail: {_listed(base_of)}.",
             )
-        # A cleaner one without a base of its own is what it is at any detail.
+        # A cleaner model without a base of its own is the same at any detail.
         full = detail / 100 if base is not None else 1.0
         parts.append((end, share * full))
         if base is not None:
@@ -246,7 +246,7 @@ def _scale_in_name(name: str) -> int:
 def free_key(wanted: str) -> str:
     """A name for a new file in the user's folder: `wanted` as far as a file may be called that, numbered if taken."""
     plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", wanted).strip(" .")[:100] or "model"
-    # Also of file names on systems where case does not count.
+    # Lower case, as some file systems take two names that differ in case for one.
     taken = {key.lower() for key in _taken()}
     return first_free(lambda n: plain if n == 1 else f"{plain}-{n}", lambda key: key.lower() in taken)
 

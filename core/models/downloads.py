@@ -64,7 +64,7 @@ def download(request: DownloadRequest, cancel: CancelToken) -> Iterator[Download
         if progress := fetching.latest():
             yield progress
     finally:
-        # A connection that hangs is left to its time-out.
+        # A connection that hangs ends by its time-out; nobody waits for it.
         fetching.stop()
     if fetching.error is not None:
         raise fetching.error
@@ -109,7 +109,7 @@ class _Fetching:
 
     def run(self) -> None:
         """Fetch; what goes wrong is left in `error`."""
-        # pooch tells its logger of every file, and that prints.
+        # pooch logs every file, which would be printed.
         pooch.get_logger().setLevel(logging.WARNING)
         try:
             pooch.retrieve(
@@ -124,7 +124,7 @@ class _Fetching:
         except UserError as error:
             self.error = error
         except ValueError:
-            # pooch's word for a wrong hash; it has deleted what came.
+            # pooch raises this for a wrong hash, and has deleted the file.
             self.error = UserError(
                 f"What came as {self.known.key} is not that file: its SHA-256 is another.",
                 "Try again later. Behind a company's proxy or a hotel's login page, try another network.",
@@ -194,7 +194,7 @@ class _Fetching:
                     with self._owning_the_part():
                         left = memoryview(chunk)
                         while left:
-                            # A disk that is nearly full takes some, and fails at the rest.
+                            # A disk that is nearly full writes a part of the chunk, and fails at the rest.
                             left = left[file.write(left) :]
                     done += len(chunk)
                     if time.monotonic() - reported > _POLL:

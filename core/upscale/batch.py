@@ -48,7 +48,7 @@ def upscale(request: UpscaleRequest, cancel: CancelToken) -> Iterator[BatchEvent
 
 def _run(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterator[BatchEvent]:
     """Drive the stages from a thread of their own, and yield what they say."""
-    # Here, as torch is imported with it: to find that all is done takes none.
+    # Imported here, as it brings torch, which a run that finds everything done does not need.
     from core.upscale.stages import Stages
 
     events: queue.SimpleQueue[BatchEvent | BaseException | None] = queue.SimpleQueue()
@@ -73,6 +73,6 @@ def _run(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterato
         ended = True
     finally:
         if not ended:
-            # Whoever drops the generator wants no more of it.
+            # The caller closed the generator: stop the work.
             cancel.cancel()
         thread.join()

@@ -190,7 +190,8 @@ class Engine:
             seam = self._fp32.blended * self.scale
             out[where.top : where.bottom, where.left : where.right] = _blended_in(new, out, where, seam)
 
-        # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil; a wish by name is granted.
+        # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil. A precision asked for by name
+        # is used all the same.
         exact = pixels.dtype == np.uint16 and self._asked == "auto"
         with torch.inference_mode():
             self._run_tiles(pixels, store, cancel, on_progress, ensemble=ensemble, exact=exact)
@@ -234,7 +235,7 @@ class Engine:
                 done += area
                 devices.release_memory(self.device)
                 continue
-            # Here, outside the handler, the failed attempt's tensors are gone.
+            # Outside the except block, so that the failed attempt's tensors are freed.
             devices.release_memory(self.device)
             side = max(tile.core.width, tile.core.height)
             if side <= TRUNK_SIDE_MIN:

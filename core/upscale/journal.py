@@ -113,7 +113,7 @@ class Journal:
         lines = self._by_output.get(self._relative(output), [])
         if any(each.complete for each in lines):
             return True
-        # A run that was killed between the result's name and the record of it.
+        # A run may have been killed between naming the result and recording it.
         return bool(lines) and lines[-1].output_stamp != _output_stamp(output) and _has_size(output, lines[-1])
 
     def made_of(self, output: Path) -> tuple[Path, str] | None:
@@ -150,9 +150,9 @@ class Journal:
         self._lock = lock
         self.clean(self._own)
         with replacing(self._own / SETTINGS_FILE) as temporary:
-            # A model's file name may be no UTF-8; the settings are worth less than the batch.
+            # A model's file name may not be UTF-8, which is no reason to stop the batch.
             temporary.write_text(settings_text, encoding="utf-8", errors="replace")
-        # It would tell of a run that is no longer the newest.
+        # It describes a run that is no longer the newest.
         (self._own / _OLD_SETTINGS_FILE).unlink(missing_ok=True)
 
     def clean(self, folder: Path) -> None:
@@ -197,7 +197,7 @@ class Journal:
         if maker is not None:
             return maker.is_of(result)
         newest = self._by_output[result.output][-1]
-        # A run that was killed, or met a full disk, before it replaced what was there.
+        # The run was killed, or the disk was full, before it replaced what was there.
         never_written = not newest.complete and newest.output_stamp == stamp
         return not never_written and newest.is_of(result) and _has_size(output, result)
 

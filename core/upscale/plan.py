@@ -147,7 +147,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
             refused.append(RefusedInput(each.path, error))
     names = _Names()
     _resolve_collisions(placements, names)
-    # What is refused here is somebody's picture all the same.
+    # A refused source is still somebody's picture, and must not be replaced.
     sources = {names.key(each.path) for each in found}
     tasks, done, unreadable = _compare_with_disk(request, placements, fingerprint, sources, names, cancel)
     refused += unreadable
@@ -211,7 +211,7 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
             "Choose PNG or TIFF, or a smaller size.",
         )
     channels = 4 if header.alpha else 3
-    # A stranger's card may say anything; no network enlarges by less, and none by more that a memory could hold.
+    # A stranger's card may state any scale: take it for one that networks have.
     scale = min(max(2, scale), MOST_SCALE)
     depth = 2 if header.sixteen_bit else 1
     result = size[0] * size[1] * channels * depth
@@ -277,7 +277,7 @@ def _compare_with_disk(
     journals: dict[Path, Journal] = {}
     waiting: list[_Placement] = []
     promised: set[str] = set()
-    # All that is done is known before anything else gets a name, as that name may be a done one's.
+    # First find all that is done: a new result must not get the name of one of these.
     for placement in placements:
         cancel.check()
         source = placement.input.path
@@ -291,7 +291,7 @@ def _compare_with_disk(
                     RefusedInput(source, UserError(f"“{shown(source)}” could not be read: {error.strerror}."))
                 )
                 continue
-            # To replace is to make it so: what is so already needs nothing, what somebody changed is made anew.
+            # Replacing a result by an equal one would be for nothing; one that somebody changed is made again.
             if (
                 made is not None
                 and names.key(made) not in promised
@@ -346,7 +346,7 @@ def _free_name(
             return True
 
     def taken(path: Path) -> bool:
-        # A source is never replaced, whatever was asked for, nor is what this very run makes or has found done.
+        # Never replace a source, nor what this run makes or has found done.
         if names.key(path) in reserved:
             return True
         if not os.path.lexists(path):

@@ -48,7 +48,7 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         min(result / source, MOST_FACTOR * engine.scale)
         for result, source in zip(whole, (picture.width, picture.height), strict=True)
     )
-    # A second pass looks at smaller pixels.
+    # A second pass sees twice as far, in pixels of the source.
     margin = engine.reach if max(across, down) <= engine.scale else 2 * engine.reach
     outer = (
         max(0, left - margin),
@@ -65,7 +65,7 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         rows = slice(top_in * scale, (top_in + height) * scale)
         pixels = for_display(result, (rows, slice(left_in * scale, (left_in + width) * scale)))
     else:
-        # What the region became may begin and end within a pixel of the result.
+        # The region's edges may fall within a pixel of the result.
         scale = engine.scale
         shown = (width * scale, height * scale)
         wider, higher = result.width / cut.width, result.height / cut.height

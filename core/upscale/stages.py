@@ -103,7 +103,7 @@ class Stages:
         )
         self.send(Notice(engine.description))
         try:
-            with self.records, _Ahead(self.tasks) as ahead, _Behind() as behind:
+            with self.records, _DecodeAhead(self.tasks) as ahead, _EncodeBehind() as behind:
                 for index, task in enumerate(self.tasks):
                     self.cancel.check()
                     made = self._make(engine, task, ahead.take(index))
@@ -145,7 +145,7 @@ class Stages:
             self.send(event)
 
     def _write(self, made: _Result) -> None:
-        """Write, score and record one result; runs on a thread of `_Behind`."""
+        """Write, score and record one result; runs on a thread of `_EncodeBehind`."""
         task, source, result = made.task, made.source, made.result
         begun = time.monotonic()
         try:
@@ -183,7 +183,7 @@ class Stages:
 
     def _fail(self, task: Task, error: Exception) -> None:
         """Report one failure, and end the run where the rest would fail in the same way."""
-        words, ends = self._in_words(task, error)
+        words, ends = self._explain(task, error)
         expected = isinstance(error, UserError | OSError | MemoryError)
         details = "" if expected else "".join(traceback.format_exception(error))
         self.send(FileFailed(task.source, words.message, words.hint, details))
@@ -191,7 +191,7 @@ class Stages:
             self.fatal = words
             self.cancel.cancel()
 
-    def _in_words(self, task: Task, error: Exception) -> tuple[UserError, bool]:
+    def _explain(self, task: Task, error: Exception) -> tuple[UserError, bool]:
         """What to tell people, and whether it ends the run."""
         if isinstance(error, UserError):
             if task.root is not None and not task.root.is_dir():
@@ -346,7 +346,7 @@ class _Records:
             self._journals[task.journal].complete(announced, score)
 
 
-class _Ahead:
+class _DecodeAhead:
     """Decodes the tasks' sources in their order, as far ahead as memory should be used for it."""
 
     def __init__(self, tasks: tuple[Task, ...]) -> None:
@@ -355,7 +355,7 @@ class _Ahead:
         self._futures: dict[int, Future[_Loaded]] = {}
         self._next = 0
 
-    def __enter__(self) -> _Ahead:
+    def __enter__(self) -> _DecodeAhead:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -382,13 +382,13 @@ def _load(path: Path) -> _Loaded:
     try:
         stamp = source_stamp(path)
         picture, digest = load(path), sha256_of(path)
-        # What changed between the two has no digest, and so is upscaled again next time.
+        # A file that changed between the two gets no digest, so it is upscaled again next time.
         return _Loaded(picture, digest if source_stamp(path) == stamp else "", stamp)
     except OSError as error:
         raise UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the disk.") from error
 
 
-class _Behind:
+class _EncodeBehind:
     """Writes results on a few threads, with no more of them waiting than memory should hold."""
 
     def __init__(self) -> None:
@@ -396,11 +396,11 @@ class _Behind:
         self._room = threading.Condition()
         self._pixels = 0
 
-    def __enter__(self) -> _Behind:
+    def __enter__(self) -> _EncodeBehind:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        # Results that are complete are worth their few seconds, also after a cancel.
+        # Write results that are computed already, even after a cancel: it takes a few seconds.
         self._pool.shutdown(wait=True)
 
     def put(self, pixels: int, work: Callable[[], None]) -> None:

@@ -67,7 +67,7 @@ class Arrivals:
             if isinstance(each, Unusable):
                 yield each
                 continue
-            # What is no file of a folder is the folder itself, whose disk is gone.
+            # An entry without a root is the folder itself, whose disk is gone.
             stamp = stamp_of(each.path) if each.root is not None else None
             if stamp is None:
                 continue
@@ -103,7 +103,7 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
     arrivals = Arrivals(request.folders, request.batch.recursive, request.batch.output)
     arrivals.mark_known(dict(request.known))
     reported: set[Path] = set()
-    # A picture that is gone by now has its failure told by the batch.
+    # The batch reports a picture that is gone by now as failed.
     coming = [(each, stamp_of(each.path) or (0, 0)) for each in request.batch.inputs]
     arrivals.mark_known({each.path: stamp for each, stamp in coming})
     while True:
