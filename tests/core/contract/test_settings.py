@@ -22,6 +22,8 @@ def test_every_declaration_says_what_it_does(declared: Setting[Any]) -> None:
     assert len(declared.tooltip) > 30
     assert declared.tooltip.endswith(".")
     assert declared.help.endswith(".")
+    # A refusal names both ends.
+    assert (declared.low is None) == (declared.high is None) == (type(declared.default) is not int)
 
 
 def test_names_letters_and_keys_are_unique() -> None:
