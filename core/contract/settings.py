@@ -303,9 +303,34 @@ class UpscaleSettings:
         True,
         name="metadata",
         label="&Keep metadata",
-        tooltip="Copies EXIF (camera, date, place), XMP and resolution into the results. The colour profile always "
-        "stays, as colours depend on it.",
-        help="Carry EXIF, XMP and dpi over.",
+        tooltip="Copies EXIF (camera, date, place), XMP, IPTC, texts and resolution into the results, corrected to the "
+        "new size. The colour profile always stays, as colours depend on it.",
+        help="Carry EXIF, XMP, IPTC, texts and dpi over.",
+        previewed=False,
+    )
+    keep_date: bool = setting(
+        True,
+        label="Keep the dates of &files",
+        tooltip="Gives each result the date of its source’s file, so that both lie side by side when sorted by date. "
+        "Of old scans that is often the only date.",
+        help="Give results the dates of their sources' files.",
+        decides=False,
+        previewed=False,
+    )
+    provenance: bool = setting(
+        True,
+        label="Say ho&w they were made",
+        tooltip="Writes into the results, as XMP, that they were enlarged by an algorithm, with the program, the model "
+        "and the settings. Picture agencies ask for that, and in some years you may, too.",
+        help="Write into results that and how they were enlarged.",
+        previewed=False,
+    )
+    keep_values: bool = setting(
+        False,
+        label="Keep measured &values",
+        tooltip="TIFF files of measurements (heights, slices, floats) become TIFF files of the same kind of numbers, "
+        "in their own range, instead of 16-bit pictures. Other pictures are not concerned.",
+        help="Write TIFFs of measurements in their own numbers, not as 16-bit pictures.",
         previewed=False,
     )
 

@@ -8,6 +8,7 @@ from core.images.colour import profile_for
 from core.images.decode import load, probe, thumbnail
 from core.images.encode import save
 from core.images.formats import FORMATS, READABLE_SUFFIXES, Format, choose_format, format_of_suffix, suffix_for
+from core.images.metadata.carry import Origin
 from core.images.picture import Metadata, Picture, Probe
 from core.images.refusal import MAX_PIXELS
 
@@ -17,6 +18,7 @@ __all__ = [
     "READABLE_SUFFIXES",
     "Format",
     "Metadata",
+    "Origin",
     "Picture",
     "Probe",
     "bleed_colour",

@@ -21,6 +21,7 @@ from core import devices
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
+from core.contract.settings import SETTINGS
 from core.contract.upscale import (
     LOW_CONSISTENCY,
     BatchEvent,
@@ -32,14 +33,17 @@ from core.contract.upscale import (
     UpscaleRequest,
 )
 from core.hashing import sha256_of
-from core.images import Picture, Probe, load, save
+from core.images import Origin, Picture, Probe, load, save
+from core.images.companions import carry_companions
 from core.images.decode import shown
+from core.models.catalogue import find_model
 from core.names import free_path
 from core.upscale.engine import Engine, open_engine
 from core.upscale.journal import Journal, Result, source_stamp
 from core.upscale.picture import consistency, upscale_picture
 from core.upscale.plan import Plan, Task
 from core.upscale.settings import to_toml
+from core.version import VERSION
 
 EVENTS_A_SECOND = 20
 AHEAD_PIXELS = 50_000_000
@@ -61,6 +65,8 @@ class _Loaded:
     picture: Picture
     sha256: str
     stamp: tuple[int, int, int]
+    times_ns: tuple[int, int]
+    """When it was last read and last changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,15 @@ class _Result:
     notes: tuple[str, ...]
     seconds: float
     """Spent on computing it."""
+
+
+def origin_of(request: UpscaleRequest) -> Origin:
+    """What results of these settings say of themselves."""
+    settings = [str(request.size)]
+    settings += [f"detail {request.detail} %"] * (request.detail != SETTINGS["detail"].default)
+    settings += [f"clean-up {request.clean_up} %"] * (request.clean_up != SETTINGS["clean_up"].default)
+    settings += ["self-ensemble"] * request.ensemble
+    return Origin(f"SRGAN Desktop {VERSION}", find_model(request.model).card.name, ", ".join(settings))
 
 
 class Stages:
@@ -89,6 +104,7 @@ class Stages:
         self.progress = _ProgressMeter(sum(task.pixels for task in settled.tasks), self.cancel)
         self.records = _Records(request)
         self.fatal: UserError | None = None
+        self._origin = origin_of(request) if request.provenance else None
 
     def run(self) -> None:
         """Do all tasks, in order.
@@ -152,9 +168,7 @@ class Stages:
             output, renamed = self._still_free(task)
             size = (result.width, result.height)
             announced = self.records.announce(task, self.fingerprint, source.sha256, source.stamp, output, size)
-            # "Same" means a lossless WebP or AVIF, too.
-            lossless = self.request.format == "same" and source.picture.lossless
-            notes = save(output, result, task.format, self.request.quality, lossless=lossless)
+            notes = self._save(task, source, result, output)
             score = consistency(result, source.picture)
             if score < LOW_CONSISTENCY:
                 notes += (f"It differs much from its source ({score:.0f} dB): look at it, or try another model.",)
@@ -173,6 +187,25 @@ class Stages:
                 (*made.notes, *renamed, *notes),
             )
         )
+
+    def _save(self, task: Task, source: _Loaded, result: Picture, output: Path) -> tuple[str, ...]:
+        request = self.request
+        notes = save(
+            output,
+            result,
+            task.format,
+            request.quality,
+            # "Same" means a lossless WebP or AVIF, too.
+            lossless=request.format == "same" and source.picture.lossless,
+            keep_values=request.keep_values,
+            origin=self._origin,
+            date_ns=source.times_ns if request.keep_date else None,
+        )
+        if request.keep_metadata:
+            sizes = ((picture.width, picture.height) for picture in (source.picture, result))
+            _written, more = carry_companions(task.source, output, *sizes)
+            notes += more
+        return notes
 
     def _still_free(self, task: Task) -> tuple[Path, tuple[str, ...]]:
         """The planned name, or another if somebody else has put a file there since."""
@@ -380,10 +413,11 @@ def _pixels(header: Probe) -> int:
 
 def _load(path: Path) -> _Loaded:
     try:
-        stamp = source_stamp(path)
+        stamp, stat = source_stamp(path), path.stat()
         picture, digest = load(path), sha256_of(path)
         # A file that changed between the two gets no digest, so it is upscaled again next time.
-        return _Loaded(picture, digest if source_stamp(path) == stamp else "", stamp)
+        digest = digest if source_stamp(path) == stamp else ""
+        return _Loaded(picture, digest, stamp, (stat.st_atime_ns, stat.st_mtime_ns))
     except OSError as error:
         raise UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the disk.") from error
 

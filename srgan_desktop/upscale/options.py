@@ -164,6 +164,8 @@ class OptionsPanel(QScrollArea):
         self.metadata = self._check(settings.METADATA)
         hidden.addWidget(self.ensemble)
         hidden.addWidget(self.metadata)
+        for name in ("keep_date", "provenance", "keep_values"):
+            hidden.addWidget(self._check(settings.UPSCALE[name]))
         self._column.addWidget(self.advanced)
         self.fold.toggled.connect(self._on_fold)
         self.fold.setChecked(self._settings.get(settings.ADVANCED))

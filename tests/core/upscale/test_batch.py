@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 from PIL import Image
 
@@ -362,6 +363,38 @@ def test_transparency_sixteen_bits_and_metadata_come_through(tmp_path: Path, run
     assert load(outcome.saved["deep.png"]).pixels.dtype == np.uint16
     without = run(tmp_path / "alpha.png", keep_metadata=False)
     assert load(without.saved["alpha.png"]).metadata.dpi is None
+
+
+def test_dates_origin_and_companions(tmp_path: Path, run: Run) -> None:
+    source = tmp_path / "old.tif"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)).save(source)
+    (tmp_path / "old.tfw").write_text("10\n0\n0\n-10\n5\n-5\n")
+    when = 894_024_000_000_000_000
+    os.utime(source, ns=(when, when))
+    result = run(source, model="", output=tmp_path / "out").saved["old.tif"]
+    assert result.stat().st_mtime_ns == when
+    xmp = load(result).metadata.xmp
+    assert xmp is not None
+    assert b"SRGAN Desktop" in xmp
+    assert b", 4x<" in xmp
+    assert [float(line) for line in result.with_suffix(".tfw").read_text().split()] == [2.5, 0, 0, -2.5, 1.25, -1.25]
+    # Done is done, also with the date of another day; and nothing is said that nobody wants said.
+    assert run(source, model="", output=tmp_path / "out").saved == {}
+    plain = run(
+        source, model="", output=tmp_path / "plain", keep_date=False, provenance=False, keep_metadata=False
+    ).saved["old.tif"]
+    assert plain.stat().st_mtime_ns > when
+    assert load(plain).metadata.xmp is None
+    assert not plain.with_suffix(".tfw").exists()
+
+
+def test_measured_values_come_back_if_asked(tmp_path: Path, run: Run) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", np.linspace(100, 200, 108, dtype=np.float32).reshape(9, 12), metadata=None)
+    result = run(tmp_path / "a.tif", model="", keep_values=True).saved["a.tif"]
+    values = tifffile.imread(result)
+    assert values.dtype == np.float32
+    assert values[:4].mean() == pytest.approx(105.5, abs=4)
+    assert tifffile.imread(run(tmp_path / "a.tif", model="", output=tmp_path / "o").saved["a.tif"]).dtype == np.uint16
 
 
 def test_the_same_format_of_a_lossless_webp_is_lossless(tmp_path: Path, run: Run) -> None:

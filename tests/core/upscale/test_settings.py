@@ -26,6 +26,9 @@ ANOTHER: dict[str, Any] = {
     "existing": "replace",
     "recursive": False,
     "keep_metadata": False,
+    "keep_date": False,
+    "provenance": False,
+    "keep_values": True,
     "device": "cuda:1",
     "precision": "fp32",
     "tile": 256,
@@ -103,7 +106,9 @@ def _results_of_version_2(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_results_of_version_2")
 def test_the_fingerprints_of_results_from_version_0_1_are_still_known(model: Model) -> None:
     assert of(model) == "0861b2993c47bf22331604c0bed6a2a18b84a90e484e723f12ea89854ee91949"
-    others = {name: ANOTHER[name] for name in ANOTHER.keys() - {"model", "detail", "clean_up"}}
+    others = {
+        name: ANOTHER[name] for name in ANOTHER.keys() - {"model", "detail", "clean_up", "provenance", "keep_values"}
+    }
     assert of(model, **others) == "136293f3779e9e47510be596005ca4aa6b90cac69abd2651f16ab34eb6781c79"
 
 
