@@ -18,6 +18,8 @@ class Format:
     """For people."""
     suffixes: tuple[str, ...]
     """Lower case with dot; the first is the one that new files get."""
+    also: tuple[str, ...] = ()
+    """Suffixes of its kinds with several pictures: they are read, and results, which have one, get the usual one."""
     can_read: bool = True
     can_write: bool = False
     lossy: bool = False
@@ -39,12 +41,16 @@ class Format:
 FORMATS: dict[str, Format] = {
     row.key: row
     for row in (
-        Format("png", "PNG", (".png",), can_write=True, bits=16, alpha=True),
+        Format("png", "PNG", (".png",), (".apng",), can_write=True, bits=16, alpha=True),
         # 65,500 and not 65,535 is libjpeg's own limit.
-        Format("jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), can_write=True, lossy=True, max_side=65_500),
+        Format(
+            "jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), (".mpo",), can_write=True, lossy=True, max_side=65_500
+        ),
         Format("webp", "WebP", (".webp",), can_write=True, lossy=True, alpha=True, grey=False, max_side=16_383),
         Format("tiff", "TIFF", (".tif", ".tiff"), can_write=True, bits=16, alpha=True),
-        Format("avif", "AVIF", (".avif",), can_write=True, lossy=True, bits=12, alpha=True, max_side=16_384),
+        Format(
+            "avif", "AVIF", (".avif",), (".avifs",), can_write=True, lossy=True, bits=12, alpha=True, max_side=16_384
+        ),
         Format("bmp", "BMP", (".bmp", ".dib"), alpha=True),
         Format("gif", "GIF", (".gif",), alpha=True),
         # The codec is an optional package: looked for here, imported when a picture needs it.
@@ -60,11 +66,11 @@ FORMATS: dict[str, Format] = {
 }
 
 READABLE_SUFFIXES: frozenset[str] = frozenset(
-    suffix for row in FORMATS.values() if row.can_read for suffix in row.suffixes
+    suffix for row in FORMATS.values() if row.can_read for suffix in (*row.suffixes, *row.also)
 )
 """Lower case with dot."""
 
-_KEY_OF_SUFFIX = {suffix: row.key for row in FORMATS.values() for suffix in row.suffixes}
+_KEY_OF_SUFFIX = {suffix: row.key for row in FORMATS.values() for suffix in (*row.suffixes, *row.also)}
 
 
 def format_of_suffix(suffix: str) -> str | None:
@@ -74,7 +80,8 @@ def format_of_suffix(suffix: str) -> str | None:
 
 def suffix_for(source_suffix: str, format: str) -> str:
     """The suffix of a result: the source's own spelling where it stands for `format`, else the usual one."""
-    return source_suffix if format_of_suffix(source_suffix) == format else FORMATS[format].suffixes[0]
+    row = FORMATS[format]
+    return source_suffix if source_suffix.lower() in row.suffixes else row.suffixes[0]
 
 
 def choose_format(source: Picture | Probe, wanted: str) -> str:

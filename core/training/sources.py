@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from core.contract.training import HR_FOLDER, LR_FOLDER
+from core.folders import walk
 from core.images import READABLE_SUFFIXES
 from core.training.run import RunFolder
 
@@ -19,14 +19,11 @@ def pictures_in(folder: Path) -> list[Path]:
     """The files below a folder that are named as pictures, sorted; empty where there is no such folder.
 
     A run's looks and samples and the pairs of `srgan prepare` are made of a folder's pictures, held-out ones included:
-    where they lie in it, they are left out. `folder` itself may be such a place. Hidden files are left out too.
+    where they lie in it, they are left out. `folder` itself may be such a place. Hidden files are left out too, and
+    what systems keep for themselves (`core.folders`).
     """
-    found: list[Path] = []
-    for place, folders, names in os.walk(folder):
-        here = Path(place)
-        folders[:] = [name for name in folders if not _written_by_us(here / name)]
-        found += [here / name for name in names if not name.startswith(".")]
-    return sorted(path for path in found if path.suffix.lower() in READABLE_SUFFIXES)
+    files = walk(folder, lambda inside: not _written_by_us(inside))
+    return sorted(path for path in files if path.suffix.lower() in READABLE_SUFFIXES)
 
 
 def lr_of(hr: Sequence[Path], folder: Path) -> tuple[dict[Path, Path], set[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from core.models.catalogue import find_model, mix_for
 from core.names import fitting_name, free_folder, free_path
 from core.upscale.journal import Journal
 from core.upscale.pass_sizes import pass_sizes
-from core.upscale.scan import Unusable, scan
+from core.upscale.scan import Unusable, in_words, scan
 from core.upscale.settings import fingerprint_of
 
 BYTES_PER_PIXEL = {"png": 1.6, "jpeg": 0.7, "webp": 0.5, "tiff": 2.2, "avif": 0.4}
@@ -133,7 +133,8 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
     placements: list[_Placement] = []
     refused: list[RefusedInput] = []
-    found = list(scan(request.inputs, request.recursive, cancel, request.output))
+    passed_over: Counter[str] = Counter()
+    found = list(scan(request.inputs, request.recursive, cancel, request.output, passed_over))
     roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
     output_roots = _output_roots(request, [*map(_absolute, request.roots), *roots])
     for each in found:
@@ -151,10 +152,13 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     sources = {names.key(each.path) for each in found}
     tasks, done, unreadable = _compare_with_disk(request, placements, fingerprint, sources, names, cancel)
     refused += unreadable
+    others = in_words(passed_over)
     if not tasks and not done and not refused:
         given = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
-        raise UserError(f"There is no picture in {given}.", "Name a folder with pictures, or the pictures themselves.")
-    return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, _check_space(tasks))
+        hint = "Name a folder with pictures, or the pictures themselves."
+        raise UserError(f"There is no picture in {given}.", f"{others} {hint}" if others else hint)
+    warnings = (*((others,) if others else ()), *_check_space(tasks))
+    return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, warnings)
 
 
 def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +13,10 @@ from core.atomic import PART_SUFFIX
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import Input
-from core.images import READABLE_SUFFIXES
+from core.folders import is_left_out
+from core.images import FORMATS, READABLE_SUFFIXES
 from core.images.decode import shown
 from core.upscale.journal import results_of_sources_in
-
-LEFT_OUT = frozenset({"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin"})
-"""What systems leave in folders, in lower case; what begins with a dot is left out too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,11 @@ class Unusable:
 
 
 def scan(
-    inputs: Iterable[Input], recursive: bool, cancel: CancelToken, leave_out: Path | None = None
+    inputs: Iterable[Input],
+    recursive: bool,
+    cancel: CancelToken,
+    leave_out: Path | None = None,
+    passed_over: Counter[str] | None = None,
 ) -> Iterator[Input | Unusable]:
     """Every picture among `inputs` and in their folders, each once, folders in natural order.
 
@@ -42,6 +45,7 @@ def scan(
         recursive: also search the folders inside folders.
         cancel: asked at every entry.
         leave_out: a folder of results, which is not searched unless it is named.
+        passed_over: counts the suffixes of files of other kinds that lie in the folders.
 
     Raises:
         Cancelled: as `cancel.check`.
@@ -57,7 +61,7 @@ def scan(
             yield Unusable(path, UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the path."))
             continue
         if is_folder:
-            found = _search(path, roots, recursive, cancel, leave_out)
+            found = _search(path, roots, recursive, cancel, leave_out, passed_over)
         else:
             root = given.root if given.root is not None and path.is_relative_to(given.root) else None
             found = iter([Input(path, root)])
@@ -74,7 +78,12 @@ def scan(
 
 
 def _search(
-    root: Path, roots: Set[Path], recursive: bool, cancel: CancelToken, leave_out: Path | None
+    root: Path,
+    roots: Set[Path],
+    recursive: bool,
+    cancel: CancelToken,
+    leave_out: Path | None,
+    passed_over: Counter[str] | None,
 ) -> Iterator[Input | Unusable]:
     avoided = os.path.realpath(leave_out) if leave_out is not None else None
     visited: set[str] = set()
@@ -96,15 +105,39 @@ def _search(
         made |= results_of_sources_in(roots, folder)
         folders = []
         for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower() in LEFT_OUT:
+            if is_left_out(entry.name):
                 continue
             path = folder / entry.name
             if _is_folder(entry):
                 folders.append(path)
             elif path.suffix.lower() in READABLE_SUFFIXES and path.suffix != PART_SUFFIX and path not in made:
                 yield Input(path, root)
+            elif passed_over is not None and path not in made and path.suffix not in _COMPANIONS:
+                passed_over[path.suffix.lower()] += 1
         if recursive:
             waiting += folders[::-1]
+
+
+_COMPANIONS = frozenset({PART_SUFFIX, ".xmp", ".prj", ".wld", ".tfw", ".jgw", ".pgw", ".xml"})
+"""What belongs to a picture and is no kind of its own."""
+_MOST_KINDS = 5
+
+
+def in_words(passed_over: Counter[str]) -> str | None:
+    """What a folder holds beside pictures that can be read: a sentence, or None for nothing."""
+    total = passed_over.total()
+    if not total:
+        return None
+    missing = {suffix for row in FORMATS.values() if not row.can_read for suffix in row.suffixes}
+    kinds = []
+    for suffix, count in passed_over.most_common(_MOST_KINDS):
+        name = suffix[1:].upper() or "without a suffix"
+        kinds.append(f"{count:,} {name}{' without its reader' if suffix in missing else ''}")
+    others = total - sum(count for _suffix, count in passed_over.most_common(_MOST_KINDS))
+    if others:
+        kinds.append(f"{others:,} more")
+    files = "1 file of another kind was" if total == 1 else f"{total:,} files of other kinds were"
+    return f"{files} passed over: {', '.join(kinds)}."
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

@@ -22,7 +22,17 @@ def test_what_is_written_can_be_read():
 
 
 @pytest.mark.parametrize(
-    ("suffix", "key"), [(".JPG", "jpeg"), (".tiff", "tiff"), (".heif", "heic"), (".txt", None), ("", None)]
+    ("suffix", "key"),
+    [
+        (".JPG", "jpeg"),
+        (".mpo", "jpeg"),
+        (".apng", "png"),
+        (".avifs", "avif"),
+        (".tiff", "tiff"),
+        (".heif", "heic"),
+        (".txt", None),
+        ("", None),
+    ],
 )
 def test_format_of_suffix(suffix, key):
     assert format_of_suffix(suffix) == key
@@ -68,3 +78,12 @@ def test_a_format_that_cannot_be_written_is_named(wanted):
     with pytest.raises(UserError, match=f"“{wanted}”") as refusal:
         choose_format(Picture(OPAQUE, None), wanted)
     assert "png" in refusal.value.hint
+
+
+def test_a_result_of_a_kind_with_several_pictures_gets_the_usual_suffix():
+    assert (suffix_for(".MPO", "jpeg"), suffix_for(".apng", "png"), suffix_for(".JPEG", "jpeg")) == (
+        ".jpg",
+        ".png",
+        ".JPEG",
+    )
+    assert {".mpo", ".apng", ".avifs"} <= READABLE_SUFFIXES

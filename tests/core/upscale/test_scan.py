@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.upscale import Input
-from core.upscale.scan import Unusable, scan
+from core.training.sources import pictures_in
+from core.upscale.scan import Unusable, in_words, scan
 from tests.core.upscale.conftest import Run, files_in, picture
 
 
@@ -96,3 +99,45 @@ def test_a_search_can_be_cancelled(tmp_path: Path) -> None:
     token.cancel()
     with pytest.raises(Cancelled):
         list(scan([Input(tmp_path)], True, token))
+
+
+BINS = ["@eaDir", "#recycle", "lost+found", ".thumbnails", "$RECYCLE.BIN", "System Volume Information", "__MACOSX"]
+
+
+def test_bins_and_thumbnails_of_systems_are_left_out_by_all(tmp_path: Path) -> None:
+    for name in (*BINS, "holiday"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").touch()
+    (tmp_path / "b.png").touch()
+    (tmp_path / "Thumbs.db").touch()
+    wanted = [tmp_path / "b.png", tmp_path / "holiday" / "a.png"]
+    found = scan([Input(tmp_path)], True, CancelToken())
+    assert sorted(each.path for each in found) == wanted
+    assert pictures_in(tmp_path) == wanted
+    # One that is named is meant.
+    assert [each.path.name for each in scan([Input(tmp_path / "@eaDir")], True, CancelToken())] == ["a.png"]
+    assert [path.name for path in pictures_in(tmp_path / "@eaDir")] == ["a.png"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs the right to make links")
+def test_linked_folders_are_followed_by_all_and_circles_are_not(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "a.png").touch()
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    (pictures / "linked").symlink_to(tmp_path / "disk", target_is_directory=True)
+    (tmp_path / "disk" / "back").symlink_to(pictures, target_is_directory=True)
+    wanted = [pictures / "linked" / "a.png"]
+    assert [each.path for each in scan([Input(pictures)], True, CancelToken())] == wanted
+    assert pictures_in(pictures) == wanted
+
+
+def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
+    for name in ("a.png", "b.DNG", "c.dng", "d.txt", "e", "e.xmp", ".hidden.dng", "f.png.part"):
+        (tmp_path / name).touch()
+    passed_over: Counter[str] = Counter()
+    list(scan([Input(tmp_path)], True, CancelToken(), None, passed_over))
+    assert in_words(passed_over) == "4 files of other kinds were passed over: 2 DNG, 1 TXT, 1 without a suffix."
+    assert in_words(Counter({".dng": 1})) == "1 file of another kind was passed over: 1 DNG."
+    assert in_words(Counter()) is None
+    assert (in_words(Counter(f".{number}" for number in range(9))) or "").endswith("4 more.")
