@@ -245,7 +245,7 @@ _READERS = {
 
 def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryview]:
     """The parts of a PNG file of H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA), uint8 or uint16."""
-    encoded = memoryview(_compressed(samples, *_way_for(samples)))
+    encoded = memoryview(_smallest(samples))
     remarks: list[bytes | memoryview] = []
     if metadata.cicp:
         codes = (metadata.cicp.primaries, metadata.cicp.transfer, 0, metadata.cicp.full_range)
@@ -277,19 +277,21 @@ _DRAWINGS: tuple[_Way, ...] = (
     (6, _PNG.STRATEGY.FILTERED, _PNG.FILTER.PAETH),
 )
 """For what repeats itself: dithers, halftones, text, checks, where run lengths would take several times the room."""
-_SAMPLE_PIXELS = 1 << 17
+_SAMPLE_PIXELS = 1 << 15
 _WORTH_IT = 0.85
 """Of the size, for which an encoder of several times the time is taken."""
 
 
-def _way_for(samples: np.ndarray) -> _Way:
-    """The way that makes some of the picture's rows smallest."""
+def _smallest(samples: np.ndarray) -> bytes:
+    """A PNG in the way that makes some of the picture's rows smallest."""
     rows = max(16, _SAMPLE_PIXELS // samples.shape[1])
     top = max(0, (len(samples) - rows) // 2)
     some = samples[top : top + rows]
-    sizes = {way: len(_compressed(some, *way)) for way in (_PHOTOGRAPH, *_DRAWINGS)}
-    smallest = min(sizes, key=lambda way: sizes[way])
-    return smallest if sizes[smallest] < _WORTH_IT * sizes[_PHOTOGRAPH] else _PHOTOGRAPH
+    tried = {way: _compressed(some, *way) for way in (_PHOTOGRAPH, *_DRAWINGS)}
+    best = min(tried, key=lambda way: len(tried[way]))
+    if len(tried[best]) >= _WORTH_IT * len(tried[_PHOTOGRAPH]):
+        best = _PHOTOGRAPH
+    return tried[best] if len(some) == len(samples) else _compressed(samples, *best)
 
 
 def _compressed(samples: np.ndarray, level: int, strategy: int, filter: int) -> bytes:
