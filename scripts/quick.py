@@ -48,7 +48,8 @@ def main() -> int:
 def run(changed: list[Path], tests: list[str]) -> int:
     """Lint and test; gives the first exit status that is not 0, after all of them have run."""
     python = [str(path) for path in changed if path.suffix in (".py", ".pyi", ".spec") and (ROOT / path).is_file()]
-    commands = []
+    there = [str(path) for path in changed if (ROOT / path).is_file()]
+    commands = [["typos", "--force-exclude", *there]] if there else []
     if python:
         commands += [["ruff", "check", *python], ["ruff", "format", "--check", *python], ["mypy"]]
     if any(path.parts[0] in ("core", "srgan_desktop") for path in changed):
