@@ -1,0 +1,65 @@
+"""What suits a picture: model, clean-up and detail by what it has been through. Plain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.images.wear import Kind, WearEstimate
+
+CLEAN_MODEL = "faithful-x4"
+"""For pictures that have nothing to be cleaned of."""
+WORN_MODEL = "photo-x4"
+
+BY_NOISE = ((1.5, 0), (4, 40), (10, 80), (20, 100))
+"""Levels of luma noise, and the clean-up that they take, in percent; in between, in between."""
+BY_CHROMA_NOISE = ((2.5, 0), (6, 40), (15, 80))
+BY_QUALITY = ((15, 100), (35, 90), (55, 70), (80, 30), (92, 0))
+BY_BLUR = ((0.9, 0), (1.6, 40), (2.4, 60))
+"""Pixels of blur."""
+FOR_INTERLACED = 60
+FOR_HALFTONE = 80
+LEAST_CLEAN_UP = 10
+"""Percent under which a picture counts as clean."""
+STEP = 10
+"""Percent that clean-up is rounded to: the estimate is no finer."""
+
+DETAIL: dict[Kind, int] = {"photograph": 50, "drawing": 20, "text": 0}
+"""Percent; invented texture suits skin and leaves, not flat colours and letters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Settings for one picture."""
+
+    model: str
+    """A key of the catalogue."""
+    clean_up: int
+    """Percent: 0 leaves wear alone, 100 takes all away."""
+    detail: int
+    """Percent of invented texture."""
+    reason: str
+    """In plain words, for the picture's row: `grain, JPEG about 55: clean-up 70 %`."""
+
+
+def choose(estimate: WearEstimate) -> Choice:
+    """Choose by the worst of a picture's faults: clean-up for one takes the others away too."""
+    needs = [
+        _between(estimate.noise, BY_NOISE),
+        _between(estimate.chroma_noise, BY_CHROMA_NOISE),
+        _between(estimate.blur, BY_BLUR),
+        FOR_INTERLACED * estimate.interlaced,
+        FOR_HALFTONE * estimate.halftone,
+    ]
+    if estimate.jpeg_quality is not None:
+        needs.append(_between(estimate.jpeg_quality, BY_QUALITY))
+    clean_up = STEP * round(max(needs) / STEP)
+    detail = DETAIL[estimate.kind]
+    if clean_up < LEAST_CLEAN_UP:
+        return Choice(CLEAN_MODEL, 0, detail, f"{estimate}: detail {detail} %")
+    return Choice(WORN_MODEL, clean_up, detail, f"{estimate}: clean-up {clean_up} %")
+
+
+def _between(value: float, points: tuple[tuple[float, float], ...]) -> float:
+    return float(np.interp(value, [at for at, _ in points], [percent for _, percent in points]))

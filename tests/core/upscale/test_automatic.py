@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from core.images.wear import WearEstimate
+from core.models.catalogue import find_model
+from core.upscale.automatic import CLEAN_MODEL, WORN_MODEL, choose
+
+
+@pytest.mark.parametrize(
+    ("estimate", "reason"),
+    [
+        (WearEstimate(), "clean: detail 50 %"),
+        (WearEstimate(kind="text"), "text, clean: detail 0 %"),
+        (WearEstimate(noise=4, jpeg_quality=55), "grain, JPEG about 55: clean-up 70 %"),
+        (WearEstimate(noise=30), "heavy grain: clean-up 100 %"),
+        (WearEstimate(jpeg_quality=94), "clean: detail 50 %"),
+        (WearEstimate(kind="drawing", jpeg_quality=35), "drawing, JPEG about 35: clean-up 90 %"),
+        (WearEstimate(interlaced=True), "interlaced: clean-up 60 %"),
+    ],
+)
+def test_the_reason_says_what_was_seen_and_done(estimate: WearEstimate, reason: str) -> None:
+    assert choose(estimate).reason == reason
+
+
+def test_models_are_those_that_ship() -> None:
+    assert choose(WearEstimate()).model == CLEAN_MODEL
+    assert choose(WearEstimate(noise=10)).model == WORN_MODEL
+    assert {find_model(CLEAN_MODEL).key, find_model(WORN_MODEL).key} == {CLEAN_MODEL, WORN_MODEL}
+
+
+def test_worse_wear_is_cleaned_more() -> None:
+    steps = {
+        "noise": [0, 2, 4, 8, 16, 40],
+        "chroma_noise": [0, 3, 8, 30],
+        "jpeg_quality": [None, 95, 85, 70, 50, 30, 5],
+        "blur": [0, 1.0, 1.5, 3],
+    }
+    for field, values in steps.items():
+        clean_ups = [choose(replace(WearEstimate(), **{field: value})).clean_up for value in values]
+        assert clean_ups == sorted(clean_ups)
+        assert clean_ups[0] == 0 < clean_ups[-1] <= 100
+    # One fault does not hide another.
+    assert choose(WearEstimate(noise=10, jpeg_quality=80)).clean_up == choose(WearEstimate(noise=10)).clean_up
