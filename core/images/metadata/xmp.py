@@ -151,7 +151,7 @@ def _with_regions(xmp: bytes, geometry: Geometry) -> bytes:
 
     Their centres and sizes are parts of the picture as it is stored, before orientation is applied.
     """
-    if NAMESPACES["mwg-rs"].encode() in xmp:
+    if b"AppliedToDimensions" in xmp:
         xmp = _with_dimensions(xmp, geometry)
         for prefix in _prefixes(xmp, "stArea"):
             xmp = _with_areas(xmp, prefix, geometry)
@@ -178,7 +178,7 @@ def _with_dimensions(xmp: bytes, geometry: Geometry) -> bytes:
 
 def _with_areas(xmp: bytes, prefix: bytes, geometry: Geometry) -> bytes:
     """Each element or set of attributes that holds x, y, w and h of one area."""
-    if geometry.orientation == 1 and b"pixel" not in xmp:
+    if prefix + b":x" not in xmp or (geometry.orientation == 1 and b"pixel" not in xmp):
         return xmp
     places: dict[bytes, list[re.Match[bytes]]] = {}
     for name in (b"x", b"y", b"w", b"h", b"d", b"unit"):
@@ -276,13 +276,11 @@ def _with_multiple(xmp: bytes, prefix: str, name: str, factor: float) -> bytes:
 
 def _with_numbers(xmp: bytes, prefix: str, name: str, new: Callable[[float], str]) -> bytes:
     """With the numbers of a property, as attribute or element, replaced by what `new` makes of them."""
-    if name.encode() not in xmp:
-        return xmp
 
     def replaced(match: re.Match[bytes]) -> bytes:
         return match[1] + new(float(match[2])).encode()
 
-    for known in _prefixes(xmp, prefix):
+    for known in _prefixes_of(xmp, prefix, name):
         tag = re.escape(known) + b":" + name.encode()
         xmp = re.sub(rb"(\b%b\s*=\s*[\"'])\s*(%b)\s*(?=[\"'])" % (tag, _NUMBER), replaced, xmp)
         xmp = re.sub(rb"(<%b\s*>)\s*(%b)\s*(?=</)" % (tag, _NUMBER), replaced, xmp)
@@ -291,8 +289,6 @@ def _with_numbers(xmp: bytes, prefix: str, name: str, new: Callable[[float], str
 
 def _with_fractions(xmp: bytes, prefix: str, name: str, factor: float) -> bytes:
     """With a rational property multiplied; EXIF in XMP writes them as `80/1`."""
-    if name.encode() not in xmp:
-        return xmp
 
     def multiplied(match: re.Match[bytes]) -> bytes:
         above, _, below = match[2].partition(b"/")
@@ -300,7 +296,7 @@ def _with_fractions(xmp: bytes, prefix: str, name: str, factor: float) -> bytes:
             return match[1] + f"{float(above) * factor:.9g}".encode()
         return match[1] + f"{round(int(above) * factor * 1000)}/{int(below) * 1000}".encode()
 
-    for known in _prefixes(xmp, prefix):
+    for known in _prefixes_of(xmp, prefix, name):
         tag = re.escape(known) + b":" + name.encode()
         value = rb"\d{1,12}/\d{1,12}|" + _NUMBER
         xmp = re.sub(rb"(\b%b\s*=\s*[\"'])\s*(%b)\s*(?=[\"'])" % (tag, value), multiplied, xmp)
@@ -310,7 +306,7 @@ def _with_fractions(xmp: bytes, prefix: str, name: str, factor: float) -> bytes:
 
 def _swapped(xmp: bytes, prefix: str, one: str, other: str) -> bytes:
     """With the names of two properties exchanged."""
-    for known in _prefixes(xmp, prefix):
+    for known in {*_prefixes_of(xmp, prefix, one), *_prefixes_of(xmp, prefix, other)}:
         pattern = re.compile(rb"\b(%b:)(%b|%b)\b" % (re.escape(known), one.encode(), other.encode()))
         names = {one.encode(): other.encode(), other.encode(): one.encode()}
         parts = pattern.split(xmp)
@@ -321,7 +317,7 @@ def _swapped(xmp: bytes, prefix: str, one: str, other: str) -> bytes:
 
 
 def _first_number(xmp: bytes, prefix: str, name: str) -> float | None:
-    for known in _prefixes(xmp, prefix):
+    for known in _prefixes_of(xmp, prefix, name):
         tag = re.escape(known) + b":" + name.encode()
         match = re.search(rb"(?:\b%b\s*=\s*[\"']|<%b\s*>)\s*(%b)\s*(?=[\"']|</)" % (tag, tag, _NUMBER), xmp)
         if match:
@@ -338,14 +334,28 @@ def _replaced(xmp: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
     return b"".join(parts) + xmp[at:]
 
 
+def _prefixes_of(xmp: bytes, prefix: str, name: str) -> list[bytes]:
+    """The prefixes under which a packet has a property, at a glance: most packets have none of those looked for."""
+    if name.encode() not in xmp:
+        return []
+    return [known for known in _prefixes(xmp, prefix) if known + b":" + name.encode() in xmp]
+
+
 def _prefixes(xmp: bytes, prefix: str) -> list[bytes]:
     """The prefixes that a packet binds to a namespace."""
     uri = NAMESPACES[prefix].encode()
     if uri not in xmp:
         # Some packets that came through other programs have lost the declaration, and readers go by the name.
         return [prefix.encode()] if prefix.encode() + b":" in xmp else []
-    found = re.findall(rb"xmlns:([\w.-]{1,60})\s*=\s*[\"']" + re.escape(uri) + rb"[\"']", xmp)
+    found, at = [], -1
+    while (at := xmp.find(uri, at + 1)) >= 0:
+        before = _DECLARATION.search(xmp, max(0, at - 80), at)
+        if before and xmp[at + len(uri) : at + len(uri) + 1] in (b'"', b"'"):
+            found.append(before[1])
     return list(dict.fromkeys(found))
+
+
+_DECLARATION = re.compile(rb"xmlns:([\w.-]{1,60})\s*=\s*[\"']\Z")
 
 
 def without_properties(xmp: bytes, prefix: str, names: Iterable[str] | None = None) -> tuple[bytes, bool]:
@@ -355,6 +365,8 @@ def without_properties(xmp: bytes, prefix: str, names: Iterable[str] | None = No
         chosen = [name.encode() for name in names] if names is not None else _names_in(xmp, known)
         for name in chosen:
             tag = known + b":" + name
+            if tag not in xmp:
+                continue
             xmp = re.sub(rb"\s+%b\s*=\s*(?:\"[^\"]*\"|'[^']*')" % re.escape(tag), b"", xmp)
             xmp = _without_element(xmp, tag)
     return xmp, xmp != before
@@ -396,7 +408,7 @@ def has_property(xmp: bytes, prefix: str, name: str) -> bool:
     """Whether a packet says it, whatever it says."""
     return any(
         re.search(rb"(?:<|\s)%b:%b[\s=>/]" % (re.escape(known), name.encode()), xmp) is not None
-        for known in _prefixes(xmp, prefix)
+        for known in _prefixes_of(xmp, prefix, name)
     )
 
 
