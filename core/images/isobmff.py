@@ -27,6 +27,8 @@ class StillImage:
     """The colours that its samples mean; None for sRGB."""
     pictures: int = 1
     """Top-level pictures in the file."""
+    gain_map: bool = False
+    """Whether the file holds what makes HDR of the picture (ISO 21496-1)."""
     lossless: bool = False
     """Whether it is coded as RGB itself, which only lossless encoders do."""
 
@@ -82,6 +84,7 @@ class _Items:
             bits=_bits(properties),
             cicp=cicp,
             pictures=max(1, len(pictures)),
+            gain_map=any(each.kind == b"tmap" for each in self.items.values()),
             lossless=identity and full_chroma,
         )
 

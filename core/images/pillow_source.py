@@ -19,6 +19,7 @@ from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
 from core.images.isobmff import still_image
 from core.images.jpeg import surroundings
 from core.images.metadata.exif import orientation, plausible_dpi
+from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, UnreadableError, check_size
 
@@ -55,7 +56,7 @@ class PillowSource:
         cicp, bits, lossless = _coded(file, key, info)
         exif = _limited(info.get("exif"))
         xmp = info.get("xmp")
-        embedded = _embedded(file, key)
+        embedded = _embedded(file, key, info)
         metadata = Metadata(
             exif=exif.removeprefix(b"Exif\0\0") if exif else None,
             xmp=embedded.xmp or _limited(xmp.encode() if isinstance(xmp, str) else xmp),
@@ -162,7 +163,7 @@ def _limited(data: bytes | None) -> bytes | None:
     return data if data and len(data) <= MAX_METADATA_BYTES else None
 
 
-def _embedded(file: BinaryIO, key: str) -> Metadata:
+def _embedded(file: BinaryIO, key: str, info: dict[Any, Any]) -> Metadata:
     """What Pillow does not tell of a file."""
     if key == "bmp":
         return bmp_metadata(file)
@@ -177,6 +178,12 @@ def _embedded(file: BinaryIO, key: str) -> Metadata:
             gain_map=around.gain_map,
             left_out=around.left_out,
         )
+    if key == "heic":
+        kinds = " ".join(str(kind) for kind in info.get("aux", {}))
+        depth = info.get("depth_images") or "depth" in kinds
+        return Metadata(left_out=(LeftOut.GAIN_MAP,) * ("gainmap" in kinds) + (LeftOut.DEPTH,) * bool(depth))
+    if key == "avif" and still_image(file).gain_map:
+        return Metadata(left_out=(LeftOut.GAIN_MAP,))
     return Metadata()
 
 

@@ -17,6 +17,7 @@ from core.contract.errors import UserError
 from core.images import FORMATS, Metadata, Picture, load, save
 from core.images.companions import carry_companions
 from core.images.directories import TagValue
+from core.images.isobmff import still_image
 from core.images.jpeg import segment
 from core.images.metadata import geo, xmp
 from core.images.metadata.carry import Origin
@@ -847,3 +848,20 @@ def test_five_hundred_broken_files_of_each_kind(tmp_path, kind):
             picture = load(tmp_path / "a")
             save(tmp_path / "b", enlarged(picture, 2), "png" if picture.alpha is not None else "jpeg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_the_gain_map_of_an_avif_is_seen(tmp_path):
+    save(tmp_path / "plain.avif", Picture(making.smooth(64, 48), None), "avif")
+    plain = (tmp_path / "plain.avif").read_bytes()
+    assert load(tmp_path / "plain.avif").notes == ()
+    # One item more, of the kind that says how to make HDR of the picture: it has no data here.
+    entry = struct.pack(">I4s", 21, b"infe") + b"\2\0\0\0" + struct.pack(">HH", 9, 0) + b"tmap" + b"\0"
+    start = plain.index(b"iinf") - 4
+    (size,) = struct.unpack_from(">I", plain, start)
+    infos = struct.pack(">I4s4sH", size + len(entry), b"iinf", bytes(4), 2) + plain[start + 14 : start + size] + entry
+    meta = plain.index(b"meta") - 4
+    content = plain[:start] + infos + plain[start + size :]
+    content = (
+        content[:meta] + struct.pack(">I", struct.unpack_from(">I", plain, meta)[0] + len(entry)) + content[meta + 4 :]
+    )
+    assert still_image(io.BytesIO(content)).gain_map
