@@ -31,8 +31,9 @@ from core.models.discriminator import UNetDiscriminator, build_discriminator
 from core.models.generator import Generator, GeneratorConfig, initialise
 from core.training.dataset import Batch, CropLoader, Picture
 from core.training.losses import LOSSES, StepContext
+from core.training.networks import training_precision
 from core.training.recipe import GanStage, Recipe, StageRecipe, load_recipe
-from core.training.step import Training, training_precision
+from core.training.step import Training
 
 ROUNDS = 5
 WAITING_SECONDS = 10

@@ -86,7 +86,7 @@ def training_died(event: JobFailed, can_go_on: bool) -> Problem:
 
     Args:
         event: what `engine_died` made of its exit code.
-        can_go_on: whether a bundle of the run is on the disk.
+        can_go_on: whether a checkpoint of the run is on the disk.
     """
     return Problem(event.message, f"{_kept_of_run(can_go_on)} {SMALLER_BATCH}", event.details)
 
@@ -95,7 +95,7 @@ def training_cut_short(can_go_on: bool) -> Problem:
     """What becomes of a training run that was asked to stop, and whose worker process ended before it had saved.
 
     Args:
-        can_go_on: whether a bundle of the run is on the disk.
+        can_go_on: whether a checkpoint of the run is on the disk.
     """
     return Problem("The run was stopped, but ended before its last steps were saved.", _kept_of_run(can_go_on))
 

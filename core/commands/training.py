@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,7 +23,7 @@ from core.contract.jobs import Notice
 from core.contract.models import DownloadProgress
 from core.contract.settings import SETTINGS, Precision
 from core.contract.training import (
-    BundleSaved,
+    CheckpointSaved,
     Look,
     PictureQuarantined,
     PrepareFinished,
@@ -40,9 +39,6 @@ from core.contract.training import (
     TrialFinished,
     TrialRequest,
 )
-
-if TYPE_CHECKING:
-    from core.training.run import RunFolder
 
 LINE_EVERY = 50
 """Steps between two lines where the output is no terminal."""
@@ -116,7 +112,7 @@ def train_command(
     run: Annotated[
         Path | None, typer.Option(help="Folder of the run; else runs/<recipe> in the user's folder.")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest bundle.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
     val: Annotated[Path | None, typer.Option(help="Folder of held-out pictures; else some of the data.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as psnr.steps=500.")] = None,
     start: Annotated[str, typer.Option(help="Model to start from; goes before the recipe's own.")] = "",
@@ -134,7 +130,6 @@ def train_command(
 ) -> None:
     """Train a model on your own pictures. Ctrl-C saves; --resume goes on exactly there."""
     from core.training import trainer
-    from core.training.run import RunFolder
 
     with running_command() as (cancel, console):
         if resume and set_:
@@ -154,17 +149,18 @@ def train_command(
         folder = run or _default_run(recipe)
         if data is None and not resume:
             raise UserError("No pictures were named.", "Add --data FOLDER.")
-        before = _noted(RunFolder(folder), recipe, data) if resume else TrainRequest(recipe, data or folder, folder)
-        request = replace(
-            before,
-            data=data or before.data,
-            validation=val or before.validation,
+        request = TrainRequest(
+            recipe,
+            data,
+            folder,
+            resume=resume,
+            validation=val,
             overrides=_overrides(set_ or []),
-            start=start or before.start,
-            content_weights=content_weights or before.content_weights,
-            device=device or before.device,
-            threads=threads or before.threads,
-            tensorboard=tensorboard or before.tensorboard,
+            start=start,
+            content_weights=content_weights,
+            device=device or "",
+            threads=threads,
+            tensorboard=tensorboard,
             stop_after=stop_after,
         )
         events = trainer.trial(TrialRequest(request), cancel) if trial else trainer.train(request, cancel)
@@ -172,17 +168,6 @@ def train_command(
             print_json(events)
         else:
             _draw_training(events, console)
-
-
-def _noted(folder: RunFolder, recipe: str, data: Path | None) -> TrainRequest:
-    """What the run was begun with; runs of the first versions do not say, and need `data`."""
-    folder.recipe()
-    try:
-        return folder.request()
-    except UserError:
-        if data is None:
-            raise
-        return TrainRequest(recipe, data, folder.path, resume=True)
 
 
 def evaluate_command(
@@ -307,8 +292,8 @@ class _TrainingLines:
             steps = ", ".join(f"{name} {seconds:.2f} s a step" for name, seconds in event.seconds_per_step.items())
             seconds, memory = event.seconds_total, event.peak_memory / 2**30
             time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{max(1, round(seconds / 60))} minutes"
-            self._line(f"{steps}; about {time} without the looks, {memory:.1f} GB of memory")
-        elif isinstance(event, BundleSaved) and not self.terminal:
+            self._line(f"{steps}; about {time} without the validations, {memory:.1f} GB of memory")
+        elif isinstance(event, CheckpointSaved) and not self.terminal:
             self._line(f"saved {event.path.name}")
 
     def _step(self, event: TrainingStep) -> None:

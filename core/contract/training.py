@@ -1,10 +1,10 @@
 """Requests and events of training and data preparation.
 
 A training run is `DownloadProgress`, `ScanProgress`, `PictureQuarantined`, `ScanFinished`, `SamplesSaved`,
-`TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Look`, `BundleSaved` and `Notice`;
-then `TrainingFinished`. One that goes on where it was saves no samples again. Curves are drawn from `TrainingStep` and
-`Look` alone, and a run's `log.jsonl` holds these, one a line (of the steps one in two seconds), so that a restarted
-window can draw them again.
+`TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Look`, `CheckpointSaved` and
+`Notice`; then `TrainingFinished`. One that goes on where it was saves no samples again. Curves are drawn from
+`TrainingStep` and `Look` alone, and a run's `log.jsonl` holds these, one a line (of the steps one in two seconds), so
+that a restarted window can draw them again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FEW_PICTURES = 30
 FEW_HELD_OUT = 5
 """Held-out pictures under which its figures say little."""
 STOP_SECONDS = 180.0
-"""How long a run that is asked to stop may take to end its step, and a look that it is at, and to save a bundle."""
+"""How long a run that is asked to stop may take to end its step, and a look that it is at, and to save a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +34,13 @@ class TrainRequest:
 
     recipe: str
     """Name of a shipped recipe, or path of a TOML file; not looked at when resuming, as the run has its own copy."""
-    data: Path
-    """Folder of HR pictures of any size, or one that holds `hr_images` and `lr_images`."""
+    data: Path | None
+    """Folder of HR pictures of any size, or one that holds `hr_images` and `lr_images`. None, when resuming, takes
+    those that the run began with; so does everything else that is left out."""
     run: Path
-    """Folder of this run: bundles, looks, log and the finished model. Empty or absent unless `resume`."""
+    """Folder of this run: checkpoints, validations, log and the finished model. Empty or absent unless `resume`."""
     resume: bool = False
-    """Go on from the newest whole bundle in `run`."""
+    """Go on from the newest whole checkpoint in `run`."""
     validation: Path | None = None
     """Folder of held-out HR pictures; None holds some of `data` back."""
     overrides: tuple[tuple[str, str], ...] = ()
@@ -49,13 +50,14 @@ class TrainRequest:
     content_weights: Path | None = None
     """File of VGG features for the content loss; None uses torchvision's, downloaded once: VGG19, or what the
     recipe names."""
-    device: str = "auto"
+    device: str = ""
+    """`auto`, `cpu`, `cuda`, `cuda:1`, `xpu` or `mps`; empty takes that of the run when resuming, else `auto`."""
     threads: int = 0
     """CPU threads for the networks; 0 leaves it to torch."""
     tensorboard: bool = False
     """Also write TensorBoard's event files into the run folder."""
     stop_after: int = 0
-    """Save a bundle and end after so many steps of the whole run, for going on later; 0 runs to the end."""
+    """Save a checkpoint and end after so many steps of the whole run, for going on later; 0 runs to the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class TrainingStarted:
     parameters: int
     """How many the generator has."""
     start_step: int
-    """0, or the step of the bundle that this run goes on from."""
+    """0, or the step of the checkpoint that this run goes on from."""
     total_steps: int
     bicubic_psnr_y: float
     """Bicubic enlargement of the held-out pictures: the line to beat."""
@@ -275,7 +277,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class BundleSaved:
+class CheckpointSaved:
     """Everything needed to go on exactly from here is on the disk."""
 
     path: Path

@@ -1,17 +1,18 @@
-"""Bundles: one file with everything a run needs to go on exactly from where it was.
+"""Checkpoints: one file with everything a run needs to go on exactly from where it was.
 
-A bundle is a safetensors file: networks, moving average, optimisers and random state as tensors, the rest as JSON in
-its header. Reading it runs no code. It is written whole or not at all.
+A run is made of parts, and every part can say what state it is in and take that state up again. A checkpoint is a
+safetensors file of all these states: tensors under `part/name`, everything else as JSON in the header. Reading it runs
+no code. It is written whole or not at all.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import safetensors
 import safetensors.torch
@@ -22,53 +23,84 @@ from core.atomic import PART_SUFFIX, replacing
 from core.contract.errors import UserError
 from core.models.card import read_header
 
-FORMAT = 1
-"""Rises when an older program could not read a bundle any more."""
+FORMAT = 2
+"""Rises when an older program could not read a checkpoint any more; older formats are translated as they are read."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """What one file holds."""
+class State:
+    """The state of one part."""
 
-    tensors: dict[str, Tensor]
-    """By `part/name`, as `generator/head.conv.weight`."""
-    state: dict[str, Any]
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
     """JSON values."""
 
-    def part(self, name: str) -> dict[str, Tensor]:
-        """The tensors of one part, without its name before them; empty where there is none."""
-        prefix = name + "/"
-        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+    def tensors_below(self, name: str) -> dict[str, Tensor]:
+        """The tensors named `name/...`, without that prefix; empty where there are none."""
+        return _below(name, self.tensors)
 
 
-def bundle_path(folder: Path, step: int) -> Path:
-    """Where the bundle of a step lies."""
+class Part(Protocol):
+    """Whatever has to be as it was for a run to go on exactly."""
+
+    def state(self) -> State:
+        """Return what `restore` needs."""
+        ...
+
+    def restore(self, state: State) -> None:
+        """Become exactly what `state` described."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What one file holds."""
+
+    parts: Mapping[str, State]
+
+    def part(self, name: str) -> State:
+        """The state of one part; an empty one where the run had no such part."""
+        return self.parts.get(name, State())
+
+    @property
+    def step(self) -> int:
+        """Steps of the run that were done."""
+        return int(self.part("training").values["step"])
+
+
+def restore(checkpoint: Checkpoint, parts: Iterable[tuple[str, Part]]) -> None:
+    """Give every part its state back, in the order of `parts`."""
+    for name, part in parts:
+        part.restore(checkpoint.part(name))
+
+
+def checkpoint_path(folder: Path, step: int) -> Path:
+    """Where the checkpoint of a step lies."""
     return folder / f"bundle-{step:08d}.safetensors"
 
 
 def step_of(path: Path) -> int:
-    """The step whose bundle this is."""
+    """The step whose checkpoint this is."""
     return int(path.stem.removeprefix("bundle-"))
 
 
-def save_bundle(
-    folder: Path, step: int, parts: Mapping[str, Mapping[str, Tensor]], state: dict[str, Any], keep: int
-) -> Path:
-    """Write a bundle, then delete all but the newest `keep`.
+def save_checkpoint(folder: Path, step: int, parts: Iterable[tuple[str, Part]], keep: int) -> Path:
+    """Write a checkpoint, then delete all but the newest `keep`.
 
     Raises:
-        OSError: the disk is full or the folder is gone; the bundles before are as they were.
+        OSError: the disk is full or the folder is gone; the checkpoints before are as they were.
     """
-    tensors = {
-        f"{part}/{name}": value.detach().cpu().contiguous()
-        for part, named in parts.items()
-        for name, value in named.items()
-    }
-    path = bundle_path(folder, step)
-    metadata = {"format": str(FORMAT), "step": str(step), "state": json.dumps(state)}
+    tensors: dict[str, Tensor] = {}
+    values: dict[str, Mapping[str, Any]] = {}
+    for name, part in parts:
+        state = part.state()
+        tensors |= {f"{name}/{key}": value.detach().cpu().contiguous() for key, value in state.tensors.items()}
+        values[name] = state.values
+    path = checkpoint_path(folder, step)
+    metadata = {"format": str(FORMAT), "step": str(step), "state": json.dumps(values)}
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata))
-    for old in bundles(folder)[:-keep]:
+    for old in checkpoints(folder)[:-keep]:
         old.unlink(missing_ok=True)
     # What a killed run left half-written.
     for part_file in folder.glob(f".srgan-*{PART_SUFFIX}"):
@@ -76,42 +108,110 @@ def save_bundle(
     return path
 
 
-def bundles(folder: Path) -> list[Path]:
-    """The bundles of a run, oldest first."""
+def checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run, oldest first."""
     found = [path for path in folder.glob("bundle-*.safetensors") if re.fullmatch(r"bundle-\d+", path.stem)]
     return sorted(found, key=step_of)
 
 
-def newest_bundle(folder: Path, wanted: Callable[[Bundle], bool] = lambda _: True) -> tuple[Path, Bundle]:
-    """The newest `wanted` bundle that can be read; one that a disk fault spoiled is passed over.
+def newest_checkpoint(folder: Path, wanted: Callable[[Checkpoint], bool] = lambda _: True) -> tuple[Path, Checkpoint]:
+    """The newest `wanted` checkpoint that can be read; one that a disk fault spoiled is passed over.
 
     Raises:
         UserError: there is none.
     """
-    for path in reversed(bundles(folder)):
+    for path in reversed(checkpoints(folder)):
         try:
-            bundle = load_bundle(path)
+            checkpoint = load_checkpoint(path)
         except UserError:
             continue
-        if wanted(bundle):
-            return path, bundle
-    raise UserError(f"{folder} holds no bundle to go on from.", "Start the run anew in an empty folder.")
+        if wanted(checkpoint):
+            return path, checkpoint
+    raise UserError(f"{folder} holds no checkpoint to go on from.", "Start the run anew in an empty folder.")
 
 
-def load_bundle(path: Path) -> Bundle:
-    """Read a bundle.
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint of this format or of an older one.
 
     Raises:
-        UserError: it is damaged, or no bundle of this version.
+        UserError: it is damaged, no checkpoint, or of a newer version of the program.
     """
     metadata = read_header(path).get("__metadata__", {})
     try:
-        if int(metadata["format"]) != FORMAT:
-            raise UserError(f"{path.name} is from another version of the program.", "Go on with that version.")
-        state = json.loads(metadata["state"])
-        return Bundle(safetensors.torch.load_file(path), state)
+        if int(metadata["format"]) > FORMAT:
+            raise UserError(f"{path.name} is from a newer version of the program.", "Go on with that version.")
+        values = json.loads(metadata["state"])
+        tensors = safetensors.torch.load_file(path)
+        if int(metadata["format"]) == 1:
+            return _from_format_1(tensors, values)
+        return Checkpoint({name: State(_below(name, tensors), part) for name, part in values.items()})
     except (KeyError, ValueError, OSError, safetensors.SafetensorError) as error:
-        raise UserError(f"{path.name} is no whole bundle.", "An older one in the same folder may be.") from error
+        raise UserError(f"{path.name} is no whole checkpoint.", "An older one in the same folder may be.") from error
+
+
+def _from_format_1(tensors: Mapping[str, Tensor], values: dict[str, Any]) -> Checkpoint:
+    """Sort the one list of values, and the tensors that had no owner, into parts."""
+    # The very first ones did not count the steps that were taken, and kept nothing of a best look but its PSNR.
+    values.setdefault("taken", values["step"])
+    best = {
+        stage: figures if isinstance(figures, list) else [figures, 0.0, None]
+        for stage, figures in values["best"].items()
+    }
+    saturation_told, mesh_told = values.get("told", (False, False))
+    of_training = ("step", "taken", "gan", "rate_factor", "bad_steps", "loss_mean", "scaler")
+    moved = {"discriminator": "adversary/network", "optimizer_d": "adversary/optimizer", "random": "random"}
+    sorted_tensors = {}
+    for key, value in tensors.items():
+        owner, _, name = key.partition("/")
+        sorted_tensors[f"{moved.get(owner, f'training/{owner}')}/{name}"] = value
+    sorted_values: dict[str, dict[str, Any]] = {
+        "training": {name: values[name] for name in of_training},
+        "validation": {
+            "best": best,
+            "without_better": values.get("looks_without_better", 0),
+            "mesh_told": mesh_told,
+            "seen": values.get("seen", {}),
+        },
+        "pictures": {"fingerprint": values["fingerprint"]} if "fingerprint" in values else {},
+        "random": {},
+    }
+    if values["gan"]:
+        sorted_values["adversary"] = {
+            "scaler": values["scaler_d"],
+            "saturation": values.get("saturation", 0.0),
+            "told": saturation_told,
+        }
+    return Checkpoint({name: State(_below(name, sorted_tensors), part) for name, part in sorted_values.items()})
+
+
+def _below(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    prefix = name + "/"
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def named(**groups: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Several dictionaries of tensors as one, each key with its group before it; `State.tensors_below` undoes it."""
+    return {f"{group}/{key}": value for group, tensors in groups.items() for key, value in tensors.items()}
+
+
+class RandomState:
+    """The random numbers that are still to come, as a part of a checkpoint."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def state(self) -> State:
+        """Return the generators of the CPU, and of a CUDA device."""
+        tensors = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            tensors["cuda"] = torch.cuda.get_rng_state(self.device)
+        return State(tensors)
+
+    def restore(self, state: State) -> None:
+        """Go on with the same numbers."""
+        torch.set_rng_state(state.tensors["cpu"])
+        if self.device.type == "cuda" and "cuda" in state.tensors:
+            torch.cuda.set_rng_state(state.tensors["cuda"], self.device)
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer, network: nn.Module) -> dict[str, Tensor]:

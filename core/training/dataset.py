@@ -1,7 +1,7 @@
 """Training crops: which ones step k sees, and how they are there in time.
 
 The crops of a step are a pure function of (seed, step, pictures): nothing random is carried from step to step, so a run
-that goes on from a bundle needs no place in the data but the step number, and threads cannot change the order.
+that goes on from a checkpoint needs no place in the data but the step number, and threads cannot change the order.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from core.evaluate.resampling import rgb8
 from core.images import load
 from core.training import drawn
 from core.training.degradation import DEGRADATIONS
+from core.training.recipe import Recipe
 
 MARGIN = 4
 """LR pixels of HR around a crop that its reduction also sees, so that the crop's edge is as in the whole picture."""
@@ -42,7 +43,7 @@ class Picture:
 
     hr: Path
     width: int
-    """Of HR, in pixels, after EXIF orientation."""
+    """Pixels of HR, after EXIF orientation."""
     height: int
     sha256: str
     lr: Path | None = None
@@ -198,7 +199,7 @@ class CropLoader:
         return batch_of_step
 
     def take_lost(self) -> list[UserError]:
-        """Of the pictures that could not be read any more, and that others stood in for: those not given before."""
+        """The errors of pictures that could not be read any more, and that others stood in for; each is given once."""
         new = [(path, error) for path, error in list(self._lost.items()) if path not in self._told]
         self._told.update(path for path, _ in new)
         return [error for _, error in new]
@@ -312,6 +313,30 @@ class CropLoader:
         # Pillow's, which is quicker than ours: this is a picture like any other, not one to be measured by.
         part = Image.fromarray(hr[y : y + extent, x : x + extent])
         return np.asarray(part.resize((small, small), Image.Resampling.BICUBIC))
+
+
+def loader_of(recipe: Recipe, pictures: Sequence[Picture], shard: tuple[int, int] = (0, 1)) -> CropLoader:
+    """The loader of a run.
+
+    Args:
+        recipe: of the run.
+        pictures: to learn from.
+        shard: as of `CropLoader`.
+    """
+    return CropLoader(
+        pictures,
+        scale=recipe.generator.scale,
+        degradation=recipe.data.degradation,
+        drawn_share=recipe.data.drawn,
+        candidates=recipe.data.candidates,
+        reduce_to=recipe.data.reduce_to,
+        recolour=recipe.data.recolour,
+        seed=recipe.seed,
+        cache_bytes=recipe.data.cache_mb << 20,
+        threads=recipe.data.loader_threads,
+        processes=recipe.data.loader_processes,
+        shard=shard,
+    )
 
 
 def _edges(part: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import pydantic.errors  # noqa: F401 - first: PySide's import hook asks it for attributes while pydantic is half there
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from core import paths
@@ -31,6 +32,10 @@ LOSS_WORDS: dict[LossName, str] = {
     "tv": "Total variation: smooths the output; a very small weight is enough.",
 }
 """What each does, for the table of losses and for a form."""
+
+
+_RENAMED = {"bundle_every": "checkpoint_every", "keep_bundles": "keep_checkpoints"}
+"""Fields by their former names."""
 
 
 class _Part(BaseModel):
@@ -363,7 +368,7 @@ class GanStage(StageRecipe):
 class ValidationRecipe(_Part):
     """Measuring on held-out pictures during the run."""
 
-    every: int = Field(default=500, ge=1, description="Steps between two looks at the held-out pictures.")
+    every: int = Field(default=500, ge=1, description="Steps between two validations.")
     pictures: int = Field(default=30, ge=1, description="At most so many held-out pictures are measured.")
     training_pictures: int = Field(
         default=16,
@@ -374,7 +379,7 @@ class ValidationRecipe(_Part):
     side: int = Field(
         default=512, ge=64, description="Of larger held-out pictures the middle of this side (HR pixels) is measured."
     )
-    shown: int = Field(default=4, ge=0, description="So many of them are saved at every look.")
+    shown: int = Field(default=4, ge=0, description="So many of them are saved at every validation.")
     metric: Literal["psnr_y", "ssim_y"] = Field(
         default="psnr_y", description="What the best of the PSNR stage goes by."
     )
@@ -383,10 +388,12 @@ class ValidationRecipe(_Part):
         description="What the best of the GAN stage goes by; its PSNR falls as it should, and says little.",
     )
     at_epochs: tuple[int, ...] = Field(
-        default=(), description="Further looks after so many passes over the pictures, counted over both stages."
+        default=(), description="Further validations after so many passes over the pictures, counted over both stages."
     )
     patience: int = Field(
-        default=0, ge=0, description="End the stage after so many looks without a better one; 0 never does."
+        default=0,
+        ge=0,
+        description="End the stage after so many validations in a row without better weights; 0 never does.",
     )
 
 
@@ -403,10 +410,10 @@ class Recipe(_Part):
     start: str = Field(
         default="", description="Model to start from: a shipped one's name or a file. Empty starts from random weights."
     )
-    bundle_every: int = Field(
-        default=500, ge=1, description="Steps between two saved bundles, from which a run can go on."
+    checkpoint_every: int = Field(
+        default=500, ge=1, description="Steps between two saved checkpoints, from which a run can go on."
     )
-    keep_bundles: int = Field(default=3, ge=1, description="Older bundles are deleted.")
+    keep_checkpoints: int = Field(default=3, ge=1, description="Older checkpoints are deleted.")
     generator: GeneratorRecipe = Field(default_factory=GeneratorRecipe, description="The network.")
     data: DataRecipe = Field(default_factory=DataRecipe, description="The pictures.")
     psnr: PsnrStage = Field(default_factory=PsnrStage, description="First stage.")
@@ -417,6 +424,18 @@ class Recipe(_Part):
     def total_steps(self) -> int:
         """Steps of both stages."""
         return self.psnr.steps + self.gan.steps
+
+    @property
+    def largest_crop(self) -> int:
+        """Side of the largest LR crop of both stages."""
+        stages = [stage for stage in (self.psnr, self.gan) if stage.steps or stage.epochs]
+        return max((crop for stage in stages for crop in stage.crops), default=0)
+
+    @property
+    def wants_content(self) -> bool:
+        """Whether a run needs VGG weights."""
+        wanted = self.gan.losses.get("content") or self.validation.gan_metric == "perceptual"
+        return bool(self.gan.steps or self.gan.epochs) and bool(wanted)
 
     def for_pictures(self, count: int) -> Recipe:
         """The recipe with epochs turned into steps, for a data set of `count` training pictures."""
@@ -435,6 +454,14 @@ class Recipe(_Part):
             epoch * psnr if epoch <= in_psnr else self.psnr.steps + (epoch - in_psnr) * gan
             for epoch in self.validation.at_epochs
         )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_older_recipes(cls, values: Any) -> Any:
+        """Recipes of older runs and models, and whoever still types their names."""
+        if isinstance(values, dict):
+            values = {_RENAMED.get(name, name): value for name, value in values.items()}
+        return values
 
     @model_validator(mode="after")
     def _has_a_stage(self) -> Recipe:
@@ -466,12 +493,11 @@ class Recipe(_Part):
 
     @model_validator(mode="after")
     def _drawn_pictures_hold_the_crops(self) -> Recipe:
-        stages = [stage for stage in (self.psnr, self.gan) if stage.steps or stage.epochs]
-        largest = max((crop for stage in stages for crop in stage.crops), default=0)
-        if self.data.drawn and largest * self.generator.scale > DRAWN_SIDE:
+        if self.data.drawn and self.largest_crop * self.generator.scale > DRAWN_SIDE:
             most = DRAWN_SIDE // self.generator.scale
             raise ValueError(
-                f"drawn pictures are too small for crops of {largest}: take {most} at most, or set data.drawn to 0"
+                f"drawn pictures are too small for crops of {self.largest_crop}: take {most} at most, or set "
+                "data.drawn to 0"
             )
         return self
 
@@ -527,33 +553,7 @@ def shipped_recipes() -> list[str]:
 
 def recipe_toml(recipe: Recipe) -> str:
     """The recipe as TOML with every field; `parse_recipe` reads the same recipe back."""
-    lines: list[str] = []
-    _write(lines, "", recipe.model_dump(mode="json"))
-    return "\n".join(lines).strip() + "\n"
-
-
-def _write(lines: list[str], table: str, values: dict[str, Any]) -> None:
-    if table:
-        lines += ["", f"[{table}]"]
-    for key, value in values.items():
-        if not isinstance(value, dict):
-            lines.append(f"{key} = {_value(value)}")
-    for key, value in values.items():
-        if isinstance(value, dict):
-            _write(lines, f"{table}.{key}" if table else key, value)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    if isinstance(value, str):
-        escaped = "".join(
-            f"\\u{ord(c):04x}" if ord(c) < 32 or ord(c) == 127 else f"\\{c}" if c in '"\\' else c for c in value
-        )
-        return f'"{escaped}"'
-    return repr(value)
+    return tomli_w.dumps(recipe.model_dump(mode="json"))
 
 
 def _set(values: dict[str, Any], field: str, text: str) -> None:

@@ -1,13 +1,13 @@
-"""The folder of a run: recipe, bundles, looks, log and models.
+"""The folder of a run: recipe, checkpoints, validations, log and models.
 
 recipe.toml          what this run does
 request.json         with which pictures, device and content weights, for going on
-log.jsonl            its steps (one in two seconds) and looks, one a line
+log.jsonl            its steps (one in two seconds) and validations, one a line
 tensorboard/         curves for TensorBoard, where they are wanted
-bundles/             from which it can go on
+bundles/             checkpoints, from which it can go on
 samples/             some training crops
 looks/reference/     LR, HR and bicubic of the shown held-out pictures; looks/00000500/ the SR of that step
-latest.safetensors   EMA weights of the last look; best-psnr and best-gan those of the best looks
+latest.safetensors   EMA weights of the last validation; best-psnr and best-gan the best ones of each stage
 model.safetensors    the finished model, with its card
 """
 
@@ -23,7 +23,7 @@ from typing import Any
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.contract.training import TrainRequest
-from core.training.recipe import Recipe, parse_recipe, recipe_toml
+from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml
 
 TENSORBOARD = "tensorboard"
 """The folder that `core.training.tensorboard` writes into."""
@@ -34,7 +34,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.bundles = path / "bundles"
+        self.checkpoints = path / "bundles"
         self.samples = path / "samples"
         self.looks = path / "looks"
         self.references = self.looks / "reference"
@@ -47,14 +47,19 @@ class RunFolder:
     @property
     def holds_run(self) -> bool:
         """Whether a run was begun here."""
-        return self._recipe.is_file() and self.bundles.is_dir()
+        return self._recipe.is_file() and self.checkpoints.is_dir()
+
+    @property
+    def holds_checkpoint(self) -> bool:
+        """Whether a run here can go on."""
+        return any(self.checkpoints.glob("bundle-*.safetensors"))
 
     def best(self, stage: str) -> Path:
         """The best weights of a stage."""
         return self.path / f"best-{stage}.safetensors"
 
     def look(self, step: int) -> Path:
-        """Folder of a look's pictures."""
+        """Folder of the pictures of the validation after a step."""
         return self.looks / f"{step:08d}"
 
     def create(self, recipe: Recipe, request: TrainRequest) -> None:
@@ -72,7 +77,7 @@ class RunFolder:
                     f"{self.path} is not empty: it holds {found.relative_to(self.path)}.",
                     "A run may overwrite what is there. Choose another folder, or move that away.",
                 )
-            for folder in (self.bundles, self.samples, self.references):
+            for folder in (self.checkpoints, self.samples, self.references):
                 folder.mkdir(parents=True, exist_ok=True)
             with replacing(self._recipe) as temporary:
                 temporary.write_text(recipe_toml(recipe), encoding="utf-8")
@@ -89,7 +94,7 @@ class RunFolder:
         start = Path(request.start).expanduser()
         whole = replace(
             request,
-            data=request.data.absolute(),
+            data=request.data and request.data.absolute(),
             run=self.path.absolute(),
             validation=request.validation and request.validation.absolute(),
             content_weights=request.content_weights and request.content_weights.absolute(),
@@ -115,6 +120,43 @@ class RunFolder:
         """
         if not self._recipe.is_file():
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
+
+    def settle(self, request: TrainRequest) -> tuple[TrainRequest, Recipe]:
+        """Settle what a request leaves open, for a new run by its recipe and for one that goes on by what it was begun
+        with: other held-out pictures would be pictures that it has seen.
+
+        Returns:
+            The request with pictures, starting model and device, and the recipe.
+
+        Raises:
+            UserError: the recipe is no recipe, there is no run to go on with, or nobody says with which pictures.
+        """
+        if not request.resume:
+            if request.data is None:
+                raise UserError("No pictures were named.", "Name a folder of pictures to train on.")
+            # Part of the recipe, which is checked as a whole: without a PSNR stage, a GAN stage needs a model.
+            start = (("start", json.dumps(request.start)),) if request.start else ()
+            recipe = load_recipe(request.recipe, (*request.overrides, *start))
+            return replace(request, start=recipe.start, device=request.device or "auto"), recipe
+        recipe = self.recipe()
+        try:
+            begun = self.request()
+        except UserError:
+            if request.data is None:
+                raise
+            begun = request  # runs of the first versions do not say
+        settled = replace(
+            request,
+            recipe=request.recipe or begun.recipe,
+            data=request.data or begun.data,
+            validation=request.validation or begun.validation,
+            start=request.start or begun.start,
+            content_weights=request.content_weights or begun.content_weights,
+            device=request.device or begun.device or "auto",
+            threads=request.threads or begun.threads,
+            tensorboard=request.tensorboard or begun.tensorboard,
+        )
+        return settled, recipe
 
     def recipe(self) -> Recipe:
         """The run's own recipe.

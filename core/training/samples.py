@@ -1,4 +1,4 @@
-"""Some pictures as training would see them, before it begins: what the degradation of a recipe does to one's own."""
+"""Some pictures as training would see them, before it begins: what a recipe does to one's own."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.training import HR_FOLDER, LR_FOLDER, SamplesReady, SamplesRequest
-from core.training.dataset import decode
-from core.training.degradation import DEGRADATIONS
+from core.training.dataset import Picture, decode, loader_of
 from core.training.recipe import Recipe, load_recipe
 from core.training.sources import lr_of, pictures_in
 
@@ -22,7 +21,7 @@ TRIES = 5
 
 
 def samples(request: SamplesRequest, cancel: CancelToken) -> Iterator[SamplesReady]:
-    """Cut and degrade crops of a few pictures, the same ones for the same seed.
+    """Let the loader of the recipe cut crops of a few pictures, the same ones for the same seed.
 
     Yields:
         One `SamplesReady`; with fewer pairs where the folder has fewer usable pictures.
@@ -44,7 +43,7 @@ def samples(request: SamplesRequest, cancel: CancelToken) -> Iterator[SamplesRea
         cancel.check()
         path = files[place]
         try:
-            made.append(_sample(path, ready_made.get(path), recipe, np.random.default_rng([recipe.seed, int(place)])))
+            made.append(_sample(path, ready_made.get(path), recipe, int(place)))
         except UserError:
             continue
         if len(made) == request.count:
@@ -52,17 +51,14 @@ def samples(request: SamplesRequest, cancel: CancelToken) -> Iterator[SamplesRea
     yield SamplesReady(tuple(made), recipe.generator.scale)
 
 
-def _sample(hr: Path, lr: Path | None, recipe: Recipe, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(LR, HR) of a crop somewhere in the picture."""
-    scale = recipe.generator.scale
-    picture = decode(hr)
-    side = min(SIDE, *picture.shape[:2])
-    side -= side % scale
-    if side < recipe.data.minimum_side // 2:
+def _sample(hr: Path, lr: Path | None, recipe: Recipe, number: int) -> tuple[np.ndarray, np.ndarray]:
+    """(LR, HR) of a crop somewhere in the picture, as step `number` of a run with this picture alone would see it."""
+    height, width = decode(hr).shape[:2]
+    crop = min(SIDE, height, width) // recipe.generator.scale
+    if crop * recipe.generator.scale < recipe.data.minimum_side // 2:
         raise UserError(f"{hr.name} is too small.")
-    top, left = (int(random.integers((extent - side) // scale + 1)) for extent in picture.shape[:2])
-    crop = np.ascontiguousarray(picture[top * scale : top * scale + side, left * scale : left * scale + side])
-    if lr is None:
-        return DEGRADATIONS[recipe.data.degradation](crop, scale, random), crop
-    small = decode(lr)[top : top + side // scale, left : left + side // scale]
-    return np.ascontiguousarray(small), crop
+    if lr is not None:
+        crop = min(crop, *decode(lr).shape[:2])
+    with loader_of(recipe, [Picture(hr, width, height, "", lr)]) as loader:
+        batch = loader.cut(number, crop, 1)
+    return batch.lr[0], batch.hr[0]

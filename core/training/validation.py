@@ -1,35 +1,41 @@
-"""Held-out pictures: what a generator makes of them, in figures and as files to look at."""
+"""Validation: what a generator makes of held-out pictures, in figures and as files to look at."""
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from core.atomic import replacing
-from core.contract.training import LookPicture
+from core.contract.jobs import Notice
+from core.contract.training import Look, LookPicture, StageName
 from core.evaluate.artefacts import mesh
 from core.evaluate.metrics import luma, mean_psnr, psnr_y, ssim_y
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle
+from core.models.card import ModelCard
 from core.models.content import ContentNetwork, picture_distances
+from core.models.weights import save_generator
+from core.training.checkpoint import State
 from core.training.dataset import Picture, decode
 from core.training.degradation import DEGRADATIONS
 from core.training.recipe import Recipe
+from core.training.run import RunFolder
 
 PERCEPTUAL_SIDE = 256
-"""The perceptual distance is taken on the middle of each picture: VGG at full size would cost more than the look."""
+"""The perceptual distance is taken on the middle of each picture: VGG at full size would cost more than the rest."""
 
 MARGINS = {"psnr_y": 0.01, "ssim_y": 0.0002, "perceptual": 0.0005}
 """By how much a figure must differ before one model is called better than another."""
 
-PARTED_LOOKS = 3
-"""So many looks in a row must widen the gap between training and held-out pictures before anybody is told."""
+PARTED_AFTER = 3
+"""So many validations in a row must widen the gap between training and held-out pictures before anybody is told."""
 MESH_SEEN = 5.0
 """dB by which the mesh of the GAN stage must exceed that of bicubic before anybody is told. Without the loss `grid` it
 was 8 to 19 after 200 steps, and with it 1."""
@@ -59,7 +65,7 @@ class Figures:
         return self.psnr_y > other.psnr_y
 
     def clearly_better_than(self, other: Figures, metric: str) -> bool:
-        """As `better_than`, by more than is lost in rounding: for telling people."""
+        """Whether it is better by more than is lost in rounding: for telling people."""
         margin = MARGINS[metric]
         worst = Figures(
             self.psnr_y - margin, self.ssim_y - margin, None if self.perceptual is None else self.perceptual + margin
@@ -98,7 +104,7 @@ class HeldOut:
             hr, lr = np.ascontiguousarray(hr), np.ascontiguousarray(lr)
             found.append((picture.hr.stem, hr, lr, psnr_y(hr, enlarge_bicubic(lr, scale), scale)))
         kept = [each for each in found if math.isfinite(each[3])] or found
-        # Pictures of two folders may share a name, and their looks lie in one.
+        # Pictures of two folders may share a name, and their results lie in one.
         self.names = _different([name for name, _, _, _ in kept])
         self.hr = [hr for _, hr, _, _ in kept]
         self.lr = [lr for _, _, lr, _ in kept]
@@ -138,7 +144,7 @@ class HeldOut:
     def save_shown(
         self, shown: Sequence[tuple[np.ndarray, float]], references: Path, folder: Path
     ) -> tuple[LookPicture, ...]:
-        """Write the SR pictures of a look."""
+        """Write what was made of the shown pictures in one validation."""
         folder.mkdir(exist_ok=True)
         pictures = []
         for (sr, psnr), name, bicubic in zip(shown, self.names, self.bicubic_psnr, strict=False):
@@ -147,6 +153,132 @@ class HeldOut:
             lr, hr, enlarged = (references / f"{name}-{kind}.png" for kind in ("lr", "hr", "bicubic"))
             pictures.append(LookPicture(name, path, lr, hr, enlarged, psnr, bicubic))
         return tuple(pictures)
+
+
+class Validator:
+    """Measures a run's moving average on held-out pictures, keeps the best weights of each stage, and says what goes
+    wrong; a part of a checkpoint."""
+
+    def __init__(
+        self,
+        training: Sequence[Picture],
+        held_out: Sequence[Picture],
+        recipe: Recipe,
+        content: ContentNetwork | None = None,
+    ) -> None:
+        """Decode the pictures.
+
+        Args:
+            training: the training pictures, of which a few are measured as well.
+            held_out: the held-out ones.
+            recipe: of the run.
+            content: for the perceptual distance.
+        """
+        self.recipe = recipe
+        self.held_out = HeldOut(held_out, recipe, content)
+        self.seen = Seen(training, recipe)
+        self.best: dict[str, Figures] = {}
+        """Of each stage, the figures of its best weights."""
+        self.without_better = 0
+        """Validations in a row, in this stage, that found nothing better."""
+        self._mesh_told = False
+        self._further = recipe.extra_looks(len(training))
+
+    def begin_stage(self) -> None:
+        """Give the stage all of its patience."""
+        self.without_better = 0
+
+    def is_due(self, step: int) -> bool:
+        """Whether the recipe asks for a validation after this step of the run."""
+        return step % self.recipe.validation.every == 0 or step in self._further
+
+    @property
+    def out_of_patience(self) -> bool:
+        """Whether the stage is to end for want of anything better."""
+        patience = self.recipe.validation.patience
+        return bool(patience) and self.without_better >= patience
+
+    def metric(self, stage: StageName) -> str:
+        """What the best of a stage goes by."""
+        return self.recipe.validation.gan_metric if stage == "gan" else self.recipe.validation.metric
+
+    def validate(
+        self,
+        stage: StageName,
+        step: int,
+        enlarge: Enlarge,
+        weights: Mapping[str, Tensor],
+        card: Callable[[Figures], ModelCard],
+        folder: RunFolder,
+    ) -> Iterator[Look | Notice]:
+        """Measure, save the weights as the latest and, where they are, as the best, and the pictures that are shown.
+
+        Args:
+            stage: under way.
+            step: of the run.
+            enlarge: by these weights.
+            weights: of the moving average.
+            card: what the weights are to say of themselves.
+            folder: of the run.
+
+        Yields:
+            A `Look`, then a `Notice` for each thing that goes wrong.
+        """
+        figures, shown = self.held_out.measure(enlarge)
+        best = stage not in self.best or figures.better_than(self.best[stage], self.metric(stage))
+        description = card(figures)
+        save_generator(folder.latest, weights, description)
+        if best:
+            self.best[stage] = figures
+            save_generator(folder.best(stage), weights, description)
+        self.without_better = 0 if best else self.without_better + 1
+        pictures = self.held_out.save_shown(shown, folder.references, folder.look(step))
+        seen_gain = self.seen.gain(enlarge)
+        yield Look(
+            stage,
+            step,
+            figures.psnr_y,
+            figures.ssim_y,
+            figures.perceptual,
+            pictures,
+            best,
+            folder.latest,
+            seen_gain,
+            figures.mesh,
+        )
+        if stage == "gan":
+            yield from self._watch_mesh(figures)
+        else:
+            yield from self._watch_gap(figures.psnr_y - self.held_out.bicubic.psnr_y, seen_gain)
+
+    def _watch_mesh(self, figures: Figures) -> Iterator[Notice]:
+        bicubic = self.held_out.bicubic.mesh
+        if not self._mesh_told and figures.mesh > bicubic + MESH_SEEN:
+            self._mesh_told = True
+            yield Notice(
+                f"A regular pattern begins to show: it stands {figures.mesh:.1f} dB out of the error (bicubic "
+                f"{bicubic:.1f}). Raise the loss grid, or lower content and adversarial."
+            )
+
+    def _watch_gap(self, gain: float, seen_gain: float | None) -> Iterator[Notice]:
+        if self.seen.parts_from(gain, seen_gain):
+            yield Notice(
+                "It begins to learn the training pictures by heart: there it still gets better, but on held-out "
+                f"pictures it has lost {self.seen.best_gain - gain:.2f} dB. More pictures, or fewer steps, help."
+            )
+
+    def state(self) -> State:
+        """Return what `restore` needs."""
+        best = {stage: list(astuple(figures)) for stage, figures in self.best.items()}
+        values = {"best": best, "without_better": self.without_better, "mesh_told": self._mesh_told}
+        return State(values={**values, "seen": self.seen.state()})
+
+    def restore(self, state: State) -> None:
+        """Become exactly what `state` described."""
+        values = state.values
+        self.best = {stage: Figures(*figures) for stage, figures in values["best"].items()}
+        self.without_better, self._mesh_told = values["without_better"], values["mesh_told"]
+        self.seen.restore(values["seen"])
 
 
 class Seen:
@@ -159,7 +291,7 @@ class Seen:
         fitted = recipe.validation.model_copy(update={"pictures": max(1, count), "shown": 0})
         self.pictures = HeldOut(chosen, recipe.model_copy(update={"validation": fitted}), None) if chosen else None
         self.gaps: list[float] = []
-        """By how much the gain on training pictures exceeded that on held-out ones, look by look."""
+        """By how much the gain on training pictures exceeded that on held-out ones, at one validation after another."""
         self.best_gain = -math.inf
         self.told = False
 
@@ -170,11 +302,11 @@ class Seen:
         return self.pictures.psnr(enlarge) - self.pictures.bicubic.psnr_y
 
     def parts_from(self, held_out_gain: float, seen_gain: float | None) -> bool:
-        """Whether the gap has now widened for `PARTED_LOOKS` looks in a row, and held-out pictures are worse than at
-        their best. True once.
+        """Whether the gap has now widened for `PARTED_AFTER` validations in a row, and held-out pictures are worse than
+        at their best. True once.
 
         Args:
-            held_out_gain: dB above bicubic on held-out pictures at this look.
+            held_out_gain: dB above bicubic on held-out pictures now.
             seen_gain: the same on training pictures.
         """
         if seen_gain is None:
@@ -182,8 +314,8 @@ class Seen:
         self.gaps.append(seen_gain - held_out_gain)
         fell = held_out_gain < self.best_gain - PARTED_DB
         self.best_gain = max(self.best_gain, held_out_gain)
-        recent = self.gaps[-PARTED_LOOKS - 1 :]
-        widens = len(recent) > PARTED_LOOKS and all(a < b for a, b in itertools.pairwise(recent))
+        recent = self.gaps[-PARTED_AFTER - 1 :]
+        widens = len(recent) > PARTED_AFTER and all(a < b for a, b in itertools.pairwise(recent))
         if self.told or not (fell and widens):
             return False
         self.told = True
@@ -194,7 +326,7 @@ class Seen:
         return {"gaps": self.gaps, "best_gain": self.best_gain, "told": self.told}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state`; bundles of before it have none."""
+        """Go on from `state`; checkpoints of before it have none."""
         self.gaps = list(state.get("gaps", []))
         self.best_gain = state.get("best_gain", -math.inf)
         self.told = state.get("told", False)

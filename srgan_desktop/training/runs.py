@@ -70,7 +70,7 @@ class RunRecord:
     last: TrainingStep | None = None
     finished: TrainingFinished | None = None
     can_go_on: bool = False
-    """There is a bundle, and steps are left."""
+    """There is a checkpoint, and steps are left."""
 
     def take(self, event: object) -> None:
         """Add what an event says."""
@@ -148,9 +148,7 @@ def read_run(folder: Path, *, curves: bool = True) -> RunRecord:
         log = ""
     for event in _events(log, folder, curves):
         record.take(event)
-    record.can_go_on = (
-        record.finished is None and recipe is not None and any(place.bundles.glob("bundle-*.safetensors"))
-    )
+    record.can_go_on = record.finished is None and recipe is not None and place.holds_checkpoint
     return record
 
 

@@ -47,6 +47,19 @@ SCAN_DELAY_MS = 700
 """A recipe must rest so long before the pictures are looked at for it."""
 
 
+SHOWN_IN_SAMPLES = {
+    "seed",
+    "generator.scale",
+    "data.minimum_side",
+    "data.degradation",
+    "data.drawn",
+    "data.candidates",
+    "data.reduce_to",
+    "data.recolour",
+}
+"""Fields of a recipe that decide what the crops look like."""
+
+
 class Phase(Enum):
     """Of the run."""
 
@@ -262,7 +275,7 @@ class TrainSession(Session):
         self._begin(record, self.request(folder))
 
     def resume(self, folder: Path) -> None:
-        """Go on with a run from its newest bundle, also one of an earlier start of the program."""
+        """Go on with a run from its newest checkpoint, also one of an earlier start of the program."""
         if self.busy or self.shutting_down:
             return
         self._to_resume = folder
@@ -281,7 +294,7 @@ class TrainSession(Session):
             self._enter(Phase.RUNNING)
 
     def stop(self) -> None:
-        """End the run after the step it is at, with a bundle to go on from."""
+        """End the run after the step it is at, with a checkpoint to go on from."""
         if self.phase in (Phase.STARTING, Phase.RUNNING, Phase.PAUSED) and self._run is not None:
             self._job.cancel(self._run)
             self._enter(Phase.STOPPING)
@@ -321,7 +334,7 @@ class TrainSession(Session):
         if self._run is None:
             self._job.shutdown()
         else:
-            # The worker is only told to exit once the bundle is on the disk.
+            # The worker is only told to exit once the checkpoint is on the disk.
             self.stop()
 
     def _load_first_recipe(self) -> None:
@@ -385,8 +398,7 @@ class TrainSession(Session):
             recipe.seed,
             recipe.data.quarantine,
         )
-        shows = {"data.degradation", "generator.scale", "seed", "data.minimum_side"}
-        changes = tuple(each for each in self.draft.overrides() if each[0] in shows)
+        changes = tuple(each for each in self.draft.overrides() if each[0] in SHOWN_IN_SAMPLES)
         samples = SamplesRequest(self.draft.source, self.data, changes)
         if scan != self._scanned:
             if self._scan is not None:
@@ -559,8 +571,7 @@ class TrainSession(Session):
                 self.begun.emit()
             record = None
         if record is not None:
-            bundles = RunFolder(record.folder).bundles
-            record.can_go_on = record.finished is None and any(bundles.glob("bundle-*.safetensors"))
+            record.can_go_on = record.finished is None and RunFolder(record.folder).holds_checkpoint
         self._enter(Phase.IDLE)
         return record
 
@@ -594,7 +605,7 @@ class TrainSession(Session):
         except UserError as error:
             self.failed.emit(problems.of_exception(error))
             return
-        if not request.data.is_dir():
+        if request.data is None or not request.data.is_dir():
             self.failed.emit(
                 Problem(f"The pictures of this run are gone: {request.data}.", "Bring the folder back, then resume.")
             )

@@ -141,7 +141,7 @@ def test_ctrl_c_in_the_terminal_is_for_the_window(tmp_path: Path, model: str, wo
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
 def test_a_logout_lets_a_training_run_save_its_state(tmp_path: Path, worker: Worker, name: str) -> None:
     data = picture_folder(tmp_path / "hr")
-    endless = (("psnr.steps", "100000"), ("validation.every", "100000"), ("bundle_every", "100000"))
+    endless = (("psnr.steps", "100000"), ("validation.every", "100000"), ("checkpoint_every", "100000"))
     run = tmp_path / "run"
     worker.pipe.send(Submit(1, TrainRequest("quick", data, run, overrides=(*TINY, *endless), device="cpu", threads=1)))
     worker.until(lambda report: isinstance(report.event, TrainingStep) and report.event.step > 2)

@@ -310,7 +310,7 @@ def test_a_closed_terminal_does_not_lose_the_steps(data: Path, tmp_path: Path) -
 
     run = tmp_path / "run"
     command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", "--threads=1"]
-    command += [f"--run={run}", *SMALL, "--set=psnr.steps=100000", "--set=bundle_every=100000"]
+    command += [f"--run={run}", *SMALL, "--set=psnr.steps=100000", "--set=checkpoint_every=100000"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     ours, theirs = os.openpty()
 
@@ -338,7 +338,7 @@ def test_a_closed_terminal_does_not_lose_the_steps(data: Path, tmp_path: Path) -
 def test_ctrl_c_saves_and_says_so(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", "--threads=1"]
-    command += [f"--run={run}", "--json", *SMALL, "--set=psnr.steps=100000", "--set=bundle_every=100000"]
+    command += [f"--run={run}", "--json", *SMALL, "--set=psnr.steps=100000", "--set=checkpoint_every=100000"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     with subprocess.Popen(
         command,
@@ -359,5 +359,5 @@ def test_ctrl_c_saves_and_says_so(data: Path, tmp_path: Path) -> None:
         events += [json.loads(line) for line in process.stdout]
         assert "Stopped." in process.stderr.read()
     assert process.returncode == EXIT_CANCELLED
-    assert events[-1]["event"] == "BundleSaved"
+    assert events[-1]["event"] == "CheckpointSaved"
     assert (run / "bundles" / f"bundle-{events[-1]['step']:08d}.safetensors").is_file()

@@ -21,7 +21,7 @@ TINY = (
     ("validation.every", "3"),
     ("validation.pictures", "2"),
     ("validation.shown", "1"),
-    ("bundle_every", "3"),
+    ("checkpoint_every", "3"),
     ("data.minimum_side", "48"),
     ("data.cache_mb", "64"),
     ("precision", "fp32"),

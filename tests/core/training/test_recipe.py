@@ -11,10 +11,6 @@ from core.models.generator import Generator, GeneratorConfig
 from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml, shipped_recipes
 
 
-def test_the_recipes_that_come_along() -> None:
-    assert {"attention", "default", "finetune", "paper", "quick", "students"} <= set(shipped_recipes())
-
-
 @pytest.mark.parametrize("name", shipped_recipes())
 def test_shipped_recipes_say_what_they_are_for_and_survive_being_written(name: str) -> None:
     recipe = load_recipe(name)
@@ -23,6 +19,19 @@ def test_shipped_recipes_say_what_they_are_for_and_survive_being_written(name: s
     assert parse_recipe(recipe_toml(recipe), name) == recipe
     # PSNR first, always: from its own stage, or from a model that had one.
     assert recipe.psnr.steps or recipe.psnr.epochs or recipe.start
+
+
+def test_names_of_older_recipes_are_understood() -> None:
+    older = recipe_toml(load_recipe("quick")).replace("checkpoint_every", "bundle_every")
+    older = older.replace("keep_checkpoints", "keep_bundles")
+    assert parse_recipe(older, "older") == load_recipe("quick")
+    assert load_recipe("quick", (("bundle_every", "7"),)).checkpoint_every == 7
+
+
+def test_whatever_a_recipe_says_survives_being_written() -> None:
+    words = 'a "name" \\ of\ttwo\nlines \x7f é 🙂'
+    recipe = load_recipe("quick").model_copy(update={"description": words, "name": "x = [1]"})
+    assert parse_recipe(recipe_toml(recipe), "any") == recipe
 
 
 def test_every_field_explains_itself() -> None:

@@ -15,7 +15,7 @@ from core.contract.errors import UserError
 from core.models.content import ContentLoss, content_from_file
 from core.models.discriminator import settle_spectral_norm
 from core.models.generator import Generator, GeneratorConfig
-from core.training.checkpoint import Bundle, load_optimizer
+from core.training.checkpoint import State, load_optimizer
 from core.training.dataset import Batch
 from core.training.losses import LOSSES
 from core.training.recipe import Recipe, load_recipe
@@ -85,12 +85,12 @@ def test_a_psnr_step_moves_generator_and_average(psnr: Training) -> None:
     # (1 + 0) / (10 + 0): the average forgets fast at first.
     for key, value in psnr.ema.state_dict().items():
         torch.testing.assert_close(value, ema[key].lerp(moved[key], 0.9))
-    assert psnr.discriminator is None
+    assert psnr.adversary is None
 
 
 def test_gradients_are_those_of_the_plain_sum_of_losses(gan: Training) -> None:
     """Differentiating each loss to the SR batch and the sum through the generator is one backward pass of the sum."""
-    plain, judge = copy.deepcopy(gan.generator), copy.deepcopy(gan.discriminator)
+    plain, judge = copy.deepcopy(gan.generator), copy.deepcopy(gan.adversary.network)
     crops = batch()
     report = gan.train_step([crops])
     lr, hr = (torch.from_numpy(each).permute(0, 3, 1, 2).float() / 255 for each in (crops.lr, crops.hr))
@@ -113,7 +113,7 @@ def test_gradients_are_those_of_the_plain_sum_of_losses(gan: Training) -> None:
     # The discriminator learns from its own loss alone: the generator's side of the game leaves nothing in it.
     of_judge = F.softplus(-real).mean() + F.softplus(fake).mean()
     wanted = torch.autograd.grad(of_judge, list(judge.parameters()))
-    for parameter, gradient in zip(gan.discriminator.parameters(), wanted, strict=True):
+    for parameter, gradient in zip(gan.adversary.network.parameters(), wanted, strict=True):
         torch.testing.assert_close(parameter.grad, gradient, rtol=1e-3, atol=1e-6)
 
 
@@ -159,14 +159,13 @@ def test_keep_teaches_drawn_crops_and_holds_the_others(psnr: Training) -> None:
     moved = training.generator(lr)
     assert not torch.allclose(moved[0], target[0], atol=1e-5)
     wanted = 2.0 * F.l1_loss(moved, target)
-    bundle = Bundle(
-        {f"{p}/{k}": v.clone() for p, part in training.parts().items() for k, v in part.items()}, training.state()
-    )
+    state = training.state()
+    state = State({key: value.clone() for key, value in state.tensors.items()}, state.values)
     assert training.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
-    # Also where the run goes on from a bundle.
+    # Also where the run goes on from a checkpoint.
     other = lively_generator(GeneratorConfig(**recipe.generator.model_dump()), seed=1)
     again = Training(recipe, other, CPU, "fp32")
-    again.restore(bundle)
+    again.restore(state)
     assert again.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
     assert same(training.generator.state_dict(), again.generator.state_dict())
 
@@ -206,9 +205,9 @@ def _context(sr: torch.Tensor, hr: torch.Tensor):
 def test_a_gan_step_moves_both_networks_and_no_content_weight(gan: Training) -> None:
     content: Any = gan.content_distance
     network = content.network
-    before = [snapshot(each) for each in (gan.generator, gan.discriminator, network)]
+    before = [snapshot(each) for each in (gan.generator, gan.adversary.network, network)]
     gan.train_step([batch()])
-    after = [snapshot(each) for each in (gan.generator, gan.discriminator, network)]
+    after = [snapshot(each) for each in (gan.generator, gan.adversary.network, network)]
     assert [same(a, b) for a, b in zip(before, after, strict=True)] == [False, False, True]
 
 
@@ -233,7 +232,7 @@ def test_more_discriminator_steps_move_only_the_discriminator(vgg16: Path) -> No
         torch.manual_seed(0)
         training.begin_stage(gan=True)
         training.train_step([batch()])
-        ends.append((snapshot(training.generator), snapshot(training.discriminator)))
+        ends.append((snapshot(training.generator), snapshot(training.adversary.network)))
     assert same(ends[0][0], ends[1][0])
     assert not same(ends[0][1], ends[1][1])
 
@@ -261,11 +260,11 @@ def test_a_term_that_is_not_finite_is_named_and_changes_nothing(
         return ((context.sr - context.sr.detach()) ** 2).sum().sqrt()
 
     monkeypatch.setitem(LOSSES, "ldl", replace(LOSSES["ldl"], function=poisoned))
-    before = [snapshot(each) for each in (gan.generator, gan.ema, gan.discriminator)]
+    before = [snapshot(each) for each in (gan.generator, gan.ema, gan.adversary.network)]
     report = gan.train_step([batch(seed=1)])
     assert "ldl" in report.skipped
     assert "not finite" in report.skipped
-    after = [snapshot(each) for each in (gan.generator, gan.ema, gan.discriminator)]
+    after = [snapshot(each) for each in (gan.generator, gan.ema, gan.adversary.network)]
     assert [same(a, b) for a, b in zip(before, after, strict=True)] == [True, True, True]
     assert gan.bad_steps == 1
 
@@ -323,24 +322,6 @@ def test_step_counts_go_where_the_optimiser_reads_them() -> None:
     assert optimizer.state[network.weight]["step"].device.type == "meta"
 
 
-def test_the_rate_follows_the_recipe() -> None:
-    recipe = load_recipe("quick", (*TINY, ("psnr.steps", "100"), ("psnr.warmup", "10"), ("psnr.rate", "1e-3")))
-    training = Training(recipe, generator_of(recipe), CPU, "fp32")
-    training.begin_stage(gan=False)
-    rates = {}
-    for step in (0, 50, 99):
-        training.step = step
-        rates[step] = training.rate()
-    assert rates[0] == pytest.approx(1e-4)
-    assert rates[50] == pytest.approx(5e-4)
-    assert 0 < rates[99] < 1e-6
-    paper = load_recipe("paper")
-    training = Training(paper, Generator(GeneratorConfig(features=4, blocks=1)), CPU, "fp32")
-    training.step = paper.psnr.steps + paper.gan.steps // 2
-    training.gan = True
-    assert training.rate() == pytest.approx(1e-5)
-
-
 def test_bf16_learns_like_fp32(psnr: Training) -> None:
     half = Training(psnr.recipe, copy.deepcopy(psnr.generator), CPU, "bf16")
     half.begin_stage(gan=False)
@@ -352,16 +333,18 @@ def test_bf16_learns_like_fp32(psnr: Training) -> None:
 def test_a_discriminator_whose_gradient_is_not_finite_stays_as_it_was(
     gan: Training, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import core.training.step as step_module
+    from core.training import adversary
 
     def poisoned(real, fake, game):
         return ((real - real.detach()) ** 2).sum().sqrt() + fake.mean()
 
-    monkeypatch.setattr(step_module, "discriminator_loss", poisoned)
-    before = [snapshot(each) for each in (gan.generator, gan.ema, gan.discriminator)]
+    monkeypatch.setattr(adversary, "discriminator_loss", poisoned)
+    before = [snapshot(each) for each in (gan.generator, gan.ema, gan.adversary.network)]
     report = gan.train_step([batch()])
     assert report.skipped == "the gradient of the discriminator loss is not finite"
-    assert all(same(a, snapshot(b)) for a, b in zip(before, (gan.generator, gan.ema, gan.discriminator), strict=True))
+    assert all(
+        same(a, snapshot(b)) for a, b in zip(before, (gan.generator, gan.ema, gan.adversary.network), strict=True)
+    )
 
 
 def test_a_skipped_step_leaves_no_trace_in_batch_statistics(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,15 +367,15 @@ def test_with_a_head_start_the_discriminator_learns_alone_first(vgg16: Path) -> 
     training = Training(recipe, generator_of(recipe), CPU, "fp32", content)
     training.step = recipe.psnr.steps
     training.begin_stage(gan=True)
-    assert training.discriminator is not None
-    generator, discriminator = snapshot(training.generator), snapshot(training.discriminator)
+    assert training.adversary is not None
+    generator, discriminator = snapshot(training.generator), snapshot(training.adversary.network)
     for _ in range(2):
         report = training.train_step([batch()])
         assert list(report.losses) == ["discriminator"]
         assert report.d_real is not None
         assert report.d_fake is not None
     assert same(generator, snapshot(training.generator))
-    assert not same(discriminator, snapshot(training.discriminator))
+    assert not same(discriminator, snapshot(training.adversary.network))
     assert (training.stage_step, training.taken) == (2, 0)
     report = training.train_step([batch()])
     assert not report.skipped

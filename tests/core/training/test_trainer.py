@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 
@@ -22,7 +23,7 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.training import (
-    BundleSaved,
+    CheckpointSaved,
     Look,
     PrepareRequest,
     SamplesSaved,
@@ -35,14 +36,23 @@ from core.contract.training import (
     TrialFinished,
     TrialRequest,
 )
-from core.models.card import read_card
+from core.models.card import read_card, read_header
+from core.models.generator import Generator as Network
+from core.models.generator import GeneratorConfig
 from core.models.weights import load_generator
-from core.training import dataset
-from core.training import trainer as trainer_module
-from core.training.checkpoint import load_bundle, newest_bundle
+from core.training import dataset, validation
+from core.training.checkpoint import (
+    RandomState,
+    checkpoint_path,
+    load_checkpoint,
+    newest_checkpoint,
+    optimizer_tensors,
+)
+from core.training.clock import StepClock
 from core.training.dataset import decode
 from core.training.losses import LOSSES
 from core.training.prepare import prepare
+from core.training.run import RunFolder
 from core.training.step import StepReport, Training
 from core.training.trainer import train, trial
 from tests.core.networks import save_small_model
@@ -58,6 +68,7 @@ GAN = (
     ("validation.gan_metric", "psnr_y"),
 )
 ROOT = Path(__file__).parents[3]
+OLD = Path(__file__).parent / "data"
 
 
 def request(data: Path, held_out: Path, run: Path, *overrides: tuple[str, str], **more) -> TrainRequest:
@@ -74,8 +85,9 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def final_state(run: Path) -> tuple[dict[str, torch.Tensor], dict]:
-    _, bundle = newest_bundle(run / "bundles")
-    return bundle.tensors, bundle.state
+    _, checkpoint = newest_checkpoint(run / "bundles")
+    tensors = {f"{name}/{key}": value for name, part in checkpoint.parts.items() for key, value in part.tensors.items()}
+    return tensors, {name: part.values for name, part in checkpoint.parts.items()}
 
 
 def assert_equal_runs(one: Path, other: Path) -> None:
@@ -91,7 +103,7 @@ def assert_equal_runs(one: Path, other: Path) -> None:
 def test_a_pattern_of_the_gan_is_told_once(
     data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trainer_module, "MESH_SEEN", -100.0)
+    monkeypatch.setattr(validation, "MESH_SEEN", -100.0)
     events = list(train(request(data, held_out, tmp_path / "run", *GAN), CancelToken()))
     told = [event.message for event in events if isinstance(event, Notice)]
     assert [words.partition(":")[0] for words in told] == ["A regular pattern begins to show"]
@@ -106,8 +118,8 @@ def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
         "ScanFinished",
         "SamplesSaved",
         "TrainingStarted",
-        *("StageStarted", "BundleSaved", "Look", "BundleSaved", "Look", "BundleSaved"),
-        *("StageStarted", "BundleSaved", "Look", "BundleSaved", "Look", "BundleSaved"),
+        *("StageStarted", "CheckpointSaved", "Look", "CheckpointSaved", "Look", "CheckpointSaved"),
+        *("StageStarted", "CheckpointSaved", "Look", "CheckpointSaved", "Look", "CheckpointSaved"),
         "TrainingFinished",
     ]
     started = next(e for e in events if isinstance(e, TrainingStarted))
@@ -148,7 +160,7 @@ def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stop", "overrides"),
     [
-        (2, (("psnr.accumulate", "2"), ("bundle_every", "2"), ("data.degradation", '"blind"'))),
+        (2, (("psnr.accumulate", "2"), ("checkpoint_every", "2"), ("data.degradation", '"blind"'))),
         (6, GAN),
         (8, (*GAN, ("gan.discriminator", '"pooled"'), ("precision", '"bf16"'))),
     ],
@@ -167,7 +179,7 @@ def test_stop_and_go_on_is_exact(data: Path, held_out: Path, tmp_path: Path, sto
 
 def test_a_killed_run_goes_on_exactly(data: Path, held_out: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    overrides = (("psnr.steps", "400"), ("bundle_every", "5"), ("validation.every", "400"))
+    overrides = (("psnr.steps", "400"), ("checkpoint_every", "5"), ("validation.every", "400"))
     command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
     command += [f"--run={killed}", "--threads=1", "--json"]
     command += [f"--set={field}={value}" for field, value in (*TINY, *overrides)]
@@ -175,11 +187,11 @@ def test_a_killed_run_goes_on_exactly(data: Path, held_out: Path, tmp_path: Path
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             event = json.loads(line)
-            if event["event"] == "BundleSaved" and event["step"] >= 10:
+            if event["event"] == "CheckpointSaved" and event["step"] >= 10:
                 process.send_signal(signal.SIGKILL)
                 break
     assert process.returncode == -signal.SIGKILL
-    step = newest_bundle(killed / "bundles")[1].state["step"]
+    step = newest_checkpoint(killed / "bundles")[1].step
     assert 10 <= step < 400
     # To the next multiple of five, with and without the kill.
     end = step + 5
@@ -209,7 +221,8 @@ def test_three_bad_steps_bring_the_last_state_back_at_half_the_rate(
     assert "l1" in notice.message
     assert "back to step 3, with 0.5 times the learning rate" in notice.message
     _, state = final_state(run)
-    assert (state["step"], state["rate_factor"], state["bad_steps"]) == (9, 0.5, 0)
+    training = state["training"]
+    assert (training["step"], training["rate_factor"], training["bad_steps"]) == (9, 0.5, 0)
     logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged if line["event"] == "Look"] == [3, 6, 9]
 
@@ -222,7 +235,7 @@ def test_a_run_that_no_rate_can_hold_gives_up(
     run = tmp_path / "run"
     with pytest.raises(UserError, match="does not hold: the l1 loss is not finite"):
         list(train(request(data, held_out, run), CancelToken()))
-    assert newest_bundle(run / "bundles")[1].state["rate_factor"] == 2**-8
+    assert newest_checkpoint(run / "bundles")[1].part("training").values["rate_factor"] == 2**-8
 
 
 def test_cancel_saves_where_it_was(data: Path, held_out: Path, tmp_path: Path) -> None:
@@ -230,16 +243,16 @@ def test_cancel_saves_where_it_was(data: Path, held_out: Path, tmp_path: Path) -
     seen = []
     events = train(request(data, held_out, run, ("psnr.steps", "1000")), cancel)
     for event in events:
-        if isinstance(event, BundleSaved) and event.step == 3:
+        if isinstance(event, CheckpointSaved) and event.step == 3:
             break
     cancel.cancel()
     with pytest.raises(Cancelled):
         seen.extend(events)
-    assert isinstance(seen[-1], BundleSaved)
-    assert newest_bundle(run / "bundles")[1].state["step"] == seen[-1].step == 3
+    assert isinstance(seen[-1], CheckpointSaved)
+    assert newest_checkpoint(run / "bundles")[1].step == seen[-1].step == 3
 
 
-def test_a_full_disk_stops_the_run_with_its_bundle_whole(
+def test_a_full_disk_stops_the_run_with_its_checkpoint_whole(
     data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write = Path.write_bytes
@@ -256,14 +269,14 @@ def test_a_full_disk_stops_the_run_with_its_bundle_whole(
         list(train(request(data, held_out, run, ("psnr.steps", "9")), CancelToken()))
     assert "No space left" in caught.value.message
     assert "--resume" in caught.value.hint
-    assert [load_bundle(p).state["step"] for p in sorted((run / "bundles").iterdir())] == [0, 3]
+    assert [load_checkpoint(p).step for p in sorted((run / "bundles").iterdir())] == [0, 3]
 
 
 def test_a_vanished_folder_stops_the_run(data: Path, held_out: Path, tmp_path: Path) -> None:
     run, away = tmp_path / "run", tmp_path / "away"
     events = train(request(data, held_out, run, ("psnr.steps", "9")), CancelToken())
     for event in events:
-        if isinstance(event, BundleSaved) and event.step == 3:
+        if isinstance(event, CheckpointSaved) and event.step == 3:
             break
     run.rename(away)
     with pytest.raises(UserError, match="had to stop: No such file"):
@@ -316,7 +329,7 @@ def test_what_ends_a_run_does_not_cost_its_steps(
         broken.setattr(Training, "train_step", out_of_memory)
         with pytest.raises(RuntimeError, match="out of memory"):
             list(train(request(data, held_out, run), CancelToken()))
-    assert newest_bundle(run / "bundles")[1].state["step"] == 5
+    assert newest_checkpoint(run / "bundles")[1].step == 5
 
 
 def test_who_goes_on_need_not_say_again_what_was_held_out(data: Path, held_out: Path, tmp_path: Path) -> None:
@@ -327,24 +340,63 @@ def test_who_goes_on_need_not_say_again_what_was_held_out(data: Path, held_out: 
     assert_equal_runs(whole, parts)
 
 
-def test_a_spoiled_bundle_is_passed_over(data: Path, held_out: Path, tmp_path: Path) -> None:
+def test_a_spoiled_checkpoint_is_passed_over(data: Path, held_out: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     list(train(request(data, held_out, run), CancelToken()))
-    newest, _ = newest_bundle(run / "bundles")
+    newest, _ = newest_checkpoint(run / "bundles")
     newest.write_bytes(newest.read_bytes()[:-100])
-    path, bundle = newest_bundle(run / "bundles")
-    assert (path != newest, bundle.state["step"]) == (True, 3)
+    path, checkpoint = newest_checkpoint(run / "bundles")
+    assert (path != newest, checkpoint.step) == (True, 3)
     for each in (run / "bundles").iterdir():
         each.write_bytes(b"nothing")
-    with pytest.raises(UserError, match="no bundle to go on from"):
+    with pytest.raises(UserError, match="no checkpoint to go on from"):
         list(train(TrainRequest("", data, run, True, held_out), CancelToken()))
+
+
+def test_a_run_of_the_first_format_goes_on(data: Path, held_out: Path, tmp_path: Path) -> None:
+    """The file is of version 0.1.0: stopped at step 8 of 10, in the second of four steps of a GAN stage."""
+    run = RunFolder(tmp_path / "run")
+    run.checkpoints.mkdir(parents=True)
+    shutil.copy(OLD / "format-1.toml", run.path / "recipe.toml")
+    old = checkpoint_path(run.checkpoints, 8)
+    shutil.copy(OLD / "format-1.safetensors", old)
+    tensors = safetensors.torch.load_file(old)
+    recipe = run.recipe()
+    assert (recipe.checkpoint_every, recipe.keep_checkpoints) == (3, 3)
+    training = Training(recipe, Network(GeneratorConfig(**recipe.generator.model_dump())), torch.device("cpu"), "fp32")
+    checkpoint = load_checkpoint(old)
+    training.restore(checkpoint.part("training"))
+    training.adversary.restore(checkpoint.part("adversary"))
+    RandomState(training.device).restore(checkpoint.part("random"))
+    assert (training.step, training.taken, training.gan, training.bad_steps) == (8, 8, True, 0)
+    for name, now in (
+        ("generator", training.generator.state_dict()),
+        ("ema", training.ema.state_dict()),
+        ("before", training.before.state_dict()),
+        ("discriminator", training.adversary.network.state_dict()),
+        ("optimizer", optimizer_tensors(training.optimizer, training.generator)),
+        ("optimizer_d", optimizer_tensors(training.adversary.optimizer, training.adversary.network)),
+        ("random", {"cpu": torch.get_rng_state()}),
+    ):
+        then = {key.removeprefix(f"{name}/"): value for key, value in tensors.items() if key.startswith(f"{name}/")}
+        assert then.keys() == now.keys(), name
+        assert all(torch.equal(value, now[key]) for key, value in then.items()), name
+    shutil.copy(OLD / "format-1-best.safetensors", run.best("gan"))
+    events = list(train(TrainRequest("", data, run.path, True, held_out, threads=1), CancelToken()))
+    assert next(e for e in events if isinstance(e, TrainingStarted)).start_step == 8
+    assert [e.step for e in events if isinstance(e, CheckpointSaved)] == [9, 10]
+    assert events[-1].steps == 10
+    then = json.loads(read_header(OLD / "format-1.safetensors")["__metadata__"]["state"])
+    _, after = final_state(run.path)
+    assert after["validation"]["best"]["psnr"][:3] == then["best"]["psnr"]
+    assert after["validation"]["seen"]["gaps"][:2] == then["seen"]["gaps"]
 
 
 def test_a_run_ends_early_without_progress(data: Path, held_out: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(Training, "train_step", _standing_still)
     overrides = (("psnr.steps", "1000"), ("validation.patience", "2"))
     events = list(train(request(data, held_out, tmp_path / "run", *overrides), CancelToken()))
-    assert any(isinstance(e, Notice) and "No better look" in e.message for e in events)
+    assert any(isinstance(e, Notice) and "No better weights" in e.message for e in events)
     assert [e.step for e in events if isinstance(e, Look)] == [3, 6, 9]
     assert [e.best for e in events if isinstance(e, Look)] == [True, False, False]
     assert events[-1].model is not None
@@ -357,7 +409,7 @@ def _standing_still(training: Training, batches) -> StepReport:
 
 def test_a_discriminator_that_has_won_is_told_in_words(data: Path, held_out: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(Training, "train_step", _standing_still)
-    overrides = (*GAN, ("gan.steps", "400"), ("validation.every", "1000"), ("bundle_every", "1000"))
+    overrides = (*GAN, ("gan.steps", "400"), ("validation.every", "1000"), ("checkpoint_every", "1000"))
     events = list(train(request(data, held_out, tmp_path / "run", *overrides), CancelToken()))
     (notice,) = [e for e in events if isinstance(e, Notice)]
     assert "D(real) is 0.99 and D(fake) 0.01" in notice.message
@@ -454,12 +506,12 @@ def test_tensorboard_files(data: Path, held_out: Path, tmp_path: Path) -> None:
     assert [e.step for e in board.Scalars("held-out/psnr_y")] == [3, 6]
 
 
-def test_steps_are_told_of_however_often_it_looks(monkeypatch) -> None:
-    """Steps of 10 ms with a look of 20 ms after each: an event each 50 ms, which leaves the looks out."""
+def test_steps_are_told_of_however_often_it_validates(monkeypatch) -> None:
+    """Steps of 10 ms with a validation of 20 ms after each: an event each 50 ms, which leaves the validations out."""
     now = 0.0
     loader: Any = SimpleNamespace(waited=0.0)
     monkeypatch.setattr(time, "perf_counter", lambda: now)
-    clock = trainer_module._Clock(loader)
+    clock = StepClock(loader)
     told = 0
     for _ in range(100):
         now += 0.01

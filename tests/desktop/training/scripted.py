@@ -13,7 +13,7 @@ from PIL import Image
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import (
-    BundleSaved,
+    CheckpointSaved,
     Look,
     LookPicture,
     PictureQuarantined,
@@ -89,7 +89,7 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell) -> obj
     folder = RunFolder(request.run)
     first = 0
     if request.resume:
-        first = max(int(path.stem.split("-")[1]) for path in folder.bundles.glob("bundle-*"))
+        first = max(int(path.stem.split("-")[1]) for path in folder.checkpoints.glob("bundle-*"))
         folder.forget_after(first)
     else:
         recipe = load_recipe(request.recipe, (*request.overrides, ("psnr.steps", str(STEPS))))
@@ -107,7 +107,7 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell) -> obj
         if cancelled and part == "waits-and-dies":
             os.kill(os.getpid(), signal.SIGKILL)
         if cancelled:
-            _bundle(folder, step - 1)
+            _checkpoint(folder, step - 1)
             return JobCancelled()
         event = TrainingStep("psnr", step, STEPS, 1e-3, {"l1": 1 / step}, {"l1": 1.0}, None, None, 0.1, 0.0, 1.0)
         folder.log(event)
@@ -116,8 +116,8 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell) -> obj
             look = _look(folder, step)
             folder.log(look)
             tell(look)
-            _bundle(folder, step)
-            tell(BundleSaved(folder.bundles / f"bundle-{step:08d}.safetensors", step))
+            _checkpoint(folder, step)
+            tell(CheckpointSaved(folder.checkpoints / f"bundle-{step:08d}.safetensors", step))
     _model(folder.model)
     finished = TrainingFinished(request.run, folder.model, STEPS, True, None, "Better than bicubic.", {"psnr_y": 28.0})
     folder.log(finished)
@@ -156,9 +156,9 @@ def _look(folder: RunFolder, step: int) -> Look:
     return Look("psnr", step, 27 + step / 10, 0.8, None, (picture,), True, folder.latest)
 
 
-def _bundle(folder: RunFolder, step: int) -> None:
-    folder.bundles.mkdir(exist_ok=True)
-    (folder.bundles / f"bundle-{step:08d}.safetensors").write_bytes(b"a state")
+def _checkpoint(folder: RunFolder, step: int) -> None:
+    folder.checkpoints.mkdir(exist_ok=True)
+    (folder.checkpoints / f"bundle-{step:08d}.safetensors").write_bytes(b"a state")
 
 
 def _model(path: Path) -> None:

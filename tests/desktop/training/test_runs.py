@@ -41,7 +41,7 @@ def test_a_run_is_read_from_its_folder(folder: RunFolder) -> None:
     for number in range(1, 11):
         folder.log(step(number, 1 / number))
     folder.log(_look(folder, 10))
-    (folder.bundles / "bundle-00000010.safetensors").write_bytes(b"")
+    (folder.checkpoints / "bundle-00000010.safetensors").write_bytes(b"")
     record = read_run(folder.path)
     assert (record.name, record.step, record.total_steps) == ("quick", 10, 100)
     assert record.losses["l1"].values == [1 / number for number in range(1, 11)]
@@ -97,7 +97,7 @@ def test_steps_done_again_replace_the_old_ones(folder: RunFolder) -> None:
 def test_a_finished_run_knows_its_verdict(folder: RunFolder) -> None:
     folder.model.write_bytes(b"")
     folder.log(TrainingFinished(folder.path, folder.model, 100, True, False, "Not better.", {}))
-    (folder.bundles / "bundle-00000100.safetensors").write_bytes(b"")
+    (folder.checkpoints / "bundle-00000100.safetensors").write_bytes(b"")
     record = read_run(folder.path)
     assert record.finished.verdict == "Not better."
     assert not record.can_go_on

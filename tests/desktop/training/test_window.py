@@ -36,7 +36,7 @@ SMALL = {
     "psnr.ema": "0.9",
     "validation.every": "20",
     "validation.pictures": "3",
-    "bundle_every": "20",
+    "checkpoint_every": "20",
 }
 """The `quick` recipe in seconds, and still better than bicubic."""
 SHARED = Path("/work/shared/data/train")
@@ -108,7 +108,8 @@ def test_closing_while_training_saves_the_run(theme: Theme, options: Settings, q
     window.show()
     window.show_page("train")
     page = window.page("train")
-    for path, value in (*TINY, ("bundle_every", "100000"), ("validation.every", "100000"), ("psnr.steps", "100000")):
+    endless = ("checkpoint_every", "validation.every", "psnr.steps")
+    for path, value in (*TINY, *((field, "100000") for field in endless)):
         page.session.draft.set(path, value.strip('"[]'))
     page.set_up.recipe.device.setCurrentIndex(page.set_up.recipe.device.findData("cpu"))
     qtbot.waitUntil(lambda: page.session.can_start, timeout=ENGINE_MS)
