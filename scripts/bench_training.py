@@ -2,8 +2,9 @@
 
 Ratios of the best of several rounds, measured in turn in one run: the PSNR step and the SRGAN step of the `default`
 recipe, and the SRGAN step of the `students` recipe, each against fp32, contiguous, eager PyTorch with the same
-networks, losses and crops. Then the share of time in which the device waits for data. Weights are random: only time is
-measured. `--set FIELD=VALUE` changes both recipes, as in `srgan train`.
+networks, losses and crops. Then a step with a teacher whose outputs are on the disk, as `distil` takes it, against the
+same step without one, and the share of time in which the device waits for data. Weights are random: only time is
+measured. `--set FIELD=VALUE` changes all recipes, as in `srgan train`.
 """
 
 from __future__ import annotations
@@ -29,14 +30,16 @@ from core import devices, paths
 from core.models.content import ContentLoss, ContentNetwork, InputRule
 from core.models.discriminator import UNetDiscriminator, build_discriminator
 from core.models.generator import Generator, GeneratorConfig, initialise
-from core.training.dataset import Batch, CropLoader, Picture
+from core.training.dataset import Batch, CropLoader, Picture, loader_of
 from core.training.losses import LOSSES, StepContext
 from core.training.networks import training_precision
+from core.training.pool import CHUNK, Pool
 from core.training.recipe import GanStage, Recipe, StageRecipe, load_recipe
 from core.training.step import Training
 
 ROUNDS = 5
 WAITING_SECONDS = 10
+TAUGHT_STEPS = 40
 PICTURES = 48
 CPU = torch.device("cpu")
 
@@ -66,6 +69,7 @@ def main() -> None:
             for cache, held in ((2 << 30, "all in memory"), (PICTURES << 18, "a third of them in memory")):
                 share = _waiting(recipe, pictures, degradation, cache)
                 print(f"waiting for {degradation} data, {held}: {share:.2%} of the time")
+        print(f"a step with a teacher takes {_taught(pictures, Path(folder), fields):.3f} times as long as one without")
 
 
 CONTESTS: dict[str, tuple[str, Literal["psnr", "gan"]]] = {
@@ -319,6 +323,32 @@ def _waiting(recipe: Recipe, pictures: list[Picture], degradation: str, cache_by
         while time.perf_counter() - begin < WAITING_SECONDS:
             train_step()
         return (loader.waited - before) / (time.perf_counter() - begin)
+
+
+def _taught(pictures: list[Picture], folder: Path, fields: Fields) -> float:
+    """How many times as long a step with a teacher takes, its crops included, as the same step towards the truth."""
+    taught = load_recipe("distil", fields)
+    plain = taught.model_copy(update={"psnr": taught.psnr.model_copy(update={"losses": {"l1": 1.0}})})
+    pool = Pool(folder, 64, taught.generator.scale, 200)
+    records = np.zeros(CHUNK, pool.dtype)
+    random = np.random.default_rng(0)
+    for chunk in pool.chunks:
+        for name in ("lr", "hr", "teacher"):
+            records[name] = random.integers(0, 256, records[name].shape, np.uint8)
+        pool.write(chunk, records)
+    contenders = [(recipe, _training(recipe), loader_of(recipe, pictures, pool=of)) for recipe, of in
+                  ((plain, None), (taught, pool))]  # fmt: skip
+    for _, training, _ in contenders:
+        training.begin_stage(gan=False)
+    times: list[list[float]] = [[], []]
+    for step in range(TAUGHT_STEPS):
+        for of, (recipe, training, loader) in zip(times, contenders, strict=True):
+            begin = time.perf_counter()
+            training.train_step([loader.cut(step, recipe.psnr.crops[0], recipe.psnr.batch)])
+            of.append(time.perf_counter() - begin)
+    # The first ones decode pictures.
+    without, with_teacher = (float(np.median(of[TAUGHT_STEPS // 4 :])) for of in times)
+    return with_teacher / without
 
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def measure(subjects: list[Subject], bench: Path, content: Path | None, kept: di
             if missing and (bench / name).is_dir():
                 if content is None:
                     raise SystemExit("There are weights to measure: say with which VGG file (CONTENT=..., --content).")
-                asked = tuple(Evaluated(each.name, each.detail, each.ensemble) for each in missing)
+                asked = tuple(Evaluated(each.name, each.detail, ensemble=each.ensemble) for each in missing)
                 request = EvaluateRequest(asked, bench / name, content, "cpu", "fp32", worn=kind == "worn")
                 means = mean_of(evaluate(request, CancelToken()))
                 places = [kept.setdefault(BICUBIC, {}), *(kept[each.identity] for each in missing)]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -32,6 +33,7 @@ from core.contract.training import (
     ScanFinished,
     ScanProgress,
     StageStarted,
+    TeacherProgress,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
@@ -116,6 +118,9 @@ def train_command(
     val: Annotated[Path | None, typer.Option(help="Folder of held-out pictures; else some of the data.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as psnr.steps=500.")] = None,
     start: Annotated[str, typer.Option(help="Model to start from; goes before the recipe's own.")] = "",
+    teacher: Annotated[
+        str, typer.Option(help="Model to learn from, as large as you like; goes before the recipe's own.")
+    ] = "",
     content_weights: Content = None,
     device: Annotated[
         str | None, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps; else that of the run, or auto.")
@@ -141,6 +146,11 @@ def train_command(
             raise UserError(
                 "A run that goes on has its model, so --start has no effect on it.", "Go on without it, or start anew."
             )
+        if resume and teacher:
+            raise UserError(
+                "A run that goes on has its teacher, so --teacher has no effect on it.",
+                "Go on without it, or start anew.",
+            )
         if not recipe and not (resume and run):
             raise UserError(
                 "No recipe was named.",
@@ -155,7 +165,7 @@ def train_command(
             folder,
             resume=resume,
             validation=val,
-            overrides=_overrides(set_ or []),
+            overrides=(*_overrides(set_ or []), *([("teacher", json.dumps(teacher))] if teacher else [])),
             start=start,
             content_weights=content_weights,
             device=device or "",
@@ -190,7 +200,7 @@ def evaluate_command(
     with running_command() as (cancel, console):
         known: Precision = SETTINGS["precision"].parse(precision)
         details = detail_of_each(models, detail)
-        subjects = tuple(Evaluated(name, each, ensemble) for name, each in zip(models, details, strict=True))
+        subjects = tuple(Evaluated(name, each, ensemble=ensemble) for name, each in zip(models, details, strict=True))
         request = EvaluateRequest(subjects, data, content_weights, device, known, out, worn)
         events: Iterable[Any] = evaluate(request, cancel)
         if as_json:
@@ -257,6 +267,11 @@ class _TrainingLines:
         if isinstance(event, (ScanProgress, DownloadProgress)):
             name = event.name if isinstance(event, DownloadProgress) else "Looking at the pictures"
             self.bar.update(self.task, description=name, completed=event.done, total=event.total)
+        elif isinstance(event, TeacherProgress):
+            words = f"{event.teacher} enlarges what it teaches"
+            self.bar.update(self.task, description=words, completed=event.done, total=event.total)
+            if not self.terminal and event.done in (0, event.total):
+                self._line(f"{words}: {event.done} of {event.total}")
         elif isinstance(event, PictureQuarantined):
             self._line(f"put aside {event.path.name}: {event.reason}", "yellow")
         elif isinstance(event, ScanFinished):
@@ -268,6 +283,8 @@ class _TrainingLines:
                 f"{event.run} on {event.device} in {event.precision}, {event.parameters / 1e6:.2f} M parameters; "
                 f"bicubic reaches {event.bicubic_psnr_y:.2f} dB"
             )
+            if event.teacher:
+                self._line(f"{event.teacher} is the teacher")
             self.bar.update(self.task, completed=event.start_step, total=event.total_steps)
         elif isinstance(event, StageStarted):
             self._line(f"{event.stage} stage, {event.steps} steps")
@@ -275,10 +292,11 @@ class _TrainingLines:
             self._step(event)
         elif isinstance(event, Look):
             perceptual = "" if event.perceptual is None else f", perceptual {event.perceptual:.4f}"
+            teacher = "" if event.psnr_to_teacher is None else f", {event.psnr_to_teacher:.2f} dB towards the teacher"
             seen = "" if event.seen_gain is None else f", training pictures {event.seen_gain:+.2f} dB over bicubic"
             mesh = "" if event.mesh is None or event.stage == "psnr" else f", mesh {event.mesh:.1f} dB"
             best = " (best)" if event.best else ""
-            figures = f"{event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{mesh}"
+            figures = f"{event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{teacher}{mesh}"
             self._line(f"step {event.step}: {figures}{seen}{best}")
         elif isinstance(event, Notice):
             self._line(event.message, "yellow")

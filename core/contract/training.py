@@ -1,10 +1,10 @@
 """Requests and events of training and data preparation.
 
-A training run is `DownloadProgress`, `ScanProgress`, `PictureQuarantined`, `ScanFinished`, `SamplesSaved`,
-`TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Look`, `CheckpointSaved` and
-`Notice`; then `TrainingFinished`. One that goes on where it was saves no samples again. Curves are drawn from
-`TrainingStep` and `Look` alone, and a run's `log.jsonl` holds these, one a line (of the steps one in two seconds), so
-that a restarted window can draw them again.
+A training run is `DownloadProgress`, `ScanProgress`, `PictureQuarantined`, `ScanFinished`, `TeacherProgress`,
+`SamplesSaved`, `TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Look`,
+`CheckpointSaved` and `Notice`; then `TrainingFinished`. One that goes on where it was saves no samples again. Curves
+are drawn from `TrainingStep` and `Look` alone, and a run's `log.jsonl` holds these, one a line (of the steps one in two
+seconds), so that a restarted window can draw them again.
 """
 
 from __future__ import annotations
@@ -169,6 +169,16 @@ class ScanFinished:
 
 
 @dataclass(frozen=True, slots=True)
+class TeacherProgress:
+    """The teacher has enlarged so many of the patches that the run learns from; what is done is kept on the disk."""
+
+    teacher: str
+    """Its name."""
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class SamplesSaved:
     """Some training crops as the network will see them, to be looked at before it does."""
 
@@ -204,6 +214,8 @@ class TrainingStarted:
     bicubic_ssim_y: float
     parent: str
     """What the generator started from; empty for random weights."""
+    teacher: str = ""
+    """Name of the model that it learns from; empty where there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +286,8 @@ class Look:
     measured. Where it rises while held-out pictures fall, the generator learns these pictures instead of enlarging."""
     mesh: float | None = None
     """dB by which a regular pattern stands out of the error, as in `Artefacts`; None in older logs."""
+    psnr_to_teacher: float | None = None
+    """PSNR in dB towards the teacher's results; None without a teacher."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +322,7 @@ class TrialFinished:
     seconds_per_step: dict[str, float]
     """By stage."""
     seconds_total: float
+    """With the teacher's work, so far as it has not been done yet."""
     peak_memory: int
     """Bytes: of the device where it has its own memory, else of the process."""
 

@@ -59,7 +59,7 @@ class Adversary:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self.saturation = 0.0
         """Running mean of D(real) - D(fake)."""
-        self._told = False
+        self._warned = False
 
     def is_ahead(self, stage_step: int) -> bool:
         """Whether only the discriminator learns in this step (from 0) of the stage."""
@@ -130,10 +130,10 @@ class Adversary:
         keep = 1 - 1 / SATURATION_MEMORY
         self.saturation = keep * self.saturation + (1 - keep) * (d_real - d_fake)
         if self.saturation < SATURATED - 0.1:
-            self._told = False
-        if self.saturation <= SATURATED or self._told:
+            self._warned = False
+        if self.saturation <= SATURATED or self._warned:
             return ""
-        self._told = True
+        self._warned = True
         return (
             f"The discriminator has won: D(real) is {d_real:.2f} and D(fake) {d_fake:.2f}, so it teaches the generator "
             "nothing more. Lower gan.discriminator_rate, or raise the content loss."
@@ -142,7 +142,7 @@ class Adversary:
     def state(self) -> State:
         """Return what `restore` needs."""
         tensors = named(network=self.network.state_dict(), optimizer=optimizer_tensors(self.optimizer, self.network))
-        values = {"scaler": self.scaler.state_dict(), "saturation": self.saturation, "told": self._told}
+        values = {"scaler": self.scaler.state_dict(), "saturation": self.saturation, "warned": self._warned}
         return State(tensors, values)
 
     def restore(self, state: State) -> None:
@@ -151,4 +151,4 @@ class Adversary:
         load_optimizer(self.optimizer, self.network, state.tensors_below("optimizer"))
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(state.values["scaler"])
-        self.saturation, self._told = state.values["saturation"], state.values["told"]
+        self.saturation, self._warned = state.values["saturation"], state.values["warned"]

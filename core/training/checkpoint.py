@@ -157,7 +157,7 @@ def _from_format_1(tensors: Mapping[str, Tensor], values: dict[str, Any]) -> Che
         stage: figures if isinstance(figures, list) else [figures, 0.0, None]
         for stage, figures in values["best"].items()
     }
-    saturation_told, mesh_told = values.get("told", (False, False))
+    warned, mesh_reported = values.get("told", (False, False))
     of_training = ("step", "taken", "gan", "rate_factor", "bad_steps", "loss_mean", "scaler")
     moved = {"discriminator": "adversary/network", "optimizer_d": "adversary/optimizer", "random": "random"}
     sorted_tensors = {}
@@ -169,7 +169,7 @@ def _from_format_1(tensors: Mapping[str, Tensor], values: dict[str, Any]) -> Che
         "validation": {
             "best": best,
             "without_better": values.get("looks_without_better", 0),
-            "mesh_told": mesh_told,
+            "mesh_reported": mesh_reported,
             "seen": values.get("seen", {}),
         },
         "pictures": {"fingerprint": values["fingerprint"]} if "fingerprint" in values else {},
@@ -179,7 +179,7 @@ def _from_format_1(tensors: Mapping[str, Tensor], values: dict[str, Any]) -> Che
         sorted_values["adversary"] = {
             "scaler": values["scaler_d"],
             "saturation": values.get("saturation", 0.0),
-            "told": saturation_told,
+            "warned": warned,
         }
     return Checkpoint({name: State(_below(name, sorted_tensors), part) for name, part in sorted_values.items()})
 

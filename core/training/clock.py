@@ -22,7 +22,7 @@ class StepClock:
         self.waited = 0.0
         """Share of the time since the last event."""
         self._logged = -math.inf
-        self._told = -math.inf
+        self._last_event = -math.inf
         self._elapsed = self._waiting = 0.0
         self._steps = 0
         self.restart()
@@ -40,13 +40,13 @@ class StepClock:
         self._waiting += self.loader.waited - self._waited_before
         self.restart()
         # By the time of the last event and not of the last restart: validations may come faster than events.
-        if now - self._told < 1 / EVENTS_A_SECOND and not force:
+        if now - self._last_event < 1 / EVENTS_A_SECOND and not force:
             return False
         seconds = self._elapsed / self._steps
         old = self.seconds_per_step or seconds
         self.seconds_per_step = 0.95 * old + 0.05 * seconds
         self.waited = self._waiting / self._elapsed
-        self._told = now
+        self._last_event = now
         self._elapsed = self._waiting = 0.0
         self._steps = 0
         return True

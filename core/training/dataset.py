@@ -27,6 +27,7 @@ from core.evaluate.resampling import rgb8
 from core.images import load
 from core.training import drawn
 from core.training.degradation import DEGRADATIONS
+from core.training.pool import Pool
 from core.training.recipe import Recipe
 
 MARGIN = 4
@@ -60,6 +61,10 @@ class Batch:
     """N x scale*h x scale*w x 3 uint8 RGB."""
     drawn: np.ndarray | None = None
     """N bool: which crops come from drawn pictures; None where none can."""
+    taught: np.ndarray | None = None
+    """N bool: which crops a teacher has enlarged; None where there is no teacher."""
+    teacher: np.ndarray | None = None
+    """What it made of these, T x scale*h x scale*w x 3 uint8 RGB."""
 
 
 _Cut = tuple[Batch, dict[Path, UserError]]
@@ -96,6 +101,8 @@ class CropLoader:
         candidates: int = 1,
         reduce_to: float = 1.0,
         recolour: bool = False,
+        pool: Pool | None = None,
+        taught: float = 1.0,
         threads: int = 1,
         processes: int = 0,
         shard: tuple[int, int] = (0, 1),
@@ -112,6 +119,8 @@ class CropLoader:
             candidates: places thrown for each crop, of which the one with the most edges is cut.
             reduce_to: half of the crops come from pictures reduced to a random size, at least this share of theirs.
             recolour: swap the channels of half of the crops, and make negatives of half of these.
+            pool: patches with a teacher's outputs, where there is a teacher.
+            taught: share of the crops that are cut from the pool.
             threads: that decode and crop.
             processes: that do so instead, where there are any, each with a cache of its own: threads wait for one
                 another, and make the training step wait, whenever they run Python.
@@ -133,9 +142,11 @@ class CropLoader:
         self.candidates = candidates
         self.reduce_to = reduce_to
         self.recolour = recolour
+        self.pool = pool
+        self.taught = taught
         self._drawn: dict[int, np.ndarray] = {}
         self._lost: dict[Path, UserError] = {}
-        self._told: set[Path] = set()
+        self._reported: set[Path] = set()
         self.threads = threads
         self.waited = 0.0
         """Seconds that `take` has blocked so far."""
@@ -153,6 +164,8 @@ class CropLoader:
                 candidates=candidates,
                 reduce_to=reduce_to,
                 recolour=recolour,
+                pool=pool,
+                taught=taught,
                 shard=shard,
             )
             # Spawned: a fork would take a GPU's context along, and Windows has none.
@@ -200,24 +213,42 @@ class CropLoader:
 
     def take_lost(self) -> list[UserError]:
         """The errors of pictures that could not be read any more, and that others stood in for; each is given once."""
-        new = [(path, error) for path, error in list(self._lost.items()) if path not in self._told]
-        self._told.update(path for path, _ in new)
+        new = [(path, error) for path, error in list(self._lost.items()) if path not in self._reported]
+        self._reported.update(path for path, _ in new)
         return [error for _, error in new]
 
     def cut(self, step: int, crop: int, batch: int) -> Batch:
         """Cut this process's share of a step's crops, on the calling thread. Pure but for the cache."""
         rank, processes = self.shard
-        pairs, is_drawn = [], []
+        pairs: list[tuple[np.ndarray, np.ndarray]] = []
+        targets: list[np.ndarray] = []
+        is_drawn, is_taught = [], []
         for number in range(rank, batch, processes):
             random = np.random.default_rng([self.seed, step, number])
-            # Without a share nothing is thrown for it, so that recipes of before it see the crops they saw.
-            is_drawn.append(self.drawn_share > 0 and random.random() < self.drawn_share)
-            if is_drawn[-1]:
-                pairs.append(self._cut(self._draw(int(random.integers(drawn.COUNT))), crop, random))
+            # Without a teacher nothing is thrown for it, so that recipes of before it see the crops they saw.
+            is_taught.append(self.pool is not None and (self.taught == 1 or random.random() < self.taught))
+            if self.pool is not None and is_taught[-1]:
+                *crops, from_drawn = self.pool.cut(crop, random)
+                lr, hr, target = _turned(int(random.integers(8)), *crops)
+                targets.append(target)
             else:
-                pairs.append(self._crop(step, crop, random))
-        flags = np.array(is_drawn) if self.drawn_share else None
-        return Batch(np.stack([lr for lr, _ in pairs]), np.stack([hr for _, hr in pairs]), flags)
+                # Nor is it for a share of drawn pictures.
+                from_drawn = self.drawn_share > 0 and random.random() < self.drawn_share
+                if from_drawn:
+                    lr, hr = self._cut(self._draw(int(random.integers(drawn.COUNT))), crop, random)
+                else:
+                    lr, hr = self._crop(step, crop, random)
+            is_drawn.append(from_drawn)
+            pairs.append((lr, hr))
+        side = crop * self.scale
+        return Batch(
+            np.stack([lr for lr, _ in pairs]),
+            np.stack([hr for _, hr in pairs]),
+            np.array(is_drawn) if self.drawn_share else None,
+            np.array(is_taught) if self.pool is not None else None,
+            # Also where none of these crops is taught.
+            np.stack(targets) if targets else np.empty((0, side, side, 3), np.uint8) if self.pool else None,
+        )
 
     def _cut_and_tell(self, step: int, crop: int, batch: int) -> _Cut:
         return self.cut(step, crop, batch), dict(self._lost)
@@ -245,7 +276,8 @@ class CropLoader:
         y, x, side = v * self.scale, u * self.scale, crop * self.scale
         change = self._recoloured(random)
         lr, hr = change(small[v : v + crop, u : u + crop]), change(hr[y : y + side, x : x + side])
-        return _turned(lr, hr, int(random.integers(8)))
+        lr, hr = _turned(int(random.integers(8)), lr, hr)
+        return lr, hr
 
     def _read_one(self, step: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray | None]:
         """HR and ready-made LR of a picture thrown for a step; of another where that one is gone since the scan."""
@@ -287,7 +319,8 @@ class CropLoader:
         wide = self._recoloured(random)(wide)
         lr = self.degrade(wide, scale, random)[top : top + crop, left : left + crop]
         hr = wide[top * scale : top * scale + side, left * scale : left * scale + side]
-        return _turned(lr, hr, int(random.integers(8)))
+        lr, hr = _turned(int(random.integers(8)), lr, hr)
+        return lr, hr
 
     def _recoloured(self, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
         """What becomes of a crop's colours; without the option nothing is thrown for it, as for other options."""
@@ -315,13 +348,16 @@ class CropLoader:
         return np.asarray(part.resize((small, small), Image.Resampling.BICUBIC))
 
 
-def loader_of(recipe: Recipe, pictures: Sequence[Picture], shard: tuple[int, int] = (0, 1)) -> CropLoader:
+def loader_of(
+    recipe: Recipe, pictures: Sequence[Picture], shard: tuple[int, int] = (0, 1), pool: Pool | None = None
+) -> CropLoader:
     """The loader of a run.
 
     Args:
         recipe: of the run.
         pictures: to learn from.
         shard: as of `CropLoader`.
+        pool: likewise.
     """
     return CropLoader(
         pictures,
@@ -331,6 +367,8 @@ def loader_of(recipe: Recipe, pictures: Sequence[Picture], shard: tuple[int, int
         candidates=recipe.data.candidates,
         reduce_to=recipe.data.reduce_to,
         recolour=recipe.data.recolour,
+        pool=pool,
+        taught=recipe.data.taught,
         seed=recipe.seed,
         cache_bytes=recipe.data.cache_mb << 20,
         threads=recipe.data.loader_threads,
@@ -345,12 +383,10 @@ def _edges(part: np.ndarray) -> float:
     return float(np.abs(np.diff(green, axis=0)).mean() + np.abs(np.diff(green, axis=1)).mean())
 
 
-def _turned(lr: np.ndarray, hr: np.ndarray, way: int) -> tuple[np.ndarray, np.ndarray]:
-    """One of the eight flips and turns of a square, the same for both."""
-    turned = [np.rot90(each, way % 4) for each in (lr, hr)]
-    if way >= 4:
-        turned = [each[:, ::-1] for each in turned]
-    return turned[0], turned[1]
+def _turned(way: int, *crops: np.ndarray) -> list[np.ndarray]:
+    """One of the eight flips and turns of a square, the same for all."""
+    turned = [np.rot90(each, way % 4) for each in crops]
+    return [each[:, ::-1] for each in turned] if way >= 4 else turned
 
 
 _of_process: CropLoader

@@ -25,7 +25,7 @@ GRID = 4
 GRID_WINDOW = 4
 """Periods each way over which it takes means."""
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Of the five scales, finest first (Wang, Simoncelli & Bovik 2003, sec. 3.2)."""
+"""Weights of the five scales, finest first (Wang, Simoncelli & Bovik 2003, sec. 3.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,10 @@ class StepContext:
     hr: Tensor
     kept: Tensor | None = None
     """What `keep` holds SR to: HR of drawn crops, and of others what the network made of them as the stage began."""
+    taught: Tensor | None = None
+    """What the teacher made of the crops that it has seen, T x 3 x H x W."""
+    taught_places: Tensor | None = None
+    """Where these are in the batch, T; None where they are all of it."""
     ema_sr: Tensor | None = None
     """The moving-average generator's output for the same LR, where a loss needs it."""
     content_distance: Callable[[Tensor, Tensor], Tensor] | None = None
@@ -77,6 +81,27 @@ def keep(context: StepContext) -> Tensor:
     """
     assert context.kept is not None
     return F.l1_loss(context.sr, context.kept)
+
+
+def teacher(context: StepContext) -> Tensor:
+    """Mean absolute error against the teacher's output, over the crops that it has seen."""
+    return _towards_teacher(context, F.l1_loss)
+
+
+def teacher_content(context: StepContext) -> Tensor:
+    """Distance of VGG features of SR and the teacher's output, over the crops that it has seen."""
+    assert context.content_distance is not None
+    return _towards_teacher(context, context.content_distance)
+
+
+def _towards_teacher(context: StepContext, distance: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    assert context.taught is not None
+    sr = context.sr
+    if context.taught_places is not None:
+        if not len(context.taught_places):
+            return 0 * sr.sum()
+        sr = sr[context.taught_places].contiguous(memory_format=torch.channels_last)
+    return distance(sr, context.taught)
 
 
 def ms_ssim(context: StepContext) -> Tensor:
@@ -199,7 +224,9 @@ _FUNCTIONS: dict[LossName, Callable[[StepContext], Tensor]] = {
     "mse": mse,
     "ms_ssim": ms_ssim,
     "keep": keep,
+    "teacher": teacher,
     "content": content,
+    "teacher_content": teacher_content,
     "adversarial": adversarial,
     "ldl": ldl,
     "grid": grid,

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+import torch
+
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
 from core.contract.training import StageName, TrainingFinished
+from core.evaluate.metrics import mean_psnr, psnr_y
 from core.models.card import ModelCard
 from core.models.catalogue import Model
+from core.models.serving import load_served
 from core.models.weights import load_generator, save_generator
-from core.training.recipe import recipe_toml
+from core.training.recipe import Recipe, recipe_toml
 from core.training.run import RunFolder
 from core.training.setup import Setup
 from core.training.step import enlarge_with
-from core.training.validation import Figures, Validator
+from core.training.teacher import Teacher
+from core.training.validation import Figures, HeldOut, Validator
+from core.upscale.engine import Engine
+
+BESIDE_TEACHER = 4
+"""Held-out pictures that the teacher enlarges at the end."""
 
 
 def card_of(setup: Setup, data: Path, figures: Figures) -> ModelCard:
@@ -32,14 +47,14 @@ def card_of(setup: Setup, data: Path, figures: Figures) -> ModelCard:
         scale=recipe.generator.scale,
         size=f"{recipe.generator.features}nf {recipe.generator.blocks}nb",
         tags=("gan" if setup.training.gan else "psnr", recipe.data.degradation),
-        description=recipe.description,
+        description="\n".join(filter(None, (recipe.description, _taught_by(setup)))),
         dataset=f"{len(setup.found.training)} pictures of {data.resolve().name}",
         dataset_sha256=setup.found.fingerprint,
         iterations=setup.training.taken,
         parent=_identified(setup.parent) if setup.parent is not None else "",
         metrics=_on_held_out(figures.named()),
         # Cards are passed on, and where its folders are is nobody's business.
-        recipe=recipe_toml(recipe.model_copy(update={"start": Path(recipe.start).name})),
+        recipe=recipe_toml(recipe.model_copy(update=_without_folders(recipe))),
         date=datetime.datetime.now(tz=datetime.UTC).date().isoformat(),
     )
 
@@ -52,8 +67,8 @@ class _Comparison:
     words: str
 
 
-def finish(setup: Setup, validator: Validator, data: Path, folder: RunFolder) -> TrainingFinished:
-    """Save the best model of the last stage, measured in full precision against bicubic and its parent."""
+def finish(setup: Setup, validator: Validator, data: Path, folder: RunFolder, cancel: CancelToken) -> TrainingFinished:
+    """Save the best model of the last stage, measured in full precision against bicubic, its parent and its teacher."""
     stage: StageName = "gan" if setup.recipe.gan.steps else "psnr"
     metric = validator.metric(stage)
     device, held_out = setup.training.device, validator.held_out
@@ -72,6 +87,10 @@ def finish(setup: Setup, validator: Validator, data: Path, folder: RunFolder) ->
     verdict += f" Measured on {many} held-out picture{'s' if many > 1 else ''}."
     card = replace(card_of(setup, data, figures), metrics=_on_held_out(metrics))
     save_generator(folder.model, generator.state_dict(), card)
+    if setup.teacher is not None:
+        # The model is there already, whatever a stranger's network makes of these pictures.
+        with contextlib.suppress(UserError):
+            verdict += " " + _beside_teacher(setup.teacher, folder.model, held_out, device, cancel)
     return TrainingFinished(
         folder.path,
         folder.model,
@@ -80,6 +99,42 @@ def finish(setup: Setup, validator: Validator, data: Path, folder: RunFolder) ->
         of_parent.better if of_parent is not None else None,
         verdict,
         metrics,
+    )
+
+
+def _taught_by(setup: Setup) -> str:
+    if setup.teacher is None:
+        return ""
+    words = f"Taught by {_identified(setup.teacher.model)}"
+    licence = setup.teacher.model.card.license
+    return f"{words}, whose licence is {licence}." if licence else f"{words}."
+
+
+def _without_folders(recipe: Recipe) -> dict[str, str]:
+    return {"start": Path(recipe.start).name, "teacher": Path(recipe.teacher).name}
+
+
+def _beside_teacher(teacher: Teacher, model: Path, held_out: HeldOut, device: torch.device, cancel: CancelToken) -> str:
+    """How near the student came, and how much faster it is: on a few pictures, as teachers are slow."""
+    student = Engine(load_served([(model, 1.0)])[0], "student", device)
+    contenders: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+        lambda lr: teacher.enlarge(lr, cancel),
+        lambda lr: student.upscale(lr, cancel),
+    )
+    psnr: tuple[list[float], list[float]] = ([], [])
+    seconds = [0.0, 0.0]
+    pictures = list(zip(held_out.lr, held_out.hr, strict=True))[:BESIDE_TEACHER]
+    student.upscale(pictures[0][0], cancel)  # the first takes longer
+    for lr, hr in pictures:
+        for number, enlarge in enumerate(contenders):
+            begin = time.perf_counter()
+            sr = enlarge(lr)
+            seconds[number] += time.perf_counter() - begin
+            psnr[number].append(psnr_y(hr, sr, held_out.scale))
+    many = len(pictures)
+    return (
+        f"Its teacher {teacher.name} reaches {mean_psnr(psnr[0]):.2f} dB on {many} of them, where it reaches "
+        f"{mean_psnr(psnr[1]):.2f}, and takes {seconds[0] / seconds[1]:.1f} times as long."
     )
 
 
@@ -99,5 +154,12 @@ def _compared(what: str, mine: Figures, other: Figures, metric: str) -> _Compari
     figures = f"PSNR {mine.psnr_y:.2f} against {other.psnr_y:.2f} dB, SSIM {mine.ssim_y:.4f} against {other.ssim_y:.4f}"
     if mine.perceptual is not None and other.perceptual is not None:
         figures += f", perceptual distance {mine.perceptual:.4f} against {other.perceptual:.4f}"
-    words = {"psnr_y": "PSNR", "ssim_y": "SSIM", "perceptual": "perceptual distance"}[metric]
+    if mine.teacher is not None and other.teacher is not None:
+        figures += f", {mine.teacher:.2f} against {other.teacher:.2f} dB towards the teacher"
+    words = {
+        "psnr_y": "PSNR",
+        "ssim_y": "SSIM",
+        "perceptual": "perceptual distance",
+        "teacher": "nearness to the teacher",
+    }[metric]
     return _Comparison(better, f"{said} {what} by {words}: {figures}.")

@@ -16,7 +16,21 @@ from core.training.drawn import SIDE as DRAWN_SIDE
 
 SHIPPED_RECIPES = paths.RESOURCES / "recipes"
 
-LossName = Literal["l1", "charbonnier", "mse", "ms_ssim", "keep", "content", "adversarial", "ldl", "grid", "fft", "tv"]
+LossName = Literal[
+    "l1",
+    "charbonnier",
+    "mse",
+    "ms_ssim",
+    "keep",
+    "teacher",
+    "content",
+    "teacher_content",
+    "adversarial",
+    "ldl",
+    "grid",
+    "fft",
+    "tv",
+]
 LOSS_WORDS: dict[LossName, str] = {
     "l1": "Mean absolute error of pixels: sharp edges for a high PSNR.",
     "charbonnier": "L1 that is smooth near zero.",
@@ -24,7 +38,9 @@ LOSS_WORDS: dict[LossName, str] = {
     "ms_ssim": "One minus multi-scale structural similarity.",
     "keep": "L1 that holds photographs to what the model made of them when the stage began, and drawn crops to the "
     "truth: it learns text and lines, and photographs stay as they were.",
+    "teacher": "L1 towards what the teacher makes of the same crop, alone or beside the losses towards the truth.",
     "content": "Distance of VGG features: textures like the original's rather than equal pixels.",
+    "teacher_content": "The content loss towards the teacher's output: its textures rather than its pixels.",
     "adversarial": "How easily the discriminator tells the output from real pictures.",
     "ldl": "L1 where the output shows artefacts; keeps a GAN from inventing patterns.",
     "grid": "Patterns locked to the grid of the enlargement: the mesh that content and adversarial losses draw.",
@@ -33,6 +49,9 @@ LOSS_WORDS: dict[LossName, str] = {
 }
 """What each does, for the table of losses and for a form."""
 
+
+GAN_LOSSES: tuple[LossName, ...] = ("content", "teacher_content", "adversarial", "ldl")
+"""Those that only the second stage has."""
 
 _RENAMED = {"bundle_every": "checkpoint_every", "keep_bundles": "keep_checkpoints"}
 """Fields by their former names."""
@@ -122,6 +141,20 @@ class DataRecipe(_Part):
         default=False,
         description="Swap the colour channels of half of the crops, and make negatives of half of these: edges are the "
         "same in other colours. For few pictures.",
+    )
+    taught: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of the crops that the teacher has enlarged, where there is one. The others are cut anew at "
+        "every step, and have only the truth to learn from.",
+    )
+    teacher_patches: int = Field(
+        default=1000,
+        ge=8,
+        le=20_000,
+        description="Patches of pictures that the teacher enlarges, once; all crops that it teaches are cut from them. "
+        "More teach more and take it longer; a thousand are about 0.4 GB.",
     )
     cache_mb: int = Field(
         default=2048,
@@ -291,7 +324,7 @@ class PsnrStage(StageRecipe):
 
     @model_validator(mode="after")
     def _has_no_opponent(self) -> PsnrStage:
-        for name in ("adversarial", "content", "ldl"):
+        for name in GAN_LOSSES:
             if self.losses.get(name):
                 raise ValueError(f"the PSNR stage has no {name} loss; it belongs to [gan]")
         return self
@@ -380,10 +413,12 @@ class ValidationRecipe(_Part):
         default=512, ge=64, description="Of larger held-out pictures the middle of this side (HR pixels) is measured."
     )
     shown: int = Field(default=4, ge=0, description="So many of them are saved at every validation.")
-    metric: Literal["psnr_y", "ssim_y"] = Field(
-        default="psnr_y", description="What the best of the PSNR stage goes by."
+    metric: Literal["psnr_y", "ssim_y", "teacher"] = Field(
+        default="psnr_y",
+        description="What the best of the PSNR stage goes by. `teacher` is nearness to the teacher's results: of a "
+        "teacher that invents, a good student is not nearer to the truth.",
     )
-    gan_metric: Literal["perceptual", "psnr_y", "ssim_y"] = Field(
+    gan_metric: Literal["perceptual", "psnr_y", "ssim_y", "teacher"] = Field(
         default="perceptual",
         description="What the best of the GAN stage goes by; its PSNR falls as it should, and says little.",
     )
@@ -410,6 +445,11 @@ class Recipe(_Part):
     start: str = Field(
         default="", description="Model to start from: a shipped one's name or a file. Empty starts from random weights."
     )
+    teacher: str = Field(
+        default="",
+        description="Model to learn from, of the same scale: an installed one's name or a file, of any architecture "
+        "that this program opens. It counts by the losses `teacher` and `teacher_content`.",
+    )
     checkpoint_every: int = Field(
         default=500, ge=1, description="Steps between two saved checkpoints, from which a run can go on."
     )
@@ -432,9 +472,16 @@ class Recipe(_Part):
         return max((crop for stage in stages for crop in stage.crops), default=0)
 
     @property
+    def wants_teacher(self) -> bool:
+        """Whether a loss learns from a teacher."""
+        stages = [stage for stage in (self.psnr, self.gan) if stage.steps or stage.epochs]
+        return any(stage.losses.get("teacher") or stage.losses.get("teacher_content") for stage in stages)
+
+    @property
     def wants_content(self) -> bool:
         """Whether a run needs VGG weights."""
-        wanted = self.gan.losses.get("content") or self.validation.gan_metric == "perceptual"
+        losses = self.gan.losses
+        wanted = losses.get("content") or losses.get("teacher_content") or self.validation.gan_metric == "perceptual"
         return bool(self.gan.steps or self.gan.epochs) and bool(wanted)
 
     def for_pictures(self, count: int) -> Recipe:
@@ -489,6 +536,26 @@ class Recipe(_Part):
             alone = {name for name, weight in stage.losses.items() if weight} == {"keep"}
             if alone and not self.data.drawn and (stage.steps or stage.epochs):
                 raise ValueError("keep alone learns from drawn crops only: set data.drawn above 0, or add a loss")
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_has_somebody_to_teach(self) -> Recipe:
+        if self.teacher and not self.wants_teacher:
+            raise ValueError(
+                "a teacher is named, and no loss learns from it: set psnr.losses.teacher or gan.losses.teacher above 0"
+            )
+        metrics = [
+            name
+            for name, stage in (("metric", self.psnr), ("gan_metric", self.gan))
+            if (stage.steps or stage.epochs) and getattr(self.validation, name) == "teacher"
+        ]
+        if metrics and not self.wants_teacher:
+            raise ValueError(f"validation.{metrics[0]} is nearness to a teacher, and no loss learns from one")
+        for stage in (self.psnr, self.gan):
+            losses = {name for name, weight in stage.losses.items() if weight}
+            alone = bool(losses) and losses <= {"teacher", "teacher_content"}
+            if alone and self.data.taught < 1 and (stage.steps or stage.epochs):
+                raise ValueError("a teacher alone has nothing to say of crops that it never saw: set data.taught to 1")
         return self
 
     @model_validator(mode="after")

@@ -137,6 +137,10 @@ class RunFolder:
             # Part of the recipe, which is checked as a whole: without a PSNR stage, a GAN stage needs a model.
             start = (("start", json.dumps(request.start)),) if request.start else ()
             recipe = load_recipe(request.recipe, (*request.overrides, *start))
+            teacher = Path(recipe.teacher).expanduser()
+            if recipe.teacher and teacher.is_file():
+                # The run may go on from another folder.
+                recipe = recipe.model_copy(update={"teacher": str(teacher.absolute())})
             return replace(request, start=recipe.start, device=request.device or "auto"), recipe
         recipe = self.recipe()
         try:

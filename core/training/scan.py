@@ -78,7 +78,7 @@ class Facts:
     """See `ENLARGED_DROP`."""
     blockiness: float
     quality: int
-    """Of JPEG, from its quantisation table; 100 for other formats."""
+    """JPEG quality, from the quantisation table; 100 for other formats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +405,7 @@ def _blockiness(plane: np.ndarray) -> float:
 
 
 def _jpeg_quality(path: Path) -> int:
-    """Of libjpeg's scale, from the luma table; 100 for anything that is no JPEG, or whose table cannot be read."""
+    """Quality on libjpeg's scale, from the luma table; 100 for what is no JPEG, or has a table that cannot be read."""
     with path.open("rb") as file:
         if file.read(3) != b"\xff\xd8\xff":
             return 100

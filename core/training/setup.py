@@ -25,6 +25,7 @@ from core.training.processes import Place, wait_for_all
 from core.training.recipe import Recipe, StageRecipe
 from core.training.scan import Scan, scan
 from core.training.step import Training
+from core.training.teacher import Teacher, pool_of
 
 
 class Pictures:
@@ -56,6 +57,7 @@ class Setup:
     loader: CropLoader
     content: ContentNetwork | None
     parent: Model | None
+    teacher: Teacher | None
 
     @property
     def found(self) -> Scan:
@@ -78,14 +80,23 @@ class Setup:
         return max(count, round(stage.batch_at(step) / count) * count)
 
 
-def set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelToken) -> Generator[Any, None, Setup]:
+def set_up(
+    request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelToken, *, only_try: bool = False
+) -> Generator[Any, None, Setup]:
     """Find and load everything, in the order of how soon its faults are known.
 
+    Args:
+        request: settled.
+        recipe: its recipe.
+        place: of this process.
+        cancel: asked at every picture.
+        only_try: let a teacher enlarge only as much as a few steps need.
+
     Yields:
-        `DownloadProgress` where content weights are missing, and the events of a scan.
+        `DownloadProgress` where content weights are missing, the events of a scan, and `TeacherProgress`.
 
     Raises:
-        UserError: recipe, data, model or content weights are unusable.
+        UserError: recipe, data, model, teacher or content weights are unusable.
         Cancelled: asked for.
     """
     device = devices.choose(request.device)
@@ -94,6 +105,7 @@ def set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelTo
         torch.set_num_threads(request.threads)
     torch.manual_seed(recipe.seed)
     generator, parent = _first_generator(recipe, request.start or recipe.start)
+    teacher = _teacher(recipe, device)
     content = yield from _content_network(request, recipe, place, cancel)
     if content is not None:
         content = content.to(device).to(memory_format=torch.channels_last)
@@ -101,8 +113,11 @@ def set_up(request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelTo
     found = yield from _scanned(request, recipe, cancel)
     recipe = recipe.for_pictures(len(found.training))
     training = Training(recipe, generator, device, training_precision(device, recipe.precision), distance)
-    loader = loader_of(recipe, found.training, (place.rank, place.count))
-    return Setup(recipe, Pictures(found), training, loader, content, parent)
+    pool = None
+    if teacher is not None:
+        pool = yield from pool_of(recipe, found, teacher, place, cancel, only_try=only_try)
+    loader = loader_of(recipe, found.training, (place.rank, place.count), pool)
+    return Setup(recipe, Pictures(found), training, loader, content, parent, teacher)
 
 
 def _first_generator(recipe: Recipe, start: str) -> tuple[Network, Model | None]:
@@ -128,6 +143,18 @@ def _first_generator(recipe: Recipe, start: str) -> tuple[Network, Model | None]
             "set these in the recipe's [generator], or start from another model.",
         )
     return generator, model
+
+
+def _teacher(recipe: Recipe, device: torch.device) -> Teacher | None:
+    if not recipe.wants_teacher:
+        return None
+    if not recipe.teacher:
+        raise UserError(
+            f"The recipe {recipe.name} learns from a teacher, and none is named.",
+            'Name a model: --teacher MODEL on the command line, teacher = "MODEL" in the recipe, or “Teacher” in the '
+            "window.",
+        )
+    return Teacher(recipe, device)
 
 
 def _content_network(

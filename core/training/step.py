@@ -39,7 +39,7 @@ class StepReport:
 
     losses: dict[str, float]
     gradient_norms: dict[str, float]
-    """Of each loss of the generator, with respect to the SR batch."""
+    """By loss of the generator: L2 norms of gradients with respect to the SR batch."""
     d_real: float | None = None
     d_fake: float | None = None
     skipped: str = ""
@@ -326,8 +326,9 @@ class Training:
     def _context(self, batch: Batch, leaf: Tensor, lr: Tensor, hr: Tensor, verdict: Verdict | None) -> StepContext:
         stage = self.stage
         kept = self._kept(batch, lr, hr)
+        taught, places = self._taught(batch)
         if not isinstance(stage, GanStage):
-            return StepContext(leaf, hr, kept=kept)
+            return StepContext(leaf, hr, kept=kept, taught=taught, taught_places=places)
         ema_sr = None
         if stage.losses.get("ldl"):
             with torch.no_grad(), autocast(self.device, self.precision):
@@ -336,6 +337,8 @@ class Training:
             leaf,
             hr,
             kept=kept,
+            taught=taught,
+            taught_places=places,
             ema_sr=ema_sr,
             content_distance=self._content,
             real_logits=None if verdict is None else verdict.real,
@@ -355,6 +358,18 @@ class Training:
                     lr[places].contiguous(memory_format=torch.channels_last)
                 ).float()
         return kept
+
+    def _taught(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
+        """`StepContext.taught` and `StepContext.taught_places`."""
+        if batch.teacher is None or batch.taught is None or not self._learns_from_teacher:
+            return None, None
+        places = None if batch.taught.all() else torch.from_numpy(np.flatnonzero(batch.taught)).to(self.device)
+        return _tensor(batch.teacher, self.device), places
+
+    @property
+    def _learns_from_teacher(self) -> bool:
+        losses = self.stage.losses
+        return bool(losses.get("teacher") or losses.get("teacher_content"))
 
     def _photographs(self, batch: Batch) -> Tensor:
         """Places in the batch of the crops that were not drawn, on the device."""
@@ -463,8 +478,10 @@ def _augmented(sr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _watched(stage: StageRecipe) -> str | None:
-    """The loss whose jumps tell of a blow-up: the first one that is never negative, as a game's may be."""
-    return next((name for name, weight in stage.losses.items() if weight and name != "adversarial"), None)
+    """The loss whose jumps tell of a blow-up: the first one that is never negative, as a game's may be, and that every
+    batch has, as a teacher's may not."""
+    weighed = [name for name, weight in stage.losses.items() if weight and name != "adversarial"]
+    return next((name for name in weighed if not name.startswith("teacher")), weighed[0] if weighed else None)
 
 
 def _tensor(pictures: np.ndarray, device: torch.device) -> Tensor:

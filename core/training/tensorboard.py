@@ -43,7 +43,7 @@ class Board:
         """Held-out figures."""
         if self._writer is None:
             return
-        for name in ("psnr_y", "ssim_y", "perceptual"):
+        for name in ("psnr_y", "ssim_y", "perceptual", "psnr_to_teacher"):
             if (value := getattr(event, name)) is not None:
                 self._writer.add_scalar(f"held-out/{name}", value, event.step)
         if event.seen_gain is not None:

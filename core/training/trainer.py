@@ -94,13 +94,14 @@ def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
     """Measure a few steps of each stage, at its largest crops, without writing anything but into the cache.
 
     Yields:
-        `DownloadProgress` where content weights are missing, the scan's events, then `TrialFinished`.
+        `DownloadProgress` where content weights are missing, the scan's events, `TeacherProgress` where there is a
+        teacher, then `TrialFinished`.
 
     Raises:
         UserError: as `train`.
     """
     wanted, recipe = RunFolder(request.train.run).settle(request.train)
-    setup = yield from set_up(wanted, recipe, Place(), cancel)
+    setup = yield from set_up(wanted, recipe, Place(), cancel, only_try=True)
     recipe, training = setup.recipe, setup.training
     seconds: dict[str, float] = {}
     with setup.loader:
@@ -122,6 +123,8 @@ def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
                 measured.append(time.perf_counter() - begin)
             seconds["gan" if gan else "psnr"] = statistics.median(measured[1:])
     total = seconds.get("psnr", 0) * recipe.psnr.steps + seconds.get("gan", 0) * recipe.gan.steps
+    if setup.teacher is not None:
+        total += setup.teacher.untaught * setup.teacher.seconds
     device = training.device
     memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
     yield TrialFinished(seconds, total, memory)
@@ -155,7 +158,14 @@ class _Run:
         self.folder = folder
         self.place = place
         self.cancel = cancel
-        self.validator = Validator(setup.found.training, setup.found.validation, self.recipe, setup.content)
+        teacher = setup.teacher if place.first else None  # who alone validates
+        self.validator = Validator(
+            setup.found.training,
+            setup.found.validation,
+            self.recipe,
+            setup.content,
+            (lambda lr: teacher.enlarge(lr, cancel)) if teacher is not None else None,
+        )
         self.board = Board(folder.path if request.tensorboard and place.first else None)
         self.stopped = False
 
@@ -218,6 +228,7 @@ class _Run:
             bicubic.psnr_y,
             bicubic.ssim_y,
             self.setup.parent.card.name if self.setup.parent else "",
+            self.setup.teacher.name if self.setup.teacher else "",
         )
         if self.place.first:
             self.folder.log(event)
@@ -244,7 +255,7 @@ class _Run:
         if self.stopped or not self.place.first:
             words = "The run was stopped, and can go on."
             return TrainingFinished(self.folder.path, None, self.training.taken, None, None, words)
-        event = finish(self.setup, self.validator, self.data, self.folder)
+        event = finish(self.setup, self.validator, self.data, self.folder, self.cancel)
         self.folder.log(event)
         return event
 

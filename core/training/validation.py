@@ -31,7 +31,7 @@ from core.training.run import RunFolder
 PERCEPTUAL_SIDE = 256
 """The perceptual distance is taken on the middle of each picture: VGG at full size would cost more than the rest."""
 
-MARGINS = {"psnr_y": 0.01, "ssim_y": 0.0002, "perceptual": 0.0005}
+MARGINS = {"psnr_y": 0.01, "ssim_y": 0.0002, "perceptual": 0.0005, "teacher": 0.01}
 """By how much a figure must differ before one model is called better than another."""
 
 PARTED_AFTER = 3
@@ -55,9 +55,13 @@ class Figures:
     perceptual: float | None
     mesh: float = 0.0
     """dB, as in `Artefacts`; no figure to choose a model by."""
+    teacher: float | None = None
+    """PSNR on Y in dB towards the teacher's outputs, where there is a teacher."""
 
     def better_than(self, other: Figures, metric: str) -> bool:
-        """By `psnr_y` or `ssim_y` (higher is better) or `perceptual` (lower is)."""
+        """By `psnr_y`, `ssim_y` or `teacher` (higher is better) or `perceptual` (lower is)."""
+        if metric == "teacher" and self.teacher is not None and other.teacher is not None:
+            return self.teacher > other.teacher
         if metric == "perceptual" and self.perceptual is not None and other.perceptual is not None:
             return self.perceptual < other.perceptual
         if metric == "ssim_y":
@@ -68,13 +72,21 @@ class Figures:
         """Whether it is better by more than is lost in rounding: for telling people."""
         margin = MARGINS[metric]
         worst = Figures(
-            self.psnr_y - margin, self.ssim_y - margin, None if self.perceptual is None else self.perceptual + margin
+            self.psnr_y - margin,
+            self.ssim_y - margin,
+            None if self.perceptual is None else self.perceptual + margin,
+            teacher=None if self.teacher is None else self.teacher - margin,
         )
         return worst.better_than(other, metric)
 
     def named(self, before: str = "") -> dict[str, float]:
         """By name, for model cards; `before` goes in front."""
-        values = {"psnr_y": self.psnr_y, "ssim_y": self.ssim_y, "perceptual": self.perceptual}
+        values = {
+            "psnr_y": self.psnr_y,
+            "ssim_y": self.ssim_y,
+            "perceptual": self.perceptual,
+            "psnr_to_teacher": self.teacher,
+        }
         return {before + name: round(value, 4) for name, value in values.items() if value is not None}
 
 
@@ -85,8 +97,21 @@ class HeldOut:
     nothing of a generator, and would count for more than all of them.
     """
 
-    def __init__(self, pictures: Sequence[Picture], recipe: Recipe, content: ContentNetwork | None) -> None:
-        """Decode the first `validation.pictures` of `pictures`; `content` is for the perceptual distance."""
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        recipe: Recipe,
+        content: ContentNetwork | None,
+        teacher: Enlarge | None = None,
+    ) -> None:
+        """Decode the first `validation.pictures` of `pictures`.
+
+        Args:
+            pictures: held-out ones.
+            recipe: of the run.
+            content: for the perceptual distance.
+            teacher: for the nearness to its results; it enlarges every picture once, here.
+        """
         self.scale = scale = recipe.generator.scale
         self.content = content
         self.shown = recipe.validation.shown
@@ -108,6 +133,8 @@ class HeldOut:
         self.names = _different([name for name, _, _, _ in kept])
         self.hr = [hr for _, hr, _, _ in kept]
         self.lr = [lr for _, _, lr, _ in kept]
+        self.taught = None if teacher is None else [teacher(lr) for lr in self.lr]
+        """What the teacher makes of them."""
         self.bicubic, _ = self.measure(lambda lr: enlarge_bicubic(lr, scale))
         self.bicubic_psnr = [psnr for _, _, _, psnr in kept[: self.shown]]
 
@@ -116,7 +143,7 @@ class HeldOut:
 
     def measure(self, enlarge: Enlarge) -> tuple[Figures, list[tuple[np.ndarray, float]]]:
         """(means, (SR, PSNR) of the pictures that are shown)."""
-        psnr, ssim, distances, meshes, shown = [], [], [], [], []
+        psnr, ssim, distances, meshes, nearness, shown = [], [], [], [], [], []
         for number, (lr, hr) in enumerate(zip(self.lr, self.hr, strict=True)):
             sr = enlarge(lr)
             psnr.append(psnr_y(hr, sr, self.scale))
@@ -124,10 +151,13 @@ class HeldOut:
             meshes.append(mesh(luma(sr) - luma(hr)))
             if self.content is not None:
                 distances.append(picture_distance(self.content, hr, sr))
+            if self.taught is not None:
+                nearness.append(psnr_y(self.taught[number], sr, self.scale))
             if number < self.shown:
                 shown.append((sr, psnr[-1]))
         perceptual = float(np.mean(distances)) if distances else None
-        return Figures(mean_psnr(psnr), float(np.mean(ssim)), perceptual, float(np.mean(meshes))), shown
+        teacher = mean_psnr(nearness) if nearness else None
+        return Figures(mean_psnr(psnr), float(np.mean(ssim)), perceptual, float(np.mean(meshes)), teacher), shown
 
     def psnr(self, enlarge: Enlarge) -> float:
         """The mean PSNR alone, which takes a tenth of the time."""
@@ -165,6 +195,7 @@ class Validator:
         held_out: Sequence[Picture],
         recipe: Recipe,
         content: ContentNetwork | None = None,
+        teacher: Enlarge | None = None,
     ) -> None:
         """Decode the pictures.
 
@@ -173,15 +204,16 @@ class Validator:
             held_out: the held-out ones.
             recipe: of the run.
             content: for the perceptual distance.
+            teacher: for the nearness to its results.
         """
         self.recipe = recipe
-        self.held_out = HeldOut(held_out, recipe, content)
+        self.held_out = HeldOut(held_out, recipe, content, teacher)
         self.seen = Seen(training, recipe)
         self.best: dict[str, Figures] = {}
-        """Of each stage, the figures of its best weights."""
+        """By stage, the figures of its best weights."""
         self.without_better = 0
         """Validations in a row, in this stage, that found nothing better."""
-        self._mesh_told = False
+        self._mesh_reported = False
         self._further = recipe.extra_looks(len(training))
 
     def begin_stage(self) -> None:
@@ -245,6 +277,7 @@ class Validator:
             folder.latest,
             seen_gain,
             figures.mesh,
+            figures.teacher,
         )
         if stage == "gan":
             yield from self._watch_mesh(figures)
@@ -253,8 +286,8 @@ class Validator:
 
     def _watch_mesh(self, figures: Figures) -> Iterator[Notice]:
         bicubic = self.held_out.bicubic.mesh
-        if not self._mesh_told and figures.mesh > bicubic + MESH_SEEN:
-            self._mesh_told = True
+        if not self._mesh_reported and figures.mesh > bicubic + MESH_SEEN:
+            self._mesh_reported = True
             yield Notice(
                 f"A regular pattern begins to show: it stands {figures.mesh:.1f} dB out of the error (bicubic "
                 f"{bicubic:.1f}). Raise the loss grid, or lower content and adversarial."
@@ -270,14 +303,14 @@ class Validator:
     def state(self) -> State:
         """Return what `restore` needs."""
         best = {stage: list(astuple(figures)) for stage, figures in self.best.items()}
-        values = {"best": best, "without_better": self.without_better, "mesh_told": self._mesh_told}
+        values = {"best": best, "without_better": self.without_better, "mesh_reported": self._mesh_reported}
         return State(values={**values, "seen": self.seen.state()})
 
     def restore(self, state: State) -> None:
         """Become exactly what `state` described."""
         values = state.values
         self.best = {stage: Figures(*figures) for stage, figures in values["best"].items()}
-        self.without_better, self._mesh_told = values["without_better"], values["mesh_told"]
+        self.without_better, self._mesh_reported = values["without_better"], values["mesh_reported"]
         self.seen.restore(values["seen"])
 
 

@@ -19,7 +19,7 @@ from PySide6.QtCore import QObject, Signal
 from core.contract.errors import UserError
 from core.models.card import read_header
 from core.models.config import config_of_shapes
-from core.training.recipe import LOSS_WORDS, Recipe, load_recipe, recipe_toml
+from core.training.recipe import GAN_LOSSES, LOSS_WORDS, Recipe, load_recipe, recipe_toml
 
 Kind = Literal["whole", "number", "flag", "choice", "text", "wholes", "numbers", "weights"]
 
@@ -54,7 +54,7 @@ GROUPS: dict[str, tuple[str, str]] = {
 }
 """Title and explanation of each part of the form, in its order."""
 
-ELSEWHERE = {"name", "description", "start"}
+ELSEWHERE = {"name", "description", "start", "teacher"}
 """Fields that have a place of their own on the page."""
 
 _NAMES = {
@@ -64,6 +64,8 @@ _NAMES = {
     "judge_drawn": "Discriminator sees drawn crops",
     "reduce_to": "Also reduced, down to",
     "recolour": "Swap colours, negatives",
+    "taught": "Share of taught crops",
+    "teacher_patches": "Patches for the teacher",
     "loader_threads": "Loader threads",
     "loader_processes": "Loader processes",
     "cache_mb": "Cache (MB)",
@@ -84,7 +86,7 @@ def _fields() -> Iterator[Field]:
                 yield from walk(info.annotation, path, values[name])
             elif name == "losses":
                 for loss in LOSS_WORDS:
-                    if prefix != "psnr" or loss not in ("content", "adversarial", "ldl"):
+                    if prefix != "psnr" or loss not in GAN_LOSSES:
                         yield Field(f"{path}.{loss}", path, _loss_title(loss), LOSS_WORDS[loss], "number")
             else:
                 kind, choices = _kind(info.annotation)
@@ -97,7 +99,7 @@ def _fields() -> Iterator[Field]:
 
 def _loss_title(name: str) -> str:
     acronyms = {"l1": "L1", "mse": "MSE", "ms_ssim": "MS-SSIM", "ldl": "LDL", "fft": "FFT", "tv": "TV"}
-    return acronyms.get(name, name.capitalize())
+    return acronyms.get(name, name.replace("_", " ").capitalize())
 
 
 def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...]]:
@@ -197,6 +199,19 @@ class Draft(QObject):
         self._judge()
         return True
 
+    def learn_from(self, teacher: str) -> None:
+        """Take a model as the teacher, by key or path; none where it is empty.
+
+        A loss that learns from it comes with it, where the recipe has none, and goes with it.
+        """
+        stage = "psnr" if self.text("psnr.steps") != "0" or self.text("psnr.epochs") != "0" else "gan"
+        loss = f"{stage}.losses.teacher"
+        self.set("teacher", teacher)
+        if not teacher:
+            self.reset(loss)
+        elif self.recipe is None or not self.recipe.wants_teacher:
+            self.set(loss, "1")
+
     def overrides(self) -> tuple[tuple[str, str], ...]:
         """The changes as a `TrainRequest` takes them; each makes of the recipe what the draft made of it."""
         single = {path: _toml(path, text) for path, text in self._texts.items() if not _is_loss(path)}
@@ -229,11 +244,12 @@ class Draft(QObject):
     @property
     def wants_content(self) -> bool:
         """Whether a run needs VGG weights."""
-        if self.recipe is None:
-            return False
-        gan = self.recipe.gan
-        wanted = gan.losses.get("content") or self.recipe.validation.gan_metric == "perceptual"
-        return bool(gan.steps or gan.epochs) and bool(wanted)
+        return self.recipe is not None and self.recipe.wants_content
+
+    @property
+    def lacks_teacher(self) -> bool:
+        """Whether the recipe learns from a teacher, and none is named."""
+        return self.recipe is not None and self.recipe.wants_teacher and not self.recipe.teacher
 
     def _judge(self) -> None:
         self.faults = {}

@@ -34,6 +34,10 @@ FILE, OTHER_MODEL = "file…", "model…"
 """Rows that open a dialog."""
 
 
+SCALES = ("2", "4", "8")
+"""Of the networks that can be trained."""
+
+
 class RecipeCard(QFrame):
     """Shows and changes the session's draft."""
 
@@ -57,6 +61,7 @@ class RecipeCard(QFrame):
         self.name = QLineEdit()
         self.name.setMaxLength(60)
         self.start = Choice()
+        self.teacher = Choice()
         self.device = Choice()
         for value, label in settings.DEVICES:
             self.device.addItem(label, value)
@@ -78,7 +83,7 @@ class RecipeCard(QFrame):
         self.show_draft()
 
     def reload_models(self) -> None:
-        """Look again at which models a run may start from."""
+        """Look again at which models a run may start and learn from."""
         self.start.blockSignals(True)
         self.start.clear()
         self.start.addItem("Nothing (random weights)", "")
@@ -87,6 +92,13 @@ class RecipeCard(QFrame):
         self.start.addItem("A model file…", OTHER_MODEL)
         self.start.blockSignals(False)
         self._show_start()
+        self.teacher.blockSignals(True)
+        self.teacher.clear()
+        self.teacher.addItem("Nobody (the pictures alone)", "")
+        for model in models():
+            self.teacher.addItem(model.card.name, model.key)
+        self.teacher.blockSignals(False)
+        self._show_teacher()
 
     def show_draft(self) -> None:
         """Bring the fields in line with the draft and the settings."""
@@ -103,17 +115,14 @@ class RecipeCard(QFrame):
         if self.name.text().strip() != draft.text("name"):
             self.name.setText(draft.text("name"))
         self._show_start()
+        self._show_teacher()
         self._show_content()
 
     def _show_start(self) -> None:
-        wanted = self.session.draft.text("start")
-        row = self.start.findData(wanted)
-        self.start.blockSignals(True)
-        if row < 0:
-            row = self.start.count() - 1
-            self.start.insertItem(row, Path(wanted).name, wanted)
-        self.start.setCurrentIndex(row)
-        self.start.blockSignals(False)
+        _show(self.start, self.session.draft.text("start"), before_last=True)
+
+    def _show_teacher(self) -> None:
+        _show(self.teacher, self.session.draft.text("teacher"), before_last=False)
 
     def _show_content(self) -> None:
         draft, chosen = self.session.draft, self.session.settings.get(settings.TRAIN_CONTENT)
@@ -151,6 +160,7 @@ class RecipeCard(QFrame):
         self.save.clicked.connect(self.save_requested)
         self.name.textEdited.connect(lambda text: session.draft.set("name", text))
         self.start.currentIndexChanged.connect(self._on_start)
+        self.teacher.currentIndexChanged.connect(lambda _row: self.choose_teacher(self.teacher.currentData()))
         self.device.currentIndexChanged.connect(
             lambda _row: session.settings.set(settings.TRAIN_DEVICE, self.device.currentData())
         )
@@ -182,6 +192,14 @@ class RecipeCard(QFrame):
         known = {each.key: each.path for each in models()}
         if model:
             draft.fit_to(known.get(model, Path(model)))
+
+    def choose_teacher(self, model: str) -> None:
+        """Learn from a model, by key or path; the network takes its scale. From none where it is empty."""
+        draft = self.session.draft
+        scale = next((str(each.card.scale) for each in models() if each.key == model), "")
+        if scale in SCALES:
+            draft.set("generator.scale", scale)
+        draft.learn_from(model)
 
     def _on_option(self, option: Option) -> None:
         if option is settings.TRAIN_CONTENT:
@@ -221,7 +239,12 @@ class RecipeCard(QFrame):
         start_words = "A model to go on from: only what is new is learned. The recipe’s network becomes that model’s."
         fields.addLayout(labelled("Start &from", start_words, self.start), 2, 0)
         fields.addLayout(labelled(settings.TRAIN_DEVICE.label, settings.TRAIN_DEVICE.tooltip, self.device), 2, 1)
-        fields.addWidget(self.content, 3, 0, 1, 2)
+        teacher_words = (
+            "A model, as large and slow as it may be, whose results this one learns. It enlarges some patches of your "
+            "pictures once, before the first step."
+        )
+        fields.addLayout(labelled("&Teacher", teacher_words, self.teacher), 3, 0)
+        fields.addWidget(self.content, 4, 0, 1, 2)
         fields.setColumnStretch(0, 1)
         fields.setColumnStretch(1, 1)
         inside = QWidget()
@@ -236,3 +259,15 @@ class RecipeCard(QFrame):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)
         outer.addWidget(scrolled(inside))
+
+
+def _show(choice: Choice, wanted: str, *, before_last: bool) -> None:
+    """Select the row of a model; one that is not installed gets a row, before the one that opens a dialog if there is
+    one."""
+    row = choice.findData(wanted)
+    choice.blockSignals(True)
+    if row < 0:
+        row = choice.count() - before_last
+        choice.insertItem(row, Path(wanted).name, wanted)
+    choice.setCurrentIndex(row)
+    choice.blockSignals(False)

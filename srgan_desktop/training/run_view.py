@@ -137,8 +137,9 @@ class RunView(QWidget):
         self.bar.show_state(BarState(title, words, fraction, has_progress, paused=phase is Phase.PAUSED))
 
     def _speed(self) -> str:
-        last = self.session.record.last if self.session.record is not None else None
-        if last is None:
+        record = self.session.record
+        last = record.last if record is not None else None
+        if record is None or last is None:
             return ""
         if last.skipped:
             return f"step left out: {last.skipped}"
@@ -146,6 +147,8 @@ class RunView(QWidget):
         if last.seconds_left and last.step + last.seconds_left / last.seconds_per_step < last.total_steps - 1:
             left += " in this stage"
         parts = [f"{last.seconds_per_step:.2f} s a step", left]
+        if record.teacher:
+            parts.append(f"taught by {record.teacher}")
         if last.waited > 0.1:
             parts.insert(1, f"waits {last.waited:.0%} of it for pictures")
         return " · ".join(parts)

@@ -62,6 +62,7 @@ class RunRecord:
     stage: str = ""
     bicubic_psnr: float | None = None
     parent: str = ""
+    teacher: str = ""
     began: datetime | None = None
     losses: dict[str, Series] = field(default_factory=dict)
     d_real: Series = field(default_factory=Series)
@@ -79,6 +80,7 @@ class RunRecord:
                 self.total_steps = event.total_steps
                 self.bicubic_psnr = event.bicubic_psnr_y
                 self.parent = event.parent
+                self.teacher = event.teacher
                 self.forget_after(event.start_step)
             case TrainingStep():
                 # A run that went back to its last finite state does some steps again.

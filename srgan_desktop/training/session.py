@@ -23,6 +23,7 @@ from core.contract.training import (
     ScanProgress,
     ScanRequest,
     StageStarted,
+    TeacherProgress,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
@@ -203,6 +204,8 @@ class TrainSession(Session):
             return "Choose a folder of pictures first."
         if self.draft.faults:
             return "A field of the recipe is not valid: it is marked in red."
+        if self.draft.lacks_teacher:
+            return "Choose a teacher: this recipe learns from one."
         if self.examination.problem is not None:
             return self.examination.problem.message
         if self.busy:
@@ -510,7 +513,7 @@ class TrainSession(Session):
 
     def _on_run(self, event: object) -> None:
         match event:
-            case DownloadProgress() | ScanProgress() | ScanFinished():
+            case DownloadProgress() | ScanProgress() | ScanFinished() | TeacherProgress():
                 self._say_activity(event)
                 self.changed.emit()
             case TrainingStarted() | TrainingStep() | Look() | TrainingFinished():
@@ -550,6 +553,9 @@ class TrainSession(Session):
             case ScanProgress():
                 self.activity = f"Looking at the pictures: {event.done:,} of {event.total:,}"
                 self.fraction = event.done / event.total if event.total else None
+            case TeacherProgress():
+                self.activity = f"{event.teacher} enlarges what it teaches: {event.done:,} of {event.total:,}"
+                self.fraction = event.done / event.total
             case ScanFinished():
                 self.activity, self.fraction = "Preparing the networks", None
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from core import paths
+from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,13 @@ def test_train_a_recipe_and_measure_the_model(example: Run, photos: Path, tmp_pa
     said = example("measure_model.py", photos, model)
     assert said.startswith("photos: 6 pictures")
     assert said.count("PSNR") == 2
+
+
+def test_teach_a_small_model(example: Run, photos: Path, tmp_path: Path) -> None:
+    teacher = save_small_model(tmp_path / "large.safetensors")
+    fields = (*(f"{name}={value}" for name, value in TINY), "data.teacher_patches=8", "name=small")
+    said = example("teach_a_small_model.py", photos, tmp_path / "run", teacher, *fields)
+    assert "Its teacher large reaches" in said
 
 
 def test_every_example_is_short_and_run_here() -> None:

@@ -31,10 +31,11 @@ def test_bench_engine(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_bench_training(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("ROUNDS", 1), ("WAITING_SECONDS", 0.1), ("PICTURES", 4)):
+    for name, value in (("ROUNDS", 1), ("WAITING_SECONDS", 0.1), ("TAUGHT_STEPS", 4), ("PICTURES", 4)):
         monkeypatch.setattr(bench_training, name, value)
     said = main(bench_training, *(f"--set={field}" for field in TINY))
     assert len(re.findall(r"^\S.* step: \d+\.\d\d times", said, re.MULTILINE)) == len(bench_training.CONTESTS)
+    assert re.search(r"^a step with a teacher takes \d+\.\d+ times as long", said, re.MULTILINE)
     assert len(re.findall(r"waiting for \w+ data, .*: \d+\.\d\d%", said)) == 4
 
 

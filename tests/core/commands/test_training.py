@@ -181,7 +181,7 @@ def test_a_model_named_to_start_from_does_for_a_recipe_without_a_psnr_stage(data
 def test_a_trial_tells_what_it_would_cost(data: Path, tmp_path: Path) -> None:
     result = srgan("train", "quick", "--data", data, "--trial", "--threads", 1, *SMALL)
     assert result.exit_code == 0, words(result)
-    assert "s a step; about 1 minutes without the looks" in words(result)
+    assert "s a step; about 1 minutes without the validations" in words(result)
     assert not (tmp_path / "runs").exists()
 
 

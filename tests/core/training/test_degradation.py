@@ -15,8 +15,10 @@ HR = textured(0, 96, 128)
 
 def test_bicubic_is_antialiased_and_keeps_its_place() -> None:
     """Against another program's: Pillow's bicubic has the same kernel (a = -0.5) and widens it likewise."""
-    small = Image.fromarray(HR).resize((32, 24), Image.Resampling.BICUBIC)
-    difference = np.abs(bicubic(HR, 4, np.random.default_rng(0)).astype(int) - np.asarray(small))
+    # As floats: of bytes Pillow cuts off what overshoots between its two passes.
+    planes = [Image.fromarray(HR[..., channel].astype(np.float32)) for channel in range(3)]
+    small = np.stack([np.asarray(plane.resize((32, 24), Image.Resampling.BICUBIC)) for plane in planes], -1)
+    difference = np.abs(bicubic(HR, 4, np.random.default_rng(0)) - small.clip(0, 255))
     # At the edges the two mean different things by what lies outside.
     assert difference[2:-2, 2:-2].max() <= 1
 

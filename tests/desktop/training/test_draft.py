@@ -32,7 +32,7 @@ def test_every_field_of_a_recipe_is_in_the_form_once_and_explained() -> None:
     assert len(paths) == len(set(paths))
     assert all(field.explanation and field.title and field.group in GROUPS for field in FIELDS)
     in_form = {path if ".losses." not in path else path.rsplit(".", 1)[0] for path in paths}
-    assert in_form == leaves(Recipe(name="any").model_dump(mode="json")) - {"name", "description", "start"}
+    assert in_form == leaves(Recipe(name="any").model_dump(mode="json")) - {"name", "description", "start", "teacher"}
 
 
 def test_importing_the_form_brings_no_torch() -> None:
@@ -128,6 +128,28 @@ def test_the_network_becomes_that_of_the_model_to_start_from(draft: Draft, tmp_p
     assert draft.changed_in("generator") > 0
     (tmp_path / "other.pth").write_bytes(b"no header")
     assert not draft.fit_to(tmp_path / "other.pth")
+
+
+def test_a_teacher_brings_the_loss_that_learns_from_it_and_takes_it_away(draft: Draft) -> None:
+    draft.learn_from("detail-x4")
+    assert draft.faults == {}
+    assert (draft.recipe.teacher, draft.recipe.psnr.losses["teacher"]) == ("detail-x4", 1.0)
+    assert load_recipe("default", draft.overrides()) == draft.recipe
+    draft.learn_from("")
+    assert draft.changes == {}
+    # A recipe made for it has its own weight, and says when nobody is there.
+    draft.load("distil")
+    assert draft.lacks_teacher
+    draft.learn_from("detail-x4")
+    assert not draft.lacks_teacher
+    assert draft.changes == {"teacher": "detail-x4"}
+
+
+def test_without_a_first_stage_the_second_learns_from_the_teacher(draft: Draft, tmp_path: Path) -> None:
+    for field, text in (("psnr.steps", "0"), ("gan.steps", "10"), ("start", "detail-x4")):
+        draft.set(field, text)
+    draft.learn_from("detail-x4")
+    assert (draft.faults, draft.recipe.gan.losses["teacher"]) == ({}, 1.0)
 
 
 def test_content_weights_are_wanted_only_where_the_second_stage_uses_them(draft: Draft) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton
 
 from core import paths
+from core.training.recipe import load_recipe
 from srgan_desktop import settings
 from srgan_desktop.settings import APPEARANCE, Settings
 from srgan_desktop.theme import Theme
@@ -159,6 +160,24 @@ def test_a_model_to_start_from_makes_the_network_its_own(page: TrainPage, qtbot,
     assert page.session.draft.recipe.start == "faithful-x4"
     assert page.session.draft.recipe.generator.features == 64
     assert card.form.parts["generator"].fold.text().endswith("changed")
+
+
+def test_a_teacher_is_chosen_among_the_models(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    recipe, draft = page.set_up.recipe, page.session.draft
+    keys = [recipe.teacher.itemData(row) for row in range(recipe.teacher.count())]
+    assert keys[0] == ""
+    assert "detail-x4" in keys
+    draft.set("generator.scale", "2")
+    recipe.teacher.setCurrentIndex(keys.index("detail-x4"))
+    assert draft.recipe is not None
+    assert (draft.recipe.teacher, draft.recipe.generator.scale) == ("detail-x4", 4)
+    assert load_recipe(draft.source, page.session.request(home / "run").overrides).teacher == "detail-x4"
+    recipe.teacher.setCurrentIndex(0)
+    assert not draft.recipe.teacher
+    page.session.choose_recipe("distil")
+    assert page.session.why_not_start == "Choose a teacher: this recipe learns from one."
+    assert not page.session.can_start
 
 
 def test_an_estimate_is_put_into_words(page: TrainPage, qtbot, home: Path) -> None:
