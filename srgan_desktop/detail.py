@@ -1,19 +1,13 @@
-"""The Detail slider: how far to go from a faithful model to the one that was trained on from it."""
+"""Which two models the Detail slider lies between, and what it says of a request."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
-
 from core.contract.errors import UserError
 from core.models.catalogue import Model, base_of, cleaner_of, find_model, full_of
 from srgan_desktop import settings
 from srgan_desktop.settings import Settings
-
-STEP = 5
-"""Percent; finer steps cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,56 +45,3 @@ def clean_up_in_use(options: Settings, key: str) -> int:
     except UserError:
         return 0
     return 0 if cleaner_of(model) is None else options.get(settings.CLEAN_UP)
-
-
-class DetailField(QWidget):
-    """A slider between two models, with its value in words. It shows what it is told, and tells what is chosen."""
-
-    chosen = Signal(int)
-    """Percent."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slider = QSlider(Qt.Orientation.Horizontal)
-        self.slider.setRange(0, 100)
-        self.slider.setSingleStep(STEP)
-        self.slider.setPageStep(4 * STEP)
-        self.low, self.high = QLabel("true"), QLabel("sharp")
-        self.percent = QLabel()
-        self.percent.setProperty("role", "strong")
-        for label in (self.low, self.high):
-            label.setProperty("role", "muted")
-        ends = QHBoxLayout()
-        ends.setContentsMargins(2, 3, 2, 0)
-        ends.addWidget(self.low)
-        ends.addStretch(1)
-        ends.addWidget(self.percent)
-        ends.addStretch(1)
-        ends.addWidget(self.high)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.slider)
-        column.addLayout(ends)
-        self.setFocusProxy(self.slider)
-        self.slider.valueChanged.connect(self._on_value)
-
-    def setToolTip(self, text: str) -> None:
-        self.slider.setToolTip(text)
-
-    def setAccessibleName(self, name: str) -> None:
-        self.slider.setAccessibleName(name)
-
-    def show_value(self, percent: int) -> None:
-        """Show without telling."""
-        self.slider.blockSignals(True)
-        self.slider.setValue(percent)
-        self.slider.blockSignals(False)
-        self.percent.setText(f"{percent} %")
-
-    def _on_value(self, value: int) -> None:
-        rounded = round(value / STEP) * STEP
-        changed = self.percent.text() != f"{rounded} %"
-        self.show_value(rounded)
-        if changed:
-            self.chosen.emit(rounded)

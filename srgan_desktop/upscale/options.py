@@ -31,8 +31,9 @@ from core.images import FORMATS
 from core.models.catalogue import Model, base_of, find_model, models
 from srgan_desktop import settings
 from srgan_desktop.desktop import dialog_folder
-from srgan_desktop.detail import DetailField, span_of
+from srgan_desktop.detail import span_of
 from srgan_desktop.fields import Choice, Elided, WheelGuard, indent_number, labelled, quiet
+from srgan_desktop.percent_slider import PercentSlider
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 
@@ -99,7 +100,7 @@ class OptionsPanel(QScrollArea):
         self.model.currentIndexChanged.connect(self._on_model)
 
     def _add_detail(self) -> None:
-        self.detail = DetailField()
+        self.detail = PercentSlider("Faithful", "More detail", settings.DETAIL.default)
         in_row = self._labelled(settings.DETAIL, self.detail)
         in_row.setContentsMargins(0, 0, 0, 0)
         self.detail_row = QWidget()
