@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QApplication
 from core.version import VERSION
 from srgan_desktop.log import begin_log, replace_missing_streams, report_uncaught
 from srgan_desktop.main_window import MainWindow
-from srgan_desktop.opening import Door, hand_over
+from srgan_desktop.opening import InstanceServer, hand_over
 from srgan_desktop.settings import OUTPUT, Settings
 from srgan_desktop.theme import Theme, app_icon
 
@@ -51,8 +51,8 @@ def run(arguments: list[str]) -> int:
     collect_garbage_in_main_thread(app)
     window = MainWindow(theme, settings)
     window.closed.connect(app.quit)
-    door = Door(app)
-    window.closing.connect(door.close)
+    server = InstanceServer(app)
+    window.closing.connect(server.close)
 
     def open_asked(paths: list[Path], named: str) -> None:
         if named:
@@ -61,7 +61,7 @@ def run(arguments: list[str]) -> int:
         if paths:
             window.open(paths)
 
-    door.asked.connect(open_asked)
+    server.asked.connect(open_asked)
     report_uncaught(window)
     _close_on_signals(window)
     # What a session manager says at a logout; where there is none, SIGTERM or SIGHUP comes.

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from multiprocessing.process import BaseProcess
 
 import psutil
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
@@ -42,8 +42,8 @@ class JobCutShort(JobCancelled):
     """The job was asked to stop, and its process ended first: what it saves when it stops may be missing."""
 
 
-class Engine(Enum):
-    """Of the worker process."""
+class EngineState(Enum):
+    """What the worker process is doing."""
 
     OFF = "off"
     STARTING = "starting"
@@ -79,18 +79,18 @@ class Job(QObject):
         super().__init__(parent)
         self._target = target
         self._cancel_grace_ms = cancel_grace_ms
-        self.engine = Engine.OFF
-        """How the process is; for others to read."""
+        self.engine = EngineState.OFF
+        """What the process is doing; for others to read."""
         self._link: _Link | None = None
         self._numbers = itertools.count(NO_JOB + 1)
-        self._outstanding: dict[int, _Given] = {}  # in the order in which they are done
+        self._outstanding: dict[int, _OpenJob] = {}  # in the order in which they are done
         self._killed_for_one = False
         self._shutting_down = False
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
     @property
     def pid(self) -> int | None:
-        """Of the worker process, once it has started and while it lives."""
+        """The worker process's number, from its start to its end; else None."""
         return self._link.pid if self._link else None
 
     @property
@@ -101,16 +101,16 @@ class Job(QObject):
     def start(self) -> None:
         """Start the process, if there is none, so that the first job need not wait for its imports."""
         if self._link is None and not self._shutting_down:
-            self.engine = Engine.STARTING
+            self.engine = EngineState.STARTING
             self._link = _Link(self._target, self._arrived.emit)
             self._link.start()
 
-    def run(self, request: Any) -> int:
+    def run(self, request: object) -> int:
         """Have a request of `core.contract` done after those given before; answers with the job's number."""
         if self._shutting_down:
             raise RuntimeError("the worker is being shut down")
         job = next(self._numbers)
-        self._give(job, _Given(request))
+        self._submit(job, _OpenJob(request))
         return job
 
     def cancel(self, job: int) -> None:
@@ -143,11 +143,11 @@ class Job(QObject):
         for given in self._outstanding.values():
             given.asked_to_stop = True
         self._send(Shutdown())
-        # While it still imports torch it hears nothing, and has nothing to finish.
-        ready = self.engine is Engine.READY
+        # While it imports torch it reads no messages, and has nothing to finish.
+        ready = self.engine is EngineState.READY
         QTimer.singleShot(SHUTDOWN_GRACE_MS if ready else 0, self, self._kill)
 
-    def _give(self, job: int, given: _Given) -> None:
+    def _submit(self, job: int, given: _OpenJob) -> None:
         self.start()
         self._outstanding[job] = given
         self._send(Submit(job, given.request))
@@ -161,12 +161,12 @@ class Job(QObject):
     def _enforce(self, job: int) -> None:
         if job not in self._outstanding:
             return
-        if self.engine is Engine.READY and next(iter(self._outstanding)) == job:
+        if self.engine is EngineState.READY and next(iter(self._outstanding)) == job:
             log.warning("job %d did not stop when asked; killing its process", job)
             self._killed_for_one = True
             self._kill()
         else:
-            # Not this job's fault: the process still imports torch, or another job is before it.
+            # The job cannot have heard yet: the process still imports torch, or another job is before it.
             QTimer.singleShot(self._cancel_grace_ms, self, lambda: self._enforce(job))
 
     def _kill(self) -> None:
@@ -179,67 +179,67 @@ class Job(QObject):
         if isinstance(delivery.message, Report):
             self._pass_on(delivery.message)
         else:
-            self._bury(delivery.message)
+            self._on_death(delivery.message)
 
     def _pass_on(self, report: Report) -> None:
         if isinstance(report.event, WorkerReady):
-            self.engine = Engine.READY
+            self.engine = EngineState.READY
         elif report.job == NO_JOB:
-            self.engine = Engine.STOPPED
+            self.engine = EngineState.STOPPED
         elif isinstance(report.event, JobDone | JobFailed | JobCancelled):
             self._outstanding.pop(report.job, None)
         elif report.job in self._outstanding:
             self._outstanding[report.job].begun = True
         self.reported.emit(report)
 
-    def _bury(self, death: _Died) -> None:
+    def _on_death(self, death: _Died) -> None:
         assert self._link is not None
         self._link.join()
         self._link = None
-        at_work = next(iter(self._outstanding), None) if self.engine is Engine.READY else None
-        self.engine = Engine.STOPPED
-        orphans, self._outstanding = self._outstanding, {}
+        at_work = next(iter(self._outstanding), None) if self.engine is EngineState.READY else None
+        self.engine = EngineState.STOPPED
+        open_jobs, self._outstanding = self._outstanding, {}
         killed_for_one, self._killed_for_one = self._killed_for_one, False
         if not self._shutting_down:
-            log.error("the worker died, exit code %s, jobs left: %s", death.exit_code, list(orphans))
+            log.error("the worker died, exit code %s, jobs left: %s", death.exit_code, list(open_jobs))
         failure = problems.engine_died(death.exit_code)
         ends: list[Report] = []
-        for job, given in orphans.items():
+        for job, given in open_jobs.items():
             if given.asked_to_stop:
                 ends.append(Report(job, JobCutShort() if job == at_work else JobCancelled()))
             elif killed_for_one and not given.begun:
-                self._give(job, given)
+                self._submit(job, given)
             else:
                 ends.append(Report(job, failure))
         for end in ends:
             self.reported.emit(end)
         if self._shutting_down:
             self.stopped.emit()
-        elif not orphans:
+        elif not open_jobs:
             self.reported.emit(Report(NO_JOB, failure))
 
 
 @dataclass(slots=True)
-class _Given:
+class _OpenJob:
     """A job that has not ended."""
 
-    request: Any
+    request: object
     asked_to_stop: bool = False
     paused: bool = False
     begun: bool = False
-    """It was heard of."""
+    """The worker has sent an event of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Died:
-    """The last word about a process."""
+    """Posted once, when a process has ended."""
 
     exit_code: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Delivery:
-    """From which process a message came, as one that was buried may still have some under way."""
+    """A message and the process it came from: one that has been given up may still have some under way."""
 
     link: _Link
     message: Report | _Died
@@ -262,7 +262,7 @@ class _Link(threading.Thread):
         self._woken, self._wake = self._context.Pipe(duplex=False)
         self._wake_lock = threading.Lock()
         self._process_lock = threading.Lock()
-        self._process: Any = None
+        self._process: BaseProcess | None = None
         """None before it starts and once it has ended."""
         self._killed = False
 
@@ -289,7 +289,7 @@ class _Link(threading.Thread):
         """Serve the pipe until the process is gone."""
         exit_code: int | None = None
         try:
-            exit_code = self._live()
+            exit_code = self._run_process()
         except Exception:
             log.exception("the link to the worker broke")
         finally:
@@ -300,7 +300,7 @@ class _Link(threading.Thread):
             with contextlib.suppress(RuntimeError):
                 self._deliver(_Delivery(self, _Died(exit_code)))
 
-    def _live(self) -> int | None:
+    def _run_process(self) -> int | None:
         connection, theirs = self._context.Pipe()
         with connection:
             # A daemon, so that Python ends it even if the window dies on an error.
@@ -308,7 +308,7 @@ class _Link(threading.Thread):
             process.start()
             # Keeping it open would hide the worker's death.
             theirs.close()
-            _be_modest(process.pid)
+            _lower_priority(process.pid)
             with self._process_lock:
                 self._process = process
                 if self._killed:
@@ -335,13 +335,13 @@ class _Link(threading.Thread):
             ready = wait([connection, self._woken, sentinel])
             if self._woken in ready:
                 self._woken.recv_bytes()
-                self._tell(connection, self._outbox.get())
+                self._write(connection, self._outbox.get())
             if connection in ready:
                 self._deliver(_Delivery(self, connection.recv()))
             elif sentinel in ready:
                 return
 
-    def _tell(self, connection: Connection, message: object) -> None:
+    def _write(self, connection: Connection, message: object) -> None:
         try:
             connection.send(message)
         except OSError:
@@ -350,9 +350,9 @@ class _Link(threading.Thread):
                 self._deliver(_Delivery(self, connection.recv()))
 
 
-def _be_modest(pid: int | None) -> None:
+def _lower_priority(pid: int | None) -> None:
     """Let the desktop stay responsive while every core computes."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
-        # Who started the window with less priority yet means the engine, above all.
+        # If the window was started with an even lower priority, the engine keeps that.
         process.nice(psutil.BELOW_NORMAL_PRIORITY_CLASS if psutil.WINDOWS else max(5, process.nice()))

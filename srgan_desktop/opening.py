@@ -26,7 +26,7 @@ _MAX_BYTES = 16 << 20
 _TOKEN = "XDG_ACTIVATION_TOKEN"
 
 
-class Door(QObject):
+class InstanceServer(QObject):
     """Takes files from later starts, and from macOS, which starts nothing twice."""
 
     asked = Signal(object, str)
@@ -114,7 +114,7 @@ def hand_over(paths: list[Path], output: Path | None, name: str | None = None) -
     Args:
         paths: absolute ones.
         output: folder for their results, if one was named; absolute.
-        name: as `Door` takes it.
+        name: as `InstanceServer` takes it.
 
     Returns:
         Whether one is there, and has taken them.

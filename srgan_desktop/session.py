@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
-
-from PySide6.QtCore import QObject, QTimer, Signal, SignalInstance
+from PySide6.QtCore import QObject, Signal, SignalInstance
 
 from core.contract.jobs import JobCancelled, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Report
-from srgan_desktop.job import Engine, Job
+from srgan_desktop.job import EngineState, Job
 from srgan_desktop.settings import Settings
-
-READERS_GRACE_MS = 3_000
-"""How long threads that only read are waited for at the end: a network drive that is gone may hold them for ever."""
 
 
 class Session(QObject):
@@ -30,7 +23,7 @@ class Session(QObject):
     notice = Signal(str)
     """One line for the user."""
     stopped = Signal()
-    """After `shutdown`: no process is left, and no thread but one that hangs in reading (see `READERS_GRACE_MS`)."""
+    """After `shutdown`: no process is left, and no thread but one that hangs in reading (see `Lane`)."""
 
     def __init__(self, options: Settings, job: Job, parent: QObject | None = None) -> None:
         """Start nothing yet; `job` becomes the session's."""
@@ -42,9 +35,7 @@ class Session(QObject):
         self._job = job
         self._job.setParent(self)
         self._job.reported.connect(self._on_report)
-        self._awaited: list[_Awaited] = []
-        self._patience = QTimer(self, singleShot=True)
-        self._patience.timeout.connect(self._on_patience_over)
+        self._awaited = 0
         self.await_end_of(self._job.stopped)
 
     @property
@@ -53,7 +44,7 @@ class Session(QObject):
         raise NotImplementedError
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> EngineState:
         """How the worker process is."""
         return self._job.engine
 
@@ -72,16 +63,10 @@ class Session(QObject):
         """Shut the job and all threads down, now or as soon as what is under way allows it."""
         raise NotImplementedError
 
-    def await_end_of(self, stopped: SignalInstance, writes: Callable[[], bool] = lambda: True) -> None:
-        """Have `stopped` wait for this signal too, which tells that a thread or process is gone.
-
-        Args:
-            stopped: that signal.
-            writes: whether what it does at the moment must not be broken off.
-        """
-        awaited = _Awaited(writes)
-        self._awaited.append(awaited)
-        stopped.connect(partial(self._on_stopped, awaited))
+    def await_end_of(self, stopped: SignalInstance) -> None:
+        """Have the session's own `stopped` wait for this signal, which tells once that threads or a process ended."""
+        self._awaited += 1
+        stopped.connect(self._on_stopped)
 
     def _on_job(self, job: int, event: object) -> None:
         """Take an event of one of the session's jobs."""
@@ -92,7 +77,7 @@ class Session(QObject):
             self._on_engine(report.event)
         else:
             self._on_job(report.job, report.event)
-        if isinstance(report.event, JobFailed | JobCancelled) and self.engine is not Engine.READY:
+        if isinstance(report.event, JobFailed | JobCancelled) and self.engine is not EngineState.READY:
             self.changed.emit()
 
     def _on_engine(self, event: object) -> None:
@@ -102,21 +87,7 @@ class Session(QObject):
             self.notice.emit(event.message)
         self.changed.emit()
 
-    def _on_stopped(self, awaited: _Awaited) -> None:
-        if awaited in self._awaited:
-            self._awaited.remove(awaited)
-            self._patience.start(READERS_GRACE_MS if self._awaited else 0)
-
-    def _on_patience_over(self) -> None:
-        if any(awaited.writes() for awaited in self._awaited):
-            self._patience.start(READERS_GRACE_MS)
-        else:
-            self._awaited.clear()
+    def _on_stopped(self) -> None:
+        self._awaited -= 1
+        if self._awaited == 0:
             self.stopped.emit()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Awaited:
-    """A thread or process that is not gone yet."""
-
-    writes: Callable[[], bool]

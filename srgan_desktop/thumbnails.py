@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QObject, QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QObject, QRect, QRectF, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
 
 from core.contract.errors import UserError
 from core.contract.upscale import Size
+from srgan_desktop.background import Lane
 from srgan_desktop.theme import Theme
 
 SIDE = 96
-"""Of a thumbnail, in pixels; shown at half of that, for sharp screens."""
+"""Longest side of a thumbnail in pixels; drawn at half of that, for sharp screens."""
 KEPT = 600
 """Thumbnails kept in memory; those looked at longest ago go first (about 20 MB)."""
 WAITING = 60
-"""Requests kept: who scrolls past thousands of rows wants those of the last screens alone."""
+"""Most requests that wait: after scrolling past thousands of rows only those of the last screens are wanted."""
 THREADS = 2
 
 
@@ -32,7 +32,7 @@ class Thumbnail:
     pixmap: QPixmap | None
     """None where the file cannot be read."""
     size: Size | None
-    """Of the whole picture, upright."""
+    """Width and height of the whole picture, upright."""
     trouble: str = ""
     """Why it cannot be read."""
 
@@ -45,91 +45,56 @@ class _Made:
     trouble: str
 
 
-class Thumbnails(QObject):
-    """Asked from the main thread; works on two threads of its own, which end with `close`."""
+class Thumbnails(Lane):
+    """Makes thumbnails on two threads, and keeps them."""
 
     made = Signal(object)
     """The path of a picture whose thumbnail can now be had."""
-    stopped = Signal()
-    """After `close`: the threads are gone."""
-
-    _arrived = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("thumbnails", parent, threads=THREADS)
         self._kept: OrderedDict[Path, Thumbnail] = OrderedDict()
         self._wanted: OrderedDict[Path, None] = OrderedDict()
         self._in_work: set[Path] = set()
         self._stale: set[Path] = set()
-        """Of those in work, the ones whose file has changed meanwhile."""
-        self._lock = threading.Condition()
-        self._closed = False
-        self._threads: list[threading.Thread] = []
-        self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
+        """Those in work whose file has changed since they were begun."""
 
     def get(self, path: Path) -> Thumbnail | None:
         """The thumbnail if it is there; else None, and `made` follows."""
         if path in self._kept:
             self._kept.move_to_end(path)
             return self._kept[path]
-        with self._lock:
-            if self._closed or path in self._in_work:
-                return None
+        if path not in self._in_work:
             self._wanted[path] = None
             self._wanted.move_to_end(path)
             while len(self._wanted) > WAITING:
                 self._wanted.popitem(last=False)
-            self._lock.notify()
-        if len(self._threads) < THREADS:
-            self._threads.append(threading.Thread(target=self._work, name="thumbnails", daemon=True))
-            self._threads[-1].start()
+            self._make_next()
         return None
 
     def forget(self, path: Path) -> None:
         """Read the file again next time."""
         self._kept.pop(path, None)
-        with self._lock:
-            if path in self._in_work:
-                self._stale.add(path)
+        if path in self._in_work:
+            self._stale.add(path)
 
     def close(self) -> None:
-        """Let the threads end after the picture that each is at; ends with `stopped`."""
-        with self._lock:
-            self._closed = True
-            self._wanted.clear()
-            self._lock.notify_all()
-        if not self._threads:
-            QTimer.singleShot(0, self, self.stopped.emit)
+        """Make no more; ends with `stopped`."""
+        self._wanted.clear()
+        super().close()
 
-    def _work(self) -> None:
-        while True:
-            with self._lock:
-                while not self._wanted and not self._closed:
-                    self._lock.wait()
-                if self._closed:
-                    break
-                path, _ = self._wanted.popitem()
-                self._in_work.add(path)
-            made = _make(path)
-            # The window may be gone by now.
-            with contextlib.suppress(RuntimeError):
-                self._arrived.emit(made)
-        with contextlib.suppress(RuntimeError):
-            self._arrived.emit(threading.current_thread())
+    def _make_next(self) -> None:
+        while self._wanted and len(self._in_work) < THREADS:
+            path, _ = self._wanted.popitem()
+            self._in_work.add(path)
+            self.run(partial(_make, path), self._on_made)
 
-    def _on_arrived(self, made: _Made | threading.Thread) -> None:
-        if isinstance(made, threading.Thread):
-            made.join()
-            self._threads.remove(made)
-            if not self._threads:
-                self.stopped.emit()
-            return
-        with self._lock:
-            self._in_work.discard(made.path)
-            stale = made.path in self._stale
-            self._stale.discard(made.path)
-        if stale:
+    def _on_made(self, made: _Made) -> None:
+        self._in_work.discard(made.path)
+        self._make_next()
+        if made.path in self._stale:
             # Whoever still shows the file asks for it anew.
+            self._stale.discard(made.path)
             self.made.emit(made.path)
             return
         pixmap = None if made.image is None else QPixmap.fromImage(made.image)

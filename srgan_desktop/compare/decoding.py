@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from core.contract.cancel import Cancelled, CancelToken
+from core.contract.cancel import CancelToken
 from core.images import Metadata, Picture, load, probe, profile_for
-from srgan_desktop.compare.background import Work
 from srgan_desktop.compare.pyramid import Pyramid, build, rough
 from srgan_desktop.pixels import for_display
 
@@ -19,7 +18,7 @@ PictureSource = Path | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
-class Decoded:
+class DecodedPicture:
     """A picture that can be shown."""
 
     source: PictureSource
@@ -39,15 +38,15 @@ class Promised:
 
 
 @dataclass(frozen=True, slots=True)
-class Arrived:
+class PictureDecoded:
     """A picture is there, or is there again with more levels."""
 
     index: int
-    decoded: Decoded
+    decoded: DecodedPicture
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class PictureRefused:
     """A picture cannot be decoded."""
 
     index: int
@@ -59,57 +58,57 @@ class Finished:
     """Nothing more will come."""
 
 
-def decoding(sources: Sequence[PictureSource | None], known: Sequence[Decoded]) -> Work:
-    """Work for `Background` that delivers `Promised`, then an `Arrived` or `Refused` for each source, in their order,
-    then an `Arrived` once more for each that was rough, and `Finished`.
+DecodingEvent = Promised | PictureDecoded | PictureRefused | Finished
+
+
+def decode(
+    sources: Sequence[PictureSource | None], known: Sequence[DecodedPicture], token: CancelToken
+) -> Iterator[DecodingEvent]:
+    """Decode pictures for a comparison: all of them roughly, then all of them exactly.
 
     Args:
         sources: what to decode; None is passed over.
         known: earlier results; a file among them that did not change is not decoded again.
+        token: asked between two pictures.
+
+    Yields:
+        `Promised`, then a `PictureDecoded` or `PictureRefused` for each source, in their order, then a
+        `PictureDecoded` once more for each that was rough, and `Finished`.
     """
-
-    def work(token: CancelToken, deliver: Callable[[object], None]) -> None:
-        wanted = [(index, source) for index, source in enumerate(sources) if source is not None]
-        if len(wanted) > 1:
-            sizes = [size for _index, source in wanted if (size := _size(source)) is not None]
-            if sizes:
-                deliver(Promised(max(sizes, key=lambda size: size[0] * size[1])))
-        there: list[tuple[int, Decoded]] = []
-        for index, source in wanted:
-            token.check()
-            try:
-                decoded = _known(source, known) or _decode(source)
-            except Cancelled:
-                raise
-            except Exception as error:
-                deliver(Refused(index, error))
-                continue
-            there.append((index, decoded))
-            deliver(Arrived(index, decoded))
-        for index, decoded in there:
-            pixels = decoded.pyramid.levels[0]
-            if not decoded.pyramid.exact and pixels is not None:
-                deliver(Arrived(index, replace(decoded, pyramid=build(pixels, token))))
-        deliver(Finished())
-
-    return work
+    wanted = [(index, source) for index, source in enumerate(sources) if source is not None]
+    if len(wanted) > 1:
+        sizes = [size for _index, source in wanted if (size := _size(source)) is not None]
+        if sizes:
+            yield Promised(max(sizes, key=lambda size: size[0] * size[1]))
+    there: list[tuple[int, DecodedPicture]] = []
+    for index, source in wanted:
+        token.check()
+        try:
+            decoded = _known(source, known) or _decode(source)
+        except Exception as error:
+            yield PictureRefused(index, error)
+            continue
+        there.append((index, decoded))
+        yield PictureDecoded(index, decoded)
+    for index, decoded in there:
+        pixels = decoded.pyramid.levels[0]
+        if not decoded.pyramid.exact and pixels is not None:
+            yield PictureDecoded(index, replace(decoded, pyramid=build(pixels, token)))
+    yield Finished()
 
 
-def patching(pixels: np.ndarray, like: Decoded) -> Work:
-    """Work for `Background` that delivers the pyramid of a piece of a picture.
+def decode_patch(pixels: np.ndarray, like: DecodedPicture, token: CancelToken) -> Iterator[Pyramid]:
+    """Build the pyramid of a piece of a picture.
 
     Args:
         pixels: uint8, H x W x 3 (RGB) or 4 (RGBA), in the colour profile of that picture.
         like: the picture.
+        token: asked between two strips.
     """
-
-    def work(token: CancelToken, deliver: Callable[[object], None]) -> None:
-        # The profile of a grey picture fits one channel only.
-        colour = pixels[..., :1] if like.grey else pixels[..., :3]
-        alpha = pixels[..., 3] if pixels.shape[2] == 4 else None
-        deliver(build(for_display(Picture(colour, alpha, Metadata(icc=like.icc))), token))
-
-    return work
+    # The profile of a grey picture fits one channel only.
+    colour = pixels[..., :1] if like.grey else pixels[..., :3]
+    alpha = pixels[..., 3] if pixels.shape[2] == 4 else None
+    yield build(for_display(Picture(colour, alpha, Metadata(icc=like.icc))), token)
 
 
 def _size(source: PictureSource) -> tuple[int, int] | None:
@@ -123,7 +122,7 @@ def _size(source: PictureSource) -> tuple[int, int] | None:
     return header.width, header.height
 
 
-def _known(source: PictureSource, known: Sequence[Decoded]) -> Decoded | None:
+def _known(source: PictureSource, known: Sequence[DecodedPicture]) -> DecodedPicture | None:
     for each in known:
         if isinstance(source, Path):
             if isinstance(each.source, Path) and each.source == source and each.stamp == _stamp(source):
@@ -133,15 +132,15 @@ def _known(source: PictureSource, known: Sequence[Decoded]) -> Decoded | None:
     return None
 
 
-def _decode(source: PictureSource) -> Decoded:
+def _decode(source: PictureSource) -> DecodedPicture:
     if isinstance(source, np.ndarray):
         pixels = source[..., 0] if source.shape[2:] == (1,) else source
-        return Decoded(source, rough(pixels))
+        return DecodedPicture(source, rough(pixels))
     stamp = _stamp(source)
     picture = load(source)
     grey = picture.pixels.shape[2] == 1
     icc = profile_for(picture.metadata, grey)
-    return Decoded(source, rough(for_display(picture)), stamp, icc, grey)
+    return DecodedPicture(source, rough(for_display(picture)), stamp, icc, grey)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -79,7 +79,7 @@ class Enlarged:
 
     source: Pyramid
     width: int
-    """Of the grid, in pixels."""
+    """Width and height of the grid in pixels."""
     height: int
 
     @property

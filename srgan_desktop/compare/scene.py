@@ -18,10 +18,11 @@ class Layer:
 
     source: Source
     x: float
-    """Of the top left corner, in scene pixels."""
+    """Left edge in scene pixels."""
     y: float
+    """Top edge in scene pixels."""
     width: float
-    """Covered, in scene pixels."""
+    """Width covered, in scene pixels."""
     height: float
     crisp: bool = False
     """Whether its pixels are drawn as squares wherever they are larger than the screen's."""
@@ -66,6 +67,11 @@ class Scene:
         return max(sizes, key=lambda size: size[0] * size[1])
 
     @property
+    def first_size(self) -> tuple[int, int]:
+        """Width and height of the first picture in its own pixels."""
+        return self._base.size
+
+    @property
     def comparable(self) -> bool:
         """Whether there is, or will soon be, more to see than one picture."""
         there = sum(picture is not None for picture in self.pictures)
@@ -101,9 +107,14 @@ class Scene:
                 enlargement does.
         """
         layers = [self._whole(self._picture(index), zoom, nearest)]
-        if self.patch is not None and index == len(self.pictures) - 1:
-            layers.append(self._patched(self.patch))
-        return layers
+        patch = self.patch_layer(index)
+        return layers if patch is None else [*layers, patch]
+
+    def patch_layer(self, index: int) -> Layer | None:
+        """The live preview, where it is part of this picture."""
+        if self.patch is None or index != len(self.pictures) - 1:
+            return None
+        return self._patched(self.patch)
 
     def to_first(self, left: float, top: float, right: float, bottom: float) -> tuple[int, int, int, int]:
         """x, y, width, height in pixels of the first picture of all that a rectangle in scene pixels touches."""

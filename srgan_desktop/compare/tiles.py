@@ -15,7 +15,7 @@ from srgan_desktop.compare.scene import Layer, Source
 from srgan_desktop.pixels import to_qpixmap
 
 CACHE_BYTES = 256 << 20
-"""Of pixmaps. A 3840 x 2160 screen shows at most 133 MB of them at once."""
+"""Most bytes of pixmaps. A 3840 x 2160 screen shows at most 133 MB of them at once."""
 
 PAINT_SECONDS = 0.012
 """How long one paint may make tiles; for the rest coarser ones stand in until the next paint."""

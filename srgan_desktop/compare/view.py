@@ -4,45 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
+from core.atomic import replacing
 from srgan_desktop import problems
-from srgan_desktop.compare.arrangement import Mode
-from srgan_desktop.compare.background import Background
+from srgan_desktop.background import Lane
+from srgan_desktop.compare.bar import MOST_PICTURES, CompareBar, percent
 from srgan_desktop.compare.canvas import Canvas
 from srgan_desktop.compare.decoding import (
-    Arrived,
-    Decoded,
+    DecodedPicture,
+    DecodingEvent,
     Finished,
+    PictureDecoded,
+    PictureRefused,
     PictureSource,
     Promised,
-    Refused,
-    decoding,
-    patching,
+    decode,
+    decode_patch,
 )
+from srgan_desktop.compare.difference import difference
+from srgan_desktop.compare.full_screen import FullScreen
+from srgan_desktop.compare.keys import press_key
 from srgan_desktop.compare.pyramid import Pyramid
 from srgan_desktop.compare.scene import Patch, Scene
 from srgan_desktop.theme import Theme
 
-MOST_PICTURES = 4
-DIVIDER_STEP = 0.01
-"""Of the divider, for an arrow key; ten times as much with Shift."""
-PAN_STEP = 0.1
-"""Of the pane, for an arrow key."""
 HOLD_MS = 150
 """The last picture stays this long while the next one is decoded; most are there by then, and nothing flickers."""
 NOTHING = "Nothing to compare yet"
-
-MODES = {
-    Mode.SPLIT: ("split", "Divider", "D", "Two pictures over each other, with a divider to drag"),
-    Mode.SIDE: ("side", "Side by side", "S", "All pictures side by side; zoom and place are common"),
-    Mode.TOGGLE: ("toggle", "Blink", "T", "One picture at a time, in the same place; a click or T shows the next"),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +60,16 @@ class CompareView(QWidget):
     file_step_requested = Signal(int)
     """PgUp (-1) or PgDn (1) was pressed."""
     failed = Signal(object)
-    """The exception why a picture cannot be shown; the view says so, too."""
+    """The exception why a picture cannot be shown; the view says so, too. Or why one could not be saved."""
+    saved = Signal(object)
+    """The path of a picture of the comparison."""
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self._shown: Sequence[Shown] = ()
         self._numbered = False
-        self._decoded: list[Decoded | None] = []
+        self._decoded: list[DecodedPicture | None] = []
         self._errors: list[Exception | None] = []
         self._promised: tuple[int, int] | None = None
         self._patch: Patch | None = None
@@ -80,10 +77,14 @@ class CompareView(QWidget):
         self._patch_caption = ""
         self._patch_hidden = False
         self._region: tuple[int, int, int, int] | None = None
+        self._difference: Pyramid | None = None
+        self._full_screen: FullScreen | None = None
 
         self.canvas = Canvas(theme)
-        self._decoder = Background(self)
-        self._patcher = Background(self)
+        self.bar = CompareBar(theme, self.canvas)
+        self._decoder = Lane("compare", self)
+        self._patcher = Lane("compare", self)
+        self._subtracter = Lane("compare", self)
         self._hold = QTimer(self, singleShot=True, interval=HOLD_MS)
         self._lay_out()
         self._bind()
@@ -121,12 +122,13 @@ class CompareView(QWidget):
 
     def clear(self) -> None:
         """Show nothing, and let go of all pictures."""
-        self._decoder.cancel()
-        self._patcher.cancel()
+        self.leave_full_screen()
+        for lane in (self._decoder, self._patcher, self._subtracter):
+            lane.cancel_all()
         self._hold.stop()
         self._shown, self._decoded, self._errors = (), [], []
-        self._promised = self._patch = None
-        self._show_choices()
+        self._promised = self._patch = self._difference = None
+        self.bar.show_choices(())
         self.canvas.set_message(NOTHING)
 
     def set_overlay_region(
@@ -146,7 +148,13 @@ class CompareView(QWidget):
         if first is not None:
             self._patch_place = region, scale
             self._patch_caption = caption
-            self._patcher.start(patching(pixels, first))
+            self._patcher.cancel_all()
+            self._patcher.stream(partial(decode_patch, pixels, first), self._on_patch, self._on_patch_ended)
+
+    @property
+    def loading(self) -> bool:
+        """Whether something is still being decoded."""
+        return any(lane.busy for lane in (self._decoder, self._patcher, self._subtracter))
 
     def hide_overlay(self, hidden: bool) -> None:
         """Show the result in place of the live preview, or the preview again."""
@@ -156,7 +164,7 @@ class CompareView(QWidget):
 
     def drop_overlay(self) -> None:
         """Show the result, and forget the live preview."""
-        self._patcher.cancel()
+        self._patcher.cancel_all()
         if self._patch is not None:
             self._patch = None
             self._show_scene()
@@ -174,10 +182,13 @@ class CompareView(QWidget):
     # Keys
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """D, S, T: modes (T again: the next picture). 0, or 1 where pictures have no numbers: 100 %. F: fit. + and -:
-        zoom. Space held: the original. Left, Right: the divider by 1 %, with Shift by 10 %; the picture shown. Up,
-        Down, Ctrl and arrows: pan. PgUp, PgDn: the file. N: nearest or bicubic. 1 to 4: pictures with numbers."""
-        if not self._press(event):
+        """PgUp, PgDn: the file. X: the difference. All others are those of `press_key`."""
+        key, modifiers = event.key(), event.modifiers()
+        if key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown) and not modifiers & ~Qt.KeyboardModifier.KeypadModifier:
+            self.file_step_requested.emit(-1 if key == Qt.Key.Key_PageUp else 1)
+        elif key == Qt.Key.Key_X and not modifiers:
+            self.bar.difference_button.click()
+        elif not press_key(self.canvas, event, len(self._shown) if self._numbered else 0):
             event.ignore()
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
@@ -186,188 +197,158 @@ class CompareView(QWidget):
         else:
             event.ignore()
 
-    def _press(self, event: QKeyEvent) -> bool:
-        key, canvas = event.key(), self.canvas
-        shift = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
-        control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        if event.modifiers() & (Qt.KeyboardModifier.AltModifier | Qt.KeyboardModifier.MetaModifier):
-            return False
-        arrows = {
-            Qt.Key.Key_Left: (-1, 0),
-            Qt.Key.Key_Right: (1, 0),
-            Qt.Key.Key_Up: (0, -1),
-            Qt.Key.Key_Down: (0, 1),
-        }
-        if key in arrows:
-            self._press_arrow(*arrows[Qt.Key(key)], shift, control)
-            return True
-        if control:
-            return False
-        modes = {Qt.Key.Key_D: Mode.SPLIT, Qt.Key.Key_S: Mode.SIDE, Qt.Key.Key_T: Mode.TOGGLE}
-        digit = key - Qt.Key.Key_0
-        if key in modes:
-            if key == Qt.Key.Key_T and canvas.mode is Mode.TOGGLE:
-                canvas.show_next()
-            canvas.set_mode(modes[Qt.Key(key)])
-        elif self._numbered and 1 <= digit <= len(self._shown):
-            canvas.choose(digit - 1)
-        elif digit in (0, 1):
-            canvas.zoom_to(1)
-        elif key == Qt.Key.Key_F:
-            canvas.fit()
-        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
-            canvas.zoom_step(1)
-        elif key in (Qt.Key.Key_Minus, Qt.Key.Key_Underscore):
-            canvas.zoom_step(-1)
-        elif key == Qt.Key.Key_N:
-            canvas.set_nearest(not canvas.nearest)
-        elif key == Qt.Key.Key_Space:
-            canvas.hold_original(True)
-        elif key in (Qt.Key.Key_PageUp, Qt.Key.Key_PageDown):
-            self.file_step_requested.emit(-1 if key == Qt.Key.Key_PageUp else 1)
-        else:
-            return False
-        return True
-
-    def _press_arrow(self, right: int, down: int, shift: bool, control: bool) -> None:
-        canvas = self.canvas
-        if right and not control and canvas.divided:
-            canvas.set_divider(canvas.divider + right * DIVIDER_STEP * (10 if shift else 1))
-        elif right and not control and canvas.mode is Mode.TOGGLE:
-            canvas.show_next(right)
-        else:
-            canvas.pan(-right * PAN_STEP, -down * PAN_STEP)
-
     # Building
 
     def _lay_out(self) -> None:
         self.canvas.setAccessibleName("Comparison")
-        self._group = QButtonGroup(self)
-        self.mode_buttons = {mode: self._mode_button(mode) for mode in MODES}
-        self.mode_buttons[self.canvas.mode].setChecked(True)
-        self.choices = [self._button("", "") for _ in range(MOST_PICTURES)]
-        self.pixels_button = self._button("pixels", "Show the pixels of smaller pictures as squares (N)")
-        self.pixels_button.setAccessibleName("Show pixels as squares")
-        self.pixels_button.setCheckable(True)
-        self.out_button = self._button("zoom-out", "Zoom out (−)")
-        self.in_button = self._button("zoom-in", "Zoom in (+)")
-        self.zoom_label = QLabel()
-        self.zoom_label.setProperty("role", "muted")
-        self.zoom_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.zoom_label.setFixedWidth(self.zoom_label.fontMetrics().horizontalAdvance("0000.0 %"))
-        self.zoom_label.setToolTip("Screen pixels for each pixel of the largest picture")
-        self.fit_button = self._button("fit", "Fit (F)")
-        self.full_button = self._button("", "")
-        self.full_button.setText("1:1")
-        self.full_button.setAccessibleName("100 %")
-        bar = QFrame()
-        bar.setObjectName("compareBar")
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(6, 3, 6, 3)
-        row.setSpacing(2)
-        for button in self.mode_buttons.values():
-            row.addWidget(button)
-        row.addSpacing(6)
-        for number, button in enumerate(self.choices, 1):
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
-            button.setCheckable(True)
-            button.setText(str(number))
-            button.setMinimumWidth(28)
-            row.addWidget(button)
-        row.addStretch(1)
-        for each in (self.pixels_button, self.out_button, self.zoom_label, self.in_button):
-            row.addWidget(each)
-        row.addWidget(self.full_button)
-        row.addWidget(self.fit_button)
-        column = QVBoxLayout(self)
+        self._column = column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(self.canvas, 1)
-        column.addWidget(bar)
+        column.addWidget(self.bar)
         self.setFocusProxy(self.canvas)
 
-    def _mode_button(self, mode: Mode) -> QToolButton:
-        icon, name, key, words = MODES[mode]
-        button = self._button(icon, f"{words} ({key})")
-        button.setAccessibleName(name)
-        button.setCheckable(True)
-        self._group.addButton(button)
-        return button
-
-    def _button(self, icon: str, tooltip: str) -> QToolButton:
-        button = QToolButton()
-        button.setIconSize(QSize(18, 18))
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        button.setToolTip(tooltip)
-        button.setAccessibleName(tooltip.partition(" (")[0])
-        if icon:
-            self._theme.wear(button, icon)
-        return button
-
     def _bind(self) -> None:
-        canvas = self.canvas
-        for mode, button in self.mode_buttons.items():
-            button.clicked.connect(lambda _checked, mode=mode: canvas.set_mode(mode))
-        for index, button in enumerate(self.choices):
-            button.clicked.connect(lambda _checked, index=index: canvas.choose(index))
-        self.pixels_button.clicked.connect(canvas.set_nearest)
-        self.out_button.clicked.connect(lambda: canvas.zoom_step(-1))
-        self.in_button.clicked.connect(lambda: canvas.zoom_step(1))
-        self.full_button.clicked.connect(lambda: canvas.zoom_to(1))
-        self.fit_button.clicked.connect(canvas.fit)
-        canvas.moved.connect(self._on_moved)
-        canvas.arranged.connect(self._show_state)
-        self._decoder.arrived.connect(self._on_decoded)
-        self._patcher.arrived.connect(self._on_patch)
+        self.canvas.moved.connect(self._on_moved)
+        self.canvas.arranged.connect(self._show_state)
+        self.bar.difference_button.toggled.connect(self._on_difference_toggled)
+        self.bar.save_button.clicked.connect(self._choose_file)
+        self.bar.full_screen_button.clicked.connect(self.toggle_full_screen)
+        alone = QAction(self)
+        alone.setShortcut(QKeySequence("F11"))
+        alone.triggered.connect(self.toggle_full_screen)
+        self.addAction(alone)
         self._hold.timeout.connect(self._show_waiting)
+
+    # The picture alone, and as a file
+
+    def toggle_full_screen(self) -> None:
+        """Show the picture alone on the whole screen, or no longer."""
+        if self._full_screen is not None:
+            self.leave_full_screen()
+        elif self.canvas.scene is not None:
+            self._full_screen = FullScreen(self.canvas, self)
+            self._full_screen.closed.connect(self._take_back)
+
+    def leave_full_screen(self) -> None:
+        """Have the picture back in the window."""
+        if self._full_screen is not None:
+            self._full_screen.close()
+
+    def _take_back(self) -> None:
+        if self._full_screen is not None:
+            self._column.insertWidget(0, self.canvas, 1)
+            self.canvas.show()
+            self.canvas.setFocus()
+            self._full_screen.deleteLater()
+            self._full_screen = None
+
+    def save(self, path: Path) -> None:
+        """Write what is seen into a picture file of any kind that Qt writes; ends with `saved` or `failed`."""
+        path = path if path.suffix else path.with_suffix(".png")
+        try:
+            with replacing(path) as temporary:
+                if not self.canvas.picture().save(str(temporary), path.suffix[1:].upper()):  # type: ignore[call-overload]
+                    raise OSError(None, "no picture of this kind can be written there", str(path))
+        except OSError as error:
+            self.failed.emit(error)
+        else:
+            self.saved.emit(path)
+
+    def _choose_file(self) -> None:
+        source = self._shown[0].source if self._shown else None
+        name = f"{source.stem} compared.png" if isinstance(source, Path) else "compared.png"
+        folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+        file, _ = QFileDialog.getSaveFileName(
+            self, "Save the comparison as a picture", str(Path(folder) / name), "Pictures (*.png *.jpg *.webp)"
+        )
+        if file:
+            self.save(Path(file))
+
+    def _on_difference_toggled(self) -> None:
+        self._subtract()
+        if self._decoded:
+            self._show_scene()
 
     # Loading
 
     def _load(self, pictures: Sequence[Shown], numbered: bool) -> None:
-        self._patcher.cancel()
+        for lane in (self._decoder, self._patcher, self._subtracter):
+            lane.cancel_all()
         sources = [shown.source for shown in pictures]
         # No more than these, so that the memory of the others is free for the new ones.
         known = [each for each in self._decoded if each is not None and _among(each.source, sources)]
         self._shown, self._numbered = list(pictures), numbered
         self._decoded, self._errors = [None] * len(pictures), [None] * len(pictures)
-        self._promised = self._patch = self._region = None
+        self._promised = self._patch = self._region = self._difference = None
         self._patch_hidden = False
-        self._show_choices()
+        self.bar.show_choices([shown.caption for shown in pictures] if numbered else ())
         if self.canvas.scene is None:
             self._show_waiting()
         else:
             self._hold.start()
-        self._decoder.start(decoding(sources, known))
+        self._decoder.stream(partial(decode, sources, known), self._on_decoded, self._on_decoding_ended)
 
-    def _on_decoded(self, result: object) -> None:
-        match result:
+    def _on_decoded(self, event: DecodingEvent) -> None:
+        match event:
             case Promised(size):
                 self._promised = size
                 return
-            case Arrived(index, decoded):
+            case PictureDecoded(index, decoded):
                 self._decoded[index] = decoded
-            case Refused(index, error):
+            case PictureRefused(index, error):
                 self._errors[index] = error
                 self.failed.emit(error)
             case Finished():
                 self._promised = None
-            case Exception():
-                self._promised = None
-                self._errors = [result if there is None else None for there in self._decoded]
-                self.failed.emit(result)
+                self._subtract()
         self._show_scene()
 
-    def _on_patch(self, result: object) -> None:
-        if isinstance(result, Pyramid) and self._patch_place is not None:
-            self._patch = Patch(result, *self._patch_place)
+    def _on_decoding_ended(self, error: Exception | None) -> None:
+        if error is not None:
+            self._promised = None
+            self._errors = [error if there is None else None for there in self._decoded]
+            self.failed.emit(error)
             self._show_scene()
-        elif isinstance(result, Exception):
-            self.failed.emit(result)
+
+    def _on_patch(self, pyramid: Pyramid) -> None:
+        if self._patch_place is not None:
+            self._patch = Patch(pyramid, *self._patch_place)
+            self._show_scene()
+
+    def _on_patch_ended(self, error: Exception | None) -> None:
+        if error is not None:
+            self.failed.emit(error)
+
+    def _subtract(self) -> None:
+        """Have the difference computed, where it is wanted, possible and not there yet."""
+        pair = self._source_and_result
+        if pair is not None and self.bar.difference_button.isChecked() and self._difference is None:
+            self._subtracter.cancel_all()
+            self._subtracter.stream(partial(difference, *pair), self._on_difference, self._on_patch_ended)
+
+    def _on_difference(self, pyramid: Pyramid) -> None:
+        self._difference = pyramid
+        self._show_scene()
+
+    @property
+    def _source_and_result(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The pixels of both; None where these are other pictures, or one is missing."""
+        if self._numbered or len(self._decoded) != 2 or self._decoded[0] is None or self._decoded[1] is None:
+            return None
+        source, result = (each.pyramid.levels[0] for each in (self._decoded[0], self._decoded[1]))
+        return None if source is None or result is None else (source, result)
 
     # Showing
 
+    @property
+    def _shows_difference(self) -> bool:
+        return self._difference is not None and self.bar.difference_button.isChecked()
+
     def _show_scene(self) -> None:
         pictures = tuple(None if each is None else each.pyramid for each in self._decoded)
+        if self._shows_difference:
+            pictures = pictures[0], self._difference
         if any(picture is not None for picture in pictures):
             self._hold.stop()
             self.canvas.set_scene(self._scene(pictures), self._captions())
@@ -400,7 +381,9 @@ class CompareView(QWidget):
         captions = []
         for number, (shown, decoded, error) in enumerate(zip(self._shown, self._decoded, self._errors, strict=True), 1):
             words = f"{number}  {shown.caption}" if self._numbered else shown.caption
-            if decoded is not None:
+            if number == 2 and self._shows_difference:
+                words = "Difference"
+            elif decoded is not None:
                 width, height = decoded.pyramid.size
                 words += f"  {width} × {height}"
             elif error is not None:
@@ -422,33 +405,8 @@ class CompareView(QWidget):
             if region is not None:
                 self.view_changed.emit()
 
-    def _show_choices(self) -> None:
-        for index, button in enumerate(self.choices):
-            button.setVisible(self._offers(index))
-            if self._numbered and index < len(self._shown):
-                button.setAccessibleName(self._shown[index].caption)
-                button.setToolTip(f"{self._shown[index].caption} ({index + 1})")
-        self.full_button.setToolTip(f"100 % ({'0' if self._numbered else '1'})")
-
-    def _offers(self, index: int) -> bool:
-        """Whether a picture has a button: side by side all are shown, and there is nothing to choose."""
-        return self._numbered and index < len(self._shown) and self.canvas.mode is not Mode.SIDE
-
     def _show_state(self) -> None:
-        canvas, scene, viewport = self.canvas, self.canvas.scene, self.canvas.viewport
-        self.mode_buttons[canvas.mode].setChecked(True)
-        self.pixels_button.setChecked(canvas.nearest)
-        comparable = scene is not None and scene.comparable
-        for button in self.mode_buttons.values():
-            button.setEnabled(comparable)
-        for each in (self.pixels_button, self.out_button, self.in_button, self.full_button, self.fit_button):
-            each.setEnabled(scene is not None)
-        seen = canvas.pair if canvas.mode is Mode.SPLIT else (canvas.shown,)
-        for index, button in enumerate(self.choices):
-            button.setEnabled(comparable)
-            button.setChecked(index in seen)
-            button.setVisible(self._offers(index))
-        self.zoom_label.setText("" if scene is None or viewport is None else _percent(viewport.zoom))
+        self.bar.show_state(can_subtract=self._source_and_result is not None)
         self.canvas.setAccessibleDescription(self._description())
 
     def _description(self) -> str:
@@ -461,7 +419,7 @@ class CompareView(QWidget):
             words = f"Divider at {round(canvas.divider * 100)} %, {captions[left]} left of it, {captions[right]} right"
         else:
             words = ", ".join(captions[pane.index] for pane in canvas.panes)
-        return f"{words}. Zoom {_percent(viewport.zoom)}."
+        return f"{words}. Zoom {percent(viewport.zoom)}."
 
 
 def _among(source: PictureSource, sources: Sequence[PictureSource | None]) -> bool:
@@ -472,7 +430,3 @@ def _among(source: PictureSource, sources: Sequence[PictureSource | None]) -> bo
 
 def _larger(one: tuple[int, int] | None, other: tuple[int, int]) -> tuple[int, int]:
     return max((one or (0, 0)), other, key=lambda size: size[0] * size[1])
-
-
-def _percent(zoom: float) -> str:
-    return f"{zoom * 100:.0f} %" if zoom >= 0.1 else f"{zoom * 100:.1f} %"

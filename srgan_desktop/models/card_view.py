@@ -24,7 +24,7 @@ from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
 from srgan_desktop.fields import Elided, quiet, scrolled, titled
-from srgan_desktop.models.list_view import Entry, file_bytes, progress_words, size_words
+from srgan_desktop.models.list_view import ListedModel, file_bytes, progress_words, size_words
 from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.theme import Theme
 
@@ -32,7 +32,7 @@ ORIGINS: dict[Kind, str] = {
     "shipped": "Comes with the program",
     "trained": "Trained here",
     "blended": "Blended here",
-    "imported": "Brought in from a file",
+    "imported": "Imported from a file",
     "downloaded": "Downloaded",
 }
 METRICS = {"psnr_y": "PSNR-Y, dB", "ssim_y": "SSIM-Y", "perceptual": "perceptual distance"}
@@ -60,7 +60,7 @@ class ModelCardView(QFrame):
         self.setProperty("role", "card")
         self._theme = theme
         self._session = session
-        self._entry: Entry | None = None
+        self._entry: ListedModel | None = None
         self._digests: dict[tuple[Path, int, int], str] = {}
         self.title = titled("", "title")
         self.title.setWordWrap(True)
@@ -92,7 +92,7 @@ class ModelCardView(QFrame):
         session.downloading.connect(self._on_downloading)
         session.hashed.connect(self._on_hashed)
 
-    def show_entry(self, entry: Entry | None) -> None:
+    def show_entry(self, entry: ListedModel | None) -> None:
         """Show this model."""
         self._entry = entry
         self.setEnabled(entry is not None)
@@ -154,7 +154,7 @@ class ModelCardView(QFrame):
             self.progress.setValue(round(1000 * download.done / download.total) if download.total else 0)
             self.download_words.setText(progress_words(download))
 
-    def _show_rows(self, entry: Entry) -> None:
+    def _show_rows(self, entry: ListedModel) -> None:
         while (item := self._rows.takeAt(0)) is not None:
             if (old := item.widget()) is not None:
                 old.hide()
@@ -163,7 +163,7 @@ class ModelCardView(QFrame):
         for row, (label, value) in enumerate(rows):
             name = titled(label, "section")
             name.setAlignment(Qt.AlignmentFlag.AlignTop)
-            self._add_row(row, name, Value(label, value))
+            self._add_row(row, name, CardValue(label, value))
         self._add_row(len(rows), titled("SHA-256", "section"), self._digest_row(entry))
 
     def _add_row(self, row: int, *widgets: QWidget) -> None:
@@ -172,7 +172,7 @@ class ModelCardView(QFrame):
             # A layout that is already seen shows what it is given only one turn of the event loop later.
             widget.show()
 
-    def _digest_row(self, entry: Entry) -> QWidget:
+    def _digest_row(self, entry: ListedModel) -> QWidget:
         digest = entry.sha256 if isinstance(entry, KnownModel) else self._digests.get(_stamp(entry.path), "")
         row = QWidget()
         inside = QHBoxLayout(row)
@@ -282,7 +282,7 @@ class ModelCardView(QFrame):
         outer.addWidget(scrolled(inside))
 
 
-class Value(QLabel):
+class CardValue(QLabel):
     """One value of the card; its context menu copies it.
 
     It cannot be selected instead, as what makes it breakable would come along, and no path or hash works with that.
@@ -304,13 +304,13 @@ def breakable(text: str) -> str:
     return re.sub(r"(\S{16})(?=\S)", "\\1\u200b", text)
 
 
-def _headline(entry: Entry) -> str:
+def _headline(entry: ListedModel) -> str:
     origin = ORIGINS[entry.kind] if isinstance(entry, Model) else "Not here yet"
     author = f"by {entry.card.author}" if entry.card.author else ""
     return " · ".join(part for part in (origin, f"{entry.card.scale}×", author) if part)
 
 
-def _rows(entry: Entry) -> list[tuple[str, str]]:
+def _rows(entry: ListedModel) -> list[tuple[str, str]]:
     card = entry.card
     network = f"{card.architecture} {card.size}".strip()
     rows = [

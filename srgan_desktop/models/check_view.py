@@ -39,7 +39,7 @@ class CheckView(TrialView):
         self.fields.addLayout(labelled("M&odel", "The model that is measured.", self.model))
         self.fields.addWidget(titled("Picture", "section"))
         self.fields.addWidget(self.picture)
-        self.figures = Figures()
+        self.figures = CheckFigures()
         self.fields.addWidget(self.figures)
         self.fields.addStretch(1)
         self.verdict = QLabel()
@@ -71,7 +71,7 @@ class CheckView(TrialView):
             return "There is no model yet."
         if self.session.opening is not None:
             return "The picture is being opened…"
-        return "" if self.session.subject is not None else "Choose a picture first."
+        return "" if self.session.picture is not None else "Choose a picture first."
 
     @property
     def picker(self) -> RegionPicker:
@@ -113,7 +113,7 @@ class CheckView(TrialView):
         self.show_results()
 
 
-class Figures(QWidget):
+class CheckFigures(QWidget):
     """Model and bicubic beside each other, the better figure in green."""
 
     def __init__(self) -> None:

@@ -86,7 +86,7 @@ class CompareModelsView(TrialView):
             return f"Tick two to {MOST_COMPARED} models."
         if self.session.opening is not None:
             return "The picture is being opened…"
-        return "" if self.session.subject is not None else "Choose a picture first."
+        return "" if self.session.picture is not None else "Choose a picture first."
 
     @property
     def picker(self) -> RegionPicker:

@@ -29,13 +29,13 @@ from srgan_desktop.theme import Theme
 GROUPS: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
     ("Comes with the program", ("shipped",), "No model came with this program: install it again, or download one."),
     ("Made here", ("trained", "blended"), "None yet. Train one on the Train page, or blend two of one network."),
-    ("Brought in", ("imported", "downloaded"), "None yet. Drop .safetensors, .pth or .pt files here."),
+    ("Imported and downloaded", ("imported", "downloaded"), "None yet. Drop .safetensors, .pth or .pt files here."),
 )
 """(title, which kinds, what to say where there is none)."""
 KNOWN_TITLE = "Can be downloaded"
 KNOWN_NONE = "All models of the list are here."
 
-Entry = Model | KnownModel
+ListedModel = Model | KnownModel
 
 
 class ModelList(QListWidget):
@@ -60,7 +60,7 @@ class ModelList(QListWidget):
         self._session = session
         self.rows: dict[str, Row] = {}
         """By key; a model that is here and one that can be had never share one."""
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ListedModel] = {}
         self._items: dict[str, QListWidgetItem] = {}
         session.listed.connect(self.show_models)
         session.downloading.connect(self._show_download)
@@ -69,7 +69,7 @@ class ModelList(QListWidget):
         self.show_models()
 
     @property
-    def entry(self) -> Entry | None:
+    def entry(self) -> ListedModel | None:
         """The selected model."""
         item = self.currentItem()
         return None if item is None else self._entries.get(item.data(Qt.ItemDataRole.UserRole))
@@ -108,7 +108,7 @@ class ModelList(QListWidget):
         else:
             super().keyPressEvent(event)
 
-    def _add_group(self, title: str, entries: Sequence[Entry], nothing: str) -> None:
+    def _add_group(self, title: str, entries: Sequence[ListedModel], nothing: str) -> None:
         heading = titled(title, "section")
         heading.setContentsMargins(10, 8 if self.count() == 0 else 14, 10, 4)
         self._add(heading, None)
@@ -126,7 +126,7 @@ class ModelList(QListWidget):
             self._entries[entry.key] = entry
             self._items[entry.key] = self._add(row, entry)
 
-    def _add(self, widget: QWidget, entry: Entry | None) -> QListWidgetItem:
+    def _add(self, widget: QWidget, entry: ListedModel | None) -> QListWidgetItem:
         item = QListWidgetItem()
         if entry is None:
             item.setFlags(Qt.ItemFlag.NoItemFlags)
@@ -150,7 +150,7 @@ class ModelList(QListWidget):
 class Row(QWidget):
     """Name, state, and on a second line scale, licence, size and what it is good at."""
 
-    def __init__(self, theme: Theme, entry: Entry) -> None:
+    def __init__(self, theme: Theme, entry: ListedModel) -> None:
         super().__init__()
         self._facts = facts(entry)
         self._words = " · ".join(part for part in (self._facts, good_at(entry)) if part)
@@ -215,21 +215,21 @@ class Row(QWidget):
         return button
 
 
-def facts(entry: Entry) -> str:
+def facts(entry: ListedModel) -> str:
     """Scale, licence and size in one line."""
     card = entry.card
     parts = [f"{card.scale}×", card.license or "licence unknown", size_words(file_bytes(entry))]
     return " · ".join(parts)
 
 
-def good_at(entry: Entry) -> str:
+def good_at(entry: ListedModel) -> str:
     """What it is for, in a line."""
     if isinstance(entry, KnownModel):
         return entry.good_at
     return entry.card.purpose
 
 
-def file_bytes(entry: Entry) -> int:
+def file_bytes(entry: ListedModel) -> int:
     """How large its file is; 0 where that is gone."""
     if isinstance(entry, KnownModel):
         return round(entry.megabytes * 1e6)

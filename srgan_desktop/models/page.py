@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, QSize, Qt, Signal
+from PySide6.QtCore import QMimeData, QSize, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
-    QInputDialog,
-    QLineEdit,
-    QMessageBox,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -27,12 +24,14 @@ from srgan_desktop import problems, settings
 from srgan_desktop.desktop import paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.fields import Tabs, card
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.models.blend_dialog import BlendDialog
 from srgan_desktop.models.card_view import ModelCardView
 from srgan_desktop.models.check_view import CheckView
 from srgan_desktop.models.compare_view import CompareModelsView
+from srgan_desktop.models.import_words import words_of_import
 from srgan_desktop.models.list_view import ModelList
+from srgan_desktop.models.model_dialogs import ask_for_name, ask_to_remove
 from srgan_desktop.models.session import Imported, ModelsSession, Trial
 from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
@@ -70,7 +69,7 @@ class ModelsPage(Page):
         self.compare = CompareModelsView(theme, self.session)
         self.check = CheckView(theme, self.session)
         self.import_button = QPushButton("&Import…")
-        self.import_button.setToolTip("Bring in model files: .safetensors, .pth and .pt (Ctrl+O)")
+        self.import_button.setToolTip("Import model files: .safetensors, .pth and .pt (Ctrl+O)")
         self.import_button.setIconSize(QSize(16, 16))
         theme.wear(self.import_button, "import")
         self.views = {"models": self._models_view(), "compare": self.compare, "check": self.check}
@@ -95,7 +94,7 @@ class ModelsPage(Page):
     # What the window asks
 
     def open(self, paths: list[Path]) -> None:
-        """Take model files to bring in, or a picture to try models on."""
+        """Take model files to import, or a picture to try models on."""
         pictures = [path for path in paths if path.suffix.lower() in PICTURES and not path.is_dir()]
         files = [path for path in paths if path not in pictures]
         if files:
@@ -178,7 +177,7 @@ class ModelsPage(Page):
         session.renamed.connect(lambda _old, new: self.list.select(new))
         session.failed.connect(self._on_failed)
         session.notice.connect(self.notice)
-        session.subject_changed.connect(self._on_subject)
+        session.picture_changed.connect(self._on_picture)
         session.checked.connect(lambda _ready: self.banner.hide())
         self._add_keys(
             (
@@ -205,13 +204,13 @@ class ModelsPage(Page):
     def _engine_words(self) -> tuple[str, str]:
         session = self.session
         match session.engine:
-            case Engine.OFF:
+            case EngineState.OFF:
                 return "The engine for trying models starts when it is needed", "good"
-            case Engine.STARTING:
+            case EngineState.STARTING:
                 return "Starting the engine…", "busy"
-            case Engine.STOPPED:
+            case EngineState.STOPPED:
                 return "The engine stopped; it starts again when it is needed", "bad"
-            case Engine.READY:
+            case EngineState.READY:
                 working = session.trial is not Trial.NONE or session.busy
                 return f"{'Working' if working else 'Ready'} on {session.device}", "good"
 
@@ -229,49 +228,25 @@ class ModelsPage(Page):
     def _on_imported(self, outcome: Imported) -> None:
         if outcome.added:
             self.list.select(outcome.added[-1].key)
-        names = [f"“{self._name(event.key)}”" for event in outcome.added if event.key not in outcome.before]
-        known = [f"“{self._name(event.key)}”" for event in outcome.added if event.key in outcome.before]
-        there = f"{', '.join(known)} {'was' if len(known) == 1 else 'were'} here already." if known else ""
-        if not outcome.refused:
-            self._say_imported(outcome, names, there)
-            return
-        refusals = [(str(each.path), Problem(each.message, each.hint)) for each in outcome.refused]
-        if len(refusals) == 1 and not outcome.added:
-            self.banner.say("bad", refusals[0][1].message, refusals[0][1].hint)
-            return
-        count = "1 file was" if len(refusals) == 1 else f"{len(refusals)} files were"
-        taken = f"{', '.join(names)} brought in." if names else ""
-        why = refusals[0][1].message if len(refusals) == 1 else ""
-        self.banner.say(
-            "warn" if names else "bad",
-            f"{count} not taken",
-            " ".join(part for part in (taken, there, why) if part),
-            [("Show why…", lambda: self._show_refusals(refusals))],
-        )
-
-    def _say_imported(self, outcome: Imported, names: list[str], there: str) -> None:
-        if not names:
-            self.banner.say("info", "Nothing new", there)
-            return
-        notes = dict.fromkeys(
-            note for event in outcome.added if event.key not in outcome.before for note in event.notes
-        )
-        title = f"{names[0]} is now among your models" if len(names) == 1 else f"{len(names)} models brought in"
-        listed = f"{', '.join(names)}." if len(names) > 1 else ""
-        new = next(event.key for event in outcome.added if event.key not in outcome.before)
-        actions = [("Use for upscaling", lambda: self._use(new))] if len(names) == 1 else []
-        self.banner.say("good", title, " ".join(part for part in (listed, there, *notes) if part), actions)
+        words = words_of_import(outcome, self._name)
+        actions: list[tuple[str, Callable[[], object]]] = []
+        if words.refusals:
+            actions.append(("Show why…", lambda: self._show_refusals(words.refusals)))
+        elif words.model is not None:
+            new = words.model
+            actions.append(("Use for upscaling", lambda: self._use(new)))
+        self.banner.say(words.level, words.title, words.text, actions)
 
     def _name(self, key: str) -> str:
         model = self.session.find(key)
         return model.card.name if model is not None else key
 
-    def _show_refusals(self, refusals: list[tuple[str, Problem]]) -> None:
+    def _show_refusals(self, refusals: Sequence[tuple[str, Problem]]) -> None:
         FailuresDialog(
             refusals,
             self.window(),
-            title="Files that were not taken",
-            advice="Nothing of them was run or kept. What each one is stands below.",
+            title="Refused files",
+            advice="None of them was run or kept. This is what each one is.",
         ).open()
 
     def _on_failed(self, problem: Problem) -> None:
@@ -282,7 +257,7 @@ class ModelsPage(Page):
         if isinstance(error, BaseException):
             self._on_failed(problems.of_exception(error))
 
-    def _on_subject(self) -> None:
+    def _on_picture(self) -> None:
         if self._check_when_read and self.session.opening is None:
             self._check_when_read = False
             self.check.try_it()
@@ -337,16 +312,7 @@ class ModelsPage(Page):
         model = self.session.find(key)
         if model is None:
             return
-        dialog = QInputDialog(self.window())
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setWindowTitle("Rename a model")
-        dialog.setLabelText("Name of the model, on its card and of its file:")
-        dialog.setTextValue(model.card.name)
-        dialog.setTextEchoMode(QLineEdit.EchoMode.Normal)
-        dialog.setOkButtonText("Rename")
-        dialog.resize(QSize(420, 120))
-        dialog.textValueSelected.connect(lambda name: self._rename(key, name))
-        dialog.open()
+        ask_for_name(model, self.window(), lambda name: self._rename(key, name))
 
     def _rename(self, key: str, name: str) -> None:
         model = self.session.find(key)
@@ -365,20 +331,8 @@ class ModelsPage(Page):
         model = self.session.find(key)
         if model is None or model.shipped:
             return
-        box = QMessageBox(self.window())
-        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle("Remove a model")
-        box.setIcon(QMessageBox.Icon.Warning)
-        box.setText(f"Delete “{model.card.name}” for good?")
-        again = "It can be downloaded again." if model.kind == "downloaded" else "This program keeps no other copy."
-        in_use = " The Upscale page then goes back to the model that came with the program."
-        box.setInformativeText(f"{model.path}\n\n{again}{in_use if key == self.session.default_key else ''}")
-        delete = box.addButton("&Delete", QMessageBox.ButtonRole.DestructiveRole)
-        keep = box.addButton("&Keep", QMessageBox.ButtonRole.RejectRole)
-        box.setDefaultButton(keep)
-        box.setEscapeButton(keep)
-        delete.clicked.connect(lambda: self.session.remove(key))
-        box.open()
+        in_use = key == self.session.default_key
+        ask_to_remove(model, in_use, self.window(), lambda: self.session.remove(key))
 
     def _show_folder(self, key: str) -> None:
         model = self.session.find(key)
@@ -392,7 +346,7 @@ class ModelsPage(Page):
         if not paths:
             return ""
         brings_models = any(path.suffix.lower() not in PICTURES for path in paths)
-        return "Drop to bring models in" if brings_models else "Drop to try models on this picture"
+        return "Drop to import models" if brings_models else "Drop to try models on this picture"
 
     def _try(self) -> None:
         view = self.stack.currentWidget()
@@ -410,7 +364,7 @@ class ModelsPage(Page):
     def _choose_models(self) -> None:
         suffixes = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         files, _ = QFileDialog.getOpenFileNames(
-            self, "Bring models in", self.settings.get(settings.MODELS_FOLDER), f"Models ({suffixes});;All files (*)"
+            self, "Import models", self.settings.get(settings.MODELS_FOLDER), f"Models ({suffixes});;All files (*)"
         )
         if files:
             self.settings.set(settings.MODELS_FOLDER, str(Path(files[0]).parent))
@@ -435,5 +389,5 @@ class ModelsPage(Page):
 
     def _offer_queued(self) -> None:
         """Take the Upscale page's picture where there is none yet."""
-        if self.session.subject is None and self.session.opening is None:
+        if self.session.picture is None and self.session.opening is None:
             self._take_queued()

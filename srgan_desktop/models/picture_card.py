@@ -30,16 +30,15 @@ from PySide6.QtWidgets import (
 from core.contract.upscale import Region
 from srgan_desktop.fields import Elided, titled
 from srgan_desktop.models.session import ModelsSession
-from srgan_desktop.models.subject import LEAST_SIDE, Subject, whole
+from srgan_desktop.models.trial_picture import LEAST_SIDE, TrialPicture, whole
 from srgan_desktop.pixels import to_qpixmap
 from srgan_desktop.theme import Theme
 
 STEP = 1 / 24
-"""Of the picture's longer side, for an arrow key; a quarter of it with Control."""
-
+"""How much of the picture's longer side an arrow key moves; a quarter of it with Control."""
 
 MOST_HEIGHT = 240
-"""Of the small picture, where there is room."""
+"""Height of the small picture in pixels, where there is room."""
 EDGE = 6
 """Left free around it for the rectangle's line and the focus."""
 
@@ -90,27 +89,27 @@ class PictureCard(QWidget):
         self.contents = QStackedWidget()
         self._lay_out(theme)
         self.picker.region_chosen.connect(choose)
-        session.subject_changed.connect(self.show_subject)
-        self.show_subject()
+        session.picture_changed.connect(self.show_picture)
+        self.show_picture()
 
-    def show_subject(self) -> None:
+    def show_picture(self) -> None:
         """Bring everything in line with the session."""
-        session, subject = self._session, self._session.subject
-        self.contents.setCurrentIndex(0 if subject is None else 1)
+        session, picture = self._session, self._session.picture
+        self.contents.setCurrentIndex(0 if picture is None else 1)
         self.opening.setVisible(session.opening is not None)
         self.opening.say(f"Opening {session.opening.name}…" if session.opening is not None else "")
-        if subject is None:
+        if picture is None:
             return
         region = self._region()
-        self.name.say(session.opening.name if session.opening is not None else subject.path.name, str(subject.path))
-        self.picker.show_region(subject, region)
-        width, height = subject.size
-        is_all = region == whole(subject.size, self._most)
+        self.name.say(session.opening.name if session.opening is not None else picture.path.name, str(picture.path))
+        self.picker.show_region(picture, region)
+        width, height = picture.size
+        is_all = region == whole(picture.size, self._most)
         self.all.setVisible(not is_all)
         capped = width * height > self._most
         self.all.setText("As much as can be" if capped else "All of it")
         self.all.setToolTip(f"At most {self._most / 1e6:.0f} megapixels are taken" if capped else "")
-        part = "all of" if region[2:] == subject.size else f"{region[2]:,} × {region[3]:,} of"
+        part = "all of" if region[2:] == picture.size else f"{region[2]:,} × {region[3]:,} of"
         self.words.say(f"{part} {width:,} × {height:,} pixels".capitalize())
 
     def show_queue(self, available: bool) -> None:
@@ -119,8 +118,8 @@ class PictureCard(QWidget):
         self.choose_queued.setEnabled(available)
 
     def _take_all(self) -> None:
-        if self._session.subject is not None:
-            self._choose(whole(self._session.subject.size, self._most))
+        if self._session.picture is not None:
+            self._choose(whole(self._session.picture.size, self._most))
 
     def _tool(self, theme: Theme, icon: str, words: str, signal: SignalInstance) -> QToolButton:
         button = QToolButton()
@@ -184,7 +183,7 @@ class RegionPicker(QWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self._subject: Subject | None = None
+        self._picture: TrialPicture | None = None
         self._pixmap: QPixmap | None = None
         self._region: Region = (0, 0, 1, 1)
         self._drag: Drag | None = None
@@ -199,11 +198,11 @@ class RegionPicker(QWidget):
         self.setToolTip("Drag a rectangle over the part that matters. Arrow keys move it, with Shift they resize it.")
         theme.changed.connect(self.update)
 
-    def show_region(self, subject: Subject, region: Region) -> None:
+    def show_region(self, picture: TrialPicture, region: Region) -> None:
         """Show this picture with this part of it."""
-        if subject is not self._subject:
-            self._subject = subject
-            self._pixmap = to_qpixmap(subject.thumbnail)
+        if picture is not self._picture:
+            self._picture = picture
+            self._pixmap = to_qpixmap(picture.thumbnail)
             self._drag = None
             self._fit()
         self._region = region
@@ -226,17 +225,17 @@ class RegionPicker(QWidget):
         return QPoint(round(place.x() + x * scale), round(place.y() + y * scale))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        if self._subject is None or event.button() != Qt.MouseButton.LeftButton:
+        if self._picture is None or event.button() != Qt.MouseButton.LeftButton:
             return
         self._from = self._to_picture(event)
         self._before = self._region
         x, y, width, height = self._region
         inside = x <= self._from[0] < x + width and y <= self._from[1] < y + height
         # A rectangle over the whole picture cannot be moved: then a drag draws.
-        self._drag = "move" if inside and (width, height) != self._subject.size else "new"
+        self._drag = "move" if inside and (width, height) != self._picture.size else "new"
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if self._drag is None or self._subject is None:
+        if self._drag is None or self._picture is None:
             return
         (x, y), (from_x, from_y) = self._to_picture(event), self._from
         if self._drag == "move":
@@ -249,7 +248,7 @@ class RegionPicker(QWidget):
             self.region_chosen.emit((left, top, round(abs(x - from_x)), round(abs(y - from_y))))
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        if self._drag == "new" and self._region == self._before and self._subject is not None:
+        if self._drag == "new" and self._region == self._before and self._picture is not None:
             # A click: the same rectangle, there.
             x, y = self._to_picture(event)
             _, _, width, height = self._before
@@ -263,10 +262,10 @@ class RegionPicker(QWidget):
             Qt.Key.Key_Up: (0, -1),
             Qt.Key.Key_Down: (0, 1),
         }
-        if self._subject is None or event.key() not in arrows:
+        if self._picture is None or event.key() not in arrows:
             super().keyPressEvent(event)
             return
-        step = max(1, round(max(self._subject.size) * STEP))
+        step = max(1, round(max(self._picture.size) * STEP))
         if event.modifiers() & Qt.KeyboardModifier.ControlModifier:
             step = max(1, step // 4)
         right, down = (each * step for each in arrows[Qt.Key(event.key())])
@@ -297,14 +296,14 @@ class RegionPicker(QWidget):
         part = QRectF(place.x() + x * scale, place.y() + y * scale, width * scale, height * scale)
         painter.save()
         painter.setClipRect(place)
-        veil = QColor(0, 0, 0, 130)
+        shade = QColor(0, 0, 0, 130)
         for each in (
             QRectF(place.left(), place.top(), place.width(), part.top() - place.top()),
             QRectF(place.left(), part.bottom(), place.width(), place.bottom() - part.bottom()),
             QRectF(place.left(), part.top(), part.left() - place.left(), part.height()),
             QRectF(part.right(), part.top(), place.right() - part.right(), part.height()),
         ):
-            painter.fillRect(each, veil)
+            painter.fillRect(each, shade)
         painter.restore()
         painter.setPen(QPen(QColor("#ffffff"), 3))
         painter.drawRect(part)
@@ -317,21 +316,21 @@ class RegionPicker(QWidget):
 
     def _fit(self) -> None:
         """Be as high as the picture is at this width."""
-        if self._subject is not None:
-            width, height = self._subject.size
+        if self._picture is not None:
+            width, height = self._picture.size
             self.setFixedHeight(max(96, min(self._most, (self.width() - EDGE) * height // width + EDGE)))
 
     def _scale(self) -> float:
         """Screen pixels for one of the picture."""
-        if self._subject is None:
+        if self._picture is None:
             return 1.0
-        width, height = self._subject.size
+        width, height = self._picture.size
         return min((self.width() - EDGE) / width, (self.height() - EDGE) / height)
 
     def _place(self) -> QRectF:
-        if self._subject is None:
+        if self._picture is None:
             return QRectF()
-        width, height = (side * self._scale() for side in self._subject.size)
+        width, height = (side * self._scale() for side in self._picture.size)
         return QRectF((self.width() - width) / 2, (self.height() - height) / 2, width, height)
 
     def _to_picture(self, event: QMouseEvent) -> tuple[float, float]:
@@ -340,5 +339,5 @@ class RegionPicker(QWidget):
         return (at.x() - place.x()) / self._scale(), (at.y() - place.y()) / self._scale()
 
     def _clipped(self, x: float, y: float) -> tuple[float, float]:
-        assert self._subject is not None
-        return min(max(0.0, x), self._subject.size[0]), min(max(0.0, y), self._subject.size[1])
+        assert self._picture is not None
+        return min(max(0.0, x), self._picture.size[0]), min(max(0.0, y), self._picture.size[1])

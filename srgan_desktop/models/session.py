@@ -1,4 +1,4 @@
-"""What the Models page knows and does, without widgets: the models, what is fetched and brought in, and trials."""
+"""What the Models page knows and does, without widgets: the models, downloads, imports, and trials."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -27,12 +28,12 @@ from core.models.card import read_header
 from core.models.catalogue import DEFAULT_MODEL, SUFFIXES, Model, downloadable, models
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
-from srgan_desktop.compare.background import Background
+from srgan_desktop.background import Lane
 from srgan_desktop.detail import detail_in_use
 from srgan_desktop.job import Job
-from srgan_desktop.models.fetching import Fetching
-from srgan_desktop.models.shelf import Shelf
-from srgan_desktop.models.subject import Subject, fitted, middle, reading
+from srgan_desktop.models.downloads import ModelDownloads
+from srgan_desktop.models.files import ModelFiles
+from srgan_desktop.models.trial_picture import TrialPicture, fitted, middle, read_trial_picture
 from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Option, Settings
@@ -40,9 +41,9 @@ from srgan_desktop.settings import Option, Settings
 log = logging.getLogger(__name__)
 
 CHECK_SIDE, CHECK_MOST = 1024, 16_000_000
-"""Of the part that a check measures: its side to begin with, and the most pixels. The network sees a sixteenth."""
+"""The part that a check measures: its side at first, and the most pixels. The network sees a sixteenth of it."""
 COMPARE_SIDE, COMPARE_MOST = 256, 1_000_000
-"""Of the part that models are compared on: every result has many times its pixels."""
+"""The part that models are compared on: its side at first, and the most pixels; every result has many times those."""
 
 
 class Trial(Enum):
@@ -66,7 +67,7 @@ class Download:
 
 @dataclass(slots=True)
 class Imported:
-    """What became of the files that were to be brought in."""
+    """What became of the files that were to be imported."""
 
     before: frozenset[str] = frozenset()
     """Keys of the models that were there already."""
@@ -75,7 +76,7 @@ class Imported:
 
 
 class ModelsSession(Session):
-    """The models, what is fetched and brought in, and trials."""
+    """The models, downloads, imports, and trials."""
 
     listed = Signal()
     """`models`, `known` or the default model is another."""
@@ -89,8 +90,8 @@ class ModelsSession(Session):
     """Key before and after."""
     hashed = Signal(object, str)
     """Path of a model file, and its SHA-256."""
-    subject_changed = Signal()
-    """`subject`, `opening` or a part of it is another."""
+    picture_changed = Signal()
+    """`picture`, `opening` or a part of it is another."""
     checked = Signal(object)
     """`CheckReady`."""
     compared = Signal(object)
@@ -105,24 +106,24 @@ class ModelsSession(Session):
         self.trial = Trial.NONE
         self.fraction = 0.0
         self.compared_models: tuple[str, ...] = ()
-        self.subject: Subject | None = None
+        self.picture: TrialPicture | None = None
+        """The picture that models are tried on."""
         self.opening: Path | None = None
         """A picture that is being read."""
         self.check_region: Region = (0, 0, 1, 1)
         self.compare_region: Region = (0, 0, 1, 1)
-        self._shelf = Shelf(self)
-        self._shelf.hashed.connect(self.hashed)
-        self._shelf.renamed.connect(self._on_renamed)
-        self._shelf.removed.connect(self._on_removed)
-        self._shelf.failed.connect(self.failed)
-        self.await_end_of(self._shelf.stopped, writes=lambda: self._shelf.writes)
-        self._fetching = Fetching(self)
-        self._fetching.progressed.connect(self._on_progress)
-        self._fetching.fetched.connect(self._on_fetched)
-        self._fetching.ended.connect(self._on_fetch_ended)
-        self.await_end_of(self._fetching.stopped)
-        self._reader = Background(self)
-        self._reader.arrived.connect(self._on_read)
+        self._files = ModelFiles(self)
+        self._files.hashed.connect(self.hashed)
+        self._files.renamed.connect(self._on_renamed)
+        self._files.removed.connect(self._on_removed)
+        self._files.failed.connect(self.failed)
+        self.await_end_of(self._files.stopped)
+        self._downloads = ModelDownloads(self)
+        self._downloads.progressed.connect(self._on_progress)
+        self._downloads.fetched.connect(self._on_fetched)
+        self._downloads.ended.connect(self._on_fetch_ended)
+        self.await_end_of(self._downloads.stopped)
+        self._reader = Lane("trial picture", self)
         self._import: int | None = None
         self._blend: int | None = None
         self._trying: int | None = None
@@ -144,7 +145,7 @@ class ModelsSession(Session):
 
     @property
     def default_key(self) -> str:
-        """Of the model that the Upscale page uses."""
+        """Key of the model that the Upscale page uses."""
         return self.settings.get(settings.MODEL) or DEFAULT_MODEL
 
     def make_default(self, key: str) -> None:
@@ -153,15 +154,15 @@ class ModelsSession(Session):
 
     def rename(self, key: str, name: str) -> None:
         """Give a model of the user's another name; ends with `renamed` or `failed`."""
-        self._shelf.rename(key, name)
+        self._files.rename(key, name)
 
     def remove(self, key: str) -> None:
         """Delete a model of the user's for good; ends with `listed` or `failed`."""
-        self._shelf.remove(key)
+        self._files.remove(key)
 
     def hash(self, path: Path) -> None:
         """Compute the SHA-256 of a model's file; ends with `hashed`."""
-        self._shelf.hash(path)
+        self._files.hash(path)
 
     def partners(self, model: Model) -> list[Model]:
         """The models of the same topology, with which this one can be blended."""
@@ -176,7 +177,7 @@ class ModelsSession(Session):
 
     @property
     def importing(self) -> bool:
-        """Whether files are being looked at and brought in."""
+        """Whether an import is under way."""
         return self._import is not None
 
     @property
@@ -187,15 +188,15 @@ class ModelsSession(Session):
     def download(self, key: str) -> None:
         """Fetch a known model; ends with `added`, or with a problem in `downloads`."""
         self.downloads[key] = Download()
-        self._fetching.start(key)
+        self._downloads.start(key)
         self.downloading.emit(key)
 
     def cancel_download(self, key: str) -> None:
         """Give a download up; what came is kept."""
-        self._fetching.cancel(key)
+        self._downloads.give_up(key)
 
     def import_files(self, files: Iterable[Path]) -> None:
-        """Bring model files in, and those that lie in a folder; ends with `imported` or `failed`."""
+        """Import model files, and those in a folder; ends with `imported` or `failed`."""
         found = [file for path in files for file in _model_files(path)]
         if self.shutting_down:
             return
@@ -204,7 +205,7 @@ class ModelsSession(Session):
                 Problem("There is no model file in that folder.", "Models are .safetensors, .pth and .pt files.")
             )
         elif self._import is not None:
-            self.failed.emit(Problem("Other files are being brought in.", "Drop these again when that is done."))
+            self.failed.emit(Problem("Other files are being imported.", "Drop these again when that is done."))
         else:
             self._imported = Imported(frozenset(model.key for model in self.models))
             self._import = self._job.run(ImportRequest(tuple(found)))
@@ -219,33 +220,34 @@ class ModelsSession(Session):
     # Trying models on a picture
 
     def choose_picture(self, path: Path) -> None:
-        """Read a picture to try models on; ends with `subject_changed` or `failed`."""
+        """Read a picture to try models on; ends with `picture_changed` or `failed`."""
         # What is found out about the picture before would be shown as this one's.
         self.stop_trial()
         self.opening = path
-        self._reader.start(reading(path))
-        self.subject_changed.emit()
+        self._reader.cancel_all()
+        self._reader.stream(partial(read_trial_picture, path), self._on_read, self._on_reading_ended)
+        self.picture_changed.emit()
 
     def choose_check_region(self, region: Region) -> None:
         """Measure this part from now on."""
-        if self.subject is not None:
-            self.check_region = fitted(region, self.subject.size, CHECK_MOST)
-            self.subject_changed.emit()
+        if self.picture is not None:
+            self.check_region = fitted(region, self.picture.size, CHECK_MOST)
+            self.picture_changed.emit()
 
     def choose_compare_region(self, region: Region) -> None:
         """Compare models on this part from now on."""
-        if self.subject is not None:
-            self.compare_region = fitted(region, self.subject.size, COMPARE_MOST)
-            self.subject_changed.emit()
+        if self.picture is not None:
+            self.compare_region = fitted(region, self.picture.size, COMPARE_MOST)
+            self.picture_changed.emit()
 
     def check(self, model: str) -> None:
         """Measure a model on the chosen part of the picture; a trial under way is given up. Ends with `checked`."""
-        if self.subject is None or self.shutting_down:
+        if self.picture is None or self.shutting_down:
             return
         value = self.settings.get
         content = value(settings.TRAIN_CONTENT)
         request = CheckRequest(
-            self.subject.path,
+            self.picture.path,
             model,
             self.check_region,
             # A file that is gone costs the distance, and not the whole check.
@@ -259,12 +261,12 @@ class ModelsSession(Session):
 
     def compare(self, keys: Sequence[str]) -> None:
         """Enlarge the chosen part by two to four models. Ends with a `compared` for each."""
-        if self.subject is None or self.shutting_down or not 2 <= len(keys) <= MOST_COMPARED:
+        if self.picture is None or self.shutting_down or not 2 <= len(keys) <= MOST_COMPARED:
             return
         self.compared_models = tuple(keys)
         value = self.settings.get
         request = CompareRequest(
-            self.subject.path,
+            self.picture.path,
             self.compare_region,
             self.compared_models,
             device=value(settings.DEVICE),
@@ -285,9 +287,9 @@ class ModelsSession(Session):
     # Within
 
     def _close(self) -> None:
-        self._reader.cancel()
-        self._shelf.close()
-        self._fetching.close()
+        self._reader.cancel_all()
+        self._files.close()
+        self._downloads.close()
         self._job.shutdown()
 
     def _try(self, trial: Trial, request: CheckRequest | CompareRequest) -> None:
@@ -380,15 +382,18 @@ class ModelsSession(Session):
             self.settings.set(settings.MODEL, "")
         self.reload()
 
-    def _on_read(self, result: object) -> None:
+    def _on_read(self, picture: TrialPicture) -> None:
         self.opening = None
-        if isinstance(result, Subject):
-            self.subject = result
-            self.check_region = middle(result.size, CHECK_SIDE)
-            self.compare_region = middle(result.size, COMPARE_SIDE)
-        elif isinstance(result, BaseException):
-            self.failed.emit(problems.of_exception(result))
-        self.subject_changed.emit()
+        self.picture = picture
+        self.check_region = middle(picture.size, CHECK_SIDE)
+        self.compare_region = middle(picture.size, COMPARE_SIDE)
+        self.picture_changed.emit()
+
+    def _on_reading_ended(self, error: Exception | None) -> None:
+        if error is not None:
+            self.opening = None
+            self.failed.emit(problems.of_exception(error))
+            self.picture_changed.emit()
 
     def _on_option(self, option: Option) -> None:
         if option is settings.MODEL:
@@ -412,7 +417,7 @@ def _same_topology(one: Model, other: Model) -> bool:
 
 
 def _shapes(model: Model) -> dict[str, tuple[int, ...]] | None:
-    """Of the weights by name; None where the file does not say."""
+    """Shapes of the weights by name; None where the file does not say."""
     if model.path.suffix.lower() != ".safetensors":
         return None
     try:

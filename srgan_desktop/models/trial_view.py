@@ -19,14 +19,14 @@ from PySide6.QtWidgets import (
 
 from srgan_desktop.compare.view import CompareView
 from srgan_desktop.fields import Elided, card, quiet, scrolled, titled
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.models.picture_card import MOST_HEIGHT, RegionPicker
 from srgan_desktop.models.session import ModelsSession, Trial
-from srgan_desktop.models.subject import Subject
+from srgan_desktop.models.trial_picture import TrialPicture
 from srgan_desktop.theme import Theme
 
 SIDE_WIDTH = 286
-"""Of the column on the left."""
+"""Width of the column on the left in pixels."""
 
 
 class TrialView(QWidget):
@@ -49,7 +49,7 @@ class TrialView(QWidget):
         self.theme = theme
         self.session = session
         self._trial = trial
-        self._results_of: Subject | None = None
+        self._results_of: TrialPicture | None = None
         self.start = QPushButton(start)
         self.start.setProperty("role", "primary")
         self.start.setIconSize(QSize(16, 16))
@@ -71,7 +71,7 @@ class TrialView(QWidget):
         self.start.clicked.connect(self.try_it)
         self.stop.clicked.connect(session.stop_trial)
         session.changed.connect(self.show_state)
-        session.subject_changed.connect(self._on_subject)
+        session.picture_changed.connect(self._on_picture)
         session.listed.connect(self.show_models)
 
     def try_it(self) -> None:
@@ -102,7 +102,7 @@ class TrialView(QWidget):
         # No length yet: the bar moves by itself, so that nothing looks stuck.
         self.progress.setMaximum(1000 if session.fraction else 0)
         self.progress.setValue(round(session.fraction * 1000))
-        if self.trying and session.engine is Engine.STARTING:
+        if self.trying and session.engine is EngineState.STARTING:
             self.words.say("Starting the engine: some seconds…")
         elif self.trying:
             self.words.say(f"{session.fraction:.0%} done" if session.fraction else "Preparing…")
@@ -122,7 +122,7 @@ class TrialView(QWidget):
 
     def show_results(self) -> None:
         """Show pictures in place of the explanation."""
-        self._results_of = self.session.subject
+        self._results_of = self.session.picture
         self.contents.setCurrentIndex(1)
 
     def forget_results(self) -> None:
@@ -131,8 +131,8 @@ class TrialView(QWidget):
         self.compare.clear()
         self.contents.setCurrentIndex(0)
 
-    def _on_subject(self) -> None:
-        if self._results_of is not None and self._results_of is not self.session.subject:
+    def _on_picture(self) -> None:
+        if self._results_of is not None and self._results_of is not self.session.picture:
             self.forget_results()
         self.show_state()
 

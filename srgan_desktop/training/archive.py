@@ -1,20 +1,21 @@
-"""The user's runs, read, copied and deleted on a thread of its own: a long run's log takes a while."""
+"""Reading, copying and deleting the user's training runs off the main thread: the log of a long run takes a while."""
 
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from core import paths
 from core.contract.errors import UserError
-from srgan_desktop.errands import Errands
+from srgan_desktop.background import Lane
 from srgan_desktop.training.runs import RunRecord, install_model, read_run, read_runs
 
 
-class Archive(Errands):
-    """Asked from the main thread; answers come in the order of the questions."""
+class RunArchive(Lane):
+    """Does what is asked in that order; each request ends with a signal of its own or with `failed`."""
 
     listed = Signal(object)
     """A list of `RunRecord` without curves, the newest first."""
@@ -24,25 +25,23 @@ class Archive(Errands):
     """Key of a model that can now be used."""
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__("archive", parent)
+        super().__init__("run archive", parent)
 
     def list(self) -> None:
         """Look which runs there are; ends with `listed`."""
-        root = paths.user_runs()
-        self._read(lambda: read_runs(root), self.listed.emit)
+        self.run(partial(read_runs, paths.user_runs()), self.listed.emit)
 
     def open(self, folder: Path) -> None:
         """Read one with its curves; ends with `opened`."""
-        self._read(lambda: read_run(folder), self.opened.emit)
+        self.run(partial(read_run, folder), self.opened.emit)
 
     def install(self, model: Path) -> None:
-        """Copy a model among the user's own; ends with `installed` or `failed`."""
-        self._write(lambda: install_model(model), self.installed.emit)
+        """Copy a model among the user's own; ends with `installed`."""
+        self.run(partial(install_model, model), self.installed.emit, writes=True)
 
     def delete(self, folder: Path) -> None:
         """Delete a run's folder for good, then list what is left."""
-        root = paths.user_runs()
-        self._write(lambda: _delete(folder, root), self.listed.emit)
+        self.run(partial(_delete, folder, paths.user_runs()), self.listed.emit, writes=True)
 
 
 def _delete(folder: Path, root: Path) -> list[RunRecord]:

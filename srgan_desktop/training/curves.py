@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 
 import pyqtgraph as pg
-from PySide6.QtCore import QTimer
 from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from srgan_desktop.background import Throttle
 from srgan_desktop.fields import titled
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.runs import RunRecord, Series
 
 REDRAW_MS = 250
-"""Steps come faster than anyone looks."""
+"""How often curves are drawn anew at most: steps come faster than anyone looks."""
 MOST_DECADES = 5
-"""Of a logarithmic axis."""
+"""Most decades that a logarithmic axis shows."""
 SMOOTHED_OVER = 0.02
 """Share of a curve that its smooth line averages over."""
 COLOURS = {
     "light": ("#2357c8", "#b3541e", "#187a4b", "#8a3ab9", "#a06a00", "#00788a", "#c02b37", "#5b6475", "#7a5230"),
     "dark": ("#8cb2ff", "#ff9d66", "#52c98f", "#d19bff", "#eab04c", "#5fd0e0", "#f47b83", "#a9b4c7", "#d3a67a"),
 }
-"""Of lines, told apart also by those who see few colours: blue before orange."""
+"""Colours of lines, in an order that the colour-blind can tell apart: blue before orange."""
 
 
 class Curves(QWidget):
@@ -42,8 +42,7 @@ class Curves(QWidget):
         column.setSpacing(8)
         for plot, share in ((self.quality, 4), (self.losses, 4), (self.balance, 3)):
             column.addWidget(plot, share)
-        self._timer = QTimer(self, singleShot=True, interval=REDRAW_MS)
-        self._timer.timeout.connect(self.draw)
+        self._redraw = Throttle(REDRAW_MS, self.draw, self)
         theme.changed.connect(self.draw)
         self.show_record(None)
 
@@ -56,8 +55,7 @@ class Curves(QWidget):
 
     def draw_soon(self) -> None:
         """The run has another point."""
-        if not self._timer.isActive():
-            self._timer.start()
+        self._redraw.soon()
 
     def draw(self) -> None:
         """Draw all curves as they are now."""
@@ -188,7 +186,7 @@ class _Plot(QWidget):
             item.setSymbolBrush(tint)
             item.setSymbolPen(None)
         if self._logarithmic:
-            # Of a loss that reaches nothing there is no logarithm.
+            # A loss may reach 0, which has no logarithm.
             values = [max(value, 1e-8) for value in values]
         item.setData(steps, values)
         if values and not self._axes:
@@ -198,7 +196,7 @@ class _Plot(QWidget):
             self._show_legend()
 
     def fit_decades(self) -> None:
-        """Keep a loss that is next to nothing from pressing all others together."""
+        """Keep a loss near 0 from squeezing all others into one line."""
         values = [value for item in self._lines.values() for value in item.getOriginalDataset()[1]]
         if values:
             highest, lowest = math.log10(max(values)), math.log10(min(values))

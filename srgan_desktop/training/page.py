@@ -23,7 +23,7 @@ from core.training.recipe import shipped_recipes
 from srgan_desktop import problems, settings
 from srgan_desktop.desktop import paths_in, show_in_file_manager
 from srgan_desktop.fields import Tabs
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
@@ -69,7 +69,7 @@ class TrainPage(Page):
         page.addWidget(self.banner)
         page.addWidget(self.stack, 1)
         self._bind()
-        self.session.await_end_of(self.set_up.pictures.thumbnails.stopped, writes=lambda: False)
+        self.session.await_end_of(self.set_up.pictures.thumbnails.stopped)
         self.show_view("set-up")
 
     # What the window asks
@@ -160,13 +160,13 @@ class TrainPage(Page):
     def _engine_words(self) -> tuple[str, str]:
         session = self.session
         match session.engine:
-            case Engine.OFF:
+            case EngineState.OFF:
                 return "The training engine starts when it is needed", "good"
-            case Engine.STARTING:
+            case EngineState.STARTING:
                 return "Starting the training engine…", "busy"
-            case Engine.STOPPED:
+            case EngineState.STOPPED:
                 return "The training engine stopped; it starts again when it is needed", "bad"
-            case Engine.READY:
+            case EngineState.READY:
                 if session.phase is Phase.PAUSED:
                     return f"Training is paused on {session.device}", "warn"
                 return f"{'Training' if session.busy else 'Ready to train'} on {session.device}", "good"

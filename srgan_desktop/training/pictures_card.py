@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PySide6.QtCore import (
@@ -105,11 +104,11 @@ class PicturesCard(QFrame):
         self.words = quiet()
         self.kind = Choice()
         self.kind.setAccessibleName("Which of the pictures that were put aside")
-        self.model = PutAside(self.thumbnails)
+        self.model = PutAsideList(self.thumbnails)
         self.list = QListView()
         self.list.setModel(self.model)
         self.list.setAccessibleName("Pictures that were put aside")
-        self.list.setItemDelegate(_AsideDelegate(theme, self.list))
+        self.list.setItemDelegate(_PutAsideDelegate(theme, self.list))
         self.list.setUniformItemSizes(True)
         self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -263,7 +262,7 @@ class PicturesCard(QFrame):
         outer.addWidget(scrolled(inside))
 
 
-class PutAside(QAbstractListModel):
+class PutAsideList(QAbstractListModel):
     """Pictures that are not trained on; a row costs nothing until it is seen."""
 
     def __init__(self, thumbnails: Thumbnails) -> None:
@@ -290,13 +289,13 @@ class PutAside(QAbstractListModel):
         self._rows = {each.path: row for row, each in enumerate(entries)}
 
     def entry(self, row: int) -> PictureQuarantined:
-        """Of a row."""
+        """The picture in a row."""
         return self._entries[row]
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
         return 0 if parent.isValid() else len(self._entries)
 
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         entry = self._entries[index.row()]
         match role:
             case Qt.ItemDataRole.DisplayRole:
@@ -392,7 +391,7 @@ class _Count(QFrame):
         self.setAccessibleName(self.text)
 
 
-class _AsideDelegate(QStyledItemDelegate):
+class _PutAsideDelegate(QStyledItemDelegate):
     """Thumbnail, name, and the reason below it."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:

@@ -12,7 +12,7 @@ from core.contract.training import Look
 from srgan_desktop import problems
 from srgan_desktop.banner import Banner
 from srgan_desktop.fields import Panes, card, quiet, titled
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.run_bar import BarState, RunBar
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.looks import LooksPanel
@@ -115,7 +115,7 @@ class RunView(QWidget):
         match phase:
             case Phase.STARTING:
                 title = f"{session.activity}…"
-                if session.engine is Engine.STARTING:
+                if session.engine is EngineState.STARTING:
                     title = "Starting the engine…"
                 words = record.name
             case Phase.RUNNING:

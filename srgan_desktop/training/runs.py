@@ -56,7 +56,7 @@ class RunRecord:
 
     folder: Path
     name: str
-    """Of its recipe."""
+    """The recipe's name."""
     total_steps: int = 0
     step: int = 0
     stage: str = ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from core.contract.errors import UserError
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice
@@ -34,11 +34,12 @@ from core.contract.training import (
 from core.training.recipe import shipped_recipes
 from core.training.run import RunFolder
 from srgan_desktop import problems, settings
+from srgan_desktop.background import Throttle
 from srgan_desktop.job import Job, JobCutShort
 from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Settings
-from srgan_desktop.training.archive import Archive
+from srgan_desktop.training.archive import RunArchive
 from srgan_desktop.training.draft import Draft
 from srgan_desktop.training.runs import RunRecord, new_run_folder
 
@@ -136,12 +137,12 @@ class TrainSession(Session):
         self.estimate: TrialFinished | None = None
         """Of the set-up as it is now."""
         self.estimate_problem: Problem | None = None
-        self._archive = Archive(self)
+        self._archive = RunArchive(self)
         self._archive.listed.connect(self._on_listed)
         self._archive.opened.connect(self._on_opened)
         self._archive.installed.connect(self.model_ready)
         self._archive.failed.connect(self.failed)
-        self.await_end_of(self._archive.stopped, writes=lambda: self._archive.writes)
+        self.await_end_of(self._archive.stopped)
         self._run: int | None = None
         self._scan: int | None = None
         self._sampling: int | None = None
@@ -152,8 +153,7 @@ class TrainSession(Session):
         self._running_record: RunRecord | None = None
         """Of the run under way; `record` may be another one meanwhile."""
         self._to_resume: Path | None = None
-        self._scan_timer = QTimer(self, singleShot=True, interval=SCAN_DELAY_MS)
-        self._scan_timer.timeout.connect(self._examine)
+        self._scan_timer = Throttle(SCAN_DELAY_MS, self._examine, self)
         self._load_first_recipe()
         self.draft.changed.connect(self._on_draft)
         options.changed.connect(self._on_option)
@@ -350,7 +350,7 @@ class TrainSession(Session):
 
     def _on_draft(self) -> None:
         self._forget_stale_estimate()
-        self._scan_timer.start()
+        self._scan_timer.when_quiet()
         self.changed.emit()
 
     def _on_option(self, option: object) -> None:

@@ -16,7 +16,7 @@ from PySide6.QtWidgets import (
 
 from srgan_desktop import problems
 from srgan_desktop.fields import Elided, Panes, card, quiet, scrolled, titled
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.pictures_card import PicturesCard
 from srgan_desktop.training.recipe_card import RecipeCard
@@ -92,7 +92,7 @@ class SetupView(QWidget):
     def _words(self, reason: str) -> tuple[str, str, bool]:
         session, recipe = self.session, self.session.draft.recipe
         if session.estimating:
-            doing = "Starting the engine" if session.engine is Engine.STARTING else session.activity
+            doing = "Starting the engine" if session.engine is EngineState.STARTING else session.activity
             return f"{doing}…", "some steps of each stage are measured; nothing is written", False
         if session.estimate_problem is not None:
             problem = session.estimate_problem

@@ -3,12 +3,13 @@ where the options are no longer those that made it."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout
 
 from core.contract.upscale import PreviewReady
 from srgan_desktop import problems, settings
+from srgan_desktop.background import Throttle
 from srgan_desktop.compare.view import CompareView
 from srgan_desktop.fields import Elided, Tabs
 from srgan_desktop.problems import Problem
@@ -47,8 +48,7 @@ class CompareCard(QFrame):
         """What was said of the last preview, and its notes."""
         self._is_old = False
         """Whether the Detail slider moved on since the preview under way was asked for."""
-        self._preview_timer = QTimer(self, singleShot=True, interval=PREVIEW_DELAY_MS)
-        self._preview_timer.timeout.connect(self.ask_preview)
+        self._preview_timer = Throttle(PREVIEW_DELAY_MS, self.ask_preview, self)
         self.view = CompareView(theme)
         self.words = Elided("muted")
         self.sides = Tabs(theme, (("saved", "Saved", ""), ("preview", "Preview", "")))
@@ -90,7 +90,7 @@ class CompareCard(QFrame):
 
     def ask_preview_soon(self) -> None:
         """Ask for a preview once the view has rested."""
-        self._preview_timer.start()
+        self._preview_timer.when_quiet()
 
     def ask_preview(self) -> None:
         """Have what is seen previewed, or say why it is not."""
@@ -200,6 +200,7 @@ class CompareCard(QFrame):
         self._session.previews.failed.connect(self._on_preview_failed)
         self.view.view_changed.connect(self.ask_preview_soon)
         self.view.failed.connect(self._on_view_failed)
+        self.view.saved.connect(lambda path: self.words.say(f"Saved as {path}"))
         self.preview_button.toggled.connect(self._on_preview_toggled)
         self.check_button.clicked.connect(self.check_requested)
         self.sides.chosen.connect(self._choose_side)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths, QTimer, Signal
+from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtGui import QImage
 
 from core import paths
@@ -26,6 +26,7 @@ from core.contract.upscale import (
     WatchRequest,
 )
 from srgan_desktop import problems, settings
+from srgan_desktop.background import Throttle
 from srgan_desktop.job import Job
 from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
@@ -72,22 +73,21 @@ class UpscaleSession(Session):
     def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
         super().__init__(options, job or Job(), parent)
         self.thumbnails = Thumbnails(self)
-        self.await_end_of(self.thumbnails.stopped, writes=lambda: False)
+        self.await_end_of(self.thumbnails.stopped)
         self.queue = Queue(self.thumbnails, self)
         self.run = Run()
         self.previews = Previews(self._job, self)
         self._scanner = Scanner(self)
         self._scanner.found.connect(self._on_found)
         self._scanner.finished.connect(self._on_scanned)
-        self.await_end_of(self._scanner.stopped, writes=lambda: self._scanner.writes)
+        self.await_end_of(self._scanner.stopped)
         self._folders = AddedFolders()
         self._number: int | None = None
         """The run's job."""
         self.run_settings = RunSettings(options)
         self._found = self._added = 0
         """By the search under way: what it found, and what of that was new."""
-        self._changed_timer = QTimer(self, singleShot=True, interval=TELL_MS)
-        self._changed_timer.timeout.connect(self.changed)
+        self._changed_timer = Throttle(TELL_MS, self.changed.emit, self)
         options.changed.connect(self._on_option)
         self.queue.show_output_size(options.get(settings.SIZE))
 
@@ -115,7 +115,7 @@ class UpscaleSession(Session):
 
     def clear(self) -> None:
         """Take out everything that no run has before it, and search no further; no folder is watched any more."""
-        self._scanner.give_up()
+        self._scanner.cancel_all()
         self._folders.clear()
         self.remove(range(len(self.queue.entries)))
         self._look_ahead()
@@ -347,8 +347,7 @@ class UpscaleSession(Session):
         row = self.queue.row_of(event.source)
         if isinstance(event, FileSaved) and row is not None:
             self.saved.emit(self.queue.entries[row])
-        if not self._changed_timer.isActive():
-            self._changed_timer.start()
+        self._changed_timer.soon()
 
     def _on_batch_started(self, batch: BatchStarted) -> None:
         """Make rows of newcomers, and let those that come again wait as if they were new."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from srgan_desktop import problems
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.run_bar import BarState
 from srgan_desktop.upscale.queue_model import State, shown_name
 from srgan_desktop.upscale.run import Phase
@@ -26,7 +26,7 @@ def bar_state(session: UpscaleSession) -> BarState:
         # A watch has no end that it could come nearer to, but a bar that stands still says that it is paused.
         return BarState(f"Paused after {done:,} of {total:,}", failed, run.fraction, paused=True)
     so_far = _joined(f"{done:,} finished so far", failed)
-    if session.engine is Engine.STARTING:
+    if session.engine is EngineState.STARTING:
         return BarState("Starting the engine…", "the first start takes a few seconds")
     if run.rests:
         return BarState(f"Watching {named(session.watched)}", so_far, has_progress=False)
@@ -76,13 +76,13 @@ def start_words(session: UpscaleSession) -> tuple[str, str]:
 def engine_words(session: UpscaleSession) -> tuple[str, str]:
     """What the engine does, and `good`, `warn`, `bad` or `busy`."""
     match session.engine:
-        case Engine.OFF:
+        case EngineState.OFF:
             return "", "busy"
-        case Engine.STARTING:
+        case EngineState.STARTING:
             return "Starting the engine…", "busy"
-        case Engine.STOPPED:
+        case EngineState.STOPPED:
             return "The engine stopped; it starts again when it is needed", "bad"
-        case Engine.READY:
+        case EngineState.READY:
             if session.run.paused:
                 return f"Paused on {session.device}", "warn"
             working = session.busy and not session.run.rests

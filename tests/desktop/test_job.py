@@ -14,7 +14,7 @@ from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerR
 from core.contract.protocol import NO_JOB, Report
 from srgan_desktop import app
 from srgan_desktop import job as job_module
-from srgan_desktop.job import Engine, Job, JobCutShort
+from srgan_desktop.job import EngineState, Job, JobCutShort
 from tests.desktop import scripted
 
 TIMEOUT = 30_000
@@ -80,7 +80,7 @@ def test_what_a_worker_said_before_it_died_is_heard(qapp):
     theirs.send(report)
     theirs.close()
     with ours, link._wake, link._woken, pytest.raises(EOFError):
-        link._tell(ours, "anything")
+        link._write(ours, "anything")
     assert [delivery.message for delivery in heard] == [report]
 
 
@@ -130,7 +130,7 @@ def test_a_job_that_will_not_stop_is_killed_and_the_next_gets_a_new_process(qtbo
     job.cancel(number)
     qtbot.waitUntil(lambda: ear.ended(number), timeout=TIMEOUT)
     assert isinstance(ear.events(number)[-1], JobCutShort)
-    assert job.engine is Engine.STOPPED
+    assert job.engine is EngineState.STOPPED
     again = job.run(("count", 1))
     qtbot.waitUntil(lambda: ear.ended(again), timeout=TIMEOUT)
     assert isinstance(ear.events(again)[-1], JobDone)
@@ -154,7 +154,7 @@ def test_those_behind_a_job_that_will_not_stop_are_done_all_the_same(qtbot, make
     assert ear.words(behind) == ["0", "1", "2"]
     assert isinstance(ear.events(behind)[-1], JobDone)
     qtbot.waitUntil(lambda: ear.words(paused) == ["listening", "Pause"], timeout=TIMEOUT)
-    assert job.engine is Engine.READY
+    assert job.engine is EngineState.READY
 
 
 def test_a_process_that_dies_of_being_asked_to_stop_has_saved_nothing(qtbot, make):
@@ -164,7 +164,7 @@ def test_a_process_that_dies_of_being_asked_to_stop_has_saved_nothing(qtbot, mak
     job.cancel(number)
     qtbot.waitUntil(lambda: ear.ended(number), timeout=TIMEOUT)
     assert isinstance(ear.events(number)[-1], JobCutShort)
-    assert job.engine is Engine.STOPPED
+    assert job.engine is EngineState.STOPPED
 
 
 def test_a_killed_process_fails_its_jobs_in_words(qtbot, make):
@@ -257,7 +257,7 @@ def test_the_worker_never_gets_more_priority_than_the_window(monkeypatch, nicene
             return niceness if value is None else asked.append(value)
 
     monkeypatch.setattr(psutil, "Process", Process)
-    job_module._be_modest(1)
+    job_module._lower_priority(1)
     assert asked == [max(5, niceness)]
 
 

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QMessageBox, QPushButton, QWidget
 
 from core import paths
 from srgan_desktop import settings
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.main_window import PAGES, MainWindow
 from srgan_desktop.problems import Problem
 from srgan_desktop.upscale.queue_model import State
@@ -87,9 +87,9 @@ def test_the_window_never_imports_torch(own_home, tmp_path):
 HANGING = """
 import os, sys
 from PySide6.QtCore import QTimer
-from srgan_desktop import app, session, thumbnails
+from srgan_desktop import app, background, thumbnails
 
-session.READERS_GRACE_MS = 100
+background.GRACE_MS = 100
 
 def read_for_ever(path):
     QTimer.singleShot(0, Hanging.window, Hanging.window.close)
@@ -158,7 +158,7 @@ def test_closing_in_a_run_asks_cancels_and_leaves_nothing(qtbot, window, tmp_pat
         make_picture(tmp_path / "in" / f"{n}.png", 60, 60)
     window.open([tmp_path / "in"])
     page = window.page("upscale")
-    qtbot.waitUntil(lambda: not page.session.scanning and page.session.engine is Engine.READY, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not page.session.scanning and page.session.engine is EngineState.READY, timeout=TIMEOUT)
     assert "Ready on" in window.status.engine.whole
     QTest.mouseClick(page.start_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > 1, timeout=TIMEOUT)
@@ -185,7 +185,7 @@ def test_closing_in_a_run_asks_cancels_and_leaves_nothing(qtbot, window, tmp_pat
 def test_the_question_does_not_outlive_the_run(qtbot, window, tmp_path):
     window.open([make_picture(tmp_path / "a.png")])
     page = window.page("upscale")
-    qtbot.waitUntil(lambda: not page.session.scanning and page.session.engine is Engine.READY, timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: not page.session.scanning and page.session.engine is EngineState.READY, timeout=TIMEOUT)
     page.session.start()
     page.session.pause()
     window.close()

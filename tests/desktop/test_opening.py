@@ -12,7 +12,7 @@ from PySide6.QtGui import QFileOpenEvent
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from srgan_desktop import opening
-from srgan_desktop.opening import Door, hand_over
+from srgan_desktop.opening import InstanceServer, hand_over
 
 START = """
 import ast, os, sys
@@ -31,8 +31,8 @@ def name(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def door(qapp, name: str) -> Iterator[Door]:
-    made = Door(qapp, name)
+def server(qapp, name: str) -> Iterator[InstanceServer]:
+    made = InstanceServer(qapp, name)
     yield made
     made.close()
     qapp.removeEventFilter(made)
@@ -58,23 +58,23 @@ class Later:
         return text == b"True"
 
 
-def test_hands_over_files_and_folder(door, name, qtbot):
+def test_hands_over_files_and_folder(server, name, qtbot):
     paths = [Path("/pictures/ein Bild.png"), Path("/pictures/été\n€.png"), Path(os.fsdecode(b"/pictures/\xff.png"))]
-    with qtbot.waitSignal(door.asked, timeout=60_000) as asked:
+    with qtbot.waitSignal(server.asked, timeout=60_000) as asked:
         later = Later(paths, Path("/out"), name)
     assert later.taken is True
     assert asked.args == [paths, str(Path("/out"))]
 
 
-def test_a_bare_start_only_brings_forward(door, name, qtbot):
-    with qtbot.waitSignal(door.asked, timeout=60_000) as asked:
+def test_a_bare_start_only_brings_forward(server, name, qtbot):
+    with qtbot.waitSignal(server.asked, timeout=60_000) as asked:
         later = Later([], None, name)
     assert (later.taken, asked.args) == (True, [[], ""])
 
 
-def test_many_at_once_all_arrive(door, name, qtbot):
+def test_many_at_once_all_arrive(server, name, qtbot):
     arrived = []
-    door.asked.connect(lambda paths, _output: arrived.extend(paths))
+    server.asked.connect(lambda paths, _output: arrived.extend(paths))
     wanted = {Path(f"/pictures/{number}.png") for number in range(6)}
     starts = [Later([path], None, name) for path in wanted]
     qtbot.waitUntil(lambda: len(arrived) == len(wanted), timeout=60_000)
@@ -82,9 +82,9 @@ def test_many_at_once_all_arrive(door, name, qtbot):
     assert all(start.taken for start in starts)
 
 
-def test_thousands_of_paths_fit(door, name, qtbot):
+def test_thousands_of_paths_fit(server, name, qtbot):
     paths = [Path(f"/a folder with a rather long name/{number:06}.png") for number in range(20_000)]
-    with qtbot.waitSignal(door.asked, timeout=60_000) as asked:
+    with qtbot.waitSignal(server.asked, timeout=60_000) as asked:
         later = Later(paths, None, name)
     assert later.taken
     assert asked.args[0] == paths
@@ -94,8 +94,8 @@ def test_nobody_there(qapp, name):
     assert hand_over([Path("/a.png")], None, name) is False
 
 
-def test_closed_doors_take_nothing(door, name):
-    door.close()
+def test_closed_doors_take_nothing(server, name):
+    server.close()
     assert hand_over([Path("/a.png")], None, name) is False
 
 
@@ -110,11 +110,11 @@ def test_a_window_that_hangs_is_not_waited_for(qapp, name, monkeypatch):
 @pytest.mark.parametrize(
     "line", [b"hello\n", b"[]\n", b'{"paths": [1], "output": "", "token": ""}\n', b'{"paths": "a"}\n', b"\xff\xfe\n"]
 )
-def test_strangers_are_sent_away(door, name, qtbot, line):
+def test_strangers_are_sent_away(server, name, qtbot, line):
     stranger = QLocalSocket()
     stranger.connectToServer(name)
     assert stranger.waitForConnected(1000)
-    with qtbot.assertNotEmitted(door.asked), qtbot.waitSignal(stranger.disconnected):
+    with qtbot.assertNotEmitted(server.asked), qtbot.waitSignal(stranger.disconnected):
         stranger.write(line)
         stranger.flush()
 
@@ -124,19 +124,19 @@ def test_the_socket_of_a_killed_program_is_replaced(qapp, name, qtbot):
     leaves += "app = QCoreApplication([]); server = QLocalServer(); assert server.listen(sys.argv[1]); os._exit(0)"
     subprocess.run([sys.executable, "-c", leaves, name], check=True)
     assert hand_over([], None, name) is False
-    door = Door(qapp, name)
-    with qtbot.waitSignal(door.asked, timeout=60_000):
+    server = InstanceServer(qapp, name)
+    with qtbot.waitSignal(server.asked, timeout=60_000):
         later = Later([], None, name)
     assert later.taken
-    door.close()
-    qapp.removeEventFilter(door)
-    door.deleteLater()
+    server.close()
+    qapp.removeEventFilter(server)
+    server.deleteLater()
 
 
-def test_macos_opens_files_by_an_event(door, qapp, qtbot, tmp_path):
+def test_macos_opens_files_by_an_event(server, qapp, qtbot, tmp_path):
     event = QFileOpenEvent(QUrl.fromLocalFile(str(tmp_path / "a.png")))
     assert event.type() is QEvent.Type.FileOpen
-    with qtbot.waitSignal(door.asked, timeout=60_000) as asked:
+    with qtbot.waitSignal(server.asked, timeout=60_000) as asked:
         qapp.sendEvent(qapp, event)
     assert asked.args == [[tmp_path / "a.png"], ""]
 

@@ -99,4 +99,4 @@ def test_nothing_is_begun_after_the_end(qtbot, tmp_path):
     with qtbot.waitSignal(thumbnails.stopped):
         thumbnails.close()
     assert thumbnails.get(make_picture(tmp_path / "a.png")) is None
-    assert thumbnails._threads == []
+    assert not [thread for thread in threading.enumerate() if thread.name == "thumbnails"]

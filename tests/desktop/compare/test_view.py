@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from core import paths
@@ -45,8 +46,7 @@ def settle(qtbot):
     """Waits until a view has nothing left to decode."""
 
     def wait(view):
-        qtbot.waitUntil(lambda: not [each for each in threading.enumerate() if each.name == "compare"], timeout=20_000)
-        QCoreApplication.processEvents()
+        qtbot.waitUntil(lambda: not view.loading, timeout=20_000)
 
     return wait
 
@@ -85,7 +85,7 @@ def test_a_picture_alone_tells_where_it_is_seen(view, settle, qtbot):
     assert view.visible_region() == (0, 0, 128, 128)
     settle(view)
     assert not view.canvas.divided
-    assert not view.mode_buttons[Mode.SPLIT].isEnabled()
+    assert not view.bar.mode_buttons[Mode.SPLIT].isEnabled()
     with qtbot.waitSignal(view.view_changed):
         view.canvas.zoom_to(16)
     x, y, width, height = view.visible_region()
@@ -200,7 +200,7 @@ def test_a_file_that_cannot_be_read_says_so(compared, settle, tmp_path, qtbot):
     assert "bad.png" in compared.canvas.message
     assert compared.canvas.accessibleDescription() == compared.canvas.message
     assert compared.visible_region() is None
-    assert not compared.fit_button.isEnabled()
+    assert not compared.bar.fit_button.isEnabled()
 
 
 def test_a_result_that_cannot_be_read_leaves_the_source(view, settle, tmp_path, qtbot):
@@ -265,7 +265,7 @@ def test_keys_choose_the_mode(compared, keys):
     for key, mode in ((Qt.Key.Key_S, Mode.SIDE), (Qt.Key.Key_T, Mode.TOGGLE), (Qt.Key.Key_D, Mode.SPLIT)):
         keys(compared, key)
         assert compared.canvas.mode is mode
-        assert compared.mode_buttons[mode].isChecked()
+        assert compared.bar.mode_buttons[mode].isChecked()
 
 
 def test_t_again_blinks(compared, keys):
@@ -291,7 +291,7 @@ def test_arrows_move_the_divider_by_a_hundredth(compared, keys):
 def test_one_and_f_and_the_ladder(compared, keys):
     keys(compared, Qt.Key.Key_1)
     assert compared.canvas.viewport.zoom == 1
-    assert compared.zoom_label.text() == "100 %"
+    assert compared.bar.zoom_label.text() == "100 %"
     keys(compared, Qt.Key.Key_Plus, Qt.Key.Key_Equal)
     assert compared.canvas.viewport.zoom == 2
     keys(compared, Qt.Key.Key_Minus)
@@ -326,7 +326,7 @@ def test_space_ends_when_the_focus_goes(compared, qtbot):
     compared.canvas.setFocus()
     qtbot.waitUntil(compared.canvas.hasFocus)
     qtbot.keyPress(compared.canvas, Qt.Key.Key_Space)
-    compared.fit_button.setFocus()
+    compared.bar.fit_button.setFocus()
     assert [pane.index for pane in compared.canvas.panes] == [0, 1]
 
 
@@ -340,7 +340,7 @@ def test_page_keys_ask_for_another_file(compared, qtbot, keys):
 def test_n_draws_squares(compared, keys):
     keys(compared, Qt.Key.Key_N)
     assert compared.canvas.nearest
-    assert compared.pixels_button.isChecked()
+    assert compared.bar.pixels_button.isChecked()
     keys(compared, Qt.Key.Key_N)
     assert not compared.canvas.nearest
 
@@ -369,7 +369,7 @@ def test_keys_of_others_are_left_to_them(qtbot, theme, compared):
 
 
 def test_keys_work_from_the_buttons_too(compared, qtbot):
-    qtbot.keyClick(compared.fit_button, Qt.Key.Key_S)
+    qtbot.keyClick(compared.bar.fit_button, Qt.Key.Key_S)
     assert compared.canvas.mode is Mode.SIDE
 
 
@@ -381,23 +381,23 @@ def test_buttons_do_what_the_keys_do(compared, qtbot):
         qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
 
     for mode in (Mode.SIDE, Mode.TOGGLE, Mode.SPLIT):
-        click(compared.mode_buttons[mode])
+        click(compared.bar.mode_buttons[mode])
         assert compared.canvas.mode is mode
-    click(compared.full_button)
+    click(compared.bar.full_button)
     assert compared.canvas.viewport.zoom == 1
-    click(compared.in_button)
+    click(compared.bar.in_button)
     assert compared.canvas.viewport.zoom == 1.5
-    click(compared.out_button)
+    click(compared.bar.out_button)
     assert compared.canvas.viewport.zoom == 1
-    click(compared.pixels_button)
+    click(compared.bar.pixels_button)
     assert compared.canvas.nearest
-    click(compared.fit_button)
+    click(compared.bar.fit_button)
     assert compared.canvas.viewport.fits
 
 
 def test_everything_has_a_name_and_can_be_reached_by_tab(four):
     buttons = [button for button in four.findChildren(QToolButton) if button.isVisible()]
-    assert len(buttons) == 12
+    assert len(buttons) == 14
     for button in buttons:
         assert button.accessibleName()
         assert button.toolTip()
@@ -419,8 +419,8 @@ def test_four_pictures_side_by_side(four, keys):
 def test_number_keys_choose_between_them(four, keys, qtbot):
     keys(four, Qt.Key.Key_T, Qt.Key.Key_3)
     assert four.canvas.shown == 2
-    assert [button.isChecked() for button in four.choices] == [False, False, True, False]
-    assert [button.accessibleName() for button in four.choices] == ["LR", "SR", "HR", "Bicubic"]
+    assert [button.isChecked() for button in four.bar.choices] == [False, False, True, False]
+    assert [button.accessibleName() for button in four.bar.choices] == ["LR", "SR", "HR", "Bicubic"]
     keys(four, Qt.Key.Key_1)
     assert four.canvas.shown == 0
     # Where 1 is a picture, 100 % is 0.
@@ -428,9 +428,9 @@ def test_number_keys_choose_between_them(four, keys, qtbot):
     assert four.canvas.viewport.zoom == 1
     keys(four, Qt.Key.Key_D, Qt.Key.Key_4)
     assert four.canvas.pair == (0, 3)
-    qtbot.mouseClick(four.choices[2], Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(four.bar.choices[2], Qt.MouseButton.LeftButton)
     assert four.canvas.pair == (0, 2)
-    assert [button.isChecked() for button in four.choices] == [True, False, True, False]
+    assert [button.isChecked() for button in four.bar.choices] == [True, False, True, False]
 
 
 def test_one_of_several_that_cannot_be_read_leaves_the_others(view, settle, tmp_path, noise, qtbot):
@@ -445,7 +445,7 @@ def test_one_of_several_that_cannot_be_read_leaves_the_others(view, settle, tmp_
 def test_one_picture_has_no_number(view, settle, noise):
     view.show_pictures([Shown("LR", noise(30, 40))])
     settle(view)
-    assert not any(button.isVisible() for button in view.choices)
+    assert not any(button.isVisible() for button in view.bar.choices)
     assert view.canvas.accessibleDescription().startswith("LR  40 × 30")
 
 
@@ -464,7 +464,7 @@ def test_too_many_or_none_are_refused(view, noise):
 def test_files_after_several_have_no_numbers(four, settle, enlarged, keys):
     four.load_files(PORTRAIT, enlarged)
     settle(four)
-    assert not any(button.isVisible() for button in four.choices)
+    assert not any(button.isVisible() for button in four.bar.choices)
     keys(four, Qt.Key.Key_1)
     assert four.canvas.viewport.zoom == 1
 
@@ -498,3 +498,127 @@ def test_colours_follow_the_appearance(view, settings):
         settings.set(APPEARANCE, scheme)
         seen.append(view.canvas.grab().toImage().pixelColor(20, 20).name())
     assert seen == [TOKENS["dark"].window, TOKENS["light"].window]
+
+
+# The difference, the picture alone, and the comparison as a file
+
+
+def test_the_difference_is_black_where_the_result_keeps_to_its_source(compared, settle, enlarged, qtbot, tmp_path):
+    with Image.open(enlarged) as image:
+        wrong = image.convert("RGB")
+    wrong.paste((255, 0, 0), (40, 40, 120, 120))
+    wrong.save(tmp_path / "wrong.png")
+    compared.load_files(PORTRAIT, tmp_path / "wrong.png")
+    settle(compared)
+    qtbot.keyClick(compared, Qt.Key.Key_X)
+    settle(compared)
+    heat = compared.canvas.scene.pictures[1].levels[0]
+    with Image.open(PORTRAIT) as source:
+        assert heat.shape == (source.height, source.width, 3)
+    assert heat[12:28, 12:28].min(axis=(0, 1)).max() > 200
+    assert np.median(heat[40:].max(axis=2)) < 60
+    assert "Difference" in compared.canvas.accessibleDescription()
+    # And back to the result.
+    qtbot.keyClick(compared, Qt.Key.Key_X)
+    assert compared.canvas.scene.pictures[1].size == wrong.size
+
+
+def test_the_difference_follows_to_the_next_picture(compared, settle, qtbot, save, noise):
+    compared.bar.difference_button.click()
+    settle(compared)
+    pixels = noise(30, 40, 3)
+    compared.load_files(save("a.png", pixels), save("b.png", pixels))
+    settle(compared)
+    assert not compared.canvas.scene.pictures[1].levels[0].any()
+
+
+def test_there_is_no_difference_without_a_result(compared, settle, four):
+    assert not four.bar.difference_button.isEnabled()
+    four.load_files(PORTRAIT, None)
+    settle(four)
+    assert not four.bar.difference_button.isEnabled()
+
+
+def test_zoom_and_place_stay_between_pictures_of_one_size_and_others_fit(view, settle, save, noise):
+    first, second, other = (save(f"{n}.png", noise(60, 80 + 7 * (n == 2), 3)) for n in range(3))
+    view.load_files(first, None)
+    settle(view)
+    view.canvas.zoom_to(20)
+    view.canvas.pan(0.2, 0.1)
+    seen = view.canvas.viewport
+    view.load_files(second, None)
+    settle(view)
+    assert view.canvas.viewport == seen
+    view.load_files(other, None)
+    settle(view)
+    assert view.canvas.viewport.fits
+
+
+def test_the_picture_alone_and_back(compared, qtbot):
+    before = compared.canvas.size()
+    compared.activateWindow()
+    qtbot.waitUntil(compared.isActiveWindow)
+    qtbot.keyClick(compared, Qt.Key.Key_F11)
+    alone = compared.canvas.window()
+    assert alone is not compared.window()
+    assert alone.isFullScreen()
+    assert compared.canvas.isVisible()
+    # The same keys as in the window.
+    qtbot.keyClick(compared.canvas, Qt.Key.Key_T)
+    assert compared.canvas.mode is Mode.TOGGLE
+    qtbot.keyClick(compared.canvas, Qt.Key.Key_Escape)
+    assert compared.canvas.window() is compared.window()
+    qtbot.waitUntil(lambda: compared.canvas.size() == before)
+    assert compared.canvas.isVisible()
+
+
+def test_clearing_ends_the_picture_alone(compared):
+    compared.toggle_full_screen()
+    compared.clear()
+    assert compared.canvas.window() is compared.window()
+    # Nothing is there to be alone.
+    compared.toggle_full_screen()
+    assert compared.canvas.window() is compared.window()
+
+
+@pytest.mark.parametrize("name", ["seen.png", "seen.jpg", "seen"])
+def test_what_is_seen_becomes_a_file(compared, qtbot, tmp_path, name):
+    with qtbot.waitSignal(compared.saved) as saved:
+        compared.save(tmp_path / name)
+    with Image.open(saved.args[0]) as image:
+        ratio = compared.canvas.devicePixelRatioF()
+        assert image.size == (round(compared.canvas.width() * ratio), round(compared.canvas.height() * ratio))
+        assert len(image.convert("RGB").getcolors(1 << 24)) > 1000
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith("seen")] == [saved.args[0].name]
+
+
+def test_a_file_that_cannot_be_written_says_so(compared, qtbot, tmp_path):
+    with qtbot.waitSignal(compared.failed) as failed:
+        compared.save(tmp_path / "missing" / "seen.png")
+    assert isinstance(failed.args[0], OSError)
+    with qtbot.waitSignal(compared.failed):
+        compared.save(tmp_path / "seen.xyz")
+    assert not list(tmp_path.glob("seen*"))
+
+
+def test_a_preview_of_a_part_is_outlined(view, settle, save, noise):
+    grey = np.full((80, 100, 3), 128, np.uint8)
+    view.load_files(save("grey.png", grey), None)
+    settle(view)
+    view.canvas.set_divider(0)
+    view.canvas.zoom_to(40)
+
+    def whites():
+        image = view.canvas.picture().convertToFormat(QImage.Format.Format_Grayscale8)
+        pixels = from_qimage(image)[60:-10, 20:-10, 0]
+        return int((pixels > 240).sum())
+
+    before = whites()
+    view.set_overlay_region((46, 36, 8, 8), 4, np.full((32, 32, 3), 128, np.uint8))
+    settle(view)
+    part = whites()
+    assert part > before + 20
+    view.set_overlay_region((0, 0, 100, 80), 4, np.full((320, 400, 3), 128, np.uint8))
+    settle(view)
+    # Nothing but the preview is seen.
+    assert whites() <= before

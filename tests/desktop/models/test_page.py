@@ -30,7 +30,7 @@ from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.models.blend_dialog import BlendDialog
-from srgan_desktop.models.card_view import Value
+from srgan_desktop.models.card_view import CardValue
 from srgan_desktop.models.page import ModelsPage
 from srgan_desktop.models.session import ModelsSession, Trial
 from srgan_desktop.settings import Settings
@@ -169,7 +169,7 @@ def test_the_card_says_all_and_computes_the_hash_on_demand(
     copy = next(each for each in page.card.findChildren(QToolButton) if each.accessibleName() == "Copy the SHA-256")
     copy.click()
     assert QGuiApplication.clipboard().text() == hashed.args[1]
-    values = {label.accessibleName(): label for label in page.card.findChildren(Value)}
+    values = {label.accessibleName(): label for label in page.card.findChildren(CardValue)}
     file = values[f"File: {path}"]
     assert file.text() != str(path), "a long path has places to break it"
     file.actions()[0].trigger()
@@ -227,7 +227,7 @@ def test_refusals_are_listed_file_by_file(page: ModelsPage, qtbot, tmp_path: Pat
     assert page.banner.text == "evil.pth would run code. Get it as .safetensors."
     qtbot.waitUntil(lambda: not page.session.importing, timeout=WAIT_MS)
     drop(page, tmp_path / "evil.pth", tmp_path / "good.pth", tmp_path / "a" / "evil.pt")
-    qtbot.waitUntil(lambda: page.banner.text == "2 files were not taken “good” brought in.", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.banner.text == "2 files were refused “good” imported.", timeout=WAIT_MS)
     click(
         next(each for each in page.banner.findChildren(QPushButton) if each.text() == "Show why…" and each.isVisible()),
         qtbot,
@@ -291,7 +291,7 @@ def test_a_part_is_drawn_moved_and_taken_by_keys(page: ModelsPage, qtbot, tmp_pa
     page.show_view("compare")
     drop(page, make_picture(tmp_path / "a.png", 1000, 500))
     session, picker = page.session, page.compare.picker
-    qtbot.waitUntil(lambda: session.subject is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.picture is not None, timeout=WAIT_MS)
     start, end = picker.to_widget(100, 100), picker.to_widget(350, 300)
     qtbot.mousePress(picker, Qt.MouseButton.LeftButton, pos=start)
     qtbot.mouseMove(picker, (start + end) / 2)
@@ -320,7 +320,7 @@ def test_the_upscale_pages_picture_is_taken(page: ModelsPage, qtbot, tmp_path: P
     page.selected_picture = lambda: picture
     page.show_view("check")
     click(page.check.picture.choose_queued, qtbot)
-    qtbot.waitUntil(lambda: page.session.subject is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.session.picture is not None, timeout=WAIT_MS)
     assert page.check.picture.name.whole == "a.png"
 
 
@@ -364,7 +364,7 @@ def test_models_are_dropped_compared_blended_and_measured_by_the_real_engine(
     drop(page, first, second, hostile)
     qtbot.waitUntil(lambda: None not in (session.find("first"), session.find("second")), timeout=ENGINE_MS)
     qtbot.waitUntil(lambda: not session.importing, timeout=ENGINE_MS)
-    assert page.banner.text.startswith("1 file was not taken “first”, “second” brought in. hostile.pth")
+    assert page.banner.text.startswith("1 file was refused “first”, “second” imported. hostile.pth")
     assert not (tmp_path / "it-ran").exists()
     assert list(paths.user_models().glob("*hostile*")) == []
     assert session.find("first").kind == "imported"
@@ -388,7 +388,7 @@ def test_models_are_dropped_compared_blended_and_measured_by_the_real_engine(
     assert page.list.entry.key == "between"
 
     drop(page, make_picture(tmp_path / "a.png", 120, 96))
-    qtbot.waitUntil(lambda: session.subject is not None, timeout=ENGINE_MS)
+    qtbot.waitUntil(lambda: session.picture is not None, timeout=ENGINE_MS)
     page.check.choose("between")
     click(page.check.start, qtbot)
     qtbot.waitUntil(lambda: page.check.result is not None, timeout=ENGINE_MS)

@@ -13,7 +13,7 @@ from core.contract.evaluate import CheckReady, CompareFailed, ModelCompared
 from core.models.catalogue import DEFAULT_MODEL
 from core.models.known import KnownModel
 from srgan_desktop import settings
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.models.session import CHECK_MOST, COMPARE_SIDE, ModelsSession, Trial
 from srgan_desktop.settings import Settings
 from tests.desktop.conftest import make_picture
@@ -23,7 +23,7 @@ from tests.desktop.models.conftest import WAIT_MS, Server, name_of
 @pytest.fixture
 def with_picture(session: ModelsSession, tmp_path: Path, qtbot) -> ModelsSession:
     session.choose_picture(make_picture(tmp_path / "a.png", 400, 300))
-    qtbot.waitUntil(lambda: session.subject is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.picture is not None, timeout=WAIT_MS)
     return session
 
 
@@ -54,7 +54,7 @@ def test_files_and_folders_are_brought_in_and_refused_each_for_itself(
     outcome = done.args[0]
     assert [event.key for event in outcome.added] == ["a", "b"]
     assert [event.message for event in outcome.refused] == ["evil.pth would run code."]
-    assert session.engine is Engine.READY
+    assert session.engine is EngineState.READY
     qtbot.waitUntil(lambda: not session.busy, timeout=WAIT_MS)
 
 
@@ -181,13 +181,13 @@ def test_shutdown_in_the_middle_of_a_download(known: KnownModel, server: Server,
 
 def test_a_picture_is_read_and_its_middle_taken(with_picture: ModelsSession, qtbot, tmp_path: Path) -> None:
     session = with_picture
-    assert session.subject.size == (400, 300)
+    assert session.picture.size == (400, 300)
     assert session.check_region == (0, 0, 400, 300)
     assert session.compare_region == (72, 22, COMPARE_SIDE, COMPARE_SIDE)
     (tmp_path / "broken.png").write_bytes(b"no picture")
     with qtbot.waitSignal(session.failed, timeout=WAIT_MS):
         session.choose_picture(tmp_path / "broken.png")
-    assert session.subject.path.name == "a.png"
+    assert session.picture.path.name == "a.png"
     assert session.opening is None
 
 
@@ -237,7 +237,7 @@ def test_another_picture_is_not_given_the_figures_of_the_one_before(
     session.check("mine")
     session.choose_picture(make_picture(tmp_path / "b.png", 400, 300, seed=1))
     assert session.trial is Trial.NONE
-    qtbot.waitUntil(lambda: session.subject.path.name == "b.png", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.picture.path.name == "b.png", timeout=WAIT_MS)
     with qtbot.waitSignal(session.checked, timeout=WAIT_MS):
         session.check("mine")
     assert [ready.source.name for ready in heard] == ["b.png"]
@@ -250,7 +250,7 @@ def test_a_worker_that_dies_is_put_into_words(with_picture: ModelsSession, qtbot
     assert "memory" in failed.args[0].message
     assert "smaller part" in failed.args[0].hint
     assert session.trial is Trial.NONE
-    assert session.engine is Engine.STOPPED
+    assert session.engine is EngineState.STOPPED
     with qtbot.waitSignal(session.checked, timeout=WAIT_MS):
         session.check("mine")
 

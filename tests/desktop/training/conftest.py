@@ -52,7 +52,7 @@ def make_session(options: Settings, qtbot) -> Iterator[Callable[[], TrainSession
             with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
                 session.shutdown()
         assert not session._job.running
-    left = [thread.name for thread in threading.enumerate() if thread.name in ("worker link", "archive")]
+    left = [thread.name for thread in threading.enumerate() if thread.name in ("worker link", "run archive")]
     assert not left
 
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PySide6.QtCore import QCoreApplication
 
 from core import paths
 from core.contract.training import SamplesReady
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.settings import TRAIN_FOLDER, TRAIN_VALIDATION, Settings
 from srgan_desktop.training.runs import read_run
 from srgan_desktop.training.session import Ended, Phase, TrainSession
@@ -164,7 +165,7 @@ def test_a_worker_that_dies_when_it_is_to_stop_has_not_saved_everything(ready: R
         session.stop()
     assert ended.args[0].stopped
     assert "newest saved state" in ended.args[0].problem.hint
-    assert session.engine is Engine.STOPPED
+    assert session.engine is EngineState.STOPPED
 
 
 def test_a_run_goes_on_after_a_restart_of_the_program(
@@ -341,13 +342,13 @@ def test_a_recipe_that_is_not_valid_is_not_taken(session: TrainSession, qtbot, h
 
 
 def archive_is_gone() -> bool:
-    return not [thread for thread in threading.enumerate() if thread.name == "archive"]
+    return not [thread for thread in threading.enumerate() if thread.name == "run archive"]
 
 
 def test_shutdown_does_not_wait_for_a_list_of_runs_that_hangs(
     session: TrainSession, qtbot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("srgan_desktop.session.READERS_GRACE_MS", 0)
+    monkeypatch.setattr("srgan_desktop.background.GRACE_MS", 0)
     gate = threading.Event()
     monkeypatch.setattr("srgan_desktop.training.archive.read_runs", lambda _root: gate.wait() and [])
     session.list_runs()
@@ -363,15 +364,15 @@ def test_shutdown_does_not_wait_for_a_list_of_runs_that_hangs(
 def test_shutdown_waits_for_what_is_being_written(
     session: TrainSession, qtbot, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("srgan_desktop.session.READERS_GRACE_MS", 0)
+    monkeypatch.setattr("srgan_desktop.background.GRACE_MS", 0)
     gate, stopped = threading.Event(), []
     monkeypatch.setattr("srgan_desktop.training.archive._delete", lambda _folder, _root: gate.wait() and [])
     session.stopped.connect(lambda: stopped.append(True))
     session.delete_run(home / "a run")
     session.shutdown()
     try:
-        for _ in range(3):
-            qtbot.waitSignal(session._patience.timeout, timeout=WAIT_MS).wait()
+        for _ in range(20):
+            QCoreApplication.processEvents()
         assert stopped == []
     finally:
         gate.set()

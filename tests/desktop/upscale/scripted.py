@@ -7,7 +7,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 from core.contract.jobs import WorkerReady
 from core.contract.protocol import Report
 from core.contract.upscale import FileSaved, FileStarted
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 
 
 class FakeJob(QObject):
@@ -19,11 +19,11 @@ class FakeJob(QObject):
     def __init__(self):
         super().__init__()
         self.requests, self.told = [], []
-        self.engine = Engine.OFF
+        self.engine = EngineState.OFF
 
     def start(self):
-        if self.engine is not Engine.READY:
-            self.engine = Engine.STARTING
+        if self.engine is not EngineState.READY:
+            self.engine = EngineState.STARTING
 
     def run(self, request):
         self.start()
@@ -46,7 +46,7 @@ class FakeJob(QObject):
     def say(self, *events, job=None):
         for event in events:
             if isinstance(event, WorkerReady):
-                self.engine = Engine.READY
+                self.engine = EngineState.READY
             self.reported.emit(Report(len(self.requests) if job is None else job, event))
 
 

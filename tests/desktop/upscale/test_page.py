@@ -25,7 +25,7 @@ from PySide6.QtWidgets import QApplication, QDialog, QFileDialog, QMenu, QPlainT
 from core.contract.cancel import CancelToken
 from core.upscale.engine import open_engine
 from srgan_desktop import settings
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.page import UpscalePage
@@ -347,7 +347,7 @@ def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path
     assert page.session.queue.count(State.WAITING) == 100 - saved
     assert "memory" in page.banner.text
     assert "Press Start" in page.banner.text
-    assert page.session.engine is Engine.STOPPED
+    assert page.session.engine is EngineState.STOPPED
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "out").glob("*.png")}
     click(page.start_button)
     assert page.banner.isHidden()

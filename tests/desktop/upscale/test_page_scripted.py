@@ -115,7 +115,7 @@ HANDS = {
     "selecting": lambda page: QTest.keyClick(page.queue.table, Qt.Key.Key_Down, Qt.KeyboardModifier.ShiftModifier),
     "pressing": lambda page: QTest.mousePress(page.compare.view.canvas, Qt.MouseButton.LeftButton),
     "wheel": lambda page: turn_wheel(page.compare.view.canvas),
-    "zooming by button": lambda page: QTest.mouseClick(page.compare.view.in_button, Qt.MouseButton.LeftButton),
+    "zooming by button": lambda page: QTest.mouseClick(page.compare.view.bar.in_button, Qt.MouseButton.LeftButton),
     "zooming by key": lambda page: QTest.keyClick(page.compare.view.canvas, Qt.Key.Key_Plus),
 }
 

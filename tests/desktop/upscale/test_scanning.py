@@ -133,7 +133,7 @@ def test_what_is_given_up_finds_nothing_more_and_holds_up_nothing(qtbot, scanner
     scanner.search([tmp_path / "endless"], True)
     scanner.search([tmp_path / "endless"], True)
     qtbot.waitUntil(lambda: bool(finds.found), timeout=20_000)
-    scanner.give_up()
+    scanner.cancel_all()
     before = len(finds.found)
     make_picture(tmp_path / "in" / "a.png")
     scanner.search([tmp_path / "in"], True)

@@ -24,7 +24,7 @@ from core.contract.upscale import (
 )
 from core.hashing import stamp_of
 from srgan_desktop import settings
-from srgan_desktop.job import Engine
+from srgan_desktop.job import EngineState
 from srgan_desktop.thumbnails import _Made
 from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.requests import upscale_request
@@ -160,17 +160,17 @@ def test_pause_resume_cancel(filled, job, told):
 def test_a_dead_engine_keeps_the_queue_and_start_goes_on(filled, job, told):
     filled.start_engine()
     job.say(WorkerReady("a card"), job=NO_JOB)
-    assert (filled.engine, filled.device) == (Engine.READY, "a card")
+    assert (filled.engine, filled.device) == (EngineState.READY, "a card")
     filled.start()
     job.say(begin(filled, 0), save(filled, 0), begin(filled, 1))
-    job.engine = Engine.STOPPED
+    job.engine = EngineState.STOPPED
     job.say(JobFailed("The engine crashed.", "Press Start."))
     assert told.failed[0].message == "The engine crashed."
-    assert filled.engine is Engine.STOPPED
+    assert filled.engine is EngineState.STOPPED
     assert states(filled) == [State.DONE, State.WAITING, State.WAITING]
     filled.start()
     assert [each.path.name for each in job.requests[1].inputs] == ["b.png", "c.png"]
-    assert filled.engine is Engine.STARTING
+    assert filled.engine is EngineState.STARTING
 
 
 def test_what_is_added_during_a_run_belongs_to_it(qtbot, filled, job, told, tmp_path):
@@ -471,7 +471,7 @@ def test_a_folder_that_a_watch_cannot_search_gets_a_row(watching, job, tmp_path)
 
 
 def test_an_engine_that_dies_ends_the_watch_with_words(watching, job, told):
-    job.engine = Engine.STOPPED
+    job.engine = EngineState.STOPPED
     job.say(JobFailed("The engine crashed.", "Press Start."))
     assert told.failed[0].message == "The engine crashed."
     assert not watching.busy
@@ -647,7 +647,7 @@ def test_a_failed_preview_ends_no_run(filled, job, told):
     job.say(JobFailed("It is broken.", "Get another."))
     assert heard[0].message == "It is broken."
     assert told.failed == []
-    assert filled.engine is Engine.STARTING
+    assert filled.engine is EngineState.STARTING
 
 
 def test_a_pasted_picture_goes_where_people_look(qtbot, session, own_home):
@@ -680,7 +680,7 @@ def test_shutdown_in_a_run(qtbot, options, job, tmp_path):
 
 
 def test_a_thumbnail_that_hangs_does_not_keep_the_session(qtbot, options, job, tmp_path, monkeypatch):
-    monkeypatch.setattr("srgan_desktop.session.READERS_GRACE_MS", 0)
+    monkeypatch.setattr("srgan_desktop.background.GRACE_MS", 0)
     reading, gate = threading.Event(), threading.Event()
 
     def hang(path):

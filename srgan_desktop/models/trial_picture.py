@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,6 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.upscale import Region, Size
 from core.images import load
-from srgan_desktop.compare.background import Work
 from srgan_desktop.pixels import for_display
 
 THUMBNAIL = 640
@@ -21,7 +20,7 @@ LEAST_SIDE = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subject:
+class TrialPicture:
     """A picture that was read."""
 
     path: Path
@@ -31,19 +30,15 @@ class Subject:
     """uint8, H x W (grey), H x W x 3 (RGB) or H x W x 4 (RGBA, not premultiplied)."""
 
 
-def reading(path: Path) -> Work:
-    """Work for a `Background` that ends with a `Subject`."""
+def read_trial_picture(path: Path, token: CancelToken) -> Iterator[TrialPicture]:
+    """Read a picture, and make it small."""
+    from PIL import Image
 
-    def work(token: CancelToken, deliver: Callable[[object], None]) -> None:
-        from PIL import Image
-
-        picture = load(path)
-        token.check()
-        small = Image.fromarray(for_display(picture))
-        small.thumbnail((THUMBNAIL, THUMBNAIL))
-        deliver(Subject(path, (picture.width, picture.height), np.asarray(small)))
-
-    return work
+    picture = load(path)
+    token.check()
+    small = Image.fromarray(for_display(picture))
+    small.thumbnail((THUMBNAIL, THUMBNAIL))
+    yield TrialPicture(path, (picture.width, picture.height), np.asarray(small))
 
 
 def middle(size: Size, side: int) -> Region:
