@@ -24,7 +24,7 @@ from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
 from srgan_desktop.fields import Elided, quiet, scrolled, titled
-from srgan_desktop.models.list_view import ListedModel, file_bytes, progress_words, size_words
+from srgan_desktop.models.list_view import ListedModel, file_bytes, licence, progress_words, size_words
 from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.theme import Theme
 
@@ -314,7 +314,7 @@ def _rows(entry: ListedModel) -> list[tuple[str, str]]:
     card = entry.card
     network = f"{card.architecture} {card.size}".strip()
     rows = [
-        ("Licence", card.license or "Not known: ask its author before you use what it makes"),
+        ("Licence", licence(entry)[1]),
         ("Network", network or "Not looked at yet"),
         ("Tags", ", ".join(card.tags)),
         ("Trained on", card.dataset),

@@ -218,8 +218,22 @@ class Row(QWidget):
 def facts(entry: ListedModel) -> str:
     """Scale, licence and size in one line."""
     card = entry.card
-    parts = [f"{card.scale}×", card.license or "licence unknown", size_words(file_bytes(entry))]
+    parts = [f"{card.scale}×", licence(entry)[0], size_words(file_bytes(entry))]
     return " · ".join(parts)
+
+
+def licence(entry: ListedModel) -> tuple[str, str]:
+    """Its licence, or whose it is, in a word or two and in a sentence."""
+    card = entry.card
+    if card.license:
+        return card.license, card.license
+    kind = entry.kind if isinstance(entry, Model) else None
+    if kind == "trained":
+        also = ". The licence of its parent applies, too" if card.parent else ""
+        return "yours", f"Yours: trained on this computer{also}"
+    if kind == "blended":
+        return "your blend", "Your blend: the licences of both parents apply"
+    return "licence unknown", "Unknown: ask its author before you use its results"
 
 
 def good_at(entry: ListedModel) -> str:

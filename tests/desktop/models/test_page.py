@@ -174,7 +174,7 @@ def test_the_card_says_all_and_computes_the_hash_on_demand(
     assert file.text() != str(path), "a long path has places to break it"
     file.actions()[0].trigger()
     assert QGuiApplication.clipboard().text() == str(path)
-    assert "Licence: Not known: ask its author before you use what it makes" in values
+    assert "Licence: Unknown: ask its author before you use its results" in values
 
 
 def test_a_download_through_its_row(
