@@ -8,11 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtCore import QStandardPaths, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 
-from core.atomic import replacing
 from srgan_desktop import problems
 from srgan_desktop.background import Lane
 from srgan_desktop.compare.bar import MOST_PICTURES, CompareBar, percent
@@ -32,6 +31,7 @@ from srgan_desktop.compare.difference import difference
 from srgan_desktop.compare.full_screen import FullScreen
 from srgan_desktop.compare.keys import press_key
 from srgan_desktop.compare.pyramid import Pyramid
+from srgan_desktop.compare.saving import ask_for_file, save_image
 from srgan_desktop.compare.scene import Patch, Scene
 from srgan_desktop.theme import Theme
 
@@ -82,9 +82,7 @@ class CompareView(QWidget):
 
         self.canvas = Canvas(theme)
         self.bar = CompareBar(theme, self.canvas)
-        self._decoder = Lane("compare", self)
-        self._patcher = Lane("compare", self)
-        self._subtracter = Lane("compare", self)
+        self._decoder, self._patcher, self._subtracter = (Lane("compare", self) for _ in range(3))
         self._hold = QTimer(self, singleShot=True, interval=HOLD_MS)
         self._lay_out()
         self._bind()
@@ -201,11 +199,11 @@ class CompareView(QWidget):
 
     def _lay_out(self) -> None:
         self.canvas.setAccessibleName("Comparison")
-        self._column = column = QVBoxLayout(self)
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        column.addWidget(self.canvas, 1)
-        column.addWidget(self.bar)
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(0)
+        self._column.addWidget(self.canvas, 1)
+        self._column.addWidget(self.bar)
         self.setFocusProxy(self.canvas)
 
     def _bind(self) -> None:
@@ -245,25 +243,16 @@ class CompareView(QWidget):
 
     def save(self, path: Path) -> None:
         """Write what is seen into a picture file of any kind that Qt writes; ends with `saved` or `failed`."""
-        path = path if path.suffix else path.with_suffix(".png")
         try:
-            with replacing(path) as temporary:
-                if not self.canvas.picture().save(str(temporary), path.suffix[1:].upper()):  # type: ignore[call-overload]
-                    raise OSError(None, "no picture of this kind can be written there", str(path))
+            self.saved.emit(save_image(self.canvas.picture(), path))
         except OSError as error:
             self.failed.emit(error)
-        else:
-            self.saved.emit(path)
 
     def _choose_file(self) -> None:
         source = self._shown[0].source if self._shown else None
-        name = f"{source.stem} compared.png" if isinstance(source, Path) else "compared.png"
-        folder = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-        file, _ = QFileDialog.getSaveFileName(
-            self, "Save the comparison as a picture", str(Path(folder) / name), "Pictures (*.png *.jpg *.webp)"
-        )
-        if file:
-            self.save(Path(file))
+        path = ask_for_file(self, source.stem if isinstance(source, Path) else "Pictures")
+        if path is not None:
+            self.save(path)
 
     def _on_difference_toggled(self) -> None:
         self._subtract()
@@ -342,13 +331,13 @@ class CompareView(QWidget):
     # Showing
 
     @property
-    def _shows_difference(self) -> bool:
-        return self._difference is not None and self.bar.difference_button.isChecked()
+    def _shown_difference(self) -> Pyramid | None:
+        return self._difference if self.bar.difference_button.isChecked() else None
 
     def _show_scene(self) -> None:
         pictures = tuple(None if each is None else each.pyramid for each in self._decoded)
-        if self._shows_difference:
-            pictures = pictures[0], self._difference
+        if self._shown_difference is not None:
+            pictures = pictures[0], self._shown_difference
         if any(picture is not None for picture in pictures):
             self._hold.stop()
             self.canvas.set_scene(self._scene(pictures), self._captions())
@@ -364,7 +353,7 @@ class CompareView(QWidget):
     def _scene(self, pictures: tuple[Pyramid | None, ...]) -> Scene:
         """The pictures, and the live preview in place of the last one. Either way the scene is as large as with both,
         so that nothing moves when they change places."""
-        result, patch = pictures[-1], self._patch
+        result, patch = pictures[-1], None if self._shown_difference is not None else self._patch
         if patch is None or result is None or len(pictures) < 2:
             return Scene(pictures, patch, self._promised)
         if not self._patch_hidden:
@@ -378,23 +367,12 @@ class CompareView(QWidget):
         self.canvas.set_message(f"Opening {source.name}…" if isinstance(source, Path) else "Opening…")
 
     def _captions(self) -> list[str]:
-        captions = []
-        for number, (shown, decoded, error) in enumerate(zip(self._shown, self._decoded, self._errors, strict=True), 1):
-            words = f"{number}  {shown.caption}" if self._numbered else shown.caption
-            if number == 2 and self._shows_difference:
-                words = "Difference"
-            elif decoded is not None:
-                width, height = decoded.pyramid.size
-                words += f"  {width} × {height}"
-            elif error is not None:
-                words += " · cannot be shown"
-            elif shown.source is not None:
-                words += " · opening…"
-            elif self._patch is not None:
-                words += " · preview"
-            captions.append(words)
-        if self._patch is not None and self._patch_caption and not self._patch_hidden:
-            captions[-1] = self._patch_caption
+        pictures = enumerate(zip(self._shown, self._decoded, self._errors, strict=True), 1)
+        captions = [_caption(number if self._numbered else 0, *picture) for number, picture in pictures]
+        if self._shown_difference is not None:
+            captions[-1] = "Difference"
+        elif self._patch is not None and not self._patch_hidden:
+            captions[-1] = self._patch_caption or f"{self._shown[-1].caption} · preview"
         return captions
 
     def _on_moved(self) -> None:
@@ -420,6 +398,16 @@ class CompareView(QWidget):
         else:
             words = ", ".join(captions[pane.index] for pane in canvas.panes)
         return f"{words}. Zoom {percent(viewport.zoom)}."
+
+
+def _caption(number: int, shown: Shown, decoded: DecodedPicture | None, error: Exception | None) -> str:
+    words = f"{number}  {shown.caption}" if number else shown.caption
+    if decoded is not None:
+        width, height = decoded.pyramid.size
+        return f"{words}  {width} × {height}"
+    if error is not None:
+        return f"{words} · cannot be shown"
+    return words if shown.source is None else f"{words} · opening…"
 
 
 def _among(source: PictureSource, sources: Sequence[PictureSource | None]) -> bool:

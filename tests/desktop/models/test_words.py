@@ -9,7 +9,7 @@ from core.models.catalogue import Model
 from srgan_desktop.models.list_view import facts, licence
 
 
-def model(**card: object) -> Model:
+def model(**card):
     return Model("key", Path("key.safetensors"), ModelCard("name", **card), False)
 
 
