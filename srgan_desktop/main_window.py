@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 
 from srgan_desktop.fields import Elided
 from srgan_desktop.page import Page
+from srgan_desktop.page_builder import PageBuilder
 from srgan_desktop.settings import APPEARANCE, GEOMETRY, MODEL, Settings
 from srgan_desktop.theme import Theme, app_icon, repolish
 
@@ -42,8 +43,10 @@ class PageEntry:
     key: str
     title: str
     icon: str
+    module: str
+    """Where its class is."""
     make: Callable[[Theme, Settings], Page]
-    """Called when the page is first shown; imports what the page needs."""
+    """Called while the window rests, or when the page is first shown; imports what the page needs."""
 
 
 def _upscale(theme: Theme, settings: Settings) -> Page:
@@ -67,9 +70,9 @@ def _models(theme: Theme, settings: Settings) -> Page:
 
 
 PAGES: tuple[PageEntry, ...] = (
-    PageEntry("upscale", "Upscale", "upscale", _upscale),
-    PageEntry("train", "Train", "train", _train),
-    PageEntry("models", "Models", "models", _models),
+    PageEntry("upscale", "Upscale", "upscale", "srgan_desktop.upscale.page", _upscale),
+    PageEntry("train", "Train", "train", "srgan_desktop.training.page", _train),
+    PageEntry("models", "Models", "models", "srgan_desktop.models.page", _models),
 )
 """Top to bottom; the first is shown at the start and takes what is dropped on the program."""
 
@@ -113,6 +116,8 @@ class MainWindow(QMainWindow):
         leave = QAction("Quit", self, shortcut=QKeySequence("Ctrl+Q"))
         leave.triggered.connect(self.close)
         self.addAction(leave)
+        self._builder = PageBuilder(self, [(entry.key, entry.module) for entry in PAGES[1:]], self.page)
+        self._builder.stopped.connect(self._on_stopped)
         self._restore_geometry()
         self.show_page(PAGES[0].key)
 
@@ -202,6 +207,7 @@ class MainWindow(QMainWindow):
         self.show_page("models")
 
     def _start_engines(self) -> None:
+        self._builder.begin()
         for page in self._pages.values():
             page.start_engine()
 
@@ -250,7 +256,8 @@ class MainWindow(QMainWindow):
         else:
             self._stack.setEnabled(False)
             self.status.show_notice("Stopping the run…")
-        self._to_stop = len(self._pages)
+        self._to_stop = len(self._pages) + 1
+        self._builder.close()
         for page in self._pages.values():
             page.shutdown()
 

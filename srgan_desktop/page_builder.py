@@ -1,0 +1,85 @@
+"""Pages made before they are first shown, so that going to one does not hold up the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+
+from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from srgan_desktop.background import Lane, Throttle
+
+IDLE_MS = 1_500
+"""How long nobody may have touched the window before a page is made, which takes a few frames."""
+INPUT = frozenset(
+    {QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.Wheel, QEvent.Type.DragMove}
+)
+
+
+class PageBuilder(QObject):
+    """Imports what pages need in a thread, and makes one after the other while the window rests.
+
+    Modules may be imported in a thread, as none of ours makes a QObject when it is imported.
+    """
+
+    stopped = Signal()
+    """After `close`: nothing is imported any more."""
+
+    def __init__(self, window: QWidget, pages: Sequence[tuple[str, str]], make: Callable[[str], object]) -> None:
+        """Start nothing yet.
+
+        Args:
+            window: whose rest is waited for.
+            pages: (key, module) of each.
+            make: makes the page of a key, if it is not there yet.
+        """
+        super().__init__(window)
+        self._window = window
+        self._waiting = list(pages)
+        self._ready: list[str] = []
+        self._make = make
+        self._imports = Lane("imports", self)
+        self._imports.stopped.connect(self.stopped)
+        self._rest = Throttle(IDLE_MS, self._go_on, self)
+
+    def begin(self) -> None:
+        """Wait for the window to rest, and begin; the window has to be on the screen."""
+        handle = self._window.windowHandle()
+        if handle is not None:
+            # Of the window alone: a filter on the application would be called for every event there is.
+            handle.installEventFilter(self)
+        self._rest.when_quiet()
+
+    def close(self) -> None:
+        """Make no more; ends with `stopped`."""
+        self._rest.stop()
+        self._waiting.clear()
+        self._ready.clear()
+        self._imports.close()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() in INPUT and self._rest.isActive():
+            self._rest.when_quiet()
+        return super().eventFilter(watched, event)
+
+    def _go_on(self) -> None:
+        if self._ready:
+            self._make(self._ready.pop(0))
+            self._rest.when_quiet()
+        elif self._waiting:
+            key, module = self._waiting.pop(0)
+            # What cannot be imported says so when the page is asked for.
+            self._imports.stream(partial(_imported, module), lambda _: self._ready.append(key), self._on_imported)
+        else:
+            handle = self._window.windowHandle()
+            if handle is not None:
+                handle.removeEventFilter(self)
+
+    def _on_imported(self, _error: Exception | None) -> None:
+        self._rest.when_quiet()
+
+
+def _imported(module: str, _cancel: object) -> Sequence[object]:
+    return (import_module(module),)
