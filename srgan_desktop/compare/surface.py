@@ -326,7 +326,8 @@ class Surface(QWidget):
     def paintEvent(self, _event: QPaintEvent) -> None:
         painter = QPainter(self)
         self._paint(painter)
-        if self.hasFocus():
+        # The picture alone has nothing beside it that could have the focus.
+        if self.hasFocus() and not self.window().isFullScreen():
             paint_focus(painter, QRectF(self.rect()), self._theme.tokens)
         painter.end()
 
