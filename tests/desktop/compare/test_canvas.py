@@ -188,7 +188,15 @@ def test_a_patch_lies_on_the_right_of_the_divider_only(canvas, show, noise):
     wanted[:, : WIDTH // 2] = False
     far = np.ones((HEIGHT, WIDTH), bool)
     far[:, WIDTH // 2 - 20 : WIDTH // 2 + 20] = False
-    np.testing.assert_array_equal((pixels[..., 0] == 255)[far], wanted[far])
+    # The outline: dashes along the edges of the patch, a pixel wide.
+    for y in (top + 160, top + 560):
+        if 0 <= y < HEIGHT:
+            far[max(0, y - 1) : y + 1] = False
+    for x in (left + 120, left + 920):
+        if 0 <= x < WIDTH:
+            far[:, max(0, x - 1) : x + 1] = False
+    assert far.mean() > 0.9
+    np.testing.assert_array_equal((pixels == (255, 0, 0)).all(axis=2)[far], wanted[far])
 
 
 def test_side_by_side_shows_the_same_place_in_both(canvas, show, noise):
@@ -289,8 +297,8 @@ def test_a_huge_picture_is_touched_only_where_it_is_seen(canvas):
 
 
 def test_when_time_is_up_a_coarser_tile_stands_in(canvas, show, noise, qtbot, monkeypatch):
-    monkeypatch.setattr("srgan_desktop.compare.canvas.PAINT_SECONDS", 0.0)
-    monkeypatch.setattr("srgan_desktop.compare.canvas.NEW_SCENE_SECONDS", 0.0)
+    monkeypatch.setattr("srgan_desktop.compare.surface.PAINT_SECONDS", 0.0)
+    monkeypatch.setattr("srgan_desktop.compare.surface.NEW_SCENE_SECONDS", 0.0)
     large = noise(900, 1_100, 3)
     show(noise(225, 275, 3), large)
     only(canvas, 1)
