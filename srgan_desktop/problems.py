@@ -163,6 +163,11 @@ def gigabytes(count: int) -> str:
     return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
 
 
+def megapixels(pixels: int) -> str:
+    """`0.4 megapixels`, `120 megapixels`."""
+    return f"{pixels / 1e6:.1f} megapixels" if pixels < 1e7 else f"{pixels / 1e6:,.0f} megapixels"
+
+
 def pictures(count: int) -> str:
     """`1 picture`, `1,204 pictures`."""
     return "1 picture" if count == 1 else f"{count:,} pictures"

@@ -28,6 +28,8 @@ class BarState:
     has_progress: bool = True
     """Whether there is an end that the run comes nearer to."""
     paused: bool = False
+    warns: bool = False
+    """Whether the words are a warning."""
 
 
 class ProgressLine(QProgressBar):
@@ -174,6 +176,10 @@ class RunBar(QFrame):
         """Say how the run goes."""
         self.title.say(state.title)
         self.words.say(state.words)
+        role = "warning" if state.warns else "muted"
+        if self.words.property("role") != role:
+            self.words.setProperty("role", role)
+            repolish(self.words)
         self.progress.setVisible(state.has_progress)
         self.progress.show_fraction(state.fraction)
         look = "paused" if state.paused else ""

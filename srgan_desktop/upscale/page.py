@@ -31,7 +31,8 @@ from srgan_desktop.upscale.drop_area import DropArea
 from srgan_desktop.upscale.options import KeptSettings, OptionsPanel
 from srgan_desktop.upscale.queue_card import QueueCard
 from srgan_desktop.upscale.queue_model import Entry
-from srgan_desktop.upscale.session import Summary, UpscaleSession
+from srgan_desktop.upscale.run import Summary
+from srgan_desktop.upscale.session import UpscaleSession
 from srgan_desktop.upscale.words import bar_state, engine_words, start_words, summary_figures
 
 FOLLOW_EVERY_MS = 1_500

@@ -31,6 +31,8 @@ class Previews(QObject):
         super().__init__(parent)
         self._job = job
         self._number: int | None = None
+        self.request: PreviewRequest | None = None
+        """The newest one asked for."""
 
     @property
     def under_way(self) -> bool:
@@ -40,6 +42,7 @@ class Previews(QObject):
     def ask(self, request: PreviewRequest) -> None:
         """Have this made; an older one is given up."""
         self.give_up()
+        self.request = request
         self._number = self._job.run(request)
 
     def give_up(self) -> None:

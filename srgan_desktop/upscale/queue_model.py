@@ -23,6 +23,7 @@ from core.contract.upscale import (
     Size,
     UpscaleRequest,
 )
+from core.images import Probe
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
@@ -90,7 +91,10 @@ class Entry:
     """dB."""
     seconds: float = 0.0
     problem: Problem | None = None
+    """Why it failed, or why it will, as far as its header tells."""
     notes: tuple[str, ...] = ()
+    header: Probe | None = None
+    """What its header says, once that was read."""
     made_with: UpscaleRequest | None = None
     """The settings that made its result, in a request without inputs."""
     is_folder: bool = False
@@ -205,7 +209,12 @@ class Queue(QAbstractTableModel):
         match event:
             case FileStarted():
                 self.update(
-                    row, state=State.WORKING, size=event.input_size, output_size=event.output_size, fraction=0.0
+                    row,
+                    state=State.WORKING,
+                    size=event.input_size,
+                    output_size=event.output_size,
+                    fraction=0.0,
+                    problem=None,
                 )
             case Progress():
                 self.update(row, fraction=event.fraction)
@@ -282,6 +291,21 @@ class Queue(QAbstractTableModel):
                 seconds=0.0,
                 made_with=None,
             )
+
+    def learn_header(self, path: Path, header: Probe | Problem) -> None:
+        """Note what the header of a waiting picture says, or why it cannot be read."""
+        row = self._rows.get(path)
+        if row is None or self._entries[row].state is not State.WAITING:
+            return
+        if isinstance(header, Problem):
+            self.update(row, problem=header, header=None)
+        else:
+            self.update(row, problem=None, header=header, size=(header.width, header.height))
+
+    @property
+    def unreadable(self) -> int:
+        """How many of those that wait cannot be read."""
+        return sum(entry.state is State.WAITING and entry.problem is not None for entry in self._entries)
 
     def show_output_size(self, size: OutputSize) -> None:
         """What waiting rows say about their results."""

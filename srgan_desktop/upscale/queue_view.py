@@ -25,6 +25,7 @@ from PySide6.QtWidgets import (
 )
 
 from srgan_desktop import problems
+from srgan_desktop.problems import Problem
 from srgan_desktop.theme import Theme
 from srgan_desktop.thumbnails import paint_thumbnail
 from srgan_desktop.upscale.queue_model import ENTRY, THUMBNAIL, Column, Entry, Queue, State, dimensions, shown_name
@@ -226,7 +227,7 @@ class QueueDelegate(QStyledItemDelegate):
         tokens = self._theme.tokens
         match entry.state:
             case State.WAITING:
-                self._paint_lines(painter, option, box, "Waiting", "", tokens.muted)
+                self._paint_waiting(painter, option, box, entry.problem)
             case State.WORKING:
                 words = f"{self._queue.working_word()}  {entry.fraction:.0%}"
                 paused = self._queue.paused
@@ -246,16 +247,19 @@ class QueueDelegate(QStyledItemDelegate):
             case State.SKIPPED:
                 self._paint_lines(painter, option, box, State.SKIPPED.value, " ".join(entry.notes), tokens.muted)
             case State.FAILED:
-                problem = entry.problem
-                self._paint_lines(
-                    painter,
-                    option,
-                    box,
-                    problem.message if problem else "Failed",
-                    problem.hint if problem else "",
-                    tokens.bad,
-                    Qt.TextElideMode.ElideRight,
-                )
+                self._paint_problem(painter, option, box, entry.problem or Problem(State.FAILED.value))
+
+    def _paint_waiting(
+        self, painter: QPainter, option: QStyleOptionViewItem, box: QRect, problem: Problem | None
+    ) -> None:
+        if problem is None:
+            self._paint_lines(painter, option, box, State.WAITING.value, "", self._theme.tokens.muted)
+        else:
+            self._paint_problem(painter, option, box, problem)
+
+    def _paint_problem(self, painter: QPainter, option: QStyleOptionViewItem, box: QRect, problem: Problem) -> None:
+        elide = Qt.TextElideMode.ElideRight
+        self._paint_lines(painter, option, box, problem.message, problem.hint, self._theme.tokens.bad, elide)
 
     def _paint_lines(
         self,

@@ -185,6 +185,19 @@ def step(phase: Phase, happening: Happening) -> Step:
     return TABLE[phase].get(happening, Step(phase))
 
 
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of a run, from Start to its end."""
+
+    saved: int
+    skipped: int
+    failed: int
+    seconds: float
+    cancelled: bool
+    failures: tuple[tuple[str, Problem], ...]
+    """(file, what was wrong), in the order in which they failed."""
+
+
 class Run:
     """The run under way, or the last one: its phase, the pictures it has before it, and what became of the others."""
 
@@ -254,6 +267,11 @@ class Run:
     def total(self) -> int:
         """All pictures of the run so far."""
         return self.finished + len(self.pending)
+
+    def summary(self, cancelled: bool) -> Summary:
+        """What became of it."""
+        failures = tuple((str(path), problem) for path, problem in self.failures.items())
+        return Summary(self.saved, self.skipped, len(failures), self.seconds, cancelled, failures)
 
     # Its pictures
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -28,11 +28,11 @@ from core.contract.upscale import (
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Throttle
 from srgan_desktop.job import Job
-from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.folders import AddedFolders
+from srgan_desktop.upscale.forecast import Forecast
 from srgan_desktop.upscale.preview import Previews
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State, folder_entry
 from srgan_desktop.upscale.requests import OPTIONS, RunSettings, preview_request
@@ -43,19 +43,6 @@ log = logging.getLogger(__name__)
 
 TELL_MS = 50
 """How long results are collected before `changed`: where all is done already, they come by the thousand a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What became of a run, from Start to its end."""
-
-    saved: int
-    skipped: int
-    failed: int
-    seconds: float
-    cancelled: bool
-    failures: tuple[tuple[str, Problem], ...]
-    """(file, what was wrong), in the order in which they failed."""
 
 
 class UpscaleSession(Session):
@@ -76,7 +63,11 @@ class UpscaleSession(Session):
         self.await_end_of(self.thumbnails.stopped)
         self.queue = Queue(self.thumbnails, self)
         self.run = Run()
+        self.run_settings = RunSettings(options)
         self.previews = Previews(self._job, self)
+        self.forecast = Forecast(self.queue, self.run_settings, self.previews, self)
+        self.forecast.changed.connect(self.changed)
+        self.await_end_of(self.forecast.lane.stopped)
         self._scanner = Scanner(self)
         self._scanner.found.connect(self._on_found)
         self._scanner.finished.connect(self._on_scanned)
@@ -84,7 +75,6 @@ class UpscaleSession(Session):
         self._folders = AddedFolders()
         self._number: int | None = None
         """The run's job."""
-        self.run_settings = RunSettings(options)
         self._found = self._added = 0
         """By the search under way: what it found, and what of that was new."""
         self._changed_timer = Throttle(TELL_MS, self.changed.emit, self)
@@ -135,6 +125,7 @@ class UpscaleSession(Session):
         self.run.forget_failures(entries[row].path for row in chosen)
         folders = [row for row in chosen if entries[row].is_folder]
         self.queue.reset(row for row in chosen if not entries[row].is_folder)
+        self.forecast.read(entries[row].path for row in chosen if not entries[row].is_folder)
         if folders:
             searched = [entries[row].path for row in folders]
             self.queue.remove(folders)
@@ -204,12 +195,7 @@ class UpscaleSession(Session):
         self._tell(Happening.CANCEL)
 
     def preview(self, source: Path, region: Region) -> bool:
-        """Upscale a region of a picture now; an older preview is given up. False while a run has the engine.
-
-        Args:
-            source: the picture.
-            region: x, y, width, height in its pixels.
-        """
+        """Upscale a region of a picture now; an older preview is given up. False while a run has the engine."""
         if self.busy or self.shutting_down:
             return False
         self.previews.ask(preview_request(self.settings, source, region))
@@ -288,10 +274,9 @@ class UpscaleSession(Session):
             self._tell(Happening.BATCH_ENDED)
 
     def _end(self, cancelled: bool) -> None:
+        self.forecast.refresh()
         self.changed.emit()
-        run = self.run
-        failures = tuple((str(path), problem) for path, problem in run.failures.items())
-        self.finished.emit(Summary(run.saved, run.skipped, len(failures), run.seconds, cancelled, failures))
+        self.finished.emit(self.run.summary(cancelled))
 
     # Events
 
@@ -334,6 +319,7 @@ class UpscaleSession(Session):
         match event:
             case FileSaved():
                 self.run.count_saved(event.source)
+                self.forecast.learn_picture(event)
             case FileSkipped():
                 self.run.count_skipped(event.source)
             case FileFailed():
@@ -386,8 +372,7 @@ class UpscaleSession(Session):
         elif scanned.problem is not None:
             self.failed.emit(scanned.problem)
         elif scanned.words:
-            again = f"{problems.pictures(known)} {'is' if known == 1 else 'are'} in the queue already"
-            self.notice.emit(scanned.words if not known else f"Found {new:,} new · {again}" if new else again)
+            self.notice.emit(_found_words(new, known) if known else scanned.words)
         self.changed.emit()
         self._look_ahead()
 
@@ -396,6 +381,7 @@ class UpscaleSession(Session):
             self.queue.show_output_size(self.settings.get(settings.SIZE))
         if option in OPTIONS:
             self.run_settings.forget_wanted()
+            self.forecast.refresh()
             self.changed.emit()
         elif option is settings.WATCH:
             self.changed.emit()
@@ -404,8 +390,15 @@ class UpscaleSession(Session):
     def _close(self) -> None:
         self.thumbnails.close()
         self._scanner.close()
+        self.forecast.lane.close()
         self._job.shutdown()
         self._tell(Happening.CLOSE)
+
+
+def _found_words(new: int, known: int) -> str:
+    """What a search found of which some was in the queue before."""
+    again = f"{problems.pictures(known)} {'is' if known == 1 else 'are'} in the queue already"
+    return f"Found {new:,} new · {again}" if new else again
 
 
 def _pasted_path() -> Path:

@@ -8,9 +8,10 @@ from pathlib import Path
 from srgan_desktop import problems
 from srgan_desktop.job import EngineState
 from srgan_desktop.run_bar import BarState
+from srgan_desktop.upscale.estimate import estimate_words
 from srgan_desktop.upscale.queue_model import State, shown_name
-from srgan_desktop.upscale.run import Phase
-from srgan_desktop.upscale.session import Summary, UpscaleSession
+from srgan_desktop.upscale.run import Phase, Summary
+from srgan_desktop.upscale.session import UpscaleSession
 
 
 def bar_state(session: UpscaleSession) -> BarState:
@@ -56,9 +57,12 @@ def _idle(session: UpscaleSession) -> BarState:
     if watched:
         parts.append(f"Start {'also ' if waiting else ''}watches {named(watched)}")
     title = "Finished" if queue.count(State.FAILED) else "Everything is finished"
+    estimate = session.forecast.estimate
     if waiting:
-        title = f"{problems.pictures(waiting)} ready to upscale"
-    return BarState(title, " · ".join(parts), has_progress=False)
+        title = f"{problems.pictures(waiting - queue.unreadable)} ready to upscale"
+        parts.append(estimate_words(estimate))
+        parts.append(f"{queue.unreadable:,} cannot be read" if queue.unreadable else "")
+    return BarState(title, _joined(*parts), has_progress=False, warns=waiting > 0 and estimate.warns)
 
 
 def start_words(session: UpscaleSession) -> tuple[str, str]:

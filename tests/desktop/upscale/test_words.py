@@ -10,6 +10,7 @@ from srgan_desktop import settings
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.session import UpscaleSession
 from srgan_desktop.upscale.words import bar_state, start_words
+from tests.desktop.conftest import make_picture
 from tests.desktop.upscale.scripted import FakeJob, begin, save, source
 
 
@@ -22,7 +23,7 @@ def job(qapp):
 def session(qtbot, options, job, tmp_path):
     """Three pictures wait."""
     session = UpscaleSession(options, job=job)
-    session.queue.add(Entry(Input(tmp_path / f"{name}.png")) for name in "abc")
+    session.queue.add(Entry(Input(make_picture(tmp_path / f"{name}.png"))) for name in "abc")
     yield session
     with qtbot.waitSignal(session.stopped):
         session.shutdown()
