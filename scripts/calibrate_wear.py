@@ -16,6 +16,7 @@ import time
 import zlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -106,7 +107,7 @@ NOISES = {"white": 0.1, "grey": 0.2, "correlated": 0.15, "grain": 0.35, "photons
 """Shares; grey noise is hardest to tell from texture, so there is more of it."""
 
 
-def jpeg(picture: np.ndarray, quality: int, subsampling: int, offset: tuple[int, int] = (0, 0)) -> np.ndarray:
+def jpeg(picture: np.ndarray, quality: int, subsampling: int, offset: tuple[int, ...] = (0, 0)) -> np.ndarray:
     y, x = offset
     padded = to_uint8(np.pad(picture, ((y, 0), (x, 0), (0, 0)), mode="edge"))
     return compressed(padded, "JPEG", quality=quality, subsampling=subsampling)[y:, x:].astype(np.float32)
@@ -149,7 +150,7 @@ def wear(picture: np.ndarray, random: np.random.Generator, truth: Truth) -> np.n
         truth.blur = UNKNOWN
     clean, noisy = to_uint8(clean).astype(np.float32), to_uint8(noisy).astype(np.float32)
     # What is saved twice over, with and without its noise, tells how much of that was left.
-    both = (clean, noisy) if noise.any() else (noisy,)
+    both: tuple[np.ndarray, ...] = (clean, noisy) if noise.any() else (noisy,)
     added = noisy - clean
     truth.noise, truth.chroma = deviation(added)
     saves = random.choice(3, p=(0.55, 0.34, 0.11))
@@ -233,7 +234,10 @@ def make(data: Path, out: Path, count: int, seed: int, seconds: float) -> None:
     files = sorted((data / "train").iterdir()) + sorted((data / "train2").iterdir())
     weights = np.array([{"text": 3.0, "draw": 3.0}.get(path.name.split("_")[0], 1.0) for path in files])
     weights /= weights.sum()
-    rows, deviations, truths, groups = [], [], [], []
+    rows: list[Any] = []
+    deviations: list[Any] = []
+    truths: list[Any] = []
+    groups: list[Any] = []
     begun = time.monotonic()
     while len(rows) < count and time.monotonic() - begun < seconds:
         path = None if random.random() < 0.06 else files[int(random.choice(len(files), p=weights))]
@@ -320,7 +324,7 @@ def fit(caches: list[Path], out: Path, everything: bool) -> None:
                 print(f"  network {member}: {float(misjudged(judged, calm[~used], known[~used])):.3f}")
     arrays = {"mean": mean, "scale": scale}
     for number in range(3):
-        layers = [member.layers[number] for member in members]
+        layers: list[Any] = [member.layers[number] for member in members]
         arrays[f"weight {number + 1}"] = np.stack([layer.weight.detach().numpy().T for layer in layers])
         arrays[f"bias {number + 1}"] = np.stack([layer.bias.detach().numpy() for layer in layers])
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -345,7 +349,7 @@ def trained(inputs: torch.Tensor, calm: torch.Tensor, known: torch.Tensor, seed:
             chosen = order[first : first + BATCH]
             shaken = inputs[chosen] + 0.05 * torch.randn(BATCH, inputs.shape[1])
             optimiser.zero_grad()
-            misjudged(network(shaken), calm[chosen], known[chosen]).backward()
+            misjudged(network(shaken), calm[chosen], known[chosen]).backward()  # type: ignore[no-untyped-call]
             optimiser.step()
             schedule.step()
     return network.eval()

@@ -112,7 +112,7 @@ def test_of_two_compressions_the_worse_counts(photograph: np.ndarray) -> None:
 def test_quality_is_read_from_tables(photograph: np.ndarray, quality: int) -> None:
     file = io.BytesIO()
     Image.fromarray(photograph).save(file, "JPEG", quality=quality)
-    tables = Image.open(file).quantization
+    tables = Image.open(file).quantization  # type: ignore[attr-defined]
     assert quality_of_tables(tables) == pytest.approx(quality, abs=1)
     # Also where nothing can be seen in the pixels.
     assert estimate_wear(photograph[:1, :1], tables=tables).jpeg_quality == pytest.approx(quality, abs=1)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_models_are_those_that_ship() -> None:
 
 
 def test_worse_wear_is_cleaned_more() -> None:
-    steps = {
+    steps: dict[str, list[Any]] = {
         "noise": [0, 2, 4, 8, 16, 40],
         "chroma_noise": [0, 3, 8, 30],
         "jpeg_quality": [None, 95, 85, 70, 50, 30, 5],
