@@ -1,4 +1,4 @@
-"""Draw the curves of training runs as the Train page does, for docs/models.md.
+"""Draw the curves of training runs as the Train page does, for docs/models.md and docs/training-log.md.
 
     QT_QPA_PLATFORM=offscreen python scripts/draw_curves.py detail=RUN-FOLDER photo=RUN-FOLDER
 

@@ -1,4 +1,4 @@
-"""Set the pictures of two runs beside each other, look by look, for docs/models.md: docs/images/students.webp.
+"""Set the pictures of two runs beside each other, look by look, for docs/training-log.md: docs/images/students.webp.
 
     srgan prepare PHOTOS PAIRS --count 16
     srgan train students --data PAIRS --val resources/samples --run STUDENTS --content-weights VGG

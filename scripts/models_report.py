@@ -34,7 +34,7 @@ from core.evaluate.benchmark import add_wear, evaluate
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
-from core.models.catalogue import base_of, find_model, full_of, models
+from core.models.catalogue import DEFAULT_MODEL, base_of, find_model, full_of, models
 from core.models.weights import load_generator
 from core.upscale.engine import open_engine
 
@@ -126,8 +126,8 @@ def main() -> None:
 
 
 def shipped() -> list[Subject]:
-    """The models that ship, bases before what was trained on from them (also in eight passes), and half-way along each
-    Detail slider."""
+    """The models that ship, bases before what was trained on from them (the usual model's also in eight passes), and
+    half-way along each Detail slider."""
     found = []
     for model in sorted(models(), key=lambda model: full_of(model) is model):
         if not model.shipped:
@@ -135,7 +135,7 @@ def shipped() -> list[Subject]:
         if base_of(model) is not None:
             found.append(Subject(f"`{model.card.name}` at {HALF} %", model.key, HALF))
         found.append(Subject(f"`{model.card.name}`", model.key))
-        if full_of(model) is not model:
+        if full_of(model).key == DEFAULT_MODEL != model.key:
             found.append(Subject(f"`{model.card.name}`, 8 passes", model.key, ensemble=True))
     return found
 

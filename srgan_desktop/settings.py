@@ -17,7 +17,7 @@ from core import paths
 from core.contract import settings
 from core.contract.errors import UserError
 from core.contract.settings import SETTINGS, ExistingPolicy, OutputSize, Precision, Setting
-from core.models.catalogue import DEFAULT_DETAIL
+from core.models.catalogue import AUTOMATIC, DEFAULT_DETAIL
 
 T = TypeVar("T")
 
@@ -73,6 +73,7 @@ def _of(setting: Setting[Any], default: Any = None) -> Option[Any]:
 
 UPSCALE: dict[str, Option[Any]] = {name: _of(setting) for name, setting in SETTINGS.items()}
 """An option for each setting of upscaling, by the name of its field in `UpscaleSettings`."""
+UPSCALE["model"] = _of(SETTINGS["model"], AUTOMATIC)
 UPSCALE["detail"] = _of(SETTINGS["detail"], DEFAULT_DETAIL)
 PREVIEWED = tuple(option for name, option in UPSCALE.items() if SETTINGS[name].previewed)
 """Options that change what a preview shows."""
@@ -80,6 +81,7 @@ PREVIEWED = tuple(option for name, option in UPSCALE.items() if SETTINGS[name].p
 MODEL: Option[str] = UPSCALE["model"]
 DETAIL: Option[int] = UPSCALE["detail"]
 CLEAN_UP: Option[int] = UPSCALE["clean_up"]
+TIE_COLOURS: Option[bool] = UPSCALE["tie_colours"]
 SIZE: Option[OutputSize] = UPSCALE["size"]
 FORMAT: Option[str] = UPSCALE["format"]
 QUALITY: Option[int] = UPSCALE["quality"]

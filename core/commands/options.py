@@ -10,9 +10,9 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from core.contract.settings import SETTINGS, Setting
-from core.models.catalogue import DEFAULT_DETAIL, DEFAULT_MODEL
+from core.models.catalogue import AUTOMATIC
 
-_DEFAULTS = {"model": f"{DEFAULT_MODEL} at {DEFAULT_DETAIL} % detail"}
+_DEFAULTS = {"model": f"{AUTOMATIC}, which chooses model, clean-up and detail by the picture"}
 """In words, where the declaration does not know it."""
 
 

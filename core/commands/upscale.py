@@ -34,7 +34,7 @@ from core.contract.upscale import (
     WatchRequest,
 )
 from core.contract.upscale import Progress as BatchProgress
-from core.models.catalogue import chosen, find_model
+from core.models.catalogue import AUTOMATIC, chosen, find_model
 
 
 def add_to(app: typer.Typer) -> None:
@@ -116,11 +116,16 @@ def _request(inputs: list[Path], output: Path | None, file: Path | None, given: 
     # Detail and clean-up in a settings file are those of its model: another model begins at its own.
     degrees: dict[str, int | None] = {name: given.get(name) for name in ("detail", "clean_up")}
     begins_anew = file is None or not _same_model(request.model, of_file)
-    if begins_anew or any(each is not None for each in degrees.values()):
-        if not begins_anew:
+    says_how_much = any(each is not None for each in degrees.values())
+    if request.model in ("", AUTOMATIC) and not says_how_much:
+        request = replace(request, model=AUTOMATIC, detail=100, clean_up=0)
+    elif begins_anew or says_how_much:
+        if not begins_anew and request.model != AUTOMATIC:
             noted = {"detail": request.detail, "clean_up": request.clean_up or None}
             degrees = {name: noted[name] if each is None else each for name, each in degrees.items()}
-        model, detail, clean_up = chosen(request.model, degrees["detail"], degrees["clean_up"])
+        # Whoever says how much takes over from the automatic choice.
+        named = "" if request.model == AUTOMATIC else request.model
+        model, detail, clean_up = chosen(named, degrees["detail"], degrees["clean_up"])
         request = replace(request, model=model, detail=detail, clean_up=clean_up)
     check_settings(request)
     return request
@@ -216,8 +221,9 @@ class _Lines:
             before, after = ("{} x {}".format(*size) for size in (event.input_size, event.output_size))
             score = "equal" if math.isinf(event.consistency) else f"{event.consistency:.1f} dB"
             self._say(f"{event.output}  {before} to {after}, consistency {score}, {event.seconds:.1f} s")
-            for note in event.notes:
-                self._say(f"    {note}", "dim")
+            for note in (event.reason, *event.notes):
+                if note:
+                    self._say(f"    {note}", "dim")
         elif isinstance(event, FileSkipped):
             self._say(f"{event.output}  is there already", "dim")
         elif isinstance(event, FileFailed):

@@ -193,10 +193,10 @@ class Evaluated:
     """Name of a shipped or installed model, or path of a model file."""
     detail: int = 100
     """Percent, as in an `UpscaleRequest`."""
-    clean_up: int = 0
-    """Percent, as in an `UpscaleRequest`."""
     ensemble: bool = False
     """What it is in an `UpscaleRequest`."""
+    clean_up: int = 0
+    """Percent, as in an `UpscaleRequest`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,12 +158,13 @@ class UpscaleSettings:
     model: str = setting(
         "",
         label="&Model",
-        tooltip="The network that enlarges your pictures. Each was trained for another taste: faithful ones add "
-        "nothing that is not there.",
+        tooltip="The network that enlarges your pictures. Automatic chooses clean-up and detail for each picture by "
+        "its noise, compression and blur; each of the others was trained for another taste.",
         help="A model's name, or its file; else {default}.",
         letter="m",
     )
-    """Name of a shipped or installed model, or path of a model file; empty is the default model."""
+    """Name of a shipped or installed model, or path of a model file; `auto` chooses model, detail and clean-up by what
+    each picture has been through; empty is the default model."""
     detail: int = setting(
         100,
         label="Detai&l",
@@ -189,6 +190,13 @@ class UpscaleSettings:
     )
     """Percent of the way from the model to its cleaner one, which takes noise, grain and compression away; by network
     interpolation too, and only 0 for a model without one."""
+    tie_colours: bool = setting(
+        True,
+        label="Tie colours to the so&urce",
+        tooltip="Whatever the network changed about colours, as seen from afar, is taken back: flat colours, greys and "
+        "normal maps stay what they were. Detail is left alone.",
+        help="Take back what the network changed about colours.",
+    )
     size: OutputSize = setting(
         OutputSize(),
         label="Output si&ze",

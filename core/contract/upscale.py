@@ -87,6 +87,8 @@ class FileStarted:
     output: Path
     input_size: Size
     output_size: Size
+    reason: str = ""
+    """Why the automatic choice made of it what it makes: `grain, JPEG about 55: clean-up 70 %`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,8 @@ class FileSaved:
     seconds: float
     notes: tuple[str, ...] = ()
     """What the user should know: first frame of an animation, CMYK turned into RGB, a precision that fell back."""
+    reason: str = ""
+    """What `FileStarted.reason` says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,3 +193,5 @@ class PreviewReady:
     """uint8, (height * scale) x (width * scale) x 3 (RGB) or 4 (RGBA, not premultiplied)."""
     seconds: float
     notes: tuple[str, ...] = ()
+    reason: str = ""
+    """Why the automatic choice took what is shown."""

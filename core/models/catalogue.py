@@ -17,6 +17,8 @@ from core.names import first_free
 
 DEFAULT_MODEL = "detail-x4"
 """File name, without suffix, of the model that is used when nobody chooses one."""
+AUTOMATIC = "auto"
+"""In place of a model's name: each picture gets what suits it (`core.upscale.choice`)."""
 DEFAULT_DETAIL = 50
 """Percent of it, where nobody chooses: by both perceptual measures nearer to the originals than 0 % on every set, for
 0.1 to 0.2 dB (docs/models.md)."""
@@ -109,6 +111,13 @@ class Mix:
     parts: tuple[tuple[Model, float], ...]
     name: str
     """For people: the model, and how much of its detail and clean-up."""
+
+
+def family_of(model: Model) -> tuple[Model, ...]:
+    """All that a mix may be made of: the model, its base, and its cleaner one with that one's base."""
+    cleaner = cleaner_of(model)
+    ends = (model, base_of(model), cleaner, None if cleaner is None else base_of(cleaner))
+    return tuple(end for end in ends if end is not None)
 
 
 def mix_for(model: Model, detail: int = 100, clean_up: int = 0) -> Mix:

@@ -124,7 +124,8 @@ class CommunityNetwork(nn.Module):
             parts = x[:, :1]
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         # spandrel takes one picture at a time.
-        results = [self._descriptor(part[None].contiguous(memory_format=layout)).float() for part in parts]
+        # A copy: some networks, spandrel's RCAN among them, scale what they are given in place.
+        results = [self._descriptor(part[None].clone(memory_format=layout)).float() for part in parts]
         y = torch.cat(results)
         if self.channels == 1:
             y = y.view(x.shape[0], -1, *y.shape[-2:])

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.images.wear import Kind, WearEstimate
+from core.models.catalogue import DEFAULT_MODEL
 
-CLEAN_MODEL = "faithful-x4"
-"""For pictures that have nothing to be cleaned of."""
-WORN_MODEL = "photo-x4"
+POLICY_VERSION = 1
+"""Goes up when the same pictures begin to be given other settings, so that old results are not taken for new ones."""
 
 BY_NOISE = ((1.5, 0), (4, 40), (10, 80), (20, 100))
 """Levels of luma noise, and the clean-up that they take, in percent; in between, in between."""
@@ -26,7 +26,7 @@ STEP = 10
 """Percent that clean-up is rounded to: the estimate is no finer."""
 
 DETAIL: dict[Kind, int] = {"photograph": 50, "drawing": 20, "text": 0}
-"""Percent; invented texture suits skin and leaves, not flat colours and letters."""
+"""Percent for a clean picture; invented texture suits skin and leaves, not flat colours and letters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,11 @@ def choose(estimate: WearEstimate) -> Choice:
     clean_up = STEP * round(max(needs) / STEP)
     detail = DETAIL[estimate.kind]
     if clean_up < LEAST_CLEAN_UP:
-        return Choice(CLEAN_MODEL, 0, detail, f"{estimate}: detail {detail} %")
-    return Choice(WORN_MODEL, clean_up, detail, f"{estimate}: clean-up {clean_up} %")
+        return Choice(DEFAULT_MODEL, 0, detail, f"{estimate}: detail {detail} %")
+    if estimate.kind == "photograph":
+        # What is cleaned is left soft, and is to be sharpened the more.
+        detail += STEP * round((100 - detail) * clean_up / 100 / STEP)
+    return Choice(DEFAULT_MODEL, clean_up, detail, f"{estimate}: clean-up {clean_up} %")
 
 
 def _between(value: float, points: tuple[tuple[float, float], ...]) -> float:

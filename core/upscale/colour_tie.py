@@ -14,6 +14,8 @@ from PIL import Image
 
 RADIUS = 6.0
 """Standard deviation of the Gaussian, in pixels of the source."""
+REACH = 48
+"""Pixels of the source around a region that may change its correction: four deviations, and the further passes."""
 CELL = 2
 """Source pixels a side over which both pictures are averaged first; a whole number keeps one-pixel patterns even."""
 GROSS = 8.0

@@ -144,7 +144,11 @@ class Engine:
     @property
     def description(self) -> str:
         """Model, device and precision, for people."""
-        return f"{self.name} on {devices.describe(self.device).label} ({self.precision})"
+        return self.describe(self.name)
+
+    def describe(self, name: str) -> str:
+        """Device and precision, for people, behind a name for what runs there."""
+        return f"{name} on {devices.describe(self.device).label} ({self.precision})"
 
     def take_notes(self) -> tuple[str, ...]:
         """What happened since the last call that the user should know, each said once."""

@@ -57,6 +57,8 @@ class Result:
     before; zeros for nothing."""
     consistency: float = 0.0
     """In dB, what `FileSaved.consistency` said."""
+    reason: str = ""
+    """What the automatic choice took, and why; empty where the settings said it."""
 
     def is_of(self, other: Result) -> bool:
         """Whether both lines tell of one picture made of one content."""
@@ -161,7 +163,14 @@ class Journal:
             left.unlink(missing_ok=True)
 
     def announce(
-        self, fingerprint: str, source: Path, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
+        self,
+        fingerprint: str,
+        source: Path,
+        sha256: str,
+        stamp: tuple[int, int, int],
+        output: Path,
+        size: Size,
+        reason: str = "",
     ) -> Result:
         """Say that a result is about to be written.
 
@@ -169,7 +178,8 @@ class Journal:
             OSError: the disk is full, or gone.
         """
         before = _output_stamp(output)
-        result = Result(False, fingerprint, self._relative(source), sha256, stamp, self._relative(output), size, before)
+        paths = self._relative(source), self._relative(output)
+        result = Result(False, fingerprint, paths[0], sha256, stamp, paths[1], size, before, reason=reason)
         self._append(result)
         return result
 
@@ -304,6 +314,8 @@ def _parsed(line: bytes) -> Result | None:
             (int(size[0]), int(size[1])),
             (int(made[0]), int(made[1])),
             float(values["consistency"]),
+            # Lines of earlier versions know none.
+            str(values.get("reason", "")),
         )
     except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError):
         return None

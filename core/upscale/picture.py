@@ -14,6 +14,7 @@ from PIL import Image
 
 from core.contract.cancel import CancelToken
 from core.images import Picture, bleed_colour
+from core.upscale.colour_tie import tie_colours
 from core.upscale.engine import Engine
 from core.upscale.pass_sizes import pass_sizes
 
@@ -30,12 +31,14 @@ def upscale_picture(
     ensemble: bool,
     cancel: CancelToken,
     on_progress: Callable[[float], None] = lambda _fraction: None,
+    tie: bool = True,
 ) -> Picture:
     """Enlarge a picture to exactly `size` (width, height) in pixels.
 
     Sizes up to the model's scale take one pass and an antialiased reduction. Larger ones take more passes; what goes
     into the last is first reduced to a `scale`th of the target, as the network makes better detail of a clean smaller
     picture than a reduction does of a larger one, at a fraction of the work. Sizes below the source are only reduced.
+    With `tie`, colours are those of the source, as seen from afar (`tie_colours`).
 
     Raises:
         Cancelled: as `cancel.check`.
@@ -55,6 +58,9 @@ def upscale_picture(
     if picture.alpha is not None and has_soft_alpha:
         colour = bleed_colour(colour, picture.alpha)
     pixels = _enlarge(engine, colour, size, ensemble, cancel, colour_progress, grey=picture.colourless)
+    if tie and pass_sizes((picture.width, picture.height), size, engine.scale):
+        cancel.check()
+        pixels = tie_colours(pixels, colour, out=pixels)
     alpha = picture.alpha
     if picture.alpha is not None:
         if has_soft_alpha:

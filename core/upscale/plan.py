@@ -19,7 +19,7 @@ from core.contract.upscale import Input, Size, UpscaleRequest
 from core.hashing import sha256_of
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
-from core.models.catalogue import find_model, mix_for
+from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, find_model, mix_for
 from core.names import fitting_name, free_folder, free_path
 from core.upscale.journal import Journal
 from core.upscale.pass_sizes import pass_sizes
@@ -129,7 +129,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
         writable = ", ".join(row.key for row in FORMATS.values() if row.can_write)
         raise UserError(f"Pictures cannot be written as “{request.format}”.", f"Choose same, {writable}.")
     check_settings(request)
-    model = find_model(request.model)
+    model = find_model(DEFAULT_MODEL if request.model == AUTOMATIC else request.model)
     fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
     placements: list[_Placement] = []
     refused: list[RefusedInput] = []

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -14,6 +15,10 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import PreviewReady, PreviewRequest
 from core.images import Picture, load
+from core.models.catalogue import AUTOMATIC
+from core.upscale.automatic import Choice
+from core.upscale.choice import choice_for
+from core.upscale.colour_tie import REACH
 from core.upscale.engine import open_engine
 from core.upscale.picture import upscale_picture
 
@@ -34,9 +39,8 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     stat = request.source.stat() if request.source.exists() else None
     picture = _load(request.source, (stat.st_mtime_ns, stat.st_size) if stat else None)
     cancel.check()
-    engine = open_engine(
-        request.model, request.device, request.precision, request.tile, request.detail, request.clean_up
-    )
+    choice = _choice(request, picture)
+    engine = open_engine(choice.model, request.device, request.precision, request.tile, choice.detail, choice.clean_up)
     x, y, width, height = request.region
     left, top = max(0, x), max(0, y)
     right, bottom = min(picture.width, x + width), min(picture.height, y + height)
@@ -48,17 +52,19 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         min(result / source, MOST_FACTOR * engine.scale)
         for result, source in zip(whole, (picture.width, picture.height), strict=True)
     )
-    # A second pass sees twice as far, in pixels of the source.
+    # A second pass sees twice as far, in pixels of the source. Even, as colours are compared in cells of two pixels.
     margin = engine.reach if max(across, down) <= engine.scale else 2 * engine.reach
+    if request.tie_colours:
+        margin = max(margin, REACH)
     outer = (
-        max(0, left - margin),
-        max(0, top - margin),
+        max(0, left - margin) // 2 * 2,
+        max(0, top - margin) // 2 * 2,
         min(picture.width, right + margin),
         min(picture.height, bottom + margin),
     )
     cut = picture.part(np.s_[outer[1] : outer[3], outer[0] : outer[2]])
     size = (max(1, round(cut.width * across)), max(1, round(cut.height * down)))
-    result = upscale_picture(engine, cut, size, request.ensemble, cancel)
+    result = upscale_picture(engine, cut, size, request.ensemble, cancel, tie=request.tie_colours)
     left_in, top_in = left - outer[0], top - outer[1]
     scale = int(across)
     if (across, down) == (scale, scale):
@@ -79,7 +85,21 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         pixels,
         time.perf_counter() - start,
         engine.take_notes(),
+        choice.reason,
     )
+
+
+def _choice(request: PreviewRequest, picture: Picture) -> Choice:
+    """What `choice_for` says; the last picture is not looked at twice, as previews of one follow each other."""
+    if request.model != AUTOMATIC:
+        return choice_for(request, picture)
+    if not _looked_at or _looked_at[0] is not picture:
+        _looked_at[:] = [picture, choice_for(request, picture)]
+    found: Choice = _looked_at[1]
+    return found
+
+
+_looked_at: list[Any] = []
 
 
 @lru_cache(maxsize=1)

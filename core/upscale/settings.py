@@ -18,7 +18,8 @@ import tomli_w
 from core.contract.errors import UserError
 from core.contract.settings import SETTINGS, OutputSize, UpscaleSettings, check_settings
 from core.hashing import sha256_of
-from core.models.catalogue import Mix, Model, base_of
+from core.models.catalogue import AUTOMATIC, Mix, Model, base_of, family_of
+from core.upscale.automatic import POLICY_VERSION
 
 RESULTS_VERSION = 3
 """Goes up when the same settings begin to give other pictures, so that old results are not taken for new ones."""
@@ -99,12 +100,21 @@ def fingerprint_of(settings: UpscaleSettings, model: Model, mix: Mix) -> str:
             continue
         if name in _ALWAYS or values[name] != declared.default:
             deciding[declared.name] = values[name]
+    if settings.model == AUTOMATIC:
+        # What is chosen follows from the picture, these weights and the policy.
+        family = [_sha256_of_model(each.path) for each in family_of(model)]
+        deciding |= {"model": AUTOMATIC, "family": family, "policy": POLICY_VERSION}
+        return _digest(deciding)
     base = base_of(model) if settings.detail < 100 else None
     if base is not None:
         deciding |= {"base": _sha256_of_model(base.path), "detail": settings.detail}
     if settings.clean_up:
         ends = [_sha256_of_model(each.path) for each, _share in mix.parts]
         deciding |= {"clean_up": settings.clean_up, "mixed": ends}
+    return _digest(deciding)
+
+
+def _digest(deciding: dict[str, object]) -> str:
     return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()
 
 

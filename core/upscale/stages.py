@@ -21,7 +21,7 @@ from core import devices
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
-from core.contract.settings import SETTINGS
+from core.contract.settings import SETTINGS, UpscaleSettings
 from core.contract.upscale import (
     LOW_CONSISTENCY,
     BatchEvent,
@@ -36,8 +36,10 @@ from core.hashing import sha256_of
 from core.images import Origin, Picture, Probe, load, save
 from core.images.companions import carry_companions
 from core.images.decode import shown
-from core.models.catalogue import find_model
+from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, find_model
 from core.names import free_path
+from core.upscale.automatic import Choice
+from core.upscale.choice import choice_for
 from core.upscale.engine import Engine, open_engine
 from core.upscale.journal import Journal, Result, source_stamp
 from core.upscale.picture import consistency, upscale_picture
@@ -67,6 +69,7 @@ class _Loaded:
     stamp: tuple[int, int, int]
     times_ns: tuple[int, int]
     """When it was last read and last changed."""
+    choice: Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +84,13 @@ class _Result:
     """Spent on computing it."""
 
 
-def origin_of(request: UpscaleRequest) -> Origin:
-    """What results of these settings say of themselves."""
+def origin_of(request: UpscaleRequest, choice: Choice) -> Origin:
+    """What a result says of itself."""
     settings = [str(request.size)]
-    settings += [f"detail {request.detail} %"] * (request.detail != SETTINGS["detail"].default)
-    settings += [f"clean-up {request.clean_up} %"] * (request.clean_up != SETTINGS["clean_up"].default)
+    settings += [f"detail {choice.detail} %"] * (choice.detail != SETTINGS["detail"].default)
+    settings += [f"clean-up {choice.clean_up} %"] * (choice.clean_up != SETTINGS["clean_up"].default)
     settings += ["self-ensemble"] * request.ensemble
-    return Origin(f"SRGAN Desktop {VERSION}", find_model(request.model).card.name, ", ".join(settings))
+    return Origin(f"SRGAN Desktop {VERSION}", find_model(choice.model).card.name, ", ".join(settings))
 
 
 class Stages:
@@ -104,7 +107,6 @@ class Stages:
         self.progress = _ProgressMeter(sum(task.pixels for task in settled.tasks), self.cancel)
         self.records = _Records(request)
         self.fatal: UserError | None = None
-        self._origin = origin_of(request) if request.provenance else None
 
     def run(self) -> None:
         """Do all tasks, in order.
@@ -114,15 +116,16 @@ class Stages:
         """
         request = self.request
         devices.keep_large_blocks()
-        engine = open_engine(
-            request.model, request.device, request.precision, request.tile, request.detail, request.clean_up
-        )
-        self.send(Notice(engine.description))
+        if request.model == AUTOMATIC:
+            self.send(Notice(self._engine(Choice(DEFAULT_MODEL, 0, 100, "")).describe("Automatic")))
+        else:
+            engine = self._engine(Choice(request.model, request.clean_up, request.detail, ""))
+            self.send(Notice(engine.description))
         try:
-            with self.records, _DecodeAhead(self.tasks) as ahead, _EncodeBehind() as behind:
+            with self.records, _DecodeAhead(self.tasks, request) as ahead, _EncodeBehind() as behind:
                 for index, task in enumerate(self.tasks):
                     self.cancel.check()
-                    made = self._make(engine, task, ahead.take(index))
+                    made = self._make(task, ahead.take(index))
                     self.progress.finish(task.pixels)
                     if made is not None:
                         behind.put(task.pixels, partial(self._write, made))
@@ -132,17 +135,32 @@ class Stages:
         if self.fatal is not None:
             raise self.fatal
 
-    def _make(self, engine: Engine, task: Task, loading: Future[_Loaded]) -> _Result | None:
+    def _engine(self, choice: Choice) -> Engine:
+        request = self.request
+        return open_engine(
+            choice.model, request.device, request.precision, request.tile, choice.detail, choice.clean_up
+        )
+
+    def _make(self, task: Task, loading: Future[_Loaded]) -> _Result | None:
         """Compute one result; None, and a `FileFailed`, where that is not possible."""
+        engine = None
         try:
             self.records.open(task)
             source = loading.result()
             picture = source.picture
             size = self.request.size.of(picture.width, picture.height)
-            self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size))
+            reason = source.choice.reason
+            self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size, reason))
             begun = time.monotonic()
+            engine = self._engine(source.choice)
             result = upscale_picture(
-                engine, picture, size, self.request.ensemble, self.cancel, partial(self._report, task)
+                engine,
+                picture,
+                size,
+                self.request.ensemble,
+                self.cancel,
+                partial(self._report, task),
+                self.request.tie_colours,
             )
             if not self.request.keep_metadata:
                 result = replace(result, metadata=result.metadata.only_colour())
@@ -151,7 +169,8 @@ class Stages:
         except Cancelled:
             raise
         except Exception as error:
-            engine.drop_picture()
+            if engine is not None:
+                engine.drop_picture()
             self._fail(task, error)
             return None
 
@@ -167,7 +186,9 @@ class Stages:
         try:
             output, renamed = self._still_free(task)
             size = (result.width, result.height)
-            announced = self.records.announce(task, self.fingerprint, source.sha256, source.stamp, output, size)
+            announced = self.records.announce(
+                task, self.fingerprint, source.sha256, source.stamp, output, size, source.choice.reason
+            )
             notes = self._save(task, source, result, output)
             score = consistency(result, source.picture)
             if score < LOW_CONSISTENCY:
@@ -185,6 +206,7 @@ class Stages:
                 score,
                 made.seconds + time.monotonic() - begun,
                 (*made.notes, *renamed, *notes),
+                source.choice.reason,
             )
         )
 
@@ -198,7 +220,7 @@ class Stages:
             # "Same" means a lossless WebP or AVIF, too.
             lossless=request.format == "same" and source.picture.lossless,
             keep_values=request.keep_values,
-            origin=self._origin,
+            origin=origin_of(request, source.choice) if request.provenance else None,
             date_ns=source.times_ns if request.keep_date else None,
         )
         if request.keep_metadata:
@@ -362,11 +384,18 @@ class _Records:
             raise refusal from error
 
     def announce(
-        self, task: Task, fingerprint: str, sha256: str, stamp: tuple[int, int, int], output: Path, size: Size
+        self,
+        task: Task,
+        fingerprint: str,
+        sha256: str,
+        stamp: tuple[int, int, int],
+        output: Path,
+        size: Size,
+        reason: str,
     ) -> Result:
         """Pass on to `Journal.announce`."""
         with self._lock:
-            return self._journals[task.journal].announce(fingerprint, task.source, sha256, stamp, output, size)
+            return self._journals[task.journal].announce(fingerprint, task.source, sha256, stamp, output, size, reason)
 
     def made(self, task: Task) -> bool:
         """Ask `Journal.made`."""
@@ -382,8 +411,9 @@ class _Records:
 class _DecodeAhead:
     """Decodes the tasks' sources in their order, as far ahead as memory should be used for it."""
 
-    def __init__(self, tasks: tuple[Task, ...]) -> None:
+    def __init__(self, tasks: tuple[Task, ...], settings: UpscaleSettings) -> None:
         self._tasks = tasks
+        self._settings = settings
         self._pool = ThreadPoolExecutor(1, "decode")
         self._futures: dict[int, Future[_Loaded]] = {}
         self._next = 0
@@ -402,7 +432,7 @@ class _DecodeAhead:
                 break
             if self._next > index + MOST_AHEAD:
                 break
-            self._futures[self._next] = self._pool.submit(_load, self._tasks[self._next].source)
+            self._futures[self._next] = self._pool.submit(_load, self._tasks[self._next].source, self._settings)
             self._next += 1
         return self._futures.pop(index)
 
@@ -411,13 +441,13 @@ def _pixels(header: Probe) -> int:
     return header.width * header.height
 
 
-def _load(path: Path) -> _Loaded:
+def _load(path: Path, settings: UpscaleSettings) -> _Loaded:
     try:
         stamp, stat = source_stamp(path), path.stat()
         picture, digest = load(path), sha256_of(path)
         # A file that changed between the two gets no digest, so it is upscaled again next time.
         digest = digest if source_stamp(path) == stamp else ""
-        return _Loaded(picture, digest, stamp, (stat.st_atime_ns, stat.st_mtime_ns))
+        return _Loaded(picture, digest, stamp, (stat.st_atime_ns, stat.st_mtime_ns), choice_for(settings, picture))
     except OSError as error:
         raise UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the disk.") from error
 

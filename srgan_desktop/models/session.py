@@ -25,7 +25,7 @@ from core.contract.jobs import JobCancelled, JobDone, JobFailed
 from core.contract.models import BlendRequest, DownloadProgress, ImportRequest, ModelAdded, ModelRefused
 from core.contract.upscale import Region
 from core.models.card import read_header
-from core.models.catalogue import DEFAULT_MODEL, SUFFIXES, Model, downloadable, models
+from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, SUFFIXES, Model, downloadable, models
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Lane
@@ -145,8 +145,9 @@ class ModelsSession(Session):
 
     @property
     def default_key(self) -> str:
-        """Key of the model that the Upscale page uses."""
-        return self.settings.get(settings.MODEL) or DEFAULT_MODEL
+        """Key of the model that the Upscale page uses; the usual one where it chooses by the picture."""
+        key = self.settings.get(settings.MODEL)
+        return DEFAULT_MODEL if key in ("", AUTOMATIC) else key
 
     def make_default(self, key: str) -> None:
         """Have the Upscale page use this model from now on."""
@@ -379,7 +380,7 @@ class ModelsSession(Session):
 
     def _on_removed(self, key: str) -> None:
         if self.settings.get(settings.MODEL) == key:
-            self.settings.set(settings.MODEL, "")
+            self.settings.set(settings.MODEL, settings.MODEL.default)
         self.reload()
 
     def _on_read(self, picture: TrialPicture) -> None:

@@ -240,7 +240,7 @@ class CompareCard(QFrame):
             self._previewed.forget()
             self.ask_preview()
         self.view.set_overlay_region(event.region, event.scale, event.pixels, caption)
-        words = f"Previewed in {event.seconds:.1f} s"
+        words = f"Previewed in {event.seconds:.1f} s" + (f" · {event.reason}" if event.reason else "")
         if self._previewed.is_part:
             words += " · the middle of what you see; zoom in for all of it"
         self._previewed_words = words, " ".join(event.notes)

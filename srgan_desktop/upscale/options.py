@@ -28,10 +28,11 @@ from PySide6.QtWidgets import (
 from core.contract.errors import UserError
 from core.contract.settings import MAX_FACTOR, MAX_SIDE, MIN_FACTOR, SETTINGS, OutputSize, Setting
 from core.images import FORMATS
-from core.models.catalogue import Model, base_of, find_model, models
+from core.models.card import ModelCard
+from core.models.catalogue import AUTOMATIC, Model, base_of, cleaner_of, find_model, models
 from srgan_desktop import settings
 from srgan_desktop.desktop import dialog_folder
-from srgan_desktop.detail import span_of
+from srgan_desktop.detail import standing_of
 from srgan_desktop.fields import Choice, Elided, WheelGuard, indent_number, labelled, quiet
 from srgan_desktop.percent_slider import PercentSlider
 from srgan_desktop.settings import Option, Settings
@@ -42,6 +43,17 @@ PURPOSE = 120
 WIDEST = 340
 MOST = 1_000_000
 """Of a number that declares no end."""
+
+AUTOMATIC_CHOICE = Model(
+    AUTOMATIC,
+    Path(),
+    ModelCard(
+        "Automatic",
+        description="Looks at each picture, and chooses model, clean-up and detail by its noise, compression and blur.",
+    ),
+    shipped=True,
+)
+"""What stands first among the models; it is none itself."""
 
 F = TypeVar("F", bound=QWidget)
 
@@ -70,7 +82,7 @@ class OptionsPanel(QScrollArea):
         self._column.setContentsMargins(4, 0, 10, 8)
         self._column.setSpacing(12)
         self._add_model()
-        self._add_detail()
+        self._add_mix()
         self._add_size()
         self._add_format()
         self._add_output()
@@ -99,15 +111,20 @@ class OptionsPanel(QScrollArea):
         self._column.addLayout(self._labelled(settings.MODEL, self.model, self._purpose, facts))
         self.model.currentIndexChanged.connect(self._on_model)
 
-    def _add_detail(self) -> None:
-        self.detail = PercentSlider("Faithful", "More detail", settings.DETAIL.default)
-        in_row = self._labelled(settings.DETAIL, self.detail)
+    def _add_mix(self) -> None:
+        self.detail, self.detail_row = self._slider(settings.DETAIL, "Faithful", "More detail")
+        self.clean_up, self.clean_up_row = self._slider(settings.CLEAN_UP, "Leave as is", "Clean")
+
+    def _slider(self, option: Option[int], low: str, high: str) -> tuple[PercentSlider, QWidget]:
+        slider = PercentSlider(low, high, option.default)
+        in_row = self._labelled(option, slider)
         in_row.setContentsMargins(0, 0, 0, 0)
-        self.detail_row = QWidget()
-        self.detail_row.setLayout(in_row)
-        self._guarded(self.detail.slider)
-        self._column.addWidget(self.detail_row)
-        self.detail.chosen.connect(self._on_detail)
+        row = QWidget()
+        row.setLayout(in_row)
+        self._guarded(slider.slider)
+        self._column.addWidget(row)
+        slider.chosen.connect(lambda percent: self._on_mix(option, percent))
+        return slider, row
 
     def _add_size(self) -> None:
         self.output_size = SizeField(self._settings.get(settings.SIZE))
@@ -163,7 +180,9 @@ class OptionsPanel(QScrollArea):
         hidden.addLayout(self._labelled(settings.TILE, self.tile))
         self.ensemble = self._check(settings.ENSEMBLE)
         self.metadata = self._check(settings.METADATA)
+        self.tie_colours = self._check(settings.TIE_COLOURS)
         hidden.addWidget(self.ensemble)
+        hidden.addWidget(self.tie_colours)
         hidden.addWidget(self.metadata)
         for name in ("keep_date", "provenance", "keep_values"):
             hidden.addWidget(self._check(settings.UPSCALE[name]))
@@ -181,12 +200,14 @@ class OptionsPanel(QScrollArea):
 
     def reload_models(self) -> None:
         """Look again at which models there are, and keep the chosen one; if it is gone, take the default."""
-        known = models()
+        here = models()
+        known = [AUTOMATIC_CHOICE, *here] if here else []
+        key = self._settings.get(settings.MODEL)
         try:
             # Also a file elsewhere, which the list does not have.
-            chosen: Model | None = find_model(self._settings.get(settings.MODEL))
+            chosen: Model | None = AUTOMATIC_CHOICE if key == AUTOMATIC else find_model(key)
         except UserError:
-            self._settings.set(settings.MODEL, "")
+            self._settings.set(settings.MODEL, settings.MODEL.default)
             chosen = known[0] if known else None
         self.model.blockSignals(True)
         self.model.clear()
@@ -212,6 +233,8 @@ class OptionsPanel(QScrollArea):
             if base_of(model) is not None and self._settings.get(settings.DETAIL) == 0:
                 # Who chooses this model by name does not mean the other one.
                 self._settings.set(settings.DETAIL, settings.DETAIL.default)
+            if cleaner_of(model) is not None and self._settings.get(settings.CLEAN_UP) == 100:
+                self._settings.set(settings.CLEAN_UP, settings.CLEAN_UP.default)
             self._settings.set(settings.MODEL, model.key)
             self._describe(model)
 
@@ -227,24 +250,31 @@ class OptionsPanel(QScrollArea):
         )
         self.model.setToolTip(f"{settings.MODEL.tooltip}\n\n{card.name}: {about}" if about else settings.MODEL.tooltip)
 
-        self._show_detail(model)
+        self._show_mix(model)
 
-    def _show_detail(self, model: Model) -> None:
-        """The slider, where the model is at one of its ends."""
-        span = span_of(model)
-        self.detail_row.setVisible(span is not None)
-        if span is not None:
-            self.detail.show_value(0 if span.base.key == model.key else self._settings.get(settings.DETAIL))
+    def _show_mix(self, model: Model) -> None:
+        """The sliders, where the model stands on them."""
+        standing = standing_of(model, self._settings)
+        for slider, row, percent in (
+            (self.detail, self.detail_row, standing.detail),
+            (self.clean_up, self.clean_up_row, standing.clean_up),
+        ):
+            row.setVisible(percent is not None)
+            if percent is not None:
+                slider.show_value(percent)
 
-    def _on_detail(self, percent: int) -> None:
+    def _on_mix(self, option: Option[int], percent: int) -> None:
         model: Model | None = self.model.currentData()
-        span = None if model is None else span_of(model)
-        if span is None:
+        if model is None:
             return
-        # First the value: the preview that the other model asks for then is the right one.
-        self._settings.set(settings.DETAIL, percent)
-        if span.full.key != self._shown_key():
-            self._settings.set(settings.MODEL, span.full.key)
+        standing = standing_of(model, self._settings)
+        shown = {settings.DETAIL: standing.detail, settings.CLEAN_UP: standing.clean_up}
+        # First the values: the preview that the other model asks for then is the right one.
+        for each, value in {**shown, option: percent}.items():
+            if value is not None:
+                self._settings.set(each, value)
+        if standing.full.key != self._shown_key():
+            self._settings.set(settings.MODEL, standing.full.key)
 
     def _shown_key(self) -> str:
         model: Model | None = self.model.currentData()
@@ -263,8 +293,8 @@ class OptionsPanel(QScrollArea):
         elif option is settings.MODEL and self._settings.get(option) not in ("", self._shown_key()):
             # Chosen elsewhere, and perhaps not there when this list was made: a model that was just trained.
             self.reload_models()
-        elif option is settings.DETAIL and (model := self.model.currentData()) is not None:
-            self._show_detail(model)
+        elif option in (settings.DETAIL, settings.CLEAN_UP) and (model := self.model.currentData()) is not None:
+            self._show_mix(model)
 
     def _say_whether_quality_counts(self) -> None:
         key = self._settings.get(settings.FORMAT)

@@ -227,7 +227,7 @@ class Queue(QAbstractTableModel):
                     output=event.output,
                     consistency=event.consistency,
                     seconds=event.seconds,
-                    notes=event.notes,
+                    notes=(event.reason, *event.notes) if event.reason else event.notes,
                     fraction=1.0,
                     made_with=made_with,
                 )

@@ -10,7 +10,7 @@ from core.contract.errors import UserError
 from core.contract.settings import SETTINGS
 from core.contract.upscale import Input, PreviewRequest, Region, UpscaleRequest
 from core.images import FORMATS
-from core.models.catalogue import Model, base_of, cleaner_of, find_model
+from core.models.catalogue import AUTOMATIC, Model, base_of, cleaner_of, find_model
 from srgan_desktop import settings
 from srgan_desktop.detail import clean_up_in_use, detail_in_use
 from srgan_desktop.settings import Settings
@@ -105,6 +105,14 @@ def _words(request: UpscaleRequest, field: str) -> str:
             return FORMATS[request.format].label if request.format in FORMATS else "format as source"
         case "quality":
             return f"quality {request.quality}"
+        case "tie_colours":
+            return "colours tied" if request.tie_colours else "colours not tied"
+        case "keep_date":
+            return "with file dates" if request.keep_date else "without file dates"
+        case "provenance":
+            return "with provenance" if request.provenance else "without provenance"
+        case "keep_values":
+            return "with measured values" if request.keep_values else "values of pictures"
         case "keep_metadata":
             return "with metadata" if request.keep_metadata else "without metadata"
         case "ensemble":
@@ -127,6 +135,8 @@ def _words(request: UpscaleRequest, field: str) -> str:
 
 
 def _model_name(key: str) -> str:
+    if key == AUTOMATIC:
+        return "Automatic"
     try:
         return find_model(key).card.name
     except UserError:

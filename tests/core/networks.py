@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,10 +33,12 @@ def lively_generator(config: GeneratorConfig, seed: int = 0) -> Generator:
     return generator.eval()
 
 
-def save_small_model(path: Path, *, scale: int = 4, features: int = 8, blocks: int = 2, seed: int = 0) -> Path:
-    """Write a small model file that upscales a picture in milliseconds."""
+def save_small_model(
+    path: Path, *, scale: int = 4, features: int = 8, blocks: int = 2, seed: int = 0, **card: Any
+) -> Path:
+    """Write a small model file that upscales a picture in milliseconds; `card` holds further fields of its card."""
     config = GeneratorConfig(scale=scale, features=features, blocks=blocks, norm="none", skip="bicubic")
-    save_generator(path, lively_generator(config, seed).state_dict(), ModelCard(name=path.stem, scale=scale))
+    save_generator(path, lively_generator(config, seed).state_dict(), ModelCard(name=path.stem, scale=scale, **card))
     return path
 
 

@@ -90,7 +90,8 @@ def test_detail_is_asked_of_the_model_that_has_some(tmp_path: Path, detail: str,
         assert code == 0
         assert told in text
     assert "faithful x4 on" in srgan("upscale", source, "--existing", "number", "-m", "faithful-x4")[1]
-    assert "detail x4 at 50 % detail" in srgan("upscale", source, "--existing", "number")[1]
+    assert "Automatic on" in srgan("upscale", source, "--existing", "number")[1]
+    assert "Automatic on" in srgan("upscale", source, "--existing", "number", "-m", "auto")[1]
     assert "detail x4 on" in srgan("upscale", source, "--existing", "number", "-m", "detail-x4")[1]
 
 

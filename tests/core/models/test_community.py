@@ -12,6 +12,7 @@ import torch
 from spandrel import ImageModelDescriptor, MaskedImageModelDescriptor, ModelLoader, ModelTiling, SizeRequirements
 from spandrel.architectures.Compact import Compact, CompactArch
 from spandrel.architectures.ESRGAN import ESRGAN
+from spandrel.architectures.RCAN import RCAN
 from spandrel.architectures.SwinIR import SwinIR
 from torch import Tensor, nn
 
@@ -326,3 +327,16 @@ def test_shapes_that_contradict_each_other_are_refused() -> None:
     state["body.2.weight"] = torch.zeros(8, 5, 3, 3)
     with pytest.raises(UserError, match="weights do not fit"):
         load_community(state, "odd.pth")
+
+
+def test_a_network_that_scales_its_input_in_place_is_judged_and_fed_rightly() -> None:
+    network = RCAN(scale=4, n_resgroups=1, n_resblocks=1, n_feats=8, reduction=4)
+    community = load_community(network.state_dict(), "rcan.pth")
+    x = torch.rand(1, 3, 12, 10, generator=torch.Generator().manual_seed(1))
+    before = x.clone()
+    with torch.inference_mode():
+        first, second = community(x), community(x)
+    assert torch.equal(x, before)
+    assert torch.equal(first, second)
+    # The look at the other memory layout sees the same picture, and so finds that it stands it.
+    assert community.channels_last

@@ -19,12 +19,12 @@ from core.evaluate.benchmark import add_wear
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
-from core.models.catalogue import Model, base_of, find_model, models
+from core.models.catalogue import Model, base_of, family_of, find_model, models
 from core.models.weights import load_generator
 from core.training.recipe import parse_recipe
 from core.upscale.engine import open_engine
 
-SHIPPED = ("faithful-x4", "detail-x4", "photo-x4", "fast-x4")
+SHIPPED = ("faithful-x4", "detail-x4", "photo-x4", "photo-soft-x4", "fast-x4")
 SAMPLES = ("coffee.webp", "astronaut.jpg", "cat.jpg", "rocket.jpg")
 
 
@@ -91,11 +91,20 @@ def test_clean_pictures_come_out_nearer_to_the_original_than_by_bicubic(original
     assert mean_figure(psnr_y, originals, "detail-x4") > bicubic
 
 
-def test_the_photo_model_is_the_best_on_worn_pictures(originals: list[np.ndarray]) -> None:
+def test_the_soft_photo_model_is_the_nearest_on_worn_pictures(originals: list[np.ndarray]) -> None:
     for figure, clearly in ((psnr_y, 0.3), (ssim_y, 0.02)):
         found = {key: mean_figure(figure, originals, key, wear=True) for key in ("", *SHIPPED)}
-        photo = found.pop("photo-x4")
-        assert photo > max(found.values()) + clearly
+        soft, sharp = found.pop("photo-soft-x4"), found.pop("photo-x4")
+        assert soft > max(found.values()) + clearly
+        # What it sharpens beside that costs a little of both, and leaves it no further away than the others are.
+        assert soft > sharp > max(found.values())
+
+
+def test_every_corner_of_detail_and_clean_up_is_a_mix_of_one_family() -> None:
+    family = family_of(find_model("detail-x4"))
+    assert [each.key for each in family] == ["detail-x4", "faithful-x4", "photo-x4", "photo-soft-x4"]
+    first, *others = (load_generator(each.path)[0].config for each in family)
+    assert others == [first] * 3
 
 
 def test_more_detail_is_further_from_the_mean_and_draws_no_mesh(originals: list[np.ndarray]) -> None:

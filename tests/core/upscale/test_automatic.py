@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from core.images.wear import WearEstimate
-from core.models.catalogue import find_model
-from core.upscale.automatic import CLEAN_MODEL, WORN_MODEL, choose
+from core.models.catalogue import DEFAULT_MODEL, cleaner_of, find_model
+from core.upscale.automatic import choose
 
 
 @pytest.mark.parametrize(
@@ -26,10 +26,15 @@ def test_the_reason_says_what_was_seen_and_done(estimate: WearEstimate, reason: 
     assert choose(estimate).reason == reason
 
 
-def test_models_are_those_that_ship() -> None:
-    assert choose(WearEstimate()).model == CLEAN_MODEL
-    assert choose(WearEstimate(noise=10)).model == WORN_MODEL
-    assert {find_model(CLEAN_MODEL).key, find_model(WORN_MODEL).key} == {CLEAN_MODEL, WORN_MODEL}
+def test_the_model_is_one_that_can_clean_up() -> None:
+    assert {choose(WearEstimate(noise=noise)).model for noise in (0, 10)} == {DEFAULT_MODEL}
+    assert cleaner_of(find_model(DEFAULT_MODEL)) is not None
+
+
+def test_a_photograph_is_sharpened_the_more_it_is_cleaned_and_text_is_not() -> None:
+    clean, worn = (choose(WearEstimate(noise=noise)) for noise in (0, 30))
+    assert (clean.detail, worn.detail) == (50, 100)
+    assert choose(WearEstimate(kind="text", jpeg_quality=20)).detail == 0
 
 
 def test_worse_wear_is_cleaned_more() -> None:

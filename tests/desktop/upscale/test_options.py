@@ -8,10 +8,11 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QLabel, QWidget
 
 from core import paths
 from core.contract.settings import OutputSize
-from core.models.catalogue import DEFAULT_DETAIL, models
+from core.models.catalogue import AUTOMATIC, DEFAULT_DETAIL, models
 from srgan_desktop import settings
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.options import OptionsPanel
+from srgan_desktop.upscale.requests import upscale_request
 from tests.core.networks import save_pair, save_small_model
 
 
@@ -108,13 +109,14 @@ def test_quality_is_grey_where_nothing_is_lost(panel):
 
 
 def test_models(panel, options, small_model):
-    assert panel.model.count() == len(models())
-    shipped = models()[0]
-    assert panel.model.currentData() == shipped
+    assert panel.model.count() == len(models()) + 1
+    assert panel.model.currentText() == "Automatic"
+    assert panel.detail_row.isHidden()
+    assert panel.clean_up_row.isHidden()
     # Chosen elsewhere, and not in any folder of models.
     options.set(settings.MODEL, small_model)
     assert panel.model.currentData().key == small_model
-    assert panel.model.count() == len(models()) + 1
+    assert panel.model.count() == len(models()) + 2
 
 
 def test_what_the_model_is_for_stands_under_its_name(panel):
@@ -127,8 +129,8 @@ def test_a_model_that_is_gone_gives_way_to_the_default(qtbot, theme, options, tm
     options.set(settings.MODEL, str(tmp_path / "gone.safetensors"))
     panel = OptionsPanel(theme, options)
     qtbot.addWidget(panel)
-    assert panel.model.currentData() == models()[0]
-    assert options.get(settings.MODEL) == ""
+    assert panel.model.currentText() == "Automatic"
+    assert options.get(settings.MODEL) == AUTOMATIC
 
 
 def test_the_output_folder(panel, options, tmp_path, monkeypatch):
@@ -202,6 +204,44 @@ def test_who_chooses_the_detailed_model_by_name_gets_detail(pair, panel, options
     choose_model(panel, "soft")
     choose_model(panel, "sharp")
     assert (options.get(settings.DETAIL), panel.detail.slider.value()) == (DEFAULT_DETAIL, DEFAULT_DETAIL)
+
+
+@pytest.fixture
+def four():
+    """A soft and a sharp model, and a cleaner one of each."""
+    folder = paths.user_models()
+    save_small_model(folder / "soft.safetensors")
+    save_small_model(folder / "sharp.safetensors", base="soft", cleaner="clean")
+    save_small_model(folder / "clean.safetensors", base="clean-soft")
+    save_small_model(folder / "clean-soft.safetensors")
+
+
+def test_clean_up_goes_to_the_cleaner_model_beside_detail(four, panel, options):
+    options.set(settings.MODEL, "sharp")
+    assert not panel.clean_up_row.isHidden()
+    assert panel.clean_up.slider.value() == 0
+    panel.clean_up.slider.setValue(70)
+    assert (options.get(settings.MODEL), options.get(settings.CLEAN_UP)) == ("sharp", 70)
+    assert upscale_request(options, ()).clean_up == 70
+    # Each end by its name is a place on both sliders, and moving one of them leaves the other where it was.
+    choose_model(panel, "clean-soft")
+    assert (panel.detail.slider.value(), panel.clean_up.slider.value()) == (0, 100)
+    panel.detail.slider.setValue(30)
+    request = upscale_request(options, ())
+    assert (request.model, request.detail, request.clean_up) == ("sharp", 30, 100)
+    choose_model(panel, "soft")
+    panel.clean_up.slider.setValue(40)
+    request = upscale_request(options, ())
+    assert (request.model, request.detail, request.clean_up) == ("sharp", 0, 40)
+
+
+def test_automatic_asks_for_no_mix_of_its_own(four, panel, options):
+    options.set(settings.MODEL, "sharp")
+    panel.clean_up.slider.setValue(70)
+    panel.model.setCurrentIndex(0)
+    request = upscale_request(options, ())
+    assert (request.model, request.detail, request.clean_up) == (AUTOMATIC, 100, 0)
+    assert panel.clean_up_row.isHidden()
 
 
 def choose_model(panel, key):

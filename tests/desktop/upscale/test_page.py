@@ -492,6 +492,7 @@ def test_a_low_queue_keeps_the_row_in_use_in_sight(qtbot, page, tmp_path):
 def test_dragging_the_detail_slider_is_followed_by_previews(qtbot, page, tmp_path, small_model):
     page.settings.set(settings.MODEL, "detail-x4")
     page.settings.set(settings.DETAIL, 0)
+    page.settings.set(settings.TIE_COLOURS, False)
     fill(qtbot, page, make_picture(tmp_path / "a.png", 40, 30))
     shown = []
     page.session.previews.ready.connect(lambda event: shown.append(event))

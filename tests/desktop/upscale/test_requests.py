@@ -24,6 +24,10 @@ OTHER: dict[str, tuple[Any, str]] = {
     "format": ("webp", "WebP"),
     "quality": (70, "quality 70"),
     "keep_metadata": (False, "without metadata"),
+    "tie_colours": (False, "colours not tied"),
+    "keep_date": (False, "without file dates"),
+    "provenance": (False, "without provenance"),
+    "keep_values": (True, "with measured values"),
     "output": (Path("/tmp/out"), "saved to out"),
     "existing": ("replace", "replaces results"),
     "device": ("cpu", "device cpu"),
@@ -47,25 +51,28 @@ def test_a_run_keeps_every_field_that_is_no_question_of_what_is_added():
 
 
 def test_every_option_of_a_request_is_watched(options):
+    save_pair(paths.user_models())
+    sharp = find_model("sharp")
+    rewrite_card(sharp.path, replace(sharp.card, cleaner="soft"), sharp.path)
+    options.set(settings.MODEL, "detail-x4")
     before = upscale_request(options, ())
     for option in OPTIONS:
         changed = {
             settings.SIZE: OutputSize("factor", 2),
-            settings.MODEL: "faithful-x4",
+            settings.MODEL: "sharp",
             settings.PRECISION: "fp32",
             settings.EXISTING: "number",
         }.get(option, not option.default if isinstance(option.default, bool) else None)
         if changed is None:
             changed = option.default + 1 if isinstance(option.default, int) else "cpu"
         options.set(option, changed)
-    # No model that ships has a cleaner one, so nothing is asked of it.
-    assert set(differing(before, upscale_request(options, ()), RUN)) == set(RUN) - {"clean_up"}
+    assert set(differing(before, upscale_request(options, ()), RUN)) == set(RUN)
 
 
 def test_what_a_model_without_detail_is_asked_for_says_nothing_of_detail():
     save_pair(paths.user_models())
     request = UpscaleRequest((), model="soft", detail=100)
-    assert settings_words(request, RESULT).startswith("soft, 4×")
+    assert settings_words(request, RESULT).startswith("soft, colours tied, 4×")
     assert settings_words(replace(request, model="sharp", detail=40), ("model", "detail")) == "sharp, Detail 40 %"
     sharp = find_model("sharp")
     rewrite_card(sharp.path, replace(sharp.card, cleaner="soft"), sharp.path)

@@ -1,0 +1,24 @@
+"""Which network a picture is enlarged with: the one that the settings name, or what suits the picture. Plain."""
+
+from __future__ import annotations
+
+from core.contract.settings import UpscaleSettings
+from core.images import Picture
+from core.images.wear import estimate_wear
+from core.models.catalogue import AUTOMATIC
+from core.upscale.automatic import Choice, choose
+
+
+def choice_for(settings: UpscaleSettings, picture: Picture) -> Choice:
+    """Settle model, detail and clean-up for one picture.
+
+    Args:
+        settings: where their model is not `auto`, they settle it.
+        picture: looked at for noise, compression, blur, and what it shows.
+
+    Returns:
+        The choice; its reason is empty where the settings said it all.
+    """
+    if settings.model != AUTOMATIC:
+        return Choice(settings.model, settings.clean_up, settings.detail, "")
+    return choose(estimate_wear(picture.pixels, picture.alpha))
