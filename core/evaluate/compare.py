@@ -19,6 +19,7 @@ from core.contract.evaluate import CheckProgress, CompareFailed, CompareRequest,
 from core.evaluate.check import clipped
 from core.evaluate.progress import with_progress
 from core.images import Picture, load
+from core.upscale.colour_tie import REACH
 from core.upscale.engine import Engine, open_engine
 from core.upscale.picture import upscale_picture
 from core.upscale.preview import for_display
@@ -60,9 +61,11 @@ def _one(
     cancel: CancelToken,
 ) -> Iterator[CheckProgress | ModelCompared]:
     left, top, width, height = region
-    cut_left, cut_top = max(0, left - engine.reach), max(0, top - engine.reach)
-    cut_right = min(picture.width, left + width + engine.reach)
-    cut_bottom = min(picture.height, top + height + engine.reach)
+    # As a preview does: what ties its colours may lie further away than the network sees, in cells of two pixels.
+    margin = max(engine.reach, REACH)
+    cut_left, cut_top = max(0, left - margin) // 2 * 2, max(0, top - margin) // 2 * 2
+    cut_right = min(picture.width, left + width + margin)
+    cut_bottom = min(picture.height, top + height + margin)
     cut = picture.part(np.s_[cut_top:cut_bottom, cut_left:cut_right])
     scale = engine.scale
     size = (cut.width * scale, cut.height * scale)

@@ -122,7 +122,16 @@ def test_artefact_map_by_hand() -> None:
 def test_every_loss_has_a_gradient_for_sr(name: str) -> None:
     torch.manual_seed(0)
     hr, sr = torch.rand(1, 3, 16, 16), torch.rand(1, 3, 16, 16, requires_grad=True)
-    ctx = StepContext(sr, hr, kept=hr, ema_sr=hr, real_logits=torch.zeros(1, 1), fake_logits=sr.mean().view(1, 1))
+    ctx = StepContext(
+        sr,
+        hr,
+        kept=hr,
+        taught=hr,
+        ema_sr=hr,
+        content_distance=lambda first, second: (first - second).square().mean(),
+        real_logits=torch.zeros(1, 1),
+        fake_logits=sr.mean().view(1, 1),
+    )
     (gradient,) = torch.autograd.grad(LOSSES[name].function(ctx), sr)
     assert torch.isfinite(gradient).all()
     assert gradient.abs().sum() > 0
