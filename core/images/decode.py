@@ -48,8 +48,18 @@ def load(path: Path) -> Picture:
         notes = (*_content_notes(path, key, header.frames), *decoded.notes, *colour_notes, *remarks)
         if alpha is not None and not alpha.any():
             notes += ("It is transparent everywhere: nothing of it can be seen.",)
-        grey = _colourless(pixels)
-        return Picture(pixels, alpha, metadata, key, notes, header.bits, header.lossless, decoded.scale, grey)
+        return Picture(
+            pixels,
+            alpha,
+            metadata,
+            key,
+            notes,
+            header.bits,
+            header.lossless,
+            decoded.scale,
+            colourless=_colourless(pixels),
+            jpeg_quality=header.jpeg_quality,
+        )
 
 
 def probe(path: Path) -> Probe:

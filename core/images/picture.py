@@ -74,6 +74,8 @@ class Picture:
     """How the file's numbers became pixels, where they were no picture values."""
     colourless: bool = False
     """Whether the whole picture is grey, to a level, though its pixels may be RGB."""
+    jpeg_quality: float | None = None
+    """What a JPEG file's quantisation tables say, on libjpeg's scale of 1 to 100; None for other formats."""
 
     @property
     def bits(self) -> int:
@@ -126,6 +128,8 @@ class Header:
     """Whether a format that may lose something lost nothing."""
     orientation: int = 1
     """EXIF's 1 to 8, still to be applied to what is decoded."""
+    jpeg_quality: float | None = None
+    """Like `Picture.jpeg_quality`."""
     metadata: Metadata = field(default_factory=Metadata)
     """What was found, with dpi not yet looked up in EXIF."""
 

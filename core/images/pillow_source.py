@@ -18,6 +18,7 @@ from core.images.cicp import Cicp, meant
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
 from core.images.isobmff import still_image
 from core.images.jpeg import surroundings
+from core.images.jpeg_traces import quality_of_tables
 from core.images.metadata.exif import orientation, plausible_dpi
 from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
@@ -78,6 +79,7 @@ class PillowSource:
             # The further pictures in a JPEG file are previews, depth and gain maps of the first.
             frames=1 if key == "jpeg" else getattr(self.image, "n_frames", 1),
             orientation=orientation(exif),
+            jpeg_quality=_jpeg_quality(self.image),
             metadata=metadata,
         )
 
@@ -185,6 +187,12 @@ def _embedded(file: BinaryIO, key: str, info: dict[Any, Any]) -> Metadata:
     if key == "avif" and still_image(file).gain_map:
         return Metadata(left_out=(LeftOut.GAIN_MAP,))
     return Metadata()
+
+
+def _jpeg_quality(image: Image.Image) -> float | None:
+    # Lossless JPEG has no tables, and a file whose tables are cut short is found damaged when it is decoded.
+    tables = getattr(image, "quantization", None) if image.format in ("JPEG", "MPO") else None
+    return quality_of_tables(tables) if tables and all(len(table) == 64 for table in tables.values()) else None
 
 
 def _hides_everything(image: Image.Image) -> bool:

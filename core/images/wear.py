@@ -7,7 +7,6 @@ Formulas for noise alone or blur alone go wrong where several met, as each chang
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, get_args
@@ -15,7 +14,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from core import paths
-from core.images.jpeg_traces import HIGHEST, LOWEST, quality_of_tables
+from core.images.jpeg_traces import HIGHEST, LOWEST
 from core.images.wear_features import Measurements, measure
 
 Kind = Literal["photograph", "drawing", "text"]
@@ -96,7 +95,7 @@ class WearEstimate:
 def estimate_wear(
     pixels: np.ndarray,
     alpha: np.ndarray | None = None,
-    tables: Mapping[int, Sequence[int]] | None = None,
+    saved_at: float | None = None,
 ) -> WearEstimate:
     """Judge a decoded picture; the same one always alike.
 
@@ -105,22 +104,21 @@ def estimate_wear(
     Args:
         pixels: H x W x C, C = 1 or 3, uint8 or uint16 over their whole range.
         alpha: H x W of the same type; what is transparent does not count.
-        tables: a JPEG file's quantisation tables, as Pillow's `quantization`.
+        saved_at: the quality that a JPEG file's quantisation tables stand for, 1 to 100 on libjpeg's scale.
 
     Returns:
         An estimate without wear for what is too small to tell (under 16 pixels a side) or transparent, but for what
-        `tables` says.
+        `saved_at` says.
     """
-    said = None if not tables else quality_of_tables(tables)
     measured = measure(pixels, alpha)
     if measured is None:
-        return WearEstimate(jpeg_quality=None if said is None else round(said))
+        return WearEstimate(jpeg_quality=None if saved_at is None else round(saved_at))
     judged = _judged(measured)
     share, chroma_share = 1 / (1 + np.exp(-(judged[:2] + SHIFT)))
     return WearEstimate(
         noise=round(float(share) * LOUDEST[0] * measured.deviation, 1),
         chroma_noise=round(float(chroma_share) * LOUDEST[1] * measured.chroma_deviation, 1),
-        jpeg_quality=_quality(measured, float(judged[2]) * 100, said),
+        jpeg_quality=_quality(measured, float(judged[2]) * 100, saved_at),
         blockiness=round(max(0.0, sum(measured.jpeg.steps) / 2), 2),
         blur=round(max(0.0, float(judged[3])), 2),
         kind=KINDS[int(judged[4:].argmax())],

@@ -9,7 +9,7 @@ import numpy as np
 from core.images.wear import Kind, WearEstimate
 from core.models.catalogue import DEFAULT_MODEL
 
-POLICY_VERSION = 1
+POLICY_VERSION = 2
 """Goes up when the same pictures begin to be given other settings, so that old results are not taken for new ones."""
 
 BY_NOISE = ((1.5, 0), (4, 40), (10, 80), (20, 100))

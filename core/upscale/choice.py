@@ -21,4 +21,4 @@ def choice_for(settings: UpscaleSettings, picture: Picture) -> Choice:
     """
     if settings.model != AUTOMATIC:
         return Choice(settings.model, settings.clean_up, settings.detail, "")
-    return choose(estimate_wear(picture.pixels, picture.alpha))
+    return choose(estimate_wear(picture.pixels, picture.alpha, picture.jpeg_quality))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,16 +110,22 @@ def test_of_two_compressions_the_worse_counts(photograph: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("quality", [10, 35, 50, 75, 90, 95])
-def test_quality_is_read_from_tables(photograph: np.ndarray, quality: int) -> None:
-    file = io.BytesIO()
-    Image.fromarray(photograph).save(file, "JPEG", quality=quality)
-    tables = Image.open(file).quantization  # type: ignore[attr-defined]
-    assert quality_of_tables(tables) == pytest.approx(quality, abs=1)
+def test_quality_is_read_from_tables(photograph: np.ndarray, tmp_path: Path, quality: int) -> None:
+    path = tmp_path / "saved.jpg"
+    Image.fromarray(photograph).save(path, quality=quality)
+    said = load(path).jpeg_quality
+    assert said == pytest.approx(quality, abs=1)
     # Also where nothing can be seen in the pixels.
-    assert estimate_wear(photograph[:1, :1], tables=tables).jpeg_quality == pytest.approx(quality, abs=1)
+    assert estimate_wear(photograph[:1, :1], saved_at=said).jpeg_quality == pytest.approx(quality, abs=1)
     # And the worse of both where the picture had been saved before.
     before = saved(photograph, 25)
-    assert estimate_wear(before, tables=tables).jpeg_quality == pytest.approx(min(quality, 25), abs=5)
+    assert estimate_wear(before, saved_at=said).jpeg_quality == pytest.approx(min(quality, 25), abs=5)
+
+
+def test_only_jpeg_files_say_at_which_quality_they_were_saved(photograph: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "kept.png"
+    Image.fromarray(photograph).save(path)
+    assert load(path).jpeg_quality is None
 
 
 def test_tables_at_their_limits_and_broken_ones() -> None:
