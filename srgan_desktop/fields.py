@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QAbstractSpinBox,
     QButtonGroup,
     QComboBox,
@@ -200,9 +201,20 @@ def card() -> QFrame:
     return frame
 
 
+class Scrolled(QScrollArea):
+    """Scrolls up and down alone: it is never narrower than what is inside, with the scroll bar beside it."""
+
+    def minimumSizeHint(self) -> QSize:
+        inside = self.widget()
+        if inside is None:
+            return super().minimumSizeHint()
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(inside.minimumSizeHint().width() + bar, super().minimumSizeHint().height())
+
+
 def scrolled(inside: QWidget) -> QScrollArea:
     """Room for something that may be higher than the window."""
-    area = QScrollArea()
+    area = Scrolled()
     area.setWidgetResizable(True)
     area.setFrameShape(QFrame.Shape.NoFrame)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -218,6 +230,17 @@ def quiet(text: str = "") -> QLabel:
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
     return label
+
+
+def keep_width(button: QAbstractButton, *texts: str) -> None:
+    """Make a button as wide as the longest of its texts needs, so that another one moves nothing under the pointer."""
+    text = button.text()
+    widths = []
+    for each in texts:
+        button.setText(each)
+        widths.append(button.sizeHint().width())
+    button.setText(text)
+    button.setMinimumWidth(max(widths))
 
 
 def titled(text: str, role: str = "strong") -> QLabel:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PySide6.QtCore import QByteArray, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
@@ -46,7 +46,7 @@ class PageEntry:
     module: str
     """Where its class is."""
     make: Callable[[Theme, Settings], Page]
-    """Called while the window rests, or when the page is first shown; imports what the page needs."""
+    """Begins the page while the window rests, or when it is first shown; imports what the page needs."""
 
 
 def _upscale(theme: Theme, settings: Settings) -> Page:
@@ -58,7 +58,7 @@ def _upscale(theme: Theme, settings: Settings) -> Page:
 def _train(theme: Theme, settings: Settings) -> Page:
     from srgan_desktop.training.page import TrainPage
 
-    page = TrainPage(theme, settings)
+    page = TrainPage(theme, settings, built=False)
     page.model_ready.connect(lambda key: settings.set(MODEL, key))
     return page
 
@@ -66,7 +66,7 @@ def _train(theme: Theme, settings: Settings) -> Page:
 def _models(theme: Theme, settings: Settings) -> Page:
     from srgan_desktop.models.page import ModelsPage
 
-    return ModelsPage(theme, settings)
+    return ModelsPage(theme, settings, built=False)
 
 
 PAGES: tuple[PageEntry, ...] = (
@@ -88,10 +88,12 @@ class MainWindow(QMainWindow):
     def __init__(self, theme: Theme, settings: Settings) -> None:
         super().__init__()
         self.setWindowTitle("SRGAN Desktop")
-        self.setMinimumSize(QSize(860, 560))
+        self.setMinimumSize(QSize(820, 470))
         self._theme = theme
         self._settings = settings
         self._pages: dict[str, Any] = {}
+        self._begun: dict[str, Page] = {}
+        """Pages that are being made."""
         self._engine_words: dict[str, tuple[str, str]] = {}
         self._to_stop = 0
         self.is_closing = False
@@ -116,7 +118,7 @@ class MainWindow(QMainWindow):
         leave = QAction("Quit", self, shortcut=QKeySequence("Ctrl+Q"))
         leave.triggered.connect(self.close)
         self.addAction(leave)
-        self._builder = PageBuilder(self, [(entry.key, entry.module) for entry in PAGES[1:]], self.page)
+        self._builder = PageBuilder(self, [(entry.key, entry.module) for entry in PAGES[1:]], self._build_piece)
         self._builder.stopped.connect(self._on_stopped)
         self._restore_geometry()
         self.show_page(PAGES[0].key)
@@ -124,8 +126,8 @@ class MainWindow(QMainWindow):
     def page(self, key: str) -> Any:
         """A page, made if it was not shown yet."""
         if key not in self._pages:
-            entry = next(entry for entry in PAGES if entry.key == key)
-            page = entry.make(self._theme, self._settings)
+            page: Any = self._begun.pop(key, None) or self._entry(key).make(self._theme, self._settings)
+            page.build()
             page.status_changed.connect(partial(self._on_status, key))
             page.notice.connect(self.status.show_notice)
             page.notify.connect(partial(self._notify, key))
@@ -137,6 +139,21 @@ class MainWindow(QMainWindow):
             if self._painted:
                 page.start_engine()
         return self._pages[key]
+
+    def _build_piece(self, key: str) -> bool:
+        """Make another piece of a page; whether there is more to make of it."""
+        if key in self._pages:
+            return False
+        if key not in self._begun:
+            self._begun[key] = self._entry(key).make(self._theme, self._settings)
+            return True
+        if self._begun[key].build_piece():
+            return True
+        self.page(key)
+        return False
+
+    def _entry(self, key: str) -> PageEntry:
+        return next(entry for entry in PAGES if entry.key == key)
 
     @property
     def front(self) -> QWidget | None:
@@ -173,6 +190,11 @@ class MainWindow(QMainWindow):
             self._painted = True
             # Behind the first paint: starting a process takes longer than painting.
             QTimer.singleShot(0, self, self._start_engines)
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ApplicationFontChange:
+            self._theme.fit_font()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()
@@ -256,8 +278,11 @@ class MainWindow(QMainWindow):
         else:
             self._stack.setEnabled(False)
             self.status.show_notice("Stopping the run…")
-        self._to_stop = len(self._pages) + 1
         self._builder.close()
+        for key in list(self._begun):
+            # Only a whole page can let go of what it has.
+            self.page(key)
+        self._to_stop = len(self._pages) + 1
         for page in self._pages.values():
             page.shutdown()
 

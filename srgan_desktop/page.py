@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, Qt, Signal
@@ -19,9 +19,14 @@ from srgan_desktop.session import Session
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 
+_ALL_MADE = object()
+
 
 class Page(QWidget):
-    """Base of a page: a session, seen and driven."""
+    """Base of a page: a session, seen and driven.
+
+    A page is used once it is built: at once by its maker, or by and by while the window rests.
+    """
 
     status_changed = Signal(str, str)
     """What the engine does, in words, and `good`, `warn`, `bad` or `busy`."""
@@ -42,6 +47,22 @@ class Page(QWidget):
         self.banner = Banner(theme)
         self.drop_overlay = DropOverlay(self)
         self.setAcceptDrops(True)
+        self._pieces = self._build()
+
+    # Making it
+
+    def _build(self) -> Iterator[None]:
+        """Make what the page shows, in pieces: at each `yield` the window may look after its user."""
+        yield from ()
+
+    def build_piece(self) -> bool:
+        """Make the next piece; False when there is none left."""
+        return next(self._pieces, _ALL_MADE) is not _ALL_MADE
+
+    def build(self) -> None:
+        """Make all that is not made yet."""
+        while self.build_piece():
+            pass
 
     # What the window asks
 

@@ -12,14 +12,16 @@ from PySide6.QtWidgets import QWidget
 from srgan_desktop.background import Lane, Throttle
 
 IDLE_MS = 1_500
-"""How long nobody may have touched the window before a page is made, which takes a few frames."""
+"""How long nobody may have touched the window before a page is begun, or gone on with."""
+PIECE_MS = 30
+"""Between two pieces of a page, each of which takes a frame or two."""
 INPUT = frozenset(
     {QEvent.Type.KeyPress, QEvent.Type.MouseButtonPress, QEvent.Type.MouseMove, QEvent.Type.Wheel, QEvent.Type.DragMove}
 )
 
 
 class PageBuilder(QObject):
-    """Imports what pages need in a thread, and makes one after the other while the window rests.
+    """Imports what pages need in a thread, and makes one after the other, piece by piece, while the window rests.
 
     Modules may be imported in a thread, as none of ours makes a QObject when it is imported.
     """
@@ -27,13 +29,13 @@ class PageBuilder(QObject):
     stopped = Signal()
     """After `close`: nothing is imported any more."""
 
-    def __init__(self, window: QWidget, pages: Sequence[tuple[str, str]], make: Callable[[str], object]) -> None:
+    def __init__(self, window: QWidget, pages: Sequence[tuple[str, str]], make: Callable[[str], bool]) -> None:
         """Start nothing yet.
 
         Args:
             window: whose rest is waited for.
             pages: (key, module) of each.
-            make: makes the page of a key, if it is not there yet.
+            make: makes another piece of the page of a key; answers with whether there is more to make.
         """
         super().__init__(window)
         self._window = window
@@ -50,7 +52,7 @@ class PageBuilder(QObject):
         if handle is not None:
             # Of the window alone: a filter on the application would be called for every event there is.
             handle.installEventFilter(self)
-        self._rest.when_quiet()
+        self._wait(IDLE_MS)
 
     def close(self) -> None:
         """Make no more; ends with `stopped`."""
@@ -61,13 +63,16 @@ class PageBuilder(QObject):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         if event.type() in INPUT and self._rest.isActive():
-            self._rest.when_quiet()
+            self._wait(IDLE_MS)
         return super().eventFilter(watched, event)
 
     def _go_on(self) -> None:
         if self._ready:
-            self._make(self._ready.pop(0))
-            self._rest.when_quiet()
+            if self._make(self._ready[0]):
+                self._wait(PIECE_MS)
+            else:
+                self._ready.pop(0)
+                self._wait(IDLE_MS)
         elif self._waiting:
             key, module = self._waiting.pop(0)
             # What cannot be imported says so when the page is asked for.
@@ -78,6 +83,10 @@ class PageBuilder(QObject):
                 handle.removeEventFilter(self)
 
     def _on_imported(self, _error: Exception | None) -> None:
+        self._wait(IDLE_MS)
+
+    def _wait(self, milliseconds: int) -> None:
+        self._rest.setInterval(milliseconds)
         self._rest.when_quiet()
 
 

@@ -112,6 +112,7 @@ ADVANCED = Option(
     "Adva&nced",
     "Settings that are right as they are for nearly everyone.",
 )
+OPTIONS = Option("upscale/options", False, flag, "&Options", "Model, size, format, folder: what is done (Ctrl+,)")
 SPLIT = Option("upscale/split", "", text)
 TRAIN_FOLDER = Option(
     "train/folder",
@@ -144,6 +145,8 @@ TRAIN_CONTENT = Option(
     "a file torchvision’s is downloaded once: VGG19, or what the recipe names.",
 )
 TRAIN_DEVICE = Option("train/device", DEVICE.default, text, DEVICE.label, DEVICE.tooltip)
+TRAIN_FILES = Option("train/files", "", text)
+"""Where recipes and weights were chosen last."""
 MODELS_FOLDER = Option("models/folder", "", text)
 APPEARANCE = Option(
     "window/appearance",

@@ -8,7 +8,7 @@ from string import Template
 from typing import Literal
 
 from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
@@ -104,8 +104,10 @@ TOKENS: dict[Scheme, Tokens] = {
     ),
 }
 
-SHAPE = {"radius": "8px", "small_radius": "6px", "field_height": "30px"}
+SHAPE = {"radius": "8px", "small_radius": "6px"}
 """What both schemes share."""
+FONT_SIZES = {"small": 0.9, "number": 1.58, "title": 1.42, "headline": 1.83}
+"""Sizes of text, as multiples of the application's font."""
 
 ACCENTED = "accentIcon"
 """Property of a button whose icon takes the colour of text on the accent."""
@@ -124,6 +126,7 @@ class Theme(QObject):
         self._scheme: Scheme | None = None
         app.setStyle("Fusion")
         hints = QGuiApplication.styleHints()
+        self._sheet = ""
         hints.colorSchemeChanged.connect(self._on_system_change)
         settings.changed.connect(self._on_setting)
         self._apply()
@@ -148,6 +151,14 @@ class Theme(QObject):
         """One of our icons in a colour, by default that of text."""
         return _icon(name, colour or self.tokens.text, self.tokens.faint)
 
+    def fit_font(self) -> None:
+        """Take the sizes of the application's font, which is another one now."""
+        sheet = style_sheet(self.tokens, self._app.font())
+        if sheet != self._sheet:
+            self._sheet = sheet
+            self._app.setStyleSheet(sheet)
+            self.changed.emit()
+
     def _on_system_change(self, _scheme: Qt.ColorScheme) -> None:
         self._apply()
 
@@ -161,7 +172,8 @@ class Theme(QObject):
             return
         self._scheme = scheme
         self._app.setPalette(_palette(self.tokens))
-        self._app.setStyleSheet(style_sheet(self.tokens))
+        self._sheet = style_sheet(self.tokens, self._app.font())
+        self._app.setStyleSheet(self._sheet)
         for widget in self._app.allWidgets():
             if isinstance(widget, QAbstractButton) and widget.property("iconName"):
                 self._tint(widget)
@@ -178,10 +190,24 @@ class Theme(QObject):
         button.setIcon(self.icon(str(button.property("iconName")), colour))
 
 
-def style_sheet(tokens: Tokens) -> str:
-    """The style sheet in these colours; raises KeyError for a token it does not have."""
+def style_sheet(tokens: Tokens, font: QFont) -> str:
+    """The style sheet in these colours and sizes; raises KeyError for a token it does not have.
+
+    Args:
+        tokens: the colours.
+        font: the application's; sizes of text and heights of fields follow it, as a style sheet knows pixels alone.
+    """
     template = Template(STYLE.read_text(encoding="utf-8"))
-    return template.substitute(asdict(tokens), **SHAPE, icons=ICONS.as_posix())
+    side, line = QFontInfo(font).pixelSize(), QFontMetrics(font).height()
+    sizes = {f"{name}_text": f"{max(9, round(factor * side))}px" for name, factor in FONT_SIZES.items()}
+    heights = {
+        "field_height": f"{max(30, line + 12)}px",
+        # As high as a combo box
+        "spin_height": f"{max(27, line + 9)}px",
+        "row_height": f"{max(28, line + 10)}px",
+        "slim_height": f"{max(20, line + 4)}px",
+    }
+    return template.substitute(asdict(tokens), **SHAPE, **sizes, **heights, icons=ICONS.as_posix())
 
 
 def app_icon() -> QIcon:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QStandardPaths
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.atomic import replacing
+from srgan_desktop.desktop import dialog_folder
 
 
-def ask_for_file(parent: QWidget, stem: str) -> Path | None:
-    """Ask where a comparison is to be saved; None where the user thinks better of it."""
-    folder = Path(QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation))
+def ask_for_file(parent: QWidget, stem: str, *folders: str) -> Path | None:
+    """Ask where a comparison is to be saved; None where the user thinks better of it.
+
+    Args:
+        parent: the window.
+        stem: of the name that is proposed.
+        folders: the dialog begins in the first of these that is there.
+    """
     file, _ = QFileDialog.getSaveFileName(
         parent,
         "Save the comparison as a picture",
-        str(folder / f"{stem} compared.png"),
+        str(Path(dialog_folder(*folders)) / f"{stem} compared.png"),
         "Pictures (*.png *.jpg *.webp)",
     )
     return Path(file) if file else None

@@ -79,6 +79,8 @@ class CompareView(QWidget):
         self._region: tuple[int, int, int, int] | None = None
         self._difference: Pyramid | None = None
         self._full_screen: FullScreen | None = None
+        self._saved_to = ""
+        """Folder of the comparison that was saved last."""
 
         self.canvas = Canvas(theme)
         self.bar = CompareBar(theme, self.canvas)
@@ -250,8 +252,10 @@ class CompareView(QWidget):
 
     def _choose_file(self) -> None:
         source = self._shown[0].source if self._shown else None
-        path = ask_for_file(self, source.stem if isinstance(source, Path) else "Pictures")
+        stem, beside = (source.stem, str(source.parent)) if isinstance(source, Path) else ("Pictures", "")
+        path = ask_for_file(self, stem, self._saved_to, beside)
         if path is not None:
+            self._saved_to = str(path.parent)
             self.save(path)
 
     def _on_difference_toggled(self) -> None:
@@ -340,7 +344,8 @@ class CompareView(QWidget):
             pictures = pictures[0], self._shown_difference
         if any(picture is not None for picture in pictures):
             self._hold.stop()
-            self.canvas.set_scene(self._scene(pictures), self._captions())
+            scene = self._scene(pictures)
+            self.canvas.set_scene(scene, self._captions(scene))
         elif all(shown.source is None or error for shown, error in zip(self._shown, self._errors, strict=True)):
             self._hold.stop()
             error = next((error for error in self._errors if error is not None), None)
@@ -366,9 +371,12 @@ class CompareView(QWidget):
         source = self._shown[0].source if self._shown else None
         self.canvas.set_message(f"Opening {source.name}…" if isinstance(source, Path) else "Opening…")
 
-    def _captions(self) -> list[str]:
+    def _captions(self, scene: Scene) -> list[str]:
         pictures = enumerate(zip(self._shown, self._decoded, self._errors, strict=True), 1)
         captions = [_caption(number if self._numbered else 0, *picture) for number, picture in pictures]
+        if len(self._shown) == 2 and not scene.comparable:
+            # Nothing is before or after it.
+            captions[0] = _caption(0, replace(self._shown[0], caption="Original"), self._decoded[0], self._errors[0])
         if self._shown_difference is not None:
             captions[-1] = "Difference"
         elif self._patch is not None and not self._patch_hidden:
@@ -391,7 +399,7 @@ class CompareView(QWidget):
         canvas, viewport = self.canvas, self.canvas.viewport
         if canvas.scene is None or viewport is None:
             return canvas.message
-        captions = self._captions()
+        captions = self._captions(canvas.scene)
         if canvas.divided:
             left, right = canvas.pair
             words = f"Divider at {round(canvas.divider * 100)} %, {captions[left]} left of it, {captions[right]} right"

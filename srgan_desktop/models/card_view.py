@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QSizePolicy,
     QToolButton,
@@ -23,9 +22,10 @@ from PySide6.QtWidgets import (
 from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
-from srgan_desktop.fields import Elided, quiet, scrolled, titled
+from srgan_desktop.fields import Elided, keep_width, quiet, scrolled, titled
 from srgan_desktop.models.list_view import ListedModel, file_bytes, licence, progress_words, size_words
 from srgan_desktop.models.session import ModelsSession
+from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme
 
 ORIGINS: dict[Kind, str] = {
@@ -69,6 +69,7 @@ class ModelCardView(QFrame):
         self.about.setTextFormat(Qt.TextFormat.PlainText)
         self.about.setWordWrap(True)
         self.use = self._primary("&Use for upscaling", "good", self.use_requested)
+        keep_width(self.use, "&Use for upscaling", "In use")
         self.check = QPushButton("&Try on my picture…")
         self.check.setToolTip("Measure it on a picture of yours, beside bicubic")
         self.check.setIconSize(QSize(16, 16))
@@ -78,7 +79,7 @@ class ModelCardView(QFrame):
         self.cancel = QPushButton("&Stop the download")
         self.cancel.clicked.connect(lambda: self._ask(self.cancel_requested))
         theme.wear(self.cancel, "stop")
-        self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
+        self.progress = ProgressLine(theme)
         self.progress.setAccessibleName("Progress of the download")
         self.download_words = quiet()
         self.compare = self._tool("Compare…", "side", "Compare it with other models", self.compare_requested)
@@ -150,8 +151,7 @@ class ModelCardView(QFrame):
         if download.problem is not None:
             self.download_words.setText(f"{download.problem.message} {download.problem.hint}".strip())
         else:
-            self.progress.setMaximum(1000 if download.total else 0)
-            self.progress.setValue(round(1000 * download.done / download.total) if download.total else 0)
+            self.progress.show_fraction(download.fraction)
             self.download_words.setText(progress_words(download))
 
     def _show_rows(self, entry: ListedModel) -> None:

@@ -16,7 +16,7 @@ from srgan_desktop.models.session import COMPARE_MOST, ModelsSession, Trial
 from srgan_desktop.models.trial_view import TrialView
 from srgan_desktop.theme import Theme
 
-ROW_HEIGHT = 26
+ROW_PADDING = 12
 MOST_ROWS, MOST_ROWS_LOW = 8, 4
 """Models seen at once, and in a low window; further ones are scrolled to."""
 LOW = 560
@@ -108,7 +108,7 @@ class CompareModelsView(TrialView):
             item.setFlags(item.flags() | (Qt.ItemFlag.ItemIsEnabled if ticked or not full else Qt.ItemFlag.NoItemFlags))
             item.setCheckState(Qt.CheckState.Checked if ticked else Qt.CheckState.Unchecked)
             item.setToolTip(model.card.name)
-            item.setSizeHint(QSize(0, ROW_HEIGHT))
+            item.setSizeHint(QSize(0, self._row_height))
             self.choice.addItem(item)
         self._fit_choice()
         self.choice.blockSignals(False)
@@ -146,9 +146,13 @@ class CompareModelsView(TrialView):
         super().resizeEvent(event)
         self._fit_choice()
 
+    @property
+    def _row_height(self) -> int:
+        return self.choice.fontMetrics().height() + ROW_PADDING
+
     def _fit_choice(self) -> None:
         most = MOST_ROWS if self.height() > LOW else MOST_ROWS_LOW
-        self.choice.setFixedHeight(min(most, max(1, self.choice.count())) * ROW_HEIGHT + 10)
+        self.choice.setFixedHeight(min(most, max(1, self.choice.count())) * self._row_height + 10)
 
     def _name(self, key: str) -> str:
         model = self.session.find(key)

@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QLabel,
     QListWidget,
     QListWidgetItem,
-    QProgressBar,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -24,6 +23,7 @@ from core.models.known import KnownModel
 from srgan_desktop import problems
 from srgan_desktop.fields import Elided, quiet, titled
 from srgan_desktop.models.session import Download, ModelsSession
+from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme
 
 GROUPS: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
@@ -160,7 +160,7 @@ class Row(QWidget):
         self.mark.setProperty("role", "mark")
         self.mark.setToolTip("The Upscale page uses this model")
         self.words = Elided("muted")
-        self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
+        self.progress = ProgressLine(theme)
         self.progress.setObjectName("thin")
         self.progress.setAccessibleName(f"Download of {entry.card.name}")
         self.download = self._button(theme, "download", f"Download {entry.card.name}")
@@ -201,9 +201,7 @@ class Row(QWidget):
         elif download.problem is not None:
             self.words.say(download.problem.message, download.problem.hint)
         else:
-            # No length yet: the bar moves by itself, so that nothing looks stuck.
-            self.progress.setMaximum(1000 if download.total else 0)
-            self.progress.setValue(round(1000 * download.done / download.total) if download.total else 0)
+            self.progress.show_fraction(download.fraction)
             self.words.say(progress_words(download))
 
     def _button(self, theme: Theme, icon: str, words: str) -> QToolButton:

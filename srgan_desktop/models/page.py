@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QSize, Signal
@@ -21,7 +21,7 @@ from core.images import FORMATS
 from core.models.catalogue import SUFFIXES, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
-from srgan_desktop.desktop import paths_in, show_in_file_manager
+from srgan_desktop.desktop import dialog_folder, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.fields import Tabs, card
 from srgan_desktop.job import EngineState
@@ -41,6 +41,10 @@ from srgan_desktop.theme import Theme
 PICTURES = {suffix for row in FORMATS.values() if row.can_read for suffix in row.suffixes}
 
 
+LIST_CHARACTERS = 36
+"""Width of the list, in characters of middling width, where the window is narrow."""
+
+
 class ModelsPage(Page):
     """Models, side by side, and measured."""
 
@@ -50,12 +54,24 @@ class ModelsPage(Page):
     """Key of a model that a training run is to start from."""
 
     def __init__(
-        self, theme: Theme, options: Settings, parent: QWidget | None = None, session: ModelsSession | None = None
+        self,
+        theme: Theme,
+        options: Settings,
+        parent: QWidget | None = None,
+        session: ModelsSession | None = None,
+        *,
+        built: bool = True,
     ) -> None:
+        """Make the page, or with `built` False only its session: `build_piece` then makes the rest."""
         super().__init__(theme, options, session or ModelsSession(options), parent)
         self.selected_picture: Callable[[], Path | None] = lambda: None
         """The picture that is selected on the Upscale page; the window knows."""
         self._check_when_read = False
+        if built:
+            self.build()
+
+    def _build(self) -> Iterator[None]:
+        theme = self.theme
         self.tabs = Tabs(
             theme,
             (
@@ -64,10 +80,15 @@ class ModelsPage(Page):
                 ("check", "How good on my picture?", "measure"),
             ),
         )
+        yield
         self.list = ModelList(theme, self.session)
+        yield
         self.card = ModelCardView(theme, self.session)
+        yield
         self.compare = CompareModelsView(theme, self.session)
+        yield
         self.check = CheckView(theme, self.session)
+        yield
         self.import_button = QPushButton("&Import…")
         self.import_button.setToolTip("Import model files: .safetensors, .pth and .pt (Ctrl+O)")
         self.import_button.setIconSize(QSize(16, 16))
@@ -76,6 +97,7 @@ class ModelsPage(Page):
         self.stack = QStackedWidget()
         for view in self.views.values():
             self.stack.addWidget(view)
+            yield
         header = QHBoxLayout()
         header.setSpacing(12)
         header.addWidget(self.tabs)
@@ -144,8 +166,7 @@ class ModelsPage(Page):
         row.setSpacing(12)
         row.addWidget(left, 5)
         row.addWidget(self.card, 6)
-        left.setMinimumWidth(280)
-        self.card.setMinimumWidth(380)
+        left.setMinimumWidth(LIST_CHARACTERS * left.fontMetrics().averageCharWidth())
         return view
 
     def _bind(self) -> None:
@@ -364,7 +385,10 @@ class ModelsPage(Page):
     def _choose_models(self) -> None:
         suffixes = " ".join(f"*{suffix}" for suffix in SUFFIXES)
         files, _ = QFileDialog.getOpenFileNames(
-            self, "Import models", self.settings.get(settings.MODELS_FOLDER), f"Models ({suffixes});;All files (*)"
+            self,
+            "Import models",
+            dialog_folder(self.settings.get(settings.MODELS_FOLDER), self.settings.get(settings.FOLDER)),
+            f"Models ({suffixes});;All files (*)",
         )
         if files:
             self.settings.set(settings.MODELS_FOLDER, str(Path(files[0]).parent))
@@ -375,7 +399,7 @@ class ModelsPage(Page):
         file, _ = QFileDialog.getOpenFileName(
             self,
             "A picture to try models on",
-            self.settings.get(settings.FOLDER),
+            dialog_folder(self.settings.get(settings.FOLDER)),
             f"Pictures ({suffixes});;All files (*)",
         )
         if file:

@@ -64,6 +64,11 @@ class Download:
     """Bytes; 0 while that is not known."""
     problem: Problem | None = None
 
+    @property
+    def fraction(self) -> float | None:
+        """How much has come, 0 to 1; None while the length is not known."""
+        return self.done / self.total if self.total else None
+
 
 @dataclass(slots=True)
 class Imported:

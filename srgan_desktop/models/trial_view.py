@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -23,10 +22,11 @@ from srgan_desktop.job import EngineState
 from srgan_desktop.models.picture_card import MOST_HEIGHT, RegionPicker
 from srgan_desktop.models.session import ModelsSession, Trial
 from srgan_desktop.models.trial_picture import TrialPicture
+from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme
 
-SIDE_WIDTH = 286
-"""Width of the column on the left in pixels."""
+SIDE_WIDTH, SIDE_CHARACTERS = 286, 40
+"""Width of the column on the left: in pixels, and where that is more, in characters of middling width."""
 
 
 class TrialView(QWidget):
@@ -57,7 +57,7 @@ class TrialView(QWidget):
         self.stop = QPushButton("&Stop")
         self.stop.setIconSize(QSize(16, 16))
         theme.wear(self.stop, "stop")
-        self.progress = QProgressBar(minimum=0, maximum=1000, textVisible=False)
+        self.progress = ProgressLine(theme)
         self.progress.setAccessibleName("Progress")
         self.words = Elided("muted")
         self.compare = CompareView(theme)
@@ -99,9 +99,7 @@ class TrialView(QWidget):
         self.start.setVisible(not self.trying)
         self.stop.setVisible(self.trying)
         self.progress.setVisible(self.trying)
-        # No length yet: the bar moves by itself, so that nothing looks stuck.
-        self.progress.setMaximum(1000 if session.fraction else 0)
-        self.progress.setValue(round(session.fraction * 1000))
+        self.progress.show_fraction(session.fraction or None)
         if self.trying and session.engine is EngineState.STARTING:
             self.words.say("Starting the engine: some seconds…")
         elif self.trying:
@@ -147,7 +145,7 @@ class TrialView(QWidget):
         for widget in (self.start, self.stop, self.progress, self.words):
             buttons.addWidget(widget)
         side = card()
-        side.setFixedWidth(SIDE_WIDTH)
+        side.setFixedWidth(max(SIDE_WIDTH, SIDE_CHARACTERS * self.fontMetrics().averageCharWidth()))
         around = QVBoxLayout(side)
         around.setContentsMargins(1, 1, 1, 1)
         around.setSpacing(0)

@@ -23,7 +23,7 @@ from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.training.session import Phase, TrainSession
 
 COLUMNS = ("Run", "Begun", "Steps", "Quality", "State")
-ROW_HEIGHT = 38
+ROW_PADDING = 24
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -238,10 +238,11 @@ class _Table(QTableView):
         self.setWordWrap(False)
         self.setTabKeyNavigation(False)
         self.setCornerButtonEnabled(False)
-        self.setMinimumHeight(4 * ROW_HEIGHT)
+        row_height = self.fontMetrics().height() + ROW_PADDING
+        self.setMinimumHeight(4 * row_height)
         self.verticalHeader().hide()
         self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+        self.verticalHeader().setDefaultSectionSize(row_height)
         self.horizontalHeader().setHighlightSections(False)
         self.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
 

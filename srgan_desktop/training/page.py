@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, Qt, QUrl, Signal
@@ -21,7 +22,7 @@ from PySide6.QtWidgets import (
 from core.contract.errors import UserError
 from core.training.recipe import shipped_recipes
 from srgan_desktop import problems, settings
-from srgan_desktop.desktop import paths_in, show_in_file_manager
+from srgan_desktop.desktop import dialog_folder, paths_in, show_in_file_manager
 from srgan_desktop.fields import Tabs
 from srgan_desktop.job import EngineState
 from srgan_desktop.page import Page
@@ -29,10 +30,13 @@ from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.history_view import HistoryView
+from srgan_desktop.training.pictures_card import PicturesCard
+from srgan_desktop.training.recipe_card import RecipeCard
+from srgan_desktop.training.recipe_form import RecipeForm
 from srgan_desktop.training.run_view import RunView
 from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.training.session import Ended, Phase, TrainSession
-from srgan_desktop.training.setup_view import SetupView
+from srgan_desktop.training.setup_view import SetupView, Welcome
 
 
 class TrainPage(Page):
@@ -44,20 +48,44 @@ class TrainPage(Page):
     """Key of a trained model that is to be used for upscaling now."""
 
     def __init__(
-        self, theme: Theme, options: Settings, parent: QWidget | None = None, session: TrainSession | None = None
+        self,
+        theme: Theme,
+        options: Settings,
+        parent: QWidget | None = None,
+        session: TrainSession | None = None,
+        *,
+        built: bool = True,
     ) -> None:
+        """Make the page, or with `built` False only its session: `build_piece` then makes the rest."""
         super().__init__(theme, options, session or TrainSession(options), parent)
         self._listed = False
+        if built:
+            self.build()
+
+    def _build(self) -> Iterator[None]:
+        theme = self.theme
         self.tabs = Tabs(
             theme, (("set-up", "New training", "set-up"), ("run", "Run", "train"), ("history", "History", "history"))
         )
-        self.set_up = SetupView(theme, self.session)
+        welcome = Welcome(theme)
+        yield
+        pictures = PicturesCard(theme, self.session)
+        yield
+        form = RecipeForm(theme, self.session.draft)
+        yield
+        recipe = RecipeCard(theme, self.session, form)
+        yield
+        self.set_up = SetupView(theme, self.session, welcome, pictures, recipe)
+        yield
         self.run = RunView(theme, self.session)
+        yield
         self.history = HistoryView(theme, self.session)
+        yield
         self.views = {"set-up": self.set_up, "run": self.run, "history": self.history}
         self.stack = QStackedWidget()
         for view in self.views.values():
             self.stack.addWidget(view)
+            yield
         header = QHBoxLayout()
         header.setSpacing(12)
         header.addWidget(self.tabs)
@@ -229,13 +257,13 @@ class TrainPage(Page):
         super()._end_drag()
 
     def _choose_folder(self) -> None:
-        start = self.settings.get(settings.TRAIN_FOLDER) or self.settings.get(settings.FOLDER)
+        start = dialog_folder(self.settings.get(settings.TRAIN_FOLDER), self.settings.get(settings.FOLDER))
         folder = QFileDialog.getExistingDirectory(self, "A folder of sharp pictures to learn from", start)
         if folder:
             self.open([Path(folder)])
 
     def _choose_held_out(self) -> None:
-        start = self.settings.get(settings.TRAIN_VALIDATION) or self.settings.get(settings.TRAIN_FOLDER)
+        start = dialog_folder(self.settings.get(settings.TRAIN_VALIDATION), self.settings.get(settings.TRAIN_FOLDER))
         folder = QFileDialog.getExistingDirectory(self, "A folder of pictures to measure by", start)
         if folder:
             self.settings.set(settings.TRAIN_VALIDATION, folder)
@@ -243,14 +271,14 @@ class TrainPage(Page):
     def _choose_recipe(self) -> None:
         file, _ = QFileDialog.getOpenFileName(self, "A training recipe", self._folder(), "Recipes (*.toml)")
         if file:
-            self.session.choose_recipe(file)
+            self.session.choose_recipe(str(self._remember(file)))
 
     def _save_recipe(self) -> None:
         file, _ = QFileDialog.getSaveFileName(
             self, "Save the recipe", str(Path(self._folder()) / "recipe.toml"), "Recipes (*.toml)"
         )
         if file:
-            path = Path(file)
+            path = self._remember(file)
             try:
                 self.session.draft.save(path if path.suffix == ".toml" else path.with_name(f"{path.name}.toml"))
             except UserError as error:
@@ -263,17 +291,22 @@ class TrainPage(Page):
             self, "A model to start from", self._folder(), "Models (*.safetensors *.pth *.pt)"
         )
         if file:
-            self.set_up.recipe.choose_start(file)
+            self.set_up.recipe.choose_start(str(self._remember(file)))
 
     def _choose_content(self) -> None:
         file, _ = QFileDialog.getOpenFileName(
             self, "VGG features for the content loss", self._folder(), "Weights (*.safetensors)"
         )
         if file:
-            self.settings.set(settings.TRAIN_CONTENT, file)
+            self.settings.set(settings.TRAIN_CONTENT, str(self._remember(file)))
 
     def _folder(self) -> str:
-        return self.settings.get(settings.FOLDER)
+        return dialog_folder(self.settings.get(settings.TRAIN_FILES), self.settings.get(settings.FOLDER))
+
+    def _remember(self, file: str) -> Path:
+        path = Path(file)
+        self.settings.set(settings.TRAIN_FILES, str(path.parent))
+        return path
 
     # Runs of the past
 

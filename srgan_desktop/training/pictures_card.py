@@ -32,7 +32,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QListView,
-    QProgressBar,
     QPushButton,
     QStyle,
     QStyledItemDelegate,
@@ -47,6 +46,7 @@ from srgan_desktop import settings
 from srgan_desktop.fields import Choice, Elided, quiet, scrolled, titled
 from srgan_desktop.pixels import to_qpixmap
 from srgan_desktop.problems import Problem
+from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme
 from srgan_desktop.thumbnails import Thumbnails, paint_thumbnail
 from srgan_desktop.training.session import TrainSession
@@ -60,7 +60,7 @@ KINDS = {
     "unpaired": "Without a partner",
     "mismatch": "Pair that does not match",
 }
-ROW_HEIGHT = 50
+ROW_PADDING = 22
 PICTURE = 38
 MARGIN = 10
 SAMPLE_SIDE = 104
@@ -99,7 +99,7 @@ class PicturesCard(QFrame):
         self.drop_held_out.clicked.connect(lambda: session.settings.set(settings.TRAIN_VALIDATION, ""))
 
         self.learn, self.hold, self.aside = _Count("to learn from"), _Count("held out"), _Count("put aside")
-        self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
+        self.progress = ProgressLine(theme)
         self.progress.setAccessibleName("Looking at the pictures")
         self.words = quiet()
         self.kind = Choice()
@@ -114,7 +114,7 @@ class PicturesCard(QFrame):
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.list.setMouseTracking(True)
         self.list.setFrameShape(QFrame.Shape.NoFrame)
-        self.list.setMinimumHeight(2 * ROW_HEIGHT)
+        self.list.setMinimumHeight(2 * _row_height(self.list.fontMetrics()))
         self.samples = SampleStrip(theme)
         self.sample_words = quiet()
         self._lay_out()
@@ -143,8 +143,7 @@ class PicturesCard(QFrame):
         ):
             count.show_number(value)
         self.progress.setVisible(found.running)
-        self.progress.setMaximum(found.total)
-        self.progress.setValue(found.done)
+        self.progress.show_fraction(found.done / found.total if found.total else None)
         self.words.setText(self._words())
         self.words.setProperty("role", "fault" if found.problem else "muted")
         self.words.style().polish(self.words)
@@ -398,8 +397,8 @@ class _PutAsideDelegate(QStyledItemDelegate):
         super().__init__(parent)
         self._theme = theme
 
-    def sizeHint(self, _option: QStyleOptionViewItem, _index: Index) -> QSize:
-        return QSize(120, ROW_HEIGHT)
+    def sizeHint(self, option: QStyleOptionViewItem, _index: Index) -> QSize:
+        return QSize(120, _row_height(option.fontMetrics))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         entry: PictureQuarantined = index.data(Qt.ItemDataRole.UserRole)
@@ -437,3 +436,7 @@ class _PutAsideDelegate(QStyledItemDelegate):
             lower, flags, QFontMetrics(small).elidedText(reason, Qt.TextElideMode.ElideRight, lower.width())
         )
         painter.restore()
+
+
+def _row_height(metrics: QFontMetrics) -> int:
+    return max(PICTURE + 12, 2 * metrics.height() + ROW_PADDING)

@@ -46,11 +46,10 @@ class RecipeCard(QFrame):
     start_file_requested = Signal()
     content_requested = Signal()
 
-    def __init__(self, theme: Theme, session: TrainSession) -> None:
+    def __init__(self, theme: Theme, session: TrainSession, form: RecipeForm) -> None:
         super().__init__()
         self.setProperty("role", "card")
         self.session = session
-        draft = session.draft
         self.recipe = Choice()
         self.about = quiet()
         self.save = QToolButton()
@@ -75,7 +74,7 @@ class RecipeCard(QFrame):
         self.drop_content.setToolTip("Use torchvision’s again")
         self.drop_content.setAccessibleName("Use torchvision’s content weights again")
         theme.wear(self.drop_content, "reset")
-        self.form = RecipeForm(theme, draft)
+        self.form = form
         self._lay_out()
         self._fill_recipes()
         self.reload_models()

@@ -19,7 +19,8 @@ from srgan_desktop.fields import Choice, quiet, titled
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.draft import FIELDS, GROUPS, Draft, Field
 
-EDITOR_WIDTH = 168
+EDITOR_CHARACTERS = 28
+"""Width of a value, in characters of middling width."""
 OPEN_AT_FIRST = "psnr"
 
 
@@ -126,7 +127,8 @@ class FieldRow(QWidget):
         self._fault = quiet()
         self._fault.setProperty("role", "fault")
         self.editor = self._make_editor()
-        self.editor.setFixedWidth(EDITOR_WIDTH)
+        width = EDITOR_CHARACTERS * self.fontMetrics().averageCharWidth()
+        self.editor.setFixedWidth(width)
         self.editor.setAccessibleName(f"{GROUPS[field.group][0]}: {field.title}")
         self.editor.setAccessibleDescription(field.explanation)
         heading = QHBoxLayout()
@@ -144,7 +146,7 @@ class FieldRow(QWidget):
         right.addWidget(self.editor)
         right.addWidget(self._fault)
         right.addStretch(1)
-        self._fault.setFixedWidth(EDITOR_WIDTH)
+        self._fault.setFixedWidth(width)
         row = QHBoxLayout(self)
         row.setContentsMargins(22, 5, 2, 5)
         row.setSpacing(12)

@@ -7,7 +7,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QProgressBar,
     QPushButton,
     QStackedWidget,
     QVBoxLayout,
@@ -15,8 +14,9 @@ from PySide6.QtWidgets import (
 )
 
 from srgan_desktop import problems
-from srgan_desktop.fields import Elided, Panes, card, quiet, scrolled, titled
+from srgan_desktop.fields import Elided, Panes, card, keep_width, quiet, scrolled, titled
 from srgan_desktop.job import EngineState
+from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.pictures_card import PicturesCard
 from srgan_desktop.training.recipe_card import RecipeCard
@@ -41,15 +41,18 @@ STEPS = (
 )
 
 
+ESTIMATE, STOP_ESTIMATING = "&Estimate", "Stop e&stimating"
+
+
 class SetupView(QWidget):
     """Everything before the first step."""
 
-    def __init__(self, theme: Theme, session: TrainSession) -> None:
+    def __init__(
+        self, theme: Theme, session: TrainSession, welcome: Welcome, pictures: PicturesCard, recipe: RecipeCard
+    ) -> None:
         super().__init__()
         self.session = session
-        self.welcome = Welcome(theme)
-        self.pictures = PicturesCard(theme, session)
-        self.recipe = RecipeCard(theme, session)
+        self.welcome, self.pictures, self.recipe = welcome, pictures, recipe
         self.panes = Panes(theme, ("1  Pictures", self.pictures), ("2  Recipe", self.recipe), (5, 6))
         filled = QWidget()
         column = QVBoxLayout(filled)
@@ -77,10 +80,9 @@ class SetupView(QWidget):
         self.start.setEnabled(session.can_start)
         self.start.setToolTip(reason or "Begin the run (Ctrl+Return)")
         self.estimate.setEnabled(session.can_start or session.estimating)
-        self.estimate.setText("Stop e&stimating" if session.estimating else "&Estimate")
+        self.estimate.setText(STOP_ESTIMATING if session.estimating else ESTIMATE)
         self.progress.setVisible(session.estimating)
-        self.progress.setMaximum(0 if session.fraction is None else 1000)
-        self.progress.setValue(round(1000 * (session.fraction or 0.0)))
+        self.progress.show_fraction(session.fraction)
         title, words, faulty = self._words(reason)
         self.title.say(title)
         self.words.say(words)
@@ -119,14 +121,14 @@ class SetupView(QWidget):
     def _bar(self, theme: Theme) -> QWidget:
         self.title = Elided("strong", Qt.TextElideMode.ElideRight)
         self.words = Elided("muted", Qt.TextElideMode.ElideRight)
-        self.progress = QProgressBar(minimum=0, maximum=0, textVisible=False)
+        self.progress = ProgressLine(theme)
         self.progress.setAccessibleName("Progress of the estimate")
         column = QVBoxLayout()
         column.setSpacing(4)
         column.addWidget(self.title)
         column.addWidget(self.words)
         column.addWidget(self.progress)
-        self.estimate = QPushButton("&Estimate")
+        self.estimate = QPushButton(ESTIMATE)
         self.estimate.setToolTip("Measure a few steps, to tell how long the run takes and how much memory it needs")
         self.start = QPushButton("&Start training")
         self.start.setProperty("role", "primary")
@@ -141,6 +143,7 @@ class SetupView(QWidget):
         for button in (self.estimate, self.start):
             button.setIconSize(QSize(16, 16))
             row.addWidget(button)
+        keep_width(self.estimate, ESTIMATE, STOP_ESTIMATING)
         return bar
 
 

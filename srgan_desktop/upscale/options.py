@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QPushButton,
-    QScrollArea,
     QSizePolicy,
     QSpinBox,
     QToolButton,
@@ -33,14 +32,15 @@ from core.models.catalogue import AUTOMATIC, Model, base_of, cleaner_of, find_mo
 from srgan_desktop import settings
 from srgan_desktop.desktop import dialog_folder
 from srgan_desktop.detail import standing_of
-from srgan_desktop.fields import Choice, Elided, WheelGuard, indent_number, labelled, quiet
+from srgan_desktop.fields import Choice, Elided, Scrolled, WheelGuard, indent_number, labelled, quiet
 from srgan_desktop.percent_slider import PercentSlider
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 
 PURPOSE = 120
 """Characters of what a model is for that are shown under its name."""
-WIDEST = 340
+WIDEST, NARROWEST = (340, 44), (270, 36)
+"""Widths of the column: in pixels, and where that is more, in characters of middling width."""
 MOST = 1_000_000
 """Of a number that declares no end."""
 
@@ -58,7 +58,7 @@ AUTOMATIC_CHOICE = Model(
 F = TypeVar("F", bound=QWidget)
 
 
-class OptionsPanel(QScrollArea):
+class OptionsPanel(Scrolled):
     """Reads from and writes to the settings; nothing else needs to know its widgets."""
 
     more_models = Signal()
@@ -73,11 +73,11 @@ class OptionsPanel(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setMinimumWidth(270)
-        self.setMaximumWidth(WIDEST)
+        self.setMaximumWidth(widest(self))
 
         inside = QWidget()
         inside.setObjectName("options")
+        inside.setMinimumWidth(_pixels(self, *NARROWEST) - 16)
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(4, 0, 10, 8)
         self._column.setSpacing(12)
@@ -344,7 +344,7 @@ class KeptSettings(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("banner", "info")
-        self.setMaximumWidth(WIDEST)
+        self.setMaximumWidth(widest(self))
         self.words = quiet()
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 7, 10, 7)
@@ -355,6 +355,15 @@ class KeptSettings(QFrame):
         """Name the settings that the run keeps; with none, nothing is to be seen."""
         self.words.setText(f"This run goes on with {kept}. What you change here is for the next one.")
         self.setVisible(bool(kept))
+
+
+def widest(widget: QWidget) -> int:
+    """Of the column of options, in this widget's font."""
+    return _pixels(widget, *WIDEST)
+
+
+def _pixels(widget: QWidget, pixels: int, characters: int) -> int:
+    return max(pixels, characters * widget.fontMetrics().averageCharWidth())
 
 
 class SizeField(QWidget):

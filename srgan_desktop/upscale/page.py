@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, QMimeData, QModelIndex, QObject, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QModelIndex, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -21,6 +21,7 @@ from core.images import FORMATS
 from srgan_desktop import settings
 from srgan_desktop.desktop import dialog_folder, image_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog
+from srgan_desktop.drawer import Drawer
 from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
 from srgan_desktop.run_bar import RunBar
@@ -35,6 +36,8 @@ from srgan_desktop.upscale.run import Summary
 from srgan_desktop.upscale.session import UpscaleSession
 from srgan_desktop.upscale.words import bar_state, engine_words, start_words, summary_figures
 
+LEAST_LEFT = 86
+"""Width of queue and comparison under which the options go into the drawer, in characters of middling width."""
 FOLLOW_EVERY_MS = 1_500
 """How often the comparison may move on to the newest result by itself."""
 USER_INPUT = frozenset(
@@ -86,6 +89,10 @@ class UpscalePage(Page):
         self.start_button = QPushButton("&Start")
         self.start_button.setProperty("role", "primary")
         self.bar.add_button(self.start_button, "play")
+        self.options_button = QPushButton(settings.OPTIONS.label)
+        self.options_button.setToolTip(settings.OPTIONS.tooltip)
+        self.options_button.setCheckable(True)
+        self.bar.add_button(self.options_button, "set-up", 0)
         self._lay_out()
         self._bind()
         self.show_state()
@@ -138,10 +145,15 @@ class UpscalePage(Page):
         above = QHBoxLayout()
         above.setContentsMargins(4, 0, 10, 0)
         above.addWidget(self.kept_settings)
-        right = QVBoxLayout()
+        self.side = QWidget()
+        self.side.setMaximumWidth(self.options.maximumWidth())
+        right = QVBoxLayout(self.side)
+        right.setContentsMargins(0, 0, 0, 0)
         right.addLayout(above)
         right.addWidget(self.options, 1)
-        upper.addLayout(right)
+        upper.addWidget(self.side)
+        self._upper = upper
+        self.drawer = Drawer(self, self.side)
         lower = QHBoxLayout()
         lower.setContentsMargins(0, 0, 8, 0)
         lower.addWidget(self.bar)
@@ -150,6 +162,26 @@ class UpscalePage(Page):
         page.setSpacing(12)
         page.addLayout(upper, 1)
         page.addLayout(lower)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_options()
+
+    def minimumSizeHint(self) -> QSize:
+        # That of a page whose options are in the drawer, or the window could never become so narrow.
+        margins = self.contentsMargins()
+        width = max(self.split.minimumSizeHint().width(), self.bar.minimumSizeHint().width()) + 28
+        return QSize(width + margins.left() + margins.right(), super().minimumSizeHint().height())
+
+    def _fit_options(self) -> None:
+        """Put the options beside the queue where there is room for both, else into the drawer."""
+        narrow = self.width() < self.options.maximumWidth() + LEAST_LEFT * self.fontMetrics().averageCharWidth()
+        if narrow:
+            self.drawer.hold()
+        else:
+            self.drawer.release(self._upper)
+        self.options_button.setVisible(narrow)
+        self.drawer.fit_page()
 
     def _bind(self) -> None:
         session, queue = self.session, self.session.queue
@@ -174,6 +206,8 @@ class UpscalePage(Page):
         view.file_step_requested.connect(self._step)
         self.compare.check_requested.connect(self._ask_to_check)
         self.start_button.clicked.connect(self._start)
+        self.options_button.toggled.connect(self.drawer.show_open)
+        self.drawer.opened.connect(self.options_button.setChecked)
         self.bar.pause.clicked.connect(self._pause_or_resume)
         self.bar.stop.clicked.connect(session.cancel)
         # The queue's keys are heard also while the empty page has no queue.
@@ -188,8 +222,9 @@ class UpscalePage(Page):
         buttons = (self.start_button, self.bar.pause, self.bar.stop)
         focused = next((button for button in buttons if button.hasFocus()), None)
         self.start_button.setEnabled(session.can_start)
-        self.start_button.setVisible(not session.busy)
-        self._show_start()
+        if not session.busy:
+            # It stays where it is during a run, so that no other button comes under the pointer.
+            self._show_start()
         self.bar.show_steering(
             session.busy, can_pause=run.can_be_steered, can_stop=run.can_be_steered, paused=run.paused
         )

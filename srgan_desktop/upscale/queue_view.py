@@ -30,7 +30,8 @@ from srgan_desktop.theme import Theme
 from srgan_desktop.thumbnails import paint_thumbnail
 from srgan_desktop.upscale.queue_model import ENTRY, THUMBNAIL, Column, Entry, Queue, State, dimensions, shown_name
 
-ROW_HEIGHT = 54
+ROW_PADDING = 26
+"""Height of a row beyond its two lines."""
 MARGIN = 10
 PICTURE = 40
 """Side of the box a thumbnail is shown in."""
@@ -67,7 +68,6 @@ class QueueView(QTableView):
         rows.hide()
         # Fixed, or the view measures every row.
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        rows.setDefaultSectionSize(ROW_HEIGHT)
         columns = self.horizontalHeader()
         columns.setHighlightSections(False)
         columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
@@ -123,6 +123,7 @@ class QueueView(QTableView):
 
     def _fit_columns(self) -> None:
         metrics = self.fontMetrics()
+        self.verticalHeader().setDefaultSectionSize(row_height(metrics))
         columns = self.horizontalHeader()
         title = QFont(self.font())
         title.setWeight(QFont.Weight.DemiBold)
@@ -152,6 +153,11 @@ class QueueView(QTableView):
         self.viewport().update()
 
 
+def row_height(metrics: QFontMetrics) -> int:
+    """Of a row with two lines in this font."""
+    return max(PICTURE + 14, 2 * metrics.height() + ROW_PADDING)
+
+
 class QueueDelegate(QStyledItemDelegate):
     """Paints two lines a cell: what matters, and below it, quieter, what belongs to it."""
 
@@ -161,7 +167,7 @@ class QueueDelegate(QStyledItemDelegate):
         self._theme = theme
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
-        return QSize(120, ROW_HEIGHT)
+        return QSize(120, row_height(option.fontMetrics))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         entry: Entry = index.data(ENTRY)

@@ -10,11 +10,13 @@ from pathlib import Path
 import psutil
 import pytest
 from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtGui import QFont
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QMessageBox, QPushButton, QWidget
 
 from core import paths
 from srgan_desktop import settings
+from srgan_desktop.fields import Scrolled
 from srgan_desktop.job import EngineState
 from srgan_desktop.main_window import PAGES, MainWindow
 from srgan_desktop.problems import Problem
@@ -288,7 +290,7 @@ def test_the_place_on_the_screen_is_remembered(qtbot, theme, options, window):
 def test_nonsense_as_geometry(qtbot, theme, options):
     options.set(settings.GEOMETRY, "no base64!")
     window = MainWindow(theme, options)
-    assert window.width() >= 860
+    assert window.width() >= window.minimumWidth()
     window.show()
     with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
         window.close_now()
@@ -301,6 +303,46 @@ def test_files_of_a_second_start_come_to_their_page(qtbot, window, tmp_path):
     page = window.page("upscale")
     assert page.isVisible()
     qtbot.waitUntil(lambda: len(page.session.queue.entries) == 1, timeout=TIMEOUT)
+
+
+def test_a_page_that_was_begun_is_finished_when_it_is_asked_for(qtbot, window):
+    assert window._build_piece("train")
+    page = window._begun["train"]
+    assert not hasattr(page, "tabs")
+    window.show_page("train")
+    assert window.front is page
+    assert page.tabs.isVisible()
+    assert not window._build_piece("train")
+
+
+def test_piece_by_piece_a_page_becomes_whole(window):
+    pieces = 0
+    while window._build_piece("models"):
+        pieces += 1
+    assert pieces > 5
+    assert window.page("models").list.count() > 0
+    assert window.front is window.page("upscale")
+
+
+@pytest.mark.parametrize("points", [9, 12])
+def test_the_window_fits_half_a_full_hd_screen(qtbot, qapp, theme, window, points):
+    """960 x 540, with room for a title and a panel, also in larger type."""
+    before = qapp.font()
+    font = QFont(before)
+    font.setPointSize(points)
+    qapp.setFont(font)
+    try:
+        window.resize(900, 480)
+        for entry in PAGES:
+            window.show_page(entry.key)
+            QTest.qWait(0)
+            for area in window.front.findChildren(Scrolled):
+                if area.isVisible():
+                    # What scrolls up and down is never cut at its side.
+                    assert area.widget().minimumSizeHint().width() <= area.viewport().width(), (entry.key, area)
+        assert (window.width(), window.height()) == (900, 480)
+    finally:
+        qapp.setFont(before)
 
 
 class Shown(QObject):
@@ -329,6 +371,9 @@ def test_no_page_flashes_little_windows(qtbot, qapp, theme, options, tmp_path):
     qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
     page.banner.say("bad", "Something happened", "It takes room.", [("Details…", lambda: None)])
     window.page("models").session.listed.emit()
+    for each in (window.page("models"), window.page("train")):
+        for view in each.views:
+            each.show_view(view)
     qapp.removeEventFilter(shown)
     assert shown.windows == ["MainWindow"]
     with qtbot.waitSignal(window.closed, timeout=TIMEOUT):

@@ -43,7 +43,7 @@ def test_all_that_can_be_imported_are_made_in_the_main_thread(qtbot, window, mod
     builder = PageBuilder(
         window,
         [("a", "first_page"), ("b", "broken_page"), ("c", "last_page")],
-        lambda key: made.append((key, threading.current_thread())),
+        lambda key: bool(made.append((key, threading.current_thread()))),
     )
     builder.begin()
     qtbot.waitUntil(lambda: len(made) == 2)
@@ -63,10 +63,40 @@ def test_whoever_uses_the_window_is_not_held_up(qtbot, window, modules, monkeypa
     assert "first_page" not in sys.modules
 
 
+def test_a_page_is_made_piece_by_piece_before_the_next(qtbot, window, modules, monkeypatch):
+    monkeypatch.setattr(page_builder, "IDLE_MS", 0)
+    monkeypatch.setattr(page_builder, "PIECE_MS", 0)
+    made = []
+
+    def make(key):
+        made.append(key)
+        return made.count(key) < 3
+
+    builder = PageBuilder(window, [("a", "first_page"), ("b", "last_page")], make)
+    builder.begin()
+    qtbot.waitUntil(lambda: len(made) == 6)
+    assert "".join(made) == "aaabbb"
+    close(qtbot, builder)
+
+
+def test_between_two_pieces_the_user_comes_first(qtbot, window, modules, monkeypatch):
+    monkeypatch.setattr(page_builder, "IDLE_MS", 0)
+    monkeypatch.setattr(page_builder, "PIECE_MS", 60_000)
+    made = []
+    builder = PageBuilder(window, [("a", "first_page")], lambda key: made.append(key) or len(made) < 2)
+    builder.begin()
+    qtbot.waitUntil(lambda: made == ["a"])
+    monkeypatch.setattr(page_builder, "PIECE_MS", 0)
+    # Whoever moves the mouse is left alone for as long as before a page is begun.
+    QTest.mouseClick(window.windowHandle(), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: made == ["a", "a"])
+    close(qtbot, builder)
+
+
 def test_nothing_is_made_after_the_end(qtbot, window, modules, monkeypatch):
     monkeypatch.setattr(page_builder, "IDLE_MS", 0)
     made = []
-    builder = PageBuilder(window, [("a", "first_page")], made.append)
+    builder = PageBuilder(window, [("a", "first_page")], lambda key: bool(made.append(key)))
     builder.begin()
     close(qtbot, builder)
     qtbot.wait(1)

@@ -224,3 +224,32 @@ def test_file_dialogs_begin_among_the_pictures_and_then_where_the_last_one_ended
     page.queue.add_folder.trigger()
     page.queue.add_files.trigger()
     assert begun == [str(own_home / "Pictures"), str(own_home / "Pictures"), str(tmp_path)]
+
+
+def test_in_a_narrow_window_the_options_are_in_a_drawer(page):
+    assert page.options.isVisible()
+    assert not page.options_button.isVisible()
+    page.resize(780, 480)
+    assert not page.options.isVisible()
+    page.options_button.click()
+    assert page.options.isVisible()
+    assert page.options_button.isChecked()
+    page.resize(1150, 740)
+    assert page.options.isVisible()
+    assert not page.drawer.isVisible()
+    assert not page.options_button.isVisible()
+
+
+def test_no_button_comes_under_the_pointer_when_a_run_starts(page, job):
+    """A double click on Start must not pause or cancel."""
+    where = page.start_button.geometry()
+    page.start_button.click()
+    assert page.busy
+    QTest.qWait(0)
+    assert page.start_button.geometry() == where
+    assert not page.start_button.isEnabled()
+    paused = page.bar.pause.geometry()
+    job.say(WorkerReady("cpu"), job=NO_JOB)
+    page.session.pause()
+    QTest.qWait(0)
+    assert (page.bar.pause.text(), page.bar.pause.geometry()) == ("&Resume", paused)
