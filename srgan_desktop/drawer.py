@@ -24,6 +24,7 @@ class Drawer(QWidget):
             contents: what the drawer is for; it stays where it is until `hold`.
         """
         super().__init__(page)
+        self._page = page
         self._contents = contents
         self._panel = QFrame(self)
         self._panel.setObjectName("drawer")
@@ -51,7 +52,7 @@ class Drawer(QWidget):
 
     def show_open(self, open_: bool) -> None:
         """Open or close."""
-        if open_ == self.isVisibleTo(self.parentWidget()):
+        if open_ is not self.isHidden():
             return
         if open_:
             self.fit_page()
@@ -66,16 +67,15 @@ class Drawer(QWidget):
         """The one that Tab would reach first."""
         field = self._contents
         while not (field.isVisible() and field.focusPolicy() & Qt.FocusPolicy.TabFocus):
-            field = field.nextInFocusChain()
-            if field is self._contents:
+            following = field.nextInFocusChain()
+            if following is None or following is self._contents:
                 break
+            field = following
         return field
 
     def fit_page(self) -> None:
         """Take the page's size."""
-        page = self.parentWidget()
-        if page is not None:
-            self.setGeometry(page.rect())
+        self.setGeometry(self._page.rect())
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

@@ -8,21 +8,26 @@ from PySide6.QtWidgets import QHBoxLayout, QLineEdit, QVBoxLayout, QWidget
 from srgan_desktop.drawer import Drawer
 
 
+class Beside(QWidget):
+    """A page with a field, and contents with two fields beside it."""
+
+    def __init__(self):
+        super().__init__()
+        self.row = QHBoxLayout(self)
+        self.row.addWidget(QLineEdit(), 1)
+        self.side = QWidget()
+        self.side.setMaximumWidth(300)
+        inside = QVBoxLayout(self.side)
+        self.first, self.second = QLineEdit(), QLineEdit()
+        inside.addWidget(self.first)
+        inside.addWidget(self.second)
+        self.row.addWidget(self.side)
+        self.drawer = Drawer(self, self.side)
+
+
 @pytest.fixture
 def page(qtbot):
-    """A page with a field, and contents with two fields beside it."""
-    page = QWidget()
-    page.layout_ = QHBoxLayout(page)
-    page.field = QLineEdit()
-    page.layout_.addWidget(page.field, 1)
-    page.side = QWidget()
-    page.side.setMaximumWidth(300)
-    inside = QVBoxLayout(page.side)
-    page.first, page.second = QLineEdit(), QLineEdit()
-    inside.addWidget(page.first)
-    inside.addWidget(page.second)
-    page.layout_.addWidget(page.side)
-    page.drawer = Drawer(page, page.side)
+    page = Beside()
     page.resize(700, 400)
     qtbot.addWidget(page)
     page.show()
@@ -39,7 +44,7 @@ def test_contents_go_into_the_drawer_and_back(page):
     page.drawer.show_open(True)
     assert page.side.isVisible()
     assert page.side.mapTo(page, QPoint(0, 0)).x() > 380
-    page.drawer.release(page.layout_)
+    page.drawer.release(page.row)
     assert not page.drawer.isVisible()
     assert page.side.isVisible()
     assert page.side.parent() is page
