@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from core.contract.jobs import Notice
     from core.contract.settings import OutputSize, UpscaleSettings
     from core.contract.training import (
-        Look,
         PrepareFinished,
         PrepareRequest,
         TrainingFinished,
         TrainingStep,
         TrainRequest,
+        Validation,
     )
     from core.contract.upscale import (
         BatchFinished,
@@ -51,7 +51,7 @@ _PLACES = {
     "core.contract.jobs": ("Notice",),
     "core.contract.settings": ("OutputSize", "UpscaleSettings"),
     "core.contract.training": (
-        "Look",
+        "Validation",
         "PrepareFinished",
         "PrepareRequest",
         "TrainRequest",
@@ -88,7 +88,6 @@ __all__ = [
     "FileSaved",
     "FileSkipped",
     "Input",
-    "Look",
     "Metadata",
     "Notice",
     "OutputSize",
@@ -104,6 +103,7 @@ __all__ = [
     "UpscaleRequest",
     "UpscaleSettings",
     "UserError",
+    "Validation",
     "WatchRequest",
     "__version__",
     "find_model",

@@ -33,7 +33,7 @@ WORK: dict[str, str] = {
     "WatchRequest": "core.upscale.watch:watch",
     "PreviewRequest": "core.upscale.preview:preview",
     "TrainRequest": "core.training.trainer:train",
-    "TrialRequest": "core.training.trainer:trial",
+    "TrainingEstimateRequest": "core.training.trainer:estimate",
     "ScanRequest": "core.training.scan:scan",
     "SamplesRequest": "core.training.samples:samples",
     "PrepareRequest": "core.training.prepare:prepare",

@@ -3,14 +3,14 @@
 import sys
 from pathlib import Path
 
-from core import Look, TrainingFinished, TrainRequest, run
+from core import TrainingFinished, TrainRequest, Validation, run
 
 
 def main(photos: Path, folder: Path, *fields: str) -> Path | None:
     changed = tuple((name, value) for name, _, value in (field.partition("=") for field in fields))
     for event in run(TrainRequest("quick", photos, folder, overrides=changed)):
         match event:
-            case Look():
+            case Validation():
                 print(f"step {event.step}: {event.psnr_y:.2f} dB on held-out pictures")
             case TrainingFinished():
                 print(event.verdict, event.model)

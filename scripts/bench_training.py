@@ -30,7 +30,7 @@ from core import devices, paths
 from core.models.content import ContentLoss, ContentNetwork, InputRule
 from core.models.discriminator import UNetDiscriminator, build_discriminator
 from core.models.generator import Generator, GeneratorConfig, initialise
-from core.training.dataset import Batch, CropLoader, Picture, loader_of
+from core.training.dataset import Batch, CropLoader, TrainingPicture, loader_of
 from core.training.losses import LOSSES, StepContext
 from core.training.networks import training_precision
 from core.training.pool import CHUNK, Pool
@@ -281,7 +281,7 @@ def _pictures_a_second(contenders: dict[str, Callable[[], int]]) -> dict[str, fl
     return {name: max(each) for name, each in speeds.items()}
 
 
-def _photographs(folder: Path) -> list[Picture]:
+def _photographs(folder: Path) -> list[TrainingPicture]:
     """JPEGs of 512 x 512, cut out of the sample pictures."""
     random = np.random.default_rng(0)
     samples = [Image.open(p).convert("RGB") for p in sorted((paths.RESOURCES / "samples").glob("*.jpg"))]
@@ -292,11 +292,11 @@ def _photographs(folder: Path) -> list[Picture]:
         x, y = (int(random.integers(length - side)) for length in sample.size)
         path = folder / f"{number}.jpg"
         sample.crop((x, y, x + side, y + side)).resize((512, 512)).save(path, quality=95)
-        pictures.append(Picture(path, 512, 512, ""))
+        pictures.append(TrainingPicture(path, 512, 512, ""))
     return pictures
 
 
-def _waiting(recipe: Recipe, pictures: list[Picture], degradation: str, cache_bytes: int) -> float:
+def _waiting(recipe: Recipe, pictures: list[TrainingPicture], degradation: str, cache_bytes: int) -> float:
     """Share of a run of PSNR steps, the shorter ones, that the device stood still for want of crops."""
     stage, trainer = recipe.psnr, _training(recipe)
     trainer.begin_stage(gan=False)
@@ -325,7 +325,7 @@ def _waiting(recipe: Recipe, pictures: list[Picture], degradation: str, cache_by
         return (loader.waited - before) / (time.perf_counter() - begin)
 
 
-def _taught(pictures: list[Picture], folder: Path, fields: Fields) -> float:
+def _taught(pictures: list[TrainingPicture], folder: Path, fields: Fields) -> float:
     """How many times as long a step with a teacher takes, its crops included, as the same step towards the truth."""
     taught = load_recipe("distil", fields)
     plain = taught.model_copy(update={"psnr": taught.psnr.model_copy(update={"losses": {"l1": 1.0}})})

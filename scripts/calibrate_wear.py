@@ -26,7 +26,7 @@ from torch import nn
 from core.evaluate.resampling import KERNELS, compressed, resize, to_uint8
 from core.images.wear import KINDS, LOUDEST, MOST_DEVIATIONS, NETWORK, OUTPUTS, SHIFT, estimate_wear
 from core.images.wear_features import measure
-from core.training.drawn import draw
+from core.training.synthetic import draw
 
 RGB_TO_YCC = np.array([[0.299, 0.587, 0.114], [-0.1687, -0.3313, 0.5], [0.5, -0.4187, -0.0813]], np.float32)
 UNKNOWN = -1.0

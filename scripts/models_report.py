@@ -63,7 +63,7 @@ PUBLISHED = (
 
 
 @dataclass(frozen=True)
-class Subject:
+class Candidate:
     """What is measured: a model at a detail."""
 
     label: str
@@ -101,31 +101,31 @@ def main() -> None:
     parser.add_argument("--also", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--speed", action="store_true", help="measure the seconds again")
     options = parser.parse_args()
-    subjects = shipped()
-    alone = [subject for subject in subjects if subject.alone]
-    extra = [Subject(name, file, ships=False) for name, _, file in (each.partition("=") for each in options.also)]
+    candidates = shipped()
+    alone = [candidate for candidate in candidates if candidate.alone]
+    extra = [Candidate(name, file, ships=False) for name, _, file in (each.partition("=") for each in options.also)]
     kept: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.is_file() else {}
-    measure([*subjects, *extra], options.bench, options.content, kept)
-    if options.speed or any("seconds" not in kept[subject.identity] for subject in alone):
+    measure([*candidates, *extra], options.bench, options.content, kept)
+    if options.speed or any("seconds" not in kept[candidate.identity] for candidate in alone):
         measure_speed(alone, kept)
     # Of weights that shipped once nothing is shown any more.
-    current = {BICUBIC, *(subject.identity for subject in subjects)}
+    current = {BICUBIC, *(candidate.identity for candidate in candidates)}
     kept = {key: entry for key, entry in kept.items() if key in current or not entry["ships"]}
     FIGURES.parent.mkdir(exist_ok=True)
     FIGURES.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
     # Also those that were measured in an earlier run and do not ship.
     known = [(entry["label"], entry) for entry in kept.values() if not entry.get("ships", True)]
-    rows = [(BICUBIC, kept[BICUBIC]), *((subject.label, kept[subject.identity]) for subject in subjects)]
+    rows = [(BICUBIC, kept[BICUBIC]), *((candidate.label, kept[candidate.identity]) for candidate in candidates)]
     write_page(
         figures=figures_table(rows),
         worn=worn_table(rows),
-        cost=cost_table([(subject.label, kept[subject.identity]) for subject in alone]),
+        cost=cost_table([(candidate.label, kept[candidate.identity]) for candidate in alone]),
         artefacts=artefacts_table([*rows, *known]),
     )
     draw_sheets(alone)
 
 
-def shipped() -> list[Subject]:
+def shipped() -> list[Candidate]:
     """The models that ship, bases before what was trained on from them (the usual model's also in eight passes), and
     half-way along each Detail slider."""
     found = []
@@ -133,31 +133,31 @@ def shipped() -> list[Subject]:
         if not model.shipped:
             continue
         if base_of(model) is not None:
-            found.append(Subject(f"`{model.card.name}` at {HALF} %", model.key, HALF))
-        found.append(Subject(f"`{model.card.name}`", model.key))
+            found.append(Candidate(f"`{model.card.name}` at {HALF} %", model.key, HALF))
+        found.append(Candidate(f"`{model.card.name}`", model.key))
         if full_of(model).key == DEFAULT_MODEL != model.key:
-            found.append(Subject(f"`{model.card.name}`, 8 passes", model.key, ensemble=True))
+            found.append(Candidate(f"`{model.card.name}`, 8 passes", model.key, ensemble=True))
     return found
 
 
-def measure(subjects: list[Subject], bench: Path, content: Path | None, kept: dict[str, Any]) -> None:
+def measure(candidates: list[Candidate], bench: Path, content: Path | None, kept: dict[str, Any]) -> None:
     """Fill in what is not known yet of these weights. Originals and bicubic go through the VGG once for all models."""
-    for subject in subjects:
-        entry = kept.setdefault(subject.identity, {})
-        entry |= {"label": subject.label, "ships": subject.ships}
-        model = find_model(subject.name)
+    for candidate in candidates:
+        entry = kept.setdefault(candidate.identity, {})
+        entry |= {"label": candidate.label, "ships": candidate.ships}
+        model = find_model(candidate.name)
         entry["bytes"] = model.path.stat().st_size
         if "multiply_adds" not in entry:
             generator, _card = load_generator(model.path, fold=True)
             entry["multiply_adds"] = multiply_adds(generator)
             entry["parameters"] = sum(value.numel() for value in generator.parameters())
         if "halo" not in entry:
-            engine = open_engine(subject.name, "cpu", "fp32", detail=subject.detail)
-            entry["halo"] = halo(engine.upscale(small_text(), CancelToken(), ensemble=subject.ensemble))
+            engine = open_engine(candidate.name, "cpu", "fp32", detail=candidate.detail)
+            entry["halo"] = halo(engine.upscale(small_text(), CancelToken(), ensemble=candidate.ensemble))
     kept.setdefault(BICUBIC, {})["halo"] = halo(enlarge_bicubic(small_text(), SCALE))
     for kind, sets in MEASURED.items():
         for name in sets:
-            missing = [each for each in subjects if name not in kept[each.identity].setdefault(kind, {})]
+            missing = [each for each in candidates if name not in kept[each.identity].setdefault(kind, {})]
             if missing and (bench / name).is_dir():
                 if content is None:
                     raise SystemExit("There are weights to measure: say with which VGG file (CONTENT=..., --content).")
@@ -226,11 +226,13 @@ def multiply_adds(generator: nn.Module) -> int:
     return round(total / side**2)
 
 
-def measure_speed(subjects: list[Subject], kept: dict[str, Any]) -> None:
+def measure_speed(candidates: list[Candidate], kept: dict[str, Any]) -> None:
     """Seconds a megapixel of output in the precision that the program chooses here, taking turns."""
     devices.keep_large_blocks()
     pixels = np.random.default_rng(0).integers(0, 255, (SPEED_SIDE, SPEED_SIDE, 3), np.uint8)
-    engines = {subject.identity: open_engine(subject.name, "cpu", detail=subject.detail) for subject in subjects}
+    engines = {
+        candidate.identity: open_engine(candidate.name, "cpu", detail=candidate.detail) for candidate in candidates
+    }
     times: dict[str, list[float]] = {identity: [] for identity in engines}
     for turn in range(ROUNDS + 1):
         for identity, engine in engines.items():
@@ -325,12 +327,12 @@ def write_page(**tables: str) -> None:
 # Pictures
 
 
-def draw_sheets(subjects: list[Subject]) -> None:
+def draw_sheets(candidates: list[Candidate]) -> None:
     """Three sheets: samples as truth, the same after wear, and samples enlarged as users enlarge them."""
     IMAGES.mkdir(exist_ok=True)
     truths = {name: sample(name, 128) for name in ("cat.jpg", "astronaut.jpg", "textures/grass.png", "rocket.jpg")}
     truths["text"] = page_of_text(128)
-    columns = [subject for subject in subjects if "fast" not in subject.name]
+    columns = [candidate for candidate in candidates if "fast" not in candidate.name]
     for file, wear in (("models-clean", False), ("models-worn", True)):
         grid = []
         for number, truth in enumerate(truths.values()):

@@ -50,7 +50,7 @@ _QT_NOTE = (
 
 
 @dataclass
-class Part:
+class Component:
     """One distribution, Debian package or Python itself, as far as it is in the bundle."""
 
     name: str
@@ -105,14 +105,14 @@ def foreign_names() -> list[str]:
     return sorted(others - ours)
 
 
-def parts_of(entries: Iterable[Entry]) -> list[Part]:
+def parts_of(entries: Iterable[Entry]) -> list[Component]:
     """Whose all these files are, largest first; ends the build where that cannot be told.
 
     Args:
         entries: of everything that goes into the bundle.
     """
     owners = _owners_by_path()
-    parts: dict[str, Part] = {}
+    parts: dict[str, Component] = {}
     homeless = []
     for target, source, kind in entries:
         if kind == "SYMLINK":
@@ -135,7 +135,7 @@ def parts_of(entries: Iterable[Entry]) -> list[Part]:
     return sorted(parts.values(), key=lambda part: -part.size)
 
 
-def licences(parts: Iterable[Part]) -> str:
+def licences(parts: Iterable[Component]) -> str:
     """The text of THIRD_PARTY_LICENSES: who, which version, and each text once."""
     by_name = sorted((part for part in parts if part.name != PROGRAM), key=lambda part: part.name.lower())
     numbers: dict[str, int] = {}
@@ -163,7 +163,7 @@ def licences(parts: Iterable[Part]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def versions(parts: Iterable[Part]) -> str:
+def versions(parts: Iterable[Component]) -> str:
     """What was built of what, to go with a problem report."""
     lines = [
         f"srgan-desktop {VERSION}",
@@ -176,7 +176,7 @@ def versions(parts: Iterable[Part]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def report(parts: Iterable[Part]) -> str:
+def report(parts: Iterable[Component]) -> str:
     """Sizes in MB: of each part in the bundle, beside what it takes where it is installed."""
     inside = {canonicalize_name(part.name): part for part in parts}
     wanted = required()
@@ -252,9 +252,9 @@ def _debian_package(path: Path) -> str | None:
     return None
 
 
-def _part(name: str) -> Part:
+def _part(name: str) -> Component:
     if name == "python":
-        return Part("Python", platform.python_version(), "PSF-2.0", [_python_licence()])
+        return Component("Python", platform.python_version(), "PSF-2.0", [_python_licence()])
     if name.startswith("debian:"):
         package = name.removeprefix("debian:")
         shown = subprocess.run(["dpkg-query", "-W", "-f=${Version}", package], capture_output=True, text=True).stdout
@@ -263,7 +263,7 @@ def _part(name: str) -> Part:
             for path in [Path("/usr/share/doc") / package / "copyright"]
             if path.is_file()
         ]
-        return Part(package, shown.strip(), "as Debian states it", texts)
+        return Component(package, shown.strip(), "as Debian states it", texts)
     owner = distribution(name)
     metadata: Any = owner.metadata  # an email.message.Message, which typeshed does not promise
     classifiers = [
@@ -274,7 +274,7 @@ def _part(name: str) -> Part:
     spare = NO_TEXT.get(canonicalize_name(name), ())
     if not texts:
         texts = [spare] if isinstance(spare, str) else [path.read_text() for path in spare]
-    return Part(owner.name, owner.version, " ".join(str(stated).split())[:100], texts)
+    return Component(owner.name, owner.version, " ".join(str(stated).split())[:100], texts)
 
 
 def _texts(owner: Distribution) -> Iterator[str]:

@@ -42,7 +42,7 @@ class Banner(QFrame):
         close.setToolTip("Close this message")
         close.setAccessibleName("Close this message")
         close.clicked.connect(self.hide)
-        theme.wear(close, "close")
+        theme.set_icon(close, "close")
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 8, 8, 8)
         row.setSpacing(10)

@@ -131,7 +131,7 @@ class Tabs(QWidget):
             if icon:
                 button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
                 button.setIconSize(QSize(18, 18))
-                theme.wear(button, icon)
+                theme.set_icon(button, icon)
             button.clicked.connect(lambda _checked, key=key: self.chosen.emit(key))
             group.addButton(button)
             row.addWidget(button)

@@ -321,7 +321,7 @@ class MainWindow(QMainWindow):
             button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             button.setToolTip(f"{entry.title} (Ctrl+{number})")
             button.clicked.connect(lambda _checked, key=entry.key: self.show_page(key))
-            self._theme.wear(button, entry.icon)
+            self._theme.set_icon(button, entry.icon)
             group.addButton(button)
             self.page_buttons[entry.key] = button
             self._mark(entry.key, news=False)
@@ -337,7 +337,7 @@ class MainWindow(QMainWindow):
         button.setAccessibleName(APPEARANCE.label)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._theme.wear(button, "appearance")
+        self._theme.set_icon(button, "appearance")
         menu = QMenu(button)
         choices = QActionGroup(menu)
         for value, label in (("system", "&System"), ("light", "&Light"), ("dark", "&Dark")):

@@ -102,7 +102,7 @@ class RunBar(QFrame):
     def add_button(self, button: QPushButton, icon: str, at: int = -1) -> None:
         """Put a button on the right of the others, or at a place among them."""
         button.setIconSize(QSize(16, 16))
-        self._theme.wear(button, icon, accented=button.property("role") == "primary")
+        self._theme.set_icon(button, icon, accented=button.property("role") == "primary")
         self._buttons.insertWidget(at, button)
 
     def show_state(self, state: BarState) -> None:
@@ -129,4 +129,4 @@ class RunBar(QFrame):
         wanted = self._resume if paused else "&Pause"
         if self.pause.text() != wanted:
             self.pause.setText(wanted)
-            self._theme.wear(self.pause, "play" if paused else "pause")
+            self._theme.set_icon(self.pause, "play" if paused else "pause")

@@ -141,7 +141,7 @@ class Theme(QObject):
         """Colours in force."""
         return TOKENS[self.scheme]
 
-    def wear(self, button: QAbstractButton, icon: str, accented: bool = False) -> None:
+    def set_icon(self, button: QAbstractButton, icon: str, accented: bool = False) -> None:
         """Give a button one of our icons, tinted now and whenever the scheme changes."""
         button.setProperty("iconName", icon)
         button.setProperty(ACCENTED, accented)

@@ -25,7 +25,6 @@ from core.contract.models import DownloadProgress
 from core.contract.settings import SETTINGS, Precision
 from core.contract.training import (
     CheckpointSaved,
-    Look,
     PictureQuarantined,
     PrepareFinished,
     PrepareProgress,
@@ -34,12 +33,13 @@ from core.contract.training import (
     ScanProgress,
     StageStarted,
     TeacherProgress,
+    TrainingEstimated,
+    TrainingEstimateRequest,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
     TrainRequest,
-    TrialFinished,
-    TrialRequest,
+    Validation,
 )
 
 LINE_EVERY = 50
@@ -173,7 +173,7 @@ def train_command(
             tensorboard=tensorboard,
             stop_after=stop_after,
         )
-        events = trainer.trial(TrialRequest(request), cancel) if trial else trainer.train(request, cancel)
+        events = trainer.estimate(TrainingEstimateRequest(request), cancel) if trial else trainer.train(request, cancel)
         if as_json:
             print_json(events)
         else:
@@ -273,9 +273,11 @@ class _TrainingLines:
             if not self.terminal and event.done in (0, event.total):
                 self._line(f"{words}: {event.done} of {event.total}")
         elif isinstance(event, PictureQuarantined):
-            self._line(f"put aside {event.path.name}: {event.reason}", "yellow")
+            self._line(f"quarantined {event.path.name}: {event.reason}", "yellow")
         elif isinstance(event, ScanFinished):
-            self._line(f"{event.training} pictures to train on, {event.validation} held out, {event.quarantined} aside")
+            self._line(
+                f"{event.training} pictures to train on, {event.validation} held out, {event.quarantined} quarantined"
+            )
             if event.advice:
                 self._line(event.advice, "yellow")
         elif isinstance(event, TrainingStarted):
@@ -290,7 +292,7 @@ class _TrainingLines:
             self._line(f"{event.stage} stage, {event.steps} steps")
         elif isinstance(event, TrainingStep):
             self._step(event)
-        elif isinstance(event, Look):
+        elif isinstance(event, Validation):
             perceptual = "" if event.perceptual is None else f", perceptual {event.perceptual:.4f}"
             teacher = "" if event.psnr_to_teacher is None else f", {event.psnr_to_teacher:.2f} dB towards the teacher"
             seen = "" if event.seen_gain is None else f", training pictures {event.seen_gain:+.2f} dB over bicubic"
@@ -306,7 +308,7 @@ class _TrainingLines:
                 self._line(f"Use it: srgan upscale PICTURES --model {event.model}")
             else:
                 self._line("Go on: srgan train --run FOLDER --resume.")
-        elif isinstance(event, TrialFinished):
+        elif isinstance(event, TrainingEstimated):
             steps = ", ".join(f"{name} {seconds:.2f} s a step" for name, seconds in event.seconds_per_step.items())
             seconds, memory = event.seconds_total, event.peak_memory / 2**30
             time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{max(1, round(seconds / 60))} minutes"

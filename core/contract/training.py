@@ -1,10 +1,10 @@
 """Requests and events of training and data preparation.
 
 A training run is `DownloadProgress`, `ScanProgress`, `PictureQuarantined`, `ScanFinished`, `TeacherProgress`,
-`SamplesSaved`, `TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Look`,
+`SamplesSaved`, `TrainingStarted`; then per stage `StageStarted` and any number of `TrainingStep`, `Validation`,
 `CheckpointSaved` and `Notice`; then `TrainingFinished`. One that goes on where it was saves no samples again. Curves
-are drawn from `TrainingStep` and `Look` alone, and a run's `log.jsonl` holds these, one a line (of the steps one in two
-seconds), so that a restarted window can draw them again.
+are drawn from `TrainingStep` and `Validation` alone, and a run's `log.jsonl` holds these, one a line (of the steps one
+in two seconds), so that a restarted window can draw them again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FEW_PICTURES = 30
 FEW_HELD_OUT = 5
 """Held-out pictures under which its figures say little."""
 STOP_SECONDS = 180.0
-"""How long a run that is asked to stop may take to end its step, and a look that it is at, and to save a checkpoint."""
+"""How long a run that is asked to stop may take to end its step or its validation, and to save a checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class TrainRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialRequest:
+class TrainingEstimateRequest:
     """Measure a few steps of each stage, to tell how long a run would take. Nothing is written but into the cache:
     what was seen of the pictures, and content weights that had to be downloaded."""
 
@@ -78,7 +78,7 @@ class ScanRequest:
     """Folder of HR pictures of any size, or one that holds `hr_images` and `lr_images`."""
     scale: int = 4
     minimum: int = 96
-    """Pictures with a side under this many HR pixels are put aside."""
+    """Pictures with a side under this many HR pixels are quarantined."""
     validation: Path | None = None
     """Folder of held-out HR pictures; None holds some of `data` back."""
     held_out: float = 0.05
@@ -86,7 +86,7 @@ class ScanRequest:
     seed: int = 0
     """Which ones are held back."""
     thorough: bool = True
-    """Also put near-duplicates, enlarged and heavily compressed pictures aside."""
+    """Also quarantine near-duplicates, enlarged and heavily compressed pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ class TrainingStep:
 
 
 @dataclass(frozen=True, slots=True)
-class LookPicture:
+class ValidationPicture:
     """One held-out picture at one time of the run; files lie in the run folder."""
 
     name: str
@@ -267,7 +267,7 @@ class LookPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Validation:
     """The EMA generator was measured on the held-out pictures."""
 
     stage: StageName
@@ -276,7 +276,7 @@ class Look:
     ssim_y: float
     perceptual: float | None
     """Distance of VGG features (`core.models.content.perceptual_distances`); None in runs without a content network."""
-    pictures: tuple[LookPicture, ...]
+    pictures: tuple[ValidationPicture, ...]
     best: bool
     """The best so far by the recipe's metric."""
     model: Path
@@ -316,7 +316,7 @@ class TrainingFinished:
 
 
 @dataclass(frozen=True, slots=True)
-class TrialFinished:
+class TrainingEstimated:
     """What a run would cost."""
 
     seconds_per_step: dict[str, float]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from core.models.discriminator import build_discriminator, settle_spectral_norm
-from core.training.checkpoint import State, load_optimizer, named, optimizer_tensors
+from core.training.checkpoint import PartState, load_optimizer, named, optimizer_tensors
 from core.training.losses import discriminator_loss, probabilities
 from core.training.networks import adam, autocast, distributed, placed
 from core.training.recipe import GanStage
@@ -80,9 +80,9 @@ class Adversary:
         Args:
             hr: N x 3 x H x W, 0 to 1.
             sr: likewise; gradients flow through it.
-            photographs: places of the crops that were not drawn; where the recipe says so, only these are looked at.
+            photographs: places of the crops that are not synthetic; where the recipe says so, only these are looked at.
         """
-        if not self.stage.judge_drawn and 0 < len(photographs) < len(hr):
+        if not self.stage.judge_synthetic and 0 < len(photographs) < len(hr):
             hr, sr = (x[photographs].contiguous(memory_format=torch.channels_last) for x in (hr, sr))
         with parametrize.cached():
             settle_spectral_norm(self.network)
@@ -139,13 +139,13 @@ class Adversary:
             "nothing more. Lower gan.discriminator_rate, or raise the content loss."
         )
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Return what `restore` needs."""
         tensors = named(network=self.network.state_dict(), optimizer=optimizer_tensors(self.optimizer, self.network))
         values = {"scaler": self.scaler.state_dict(), "saturation": self.saturation, "warned": self._warned}
-        return State(tensors, values)
+        return PartState(tensors, values)
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: PartState) -> None:
         """Become exactly what `state` described."""
         self.network.load_state_dict(state.tensors_below("network"))
         load_optimizer(self.optimizer, self.network, state.tensors_below("optimizer"))

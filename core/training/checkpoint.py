@@ -22,13 +22,15 @@ from torch import Tensor, nn
 from core.atomic import PART_SUFFIX, replacing
 from core.contract.errors import UserError
 from core.models.card import read_header
+from core.training.run import CHECKPOINT_NAMES
 
+_NAME = re.compile(rf"({'|'.join(CHECKPOINT_NAMES)})-\d+")
 FORMAT = 2
 """Rises when an older program could not read a checkpoint any more; older formats are translated as they are read."""
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PartState:
     """The state of one part."""
 
     tensors: Mapping[str, Tensor] = field(default_factory=dict)
@@ -40,14 +42,14 @@ class State:
         return _below(name, self.tensors)
 
 
-class Part(Protocol):
+class CheckpointPart(Protocol):
     """Whatever has to be as it was for a run to go on exactly."""
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Return what `restore` needs."""
         ...
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: PartState) -> None:
         """Become exactly what `state` described."""
         ...
 
@@ -56,11 +58,11 @@ class Part(Protocol):
 class Checkpoint:
     """What one file holds."""
 
-    parts: Mapping[str, State]
+    parts: Mapping[str, PartState]
 
-    def part(self, name: str) -> State:
+    def part(self, name: str) -> PartState:
         """The state of one part; an empty one where the run had no such part."""
-        return self.parts.get(name, State())
+        return self.parts.get(name, PartState())
 
     @property
     def step(self) -> int:
@@ -68,7 +70,7 @@ class Checkpoint:
         return int(self.part("training").values["step"])
 
 
-def restore(checkpoint: Checkpoint, parts: Iterable[tuple[str, Part]]) -> None:
+def restore(checkpoint: Checkpoint, parts: Iterable[tuple[str, CheckpointPart]]) -> None:
     """Give every part its state back, in the order of `parts`."""
     for name, part in parts:
         part.restore(checkpoint.part(name))
@@ -76,15 +78,15 @@ def restore(checkpoint: Checkpoint, parts: Iterable[tuple[str, Part]]) -> None:
 
 def checkpoint_path(folder: Path, step: int) -> Path:
     """Where the checkpoint of a step lies."""
-    return folder / f"bundle-{step:08d}.safetensors"
+    return folder / f"{CHECKPOINT_NAMES[0]}-{step:08d}.safetensors"
 
 
 def step_of(path: Path) -> int:
     """The step whose checkpoint this is."""
-    return int(path.stem.removeprefix("bundle-"))
+    return int(path.stem.rpartition("-")[2])
 
 
-def save_checkpoint(folder: Path, step: int, parts: Iterable[tuple[str, Part]], keep: int) -> Path:
+def save_checkpoint(folder: Path, step: int, parts: Iterable[tuple[str, CheckpointPart]], keep: int) -> Path:
     """Write a checkpoint, then delete all but the newest `keep`.
 
     Raises:
@@ -110,7 +112,7 @@ def save_checkpoint(folder: Path, step: int, parts: Iterable[tuple[str, Part]], 
 
 def checkpoints(folder: Path) -> list[Path]:
     """The checkpoints of a run, oldest first."""
-    found = [path for path in folder.glob("bundle-*.safetensors") if re.fullmatch(r"bundle-\d+", path.stem)]
+    found = [path for path in folder.glob("*.safetensors") if _NAME.fullmatch(path.stem)]
     return sorted(found, key=step_of)
 
 
@@ -144,14 +146,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
         tensors = safetensors.torch.load_file(path)
         if int(metadata["format"]) == 1:
             return _from_format_1(tensors, values)
-        return Checkpoint({name: State(_below(name, tensors), part) for name, part in values.items()})
+        return Checkpoint({name: PartState(_below(name, tensors), part) for name, part in values.items()})
     except (KeyError, ValueError, OSError, safetensors.SafetensorError) as error:
         raise UserError(f"{path.name} is no whole checkpoint.", "An older one in the same folder may be.") from error
 
 
 def _from_format_1(tensors: Mapping[str, Tensor], values: dict[str, Any]) -> Checkpoint:
     """Sort the one list of values, and the tensors that had no owner, into parts."""
-    # The very first ones did not count the steps that were taken, and kept nothing of a best look but its PSNR.
+    # The very first ones did not count the steps that were taken, and kept nothing of a best validation but its PSNR.
     values.setdefault("taken", values["step"])
     best = {
         stage: figures if isinstance(figures, list) else [figures, 0.0, None]
@@ -181,7 +183,7 @@ def _from_format_1(tensors: Mapping[str, Tensor], values: dict[str, Any]) -> Che
             "saturation": values.get("saturation", 0.0),
             "warned": warned,
         }
-    return Checkpoint({name: State(_below(name, sorted_tensors), part) for name, part in sorted_values.items()})
+    return Checkpoint({name: PartState(_below(name, sorted_tensors), part) for name, part in sorted_values.items()})
 
 
 def _below(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -190,7 +192,7 @@ def _below(name: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def named(**groups: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Several dictionaries of tensors as one, each key with its group before it; `State.tensors_below` undoes it."""
+    """Several dictionaries of tensors as one, each key with its group in front; `PartState.tensors_below` undoes it."""
     return {f"{group}/{key}": value for group, tensors in groups.items() for key, value in tensors.items()}
 
 
@@ -200,14 +202,14 @@ class RandomState:
     def __init__(self, device: torch.device) -> None:
         self.device = device
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Return the generators of the CPU, and of a CUDA device."""
         tensors = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             tensors["cuda"] = torch.cuda.get_rng_state(self.device)
-        return State(tensors)
+        return PartState(tensors)
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: PartState) -> None:
         """Go on with the same numbers."""
         torch.set_rng_state(state.tensors["cpu"])
         if self.device.type == "cuda" and "cuda" in state.tensors:

@@ -25,7 +25,7 @@ from PIL import Image
 from core.contract.errors import UserError
 from core.evaluate.resampling import rgb8
 from core.images import load
-from core.training import drawn
+from core.training import synthetic
 from core.training.degradation import DEGRADATIONS
 from core.training.pool import Pool
 from core.training.recipe import Recipe
@@ -39,7 +39,7 @@ PICTURES_A_STEP = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class TrainingPicture:
     """One training picture, known to be sound."""
 
     hr: Path
@@ -59,8 +59,8 @@ class Batch:
     """N x h x w x 3 uint8 RGB."""
     hr: np.ndarray
     """N x scale*h x scale*w x 3 uint8 RGB."""
-    drawn: np.ndarray | None = None
-    """N bool: which crops come from drawn pictures; None where none can."""
+    synthetic: np.ndarray | None = None
+    """N bool: which crops come from synthetic pictures; None where none can."""
     taught: np.ndarray | None = None
     """N bool: which crops a teacher has enlarged; None where there is no teacher."""
     teacher: np.ndarray | None = None
@@ -91,13 +91,13 @@ class CropLoader:
 
     def __init__(
         self,
-        pictures: Sequence[Picture],
+        pictures: Sequence[TrainingPicture],
         *,
         scale: int,
         degradation: str,
         seed: int,
         cache_bytes: int,
-        drawn_share: float = 0.0,
+        synthetic_share: float = 0.0,
         candidates: int = 1,
         reduce_to: float = 1.0,
         recolour: bool = False,
@@ -114,8 +114,8 @@ class CropLoader:
             scale: HR side over LR side.
             degradation: a key of `DEGRADATIONS`; pairs have their own.
             seed: of everything random.
-            cache_bytes: for decoded and drawn pictures. Part of what decides which pictures a step sees.
-            drawn_share: of crops that are cut from drawn pictures (`core.training.drawn`), 0 to 1.
+            cache_bytes: for decoded and synthetic pictures. Part of what decides which pictures a step sees.
+            synthetic_share: of crops that are cut from synthetic pictures (`core.training.synthetic`), 0 to 1.
             candidates: places thrown for each crop, of which the one with the most edges is cut.
             reduce_to: half of the crops come from pictures reduced to a random size, at least this share of theirs.
             recolour: swap the channels of half of the crops, and make negatives of half of these.
@@ -132,19 +132,19 @@ class CropLoader:
         self.seed = seed
         self.shard = shard
         picture_bytes = cache_bytes
-        if drawn_share:
-            picture_bytes = max(cache_bytes // 2, cache_bytes - drawn.COUNT * 3 * drawn.SIDE**2)
+        if synthetic_share:
+            picture_bytes = max(cache_bytes // 2, cache_bytes - synthetic.COUNT * 3 * synthetic.SIDE**2)
         mean_bytes = sum(3 * p.width * p.height for p in self.pictures) / len(self.pictures)
         # Some room for what loader threads decode ahead of the selection.
         self.selected = max(1, min(len(self.pictures), int(0.8 * picture_bytes / mean_bytes)))
         self.cache = _PictureCache(picture_bytes)
-        self.drawn_share = drawn_share
+        self.synthetic_share = synthetic_share
         self.candidates = candidates
         self.reduce_to = reduce_to
         self.recolour = recolour
         self.pool = pool
         self.taught = taught
-        self._drawn: dict[int, np.ndarray] = {}
+        self._synthetic: dict[int, np.ndarray] = {}
         self._lost: dict[Path, UserError] = {}
         self._reported: set[Path] = set()
         self.threads = threads
@@ -160,7 +160,7 @@ class CropLoader:
                 degradation=degradation,
                 seed=seed,
                 cache_bytes=cache_bytes,
-                drawn_share=drawn_share,
+                synthetic_share=synthetic_share,
                 candidates=candidates,
                 reduce_to=reduce_to,
                 recolour=recolour,
@@ -222,29 +222,29 @@ class CropLoader:
         rank, processes = self.shard
         pairs: list[tuple[np.ndarray, np.ndarray]] = []
         targets: list[np.ndarray] = []
-        is_drawn, is_taught = [], []
+        is_synthetic, is_taught = [], []
         for number in range(rank, batch, processes):
             random = np.random.default_rng([self.seed, step, number])
             # Without a teacher nothing is thrown for it, so that recipes of before it see the crops they saw.
             is_taught.append(self.pool is not None and (self.taught == 1 or random.random() < self.taught))
             if self.pool is not None and is_taught[-1]:
-                *crops, from_drawn = self.pool.cut(crop, random)
+                *crops, from_synthetic = self.pool.cut(crop, random)
                 lr, hr, target = _turned(int(random.integers(8)), *crops)
                 targets.append(target)
             else:
-                # Nor is it for a share of drawn pictures.
-                from_drawn = self.drawn_share > 0 and random.random() < self.drawn_share
-                if from_drawn:
-                    lr, hr = self._cut(self._draw(int(random.integers(drawn.COUNT))), crop, random)
+                # Nor is it for a share of synthetic pictures.
+                from_synthetic = self.synthetic_share > 0 and random.random() < self.synthetic_share
+                if from_synthetic:
+                    lr, hr = self._cut(self._draw(int(random.integers(synthetic.COUNT))), crop, random)
                 else:
                     lr, hr = self._crop(step, crop, random)
-            is_drawn.append(from_drawn)
+            is_synthetic.append(from_synthetic)
             pairs.append((lr, hr))
         side = crop * self.scale
         return Batch(
             np.stack([lr for lr, _ in pairs]),
             np.stack([hr for _, hr in pairs]),
-            np.array(is_drawn) if self.drawn_share else None,
+            np.array(is_synthetic) if self.synthetic_share else None,
             np.array(is_taught) if self.pool is not None else None,
             # Also where none of these crops is taught.
             np.stack(targets) if targets else np.empty((0, side, side, 3), np.uint8) if self.pool else None,
@@ -253,7 +253,7 @@ class CropLoader:
     def _cut_and_tell(self, step: int, crop: int, batch: int) -> _Cut:
         return self.cut(step, crop, batch), dict(self._lost)
 
-    def _choose(self, step: int, random: np.random.Generator) -> Picture:
+    def _choose(self, step: int, random: np.random.Generator) -> TrainingPicture:
         count = len(self.pictures)
         if self.selected == count:
             return self.pictures[int(random.integers(count))]
@@ -264,9 +264,9 @@ class CropLoader:
 
     def _draw(self, number: int) -> np.ndarray:
         # Two threads may draw the same one; what they draw is the same.
-        if number not in self._drawn:
-            self._drawn[number] = drawn.draw(np.random.default_rng([self.seed, number]))
-        return self._drawn[number]
+        if number not in self._synthetic:
+            self._synthetic[number] = synthetic.draw(np.random.default_rng([self.seed, number]))
+        return self._synthetic[number]
 
     def _crop(self, step: int, crop: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         hr, small = self._read_one(step, random)
@@ -349,7 +349,7 @@ class CropLoader:
 
 
 def loader_of(
-    recipe: Recipe, pictures: Sequence[Picture], shard: tuple[int, int] = (0, 1), pool: Pool | None = None
+    recipe: Recipe, pictures: Sequence[TrainingPicture], shard: tuple[int, int] = (0, 1), pool: Pool | None = None
 ) -> CropLoader:
     """The loader of a run.
 
@@ -363,7 +363,7 @@ def loader_of(
         pictures,
         scale=recipe.generator.scale,
         degradation=recipe.data.degradation,
-        drawn_share=recipe.data.drawn,
+        synthetic_share=recipe.data.synthetic,
         candidates=recipe.data.candidates,
         reduce_to=recipe.data.reduce_to,
         recolour=recipe.data.recolour,

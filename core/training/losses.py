@@ -35,8 +35,8 @@ class StepContext:
     sr: Tensor
     """The generator's output: the leaf that gradients are taken for."""
     hr: Tensor
-    kept: Tensor | None = None
-    """What `keep` holds SR to: HR of drawn crops, and of others what the network made of them as the stage began."""
+    anchor: Tensor | None = None
+    """What `keep` holds SR to: HR of synthetic crops; what the network made of the others as the stage began."""
     taught: Tensor | None = None
     """What the teacher made of the crops that it has seen, T x 3 x H x W."""
     taught_places: Tensor | None = None
@@ -75,12 +75,12 @@ def mse(context: StepContext) -> Tensor:
 
 
 def keep(context: StepContext) -> Tensor:
-    """Mean absolute error against `kept`: new things are learnt, and of old ones what the network knew stays.
+    """Mean absolute error against `anchor`: new things are learnt, and of old ones what the network knew stays.
 
     A network's own earlier outputs as targets are Learning without Forgetting (Li & Hoiem 2016, sec. 3).
     """
-    assert context.kept is not None
-    return F.l1_loss(context.sr, context.kept)
+    assert context.anchor is not None
+    return F.l1_loss(context.sr, context.anchor)
 
 
 def teacher(context: StepContext) -> Tensor:

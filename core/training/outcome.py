@@ -60,7 +60,7 @@ def card_of(setup: Setup, data: Path, figures: Figures) -> ModelCard:
 
 
 @dataclass(frozen=True, slots=True)
-class _Comparison:
+class _Beside:
     """The finished model beside one other."""
 
     better: bool
@@ -147,7 +147,7 @@ def _on_held_out(metrics: dict[str, float]) -> dict[str, float]:
     return {f"held-out {name}": value for name, value in metrics.items()}
 
 
-def _compared(what: str, mine: Figures, other: Figures, metric: str) -> _Comparison:
+def _compared(what: str, mine: Figures, other: Figures, metric: str) -> _Beside:
     """One sentence: better or not better, and by which figures."""
     better = mine.clearly_better_than(other, metric)
     said = "Better than" if better else "Not better than"
@@ -162,4 +162,4 @@ def _compared(what: str, mine: Figures, other: Figures, metric: str) -> _Compari
         "perceptual": "perceptual distance",
         "teacher": "nearness to the teacher",
     }[metric]
-    return _Comparison(better, f"{said} {what} by {words}: {figures}.")
+    return _Beside(better, f"{said} {what} by {words}: {figures}.")

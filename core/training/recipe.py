@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from core import paths
 from core.contract.errors import UserError
-from core.training.drawn import SIDE as DRAWN_SIDE
+from core.training.synthetic import SIDE as SYNTHETIC_SIDE
 
 SHIPPED_RECIPES = paths.RESOURCES / "recipes"
 
@@ -36,7 +36,7 @@ LOSS_WORDS: dict[LossName, str] = {
     "charbonnier": "L1 that is smooth near zero.",
     "mse": "Mean squared error of pixels, as in the 2017 paper: the highest PSNR, a little soft.",
     "ms_ssim": "One minus multi-scale structural similarity.",
-    "keep": "L1 that holds photographs to what the model made of them when the stage began, and drawn crops to the "
+    "keep": "L1 that holds photographs to what the model made of them when the stage began, and synthetic crops to the "
     "truth: it learns text and lines, and photographs stay as they were.",
     "teacher": "L1 towards what the teacher makes of the same crop, alone or beside the losses towards the truth.",
     "content": "Distance of VGG features: textures like the original's rather than equal pixels.",
@@ -53,12 +53,25 @@ LOSS_WORDS: dict[LossName, str] = {
 GAN_LOSSES: tuple[LossName, ...] = ("content", "teacher_content", "adversarial", "ldl")
 """Those that only the second stage has."""
 
-_RENAMED = {"bundle_every": "checkpoint_every", "keep_bundles": "keep_checkpoints"}
+_RENAMED = {
+    "bundle_every": "checkpoint_every",
+    "keep_bundles": "keep_checkpoints",
+    "drawn": "synthetic",
+    "judge_drawn": "judge_synthetic",
+}
 """Fields by their former names."""
 
 
-class _Part(BaseModel):
+class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_of_older_recipes(cls, values: Any) -> Any:
+        """Recipes of older runs and models, and whoever still types their names."""
+        if isinstance(values, dict):
+            values = {_RENAMED.get(name, name): value for name, value in values.items()}
+        return values
 
 
 Name = TypeVar("Name", bound=str)
@@ -70,7 +83,7 @@ def _some_above_zero(weights: dict[Name, float], what: str) -> dict[Name, float]
     return weights
 
 
-class GeneratorRecipe(_Part):
+class GeneratorRecipe(_Section):
     """The network that is trained (`core.models.generator`)."""
 
     scale: Literal[2, 4, 8] = Field(default=4, description="How many times larger the output's sides are.")
@@ -108,7 +121,7 @@ class GeneratorRecipe(_Part):
     )
 
 
-class DataRecipe(_Part):
+class DataRecipe(_Section):
     """What the network sees."""
 
     degradation: Literal["bicubic", "blind"] = Field(
@@ -116,7 +129,7 @@ class DataRecipe(_Part):
         description="How LR pictures are made: clean bicubic reduction, or randomly blurred, noisy and "
         "compressed as real old pictures are.",
     )
-    drawn: float = Field(
+    synthetic: float = Field(
         default=0.0,
         ge=0,
         le=1,
@@ -181,17 +194,17 @@ class DataRecipe(_Part):
     minimum_side: int = Field(
         default=96,
         ge=32,
-        description="Pictures with a side under this many pixels are put aside; those that the largest crop does not "
+        description="Pictures with a side under this many pixels are quarantined; those that the largest crop does not "
         "fit into are in any case.",
     )
     quarantine: bool = Field(
         default=True,
-        description="Also put aside near-duplicates, enlarged and heavily compressed pictures, not only "
+        description="Also quarantine near-duplicates, enlarged and heavily compressed pictures, not only "
         "unreadable and small ones. Doubles of held-out pictures and pairs that do not match are in any case.",
     )
 
 
-class ContentRecipe(_Part):
+class ContentRecipe(_Section):
     """The content (perceptual) loss: distances of VGG features."""
 
     network: Literal["vgg19", "vgg16"] = Field(
@@ -233,7 +246,7 @@ class ContentRecipe(_Part):
         return _some_above_zero(layers, "layer")
 
 
-class StageRecipe(_Part):
+class StageRecipe(_Section):
     """One stage of training: optimiser, schedule, crops and losses."""
 
     steps: int = Field(default=10_000, ge=0, description="Optimisation steps; 0 leaves the stage out.")
@@ -373,10 +386,10 @@ class GanStage(StageRecipe):
         description="Steps at the beginning in which only the discriminator learns. One that lags behind lets the "
         "content loss draw a mesh.",
     )
-    judge_drawn: bool = Field(
+    judge_synthetic: bool = Field(
         default=True,
-        description="Show the discriminator drawn crops too (`data.drawn`). Without them it leaves text and lines to "
-        "the other losses: an adversary sets halos round black on white.",
+        description="Show the discriminator synthetic crops too (`data.synthetic`). Without them it leaves text and "
+        "lines to the other losses: an adversary sets halos round black on white.",
     )
     ramp: int = Field(
         default=200,
@@ -398,7 +411,7 @@ class GanStage(StageRecipe):
         return self
 
 
-class ValidationRecipe(_Part):
+class ValidationRecipe(_Section):
     """Measuring on held-out pictures during the run."""
 
     every: int = Field(default=500, ge=1, description="Steps between two validations.")
@@ -432,7 +445,7 @@ class ValidationRecipe(_Part):
     )
 
 
-class Recipe(_Part):
+class Recipe(_Section):
     """A whole training run but for its data."""
 
     name: str = Field(description="Short name.", min_length=1, max_length=60)
@@ -493,22 +506,14 @@ class Recipe(_Part):
         }
         return self.model_copy(update=stages)
 
-    def extra_looks(self, count: int) -> frozenset[int]:
-        """Steps, of the whole run, at which `validation.at_epochs` asks for a look; `count` pictures an epoch."""
+    def extra_validations(self, count: int) -> frozenset[int]:
+        """Steps, of the whole run, at which `validation.at_epochs` asks for a validation; `count` pictures an epoch."""
         psnr, gan = _steps_an_epoch(count, self.psnr), _steps_an_epoch(count, self.gan)
         in_psnr = self.psnr.steps // psnr
         return frozenset(
             epoch * psnr if epoch <= in_psnr else self.psnr.steps + (epoch - in_psnr) * gan
             for epoch in self.validation.at_epochs
         )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _names_of_older_recipes(cls, values: Any) -> Any:
-        """Recipes of older runs and models, and whoever still types their names."""
-        if isinstance(values, dict):
-            values = {_RENAMED.get(name, name): value for name, value in values.items()}
-        return values
 
     @model_validator(mode="after")
     def _has_a_stage(self) -> Recipe:
@@ -534,8 +539,10 @@ class Recipe(_Part):
     def _keep_has_something_to_learn(self) -> Recipe:
         for stage in (self.psnr, self.gan):
             alone = {name for name, weight in stage.losses.items() if weight} == {"keep"}
-            if alone and not self.data.drawn and (stage.steps or stage.epochs):
-                raise ValueError("keep alone learns from drawn crops only: set data.drawn above 0, or add a loss")
+            if alone and not self.data.synthetic and (stage.steps or stage.epochs):
+                raise ValueError(
+                    "keep alone learns from synthetic crops only: set data.synthetic above 0, or add a loss"
+                )
         return self
 
     @model_validator(mode="after")
@@ -559,12 +566,12 @@ class Recipe(_Part):
         return self
 
     @model_validator(mode="after")
-    def _drawn_pictures_hold_the_crops(self) -> Recipe:
-        if self.data.drawn and self.largest_crop * self.generator.scale > DRAWN_SIDE:
-            most = DRAWN_SIDE // self.generator.scale
+    def _synthetic_pictures_hold_the_crops(self) -> Recipe:
+        if self.data.synthetic and self.largest_crop * self.generator.scale > SYNTHETIC_SIDE:
+            most = SYNTHETIC_SIDE // self.generator.scale
             raise ValueError(
-                f"drawn pictures are too small for crops of {self.largest_crop}: take {most} at most, or set "
-                "data.drawn to 0"
+                f"synthetic pictures are too small for crops of {self.largest_crop}: take {most} at most, or set "
+                "data.synthetic to 0"
             )
         return self
 

@@ -4,9 +4,9 @@ recipe.toml          what this run does
 request.json         with which pictures, device and content weights, for going on
 log.jsonl            its steps (one in two seconds) and validations, one a line
 tensorboard/         curves for TensorBoard, where they are wanted
-bundles/             checkpoints, from which it can go on
+checkpoints/         checkpoints, from which it can go on
 samples/             some training crops
-looks/reference/     LR, HR and bicubic of the shown held-out pictures; looks/00000500/ the SR of that step
+validation/          reference/: LR, HR and bicubic of the shown held-out pictures; 00000500/: the SR of that step
 latest.safetensors   EMA weights of the last validation; best-psnr and best-gan the best ones of each stage
 model.safetensors    the finished model, with its card
 """
@@ -27,6 +27,11 @@ from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml
 
 TENSORBOARD = "tensorboard"
 """The folder that `core.training.tensorboard` writes into."""
+VALIDATION_FOLDERS = ("validation", "looks")
+"""Where the pictures of validations lie: now, and in runs of the first versions, which go on as they began."""
+CHECKPOINT_FOLDERS = ("checkpoints", "bundles")
+CHECKPOINT_NAMES = ("checkpoint", "bundle")
+"""What the files in them begin with; all before the step, after a hyphen."""
 
 
 class RunFolder:
@@ -34,10 +39,10 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.checkpoints = path / "bundles"
+        self.checkpoints = _first_there(path, CHECKPOINT_FOLDERS)
         self.samples = path / "samples"
-        self.looks = path / "looks"
-        self.references = self.looks / "reference"
+        self.validations = _first_there(path, VALIDATION_FOLDERS)
+        self.references = self.validations / "reference"
         self.log_file = path / "log.jsonl"
         self.latest = path / "latest.safetensors"
         self.model = path / "model.safetensors"
@@ -52,15 +57,15 @@ class RunFolder:
     @property
     def holds_checkpoint(self) -> bool:
         """Whether a run here can go on."""
-        return any(self.checkpoints.glob("bundle-*.safetensors"))
+        return any(any(self.checkpoints.glob(f"{name}-*.safetensors")) for name in CHECKPOINT_NAMES)
 
     def best(self, stage: str) -> Path:
         """The best weights of a stage."""
         return self.path / f"best-{stage}.safetensors"
 
-    def look(self, step: int) -> Path:
+    def validation(self, step: int) -> Path:
         """Folder of the pictures of the validation after a step."""
-        return self.looks / f"{step:08d}"
+        return self.validations / f"{step:08d}"
 
     def create(self, recipe: Recipe, request: TrainRequest) -> None:
         """Make the folder, and note the recipe and what else it takes to go on.
@@ -218,3 +223,8 @@ class RunFolder:
                 continue  # the half line of a killed run
         with replacing(self.log_file) as temporary:
             temporary.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def _first_there(folder: Path, names: tuple[str, ...]) -> Path:
+    """The first of these folders that is there, or else the first."""
+    return next((folder / name for name in names if (folder / name).is_dir()), folder / names[0])

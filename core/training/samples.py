@@ -10,7 +10,7 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.training import HR_FOLDER, LR_FOLDER, SamplesReady, SamplesRequest
-from core.training.dataset import Picture, decode, loader_of
+from core.training.dataset import TrainingPicture, decode, loader_of
 from core.training.recipe import Recipe, load_recipe
 from core.training.sources import lr_of, pictures_in
 
@@ -59,6 +59,6 @@ def _sample(hr: Path, lr: Path | None, recipe: Recipe, number: int) -> tuple[np.
         raise UserError(f"{hr.name} is too small.")
     if lr is not None:
         crop = min(crop, *decode(lr).shape[:2])
-    with loader_of(recipe, [Picture(hr, width, height, "", lr)]) as loader:
+    with loader_of(recipe, [TrainingPicture(hr, width, height, "", lr)]) as loader:
         batch = loader.cut(number, crop, 1)
     return batch.lr[0], batch.hr[0]

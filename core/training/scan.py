@@ -28,7 +28,7 @@ from core.contract.training import HR_FOLDER, LR_FOLDER, PictureQuarantined, Sca
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
 from core.hashing import sha256_of
-from core.training.dataset import Picture, decode
+from core.training.dataset import TrainingPicture, decode
 from core.training.sources import lr_of, pictures_in
 
 CACHE_FORMAT = 1
@@ -58,8 +58,8 @@ ScanEvent = ScanProgress | PictureQuarantined | ScanFinished
 class Scan:
     """What may be trained on; the order depends on names and contents only."""
 
-    training: tuple[Picture, ...]
-    validation: tuple[Picture, ...]
+    training: tuple[TrainingPicture, ...]
+    validation: tuple[TrainingPicture, ...]
     fingerprint: str
     """SHA-256 of the sorted list of the training pictures' SHA-256s."""
 
@@ -92,11 +92,11 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
     """Find out what a folder holds, and split it.
 
     Pictures of one photograph (near-duplicates; crops named `photo_0`, `photo_1`) go to the same side of the split, and
-    a training picture that nearly equals a held-out one is put aside. What the program wrote itself is not looked at
+    a training picture that nearly equals a held-out one is quarantined. What the program wrote itself is not looked at
     (`pictures_in`).
 
     Yields:
-        `ScanProgress`, a `PictureQuarantined` for every picture left out, `ScanFinished`.
+        `ScanProgress`, a `PictureQuarantined` for every picture that is, `ScanFinished`.
 
     Returns:
         The sound pictures.
@@ -145,7 +145,7 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
     if not training or not held:
         what = "train on" if not training else "hold back for validation"
         raise UserError(
-            f"{request.data} holds no picture to {what} ({left_out} put aside).",
+            f"{request.data} holds no picture to {what} ({left_out} quarantined).",
             f"Pictures need sides of at least {request.minimum} pixels, and there must be two or more; "
             "those in folders that a run or srgan prepare wrote do not count.",
         )
@@ -214,10 +214,10 @@ def _facts(path: Path, cache: _Cache) -> _Seen | PictureQuarantined:
 
 def _judged(
     looked: Iterable[_Seen | PictureQuarantined], request: ScanRequest
-) -> list[PictureQuarantined | tuple[Picture, _Seen]]:
-    verdicts: list[PictureQuarantined | tuple[Picture, _Seen]] = []
+) -> list[PictureQuarantined | tuple[TrainingPicture, _Seen]]:
+    verdicts: list[PictureQuarantined | tuple[TrainingPicture, _Seen]] = []
     kept: list[_Seen] = []
-    compare = _Comparison()
+    compare = _Duplicates()
     for one in looked:
         if isinstance(one, PictureQuarantined):
             verdicts.append(one)
@@ -231,7 +231,7 @@ def _judged(
             verdicts.append(PictureQuarantined(one.path, *reason))
             continue
         kept.append(one)
-        verdicts.append((Picture(one.path, one.facts.width, one.facts.height, one.sha256), one))
+        verdicts.append((TrainingPicture(one.path, one.facts.width, one.facts.height, one.sha256), one))
     return verdicts
 
 
@@ -250,19 +250,19 @@ def _fault(facts: Facts, request: ScanRequest) -> tuple[Any, str] | None:
 
 
 def _paired(
-    verdicts: list[PictureQuarantined | tuple[Picture, _Seen]],
+    verdicts: list[PictureQuarantined | tuple[TrainingPicture, _Seen]],
     folder: Path,
     scale: int,
     cache: _Cache,
     cancel: CancelToken,
-) -> Generator[ScanEvent, None, list[PictureQuarantined | tuple[Picture, _Seen]]]:
+) -> Generator[ScanEvent, None, list[PictureQuarantined | tuple[TrainingPicture, _Seen]]]:
     """Give each HR picture its LR picture (`lr_of`)."""
     every_hr = [each.path if isinstance(each, PictureQuarantined) else each[1].path for each in verdicts]
     lr_by_hr, lr_names = lr_of(every_hr, folder)
     sound = [each[0].hr for each in verdicts if not isinstance(each, PictureQuarantined)]
     wanted = [lr_by_hr[hr] for hr in sound if hr in lr_by_hr]
     small_by_lr = dict(zip(wanted, (yield from _look_at(wanted, cache, cancel)), strict=True))
-    paired: list[PictureQuarantined | tuple[Picture, _Seen]] = []
+    paired: list[PictureQuarantined | tuple[TrainingPicture, _Seen]] = []
     for verdict in verdicts:
         if isinstance(verdict, PictureQuarantined):
             paired.append(verdict)
@@ -291,11 +291,11 @@ def _paired(
             reason = f"{which} shows something else: its tones are {differ:.0f} of 255 apart on average"
             paired.append(PictureQuarantined(picture.hr, "mismatch", reason))
             continue
-        paired.append((Picture(picture.hr, picture.width, picture.height, picture.sha256, lr), seen))
+        paired.append((TrainingPicture(picture.hr, picture.width, picture.height, picture.sha256, lr), seen))
     return paired
 
 
-def _held_out(pictures: Sequence[Picture], request: ScanRequest) -> set[int]:
+def _held_out(pictures: Sequence[TrainingPicture], request: ScanRequest) -> set[int]:
     """Which ones are held back, with all pictures of one photograph on one side."""
     groups: dict[str, list[int]] = {}
     for index, picture in enumerate(pictures):
@@ -305,11 +305,11 @@ def _held_out(pictures: Sequence[Picture], request: ScanRequest) -> set[int]:
         # So many of one name are a camera's numbering and no crops.
         parts |= {name: group} if len(group) <= 32 else {str(pictures[i].hr): [i] for i in group}
 
-    def lot(name: str) -> bytes:
+    def rank(name: str) -> bytes:
         # By the name alone: when others come or go before a run is resumed, what it has learnt stays on its side.
         return hashlib.sha256(os.fsencode(f"{request.seed}/{os.path.relpath(name, request.data)}")).digest()
 
-    order = sorted(parts, key=lot)
+    order = sorted(parts, key=rank)
     wanted = max(1, round(request.held_out * len(pictures)))
     held: set[int] = set()
     for name in order[: len(parts) - 1]:
@@ -324,7 +324,7 @@ def _photograph(path: Path) -> str:
     return str(path.parent / re.sub(r"[_-]\d{1,2}$", "", path.stem))
 
 
-class _Comparison:
+class _Duplicates:
     """Pictures seen so far, to be asked for near-duplicates."""
 
     def __init__(self) -> None:
@@ -355,7 +355,7 @@ class _Comparison:
 
 def _matches(ones: Sequence[_Seen], others: Sequence[_Seen]) -> list[int | None]:
     """For each of `ones` the index of a near-duplicate in `others`."""
-    compare = _Comparison()
+    compare = _Duplicates()
     numbers: list[int] = []
     for index, other in enumerate(others):
         if compare.match_or_add(other) is None:

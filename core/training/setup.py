@@ -18,7 +18,7 @@ from core.models.content import ContentLoss, ContentNetwork, load_content
 from core.models.generator import Generator as Network
 from core.models.generator import GeneratorConfig, initialise
 from core.models.weights import load_generator
-from core.training.checkpoint import State
+from core.training.checkpoint import PartState
 from core.training.dataset import Batch, CropLoader, loader_of
 from core.training.networks import training_precision
 from core.training.processes import Place, wait_for_all
@@ -36,11 +36,11 @@ class Pictures:
         self.changed = False
         """Whether a restored run had other ones."""
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Return their fingerprint."""
-        return State(values={"fingerprint": self.found.fingerprint})
+        return PartState(values={"fingerprint": self.found.fingerprint})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: PartState) -> None:
         """Notice whether they are the same."""
         # The very first checkpoints do not say.
         self.changed = state.values.get("fingerprint", self.found.fingerprint) != self.found.fingerprint
@@ -201,7 +201,10 @@ def _scanned(request: TrainRequest, recipe: Recipe, cancel: CancelToken) -> Gene
         cancel,
     )
     if any(picture.lr is not None for picture in found.training):
-        for field, is_set in (("data.drawn", recipe.data.drawn > 0), ("data.reduce_to", recipe.data.reduce_to < 1)):
+        for field, is_set in (
+            ("data.synthetic", recipe.data.synthetic > 0),
+            ("data.reduce_to", recipe.data.reduce_to < 1),
+        ):
             if is_set:
                 raise UserError(
                     f"{field} does not go with ready-made pairs: how their small ones were made is not known.",

@@ -18,9 +18,9 @@ PREPARED = "prepare.json"
 def pictures_in(folder: Path) -> list[Path]:
     """The files below a folder that are named as pictures, sorted; empty where there is no such folder.
 
-    A run's looks and samples and the pairs of `srgan prepare` are made of a folder's pictures, held-out ones included:
-    where they lie in it, they are left out. `folder` itself may be such a place. Hidden files are left out too, and
-    what systems keep for themselves (`core.folders`).
+    A run's validations and samples and the pairs of `srgan prepare` are made of a folder's pictures, held-out ones
+    included: where they lie in it, they are left out. `folder` itself may be such a place. Hidden files are left out
+    too, and what systems keep for themselves (`core.folders`).
     """
     files = walk(folder, lambda inside: not _written_by_us(inside))
     return sorted(path for path in files if path.suffix.lower() in READABLE_SUFFIXES)

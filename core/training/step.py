@@ -15,7 +15,7 @@ from torch import distributed as dist
 from core import devices
 from core.models.generator import Generator
 from core.training.adversary import Adversary, Verdict
-from core.training.checkpoint import State, load_optimizer, named, optimizer_tensors
+from core.training.checkpoint import PartState, load_optimizer, named, optimizer_tensors
 from core.training.dataset import Batch
 from core.training.fast_forward import FastForward
 from core.training.losses import LOSSES, StepContext
@@ -220,7 +220,7 @@ class Training:
         with autocast(self.device, self.precision):
             return enlarge_with(self.ema, self.device)(lr)
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Return what `restore` needs."""
         tensors = named(
             generator=self.generator.state_dict(),
@@ -237,9 +237,9 @@ class Training:
             "loss_mean": self.loss_mean,
             "scaler": self.scaler.state_dict(),
         }
-        return State(tensors, values)
+        return PartState(tensors, values)
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: PartState) -> None:
         """Become exactly what `state` described; begins its stage where that is not the one under way."""
         values = state.values
         self.step, self.taken, self.rate_factor = values["step"], values["taken"], values["rate_factor"]
@@ -325,10 +325,10 @@ class Training:
 
     def _context(self, batch: Batch, leaf: Tensor, lr: Tensor, hr: Tensor, verdict: Verdict | None) -> StepContext:
         stage = self.stage
-        kept = self._kept(batch, lr, hr)
+        anchor = self._anchor(batch, lr, hr)
         taught, places = self._taught(batch)
         if not isinstance(stage, GanStage):
-            return StepContext(leaf, hr, kept=kept, taught=taught, taught_places=places)
+            return StepContext(leaf, hr, anchor=anchor, taught=taught, taught_places=places)
         ema_sr = None
         if stage.losses.get("ldl"):
             with torch.no_grad(), autocast(self.device, self.precision):
@@ -336,7 +336,7 @@ class Training:
         return StepContext(
             leaf,
             hr,
-            kept=kept,
+            anchor=anchor,
             taught=taught,
             taught_places=places,
             ema_sr=ema_sr,
@@ -346,18 +346,18 @@ class Training:
             game=stage.adversarial,
         )
 
-    def _kept(self, batch: Batch, lr: Tensor, hr: Tensor) -> Tensor | None:
+    def _anchor(self, batch: Batch, lr: Tensor, hr: Tensor) -> Tensor | None:
         """`StepContext.kept`."""
         if self.before is None:
             return None
-        kept = hr.clone()
+        anchor = hr.clone()
         places = self._photographs(batch)
         if len(places):
             with torch.no_grad(), autocast(self.device, self.precision):
-                kept[places] = FastForward(self.before)(
+                anchor[places] = FastForward(self.before)(
                     lr[places].contiguous(memory_format=torch.channels_last)
                 ).float()
-        return kept
+        return anchor
 
     def _taught(self, batch: Batch) -> tuple[Tensor | None, Tensor | None]:
         """`StepContext.taught` and `StepContext.taught_places`."""
@@ -372,9 +372,9 @@ class Training:
         return bool(losses.get("teacher") or losses.get("teacher_content"))
 
     def _photographs(self, batch: Batch) -> Tensor:
-        """Places in the batch of the crops that were not drawn, on the device."""
-        drawn = np.zeros(len(batch.lr), bool) if batch.drawn is None else batch.drawn
-        return torch.from_numpy(np.flatnonzero(~drawn)).to(self.device)
+        """Places in the batch of the crops that are not synthetic, on the device."""
+        synthetic = np.zeros(len(batch.lr), bool) if batch.synthetic is None else batch.synthetic
+        return torch.from_numpy(np.flatnonzero(~synthetic)).to(self.device)
 
     def _content(self, sr: Tensor, hr: Tensor) -> Tensor:
         assert self.content_distance is not None
@@ -430,7 +430,7 @@ class Training:
     def _jump(self, losses: dict[str, float]) -> str:
         """In words, that the watched loss blew up; empty where it did not."""
         watched = _watched(self.stage)
-        # `keep` is 0 until the first drawn crop, and nothing is ten times that.
+        # `keep` is 0 until the first synthetic crop, and nothing is ten times that.
         most = JUMP * self.loss_mean or math.inf
         if watched is not None and self.generator_step >= JUMP_AFTER and losses[watched] > most:
             return f"the {watched} loss jumped from {self.loss_mean:.4g} to {losses[watched]:.4g}"

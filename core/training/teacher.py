@@ -26,12 +26,12 @@ from core.contract.training import TeacherProgress
 from core.hashing import sha256_of
 from core.models.catalogue import Model, find_model
 from core.models.serving import load_served
-from core.training.dataset import Picture, loader_of
-from core.training.drawn import SIDE as DRAWN_SIDE
+from core.training.dataset import TrainingPicture, loader_of
 from core.training.pool import CHUNK, Pool
 from core.training.processes import Place, wait_for_all
 from core.training.recipe import Recipe
 from core.training.scan import Scan
+from core.training.synthetic import SIDE as SYNTHETIC_SIDE
 from core.upscale.engine import Engine
 
 PATCH = 64
@@ -154,7 +154,7 @@ def pools_folder() -> Path:
 
 def _enlarge(
     recipe: Recipe,
-    pictures: Sequence[Picture],
+    pictures: Sequence[TrainingPicture],
     teacher: Teacher,
     pool: Pool,
     margin: int,
@@ -183,21 +183,21 @@ def _enlarge(
             into["lr"] = batch.lr[0, small, small]
             into["hr"] = batch.hr[0, large, large]
             into["teacher"] = teacher.enlarge(batch.lr[0], cancel)[large, large]
-            into["drawn"] = batch.drawn is not None and bool(batch.drawn[0])
+            into["drawn"] = batch.synthetic is not None and bool(batch.synthetic[0])
             if number % CHUNK == CHUNK - 1:
                 pool.write(number // CHUNK, records)
     if patches:
         yield TeacherProgress(teacher.name, pool.count, pool.count)
 
 
-def _patches(recipe: Recipe, pictures: Sequence[Picture]) -> tuple[list[Picture], int, int]:
+def _patches(recipe: Recipe, pictures: Sequence[TrainingPicture]) -> tuple[list[TrainingPicture], int, int]:
     """(pictures that patches are cut from, side of a patch, margin around it): large ones where most pictures hold
     them, else as large as the largest crop."""
     crop, scale = recipe.largest_crop, recipe.generator.scale
     for patch, margin in ((max(PATCH, crop), MARGIN), (crop, MARGIN)):
         side = (patch + 2 * margin) * scale
         large = [picture for picture in pictures if min(picture.width, picture.height) >= side]
-        if 2 * len(large) >= len(pictures) and not (recipe.data.drawn and side > DRAWN_SIDE):
+        if 2 * len(large) >= len(pictures) and not (recipe.data.synthetic and side > SYNTHETIC_SIDE):
             return large, patch, margin
     return list(pictures), crop, 0
 
@@ -213,7 +213,7 @@ def _key(recipe: Recipe, fingerprint: str, model: Model, patch: int, margin: int
         patch,
         margin,
         data.degradation,
-        data.drawn,
+        data.synthetic,
         data.candidates,
         data.reduce_to,
         data.recolour,

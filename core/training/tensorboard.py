@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from core.contract.errors import UserError, how_to_install
-from core.contract.training import Look, TrainingStep
+from core.contract.training import TrainingStep, Validation
 from core.training.run import TENSORBOARD
 
 
@@ -39,7 +39,7 @@ class Board:
             if value is not None:
                 self._writer.add_scalar(name, value, event.step)
 
-    def look(self, event: Look) -> None:
+    def validation(self, event: Validation) -> None:
         """Held-out figures."""
         if self._writer is None:
             return

@@ -18,20 +18,20 @@ from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.training import (
     CheckpointSaved,
-    Look,
     SamplesSaved,
     StageName,
     StageStarted,
+    TrainingEstimated,
+    TrainingEstimateRequest,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
     TrainRequest,
-    TrialFinished,
-    TrialRequest,
+    Validation,
 )
 from core.training.checkpoint import (
     Checkpoint,
-    Part,
+    CheckpointPart,
     RandomState,
     checkpoints,
     newest_checkpoint,
@@ -90,12 +90,12 @@ def _train(
         yield run.finish()
 
 
-def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
+def estimate(request: TrainingEstimateRequest, cancel: CancelToken) -> Iterator[Any]:
     """Measure a few steps of each stage, at its largest crops, without writing anything but into the cache.
 
     Yields:
         `DownloadProgress` where content weights are missing, the scan's events, `TeacherProgress` where there is a
-        teacher, then `TrialFinished`.
+        teacher, then `TrainingEstimated`.
 
     Raises:
         UserError: as `train`.
@@ -127,7 +127,7 @@ def trial(request: TrialRequest, cancel: CancelToken) -> Iterator[Any]:
         total += setup.teacher.untaught * setup.teacher.seconds
     device = training.device
     memory = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
-    yield TrialFinished(seconds, total, memory)
+    yield TrainingEstimated(seconds, total, memory)
 
 
 def _checkpoint_to_go_on_from(request: TrainRequest, folder: RunFolder) -> Checkpoint | None:
@@ -169,7 +169,7 @@ class _Run:
         self.board = Board(folder.path if request.tensorboard and place.first else None)
         self.stopped = False
 
-    def parts(self) -> Iterator[tuple[str, Part]]:
+    def parts(self) -> Iterator[tuple[str, CheckpointPart]]:
         """All that a checkpoint keeps, in the order in which it is to be restored: the discriminator is there once the
         stage has begun, and the random numbers come last, as beginning a stage takes some."""
         yield "pictures", self.setup.pictures
@@ -337,7 +337,7 @@ class _Run:
         for lost in self.setup.loader.take_lost():
             yield Notice(f"{lost.message} The run goes on with other pictures in its place.")
 
-    def _validate(self, name: StageName) -> Iterator[Look | Notice]:
+    def _validate(self, name: StageName) -> Iterator[Validation | Notice]:
         """Measure the moving average on the held-out pictures; rank 0 alone, while the others wait."""
         if self.place.first:
             self.folder.check_present()
@@ -350,9 +350,9 @@ class _Run:
                 lambda figures: card_of(self.setup, self.data, figures),
                 self.folder,
             ):
-                if isinstance(event, Look):
+                if isinstance(event, Validation):
                     self.folder.log(event)
-                    self.board.look(event)
+                    self.board.validation(event)
                 yield event
         wait_for_all()
 

@@ -15,15 +15,15 @@ from torch import Tensor
 
 from core.atomic import replacing
 from core.contract.jobs import Notice
-from core.contract.training import Look, LookPicture, StageName
+from core.contract.training import StageName, Validation, ValidationPicture
 from core.evaluate.artefacts import mesh
 from core.evaluate.metrics import luma, mean_psnr, psnr_y, ssim_y
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle
 from core.models.card import ModelCard
 from core.models.content import ContentNetwork, picture_distances
 from core.models.weights import save_generator
-from core.training.checkpoint import State
-from core.training.dataset import Picture, decode
+from core.training.checkpoint import PartState
+from core.training.dataset import TrainingPicture, decode
 from core.training.degradation import DEGRADATIONS
 from core.training.recipe import Recipe
 from core.training.run import RunFolder
@@ -99,7 +99,7 @@ class HeldOut:
 
     def __init__(
         self,
-        pictures: Sequence[Picture],
+        pictures: Sequence[TrainingPicture],
         recipe: Recipe,
         content: ContentNetwork | None,
         teacher: Enlarge | None = None,
@@ -173,7 +173,7 @@ class HeldOut:
 
     def save_shown(
         self, shown: Sequence[tuple[np.ndarray, float]], references: Path, folder: Path
-    ) -> tuple[LookPicture, ...]:
+    ) -> tuple[ValidationPicture, ...]:
         """Write what was made of the shown pictures in one validation."""
         folder.mkdir(exist_ok=True)
         pictures = []
@@ -181,7 +181,7 @@ class HeldOut:
             path = folder / f"{name}.png"
             save_png(path, sr)
             lr, hr, enlarged = (references / f"{name}-{kind}.png" for kind in ("lr", "hr", "bicubic"))
-            pictures.append(LookPicture(name, path, lr, hr, enlarged, psnr, bicubic))
+            pictures.append(ValidationPicture(name, path, lr, hr, enlarged, psnr, bicubic))
         return tuple(pictures)
 
 
@@ -191,8 +191,8 @@ class Validator:
 
     def __init__(
         self,
-        training: Sequence[Picture],
-        held_out: Sequence[Picture],
+        training: Sequence[TrainingPicture],
+        held_out: Sequence[TrainingPicture],
         recipe: Recipe,
         content: ContentNetwork | None = None,
         teacher: Enlarge | None = None,
@@ -214,7 +214,7 @@ class Validator:
         self.without_better = 0
         """Validations in a row, in this stage, that found nothing better."""
         self._mesh_reported = False
-        self._further = recipe.extra_looks(len(training))
+        self._further = recipe.extra_validations(len(training))
 
     def begin_stage(self) -> None:
         """Give the stage all of its patience."""
@@ -242,7 +242,7 @@ class Validator:
         weights: Mapping[str, Tensor],
         card: Callable[[Figures], ModelCard],
         folder: RunFolder,
-    ) -> Iterator[Look | Notice]:
+    ) -> Iterator[Validation | Notice]:
         """Measure, save the weights as the latest and, where they are, as the best, and the pictures that are shown.
 
         Args:
@@ -254,7 +254,7 @@ class Validator:
             folder: of the run.
 
         Yields:
-            A `Look`, then a `Notice` for each thing that goes wrong.
+            A `Validation`, then a `Notice` for each thing that goes wrong.
         """
         figures, shown = self.held_out.measure(enlarge)
         best = stage not in self.best or figures.better_than(self.best[stage], self.metric(stage))
@@ -264,9 +264,9 @@ class Validator:
             self.best[stage] = figures
             save_generator(folder.best(stage), weights, description)
         self.without_better = 0 if best else self.without_better + 1
-        pictures = self.held_out.save_shown(shown, folder.references, folder.look(step))
+        pictures = self.held_out.save_shown(shown, folder.references, folder.validation(step))
         seen_gain = self.seen.gain(enlarge)
-        yield Look(
+        yield Validation(
             stage,
             step,
             figures.psnr_y,
@@ -300,13 +300,13 @@ class Validator:
                 f"pictures it has lost {self.seen.best_gain - gain:.2f} dB. More pictures, or fewer steps, help."
             )
 
-    def state(self) -> State:
+    def state(self) -> PartState:
         """Return what `restore` needs."""
         best = {stage: list(astuple(figures)) for stage, figures in self.best.items()}
         values = {"best": best, "without_better": self.without_better, "mesh_reported": self._mesh_reported}
-        return State(values={**values, "seen": self.seen.state()})
+        return PartState(values={**values, "seen": self.seen.state()})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: PartState) -> None:
         """Become exactly what `state` described."""
         values = state.values
         self.best = {stage: Figures(*figures) for stage, figures in values["best"].items()}
@@ -317,7 +317,7 @@ class Validator:
 class Seen:
     """Some of the training pictures, to tell learning from learning by heart."""
 
-    def __init__(self, pictures: Sequence[Picture], recipe: Recipe) -> None:
+    def __init__(self, pictures: Sequence[TrainingPicture], recipe: Recipe) -> None:
         """Decode `validation.training_pictures` of them, spread over the whole set."""
         count = min(recipe.validation.training_pictures, len(pictures))
         chosen = [pictures[number * len(pictures) // count] for number in range(count)]
@@ -326,7 +326,7 @@ class Seen:
         self.gaps: list[float] = []
         """By how much the gain on training pictures exceeded that on held-out ones, at one validation after another."""
         self.best_gain = -math.inf
-        self.told = False
+        self.reported = False
 
     def gain(self, enlarge: Enlarge) -> float | None:
         """dB above bicubic, mean; None where no training pictures are measured."""
@@ -349,20 +349,20 @@ class Seen:
         self.best_gain = max(self.best_gain, held_out_gain)
         recent = self.gaps[-PARTED_AFTER - 1 :]
         widens = len(recent) > PARTED_AFTER and all(a < b for a, b in itertools.pairwise(recent))
-        if self.told or not (fell and widens):
+        if self.reported or not (fell and widens):
             return False
-        self.told = True
+        self.reported = True
         return True
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs in a run that goes on."""
-        return {"gaps": self.gaps, "best_gain": self.best_gain, "told": self.told}
+        return {"gaps": self.gaps, "best_gain": self.best_gain, "reported": self.reported}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state`; checkpoints of before it have none."""
         self.gaps = list(state.get("gaps", []))
         self.best_gain = state.get("best_gain", -math.inf)
-        self.told = state.get("told", False)
+        self.reported = state.get("reported", state.get("told", False))
 
 
 def _different(names: Sequence[str]) -> list[str]:

@@ -30,7 +30,7 @@ DETAIL: dict[Kind, int] = {"photograph": 50, "drawing": 20, "text": 0}
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AutomaticChoice:
     """Settings for one picture."""
 
     model: str
@@ -43,7 +43,7 @@ class Choice:
     """In plain words, for the picture's row: `grain, JPEG about 55: clean-up 70 %`."""
 
 
-def choose(estimate: WearEstimate) -> Choice:
+def choose(estimate: WearEstimate) -> AutomaticChoice:
     """Choose by the worst of a picture's faults: clean-up for one takes the others away too."""
     needs = [
         _between(estimate.noise, BY_NOISE),
@@ -57,11 +57,11 @@ def choose(estimate: WearEstimate) -> Choice:
     clean_up = STEP * round(max(needs) / STEP)
     detail = DETAIL[estimate.kind]
     if clean_up < LEAST_CLEAN_UP:
-        return Choice(DEFAULT_MODEL, 0, detail, f"{estimate}: detail {detail} %")
+        return AutomaticChoice(DEFAULT_MODEL, 0, detail, f"{estimate}: detail {detail} %")
     if estimate.kind == "photograph":
         # What is cleaned is left soft, and is to be sharpened the more.
         detail += STEP * round((100 - detail) * clean_up / 100 / STEP)
-    return Choice(DEFAULT_MODEL, clean_up, detail, f"{estimate}: clean-up {clean_up} %")
+    return AutomaticChoice(DEFAULT_MODEL, clean_up, detail, f"{estimate}: clean-up {clean_up} %")
 
 
 def _between(value: float, points: tuple[tuple[float, float], ...]) -> float:

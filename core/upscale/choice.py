@@ -6,10 +6,10 @@ from core.contract.settings import UpscaleSettings
 from core.images import Picture
 from core.images.wear import estimate_wear
 from core.models.catalogue import AUTOMATIC
-from core.upscale.automatic import Choice, choose
+from core.upscale.automatic import AutomaticChoice, choose
 
 
-def choice_for(settings: UpscaleSettings, picture: Picture) -> Choice:
+def choice_for(settings: UpscaleSettings, picture: Picture) -> AutomaticChoice:
     """Settle model, detail and clean-up for one picture.
 
     Args:
@@ -20,5 +20,5 @@ def choice_for(settings: UpscaleSettings, picture: Picture) -> Choice:
         The choice; its reason is empty where the settings said it all.
     """
     if settings.model != AUTOMATIC:
-        return Choice(settings.model, settings.clean_up, settings.detail, "")
+        return AutomaticChoice(settings.model, settings.clean_up, settings.detail, "")
     return choose(estimate_wear(picture.pixels, picture.alpha, picture.jpeg_quality))

@@ -16,7 +16,7 @@ from core.contract.errors import UserError
 from core.contract.upscale import PreviewReady, PreviewRequest
 from core.images import Picture, load
 from core.models.catalogue import AUTOMATIC
-from core.upscale.automatic import Choice
+from core.upscale.automatic import AutomaticChoice
 from core.upscale.choice import choice_for
 from core.upscale.colour_tie import REACH
 from core.upscale.engine import open_engine
@@ -89,13 +89,13 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     )
 
 
-def _choice(request: PreviewRequest, picture: Picture) -> Choice:
+def _choice(request: PreviewRequest, picture: Picture) -> AutomaticChoice:
     """What `choice_for` says; the last picture is not looked at twice, as previews of one follow each other."""
     if request.model != AUTOMATIC:
         return choice_for(request, picture)
     if not _looked_at or _looked_at[0] is not picture:
         _looked_at[:] = [picture, choice_for(request, picture)]
-    found: Choice = _looked_at[1]
+    found: AutomaticChoice = _looked_at[1]
     return found
 
 

@@ -38,7 +38,7 @@ from core.images.companions import carry_companions
 from core.images.decode import shown
 from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, find_model
 from core.names import free_path
-from core.upscale.automatic import Choice
+from core.upscale.automatic import AutomaticChoice
 from core.upscale.choice import choice_for
 from core.upscale.engine import Engine, open_engine
 from core.upscale.journal import Journal, Result, source_stamp
@@ -69,7 +69,7 @@ class _Loaded:
     stamp: tuple[int, int, int]
     times_ns: tuple[int, int]
     """When it was last read and last changed."""
-    choice: Choice
+    choice: AutomaticChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ class _Result:
     """Spent on computing it."""
 
 
-def origin_of(request: UpscaleRequest, choice: Choice) -> Origin:
+def origin_of(request: UpscaleRequest, choice: AutomaticChoice) -> Origin:
     """What a result says of itself."""
     settings = [str(request.size)]
     settings += [f"detail {choice.detail} %"] * (choice.detail != SETTINGS["detail"].default)
@@ -117,9 +117,9 @@ class Stages:
         request = self.request
         devices.keep_large_blocks()
         if request.model == AUTOMATIC:
-            self.send(Notice(self._engine(Choice(DEFAULT_MODEL, 0, 100, "")).describe("Automatic")))
+            self.send(Notice(self._engine(AutomaticChoice(DEFAULT_MODEL, 0, 100, "")).describe("Automatic")))
         else:
-            engine = self._engine(Choice(request.model, request.clean_up, request.detail, ""))
+            engine = self._engine(AutomaticChoice(request.model, request.clean_up, request.detail, ""))
             self.send(Notice(engine.description))
         try:
             with self.records, _DecodeAhead(self.tasks, request) as ahead, _EncodeBehind() as behind:
@@ -135,7 +135,7 @@ class Stages:
         if self.fatal is not None:
             raise self.fatal
 
-    def _engine(self, choice: Choice) -> Engine:
+    def _engine(self, choice: AutomaticChoice) -> Engine:
         request = self.request
         return open_engine(
             choice.model, request.device, request.precision, request.tile, choice.detail, choice.clean_up

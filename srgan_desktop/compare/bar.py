@@ -119,7 +119,7 @@ class CompareBar(QFrame):
         button.setToolTip(tooltip)
         button.setAccessibleName(tooltip.partition(" (")[0])
         if icon:
-            self._theme.wear(button, icon)
+            self._theme.set_icon(button, icon)
         return button
 
     def _lay_out(self) -> None:

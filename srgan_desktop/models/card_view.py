@@ -73,12 +73,12 @@ class ModelCardView(QFrame):
         self.check = QPushButton("&Try on my picture…")
         self.check.setToolTip("Measure it on a picture of yours, beside bicubic")
         self.check.setIconSize(QSize(16, 16))
-        theme.wear(self.check, "measure")
+        theme.set_icon(self.check, "measure")
         self.check.clicked.connect(lambda: self._ask(self.check_requested))
         self.download = self._primary("&Download", "download", self.download_requested)
         self.cancel = QPushButton("&Stop the download")
         self.cancel.clicked.connect(lambda: self._ask(self.cancel_requested))
-        theme.wear(self.cancel, "stop")
+        theme.set_icon(self.cancel, "stop")
         self.progress = ProgressLine(theme)
         self.progress.setAccessibleName("Progress of the download")
         self.download_words = quiet()
@@ -185,7 +185,7 @@ class ModelCardView(QFrame):
             copy.setIconSize(QSize(16, 16))
             copy.setToolTip("Put the SHA-256 on the clipboard")
             copy.setAccessibleName("Copy the SHA-256")
-            self._theme.wear(copy, "copy")
+            self._theme.set_icon(copy, "copy")
             copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(digest))
             inside.addWidget(words, 1)
             inside.addWidget(copy)
@@ -221,7 +221,7 @@ class ModelCardView(QFrame):
         button = QPushButton(text)
         button.setProperty("role", "primary")
         button.setIconSize(QSize(16, 16))
-        self._theme.wear(button, icon, accented=True)
+        self._theme.set_icon(button, icon, accented=True)
         button.clicked.connect(lambda: self._ask(signal))
         return button
 
@@ -234,7 +234,7 @@ class ModelCardView(QFrame):
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         button.setToolTip(words)
-        self._theme.wear(button, icon)
+        self._theme.set_icon(button, icon)
         button.clicked.connect(lambda: self._ask(signal))
         return button
 

@@ -209,7 +209,7 @@ class Row(QWidget):
         button.setIconSize(QSize(18, 18))
         button.setToolTip(words)
         button.setAccessibleName(words)
-        theme.wear(button, icon)
+        theme.set_icon(button, icon)
         return button
 
 

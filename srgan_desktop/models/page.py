@@ -92,7 +92,7 @@ class ModelsPage(Page):
         self.import_button = QPushButton("&Import…")
         self.import_button.setToolTip("Import model files: .safetensors, .pth and .pt (Ctrl+O)")
         self.import_button.setIconSize(QSize(16, 16))
-        theme.wear(self.import_button, "import")
+        theme.set_icon(self.import_button, "import")
         self.views = {"models": self._models_view(), "compare": self.compare, "check": self.check}
         self.stack = QStackedWidget()
         for view in self.views.values():

@@ -127,7 +127,7 @@ class PictureCard(QWidget):
         button.setToolTip(words)
         button.setAccessibleName(words)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        theme.wear(button, icon)
+        theme.set_icon(button, icon)
         button.clicked.connect(signal)
         return button
 

@@ -308,13 +308,13 @@ class ModelsSession(Session):
 
     def _on_job(self, job: int, event: object) -> None:
         if job == self._trying:
-            self._on_trial(event)
+            self._on_estimate(event)
         elif job == self._import:
             self._on_import(event)
         elif job == self._blend:
             self._on_blend(event)
 
-    def _on_trial(self, event: object) -> None:
+    def _on_estimate(self, event: object) -> None:
         match event:
             case CheckProgress():
                 self.fraction = event.fraction

@@ -48,15 +48,15 @@ class TrialView(QWidget):
         super().__init__()
         self.theme = theme
         self.session = session
-        self._trial = trial
+        self._estimating = trial
         self._results_of: TrialPicture | None = None
         self.start = QPushButton(start)
         self.start.setProperty("role", "primary")
         self.start.setIconSize(QSize(16, 16))
-        theme.wear(self.start, "play", accented=True)
+        theme.set_icon(self.start, "play", accented=True)
         self.stop = QPushButton("&Stop")
         self.stop.setIconSize(QSize(16, 16))
-        theme.wear(self.stop, "stop")
+        theme.set_icon(self.stop, "stop")
         self.progress = ProgressLine(theme)
         self.progress.setAccessibleName("Progress")
         self.words = Elided("muted")
@@ -89,7 +89,7 @@ class TrialView(QWidget):
     @property
     def trying(self) -> bool:
         """Whether this view's trial is under way."""
-        return self.session.trial is self._trial
+        return self.session.trial is self._estimating
 
     def show_state(self) -> None:
         """Bring button, progress and words in line with the session."""

@@ -68,11 +68,15 @@ class Curves(QWidget):
         if record is None:
             return
         last = max(record.step, 1)
-        looks = record.looks
+        validations = record.validations
         self.quality.line(
-            "Held-out pictures", [look.step for look in looks], [look.psnr_y for look in looks], colours[0], dots=True
+            "Held-out pictures",
+            [each.step for each in validations],
+            [each.psnr_y for each in validations],
+            colours[0],
+            dots=True,
         )
-        seen = [(look.step, look.psnr_y, look.seen_gain) for look in looks if look.seen_gain is not None]
+        seen = [(each.step, each.psnr_y, each.seen_gain) for each in validations if each.seen_gain is not None]
         if seen:
             # Other pictures differ by far more than overfitting does, so both lines begin at one point.
             _, start, first = seen[0]

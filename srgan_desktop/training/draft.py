@@ -59,9 +59,9 @@ ELSEWHERE = {"name", "description", "start", "teacher"}
 
 _NAMES = {
     "ema": "EMA",
-    "drawn": "Share of drawn crops",
+    "synthetic": "Share of synthetic crops",
     "candidates": "Places tried per crop",
-    "judge_drawn": "Discriminator sees drawn crops",
+    "judge_synthetic": "Discriminator sees synthetic crops",
     "reduce_to": "Also reduced, down to",
     "recolour": "Swap colours, negatives",
     "taught": "Share of taught crops",
@@ -70,7 +70,7 @@ _NAMES = {
     "loader_processes": "Loader processes",
     "cache_mb": "Cache (MB)",
     "gan_metric": "Metric of the second stage",
-    "at_epochs": "Further looks at epochs",
+    "at_epochs": "Further validations at epochs",
 }
 
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from srgan_desktop.fields import card, quiet, titled
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.runs import RunRecord
-from srgan_desktop.training.session import Phase, TrainSession
+from srgan_desktop.training.session import TrainingPhase, TrainSession
 
 COLUMNS = ("Run", "Begun", "Steps", "Quality", "State")
 ROW_PADDING = 24
@@ -141,7 +141,7 @@ class HistoryView(QWidget):
         button = QPushButton(text)
         button.setToolTip(tooltip)
         button.setIconSize(QSize(16, 16))
-        theme.wear(button, icon)
+        theme.set_icon(button, icon)
         return button
 
 
@@ -209,7 +209,7 @@ class RunTable(QAbstractTableModel):
 
     def _state(self, record: RunRecord) -> str:
         if record.folder == self._session.active_folder:
-            return "paused" if self._session.phase is Phase.PAUSED else "under way"
+            return "paused" if self._session.phase is TrainingPhase.PAUSED else "under way"
         if record.finished is not None:
             better = record.finished.better_than_bicubic and record.finished.better_than_parent is not False
             return "finished, better" if better else "finished, not better"

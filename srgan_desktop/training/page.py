@@ -35,7 +35,7 @@ from srgan_desktop.training.recipe_card import RecipeCard
 from srgan_desktop.training.recipe_form import RecipeForm
 from srgan_desktop.training.run_view import RunView
 from srgan_desktop.training.runs import RunRecord
-from srgan_desktop.training.session import Ended, Phase, TrainSession
+from srgan_desktop.training.session import Ended, TrainingPhase, TrainSession
 from srgan_desktop.training.setup_view import SetupView, Welcome
 
 
@@ -195,7 +195,7 @@ class TrainPage(Page):
             case EngineState.STOPPED:
                 return "The training engine stopped; it starts again when it is needed", "bad"
             case EngineState.READY:
-                if session.phase is Phase.PAUSED:
+                if session.phase is TrainingPhase.PAUSED:
                     return f"Training is paused on {session.device}", "warn"
                 return f"{'Training' if session.busy else 'Ready to train'} on {session.device}", "good"
 

@@ -1,4 +1,4 @@
-"""The chosen pictures: how many can be learned from, which were put aside and why, and what the network will see."""
+"""The chosen pictures: how many can be learned from, which are quarantined and why, and what the network will see."""
 
 from __future__ import annotations
 
@@ -95,20 +95,20 @@ class PicturesCard(QFrame):
         self.drop_held_out.setIconSize(QSize(14, 14))
         self.drop_held_out.setToolTip("Hold back some of the pictures instead")
         self.drop_held_out.setAccessibleName("Hold back some of the pictures instead")
-        theme.wear(self.drop_held_out, "reset")
+        theme.set_icon(self.drop_held_out, "reset")
         self.drop_held_out.clicked.connect(lambda: session.settings.set(settings.TRAIN_VALIDATION, ""))
 
-        self.learn, self.hold, self.aside = _Count("to learn from"), _Count("held out"), _Count("put aside")
+        self.learn, self.hold, self.quarantined = _Count("to learn from"), _Count("held out"), _Count("quarantined")
         self.progress = ProgressLine(theme)
         self.progress.setAccessibleName("Looking at the pictures")
         self.words = quiet()
         self.kind = Choice()
-        self.kind.setAccessibleName("Which of the pictures that were put aside")
-        self.model = PutAsideList(self.thumbnails)
+        self.kind.setAccessibleName("Which of the quarantined pictures")
+        self.model = QuarantineList(self.thumbnails)
         self.list = QListView()
         self.list.setModel(self.model)
-        self.list.setAccessibleName("Pictures that were put aside")
-        self.list.setItemDelegate(_PutAsideDelegate(theme, self.list))
+        self.list.setAccessibleName("Quarantined pictures")
+        self.list.setItemDelegate(_QuarantineDelegate(theme, self.list))
         self.list.setUniformItemSizes(True)
         self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
         self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -139,7 +139,7 @@ class PicturesCard(QFrame):
         for count, value in (
             (self.learn, finished.training if finished else None),
             (self.hold, finished.validation if finished else None),
-            (self.aside, finished.quarantined if finished else len(found.put_aside) or None),
+            (self.quarantined, finished.quarantined if finished else len(found.quarantined) or None),
         ):
             count.show_number(value)
         self.progress.setVisible(found.running)
@@ -148,10 +148,10 @@ class PicturesCard(QFrame):
         self.words.setProperty("role", "fault" if found.problem else "muted")
         self.words.style().polish(self.words)
         self.words.setVisible(bool(self.words.text()))
-        self._show_kinds(found.put_aside)
+        self._show_kinds(found.quarantined)
         self._filter()
-        some = bool(found.put_aside)
-        self.aside_title.setVisible(some)
+        some = bool(found.quarantined)
+        self.quarantine_title.setVisible(some)
         self.kind.setVisible(some)
         self.list.setVisible(some)
         self.filler.setVisible(not some)
@@ -174,13 +174,13 @@ class PicturesCard(QFrame):
             return ""
         if found.finished.advice:
             return found.finished.advice
-        if not found.put_aside:
+        if not found.quarantined:
             return "Every picture can be used: none is broken, too small, double, enlarged or heavily compressed."
         return ""
 
-    def _show_kinds(self, put_aside: Sequence[PictureQuarantined]) -> None:
-        counts = Counter(each.kind for each in put_aside)
-        wanted: list[tuple[str | None, str]] = [(None, f"All {len(put_aside):,}")]
+    def _show_kinds(self, quarantined: Sequence[PictureQuarantined]) -> None:
+        counts = Counter(each.kind for each in quarantined)
+        wanted: list[tuple[str | None, str]] = [(None, f"All {len(quarantined):,}")]
         wanted += [(kind, f"{KINDS[kind]}: {count:,}") for kind, count in counts.most_common()]
         if wanted == [(self.kind.itemData(row), self.kind.itemText(row)) for row in range(self.kind.count())]:
             return
@@ -194,7 +194,7 @@ class PicturesCard(QFrame):
 
     def _filter(self) -> None:
         kind = self.kind.currentData()
-        self.model.show_entries([e for e in self.session.examination.put_aside if kind is None or e.kind == kind])
+        self.model.show_entries([e for e in self.session.examination.quarantined if kind is None or e.kind == kind])
 
     def _show_degradation(self) -> None:
         recipe = self.session.draft.recipe
@@ -203,7 +203,7 @@ class PicturesCard(QFrame):
         how = (
             "reduced cleanly (bicubic)"
             if recipe.data.degradation == "bicubic"
-            else "blurred, noisy and compressed at random (blind), as old pictures are"
+            else "blurred, noisy and compressed at random (blind), as worn pictures are"
         )
         self.sample_words.setText(
             f"Left the small LR picture that goes in: {how}. Right the original that it is to become."
@@ -231,12 +231,12 @@ class PicturesCard(QFrame):
         held.addWidget(self.choose_held_out)
         counts = QHBoxLayout()
         counts.setSpacing(8)
-        for count in (self.learn, self.hold, self.aside):
+        for count in (self.learn, self.hold, self.quarantined):
             counts.addWidget(count, 1)
-        self.aside_title = titled("Put aside, and why")
+        self.quarantine_title = titled("Quarantined, and why")
         heading = QHBoxLayout()
         heading.setSpacing(8)
-        heading.addWidget(self.aside_title)
+        heading.addWidget(self.quarantine_title)
         heading.addStretch(1)
         heading.addWidget(self.kind, 1)
         self.filler = QWidget()
@@ -261,7 +261,7 @@ class PicturesCard(QFrame):
         outer.addWidget(scrolled(inside))
 
 
-class PutAsideList(QAbstractListModel):
+class QuarantineList(QAbstractListModel):
     """Pictures that are not trained on; a row costs nothing until it is seen."""
 
     def __init__(self, thumbnails: Thumbnails) -> None:
@@ -390,7 +390,7 @@ class _Count(QFrame):
         self.setAccessibleName(self.text)
 
 
-class _PutAsideDelegate(QStyledItemDelegate):
+class _QuarantineDelegate(QStyledItemDelegate):
     """Thumbnail, name, and the reason below it."""
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:

@@ -56,7 +56,7 @@ class RecipeCard(QFrame):
         self.save.setIconSize(QSize(18, 18))
         self.save.setToolTip("Save this recipe with its changes as a file")
         self.save.setAccessibleName("Save the recipe as a file")
-        theme.wear(self.save, "save")
+        theme.set_icon(self.save, "save")
         self.name = QLineEdit()
         self.name.setMaxLength(60)
         self.start = Choice()
@@ -73,7 +73,7 @@ class RecipeCard(QFrame):
         self.drop_content.setIconSize(QSize(16, 16))
         self.drop_content.setToolTip("Use torchvision’s again")
         self.drop_content.setAccessibleName("Use torchvision’s content weights again")
-        theme.wear(self.drop_content, "reset")
+        theme.set_icon(self.drop_content, "reset")
         self.form = form
         self._lay_out()
         self._fill_recipes()

@@ -48,7 +48,7 @@ class RecipeForm(QWidget):
         self.fault.setProperty("role", "fault")
         self.nothing = quiet("No field matches.")
         self.rows: dict[str, FieldRow] = {}
-        self.parts: dict[str, _Part] = {}
+        self.parts: dict[str, _FoldingSection] = {}
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(6)
@@ -56,7 +56,7 @@ class RecipeForm(QWidget):
         column.addWidget(self.fault)
         column.addWidget(self.nothing)
         for key, (title, explanation) in GROUPS.items():
-            part = self.parts[key] = _Part(theme, title, explanation)
+            part = self.parts[key] = _FoldingSection(theme, title, explanation)
             part.fold.toggled.connect(self._show_fields)
             column.addWidget(part)
         self.parts[OPEN_AT_FIRST].fold.setChecked(True)
@@ -122,7 +122,7 @@ class FieldRow(QWidget):
         self.reset.setIconSize(QSize(14, 14))
         self.reset.setFixedSize(22, 22)
         self.reset.setAccessibleName(f"Reset {field.title}")
-        theme.wear(self.reset, "reset")
+        theme.set_icon(self.reset, "reset")
         self.reset.clicked.connect(lambda: draft.reset(field.path))
         self._fault = quiet()
         self._fault.setProperty("role", "fault")
@@ -198,7 +198,7 @@ class FieldRow(QWidget):
         return line
 
 
-class _Part(QWidget):
+class _FoldingSection(QWidget):
     """A heading that folds, and its rows."""
 
     def __init__(self, theme: Theme, title: str, explanation: str) -> None:
@@ -236,7 +236,7 @@ class _Part(QWidget):
     def show_open(self, open_: bool) -> None:
         if open_ != self._open:
             self._open = open_
-            self._theme.wear(self.fold, "down" if open_ else "right")
+            self._theme.set_icon(self.fold, "down" if open_ else "right")
 
     def show_state(self, changed: int, fault: str) -> None:
         self.fold.setText(f"{self._title}   ·  {changed} changed" if changed else self._title)

@@ -1,4 +1,4 @@
-"""A run as it goes on, or as it went: curves, looks, verdict, and the bar that steers it."""
+"""A run as it goes on, or as it went: curves, validations, verdict, and the bar that steers it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
-from core.contract.training import Look
+from core.contract.training import Validation
 from srgan_desktop import problems
 from srgan_desktop.banner import Banner
 from srgan_desktop.fields import Panes, card, quiet, titled
 from srgan_desktop.job import EngineState
 from srgan_desktop.run_bar import BarState, RunBar
 from srgan_desktop.theme import Theme, repolish
-from srgan_desktop.training.looks import LooksPanel
-from srgan_desktop.training.session import Phase, TrainSession
+from srgan_desktop.training.session import TrainingPhase, TrainSession
+from srgan_desktop.training.validations import ValidationPanel
 
 if TYPE_CHECKING:
     from srgan_desktop.training.curves import Curves
@@ -38,13 +38,13 @@ class RunView(QWidget):
         self.verdict = Banner(theme)
         self.curves: Curves | None = None
         """Made when this view is first shown: importing pyqtgraph takes longer than all the rest."""
-        self.looks = LooksPanel(theme)
-        looks_card, curves_card = card(), card()
-        for frame in (looks_card, curves_card):
+        self.validations = ValidationPanel(theme)
+        validation_card, curves_card = card(), card()
+        for frame in (validation_card, curves_card):
             QVBoxLayout(frame).setContentsMargins(0, 0, 0, 0)
-        _fill(looks_card, self.looks)
+        _fill(validation_card, self.validations)
         self._curves_card = curves_card
-        self.panes = Panes(theme, ("Pictures", looks_card), ("Curves", curves_card), (5, 4))
+        self.panes = Panes(theme, ("Pictures", validation_card), ("Curves", curves_card), (5, 4))
         self.contents = QStackedWidget()
         self.contents.addWidget(self._nothing())
         self.contents.addWidget(self.panes)
@@ -63,7 +63,7 @@ class RunView(QWidget):
         self.contents.setCurrentIndex(0 if record is None else 1)
         if self.curves is not None:
             self.curves.show_record(record)
-        self.looks.show_record(record)
+        self.validations.show_record(record)
         self._show_verdict()
         self.show_state()
 
@@ -80,13 +80,13 @@ class RunView(QWidget):
         """Bring bar and buttons in line with the session."""
         session, record = self.session, self.session.record
         active = session.shows_active
-        phase = session.phase if active else Phase.IDLE
+        phase = session.phase if active else TrainingPhase.IDLE
         self.bar.setVisible(record is not None)
         self.bar.show_steering(
             active,
-            can_pause=phase in (Phase.RUNNING, Phase.PAUSED),
-            can_stop=phase in (Phase.STARTING, Phase.RUNNING, Phase.PAUSED),
-            paused=phase is Phase.PAUSED,
+            can_pause=phase in (TrainingPhase.RUNNING, TrainingPhase.PAUSED),
+            can_stop=phase in (TrainingPhase.STARTING, TrainingPhase.RUNNING, TrainingPhase.PAUSED),
+            paused=phase is TrainingPhase.PAUSED,
         )
         self.resume.setVisible(not active and record is not None and record.can_go_on)
         self.resume.setEnabled(not session.busy)
@@ -102,39 +102,39 @@ class RunView(QWidget):
             if button.property("role") != role:
                 button.setProperty("role", role)
                 repolish(button)
-                self.theme.wear(button, button.property("iconName"), accented=primary)
+                self.theme.set_icon(button, button.property("iconName"), accented=primary)
         self.folder.setVisible(record is not None and (record.folder / "recipe.toml").exists())
         self._show_progress(phase)
 
-    def _show_progress(self, phase: Phase) -> None:
+    def _show_progress(self, phase: TrainingPhase) -> None:
         session, record = self.session, self.session.record
         if record is None:
             return
         title, words = "", ""
         done = f"step {record.step:,} of {record.total_steps:,}"
         match phase:
-            case Phase.STARTING:
+            case TrainingPhase.STARTING:
                 title = f"{session.activity}…"
                 if session.engine is EngineState.STARTING:
                     title = "Starting the engine…"
                 words = record.name
-            case Phase.RUNNING:
+            case TrainingPhase.RUNNING:
                 title = f"{STAGES.get(record.stage, 'Training')}, {done}"
                 words = self._speed()
-            case Phase.PAUSED:
+            case TrainingPhase.PAUSED:
                 title, words = f"Paused at {done}", "the engine waits and computes nothing"
-            case Phase.STOPPING:
+            case TrainingPhase.STOPPING:
                 title, words = "Stopping…", "the step is finished and everything is saved"
-            case Phase.IDLE:
+            case TrainingPhase.IDLE:
                 title = record.name
                 words = f"finished, {record.step:,} steps" if record.finished else f"stopped at {done}"
         fraction: float | None = record.step / record.total_steps if record.total_steps else 0.0
-        if phase is Phase.STARTING:
+        if phase is TrainingPhase.STARTING:
             fraction = session.fraction
-        elif phase is Phase.STOPPING:
+        elif phase is TrainingPhase.STOPPING:
             fraction = None
-        has_progress = phase is not Phase.IDLE or not record.finished
-        self.bar.show_state(BarState(title, words, fraction, has_progress, paused=phase is Phase.PAUSED))
+        has_progress = phase is not TrainingPhase.IDLE or not record.finished
+        self.bar.show_state(BarState(title, words, fraction, has_progress, paused=phase is TrainingPhase.PAUSED))
 
     def _speed(self) -> str:
         record = self.session.record
@@ -214,7 +214,7 @@ class RunView(QWidget):
         session.changed.connect(self.show_state)
         session.begun.connect(self.show_record)
         session.stepped.connect(self._on_step)
-        session.looked.connect(self._on_look)
+        session.validated.connect(self._on_validation)
         session.ended.connect(self._on_end)
         session.failed.connect(self.show_state)
         self.pause.clicked.connect(self.pause_or_go_on)
@@ -225,7 +225,7 @@ class RunView(QWidget):
 
     def pause_or_go_on(self) -> None:
         """What the pause button says."""
-        if self.session.phase is Phase.PAUSED:
+        if self.session.phase is TrainingPhase.PAUSED:
             self.session.go_on()
         else:
             self.session.pause()
@@ -250,9 +250,9 @@ class RunView(QWidget):
                 self.curves.draw_soon()
             self._show_progress(self.session.phase)
 
-    def _on_look(self, _look: Look) -> None:
+    def _on_validation(self, _validation: Validation) -> None:
         if self.session.shows_active:
-            self.looks.add_look()
+            self.validations.add_validation()
 
     def _on_end(self, _ended: object) -> None:
         self._show_verdict()

@@ -1,4 +1,4 @@
-"""Runs as they lie on the disk and as they go on: curves, looks, verdict. Plain reading, no widgets, no torch."""
+"""Runs as they lie on the disk and as they go on: curves, validations, verdict. Plain reading, no widgets, no torch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pathlib import Path
 from core import paths
 from core.atomic import replacing
 from core.contract.errors import UserError
-from core.contract.training import Look, LookPicture, TrainingFinished, TrainingStarted, TrainingStep
+from core.contract.training import TrainingFinished, TrainingStarted, TrainingStep, Validation, ValidationPicture
 from core.models.card import read_card
 from core.models.catalogue import SUFFIXES, models
 from core.names import first_free
 from core.training.recipe import Recipe
-from core.training.run import RunFolder
+from core.training.run import VALIDATION_FOLDERS, RunFolder
 
 POINTS = 2048
 """A curve keeps at most so many points: when it is full, every second one goes."""
@@ -67,7 +67,7 @@ class RunRecord:
     losses: dict[str, Series] = field(default_factory=dict)
     d_real: Series = field(default_factory=Series)
     d_fake: Series = field(default_factory=Series)
-    looks: list[Look] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
     last: TrainingStep | None = None
     finished: TrainingFinished | None = None
     can_go_on: bool = False
@@ -95,9 +95,9 @@ class RunRecord:
                 if event.d_real is not None and event.d_fake is not None:
                     self.d_real.add(event.step, event.d_real)
                     self.d_fake.add(event.step, event.d_fake)
-            case Look():
-                self.looks = [look for look in self.looks if look.step < event.step]
-                self.looks.append(event)
+            case Validation():
+                self.validations = [each for each in self.validations if each.step < event.step]
+                self.validations.append(event)
                 self.step = max(self.step, event.step)
             case TrainingFinished():
                 if event.model is not None:
@@ -108,18 +108,18 @@ class RunRecord:
         """Drop what will be done again."""
         self.step = min(self.step, step)
         self.finished = None
-        self.looks = [look for look in self.looks if look.step <= step]
+        self.validations = [each for each in self.validations if each.step <= step]
         for series in (*self.losses.values(), self.d_real, self.d_fake):
             series.forget_after(step)
 
     @property
-    def best(self) -> Look | None:
-        """The last look that was the best so far."""
-        return next((look for look in reversed(self.looks) if look.best), None)
+    def best(self) -> Validation | None:
+        """The last validation that was the best so far."""
+        return next((each for each in reversed(self.validations) if each.best), None)
 
     @property
     def model(self) -> Path | None:
-        """The finished model, else the best or the newest weights; None before the first look."""
+        """The finished model, else the best or the newest weights; None before the first validation."""
         folder = RunFolder(self.folder)
         places = (folder.model, folder.best("gan"), folder.best("psnr"), folder.latest)
         return next((path for path in places if path.is_file()), None)
@@ -223,14 +223,14 @@ def _event(line: str, folder: Path) -> object | None:
                 return TrainingStarted(**{**fields, "run": folder})
             case "TrainingStep":
                 return TrainingStep(**fields)
-            case "Look":
+            case "Validation" | "Look":
                 pictures = tuple(
-                    LookPicture(
+                    ValidationPicture(
                         **{**each, **{kind: _here(folder, each[kind]) for kind in ("sr", "lr", "hr", "bicubic")}}
                     )
                     for each in fields["pictures"]
                 )
-                return Look(**{**fields, "pictures": pictures, "model": folder / "latest.safetensors"})
+                return Validation(**{**fields, "pictures": pictures, "model": folder / "latest.safetensors"})
             case "TrainingFinished":
                 model = RunFolder(folder).model if fields["model"] else None
                 return TrainingFinished(**{**fields, "run": folder, "model": model})
@@ -240,6 +240,6 @@ def _event(line: str, folder: Path) -> object | None:
 
 
 def _here(folder: Path, noted: str) -> Path:
-    """A look's picture, also where the run was moved since: `.../looks/reference/x.png`."""
+    """A validation's picture, also where the run was moved since: `.../validation/reference/x.png`."""
     parts = Path(noted).parts[-3:]
-    return folder.joinpath(*parts) if parts[0] == "looks" else Path(noted)
+    return folder.joinpath(*parts) if parts[0] in VALIDATION_FOLDERS else Path(noted)

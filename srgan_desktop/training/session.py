@@ -15,7 +15,6 @@ from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice
 from core.contract.models import DownloadProgress
 from core.contract.training import (
     STOP_SECONDS,
-    Look,
     PictureQuarantined,
     SamplesReady,
     SamplesRequest,
@@ -24,12 +23,13 @@ from core.contract.training import (
     ScanRequest,
     StageStarted,
     TeacherProgress,
+    TrainingEstimated,
+    TrainingEstimateRequest,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
     TrainRequest,
-    TrialFinished,
-    TrialRequest,
+    Validation,
 )
 from core.training.recipe import shipped_recipes
 from core.training.run import RunFolder
@@ -54,7 +54,7 @@ SHOWN_IN_SAMPLES = {
     "generator.scale",
     "data.minimum_side",
     "data.degradation",
-    "data.drawn",
+    "data.synthetic",
     "data.candidates",
     "data.reduce_to",
     "data.recolour",
@@ -62,7 +62,7 @@ SHOWN_IN_SAMPLES = {
 """Fields of a recipe that decide what the crops look like."""
 
 
-class Phase(Enum):
+class TrainingPhase(Enum):
     """Of the run."""
 
     IDLE = "idle"
@@ -81,7 +81,7 @@ class Examination:
     """For a run that has the engine."""
     done: int = 0
     total: int = 0
-    put_aside: list[PictureQuarantined] = field(default_factory=list)
+    quarantined: list[PictureQuarantined] = field(default_factory=list)
     finished: ScanFinished | None = None
     problem: Problem | None = None
 
@@ -101,8 +101,8 @@ class Ended:
 class TrainSession(Session):
     """Pictures, recipe and run.
 
-    A run is: `changed` (Phase.STARTING), `begun`, then `stepped` and `looked`, then `changed` (Phase.IDLE), and after
-    that either `ended` or `failed`.
+    A run is: `changed` (`TrainingPhase.STARTING`), `begun`, then `stepped` and `validated`, then `changed`
+    (`TrainingPhase.IDLE`), and after that either `ended` or `failed`.
     """
 
     examined = Signal()
@@ -113,8 +113,8 @@ class TrainSession(Session):
     """`record` is another run."""
     stepped = Signal()
     """`record` has another point."""
-    looked = Signal(object)
-    """The `Look` that `record` has been given."""
+    validated = Signal(object)
+    """The `Validation` that `record` has been given."""
     ended = Signal(object)
     """`Ended`."""
     runs_changed = Signal()
@@ -125,7 +125,7 @@ class TrainSession(Session):
     def __init__(self, options: Settings, parent: QObject | None = None, job: Job | None = None) -> None:
         super().__init__(options, job or Job(cancel_grace_ms=round(STOP_SECONDS * 1000)), parent)
         self.draft = Draft(self)
-        self.phase = Phase.IDLE
+        self.phase = TrainingPhase.IDLE
         self.examination = Examination()
         self.record: RunRecord | None = None
         """The run that is looked at: the one under way, or one of the past."""
@@ -134,7 +134,7 @@ class TrainSession(Session):
         """What a starting run does at the moment, in words."""
         self.fraction: float | None = None
         """Of that activity."""
-        self.estimate: TrialFinished | None = None
+        self.estimate: TrainingEstimated | None = None
         """Of the set-up as it is now."""
         self.estimate_problem: Problem | None = None
         self._archive = RunArchive(self)
@@ -146,7 +146,7 @@ class TrainSession(Session):
         self._run: int | None = None
         self._scan: int | None = None
         self._sampling: int | None = None
-        self._trial: int | None = None
+        self._estimating: int | None = None
         self._scanned: ScanRequest | None = None
         self._sampled: SamplesRequest | None = None
         self._estimated: TrainRequest | None = None
@@ -233,7 +233,7 @@ class TrainSession(Session):
     @property
     def estimating(self) -> bool:
         """Whether trial steps are under way."""
-        return self._trial is not None
+        return self._estimating is not None
 
     def try_steps(self) -> None:
         """Measure a few steps of each stage."""
@@ -241,14 +241,14 @@ class TrainSession(Session):
             self.estimate = self.estimate_problem = None
             self.activity, self.fraction = "Starting the engine", None
             self._estimated = self.request(Path("trial"))
-            self._trial = self._job.run(TrialRequest(self._estimated))
+            self._estimating = self._job.run(TrainingEstimateRequest(self._estimated))
             self.changed.emit()
 
-    def drop_trial(self) -> None:
+    def drop_estimate(self) -> None:
         """Give the trial steps up."""
-        if self._trial is not None:
-            self._job.cancel(self._trial)
-            self._trial = None
+        if self._estimating is not None:
+            self._job.cancel(self._estimating)
+            self._estimating = None
             self.changed.emit()
 
     # The run
@@ -256,7 +256,7 @@ class TrainSession(Session):
     @property
     def busy(self) -> bool:
         """Whether a run is under way, paused ones included."""
-        return self.phase is not Phase.IDLE
+        return self.phase is not TrainingPhase.IDLE
 
     @property
     def shows_active(self) -> bool:
@@ -286,21 +286,24 @@ class TrainSession(Session):
 
     def pause(self) -> None:
         """Make the run wait."""
-        if self.phase is Phase.RUNNING and self._run is not None:
+        if self.phase is TrainingPhase.RUNNING and self._run is not None:
             self._job.pause(self._run)
-            self._enter(Phase.PAUSED)
+            self._enter(TrainingPhase.PAUSED)
 
     def go_on(self) -> None:
         """Let a paused run go on."""
-        if self.phase is Phase.PAUSED and self._run is not None:
+        if self.phase is TrainingPhase.PAUSED and self._run is not None:
             self._job.resume(self._run)
-            self._enter(Phase.RUNNING)
+            self._enter(TrainingPhase.RUNNING)
 
     def stop(self) -> None:
         """End the run after the step it is at, with a checkpoint to go on from."""
-        if self.phase in (Phase.STARTING, Phase.RUNNING, Phase.PAUSED) and self._run is not None:
+        if (
+            self.phase in (TrainingPhase.STARTING, TrainingPhase.RUNNING, TrainingPhase.PAUSED)
+            and self._run is not None
+        ):
             self._job.cancel(self._run)
-            self._enter(Phase.STOPPING)
+            self._enter(TrainingPhase.STOPPING)
 
     # Past runs
 
@@ -331,7 +334,7 @@ class TrainSession(Session):
     def _close(self) -> None:
         self._scan_timer.stop()
         self._archive.close()
-        for job in (self._scan, self._sampling, self._trial):
+        for job in (self._scan, self._sampling, self._estimating):
             if job is not None:
                 self._job.cancel(job)
         if self._run is None:
@@ -369,7 +372,7 @@ class TrainSession(Session):
         if self._estimated is None:
             return
         if self.data is None or self.draft.recipe is None or self.request(Path("trial")) != self._estimated:
-            self.drop_trial()
+            self.drop_estimate()
             self.estimate = self.estimate_problem = self._estimated = None
 
     def _examine(self) -> None:
@@ -428,16 +431,16 @@ class TrainSession(Session):
         self._scan = self._sampling = None
 
     def _begin(self, record: RunRecord, request: TrainRequest) -> None:
-        self.drop_trial()
+        self.drop_estimate()
         self._drop_examination()
         self.record = record
         self._running_record = record
         self.activity, self.fraction = "Starting", None
         self._run = self._job.run(request)
-        self._enter(Phase.STARTING)
+        self._enter(TrainingPhase.STARTING)
         self.begun.emit()
 
-    def _enter(self, phase: Phase) -> None:
+    def _enter(self, phase: TrainingPhase) -> None:
         self.phase = phase
         self.changed.emit()
 
@@ -448,8 +451,8 @@ class TrainSession(Session):
             self._on_scan(event)
         elif job == self._sampling:
             self._on_samples(event)
-        elif job == self._trial:
-            self._on_trial(event)
+        elif job == self._estimating:
+            self._on_estimate(event)
 
     def _on_scan(self, event: object) -> None:
         found = self.examination
@@ -457,8 +460,8 @@ class TrainSession(Session):
             case ScanProgress():
                 found.done, found.total = event.done, event.total
             case PictureQuarantined():
-                found.put_aside.append(event)
-                if len(found.put_aside) % 50:
+                found.quarantined.append(event)
+                if len(found.quarantined) % 50:
                     # Thousands of them arrive at once; the page hears of them with the next progress or the end.
                     return
             case ScanFinished():
@@ -496,14 +499,14 @@ class TrainSession(Session):
                 if isinstance(event, JobFailed):
                     self.samples_ready.emit(self._problem(event, problems.scan_died))
 
-    def _on_trial(self, event: object) -> None:
+    def _on_estimate(self, event: object) -> None:
         match event:
-            case TrialFinished():
+            case TrainingEstimated():
                 self.estimate = event
             case JobDone() | JobCancelled():
-                self._trial = None
+                self._estimating = None
             case JobFailed():
-                self._trial = None
+                self._estimating = None
                 self.estimate_problem = self._problem(event, problems.estimate_died)
             case _:
                 self._say_activity(event)
@@ -516,7 +519,7 @@ class TrainSession(Session):
             case DownloadProgress() | ScanProgress() | ScanFinished() | TeacherProgress():
                 self._say_activity(event)
                 self.changed.emit()
-            case TrainingStarted() | TrainingStep() | Look() | TrainingFinished():
+            case TrainingStarted() | TrainingStep() | Validation() | TrainingFinished():
                 self._on_record(event)
             case StageStarted() if self._running_record is not None:
                 self._running_record.stage = event.stage
@@ -539,10 +542,10 @@ class TrainSession(Session):
         if self._running_record is None:
             return
         self._running_record.take(event)
-        if isinstance(event, TrainingStarted) and self.phase is Phase.STARTING:
-            self._enter(Phase.RUNNING)
-        if isinstance(event, Look):
-            self.looked.emit(event)
+        if isinstance(event, TrainingStarted) and self.phase is TrainingPhase.STARTING:
+            self._enter(TrainingPhase.RUNNING)
+        if isinstance(event, Validation):
+            self.validated.emit(event)
         self.stepped.emit()
 
     def _say_activity(self, event: object) -> None:
@@ -578,7 +581,7 @@ class TrainSession(Session):
             record = None
         if record is not None:
             record.can_go_on = record.finished is None and RunFolder(record.folder).holds_checkpoint
-        self._enter(Phase.IDLE)
+        self._enter(TrainingPhase.IDLE)
         return record
 
     def _after_run(self) -> None:

@@ -104,7 +104,7 @@ class SetupView(QWidget):
             parts = [f"{found.seconds_per_step[key]:.2f} s a {word} step" for key, word in STAGE_WORDS.items()
                      if key in found.seconds_per_step]  # fmt: skip
             title = f"About {rough_duration(found.seconds_total)}, {problems.gigabytes(found.peak_memory)} of memory"
-            return title, f"{' · '.join(parts)}; looks at held-out pictures come on top", False
+            return title, f"{' · '.join(parts)}; validations come on top", False
         if reason:
             faulty = bool(session.draft.faults) or session.examination.problem is not None
             return "Not ready yet", reason, faulty
@@ -114,7 +114,7 @@ class SetupView(QWidget):
 
     def _estimate(self) -> None:
         if self.session.estimating:
-            self.session.drop_trial()
+            self.session.drop_estimate()
         else:
             self.session.try_steps()
 
@@ -132,8 +132,8 @@ class SetupView(QWidget):
         self.estimate.setToolTip("Measure a few steps, to tell how long the run takes and how much memory it needs")
         self.start = QPushButton("&Start training")
         self.start.setProperty("role", "primary")
-        theme.wear(self.estimate, "clock")
-        theme.wear(self.start, "play", accented=True)
+        theme.set_icon(self.estimate, "clock")
+        theme.set_icon(self.start, "play", accented=True)
         bar = card()
         row = QHBoxLayout(bar)
         row.setContentsMargins(16, 10, 12, 10)
@@ -175,7 +175,7 @@ class Welcome(QFrame):
         self.choose.setProperty("role", "primary")
         self.choose.setToolTip("Ctrl+O")
         self.choose.setIconSize(QSize(18, 18))
-        theme.wear(self.choose, "add-folder", accented=True)
+        theme.set_icon(self.choose, "add-folder", accented=True)
         self.choose.clicked.connect(self.folder_requested)
         button = QHBoxLayout()
         button.addStretch(1)

@@ -262,5 +262,5 @@ def _button(theme: Theme, label: str, icon: str, tooltip: str) -> QToolButton:
     button.setToolTip(tooltip)
     button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
     button.setIconSize(QSize(18, 18))
-    theme.wear(button, icon)
+    theme.set_icon(button, icon)
     return button

@@ -58,8 +58,8 @@ class Forecast(QObject):
 
     def learn_picture(self, saved: FileSaved) -> None:
         """Note how long a picture of the run under way took."""
-        if self._settings.kept is not None:
-            self._pace.learn(self._settings.kept, saved.input_size[0] * saved.input_size[1], saved.seconds)
+        if self._settings.in_force is not None:
+            self._pace.learn(self._settings.in_force, saved.input_size[0] * saved.input_size[1], saved.seconds)
 
     def _on_preview(self, done: PreviewReady) -> None:
         if self._previews.request is not None:

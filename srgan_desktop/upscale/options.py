@@ -282,7 +282,7 @@ class OptionsPanel(Scrolled):
 
     def _on_fold(self, open_: bool) -> None:
         self.advanced.setVisible(open_)
-        self._theme.wear(self.fold, "down" if open_ else "right")
+        self._theme.set_icon(self.fold, "down" if open_ else "right")
         self._settings.set(settings.ADVANCED, open_)
 
     def _on_option(self, option: Option) -> None:
@@ -456,7 +456,7 @@ class OutputField(QWidget):
         self.beside.setIconSize(QSize(18, 18))
         self.beside.setToolTip("Save beside the sources again")
         self.beside.setAccessibleName("Save beside the sources again")
-        theme.wear(self.beside, "reset")
+        theme.set_icon(self.beside, "reset")
         self.beside.clicked.connect(self._save_beside)
         row = QHBoxLayout()
         row.setSpacing(6)

@@ -49,8 +49,8 @@ class RunSettings:
     def __init__(self, options: Settings) -> None:
         self._options = options
         self._wanted: UpscaleRequest | None = None
-        self._kept_words: str | None = None
-        self.kept: UpscaleRequest | None = None
+        self._words_in_force: str | None = None
+        self.in_force: UpscaleRequest | None = None
         """What the run does until its end, in a request without inputs; of the last one, where none is under way."""
 
     @property
@@ -62,22 +62,22 @@ class RunSettings:
 
     def forget_wanted(self) -> None:
         """Read the options anew, as one of them has changed."""
-        self._wanted = self._kept_words = None
+        self._wanted = self._words_in_force = None
 
     def keep(self) -> None:
         """Let a run that begins keep the options as they are."""
         # Models come, go and change their place without a word.
         self.forget_wanted()
-        self.kept = self.wanted
+        self.in_force = self.wanted
 
-    def kept_words(self) -> str:
+    def words_in_force(self) -> str:
         """The settings of the run that are no longer those of the options, in words."""
-        if self.kept is None:
+        if self.in_force is None:
             return ""
-        if self._kept_words is None:
+        if self._words_in_force is None:
             # Asked for at every progress, and models are looked up on the disk.
-            self._kept_words = settings_words(self.kept, differing(self.kept, self.wanted, RUN))
-        return self._kept_words
+            self._words_in_force = settings_words(self.in_force, differing(self.in_force, self.wanted, RUN))
+        return self._words_in_force
 
 
 def differing(one: UpscaleRequest, other: UpscaleRequest, fields: Iterable[str]) -> tuple[str, ...]:

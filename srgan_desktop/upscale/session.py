@@ -163,7 +163,7 @@ class UpscaleSession(Session):
     @property
     def kept_settings(self) -> str:
         """The settings of the run under way that are no longer those of the options, in words."""
-        return self.run_settings.kept_words() if self.busy else ""
+        return self.run_settings.words_in_force() if self.busy else ""
 
     def start_engine(self) -> None:
         """Start the worker process before it is needed."""
@@ -261,8 +261,8 @@ class UpscaleSession(Session):
 
     def _run_job(self) -> None:
         self.previews.give_up()
-        assert self.run_settings.kept is not None
-        request = replace(self.run_settings.kept, inputs=tuple(self.queue.waiting()))
+        assert self.run_settings.in_force is not None
+        request = replace(self.run_settings.in_force, inputs=tuple(self.queue.waiting()))
         self.run.give((each.path for each in request.inputs), self.watched)
         if self.watched:
             known = self._folders.known(self.run.pending)
@@ -329,7 +329,7 @@ class UpscaleSession(Session):
                 self.run.count_failed(event.source, problems.of_event(event))
                 if event.details:
                     log.error("%s: %s\n%s", event.source, event.message, event.details)
-        self.queue.follow(event, self.run_settings.kept)
+        self.queue.follow(event, self.run_settings.in_force)
         row = self.queue.row_of(event.source)
         if isinstance(event, FileSaved) and row is not None:
             self.saved.emit(self.queue.entries[row])

@@ -147,7 +147,7 @@ def test_a_logout_lets_a_training_run_save_its_state(tmp_path: Path, worker: Wor
     worker.until(lambda report: isinstance(report.event, TrainingStep) and report.event.step > 2)
     os.kill(worker.process.pid, getattr(signal, name))
     assert isinstance(worker.end_of(1)[-1].event, JobCancelled)
-    assert list((run / "bundles").glob("bundle-*.safetensors"))
+    assert list((run / "checkpoints").glob("checkpoint-*.safetensors"))
     worker.process.join(TIMEOUT)
     assert worker.process.exitcode == 0
 

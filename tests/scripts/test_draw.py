@@ -27,13 +27,13 @@ def test_draw_students(main: Run, trained: Path, tmp_path: Path, monkeypatch: py
     said = main(draw_students, trained, trained)
     assert said.count("psnr_y") == 6
     with Image.open(tmp_path / "students.webp") as sheet:
-        # Bicubic, three looks, the other run and HR beside one another.
+        # Bicubic, three validations, the other run and HR beside one another.
         assert sheet.width == 6 * 32 + 5 * 6
 
 
 def test_draw_students_needs_three_looks(main: Run, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draw_students, "EPOCHS", (1, 2))
-    with pytest.raises(SystemExit, match="has 3 looks"):
+    with pytest.raises(SystemExit, match="has 3 validations"):
         main(draw_students, trained, trained)
 
 

@@ -37,7 +37,7 @@ def small_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "PUBLISHED": (),
         "ROUNDS": 1,
         "SPEED_SIDE": 16,
-        "shipped": lambda: [models_report.Subject("`fast x4`", MODEL)],
+        "shipped": lambda: [models_report.Candidate("`fast x4`", MODEL)],
     }.items():
         monkeypatch.setattr(models_report, name, value)
     return page

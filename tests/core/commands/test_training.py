@@ -331,7 +331,7 @@ def test_a_closed_terminal_does_not_lose_the_steps(data: Path, tmp_path: Path) -
                 os.read(ours, 1 << 16)
         os.close(ours)
         assert process.wait(120) == EXIT_CANCELLED
-    saved = [path.name for path in (run / "bundles").iterdir() if "00000000" not in path.name]
+    saved = [path.name for path in (run / "checkpoints").iterdir() if "00000000" not in path.name]
     assert len(saved) == 1
 
 
@@ -360,4 +360,4 @@ def test_ctrl_c_saves_and_says_so(data: Path, tmp_path: Path) -> None:
         assert "Stopped." in process.stderr.read()
     assert process.returncode == EXIT_CANCELLED
     assert events[-1]["event"] == "CheckpointSaved"
-    assert (run / "bundles" / f"bundle-{events[-1]['step']:08d}.safetensors").is_file()
+    assert (run / "checkpoints" / f"checkpoint-{events[-1]['step']:08d}.safetensors").is_file()

@@ -13,21 +13,21 @@ from PIL import Image
 
 from core.contract.errors import UserError
 from core.evaluate.resampling import crop_to_multiple, reduce_bicubic
-from core.training import dataset, drawn
-from core.training.dataset import CropLoader, Picture, decode
+from core.training import dataset, synthetic
+from core.training.dataset import CropLoader, TrainingPicture, decode
 from tests.core.training.pictures import picture_folder, textured
 
 
-def loader(pictures: list[Picture], **more) -> CropLoader:
+def loader(pictures: list[TrainingPicture], **more) -> CropLoader:
     return CropLoader(pictures, **{"scale": 4, "degradation": "bicubic", "seed": 0, "cache_bytes": 64 << 20, **more})
 
 
 @pytest.fixture
-def pictures(data: Path) -> list[Picture]:
-    return [Picture(path, 72, 64, "") for path in sorted(data.iterdir())]
+def pictures(data: Path) -> list[TrainingPicture]:
+    return [TrainingPicture(path, 72, 64, "") for path in sorted(data.iterdir())]
 
 
-def test_a_step_sees_the_same_crops_whatever_came_before(pictures: list[Picture]) -> None:
+def test_a_step_sees_the_same_crops_whatever_came_before(pictures: list[TrainingPicture]) -> None:
     with loader(pictures, threads=1) as one, loader(pictures, threads=4) as other:
         ahead = [(later, 8, 4) for later in range(1, 6)]
         first = [one.take(step, 8, 4, ahead[step:]) for step in range(6)]
@@ -39,7 +39,7 @@ def test_a_step_sees_the_same_crops_whatever_came_before(pictures: list[Picture]
         assert not np.array_equal(third.take(5, 8, 4).hr, late.hr)
 
 
-def test_shards_share_a_batch_out(pictures: list[Picture]) -> None:
+def test_shards_share_a_batch_out(pictures: list[TrainingPicture]) -> None:
     with (
         loader(pictures) as whole,
         loader(pictures, shard=(0, 2)) as even,
@@ -56,7 +56,7 @@ def test_crops_are_those_of_the_whole_reduced_picture(tmp_path: Path) -> None:
     y, x = np.mgrid[:96, :96].astype(np.uint8)
     hr = np.stack([x, y, textured(5, 96, 96)[..., 0]], -1)
     Image.fromarray(hr).save(tmp_path / "one.png")
-    with loader([Picture(tmp_path / "one.png", 96, 96, "")]) as one:
+    with loader([TrainingPicture(tmp_path / "one.png", 96, 96, "")]) as one:
         batch = one.take(0, 8, 64)
     ways, grids = set(), set()
     for lr, big in zip(batch.lr, batch.hr, strict=True):
@@ -78,7 +78,7 @@ def test_pairs_keep_their_own_lr(tmp_path: Path) -> None:
     hr, lr = textured(1, 64, 72), textured(2, 16, 18)
     Image.fromarray(hr).save(tmp_path / "hr.png")
     Image.fromarray(lr).save(tmp_path / "lr.png")
-    with loader([Picture(tmp_path / "hr.png", 72, 64, "", tmp_path / "lr.png")]) as whole:
+    with loader([TrainingPicture(tmp_path / "hr.png", 72, 64, "", tmp_path / "lr.png")]) as whole:
         batch = whole.take(0, 8, 8)
     for small, big in zip(batch.lr, batch.hr, strict=True):
         found = [
@@ -96,7 +96,7 @@ def test_pairs_keep_their_own_lr(tmp_path: Path) -> None:
 
 def test_a_set_larger_than_memory_slides_through_it(tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "data", count=20, height=48, width=48)
-    many = [Picture(path, 48, 48, "") for path in sorted(folder.iterdir())]
+    many = [TrainingPicture(path, 48, 48, "") for path in sorted(folder.iterdir())]
     bytes_each = 3 * 48 * 48
     decoded = []
     with loader(many, cache_bytes=6 * bytes_each) as sliding:
@@ -135,30 +135,30 @@ def test_threads_that_want_the_same_picture_decode_it_once(data: Path, monkeypat
 
 def test_a_picture_that_turns_unreadable_ends_the_step_in_words(tmp_path: Path) -> None:
     (tmp_path / "gone.png").write_bytes(b"no picture")
-    with loader([Picture(tmp_path / "gone.png", 72, 64, "")]) as broken, pytest.raises(UserError):
+    with loader([TrainingPicture(tmp_path / "gone.png", 72, 64, "")]) as broken, pytest.raises(UserError):
         broken.take(0, 8, 2)
 
 
-def test_a_share_of_the_crops_is_drawn(pictures: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawn, "draw", lambda random: np.full((512, 512, 3), random.integers(256), np.uint8))
-    with loader(pictures, drawn_share=0.25) as mixed, loader(pictures, drawn_share=0.25, threads=3) as again:
+def test_a_share_of_the_crops_is_synthetic(pictures: list[TrainingPicture], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "draw", lambda random: np.full((512, 512, 3), random.integers(256), np.uint8))
+    with loader(pictures, synthetic_share=0.25) as mixed, loader(pictures, synthetic_share=0.25, threads=3) as again:
         batches = [mixed.take(step, 8, 16) for step in range(20)]
         repeated = again.take(19, 8, 16)
     assert np.array_equal(batches[19].hr, repeated.hr)
     flat = [bool(np.ptp(crop) == 0) for batch in batches for crop in batch.hr]
     assert 0.18 < np.mean(flat) < 0.32
-    assert flat == np.concatenate([batch.drawn for batch in batches]).tolist()
+    assert flat == np.concatenate([batch.synthetic for batch in batches]).tolist()
     # Not one picture over and over.
     assert len({int(crop[0, 0, 0]) for batch in batches for crop in batch.hr if np.ptp(crop) == 0}) > 20
 
 
-def test_without_a_share_nothing_is_drawn(pictures: list[Picture], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_share_nothing_is_synthetic(pictures: list[TrainingPicture], monkeypatch: pytest.MonkeyPatch) -> None:
     def never(_random: np.random.Generator) -> np.ndarray:
         raise AssertionError
 
-    monkeypatch.setattr(drawn, "draw", never)
+    monkeypatch.setattr(synthetic, "draw", never)
     with loader(pictures) as one:
-        assert one.take(0, 8, 16).drawn is None
+        assert one.take(0, 8, 16).synthetic is None
 
 
 def test_of_several_places_the_one_with_most_edges_is_cut(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_of_several_places_the_one_with_most_edges_is_cut(tmp_path: Path) -> Non
     hr = np.full((96, 192, 3), 90, np.uint8)
     hr[:, 128:] = textured(3, 96, 64)
     Image.fromarray(hr).save(tmp_path / "sky.png")
-    picture = [Picture(tmp_path / "sky.png", 192, 96, "")]
+    picture = [TrainingPicture(tmp_path / "sky.png", 192, 96, "")]
 
     def busy(candidates: int) -> float:
         with loader(picture, candidates=candidates) as one:
@@ -181,7 +181,7 @@ def test_half_of_the_crops_come_from_reduced_pictures(tmp_path: Path) -> None:
     # One level a pixel, so that the levels in a crop tell how much of the picture it shows.
     ramp = np.tile(np.arange(192, dtype=np.uint8)[None, :, None], (160, 1, 3))
     Image.fromarray(ramp).save(tmp_path / "ramp.png")
-    with loader([Picture(tmp_path / "ramp.png", 192, 160, "")], reduce_to=0.5) as one:
+    with loader([TrainingPicture(tmp_path / "ramp.png", 192, 160, "")], reduce_to=0.5) as one:
         batch = one.take(0, 8, 200)
     levels = np.array([int(np.ptp(crop)) for crop in batch.hr])
     assert 0.4 < np.mean(levels == 31) < 0.6
@@ -201,7 +201,7 @@ def test_half_of_the_crops_get_other_colours(pairs: bool, tmp_path: Path) -> Non
     Image.fromarray(hr).save(tmp_path / "hr.png")
     Image.fromarray(reduce_bicubic(hr, 4)).save(tmp_path / "lr.png")
     small = tmp_path / "lr.png" if pairs else None
-    with loader([Picture(tmp_path / "hr.png", 96, 96, "", small)], recolour=True) as one:
+    with loader([TrainingPicture(tmp_path / "hr.png", 96, 96, "", small)], recolour=True) as one:
         batch = one.take(0, 8, 400)
     means = batch.hr.mean((1, 2))
     negative = np.sort(means)[:, 1] > 127
@@ -217,7 +217,7 @@ def test_half_of_the_crops_get_other_colours(pairs: bool, tmp_path: Path) -> Non
 
 def test_a_picture_no_larger_than_a_crop_is_not_reduced(tmp_path: Path) -> None:
     Image.fromarray(textured(0, 32, 40)).save(tmp_path / "small.png")
-    with loader([Picture(tmp_path / "small.png", 40, 32, "")], reduce_to=0.5, candidates=3) as one:
+    with loader([TrainingPicture(tmp_path / "small.png", 40, 32, "")], reduce_to=0.5, candidates=3) as one:
         assert one.take(0, 8, 16).hr.shape == (16, 32, 32, 3)
 
 
@@ -226,14 +226,14 @@ def test_pairs_are_chosen_among_candidates_too(tmp_path: Path) -> None:
     lr[:, 32:] = textured(3, 24, 16)
     Image.fromarray(lr).save(tmp_path / "lr.png")
     Image.fromarray(lr.repeat(4, 0).repeat(4, 1)).save(tmp_path / "hr.png")
-    with loader([Picture(tmp_path / "hr.png", 192, 96, "", tmp_path / "lr.png")], candidates=12) as one:
+    with loader([TrainingPicture(tmp_path / "hr.png", 192, 96, "", tmp_path / "lr.png")], candidates=12) as one:
         batch = one.take(0, 8, 64)
     assert np.mean([np.ptp(crop) > 0 for crop in batch.lr]) > 0.95
     assert all(np.array_equal(hr[::4, ::4], small) for small, hr in zip(batch.lr, batch.hr, strict=True))
 
 
-def test_processes_cut_what_threads_do(pictures: list[Picture]) -> None:
-    settings = {"candidates": 2, "reduce_to": 0.5, "drawn_share": 0.2, "recolour": True}
+def test_processes_cut_what_threads_do(pictures: list[TrainingPicture]) -> None:
+    settings = {"candidates": 2, "reduce_to": 0.5, "synthetic_share": 0.2, "recolour": True}
     with loader(pictures, **settings) as threads, loader(pictures, processes=2, **settings) as processes:
         ahead = [(step, 8, 4) for step in range(1, 4)]
         for step in range(4):
@@ -242,7 +242,7 @@ def test_processes_cut_what_threads_do(pictures: list[Picture]) -> None:
             assert np.array_equal(wanted.hr, found.hr)
 
 
-def test_a_picture_lost_in_a_process_is_told_once(pictures: list[Picture]) -> None:
+def test_a_picture_lost_in_a_process_is_told_once(pictures: list[TrainingPicture]) -> None:
     with loader(pictures, processes=1) as processes:
         pictures[0].hr.unlink()
         for step in range(6):
@@ -253,7 +253,7 @@ def test_a_picture_lost_in_a_process_is_told_once(pictures: list[Picture]) -> No
         assert processes.take_lost() == []
 
 
-def test_a_killed_process_is_told_with_what_to_do(pictures: list[Picture]) -> None:
+def test_a_killed_process_is_told_with_what_to_do(pictures: list[TrainingPicture]) -> None:
     with loader(pictures, processes=1) as processes:
         processes.take(0, 8, 4)
         (child,) = [each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())]
@@ -270,9 +270,9 @@ def test_no_process_outlives_its_trainer(tmp_path: Path, data: Path) -> None:
     script.write_text(
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from core.training.dataset import CropLoader, Picture\n"
+        "from core.training.dataset import CropLoader, TrainingPicture\n"
         "if __name__ == '__main__':\n"
-        f"    pictures = [Picture(path, 72, 64, '') for path in sorted(Path({str(data)!r}).iterdir())]\n"
+        f"    pictures = [TrainingPicture(path, 72, 64, '') for path in sorted(Path({str(data)!r}).iterdir())]\n"
         "    loader = CropLoader(\n"
         "        pictures, scale=4, degradation='bicubic', seed=0, cache_bytes=1 << 26, processes=2\n"
         "    )\n"

@@ -125,7 +125,7 @@ def test_every_loss_has_a_gradient_for_sr(name: str) -> None:
     ctx = StepContext(
         sr,
         hr,
-        kept=hr,
+        anchor=hr,
         taught=hr,
         ema_sr=hr,
         content_distance=lambda first, second: (first - second).square().mean(),

@@ -54,7 +54,7 @@ def test_two_processes_leave_a_stage_together(data: Path, held_out: Path, tmp_pa
     standing_still = (*BOTH_STAGES, ("psnr.steps", "60"), ("psnr.rate", "1e-12"), ("validation.every", "2"))
     ran = run_together(data, held_out, tmp_path / "run", (*standing_still, ("validation.patience", "2")))
     events = [json.loads(line) for line in ran.stdout.splitlines()]
-    assert [e["step"] for e in events if e["event"] == "Look" and e["stage"] == "psnr"] == [2, 4, 6]
+    assert [e["step"] for e in events if e["event"] == "Validation" and e["stage"] == "psnr"] == [2, 4, 6]
     assert events[-1]["event"] == "TrainingFinished"
 
 
@@ -78,7 +78,7 @@ def test_two_processes_are_one_with_the_doubled_batch(data: Path, held_out: Path
                 assert found[step.step]["losses"][name] == pytest.approx(value, rel=exact), name
             assert found[step.step]["d_real"] == (step.d_real and pytest.approx(step.d_real, rel=1e-4))
     # Adam's first steps are as long as the rate whatever the gradient's length, so rounding may turn a tiny one around.
-    mine, theirs = newest_checkpoint(alone / "bundles")[1], newest_checkpoint(together / "bundles")[1]
+    mine, theirs = newest_checkpoint(alone / "checkpoints")[1], newest_checkpoint(together / "checkpoints")[1]
     assert mine.step == theirs.step == 6
     for part, network in (("training", "generator"), ("training", "ema"), ("adversary", "network")):
         found_weights = theirs.part(part).tensors_below(network)

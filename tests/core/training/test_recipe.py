@@ -22,10 +22,18 @@ def test_shipped_recipes_say_what_they_are_for_and_survive_being_written(name: s
 
 
 def test_names_of_older_recipes_are_understood() -> None:
-    older = recipe_toml(load_recipe("quick")).replace("checkpoint_every", "bundle_every")
-    older = older.replace("keep_checkpoints", "keep_bundles")
+    older = recipe_toml(load_recipe("quick"))
+    for now, then in (
+        ("checkpoint_every = ", "bundle_every = "),
+        ("keep_checkpoints = ", "keep_bundles = "),
+        ("judge_synthetic = ", "judge_drawn = "),
+        ("synthetic = ", "drawn = "),
+    ):
+        assert now in older
+        older = older.replace(now, then)
     assert parse_recipe(older, "older") == load_recipe("quick")
     assert load_recipe("quick", (("bundle_every", "7"),)).checkpoint_every == 7
+    assert load_recipe("text", (("data.drawn", "0.25"),)).data.synthetic == 0.25
 
 
 def test_whatever_a_recipe_says_survives_being_written() -> None:
@@ -62,10 +70,10 @@ def test_the_paper_to_the_letter() -> None:
 def test_the_students_look_after_their_epochs() -> None:
     students = load_recipe("students").for_pictures(200)
     assert (students.psnr.steps, students.gan.steps) == (5 * 200, 145 * 200)
-    assert students.extra_looks(200) == {5 * 200, 50 * 200, 150 * 200}
+    assert students.extra_validations(200) == {5 * 200, 50 * 200, 150 * 200}
     # A PSNR stage of 5 epochs in batches of 16 makes 13 steps of 200 pictures.
     larger = load_recipe("students", (("psnr.batch", "16"),)).for_pictures(200)
-    assert larger.extra_looks(200) == {5 * 13, 5 * 13 + 45 * 200, 5 * 13 + 145 * 200}
+    assert larger.extra_validations(200) == {5 * 13, 5 * 13 + 45 * 200, 5 * 13 + 145 * 200}
 
 
 def test_crops_grow_at_equal_pixels() -> None:
@@ -148,15 +156,15 @@ def test_an_epoch_is_one_pass_whatever_is_accumulated() -> None:
     assert recipe.for_pictures(1600).psnr.steps == 5 * 1600 // (16 * 4)
 
 
-def test_keep_alone_needs_drawn_crops() -> None:
+def test_keep_alone_needs_synthetic_crops() -> None:
     load_recipe("quick", (("psnr.losses", "{ l1 = 1.0, keep = 0.5 }"),))
-    load_recipe("quick", (("psnr.losses", "{ keep = 1.0 }"), ("data.drawn", "0.2")))
-    with pytest.raises(UserError, match=r"set data\.drawn above 0"):
+    load_recipe("quick", (("psnr.losses", "{ keep = 1.0 }"), ("data.synthetic", "0.2")))
+    with pytest.raises(UserError, match=r"set data\.synthetic above 0"):
         load_recipe("quick", (("psnr.losses", "{ l1 = 0.0, keep = 1.0 }"),))
 
 
-def test_drawn_pictures_must_hold_the_crops() -> None:
+def test_synthetic_pictures_must_hold_the_crops() -> None:
     large = (("psnr.crops", "[144]"), ("psnr.crop_starts", "[0.0]"))
     load_recipe("quick", large)
     with pytest.raises(UserError, match=r"too small for crops of 144: take 128"):
-        load_recipe("quick", (*large, ("data.drawn", "0.1")))
+        load_recipe("quick", (*large, ("data.synthetic", "0.1")))

@@ -18,7 +18,7 @@ def create(path: Path) -> RunFolder:
     return folder
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "bundles/bundle-00090000.safetensors", "notes.txt"])
+@pytest.mark.parametrize("name", ["model.safetensors", "checkpoints/checkpoint-00090000.safetensors", "notes.txt"])
 def test_a_folder_with_anything_in_it_is_refused(name: str, tmp_path: Path) -> None:
     mine = tmp_path / "run" / name
     mine.parent.mkdir(parents=True)
@@ -38,7 +38,7 @@ def test_a_run_is_not_begun_twice(tmp_path: Path) -> None:
 
 def test_empty_folders_and_what_others_leave_everywhere_do_not_count(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    (run / "bundles").mkdir(parents=True)
+    (run / "checkpoints").mkdir(parents=True)
     (run / ".DS_Store").write_bytes(b"")
     (run / "tensorboard").mkdir()
     (run / "tensorboard" / "events.out.tfevents.1").write_bytes(b"")

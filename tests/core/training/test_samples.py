@@ -9,7 +9,7 @@ from PIL import Image
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.training import HR_FOLDER, LR_FOLDER, SamplesReady, SamplesRequest, TrainRequest
 from core.evaluate.resampling import reduce_bicubic
-from core.training.dataset import Picture, decode, loader_of
+from core.training.dataset import TrainingPicture, decode, loader_of
 from core.training.recipe import load_recipe
 from core.training.run import RunFolder
 from core.training.samples import samples
@@ -38,7 +38,7 @@ def test_bicubic_samples_are_what_the_benchmarks_use(data: Path) -> None:
 @pytest.mark.parametrize(
     ("override", "seen"),
     [
-        (("data.drawn", "1.0"), lambda pairs, plain: all(hr.tobytes() not in plain for _, hr in pairs)),
+        (("data.synthetic", "1.0"), lambda pairs, plain: all(hr.tobytes() not in plain for _, hr in pairs)),
         (("data.recolour", "true"), lambda pairs, plain: any(hr.tobytes() not in plain for _, hr in pairs)),
         (("data.reduce_to", "0.5"), lambda pairs, plain: any(hr.tobytes() not in plain for _, hr in pairs)),
     ],
@@ -52,7 +52,7 @@ def test_samples_are_cut_by_the_loader_of_the_recipe(data: Path) -> None:
     ready = of(SamplesRequest("quick", data, (("data.degradation", "blind"),), count=1))
     recipe = load_recipe("quick", (("data.degradation", "blind"),))
     number = int(np.random.default_rng(recipe.seed).permutation(6)[0])
-    picture = Picture(sorted(data.iterdir())[number], 72, 64, "")
+    picture = TrainingPicture(sorted(data.iterdir())[number], 72, 64, "")
     with loader_of(recipe, [picture]) as loader:
         batch = loader.cut(number, 16, 1)
     assert np.array_equal(batch.lr[0], ready.pairs[0][0])

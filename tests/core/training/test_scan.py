@@ -18,7 +18,7 @@ from core.contract.errors import UserError
 from core.contract.training import PictureQuarantined, ScanFinished, ScanProgress, ScanRequest, TrainRequest
 from core.evaluate.resampling import enlarge_bicubic, reduce_bicubic
 from core.training import scan as scan_module
-from core.training.dataset import Picture
+from core.training.dataset import TrainingPicture
 from core.training.recipe import load_recipe
 from core.training.run import RunFolder
 from core.training.scan import Scan, _held_out, scan
@@ -44,7 +44,7 @@ def save(picture: np.ndarray, path: Path, **options) -> None:
     Image.fromarray(picture).save(path, **options)
 
 
-def test_every_kind_is_put_aside_and_told(tmp_path: Path) -> None:
+def test_every_kind_is_quarantined_and_told(tmp_path: Path) -> None:
     folder = picture_folder(tmp_path / "data", count=6, height=160, width=176)
     (folder / "broken.png").write_bytes((folder / "picture-000.png").read_bytes()[:400])
     (folder / "notes.txt").write_text("no picture")
@@ -268,7 +268,7 @@ def test_pairs_are_matched_by_their_place(tmp_path: Path) -> None:
     }
 
 
-def test_a_pair_of_different_pictures_is_put_aside(tmp_path: Path) -> None:
+def test_a_pair_of_different_pictures_is_quarantined(tmp_path: Path) -> None:
     for number in range(3):
         hr = textured(number, 128, 128)
         save(hr, tmp_path / "hr_images" / f"{number}.png")
@@ -312,9 +312,11 @@ def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
 
 
 def test_what_comes_or_goes_moves_hardly_anything_across_the_split() -> None:
-    pictures = [Picture(Path(f"/photos/album/photograph{n:04d}.jpg"), 128, 128, str(n)) for n in range(0, 4000, 40)]
+    pictures = [
+        TrainingPicture(Path(f"/photos/album/photograph{n:04d}.jpg"), 128, 128, str(n)) for n in range(0, 4000, 40)
+    ]
 
-    def held(pictures: list[Picture], folder: str = "/photos") -> set[str]:
+    def held(pictures: list[TrainingPicture], folder: str = "/photos") -> set[str]:
         found = _held_out(pictures, ScanRequest(Path(folder), held_out=0.1))
         return {pictures[index].hr.name for index in found}
 

@@ -15,7 +15,7 @@ from core.contract.errors import UserError
 from core.models.content import ContentLoss, content_from_file
 from core.models.discriminator import settle_spectral_norm
 from core.models.generator import Generator, GeneratorConfig
-from core.training.checkpoint import State, load_optimizer
+from core.training.checkpoint import PartState, load_optimizer
 from core.training.dataset import Batch
 from core.training.losses import LOSSES
 from core.training.recipe import Recipe, load_recipe
@@ -128,31 +128,31 @@ def test_the_content_network_sees_a_share_of_the_crops(gan: Training) -> None:
     assert report.losses["content"] == pytest.approx(wanted.item(), rel=1e-4)
 
 
-@pytest.mark.parametrize(("drawn", "seen"), [([False, True, False], [0, 2]), ([True, True, True], [0, 1, 2])])
-def test_the_discriminator_can_be_spared_drawn_crops(gan: Training, drawn: list[bool], seen: list[int]) -> None:
+@pytest.mark.parametrize(("synthetic", "seen"), [([False, True, False], [0, 2]), ([True, True, True], [0, 1, 2])])
+def test_the_discriminator_can_be_spared_synthetic_crops(gan: Training, synthetic: list[bool], seen: list[int]) -> None:
     """Where nothing else is there it sees them all the same: a game needs somebody."""
-    gan.recipe = gan.recipe.model_copy(update={"gan": gan.recipe.gan.model_copy(update={"judge_drawn": False})})
+    gan.recipe = gan.recipe.model_copy(update={"gan": gan.recipe.gan.model_copy(update={"judge_synthetic": False})})
     alone = copy.deepcopy(gan)
     crops = batch(3)
-    report = gan.train_step([Batch(crops.lr, crops.hr, np.array(drawn))])
+    report = gan.train_step([Batch(crops.lr, crops.hr, np.array(synthetic))])
     wanted = alone.train_step([Batch(crops.lr[seen], crops.hr[seen])])
     for name in ("adversarial", "discriminator"):
         assert report.losses[name] == pytest.approx(wanted.losses[name], rel=1e-4)
     assert report.d_real == pytest.approx(wanted.d_real, rel=1e-4)
-    if len(seen) < len(drawn):
+    if len(seen) < len(synthetic):
         assert report.losses["l1"] != pytest.approx(wanted.losses["l1"], rel=1e-4)
 
 
-def test_keep_teaches_drawn_crops_and_holds_the_others(psnr: Training) -> None:
-    recipe = load_recipe("quick", (*TINY, ("data.drawn", "0.5"), ("psnr.losses", "{ keep = 2.0 }")))
+def test_keep_teaches_synthetic_crops_and_holds_the_others(psnr: Training) -> None:
+    recipe = load_recipe("quick", (*TINY, ("data.synthetic", "0.5"), ("psnr.losses", "{ keep = 2.0 }")))
     first = copy.deepcopy(psnr.generator)
     training = Training(recipe, copy.deepcopy(psnr.generator), CPU, "fp32")
     training.begin_stage(gan=False)
-    crops = replace(batch(3), drawn=np.array([False, True, False]))
+    crops = replace(batch(3), synthetic=np.array([False, True, False]))
     lr, hr = (torch.from_numpy(each).permute(0, 3, 1, 2).float() / 255 for each in (crops.lr, crops.hr))
     target = first(lr).detach()
     target[1] = hr[1]
-    # At first only the drawn one is away from where it should be.
+    # At first only the synthetic one is away from where it should be.
     wanted = 2.0 * F.l1_loss(first(lr)[1], hr[1]) / 3
     assert training.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
     # And later the others are held to the first network, not to what has become of it.
@@ -160,7 +160,7 @@ def test_keep_teaches_drawn_crops_and_holds_the_others(psnr: Training) -> None:
     assert not torch.allclose(moved[0], target[0], atol=1e-5)
     wanted = 2.0 * F.l1_loss(moved, target)
     state = training.state()
-    state = State({key: value.clone() for key, value in state.tensors.items()}, state.values)
+    state = PartState({key: value.clone() for key, value in state.tensors.items()}, state.values)
     assert training.train_step([crops]).losses["keep"] == pytest.approx(wanted.item(), rel=1e-4)
     # Also where the run goes on from a checkpoint.
     other = lively_generator(GeneratorConfig(**recipe.generator.model_dump()), seed=1)
@@ -170,15 +170,15 @@ def test_keep_teaches_drawn_crops_and_holds_the_others(psnr: Training) -> None:
     assert same(training.generator.state_dict(), again.generator.state_dict())
 
 
-def test_the_first_drawn_crop_is_no_jump_of_keep(psnr: Training) -> None:
+def test_the_first_synthetic_crop_is_no_jump_of_keep(psnr: Training) -> None:
     recipe = load_recipe(
-        "quick", (*TINY, ("data.drawn", "0.1"), ("psnr.losses", "{ keep = 1.0 }"), ("psnr.steps", "80"))
+        "quick", (*TINY, ("data.synthetic", "0.1"), ("psnr.losses", "{ keep = 1.0 }"), ("psnr.steps", "80"))
     )
     training = Training(recipe, copy.deepcopy(psnr.generator), CPU, "fp32")
     training.begin_stage(gan=False)
     for _ in range(60):
-        assert training.train_step([replace(batch(), drawn=np.array([False, False]))]).losses["keep"] == 0
-    report = training.train_step([replace(batch(), drawn=np.array([True, False]))])
+        assert training.train_step([replace(batch(), synthetic=np.array([False, False]))]).losses["keep"] == 0
+    report = training.train_step([replace(batch(), synthetic=np.array([True, False]))])
     assert report.losses["keep"] > 0.01
     assert not report.skipped
 

@@ -19,15 +19,15 @@ from spandrel.architectures.RCAN import RCAN
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.training import (
-    Look,
     ScanRequest,
     TeacherProgress,
+    TrainingEstimated,
+    TrainingEstimateRequest,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
     TrainRequest,
-    TrialFinished,
-    TrialRequest,
+    Validation,
 )
 from core.models.card import read_card
 from core.training import pool as pool_module
@@ -39,7 +39,7 @@ from core.training.processes import Place
 from core.training.recipe import load_recipe
 from core.training.scan import scan
 from core.training.teacher import MARGIN, PATCH, Teacher, pool_of, pools_folder
-from core.training.trainer import train, trial
+from core.training.trainer import estimate, train
 from core.upscale.engine import Engine
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder, textured
@@ -120,7 +120,7 @@ def test_a_student_does_what_its_teacher_does(data: Path, held_out: Path, tmp_pa
     events = list(train(request(data, held_out, tmp_path / "run", lighter, *wanted), CancelToken()))
     finished = events[-1]
     assert isinstance(finished, TrainingFinished)
-    nearness = [event.psnr_to_teacher for event in events if isinstance(event, Look)]
+    nearness = [event.psnr_to_teacher for event in events if isinstance(event, Validation)]
     assert nearness[-1] > nearness[0] + 3
     assert "Better than bicubic enlargement by nearness to the teacher" in finished.verdict
     assert finished.metrics["psnr_to_teacher"] > finished.metrics["bicubic_psnr_to_teacher"] + 3
@@ -363,7 +363,7 @@ def test_stop_and_go_on_is_exact_even_where_the_outputs_are_gone(
     mixed = (
         ("psnr.losses", "{ l1 = 0.5, teacher = 1.0 }"),
         ("data.taught", "0.6"),
-        ("data.drawn", "0.3"),
+        ("data.synthetic", "0.3"),
         ("data.loader_processes", processes),
     )
     whole, parts = tmp_path / "whole", tmp_path / "parts"
@@ -372,7 +372,7 @@ def test_stop_and_go_on_is_exact_even_where_the_outputs_are_gone(
     for file in [path for path in pools_folder().rglob("*") if path.is_file()]:
         file.unlink()
     list(train(TrainRequest("", None, parts, True), CancelToken()))
-    one, other = (newest_checkpoint(run / "bundles")[1].part("training") for run in (whole, parts))
+    one, other = (newest_checkpoint(run / "checkpoints")[1].part("training") for run in (whole, parts))
     assert one.values == other.values
     assert all(torch.equal(value, other.tensors[name]) for name, value in one.tensors.items())
 
@@ -382,8 +382,8 @@ def test_a_trial_lets_the_teacher_do_a_little_and_counts_the_rest(
 ) -> None:
     wanted = request(data, held_out, tmp_path / "run", teacher, ("data.teacher_patches", "80"))
     for _ in range(2):  # the second finds that little done
-        finished = list(trial(TrialRequest(wanted, steps=1), CancelToken()))[-1]
-        assert isinstance(finished, TrialFinished)
+        finished = list(estimate(TrainingEstimateRequest(wanted, steps=1), CancelToken()))[-1]
+        assert isinstance(finished, TrainingEstimated)
         assert len(list(pools_folder().rglob("*.npy"))) == 1
         assert finished.seconds_total > 6 * finished.seconds_per_step["psnr"]
 

@@ -24,17 +24,17 @@ from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.training import (
     CheckpointSaved,
-    Look,
     PrepareRequest,
     SamplesSaved,
     ScanFinished,
     StageStarted,
+    TrainingEstimated,
+    TrainingEstimateRequest,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
     TrainRequest,
-    TrialFinished,
-    TrialRequest,
+    Validation,
 )
 from core.models.card import read_card, read_header
 from core.models.generator import Generator as Network
@@ -43,7 +43,6 @@ from core.models.weights import load_generator
 from core.training import dataset, validation
 from core.training.checkpoint import (
     RandomState,
-    checkpoint_path,
     load_checkpoint,
     newest_checkpoint,
     optimizer_tensors,
@@ -54,7 +53,7 @@ from core.training.losses import LOSSES
 from core.training.prepare import prepare
 from core.training.run import RunFolder
 from core.training.step import StepReport, Training
-from core.training.trainer import train, trial
+from core.training.trainer import estimate, train
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY
 
@@ -85,7 +84,7 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def final_state(run: Path) -> tuple[dict[str, torch.Tensor], dict]:
-    _, checkpoint = newest_checkpoint(run / "bundles")
+    _, checkpoint = newest_checkpoint(RunFolder(run).checkpoints)
     tensors = {f"{name}/{key}": value for name, part in checkpoint.parts.items() for key, value in part.tensors.items()}
     return tensors, {name: part.values for name, part in checkpoint.parts.items()}
 
@@ -107,7 +106,7 @@ def test_a_pattern_of_the_gan_is_told_once(
     events = list(train(request(data, held_out, tmp_path / "run", *GAN), CancelToken()))
     told = [event.message for event in events if isinstance(event, Notice)]
     assert [words.partition(":")[0] for words in told] == ["A regular pattern begins to show"]
-    assert len([event for event in events if isinstance(event, Look) and event.stage == "gan"]) == 2
+    assert len([event for event in events if isinstance(event, Validation) and event.stage == "gan"]) == 2
 
 
 def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
@@ -118,8 +117,8 @@ def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
         "ScanFinished",
         "SamplesSaved",
         "TrainingStarted",
-        *("StageStarted", "CheckpointSaved", "Look", "CheckpointSaved", "Look", "CheckpointSaved"),
-        *("StageStarted", "CheckpointSaved", "Look", "CheckpointSaved", "Look", "CheckpointSaved"),
+        *("StageStarted", "CheckpointSaved", "Validation", "CheckpointSaved", "Validation", "CheckpointSaved"),
+        *("StageStarted", "CheckpointSaved", "Validation", "CheckpointSaved", "Validation", "CheckpointSaved"),
         "TrainingFinished",
     ]
     started = next(e for e in events if isinstance(e, TrainingStarted))
@@ -127,10 +126,10 @@ def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
     assert [e.stage for e in events if isinstance(e, StageStarted)] == ["psnr", "gan"]
     samples = next(e for e in events if isinstance(e, SamplesSaved))
     assert all(size(lr) == (8, 8) and size(hr) == (32, 32) for lr, hr in samples.pairs)
-    looks = [e for e in events if isinstance(e, Look)]
-    assert [look.step for look in looks] == [3, 6, 9, 10]
-    assert all(look.seen_gain is not None and look.seen_gain < 0 for look in looks)
-    for picture in looks[-1].pictures:
+    validations = [e for e in events if isinstance(e, Validation)]
+    assert [each.step for each in validations] == [3, 6, 9, 10]
+    assert all(each.seen_gain is not None and each.seen_gain < 0 for each in validations)
+    for picture in validations[-1].pictures:
         assert size(picture.sr) == size(picture.hr) == size(picture.bicubic)
     steps = [e for e in events if isinstance(e, TrainingStep)]
     last = steps[-1]
@@ -153,8 +152,8 @@ def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
     assert load_generator(finished.model)[0].config.features == 8
     # What is told is also on the disk, for a window that starts later.
     lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines if line["event"] == "Look"] == [3, 6, 9, 10]
-    assert len(list((run / "bundles").iterdir())) == 3
+    assert [line["step"] for line in lines if line["event"] == "Validation"] == [3, 6, 9, 10]
+    assert len(list((run / "checkpoints").iterdir())) == 3
 
 
 @pytest.mark.parametrize(
@@ -191,7 +190,7 @@ def test_a_killed_run_goes_on_exactly(data: Path, held_out: Path, tmp_path: Path
                 process.send_signal(signal.SIGKILL)
                 break
     assert process.returncode == -signal.SIGKILL
-    step = newest_checkpoint(killed / "bundles")[1].step
+    step = newest_checkpoint(killed / "checkpoints")[1].step
     assert 10 <= step < 400
     # To the next multiple of five, with and without the kill.
     end = step + 5
@@ -224,7 +223,7 @@ def test_three_bad_steps_bring_the_last_state_back_at_half_the_rate(
     training = state["training"]
     assert (training["step"], training["rate_factor"], training["bad_steps"]) == (9, 0.5, 0)
     logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in logged if line["event"] == "Look"] == [3, 6, 9]
+    assert [line["step"] for line in logged if line["event"] == "Validation"] == [3, 6, 9]
 
 
 def test_a_run_that_no_rate_can_hold_gives_up(
@@ -235,7 +234,7 @@ def test_a_run_that_no_rate_can_hold_gives_up(
     run = tmp_path / "run"
     with pytest.raises(UserError, match="does not hold: the l1 loss is not finite"):
         list(train(request(data, held_out, run), CancelToken()))
-    assert newest_checkpoint(run / "bundles")[1].part("training").values["rate_factor"] == 2**-8
+    assert newest_checkpoint(run / "checkpoints")[1].part("training").values["rate_factor"] == 2**-8
 
 
 def test_cancel_saves_where_it_was(data: Path, held_out: Path, tmp_path: Path) -> None:
@@ -249,7 +248,7 @@ def test_cancel_saves_where_it_was(data: Path, held_out: Path, tmp_path: Path) -
     with pytest.raises(Cancelled):
         seen.extend(events)
     assert isinstance(seen[-1], CheckpointSaved)
-    assert newest_checkpoint(run / "bundles")[1].step == seen[-1].step == 3
+    assert newest_checkpoint(run / "checkpoints")[1].step == seen[-1].step == 3
 
 
 def test_a_full_disk_stops_the_run_with_its_checkpoint_whole(
@@ -258,7 +257,7 @@ def test_a_full_disk_stops_the_run_with_its_checkpoint_whole(
     write = Path.write_bytes
 
     def full(path: Path, content: bytes) -> int:
-        if path.parent.name == "bundles" and len(list(path.parent.glob("bundle-*"))) == 2:
+        if path.parent.name == "checkpoints" and len(list(path.parent.glob("checkpoint-*"))) == 2:
             write(path, content[: len(content) // 2])
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(path, content)
@@ -269,7 +268,7 @@ def test_a_full_disk_stops_the_run_with_its_checkpoint_whole(
         list(train(request(data, held_out, run, ("psnr.steps", "9")), CancelToken()))
     assert "No space left" in caught.value.message
     assert "--resume" in caught.value.hint
-    assert [load_checkpoint(p).step for p in sorted((run / "bundles").iterdir())] == [0, 3]
+    assert [load_checkpoint(p).step for p in sorted((run / "checkpoints").iterdir())] == [0, 3]
 
 
 def test_a_vanished_folder_stops_the_run(data: Path, held_out: Path, tmp_path: Path) -> None:
@@ -329,7 +328,7 @@ def test_what_ends_a_run_does_not_cost_its_steps(
         broken.setattr(Training, "train_step", out_of_memory)
         with pytest.raises(RuntimeError, match="out of memory"):
             list(train(request(data, held_out, run), CancelToken()))
-    assert newest_checkpoint(run / "bundles")[1].step == 5
+    assert newest_checkpoint(run / "checkpoints")[1].step == 5
 
 
 def test_who_goes_on_need_not_say_again_what_was_held_out(data: Path, held_out: Path, tmp_path: Path) -> None:
@@ -343,11 +342,11 @@ def test_who_goes_on_need_not_say_again_what_was_held_out(data: Path, held_out: 
 def test_a_spoiled_checkpoint_is_passed_over(data: Path, held_out: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     list(train(request(data, held_out, run), CancelToken()))
-    newest, _ = newest_checkpoint(run / "bundles")
+    newest, _ = newest_checkpoint(run / "checkpoints")
     newest.write_bytes(newest.read_bytes()[:-100])
-    path, checkpoint = newest_checkpoint(run / "bundles")
+    path, checkpoint = newest_checkpoint(run / "checkpoints")
     assert (path != newest, checkpoint.step) == (True, 3)
-    for each in (run / "bundles").iterdir():
+    for each in (run / "checkpoints").iterdir():
         each.write_bytes(b"nothing")
     with pytest.raises(UserError, match="no checkpoint to go on from"):
         list(train(TrainRequest("", data, run, True, held_out), CancelToken()))
@@ -355,10 +354,11 @@ def test_a_spoiled_checkpoint_is_passed_over(data: Path, held_out: Path, tmp_pat
 
 def test_a_run_of_the_first_format_goes_on(data: Path, held_out: Path, tmp_path: Path) -> None:
     """The file is of version 0.1.0: stopped at step 8 of 10, in the second of four steps of a GAN stage."""
+    for name in ("bundles", "looks"):
+        (tmp_path / "run" / name).mkdir(parents=True)
     run = RunFolder(tmp_path / "run")
-    run.checkpoints.mkdir(parents=True)
     shutil.copy(OLD / "format-1.toml", run.path / "recipe.toml")
-    old = checkpoint_path(run.checkpoints, 8)
+    old = run.path / "bundles" / "bundle-00000008.safetensors"
     shutil.copy(OLD / "format-1.safetensors", old)
     tensors = safetensors.torch.load_file(old)
     recipe = run.recipe()
@@ -385,6 +385,9 @@ def test_a_run_of_the_first_format_goes_on(data: Path, held_out: Path, tmp_path:
     events = list(train(TrainRequest("", data, run.path, True, held_out, threads=1), CancelToken()))
     assert next(e for e in events if isinstance(e, TrainingStarted)).start_step == 8
     assert [e.step for e in events if isinstance(e, CheckpointSaved)] == [9, 10]
+    # What it began, it goes on with: no second folder for the same thing.
+    assert {path.name for path in run.path.iterdir() if path.is_dir()} == {"bundles", "looks"}
+    assert old in run.checkpoints.iterdir()
     assert events[-1].steps == 10
     then = json.loads(read_header(OLD / "format-1.safetensors")["__metadata__"]["state"])
     _, after = final_state(run.path)
@@ -397,8 +400,8 @@ def test_a_run_ends_early_without_progress(data: Path, held_out: Path, tmp_path:
     overrides = (("psnr.steps", "1000"), ("validation.patience", "2"))
     events = list(train(request(data, held_out, tmp_path / "run", *overrides), CancelToken()))
     assert any(isinstance(e, Notice) and "No better weights" in e.message for e in events)
-    assert [e.step for e in events if isinstance(e, Look)] == [3, 6, 9]
-    assert [e.best for e in events if isinstance(e, Look)] == [True, False, False]
+    assert [e.step for e in events if isinstance(e, Validation)] == [3, 6, 9]
+    assert [e.best for e in events if isinstance(e, Validation)] == [True, False, False]
     assert events[-1].model is not None
 
 
@@ -428,10 +431,10 @@ def test_a_parent_is_measured_and_named(data: Path, held_out: Path, tmp_path: Pa
     other = save_small_model(tmp_path / "other.safetensors", features=12, blocks=1)
     with pytest.raises(UserError, match="another network"):
         list(train(request(data, held_out, tmp_path / "run2", start=str(other)), CancelToken()))
-    keep = (("data.drawn", "0.5"), ("psnr.losses", "{ keep = 1.0 }"))
+    keep = (("data.synthetic", "0.5"), ("psnr.losses", "{ keep = 1.0 }"))
     with pytest.raises(UserError, match="begins with random weights"):
         list(train(request(data, held_out, tmp_path / "run3", *keep), CancelToken()))
-    with pytest.raises(UserError, match=r"set data\.drawn above 0"):
+    with pytest.raises(UserError, match=r"set data\.synthetic above 0"):
         list(train(request(data, held_out, tmp_path / "run4", keep[1], start=str(parent)), CancelToken()))
 
 
@@ -462,15 +465,15 @@ def test_the_perceptual_distance_decides_the_gan_stage(data: Path, held_out: Pat
         ("gan.steps", "3"),
     )
     events = list(train(request(data, held_out, tmp_path / "run", *overrides, content_weights=vgg16), CancelToken()))
-    assert all(e.perceptual is not None and e.perceptual > 0 for e in events if isinstance(e, Look))
+    assert all(e.perceptual is not None and e.perceptual > 0 for e in events if isinstance(e, Validation))
     assert "perceptual" in events[-1].verdict
     assert {"perceptual", "bicubic_perceptual"} <= events[-1].metrics.keys()
 
 
 def test_a_trial_writes_nothing(data: Path, held_out: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    finished = list(trial(TrialRequest(request(data, held_out, run, *GAN), steps=1), CancelToken()))[-1]
-    assert isinstance(finished, TrialFinished)
+    finished = list(estimate(TrainingEstimateRequest(request(data, held_out, run, *GAN), steps=1), CancelToken()))[-1]
+    assert isinstance(finished, TrainingEstimated)
     assert set(finished.seconds_per_step) == {"psnr", "gan"}
     expected = 6 * finished.seconds_per_step["psnr"] + 4 * finished.seconds_per_step["gan"]
     assert finished.seconds_total == pytest.approx(expected)
@@ -489,7 +492,7 @@ def test_a_trial_measures_steps_of_the_generator(
 
     monkeypatch.setattr(Training, "train_step", watched)
     wanted = request(data, held_out, tmp_path / "run", *GAN, ("gan.steps", "400"), ("gan.head_start", "200"))
-    list(trial(TrialRequest(wanted, steps=1), CancelToken()))
+    list(estimate(TrainingEstimateRequest(wanted, steps=1), CancelToken()))
     assert turns == [0, 1, 0, 1]
 
 
@@ -524,7 +527,7 @@ def test_steps_are_told_of_however_often_it_validates(monkeypatch) -> None:
     assert clock.waited == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize(("field", "value"), [("data.drawn", "0.5"), ("data.reduce_to", "0.5")])
+@pytest.mark.parametrize(("field", "value"), [("data.synthetic", "0.5"), ("data.reduce_to", "0.5")])
 def test_what_makes_its_own_small_pictures_does_not_go_with_pairs(
     data: Path, tmp_path: Path, field: str, value: str
 ) -> None:
@@ -536,8 +539,8 @@ def test_what_makes_its_own_small_pictures_does_not_go_with_pairs(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_share_of_drawn_crops_trains(data: Path, held_out: Path, tmp_path: Path) -> None:
-    asked = request(data, held_out, tmp_path / "run", ("data.drawn", "1.0"), ("data.candidates", "2"))
+def test_a_share_of_synthetic_crops_trains(data: Path, held_out: Path, tmp_path: Path) -> None:
+    asked = request(data, held_out, tmp_path / "run", ("data.synthetic", "1.0"), ("data.candidates", "2"))
     *_, finished = train(asked, CancelToken())
     assert isinstance(finished, TrainingFinished)
-    assert "drawn = 1.0" in read_card(finished.model).recipe
+    assert "synthetic = 1.0" in read_card(finished.model).recipe

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from core.evaluate.resampling import enlarge_bicubic
-from core.training.dataset import Picture
+from core.training.dataset import TrainingPicture
 from core.training.recipe import load_recipe
 from core.training.validation import MESH_SEEN, HeldOut, Seen
 from tests.core.images import making
@@ -18,12 +18,12 @@ from tests.core.training.pictures import picture_folder
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> list[Picture]:
+def pictures(tmp_path: Path) -> list[TrainingPicture]:
     files = sorted(picture_folder(tmp_path / "hr", 6, height=96, width=96).iterdir())
-    return [Picture(hr=path, lr=None, width=96, height=96, sha256="") for path in files]
+    return [TrainingPicture(hr=path, lr=None, width=96, height=96, sha256="") for path in files]
 
 
-def test_the_gain_on_training_pictures_is_over_bicubic(pictures: list[Picture]) -> None:
+def test_the_gain_on_training_pictures_is_over_bicubic(pictures: list[TrainingPicture]) -> None:
     seen = Seen(pictures, load_recipe("quick", (("validation.training_pictures", "3"),)))
     assert seen.pictures is not None
     assert seen.pictures.names == ["picture-000", "picture-002", "picture-004"]
@@ -31,10 +31,10 @@ def test_the_gain_on_training_pictures_is_over_bicubic(pictures: list[Picture]) 
     assert seen.gain(lambda lr: 255 - enlarge_bicubic(lr, 4)) < -5
 
 
-def test_a_blank_picture_does_not_decide_which_look_is_best(pictures: list[Picture], tmp_path: Path) -> None:
+def test_a_blank_picture_does_not_decide_what_is_best(pictures: list[TrainingPicture], tmp_path: Path) -> None:
     blank = tmp_path / "a-scan.png"
     Image.fromarray(np.full((96, 96, 3), 255, np.uint8)).save(blank)
-    empty = Picture(hr=blank, lr=None, width=96, height=96, sha256="")
+    empty = TrainingPicture(hr=blank, lr=None, width=96, height=96, sha256="")
     recipe = load_recipe("quick")
     held_out, without = HeldOut([empty, *pictures], recipe, None), HeldOut(pictures, recipe, None)
     assert held_out.names == without.names
@@ -51,7 +51,7 @@ def test_a_blank_picture_does_not_decide_which_look_is_best(pictures: list[Pictu
 
 def test_a_pattern_is_measured(tmp_path: Path) -> None:
     files = sorted(picture_folder(tmp_path / "large", 2, height=256, width=256).iterdir())
-    large = [Picture(hr=path, lr=None, width=256, height=256, sha256="") for path in files]
+    large = [TrainingPicture(hr=path, lr=None, width=256, height=256, sha256="") for path in files]
     held_out = HeldOut(large, load_recipe("quick"), None)
 
     def woven(lr: np.ndarray) -> np.ndarray:
@@ -63,7 +63,7 @@ def test_a_pattern_is_measured(tmp_path: Path) -> None:
     assert held_out.measure(woven)[0].mesh > held_out.bicubic.mesh + MESH_SEEN
 
 
-def test_it_can_be_left_out(pictures: list[Picture]) -> None:
+def test_it_can_be_left_out(pictures: list[TrainingPicture]) -> None:
     seen = Seen(pictures, load_recipe("quick", (("validation.training_pictures", "0"),)))
     assert seen.gain(lambda lr: enlarge_bicubic(lr, 4)) is None
     assert not seen.parts_from(1.0, None)
@@ -80,14 +80,14 @@ def test_it_can_be_left_out(pictures: list[Picture]) -> None:
     ],
 )
 def test_it_is_told_once_that_they_part(
-    pictures: list[Picture], held_out: list[float], training: list[float], told_at: list[int]
+    pictures: list[TrainingPicture], held_out: list[float], training: list[float], told_at: list[int]
 ) -> None:
     seen = Seen(pictures[:1], load_recipe("quick"))
     told = []
-    for look, (a, b) in enumerate(zip(held_out, training, strict=True)):
+    for number, (a, b) in enumerate(zip(held_out, training, strict=True)):
         if seen.parts_from(a, b):
-            told.append(look)
-        # As in a run that is stopped after every look, and goes on.
+            told.append(number)
+        # As in a run that is stopped after every validation, and goes on.
         kept = json.loads(json.dumps(seen.state()))
         seen = Seen(pictures[:1], load_recipe("quick"))
         seen.restore(kept)
@@ -98,12 +98,12 @@ def test_pictures_of_one_name_have_looks_of_their_own(tmp_path: Path) -> None:
     for number, place in enumerate(("0/B (2).png", "a/b.png", "b/b.png", "c/B.png")):
         (tmp_path / place).parent.mkdir()
         Image.fromarray(making.noise(64, 64, 3, np.uint8, seed=number)).save(tmp_path / place)
-    pictures = [Picture(path, 64, 64, "") for path in sorted(tmp_path.glob("*/*.png"))]
+    pictures = [TrainingPicture(path, 64, 64, "") for path in sorted(tmp_path.glob("*/*.png"))]
     held_out = HeldOut(pictures, load_recipe("quick"), None)
     # Nor may they be one where letters of both cases are.
     assert held_out.names == ["B (2)", "b", "b (3)", "B (4)"]
     _, shown = held_out.measure(lambda lr: enlarge_bicubic(lr, 4))
     held_out.save_references(tmp_path / "references")
-    looks = held_out.save_shown(shown, tmp_path / "references", tmp_path / "look")
-    for number, look in enumerate(looks):
-        assert np.array_equal(np.asarray(Image.open(look.hr)), held_out.hr[number])
+    pictures_shown = held_out.save_shown(shown, tmp_path / "references", tmp_path / "validation")
+    for number, each in enumerate(pictures_shown):
+        assert np.array_equal(np.asarray(Image.open(each.hr)), held_out.hr[number])

@@ -67,7 +67,7 @@ class Heard(QObject):
     def __init__(self, session: TrainSession) -> None:
         super().__init__(session)
         self.words: list[str] = []
-        for name in ("begun", "stepped", "looked", "ended", "failed", "notice", "model_ready"):
+        for name in ("begun", "stepped", "validated", "ended", "failed", "notice", "model_ready"):
             getattr(session, name).connect(lambda *_, name=name: self.words.append(name))
         session.changed.connect(lambda: self._phase(session.phase.value))
 

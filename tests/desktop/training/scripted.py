@@ -14,8 +14,6 @@ from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerR
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import (
     CheckpointSaved,
-    Look,
-    LookPicture,
     PictureQuarantined,
     SamplesReady,
     SamplesRequest,
@@ -23,12 +21,14 @@ from core.contract.training import (
     ScanProgress,
     ScanRequest,
     StageStarted,
+    TrainingEstimated,
+    TrainingEstimateRequest,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
     TrainRequest,
-    TrialFinished,
-    TrialRequest,
+    Validation,
+    ValidationPicture,
 )
 from core.training.recipe import load_recipe, recipe_toml
 from core.training.run import RunFolder
@@ -69,11 +69,11 @@ def _do(run: Submit, connection: Connection) -> object:
             tell(ScanFinished(10, 2, 2, "f" * 64, 0.1))
         case SamplesRequest():
             tell(SamplesReady(((np.zeros((8, 8, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)),) * 3, 4))
-        case TrialRequest():
+        case TrainingEstimateRequest():
             if run.request.train.data.name == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
             tell(ScanFinished(10, 2, 2, "f" * 64, 0.1))
-            tell(TrialFinished({"psnr": 0.5}, 7200.0, 2_100_000_000))
+            tell(TrainingEstimated({"psnr": 0.5}, 7200.0, 2_100_000_000))
         case TrainRequest():
             return _train(run.request, run.job, connection, tell)
     return JobDone()
@@ -89,7 +89,7 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell) -> obj
     folder = RunFolder(request.run)
     first = 0
     if request.resume:
-        first = max(int(path.stem.split("-")[1]) for path in folder.checkpoints.glob("bundle-*"))
+        first = max(int(path.stem.split("-")[1]) for path in folder.checkpoints.glob("checkpoint-*"))
         folder.forget_after(first)
     else:
         recipe = load_recipe(request.recipe, (*request.overrides, ("psnr.steps", str(STEPS))))
@@ -113,11 +113,11 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell) -> obj
         folder.log(event)
         tell(event)
         if step % LOOK_EVERY == 0:
-            look = _look(folder, step)
-            folder.log(look)
-            tell(look)
+            validation = validation_event(folder, step)
+            folder.log(validation)
+            tell(validation)
             _checkpoint(folder, step)
-            tell(CheckpointSaved(folder.checkpoints / f"bundle-{step:08d}.safetensors", step))
+            tell(CheckpointSaved(folder.checkpoints / f"checkpoint-{step:08d}.safetensors", step))
     _model(folder.model)
     finished = TrainingFinished(request.run, folder.model, STEPS, True, None, "Better than bicubic.", {"psnr_y": 28.0})
     folder.log(finished)
@@ -143,22 +143,22 @@ def _listen(connection: Connection, job: int, tell, *, wait: bool) -> bool:
     return False
 
 
-def _look(folder: RunFolder, step: int) -> Look:
-    folder.look(step).mkdir(parents=True, exist_ok=True)
+def validation_event(folder: RunFolder, step: int) -> Validation:
+    folder.validation(step).mkdir(parents=True, exist_ok=True)
     folder.references.mkdir(parents=True, exist_ok=True)
     places = {kind: folder.references / f"a-{kind}.png" for kind in ("lr", "hr", "bicubic")}
     for kind, path in places.items():
         Image.new("RGB", (8, 8) if kind == "lr" else (32, 32), (step * 20, 90, 120)).save(path)
-    sr = folder.look(step) / "a.png"
+    sr = folder.validation(step) / "a.png"
     Image.new("RGB", (32, 32), (step * 30, 90, 120)).save(sr)
     _model(folder.best("psnr"))
-    picture = LookPicture("a", sr, psnr_y=27 + step / 10, bicubic_psnr_y=27.0, **places)
-    return Look("psnr", step, 27 + step / 10, 0.8, None, (picture,), True, folder.latest)
+    picture = ValidationPicture("a", sr, psnr_y=27 + step / 10, bicubic_psnr_y=27.0, **places)
+    return Validation("psnr", step, 27 + step / 10, 0.8, None, (picture,), True, folder.latest)
 
 
 def _checkpoint(folder: RunFolder, step: int) -> None:
     folder.checkpoints.mkdir(exist_ok=True)
-    (folder.checkpoints / f"bundle-{step:08d}.safetensors").write_bytes(b"a state")
+    (folder.checkpoints / f"checkpoint-{step:08d}.safetensors").write_bytes(b"a state")
 
 
 def _model(path: Path) -> None:

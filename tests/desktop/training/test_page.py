@@ -14,7 +14,7 @@ from srgan_desktop import settings
 from srgan_desktop.settings import APPEARANCE, Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.page import TrainPage
-from srgan_desktop.training.session import Phase, TrainSession
+from srgan_desktop.training.session import TrainingPhase, TrainSession
 from tests.desktop.training.conftest import WAIT_MS
 from tests.desktop.training.scripted import STEPS
 
@@ -65,7 +65,7 @@ def test_a_dropped_folder_is_examined_and_shown(page: TrainPage, qtbot, home: Pa
     assert not page.set_up.welcome.isVisible()
     assert pictures.learn.text == "10 to learn from"
     assert pictures.hold.text == "2 held out"
-    assert pictures.aside.text == "2 put aside"
+    assert pictures.quarantined.text == "2 quarantined"
     assert pictures.folder.whole == str(home / "plain")
     assert pictures.model.rowCount() == 2
     assert "at least 96 a side are needed" in pictures.model.index(0).data(Qt.ItemDataRole.AccessibleTextRole)
@@ -194,23 +194,23 @@ def test_a_whole_run_through_the_buttons(page: TrainPage, qtbot, home: Path, opt
     click(page.set_up.start, qtbot)
     assert page.busy
     assert page.stack.currentWidget() is page.run
-    qtbot.waitUntil(lambda: len(page.session.record.looks) == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: len(page.session.record.validations) == 1, timeout=WAIT_MS)
     click(page.run.pause, qtbot)
-    qtbot.waitUntil(lambda: page.session.phase is Phase.PAUSED, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.session.phase is TrainingPhase.PAUSED, timeout=WAIT_MS)
     assert page.run.bar.title.whole == f"Paused at step 2 of {STEPS}"
     click(page.run.stop, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
     assert page.banner.text.startswith("Stopped at step 2")
     assert not page.run.pause.isVisible()
     click(page.run.resume, qtbot)
-    qtbot.waitUntil(lambda: page.session.phase is Phase.RUNNING, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.session.phase is TrainingPhase.RUNNING, timeout=WAIT_MS)
     assert not page.banner.isVisible()
     page.run.pause.click()
     page.run.pause.click()
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
 
     assert page.run.verdict.text == "Better than bicubic Better than bicubic."
-    assert [look.step for look in page.session.record.looks] == [2, 4, 6]
+    assert [each.step for each in page.session.record.validations] == [2, 4, 6]
     page.run.curves.draw()
     (line,) = [item for (name, faint), item in page.run.curves.losses._lines.items() if name == "l1" and not faint]
     assert len(line.getData()[0]) == STEPS
@@ -226,18 +226,18 @@ def test_looks_are_scrubbed_and_the_newest_is_followed(page: TrainPage, qtbot, h
     fill(page, "plain", qtbot, home)
     click(page.set_up.start, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
-    looks = page.run.looks
-    assert looks.look.step == STEPS
-    assert looks.words.text() == "27.60 dB (bicubic 27.00)"
-    assert looks.when.text().startswith(f"Step {STEPS}: of all ")
-    looks.time.setFocus()
-    qtbot.keyClick(looks.time, Qt.Key.Key_Left)
-    assert looks.look.step == STEPS - 2
-    assert looks.compare._shown[1].source == page.session.record.looks[1].pictures[0].sr
-    qtbot.mouseClick(looks.earlier, Qt.MouseButton.LeftButton)
-    assert looks.look.step == 2
-    assert not looks.earlier.isEnabled()
-    assert [shown.caption for shown in looks.compare._shown] == ["LR", "SR", "HR", "Bicubic"]
+    panel = page.run.validations
+    assert panel.validation.step == STEPS
+    assert panel.words.text() == "27.60 dB (bicubic 27.00)"
+    assert panel.when.text().startswith(f"Step {STEPS}: of all ")
+    panel.time.setFocus()
+    qtbot.keyClick(panel.time, Qt.Key.Key_Left)
+    assert panel.validation.step == STEPS - 2
+    assert panel.compare._shown[1].source == page.session.record.validations[1].pictures[0].sr
+    qtbot.mouseClick(panel.earlier, Qt.MouseButton.LeftButton)
+    assert panel.validation.step == 2
+    assert not panel.earlier.isEnabled()
+    assert [shown.caption for shown in panel.compare._shown] == ["LR", "SR", "HR", "Bicubic"]
 
 
 def test_a_run_that_is_stopped_before_its_first_step_leaves_nothing(page: TrainPage, qtbot, home: Path) -> None:
@@ -262,9 +262,9 @@ def test_keys_choose_a_folder_start_and_pause(
     qtbot.keyClick(page, Qt.Key.Key_O, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: page.session.can_start, timeout=WAIT_MS)
     qtbot.keyClick(page, Qt.Key.Key_Return, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(lambda: page.session.phase is Phase.RUNNING, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.session.phase is TrainingPhase.RUNNING, timeout=WAIT_MS)
     qtbot.keyClick(page, Qt.Key.Key_P, Qt.KeyboardModifier.ControlModifier)
-    assert page.session.phase is Phase.PAUSED
+    assert page.session.phase is TrainingPhase.PAUSED
     qtbot.keyClick(page, Qt.Key.Key_Period, Qt.KeyboardModifier.ControlModifier)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
 
@@ -290,7 +290,7 @@ def test_a_killed_worker_is_explained_and_the_run_resumed(page: TrainPage, qtbot
 def test_a_stop_that_could_not_save_does_not_say_that_everything_is_saved(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "waits-and-dies", qtbot, home)
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: len(page.session.record.looks) == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: len(page.session.record.validations) == 1, timeout=WAIT_MS)
     click(page.run.stop, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
     assert "the run goes on from its newest saved state" in page.banner.text

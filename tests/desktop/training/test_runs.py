@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from core import paths
-from core.contract.training import Look, TrainingFinished, TrainingStarted, TrainingStep, TrainRequest
+from core.contract.training import TrainingFinished, TrainingStarted, TrainingStep, TrainRequest, Validation
 from core.training.recipe import load_recipe
 from core.training.run import RunFolder
 from srgan_desktop.training.runs import POINTS, Series, new_run_folder, read_run, read_runs, slug
-from tests.desktop.training.scripted import _look
+from tests.desktop.training.scripted import validation_event
 
 
 def step(number: int, loss: float = 1.0, skipped: str = "") -> TrainingStep:
@@ -40,26 +40,26 @@ def test_a_curve_stays_short_and_keeps_its_ends() -> None:
 def test_a_run_is_read_from_its_folder(folder: RunFolder) -> None:
     for number in range(1, 11):
         folder.log(step(number, 1 / number))
-    folder.log(_look(folder, 10))
-    (folder.checkpoints / "bundle-00000010.safetensors").write_bytes(b"")
+    folder.log(validation_event(folder, 10))
+    (folder.checkpoints / "checkpoint-00000010.safetensors").write_bytes(b"")
     record = read_run(folder.path)
     assert (record.name, record.step, record.total_steps) == ("quick", 10, 100)
     assert record.losses["l1"].values == [1 / number for number in range(1, 11)]
     assert record.d_real.values == [0.6] * 10
     assert record.bicubic_psnr == 27.5
-    assert record.looks[0].pictures[0].sr.is_file()
+    assert record.validations[0].pictures[0].sr.is_file()
     assert record.can_go_on
     assert record.model == folder.best("psnr")
     (listed,) = read_runs(folder.path.parent)
-    assert (listed.step, listed.looks, listed.can_go_on) == (10, record.looks, True)
+    assert (listed.step, listed.validations, listed.can_go_on) == (10, record.validations, True)
     assert len(listed.losses["l1"].steps) < 10
 
 
 def test_a_moved_run_finds_its_pictures(folder: RunFolder, tmp_path: Path) -> None:
-    folder.log(_look(folder, 2))
+    folder.log(validation_event(folder, 2))
     moved = tmp_path / "elsewhere"
     shutil.move(folder.path, moved)
-    picture = read_run(moved).looks[0].pictures[0]
+    picture = read_run(moved).validations[0].pictures[0]
     assert all(
         path.is_file() and moved in path.parents for path in (picture.sr, picture.lr, picture.hr, picture.bicubic)
     )
@@ -68,10 +68,10 @@ def test_a_moved_run_finds_its_pictures(folder: RunFolder, tmp_path: Path) -> No
 def test_the_half_line_of_a_killed_run_and_anything_foreign_is_passed_over(folder: RunFolder) -> None:
     folder.log(step(1))
     with folder.log_file.open("a") as file:
-        file.write('{"event": "Unknown"}\n[1, 2]\n{"event": "Look", "step": 3}\n{"event": "TrainingStep", "sta')
+        file.write('{"event": "Unknown"}\n[1, 2]\n{"event": "Validation", "step": 3}\n{"event": "TrainingStep", "sta')
     record = read_run(folder.path)
     assert record.losses["l1"].steps == [1]
-    assert record.looks == []
+    assert record.validations == []
 
 
 def test_a_spoiled_recipe_still_makes_a_row(folder: RunFolder) -> None:
@@ -85,10 +85,10 @@ def test_steps_done_again_replace_the_old_ones(folder: RunFolder) -> None:
     record = read_run(folder.path)
     for number in (1, 2, 3, 4):
         record.take(step(number, number))
-    record.take(_look(folder, 4))
+    record.take(validation_event(folder, 4))
     record.take(step(3, 30))
     assert record.losses["l1"].values == [1, 2, 30]
-    assert record.looks == []
+    assert record.validations == []
     record.take(step(4, 1.0, skipped="the l1 loss is not finite"))
     assert record.step == 4
     assert record.losses["l1"].steps == [1, 2, 3]
@@ -97,7 +97,7 @@ def test_steps_done_again_replace_the_old_ones(folder: RunFolder) -> None:
 def test_a_finished_run_knows_its_verdict(folder: RunFolder) -> None:
     folder.model.write_bytes(b"")
     folder.log(TrainingFinished(folder.path, folder.model, 100, True, False, "Not better.", {}))
-    (folder.checkpoints / "bundle-00000100.safetensors").write_bytes(b"")
+    (folder.checkpoints / "checkpoint-00000100.safetensors").write_bytes(b"")
     record = read_run(folder.path)
     assert record.finished.verdict == "Not better."
     assert not record.can_go_on
@@ -120,8 +120,21 @@ def test_two_runs_of_a_second_get_two_folders() -> None:
     assert first.parent == second.parent == paths.user_runs()
 
 
-def test_a_look_is_read_back_equal(folder: RunFolder) -> None:
-    look = _look(folder, 2)
-    assert isinstance(look, Look)
-    folder.log(look)
-    assert read_run(folder.path).looks == [look]
+def test_a_validation_is_read_back_equal(folder: RunFolder) -> None:
+    event = validation_event(folder, 2)
+    assert isinstance(event, Validation)
+    folder.log(event)
+    assert read_run(folder.path).validations == [event]
+
+
+def test_validations_of_the_first_versions_are_read(folder: RunFolder, tmp_path: Path) -> None:
+    """They were called looks, on the disk too."""
+    folder.validations.rename(folder.path / "looks")
+    older = RunFolder(folder.path)
+    older.log(validation_event(older, 2))
+    older.log_file.write_text(older.log_file.read_text().replace('"Validation"', '"Look"'))
+    moved = tmp_path / "elsewhere"
+    shutil.move(older.path, moved)
+    (event,) = read_run(moved).validations
+    assert event.pictures[0].sr == moved / "looks" / "00000002" / "a.png"
+    assert event.pictures[0].sr.is_file()

@@ -14,7 +14,7 @@ from core.contract.training import SamplesReady
 from srgan_desktop.job import EngineState
 from srgan_desktop.settings import TRAIN_FOLDER, TRAIN_VALIDATION, Settings
 from srgan_desktop.training.runs import read_run
-from srgan_desktop.training.session import Ended, Phase, TrainSession
+from srgan_desktop.training.session import Ended, TrainingPhase, TrainSession
 from tests.desktop.training.conftest import WAIT_MS, Heard
 from tests.desktop.training.scripted import STEPS
 
@@ -33,7 +33,7 @@ def test_a_folder_is_examined_and_samples_are_made(session: TrainSession, option
     assert isinstance(samples.args[0], SamplesReady)
     found = session.examination
     assert (found.finished.training, found.finished.validation) == (10, 2)
-    assert [each.kind for each in found.put_aside] == ["small", "duplicate"]
+    assert [each.kind for each in found.quarantined] == ["small", "duplicate"]
     assert session.can_start
 
 
@@ -102,7 +102,7 @@ def test_a_run_tells_everything_in_order(ready: Ready, qtbot) -> None:
     assert not ended.args[0].stopped
     assert heard.words[:3] == ["starting", "begun", "running"]
     assert heard.words[-2:] == ["idle", "ended"]
-    assert heard.words.count("looked") == STEPS // 2
+    assert heard.words.count("validated") == STEPS // 2
     assert heard.words.count("stepped") >= STEPS
     assert record is session.record
     assert record.losses["l1"].steps == list(range(1, STEPS + 1))
@@ -130,7 +130,7 @@ def test_pause_makes_it_wait_and_going_on_lets_it_end(ready: Ready, qtbot) -> No
     qtbot.waitUntil(lambda: session.record is not None and session.record.step == 2, timeout=WAIT_MS)
     with qtbot.waitSignal(session.notice, timeout=WAIT_MS):
         session.pause()
-    assert session.phase is Phase.PAUSED
+    assert session.phase is TrainingPhase.PAUSED
     assert session.record.step == 2
     with qtbot.waitSignal(session.ended, timeout=WAIT_MS):
         session.go_on()
@@ -143,12 +143,12 @@ def test_a_stopped_run_goes_on_where_it_was(ready: Ready, qtbot) -> None:
     qtbot.waitUntil(lambda: session.record is not None and session.record.step == 2, timeout=WAIT_MS)
     with qtbot.waitSignal(session.ended, timeout=WAIT_MS) as ended:
         session.stop()
-        assert session.phase is Phase.STOPPING
+        assert session.phase is TrainingPhase.STOPPING
     assert ended.args[0].stopped
     assert ended.args[0].record.can_go_on
     with qtbot.waitSignal(session.begun, timeout=WAIT_MS):
         session.resume(ended.args[0].record.folder)
-    qtbot.waitUntil(lambda: session.phase is Phase.RUNNING, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.phase is TrainingPhase.RUNNING, timeout=WAIT_MS)
     with qtbot.waitSignal(session.notice, timeout=WAIT_MS):
         session.pause()
     with qtbot.waitSignal(session.ended, timeout=WAIT_MS):
@@ -178,7 +178,7 @@ def test_a_run_goes_on_after_a_restart_of_the_program(
     with qtbot.waitSignal(first.stopped, timeout=WAIT_MS):
         first.shutdown()
     (folder,) = run_folders()
-    assert (folder / "bundles" / "bundle-00000002.safetensors").is_file()
+    assert (folder / "checkpoints" / "checkpoint-00000002.safetensors").is_file()
 
     second = make_session()
     with qtbot.waitSignal(second.runs_changed, timeout=WAIT_MS):
@@ -189,13 +189,13 @@ def test_a_run_goes_on_after_a_restart_of_the_program(
     with qtbot.waitSignal(second.begun, timeout=WAIT_MS):
         second.resume(past.folder)
     assert second.record.losses["l1"].steps == [1, 2]
-    qtbot.waitUntil(lambda: second.phase is Phase.RUNNING, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: second.phase is TrainingPhase.RUNNING, timeout=WAIT_MS)
     with qtbot.waitSignal(second.notice, timeout=WAIT_MS):
         second.pause()
     with qtbot.waitSignal(second.ended, timeout=WAIT_MS):
         second.go_on()
     assert second.record.finished is not None
-    assert [look.step for look in second.record.looks] == [2, 4, 6]
+    assert [each.step for each in second.record.validations] == [2, 4, 6]
 
 
 def test_a_run_whose_pictures_are_gone_says_so(ready: Ready, qtbot, home: Path) -> None:
@@ -243,7 +243,7 @@ def test_a_worker_killed_while_paused_is_noticed(ready: Ready, qtbot) -> None:
         session.pause()
     with qtbot.waitSignal(session.failed, timeout=WAIT_MS):
         os.kill(session._job.pid, signal.SIGKILL)
-    assert session.phase is Phase.IDLE
+    assert session.phase is TrainingPhase.IDLE
 
 
 def test_an_estimate_holds_until_the_recipe_changes(ready: Ready, qtbot) -> None:

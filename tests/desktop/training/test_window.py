@@ -18,7 +18,7 @@ from core.models.card import read_card
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.settings import MODEL, TRAIN_FOLDER, Settings
 from srgan_desktop.theme import Theme
-from srgan_desktop.training.session import Phase
+from srgan_desktop.training.session import TrainingPhase
 from tests.core.training.pictures import TINY, picture_folder
 from tests.desktop.training.conftest import WAIT_MS
 
@@ -79,7 +79,7 @@ def test_a_model_is_trained_used_and_chosen_for_upscaling(window: MainWindow, qt
     qtbot.waitUntil(lambda: page.set_up.pictures.samples.count > 0, timeout=WAIT_MS)
 
     qtbot.mouseClick(page.set_up.start, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: page.session.phase is Phase.RUNNING, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.session.phase is TrainingPhase.RUNNING, timeout=WAIT_MS)
     # Closing asks first; staying leaves the run as it is.
     window.close()
     box = window.findChild(QMessageBox)
@@ -89,11 +89,11 @@ def test_a_model_is_trained_used_and_chosen_for_upscaling(window: MainWindow, qt
 
     record = page.session.record
     assert record.finished is not None, page.banner.text
-    assert [look.step for look in record.looks] == [20, 40, 60]
+    assert [each.step for each in record.validations] == [20, 40, 60]
     assert record.finished.better_than_bicubic, record.finished.verdict
     assert record.best.psnr_y > record.bicubic_psnr
     assert "Measured on 1 held-out picture." in page.run.verdict.text
-    assert all(picture.sr.is_file() for look in record.looks for picture in look.pictures)
+    assert all(picture.sr.is_file() for each in record.validations for picture in each.pictures)
     with qtbot.waitSignal(page.model_ready, timeout=WAIT_MS):
         qtbot.mouseClick(page.run.use, Qt.MouseButton.LeftButton)
     assert options.get(MODEL) == "tiny-x4"
@@ -123,7 +123,7 @@ def test_closing_while_training_saves_the_run(theme: Theme, options: Settings, q
         qtbot.mouseClick(close, Qt.MouseButton.LeftButton)
     assert not page.session._job.running
     (run,) = paths.user_runs().iterdir()
-    saved = max(int(path.stem.split("-")[1]) for path in (run / "bundles").glob("bundle-*.safetensors"))
+    saved = max(int(path.stem.split("-")[1]) for path in (run / "checkpoints").glob("checkpoint-*.safetensors"))
     assert saved >= page.session.record.step > 3
     window.deleteLater()
 

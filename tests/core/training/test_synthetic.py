@@ -3,18 +3,20 @@ from __future__ import annotations
 import numpy as np
 
 from core.evaluate.resampling import reduce_bicubic
-from core.training import drawn
+from core.training import synthetic
 
 
 def pictures(count: int) -> list[np.ndarray]:
-    return [drawn.draw(np.random.default_rng([0, number])) for number in range(count)]
+    return [synthetic.draw(np.random.default_rng([0, number])) for number in range(count)]
 
 
 def test_the_seed_decides_everything() -> None:
     first, second = pictures(6), pictures(6)
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert len({picture.tobytes() for picture in first}) == 6
-    assert {(picture.shape, picture.dtype.name) for picture in first} == {((drawn.SIDE, drawn.SIDE, 3), "uint8")}
+    assert {(picture.shape, picture.dtype.name) for picture in first} == {
+        ((synthetic.SIDE, synthetic.SIDE, 3), "uint8")
+    }
 
 
 def test_they_are_sharp_and_coloured_and_most_are_flat() -> None:
@@ -40,8 +42,8 @@ def test_leaves_cover_the_picture_at_all_sizes() -> None:
     shapes alone it would double, of noise be halved."""
     ratios = []
     for number in range(6):
-        leaves = drawn._leaves(np.random.default_rng([1, number]))
-        assert leaves.shape == (drawn.SIDE, drawn.SIDE, 3)
+        leaves = synthetic._leaves(np.random.default_rng([1, number]))
+        assert leaves.shape == (synthetic.SIDE, synthetic.SIDE, 3)
         fine, coarse = (np.abs(np.diff(reduce_bicubic(leaves, scale).astype(int), axis=1)).mean() for scale in (2, 4))
         ratios.append(coarse / fine)
     assert 1.1 < np.median(ratios) < 1.8
@@ -49,8 +51,8 @@ def test_leaves_cover_the_picture_at_all_sizes() -> None:
 
 
 def test_grain_is_of_no_mean_and_one_deviation_and_coarser_than_white_noise() -> None:
-    grain = drawn._grain(np.random.default_rng(0))
-    assert grain.shape == (drawn.SIDE, drawn.SIDE)
+    grain = synthetic._grain(np.random.default_rng(0))
+    assert grain.shape == (synthetic.SIDE, synthetic.SIDE)
     assert abs(grain.mean()) < 1e-3
     assert abs(grain.std() - 1) < 1e-3
     # White noise: sqrt(2).

@@ -1,11 +1,11 @@
-"""Fixed held-out pictures at every look of a run: LR, what the network makes of it, the original, and bicubic."""
+"""Fixed held-out pictures at every validation of a run: LR, what the network makes of it, the original, and bicubic."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
-from core.contract.training import Look
+from core.contract.training import Validation
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import CompareView, Shown
 from srgan_desktop.fields import Choice, Elided
@@ -13,7 +13,7 @@ from srgan_desktop.theme import Theme
 from srgan_desktop.training.runs import RunRecord
 
 
-class LooksPanel(QWidget):
+class ValidationPanel(QWidget):
     """A comparison with a scrubber over the time of the run."""
 
     def __init__(self, theme: Theme) -> None:
@@ -34,13 +34,13 @@ class LooksPanel(QWidget):
         above.addWidget(self.words, 5)
         self.time = QSlider(Qt.Orientation.Horizontal)
         self.time.setAccessibleName("Time of the run")
-        self.time.setToolTip("Looks of the run, from the first to the last")
+        self.time.setToolTip("Validations of the run, from the first to the last")
         self.time.setPageStep(1)
         self.time.valueChanged.connect(self._show)
         self.when = QLabel()
         self.when.setProperty("role", "muted")
-        self.earlier = self._button(theme, "left", "The look before", -1)
-        self.later = self._button(theme, "right", "The look after", 1)
+        self.earlier = self._button(theme, "left", "The validation before", -1)
+        self.later = self._button(theme, "right", "The validation after", 1)
         scrub = QHBoxLayout()
         scrub.setContentsMargins(8, 5, 8, 6)
         scrub.setSpacing(6)
@@ -57,28 +57,28 @@ class LooksPanel(QWidget):
         self.show_record(None)
 
     @property
-    def look(self) -> Look | None:
+    def validation(self) -> Validation | None:
         """The one that is shown."""
-        looks = self._record.looks if self._record is not None else []
-        return looks[self.time.value()] if self.time.value() < len(looks) else None
+        validations = self._record.validations if self._record is not None else []
+        return validations[self.time.value()] if self.time.value() < len(validations) else None
 
     def show_record(self, record: RunRecord | None) -> None:
-        """Show another run, at its last look."""
+        """Show another run, at its last validation."""
         self._record = record
         self._fill(follow=True)
 
-    def add_look(self) -> None:
-        """The run has another look; who watches the newest sees it at once."""
+    def add_validation(self) -> None:
+        """The run has another validation; who watches the newest sees it at once."""
         self._fill(follow=self.time.value() == self.time.maximum())
 
     def _fill(self, follow: bool) -> None:
-        looks = self._record.looks if self._record is not None else []
+        validations = self._record.validations if self._record is not None else []
         for widget in (self.picture, self.time):
             widget.blockSignals(True)
-        self.time.setMaximum(max(0, len(looks) - 1))
+        self.time.setMaximum(max(0, len(validations) - 1))
         if follow:
             self.time.setValue(self.time.maximum())
-        names = [picture.name for picture in looks[-1].pictures] if looks else []
+        names = [picture.name for picture in validations[-1].pictures] if validations else []
         if names != [self.picture.itemText(row) for row in range(self.picture.count())]:
             chosen = self.picture.currentText()
             self.picture.clear()
@@ -86,29 +86,31 @@ class LooksPanel(QWidget):
             self.picture.setCurrentIndex(max(0, self.picture.findText(chosen)) if names else -1)
         for widget in (self.picture, self.time):
             widget.blockSignals(False)
-        if looks:
+        if validations:
             # Room for the longest words, so that the slider keeps its length while it is dragged.
-            self.when.setMinimumWidth(self.when.fontMetrics().horizontalAdvance(_when(looks[-1], best=True)))
+            self.when.setMinimumWidth(self.when.fontMetrics().horizontalAdvance(_when(validations[-1], best=True)))
         self._show()
 
     def _show(self) -> None:
-        look = self.look
-        several = self._record is not None and len(self._record.looks) > 1
+        validation = self.validation
+        several = self._record is not None and len(self._record.validations) > 1
         self.picture.setEnabled(self.picture.count() > 0)
         self.time.setEnabled(several)
         self.earlier.setEnabled(several and self.time.value() > 0)
         self.later.setEnabled(several and self.time.value() < self.time.maximum())
-        picture = next((p for p in look.pictures if p.name == self.picture.currentText()), None) if look else None
-        if look is None or picture is None:
+        picture = (
+            next((p for p in validation.pictures if p.name == self.picture.currentText()), None) if validation else None
+        )
+        if validation is None or picture is None:
             self.compare.clear()
             self.compare.canvas.set_message(
-                "No look yet", "After some steps the network is tried on pictures that it never learns from."
+                "No validation yet", "After some steps the network is tried on pictures that it never learns from."
             )
             self.words.say("")
             self.when.setText("")
             return
         self.words.say(f"{picture.psnr_y:.2f} dB (bicubic {picture.bicubic_psnr_y:.2f})")
-        self.when.setText(_when(look, look.best))
+        self.when.setText(_when(validation, validation.best))
         self.compare.show_pictures(
             [
                 Shown("LR", picture.lr),
@@ -128,10 +130,10 @@ class LooksPanel(QWidget):
         button.setToolTip(words)
         button.setAccessibleName(words)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        theme.wear(button, icon)
+        theme.set_icon(button, icon)
         button.clicked.connect(lambda: self.time.setValue(self.time.value() + by))
         return button
 
 
-def _when(look: Look, best: bool) -> str:
-    return f"Step {look.step:,}: of all {look.psnr_y:.2f} dB{', best so far' if best else ''}"
+def _when(validation: Validation, best: bool) -> str:
+    return f"Step {validation.step:,}: of all {validation.psnr_y:.2f} dB{', best so far' if best else ''}"

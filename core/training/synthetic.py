@@ -1,4 +1,4 @@
-"""Pictures drawn by the trainer: text, shapes, lines, stripes and dead leaves.
+"""Synthetic pictures: text, shapes, lines, stripes and dead leaves.
 
 Collections of photographs have hardly any text and few clean edges. Dead leaves are shapes of all sizes dropped over
 one another until nothing else is seen: the simplest picture with the statistics of edges that the world has (Lee,
