@@ -55,6 +55,11 @@ def choose(name: str = "auto") -> torch.device:
     return torch.device(wanted)
 
 
+def of_engine(name: str) -> torch.device:
+    """Where torch measures what an engine on the device `name` made: there if it can, else on the processor."""
+    return torch.device(name if name in _names() else "cpu")
+
+
 def describe(device: torch.device) -> DeviceInfo:
     """What a person wants to know of a device."""
     total, free = memory(device)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core import devices
 from core.atomic import check_free
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -67,7 +68,7 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
     if content is None:
         yield Notice("No perceptual distance: it needs a VGG (--content-weights FILE).")
     else:
-        content = content.to(engines[0].device)
+        content = content.to(devices.of_engine(engines[0].device))
     for name, files in sets.items():
         done: list[PictureEvaluated] = []
         pixels = 0

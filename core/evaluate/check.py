@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.evaluate import CheckProgress, CheckReady, CheckRequest, PictureQuality
@@ -71,7 +72,7 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     cancel.check()
     mine, other = None, None
     if content is not None:
-        mine, other = perceptual(content.to(engine.device), original, [upscaled, bicubic])
+        mine, other = perceptual(content.to(devices.of_engine(engine.device)), original, [upscaled, bicubic])
     quality, bicubic_quality = _quality(original, upscaled, scale, mine), _quality(original, bicubic, scale, other)
     notes = [*picture.notes, *engine.take_notes()]
     if picture.alpha is not None:

@@ -70,7 +70,7 @@ def _one(
     scale = engine.scale
     size = (cut.width * scale, cut.height * scale)
     start = time.perf_counter()
-    with _peak_memory(engine.device) as memory:
+    with _peak_memory(devices.of_engine(engine.device)) as memory:
         result = yield from with_progress(
             lambda report: upscale_picture(engine, cut, size, ensemble=False, cancel=cancel, on_progress=report),
             begin,

@@ -21,6 +21,7 @@ from core.models.card import ModelCard
 from core.models.catalogue import Model
 from core.models.serving import load_served
 from core.models.weights import load_generator, save_generator
+from core.runtimes.torch_network import TorchModel
 from core.training.recipe import Recipe, recipe_toml
 from core.training.run import RunFolder
 from core.training.setup import Setup
@@ -116,7 +117,7 @@ def _without_folders(recipe: Recipe) -> dict[str, str]:
 
 def _beside_teacher(teacher: Teacher, model: Path, held_out: HeldOut, device: torch.device, cancel: CancelToken) -> str:
     """How near the student came, and how much faster it is: on a few pictures, as teachers are slow."""
-    student = Engine(load_served([(model, 1.0)])[0], "student", device)
+    student = Engine(TorchModel(load_served([(model, 1.0)])[0], device), "student")
     contenders: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
         lambda lr: teacher.enlarge(lr, cancel),
         lambda lr: student.upscale(lr, cancel),

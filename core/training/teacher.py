@@ -26,6 +26,7 @@ from core.contract.training import TeacherProgress
 from core.hashing import sha256_of
 from core.models.catalogue import Model, find_model
 from core.models.serving import load_served
+from core.runtimes.torch_network import TorchModel
 from core.training.dataset import TrainingPicture, loader_of
 from core.training.pool import CHUNK, Pool
 from core.training.processes import Place, wait_for_all
@@ -73,7 +74,7 @@ class Teacher:
                 f"The teacher {self.name} knows no colours: it enlarges one channel.",
                 "Name a model for colour pictures.",
             )
-        self._engine = Engine(network, self.name, device)
+        self._engine = Engine(TorchModel(network, device), self.name)
         self.seconds = 0.0
         """That the last picture took."""
         self.untaught = 0

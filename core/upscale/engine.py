@@ -1,53 +1,49 @@
 """One array in, one array out: runs a model over a picture of any size on any device.
 
-The residual trunk sees far (37 source pixels at 16 blocks), so it runs on tiles as large as memory allows; what lies
-behind it sees three pixels and needs sixteen times the memory per source pixel, so it runs on small tiles cut from the
-trunk's features. Tiles overlap by the network's true reach: the result is that of the whole picture at once.
-
-Networks of other people run whole on each tile. How far they see is not known, so their tiles overlap generously and
-are blended across the seams.
+Pictures are cut into tiles as large as memory allows. Where it is known how far the network sees, tiles overlap by just
+that, and the result is that of the whole picture at once; elsewhere they overlap generously and are blended across the
+seams. What computes a tile stands behind `core.runtimes.network`: this module knows no runtime, and imports no torch.
 """
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from math import inf, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.models.catalogue import find_model, mix_for
-from core.models.serving import ServedGenerator, load_served
-from core.upscale.tiling import Rect, Tile, tiles
+from core.runtimes.choice import load_model
+from core.runtimes.network import (
+    DeviceMemoryError,
+    LoadedModel,
+    Network,
+    Part,
+    Report,
+    UnsupportedPrecisionError,
+    levels,
+    unit_values,
+)
+from core.tiling import Rect, Tile, tiles
 
-if TYPE_CHECKING:
-    from core.models.community import CommunityNetwork
-
-TRUNK_SIDE = 1024
-"""Largest side of a trunk tile, in source pixels: the overlap then costs a tenth, and fp32 fits in 3 GB."""
-TRUNK_SIDE_MIN = 32
-TAIL_SIDE = 128
-"""Side of a tail tile, in source pixels."""
-COMMUNITY_SIDE = 512
-"""Largest side of a tile for other people's networks, in source pixels: larger ones save little and take long to
-cancel."""
+SIDE_MIN = 32
+"""Smallest side of a tile, in source pixels."""
 MEMORY_SHARE = 0.4
-"""How much of the free memory a trunk tile's feature maps may take; the rest is for the picture and for others."""
+"""How much of the free memory a tile's feature maps may take; the rest is for the picture and for others."""
 
 VERIFIED_PSNR = 40.0
 """dB against fp32 that half precision must reach on a test tile; bf16 reaches about 60."""
+TEST_SIDE = 24
+"""Pixels a side of the test tile."""
 
-Sink = Callable[[Rect, Tensor], None]
-"""Takes a finished part: where (in output pixels of the whole picture), and 3 x h x w in 0..1, float32."""
+Sink = Callable[[Rect, np.ndarray], None]
+"""Takes a finished part: where (in output pixels of the whole picture), and its pixels."""
 
 _distrusted: set[tuple[str, Precision, str]] = set()
 """(device, precision, model) that failed in this process: not tried again. Another model may well do in half precision
@@ -77,9 +73,8 @@ def open_engine(
     key = (files, device, precision, tile)
     with _open_lock:
         if key not in _open:
-            chosen = devices.choose(device)
-            network, _card = load_served([(each.path, share) for each, share in mix.parts])
-            _open[key] = Engine(network, mix.name, chosen, precision, tile)
+            loaded = load_model([(each.path, share) for each, share in mix.parts], device)
+            _open[key] = Engine(loaded, mix.name, precision, tile)
             while len(_open) > 2 and sum(each.weights_bytes for each in _open.values()) > _OPEN_BYTES:
                 _open.popitem(last=False)
         _open.move_to_end(key)
@@ -96,50 +91,44 @@ def _version(path: Path) -> tuple[int, int]:
 class Engine:
     """A model on a device, ready to run. One picture at a time; not to be shared between threads."""
 
-    def __init__(
-        self,
-        network: ServedGenerator | CommunityNetwork,
-        name: str,
-        device: torch.device,
-        precision: Precision = "auto",
-        tile: int = 0,
-    ) -> None:
-        """Put the network on the device and settle the precision.
+    def __init__(self, model: LoadedModel, name: str, precision: Precision = "auto", tile: int = 0) -> None:
+        """Settle the precision.
 
         Args:
-            network: in float32.
+            model: on its device.
             name: of the model, for people.
-            device: to run on.
             precision: `auto` takes the fastest that gives the right picture on a test tile; `fp32` for 16-bit pictures.
-            tile: side of a trunk tile in source pixels; 0 decides by free memory.
+            tile: side of a tile in source pixels; 0 decides by free memory.
 
         Raises:
             UserError: half precision was asked for by name and gives wrong pictures here.
         """
         self.name = name
-        self.device = device
-        self.scale = network.scale
-        self.reach = network.reach
+        self.scale = model.scale
+        self.reach = model.reach
         """How many source pixels around a region change its result, or those that a tile looks at."""
-        self._fp32 = network.to(device)
-        if network.channels_last:
-            self._fp32.to(memory_format=torch.channels_last)
+        self._model = model
+        self._fp32 = model.network("fp32")
+        self._half: Network | None = None
         self._asked = precision
         self._tile = tile
         self._engine_notes: list[str] = []
         """About the engine, said once, with whatever picture came to light."""
         self._picture_notes: list[str] = []
         """About the picture in work."""
-        self._half: ServedGenerator | CommunityNetwork | None = None
         self._warned_of_tiles = False
         self.precision: Precision = "fp32"
         self._settle_precision()
 
     @property
+    def device(self) -> str:
+        """What a request calls the device that this runs on: `cpu`, `cuda:0`."""
+        return self._model.device
+
+    @property
     def weights_bytes(self) -> int:
         """Bytes of the network's weights, in all precisions that are loaded."""
-        networks = [self._fp32, self._half] if self._half is not None else [self._fp32]
-        return sum(p.numel() * p.element_size() for network in networks for p in network.parameters())
+        return self._fp32.weights_bytes + (self._half.weights_bytes if self._half is not None else 0)
 
     @property
     def description(self) -> str:
@@ -148,7 +137,7 @@ class Engine:
 
     def describe(self, name: str) -> str:
         """Device and precision, for people, behind a name for what runs there."""
-        return f"{name} on {devices.describe(self.device).label} ({self.precision})"
+        return f"{name} on {self._model.device_label} ({self.precision})"
 
     def take_notes(self) -> tuple[str, ...]:
         """What happened since the last call that the user should know, each said once."""
@@ -164,7 +153,7 @@ class Engine:
         self,
         pixels: np.ndarray,
         cancel: CancelToken,
-        on_progress: Callable[[float], None] = lambda _fraction: None,
+        on_progress: Report = lambda _fraction: None,
         *,
         ensemble: bool = False,
     ) -> np.ndarray:
@@ -172,7 +161,7 @@ class Engine:
 
         Args:
             pixels: H x W x 3, RGB, uint8 or uint16.
-            cancel: asked after every layer of the trunk and every tile.
+            cancel: asked at every tile and, where the runtime allows, after every layer.
             on_progress: told the fraction done, 0 to 1, as often.
             ensemble: average the eight flips and turns of the picture (EDSR, Lim et al. 2017, sec. 3.4).
 
@@ -184,22 +173,17 @@ class Engine:
             UserError: the model gives no finite numbers even in fp32, or memory does not suffice for the smallest tile.
         """
         height, width = pixels.shape[:2]
-        top = np.iinfo(pixels.dtype).max
         out = np.empty((height * self.scale, width * self.scale, 3), pixels.dtype)
+        seam = self._model.blended * self.scale
 
-        def store(where: Rect, part: Tensor) -> None:
-            levels = part.clamp(0, 1).mul(top).round_().permute(1, 2, 0)
-            # torch has few operations on uint16; int32 holds both types and numpy narrows it on assignment.
-            new = levels.to(torch.uint8 if top == 255 else torch.int32).cpu().numpy()
-            seam = self._fp32.blended * self.scale
-            out[where.top : where.bottom, where.left : where.right] = _blended_in(new, out, where, seam)
+        def store(where: Rect, part: np.ndarray) -> None:
+            out[where.top : where.bottom, where.left : where.right] = _blended_in(part, out, where, seam)
 
         # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil. A precision asked for by name
         # is used all the same.
         exact = pixels.dtype == np.uint16 and self._asked == "auto"
-        with torch.inference_mode():
-            self._run_tiles(pixels, store, cancel, on_progress, ensemble=ensemble, exact=exact)
-        devices.release_memory(self.device)
+        self._run_tiles(pixels, store, cancel, on_progress, ensemble=ensemble, exact=exact)
+        self._model.release_memory()
         return out
 
     def _run_tiles(
@@ -207,7 +191,7 @@ class Engine:
         pixels: np.ndarray,
         store: Sink,
         cancel: CancelToken,
-        on_progress: Callable[[float], None],
+        on_progress: Report,
         *,
         ensemble: bool,
         exact: bool,
@@ -215,7 +199,7 @@ class Engine:
         height, width = pixels.shape[:2]
         picture = Rect(0, 0, width, height)
         side = self._tile or self._side_for_memory(exact=exact)
-        if self._fp32.whole:
+        if self._model.whole:
             side = max(width, height)
         if width > side or height > side:
             self._warn_of_tiles()
@@ -231,18 +215,18 @@ class Engine:
 
             try:
                 self._run_tile(pixels, tile, store, report, ensemble=ensemble, exact=exact)
-            except (torch.OutOfMemoryError, MemoryError):
+            except MemoryError:
                 fits = False
             else:
                 fits = True
             if fits:
                 done += area
-                devices.release_memory(self.device)
+                self._model.release_memory()
                 continue
             # Outside the except block, so that the failed attempt's tensors are freed.
-            devices.release_memory(self.device)
+            self._model.release_memory()
             side = max(tile.core.width, tile.core.height)
-            if side <= TRUNK_SIDE_MIN:
+            if side <= SIDE_MIN:
                 raise UserError(
                     f"{self.device} has too little free memory even for a tile of {side} x {side} pixels.",
                     "Close other programs, or choose the device cpu.",
@@ -257,152 +241,159 @@ class Engine:
         pixels: np.ndarray,
         tile: Tile,
         store: Sink,
-        report: Callable[[float], None],
+        report: Report,
         *,
         ensemble: bool,
         exact: bool,
     ) -> None:
         picture = Rect(0, 0, pixels.shape[1], pixels.shape[0])
         # Each of two neighbours does half of what is blended across their seam.
-        mine = tile.core.grown(self._fp32.blended // 2, picture)
-        padded = tile.padded.aligned(self._fp32.aligned)
-        # A copy, since pictures may be read-only; uint16 as int32, since few devices have kernels for it.
-        kind = np.uint8 if pixels.dtype == np.uint8 else np.int32
-        source = pixels[padded.top : padded.bottom, padded.left : padded.right].astype(kind)
-        values = torch.from_numpy(source).to(self.device)
-        x = values.permute(2, 0, 1).unsqueeze(0).float() / float(np.iinfo(pixels.dtype).max)
-        x = x.contiguous(memory_format=torch.channels_last)
+        mine = tile.core.grown(self._model.blended // 2, picture)
+        padded = tile.padded.aligned(self._model.aligned)
+        source = pixels[padded.top : padded.bottom, padded.left : padded.right]
         core = mine.relative_to(padded)
-        half = None if exact else self._half
+        corner = mine.scaled(self.scale)
         if not ensemble:
-            corner = _scaled(mine, self.scale)
 
-            def place(where: Rect, part: Tensor) -> None:
+            def place(where: Rect, part: np.ndarray) -> None:
                 store(where.moved(corner.left, corner.top), part)
 
-            self._run_network(x, core, half, place, report)
+            self._run_network(source, core, pixels.dtype.type, place, report, exact=exact)
             return
-        total = torch.zeros(3, core.height * self.scale, core.width * self.scale, device=self.device)
+        total = np.zeros((core.height * self.scale, core.width * self.scale, 3), np.float32)
         for turn in range(8):
-            turned_core = _turned_rect(core, x.shape[3], x.shape[2], turn)
-            result = torch.empty(3, turned_core.height * self.scale, turned_core.width * self.scale, device=self.device)
+            turned_core = _turned_rect(core, source.shape[1], source.shape[0], turn)
+            result = np.empty((turned_core.height * self.scale, turned_core.width * self.scale, 3), np.float32)
 
-            def collect(where: Rect, part: Tensor, result: Tensor = result) -> None:
-                result[:, where.top : where.bottom, where.left : where.right] = part
+            def collect(where: Rect, part: np.ndarray, result: np.ndarray = result) -> None:
+                result[where.top : where.bottom, where.left : where.right] = part
 
             def report_turn(fraction: float, turn: int = turn) -> None:
                 report((turn + fraction) / 8)
 
-            turned = _turn(x, turn).contiguous(memory_format=torch.channels_last)
-            self._run_network(turned, turned_core, half, collect, report_turn)
+            turned = np.ascontiguousarray(_turn(source, turn))
+            self._run_network(turned, turned_core, np.float32, collect, report_turn, exact=exact)
             total += _turn_back(result, turn)
-        store(_scaled(mine, self.scale), total / 8)
+        store(corner, levels(total.transpose(2, 0, 1) / 8, pixels.dtype.type))
 
     def _run_network(
         self,
-        x: Tensor,
+        source: np.ndarray,
         core: Rect,
-        half: ServedGenerator | CommunityNetwork | None,
+        kind: type[np.generic],
         sink: Sink,
-        report: Callable[[float], None],
+        report: Report,
+        *,
+        exact: bool,
     ) -> None:
-        """Run one tile, in half precision if given; where that fails, again in fp32, and from then on only so."""
-        if half is not None:
-            if self._run_layers(half, x, core, sink, report):
+        """Run one tile, in half precision where allowed; where that fails, again in fp32, and from then on only so."""
+        if self._half is not None and not exact:
+            if self._is_sound(self._half, source, core, kind, sink, report):
                 return
             self._distrust(
                 "Half precision gave a black or broken tile; it was done again in fp32, as will be the rest."
             )
-        if not self._run_layers(self._fp32, x, core, sink, report):
+        if not self._is_sound(self._fp32, source, core, kind, sink, report):
             raise UserError(
                 f"The model {self.name} gives no valid numbers for this picture.",
                 "Its file is damaged; use another model.",
             )
 
-    def _run_layers(
+    def _is_sound(
         self,
-        network: ServedGenerator | CommunityNetwork,
-        x: Tensor,
+        network: Network,
+        source: np.ndarray,
         core: Rect,
+        kind: type[np.generic],
         sink: Sink,
-        report: Callable[[float], None],
+        report: Report,
     ) -> bool:
         """Give the sink all parts of the enlarged core, counted from the core's corner; False if one is broken.
 
         Broken is what is not finite, or of one value where the source is not.
         """
-        if isinstance(network, ServedGenerator):
-            parts = _generator_parts(network, x, core, report)
-        else:
-            parts = _whole_tile(network, x, core, report)
-        for where, y, source in parts:
-            low, high = torch.aminmax(y)
-            if not torch.isfinite(low + high) or (low == high and _differs(source, low)):
+        for part in network.run(source, core, kind, report):
+            if not isfinite(part.low + part.high) or (part.low == part.high and self._differs(source, core, part)):
                 return False
-            sink(where, y)
+            sink(part.where, part.pixels)
         return True
 
+    def _differs(self, source: np.ndarray, core: Rect, part: Part) -> bool:
+        """Whether an enlarged part that is nothing but one value is not what its source should become.
+
+        A nearly flat sky or shadow may come out flat, or clipped.
+        """
+        where = part.where
+        top, left = core.top + where.top // self.scale, core.left + where.left // self.scale
+        bottom, right = core.top - -where.bottom // self.scale, core.left - -where.right // self.scale
+        values = unit_values(source[top:bottom, left:right])
+        spread = float(values.max()) - float(values.min())
+        return spread > 0.1 or (spread > 2 / 255 and abs(float(values.mean()) - part.low) > 0.05)
+
     def _warn_of_tiles(self) -> None:
-        if isinstance(self._fp32, ServedGenerator):
-            if self._fp32.trunk_reach is None:
-                self._picture_notes.append(
-                    "This model looks at the whole picture; in tiles its result differs slightly."
-                )
+        about = self._model.about_tiles
+        if about is None:
+            return
+        note = about.note.format(model=self.name)
+        if about.each_picture:
+            self._picture_notes.append(note)
         elif not self._warned_of_tiles:
             # Once, and not for each of a thousand pictures.
             self._warned_of_tiles = True
-            discouraged = " Its author advises against tiles." if self._fp32.tiling_discouraged else ""
-            self._engine_notes.append(
-                f"How far {self.name} looks is not known: its tiles overlap by {self.reach} pixels and are blended."
-                f"{discouraged}"
-            )
+            self._engine_notes.append(note)
 
     def _side_for_memory(self, *, exact: bool) -> int:
         bytes_each = 4 if exact or self._half is None else 2
-        _total, free = devices.memory(self.device)
-        pixels = free * MEMORY_SHARE / (self._fp32.values_per_pixel * bytes_each)
-        largest = TRUNK_SIDE if isinstance(self._fp32, ServedGenerator) else COMMUNITY_SIDE
-        return int(max(TRUNK_SIDE_MIN, min(largest, pixels**0.5 - 2 * self.reach)))
+        _total, free = self._model.memory()
+        pixels = free * MEMORY_SHARE / (self._model.values_per_pixel * bytes_each)
+        return int(max(SIDE_MIN, min(self._model.largest_side, pixels**0.5 - 2 * self.reach)))
 
     def _settle_precision(self) -> None:
-        wanted = devices.fast_precision(self.device) if self._asked == "auto" else self._asked
+        wanted = self._model.fast_precision if self._asked == "auto" else self._asked
         if wanted == "fp32" or (self._asked == "auto" and self._trust_key(wanted) in _distrusted):
             return
-        if not self._fp32.supports(devices.DTYPES[wanted]):
+        try:
+            half = self._model.network(wanted)
+        except UnsupportedPrecisionError as error:
             if self._asked != "auto":
-                raise UserError(f"The model {self.name} does not work in {wanted}.", "Choose auto or fp32.")
+                raise UserError(f"The model {self.name} does not work in {wanted}.", "Choose auto or fp32.") from error
             return
-        half = copy.deepcopy(self._fp32).use_precision(devices.DTYPES[wanted])
         psnr = self._psnr_against_fp32(half)
+        self._half, self.precision = half, wanted
         if psnr >= VERIFIED_PSNR:
-            self._half, self.precision = half, wanted
             return
-        failing = psnr == float("-inf")
+        failing = psnr == -inf
         if self._asked != "auto":
             how_wrong = "" if failing else f" ({psnr:.0f} dB against fp32)"
             raise UserError(
                 f"{wanted} gives wrong pictures of {self.name} on {self.device}{how_wrong}.", "Choose auto or fp32."
             )
-        self._half, self.precision = half, wanted
         self._distrust(f"{wanted} gives wrong pictures of {self.name} on {self.device}; fp32 is used.")
 
-    def _psnr_against_fp32(self, half: ServedGenerator | CommunityNetwork) -> float:
+    def _psnr_against_fp32(self, half: Network) -> float:
         """PSNR in dB on a small test picture of gradients, edges and noise; minus infinity if it fails."""
-        generator = torch.Generator().manual_seed(0)
-        ramp = torch.linspace(0, 1, 24).expand(3, 24, 24)
+        ramp = np.broadcast_to(np.linspace(0, 1, TEST_SIDE, dtype=np.float32), (TEST_SIDE, TEST_SIDE))
         # Impulses of one channel alone drive some networks far out of range, where nothing needs to be right.
-        test = torch.where(torch.rand(1, 24, 24, generator=generator) < 0.1, 1 - ramp, ramp)
-        x = test.unsqueeze(0).to(self.device).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
-            wanted = self._fp32(x)
-            try:
-                error = torch.mean((half(x) - wanted).double().cpu() ** 2).item()
-            except RuntimeError:
-                # Some architectures mix precisions within, whatever their descriptor promises.
-                return float("-inf")
-        if error != error or error == float("inf"):
-            return float("-inf")
-        return float("inf") if error == 0 else -10 * float(np.log10(error))
+        impulses = np.random.default_rng(0).random((TEST_SIDE, TEST_SIDE)) < 0.1
+        test = np.repeat(np.where(impulses, 1 - ramp, ramp)[..., None], 3, axis=2)
+        wanted = self._at_once(self._fp32, test)
+        try:
+            error = float(np.mean(np.square(self._at_once(half, test).astype(np.float64) - wanted)))
+        except (RuntimeError, DeviceMemoryError):
+            # Some architectures mix precisions within, whatever their descriptor promises.
+            return -inf
+        if not isfinite(error):
+            return -inf
+        return inf if error == 0 else -10 * float(np.log10(error))
+
+    def _at_once(self, network: Network, source: np.ndarray) -> np.ndarray:
+        """A small picture in 0..1, enlarged, in float32."""
+        height, width = source.shape[:2]
+        result = np.empty((height * self.scale, width * self.scale, 3), np.float32)
+        for part in network.run(source, Rect(0, 0, width, height), np.float32, lambda _done: None):
+            where = part.where
+            result[where.top : where.bottom, where.left : where.right] = part.pixels
+        return result
 
     def _trust_key(self, precision: Precision) -> tuple[str, Precision, str]:
         return str(self.device), precision, self.name
@@ -411,43 +402,6 @@ class Engine:
         _distrusted.add(self._trust_key(self.precision))
         self._engine_notes.append(note)
         self._half, self.precision = None, "fp32"
-
-
-def _generator_parts(
-    network: ServedGenerator, x: Tensor, core: Rect, report: Callable[[float], None]
-) -> Iterator[tuple[Rect, Tensor, Tensor]]:
-    """Enlarge `core` of a tile in parts: where in the enlarged core, the part, and the source it was made of."""
-    trunk_share = 0.45
-    features = network.trunk_features(x, lambda done: report(trunk_share * done))
-    area = core.width * core.height
-    done = 0
-    whole = Rect(0, 0, x.shape[3], x.shape[2])
-    for part in tiles(core, whole, TAIL_SIDE, network.tail_reach):
-        look = part.padded
-        window = (..., slice(look.top, look.bottom), slice(look.left, look.right))
-        y = network.enlarge(features[window], x[window])[0]
-        inner = _scaled(part.core.relative_to(look), network.scale)
-        yield (
-            _scaled(part.core.relative_to(core), network.scale),
-            y[:, inner.top : inner.bottom, inner.left : inner.right],
-            x[window],
-        )
-        done += part.core.width * part.core.height
-        report(trunk_share + (1 - trunk_share) * done / area)
-
-
-def _whole_tile(
-    network: CommunityNetwork, x: Tensor, core: Rect, report: Callable[[float], None]
-) -> Iterator[tuple[Rect, Tensor, Tensor]]:
-    """Enlarge `core` of a tile in one part; yields what `_generator_parts` does."""
-    y = network.run(x, report)[0]
-    inner = _scaled(core, network.scale)
-    yield (
-        Rect(0, 0, inner.width, inner.height),
-        y[:, inner.top : inner.bottom, inner.left : inner.right],
-        x[..., core.top : core.bottom, core.left : core.right],
-    )
-    report(1.0)
 
 
 def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> np.ndarray:
@@ -483,30 +437,16 @@ def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> 
     return np.rint(result)
 
 
-def _scaled(rect: Rect, scale: int) -> Rect:
-    return Rect(rect.left * scale, rect.top * scale, rect.right * scale, rect.bottom * scale)
-
-
-def _differs(source: Tensor, value: Tensor) -> bool:
-    """Whether an enlarged part that is nothing but `value` is not what this source should become.
-
-    A nearly flat sky or shadow may come out flat, or clipped.
-    """
-    low, high = torch.aminmax(source)
-    spread = high - low
-    return bool(spread > 0.1) or bool(spread > 2 / 255 and (source.mean() - value).abs() > 0.05)
-
-
-def _turn(x: Tensor, turn: int) -> Tensor:
-    """One of the eight symmetries of the square, of the last two dimensions."""
+def _turn(pixels: np.ndarray, turn: int) -> np.ndarray:
+    """One of the eight symmetries of the square, of the first two dimensions."""
     if turn & 4:
-        x = x.transpose(-1, -2)
-    return x.flip([dim for bit, dim in ((1, -2), (2, -1)) if turn & bit])
+        pixels = pixels.swapaxes(0, 1)
+    return np.flip(pixels, tuple(axis for bit, axis in ((1, 0), (2, 1)) if turn & bit))
 
 
-def _turn_back(x: Tensor, turn: int) -> Tensor:
-    x = x.flip([dim for bit, dim in ((1, -2), (2, -1)) if turn & bit])
-    return x.transpose(-1, -2) if turn & 4 else x
+def _turn_back(pixels: np.ndarray, turn: int) -> np.ndarray:
+    pixels = np.flip(pixels, tuple(axis for bit, axis in ((1, 0), (2, 1)) if turn & bit))
+    return pixels.swapaxes(0, 1) if turn & 4 else pixels
 
 
 def _turned_rect(rect: Rect, width: int, height: int, turn: int) -> Rect:

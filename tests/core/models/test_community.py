@@ -23,6 +23,7 @@ from core.images import load
 from core.models.community import CommunityNetwork, load_community
 from core.models.serving import load_served
 from core.paths import RESOURCES
+from core.runtimes.torch_network import TorchModel
 from core.upscale import engine as engine_module
 from core.upscale.engine import Engine, open_engine
 from tests.core.models.ncnn_weights import ncnn_files, state_of
@@ -84,7 +85,7 @@ def test_real_weights_give_what_ncnn_gives(name: str, height: int, width: int, t
     assert isinstance(network, CommunityNetwork)
     assert network.scale == 4
     pixels = sample("cat.jpg", height, width)
-    result = Engine(network, name, CPU, "fp32").upscale(pixels, CancelToken())
+    result = Engine(TorchModel(network, CPU), name, "fp32").upscale(pixels, CancelToken())
     wanted = by_ncnn(name, pixels)
     # A picture, and not a constant that both agree on.
     assert wanted.std() > 10
@@ -108,7 +109,7 @@ def test_scale_and_size_rules_are_the_networks_own(tile: int, ensemble: bool) ->
     network = load_community(state, "x2")
     assert (network.scale, network.aligned) == (2, 16)
     pixels = sample("cat.jpg", 41, 53)
-    result = Engine(network, "x2", CPU, "fp32", tile).upscale(pixels, CancelToken(), ensemble=ensemble)
+    result = Engine(TorchModel(network, CPU), "x2", "fp32", tile).upscale(pixels, CancelToken(), ensemble=ensemble)
     assert result.shape == (82, 106, 3)
     if not ensemble:
         inside = np.s_[:-4, :-4]
@@ -135,7 +136,7 @@ def test_seams_are_blended_in_both_directions() -> None:
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:, 32:] = 200
     pixels[32:] += 20
-    result = Engine(network, "levels", CPU, "fp32", 32).upscale(pixels, CancelToken())[..., 0].astype(int)
+    result = Engine(TorchModel(network, CPU), "levels", "fp32", 32).upscale(pixels, CancelToken())[..., 0].astype(int)
     assert result[5, 5] + 60 < result[5, -5]
     # A hard seam would jump by some 100 levels; 16 enlarged pixels of ramp jump by a sixteenth of that.
     assert np.abs(np.diff(result, axis=1)).max() <= 12
@@ -147,7 +148,7 @@ def test_grey_networks_take_each_channel_and_know_a_grey_picture() -> None:
     network = load_community(small_compact(num_in_ch=1, num_out_ch=1), "grey")
     assert network.channels == 1
     colour, grey = sample("cat.jpg", 20, 24), np.repeat(sample("cat.jpg", 20, 24)[..., :1], 3, axis=2)
-    engine = Engine(network, "grey", CPU, "fp32")
+    engine = Engine(TorchModel(network, CPU), "grey", "fp32")
     result, of_grey = engine.upscale(colour, CancelToken()), engine.upscale(grey, CancelToken())
     np.testing.assert_array_equal(result[..., 0], of_grey[..., 0])
     assert (of_grey == of_grey[..., :1]).all()
@@ -157,17 +158,21 @@ def test_grey_networks_take_each_channel_and_know_a_grey_picture() -> None:
 def test_networks_of_four_channels_get_an_opaque_picture() -> None:
     network = load_community(small_esrgan(in_nc=4, out_nc=4), "rgba")
     assert network.channels == 4
-    assert Engine(network, "rgba", CPU, "fp32").upscale(sample("cat.jpg", 9, 8), CancelToken()).shape == (36, 32, 3)
+    assert Engine(TorchModel(network, CPU), "rgba", "fp32").upscale(sample("cat.jpg", 9, 8), CancelToken()).shape == (
+        36,
+        32,
+        3,
+    )
 
 
 def test_half_precision_only_where_the_architecture_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "fast_precision", lambda _device: "bf16")
-    assert Engine(load_community(small_compact(), "c"), "c", CPU).precision == "bf16"
+    assert Engine(TorchModel(load_community(small_compact(), "c"), CPU), "c").precision == "bf16"
     network = load_community(small_compact(), "c")
     network._descriptor.supports_bfloat16 = False
-    assert Engine(network, "c", CPU).precision == "fp32"
+    assert Engine(TorchModel(network, CPU), "c").precision == "fp32"
     with pytest.raises(UserError, match="does not work in bf16"):
-        Engine(network, "c", CPU, "bf16")
+        Engine(TorchModel(network, CPU), "c", "bf16")
 
 
 @pytest.mark.filterwarnings("ignore:torch.meshgrid")
@@ -180,13 +185,13 @@ def test_a_network_that_fails_in_half_precision_is_alone_in_that(monkeypatch: py
     )
     network = load_community(mixed.state_dict(), "mixed")
     pixels = sample("cat.jpg", 20, 24)
-    engine = Engine(network, "mixed", CPU)
+    engine = Engine(TorchModel(network, CPU), "mixed")
     assert engine.precision == "fp32"
     assert "bf16 gives wrong pictures of mixed" in engine.take_notes()[0]
     assert np.abs(engine.upscale(pixels, CancelToken()) - whole(mixed.state_dict(), pixels)).max() <= 1
     with pytest.raises(UserError, match="wrong pictures of mixed"):
-        Engine(network, "mixed", CPU, "bf16")
-    assert Engine(load_community(small_compact(), "c"), "c", CPU).precision == "bf16"
+        Engine(TorchModel(network, CPU), "mixed", "bf16")
+    assert Engine(TorchModel(load_community(small_compact(), "c"), CPU), "c").precision == "bf16"
 
 
 def test_half_precision_of_real_weights_is_near_fp32(animevideo: Path) -> None:
@@ -206,7 +211,7 @@ def test_sixteen_bits_go_through(animevideo: Path) -> None:
 def test_progress_rises_within_a_tile_and_cancel_is_heard_there() -> None:
     network = load_community(small_esrgan(), "esrgan")
     seen: list[float] = []
-    Engine(network, "esrgan", CPU, "fp32").upscale(sample("cat.jpg", 20, 20), CancelToken(), seen.append)
+    Engine(TorchModel(network, CPU), "esrgan", "fp32").upscale(sample("cat.jpg", 20, 20), CancelToken(), seen.append)
     assert len(seen) > 20
     assert seen == sorted(seen)
     assert seen[-1] == pytest.approx(1)
@@ -218,13 +223,13 @@ def test_progress_rises_within_a_tile_and_cancel_is_heard_there() -> None:
             cancel.cancel()
 
     with pytest.raises(Cancelled):
-        Engine(network, "esrgan", CPU, "fp32").upscale(sample("cat.jpg", 20, 20), cancel, stop)
+        Engine(TorchModel(network, CPU), "esrgan", "fp32").upscale(sample("cat.jpg", 20, 20), cancel, stop)
     assert len(calls) == 3
 
 
 def test_what_tiles_mean_is_told_once(animevideo: Path) -> None:
     network, _ = load_served([(animevideo, 1.0)])
-    engine = Engine(network, "anime", CPU, "fp32", 40)
+    engine = Engine(TorchModel(network, CPU), "anime", "fp32", 40)
     engine.upscale(sample("cat.jpg", 30, 30), CancelToken())
     assert engine.take_notes() == ()
     engine.upscale(sample("cat.jpg", 30, 60), CancelToken())
@@ -245,7 +250,7 @@ def test_out_of_memory_halves_the_tile() -> None:
         return real(x, after_layer)
 
     network.run = small_only
-    engine = Engine(network, "c", CPU, "fp32", 200)
+    engine = Engine(TorchModel(network, CPU), "c", "fp32", 200)
     pixels = np.random.default_rng(0).integers(0, 255, (160, 190, 3), np.uint8, endpoint=True)
     result = engine.upscale(pixels, CancelToken())
     assert np.abs(result - whole(state, pixels)).max() <= 1
@@ -260,7 +265,7 @@ def test_networks_that_cut_up_the_picture_themselves_get_all_of_it() -> None:
         return model(x)
 
     network = CommunityNetwork(descriptor(small_module(), scale=4, call=call, tiling=ModelTiling.INTERNAL), "whole")
-    Engine(network, "whole", CPU, "fp32", 10).upscale(sample("cat.jpg", 30, 40), CancelToken())
+    Engine(TorchModel(network, CPU), "whole", "fp32", 10).upscale(sample("cat.jpg", 30, 40), CancelToken())
     assert seen[-1] == (30, 40)
 
 

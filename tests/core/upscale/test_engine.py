@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from core.contract.settings import Precision
 from core.models.blend import blend_files
 from core.models.generator import GeneratorConfig
 from core.models.serving import ServedGenerator
+from core.runtimes import torch_network
+from core.runtimes.torch_network import TorchModel
 from core.upscale import engine as engine_module
 from core.upscale.engine import Engine, open_engine
 from tests.core.networks import lively_generator, save_pair, save_small_model
@@ -27,7 +31,7 @@ CONFIG = GeneratorConfig(features=8, blocks=2, norm="none", skip="bicubic")
 
 
 def make_engine(config: GeneratorConfig = CONFIG, precision: Precision = "fp32", tile: int = 0) -> Engine:
-    return Engine(ServedGenerator(lively_generator(config)), "test", CPU, precision, tile)
+    return Engine(TorchModel(ServedGenerator(lively_generator(config)), CPU), "test", precision, tile)
 
 
 def photo(height: int, width: int, dtype: type = np.uint8, seed: int = 0) -> np.ndarray:
@@ -61,7 +65,7 @@ def test_tiled_output_equals_untiled(
     width: int, height: int, tile: int, tail: int, scale: int, upsampler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = GeneratorConfig(scale, features=8, blocks=2, norm="none", skip="bicubic", upsampler=upsampler)  # type: ignore[arg-type]
-    monkeypatch.setattr(engine_module, "TAIL_SIDE", tail)
+    monkeypatch.setattr(torch_network, "TAIL_SIDE", tail)
     pixels = photo(height, width)
     result = make_engine(config, tile=tile).upscale(pixels, CancelToken())
     assert result.dtype == np.uint8
@@ -111,20 +115,22 @@ def test_self_ensemble_is_the_mean_of_eight_turned_passes() -> None:
 
 
 @pytest.mark.parametrize("damage", [float("nan"), float("inf"), "constant"])
-def test_broken_half_precision_tile_is_done_again_in_fp32_and_remembered(damage: float | str) -> None:
+def test_broken_half_precision_tile_is_done_again_in_fp32_and_remembered(
+    damage: float | str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     engine = make_engine(precision="bf16", tile=16)
-    half = engine._half
-    assert half is not None
-    real, calls = half.enlarge, []
+    real, calls = ServedGenerator.enlarge, []
 
-    def breaks_on_the_third(features: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    def breaks_on_the_third(network: ServedGenerator, features: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        y = real(network, features, x)
+        if network.tail.weight.dtype != torch.bfloat16:
+            return y
         calls.append(1)
-        y = real(features, x)
         if len(calls) >= 3:
             return torch.zeros_like(y) if damage == "constant" else y.fill_(float(damage))
         return y
 
-    half.enlarge = breaks_on_the_third
+    monkeypatch.setattr(ServedGenerator, "enlarge", breaks_on_the_third)
     pixels = photo(40, 40)
     result = engine.upscale(pixels, CancelToken())
     assert np.abs(result.astype(int) - whole(CONFIG, pixels)).max() <= 4
@@ -160,20 +166,20 @@ def test_model_that_is_broken_in_fp32_too_is_named() -> None:
     network = ServedGenerator(lively_generator(CONFIG))
     network.tail.weight.fill_(float("nan"))
     with pytest.raises(UserError, match="broken-one"):
-        Engine(network, "broken-one", CPU, "fp32").upscale(photo(8, 8), CancelToken())
+        Engine(TorchModel(network, CPU), "broken-one", "fp32").upscale(photo(8, 8), CancelToken())
 
 
 @pytest.mark.parametrize("error", [torch.OutOfMemoryError, MemoryError])
-def test_out_of_memory_halves_the_tile_and_goes_on(error: type[Exception]) -> None:
+def test_out_of_memory_halves_the_tile_and_goes_on(error: type[Exception], monkeypatch: pytest.MonkeyPatch) -> None:
     engine = make_engine(tile=200)
-    real = engine._fp32.trunk_features
+    real = ServedGenerator.trunk_features
 
-    def small_only(x: torch.Tensor, *args: Any) -> torch.Tensor:
+    def small_only(network: ServedGenerator, x: torch.Tensor, *args: Any) -> torch.Tensor:
         if x.shape[2] * x.shape[3] > 90 * 90:
             raise error("out of memory")
-        return real(x, *args)
+        return real(network, x, *args)
 
-    engine._fp32.trunk_features = small_only  # type: ignore[assignment]
+    monkeypatch.setattr(ServedGenerator, "trunk_features", small_only)
     pixels = photo(190, 150)
     progress: list[float] = []
     result = engine.upscale(pixels, CancelToken(), progress.append)
@@ -182,13 +188,13 @@ def test_out_of_memory_halves_the_tile_and_goes_on(error: type[Exception]) -> No
     assert progress[-1] == pytest.approx(1.0)
 
 
-def test_no_memory_at_all_ends_in_words() -> None:
+def test_no_memory_at_all_ends_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = make_engine()
 
     def never(*_args: object) -> torch.Tensor:
         raise torch.OutOfMemoryError("out of memory")
 
-    engine._fp32.trunk_features = never  # type: ignore[assignment]
+    monkeypatch.setattr(ServedGenerator, "trunk_features", never)
     with pytest.raises(UserError, match="too little free memory"):
         engine.upscale(photo(100, 100), CancelToken())
 
@@ -219,6 +225,10 @@ def test_channel_attention_says_that_tiles_differ() -> None:
     assert engine.take_notes() == ()
     engine.upscale(photo(20, 50), CancelToken())
     assert "whole picture" in engine.take_notes()[0]
+
+
+def test_the_engine_runs_without_torch() -> None:
+    subprocess.run([sys.executable, "-m", "tests.core.upscale.doubling"], check=True)
 
 
 def test_open_engine_keeps_and_renews(tmp_path: Path) -> None:

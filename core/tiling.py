@@ -42,6 +42,10 @@ class Rect:
             min(self.bottom + margin, within.bottom),
         )
 
+    def scaled(self, scale: int) -> Rect:
+        """The same area of a picture enlarged by `scale`."""
+        return Rect(self.left * scale, self.top * scale, self.right * scale, self.bottom * scale)
+
     def aligned(self, multiple: int) -> Rect:
         """Grown to the left and upwards until both begin at a multiple of so many pixels."""
         return Rect(self.left - self.left % multiple, self.top - self.top % multiple, self.right, self.bottom)

@@ -6,8 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.upscale.engine import TAIL_SIDE, TRUNK_SIDE
-from core.upscale.tiling import Rect, tiles
+from core.runtimes.network import GENERATOR_SIDE
+from core.runtimes.torch_network import TAIL_SIDE
+from core.tiling import Rect, tiles
 
 
 @given(
@@ -40,7 +41,7 @@ def test_overlap_of_a_hundred_megapixels_costs_under_15_percent() -> None:
     trunk_cost, tail_cost = 16 + 1180 + 37, 147 + 590 + 249
     picture = Rect(0, 0, 2500, 2500)
     work = 0
-    for tile in tiles(picture, picture, TRUNK_SIDE, 37 + 3):
+    for tile in tiles(picture, picture, GENERATOR_SIDE, 37 + 3):
         work += trunk_cost * tile.padded.width * tile.padded.height
         for part in tiles(tile.core, tile.padded, TAIL_SIDE, 3):
             work += tail_cost * part.padded.width * part.padded.height
