@@ -81,6 +81,7 @@ PREVIEWED = tuple(option for name, option in UPSCALE.items() if SETTINGS[name].p
 MODEL: Option[str] = UPSCALE["model"]
 DETAIL: Option[int] = UPSCALE["detail"]
 CLEAN_UP: Option[int] = UPSCALE["clean_up"]
+BEFORE: Option[tuple[str, ...]] = UPSCALE["before"]
 TIE_COLOURS: Option[bool] = UPSCALE["tie_colours"]
 SIZE: Option[OutputSize] = UPSCALE["size"]
 FORMAT: Option[str] = UPSCALE["format"]
@@ -192,7 +193,9 @@ class Settings(QObject):
         if value == self.get(option):
             return
         self._overrides.pop(option.key, None)
-        self._store.setValue(option.key, str(value).lower() if isinstance(value, bool) else str(value))
+        written = str(value).lower() if isinstance(value, bool) else str(value)
+        # Several ones are a line each, as `Setting.parse` reads them.
+        self._store.setValue(option.key, "\n".join(value) if isinstance(value, tuple) else written)
         self.changed.emit(option)
 
     def upscale(self) -> dict[str, Any]:

@@ -59,16 +59,24 @@ def read_settings(given: Mapping[str, Any]) -> dict[str, Any]:
     Raises:
         UserError: one is not possible.
     """
-    values = {name: SETTINGS[name].parse(each) if isinstance(each, str) else each for name, each in given.items()}
+    values = {name: _value(name, each) for name, each in given.items()}
     for name, value in values.items():
         SETTINGS[name].check(value)
     return values
 
 
+def _value(name: str, given: Any) -> Any:
+    if isinstance(given, str):
+        return SETTINGS[name].parse(given)
+    return tuple(given) if isinstance(given, list) else given
+
+
 def _parameter(name: str) -> inspect.Parameter:
     declared = SETTINGS[name]
     switch = isinstance(declared.default, bool)
-    kind = type(declared.default) if isinstance(declared.default, int) else str
+    kind: Any = type(declared.default) if isinstance(declared.default, int) else str
+    if isinstance(declared.default, tuple):
+        kind = list[str]
     long = f"{declared.option}/--no-{declared.option[2:]}" if switch else declared.option
     info = typer.Option(*_names(declared, long), help=help_of(name))
     # None tells what was not named from what was named as it is by default: a settings file may say otherwise.

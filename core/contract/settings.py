@@ -106,7 +106,7 @@ class Setting(Generic[T]):
         return f"--{self.name.replace('_', '-')}"
 
     def parse(self, text: str) -> T:
-        """Read a value as the command line and the window's file write it.
+        """Read a value as the command line and the window's file write it; several ones are a line each.
 
         Raises:
             ValueError: it is not of the setting's kind.
@@ -122,6 +122,8 @@ class Setting(Generic[T]):
             value = int(text)
         elif kind is OutputSize:
             value = OutputSize.parse(text)
+        elif kind is tuple:
+            value = tuple(line for line in text.splitlines() if line)
         self.check(value)
         return value
 
@@ -197,6 +199,14 @@ class UpscaleSettings:
         "normal maps stay what they were. Detail is left alone.",
         help="Take back what the network changed about colours.",
     )
+    before: tuple[str, ...] = setting(
+        (),
+        label="&Before enlarging",
+        tooltip="A model of scale 1 that mends the picture first, such as one for JPEG, noise, blur or printed dots. "
+        "Automatic then leaves clean-up to it.",
+        help="A model of scale 1 that mends the picture first; several run one after the other.",
+    )
+    """Names or files of models, in the order in which they run."""
     size: OutputSize = setting(
         OutputSize(),
         label="Output si&ze",

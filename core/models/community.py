@@ -37,7 +37,8 @@ PROBE_SIDE = 24
 BLOCK = 16
 """Largest side of the attention windows, and of the blocks of pixels turned into channels, that networks cut a picture
 into without a word in the descriptor."""
-SCALES = range(2, 17)
+SCALES = range(1, 17)
+"""1 restores a picture at its size: such a network runs before one that enlarges."""
 
 _OVERHEAD = 4
 """Values alive at the peak, in units of the largest input and output of one layer: skips and workspace are more."""
@@ -218,11 +219,6 @@ def load_community(state: Mapping[str, Tensor], name: str) -> CommunityNetwork:
         raise UserError(
             f"{name} is a face model ({architecture}): it redraws one aligned face and knows no other picture.",
             "Choose a model for whole pictures.",
-        )
-    if descriptor.scale == 1:
-        raise UserError(
-            f"{name} restores pictures at the size they have ({architecture} x1), and enlarges nothing.",
-            "Choose a model whose scale is 2 or more.",
         )
     if descriptor.scale not in SCALES:
         raise UserError(

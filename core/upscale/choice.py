@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.contract.settings import UpscaleSettings
 from core.images import Picture
-from core.images.wear import estimate_wear
+from core.images.wear import WearEstimate, estimate_wear
 from core.models.catalogue import AUTOMATIC
 from core.upscale.automatic import AutomaticChoice, choose
 
@@ -21,4 +21,8 @@ def choice_for(settings: UpscaleSettings, picture: Picture) -> AutomaticChoice:
     """
     if settings.model != AUTOMATIC:
         return AutomaticChoice(settings.model, settings.clean_up, settings.detail, "")
-    return choose(estimate_wear(picture.pixels, picture.alpha, picture.jpeg_quality))
+    estimate = estimate_wear(picture.pixels, picture.alpha, picture.jpeg_quality)
+    if settings.before:
+        # Models that were put before are there to mend it; cleaned twice, a picture would lose its texture.
+        return choose(WearEstimate(kind=estimate.kind))
+    return choose(estimate)

@@ -18,7 +18,7 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import Precision
-from core.models.catalogue import find_model, mix_for
+from core.models.catalogue import Mix, find_model, mix_for
 from core.runtimes.choice import load_model
 from core.runtimes.network import (
     DeviceMemoryError,
@@ -66,9 +66,34 @@ def open_engine(
     """The engine for these settings; the last ones used are kept loaded, as `_OPEN_BYTES` allows.
 
     Raises:
-        UserError: no such model or device, the file is not a usable model, or it knows no such detail or clean-up.
+        UserError: no such model or device, the file is not a usable model, it enlarges nothing, or it knows no such
+            detail or clean-up.
     """
-    mix = mix_for(find_model(model), detail, clean_up)
+    engine = _open_mix(mix_for(find_model(model), detail, clean_up), device, precision, tile)
+    if engine.scale == 1:
+        raise UserError(
+            f"{engine.name} restores pictures at the size they have, and enlarges nothing.",
+            "Choose a model that enlarges, and this one under “Before enlarging” (--before).",
+        )
+    return engine
+
+
+def open_restorer(model: str, device: str = "auto", precision: Precision = "auto", tile: int = 0) -> Engine:
+    """The engine of a model of scale 1, which restores a picture before another enlarges it.
+
+    Raises:
+        UserError: no such model or device, the file is not a usable model, or it enlarges.
+    """
+    engine = _open_mix(mix_for(find_model(model)), device, precision, tile)
+    if engine.scale != 1:
+        raise UserError(
+            f"{engine.name} enlarges by {engine.scale}, so it cannot stand before the model that does.",
+            "Before enlarging, choose models of scale 1: for JPEG, noise, blur or printed dots.",
+        )
+    return engine
+
+
+def _open_mix(mix: Mix, device: str, precision: Precision, tile: int) -> Engine:
     files = tuple((str(each.path), share, *_version(each.path)) for each, share in mix.parts)
     key = (files, device, precision, tile)
     with _open_lock:

@@ -6,7 +6,7 @@ the result.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -68,6 +68,33 @@ def upscale_picture(
         else:
             alpha = np.full((size[1], size[0]), picture.alpha.flat[0], picture.alpha.dtype)
     return replace(picture, pixels=pixels, alpha=alpha)
+
+
+def restore_picture(
+    engines: Sequence[Engine],
+    picture: Picture,
+    cancel: CancelToken,
+    on_progress: Callable[[float], None] = lambda _fraction: None,
+) -> Picture:
+    """Put a picture through networks of scale 1, one after the other; its size, alpha and greyness stay.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+        UserError: as `Engine.upscale`.
+    """
+    if not engines:
+        return picture
+    pixels = picture.pixels if picture.alpha is None else bleed_colour(picture.pixels, picture.alpha)
+    channels = pixels.shape[2]
+    rgb = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
+    for index, engine in enumerate(engines):
+
+        def report(fraction: float, index: int = index) -> None:
+            on_progress((index + fraction) / len(engines))
+
+        rgb = engine.upscale(rgb, cancel, report)
+    grey = channels == 1 or picture.colourless
+    return replace(picture, pixels=without_colour(rgb, channels) if grey else rgb)
 
 
 def _enlarge(

@@ -19,8 +19,8 @@ from core.models.catalogue import AUTOMATIC
 from core.upscale.automatic import AutomaticChoice
 from core.upscale.choice import choice_for
 from core.upscale.colour_tie import REACH
-from core.upscale.engine import open_engine
-from core.upscale.picture import upscale_picture
+from core.upscale.engine import open_engine, open_restorer
+from core.upscale.picture import restore_picture, upscale_picture
 
 MOST_FACTOR = 2
 """Times the model's own factor, beyond which a preview does not go: larger results look the same, and take minutes."""
@@ -40,6 +40,7 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     picture = _load(request.source, (stat.st_mtime_ns, stat.st_size) if stat else None)
     cancel.check()
     choice = _choice(request, picture)
+    restorers = [open_restorer(name, request.device, request.precision, request.tile) for name in request.before]
     engine = open_engine(choice.model, request.device, request.precision, request.tile, choice.detail, choice.clean_up)
     x, y, width, height = request.region
     left, top = max(0, x), max(0, y)
@@ -56,13 +57,14 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     margin = engine.reach if max(across, down) <= engine.scale else 2 * engine.reach
     if request.tie_colours:
         margin = max(margin, REACH)
+    margin += sum(each.reach for each in restorers)
     outer = (
         max(0, left - margin) // 2 * 2,
         max(0, top - margin) // 2 * 2,
         min(picture.width, right + margin),
         min(picture.height, bottom + margin),
     )
-    cut = picture.part(np.s_[outer[1] : outer[3], outer[0] : outer[2]])
+    cut = restore_picture(restorers, picture.part(np.s_[outer[1] : outer[3], outer[0] : outer[2]]), cancel)
     size = (max(1, round(cut.width * across)), max(1, round(cut.height * down)))
     result = upscale_picture(engine, cut, size, request.ensemble, cancel, tie=request.tie_colours)
     left_in, top_in = left - outer[0], top - outer[1]
@@ -84,7 +86,7 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         scale,
         pixels,
         time.perf_counter() - start,
-        engine.take_notes(),
+        tuple(note for each in (*restorers, engine) for note in each.take_notes()),
         choice.reason,
     )
 
@@ -93,9 +95,9 @@ def _choice(request: PreviewRequest, picture: Picture) -> AutomaticChoice:
     """What `choice_for` says; the last picture is not looked at twice, as previews of one follow each other."""
     if request.model != AUTOMATIC:
         return choice_for(request, picture)
-    if not _looked_at or _looked_at[0] is not picture:
-        _looked_at[:] = [picture, choice_for(request, picture)]
-    found: AutomaticChoice = _looked_at[1]
+    if not _looked_at or _looked_at[0] is not picture or _looked_at[1] != request.before:
+        _looked_at[:] = [picture, request.before, choice_for(request, picture)]
+    found: AutomaticChoice = _looked_at[2]
     return found
 
 

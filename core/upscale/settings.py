@@ -18,7 +18,7 @@ import tomli_w
 from core.contract.errors import UserError
 from core.contract.settings import SETTINGS, OutputSize, UpscaleSettings, check_settings
 from core.hashing import sha256_of
-from core.models.catalogue import AUTOMATIC, Mix, Model, base_of, family_of
+from core.models.catalogue import AUTOMATIC, Mix, Model, base_of, family_of, find_model
 from core.upscale.automatic import POLICY_VERSION
 
 RESULTS_VERSION = 3
@@ -28,16 +28,21 @@ _ALWAYS = frozenset({"size", "format", "quality", "keep_metadata", "ensemble", "
 """Settings that are in every fingerprint. Later ones are in it only where they differ from their default: so results of
 the time before there was such a setting are still known."""
 
-_OF_THE_MIX = frozenset({"model", "detail", "clean_up"})
+_BY_WEIGHTS = frozenset({"model", "detail", "clean_up", "before"})
 """Settings that are in the fingerprint by the weights which they choose."""
 
 S = TypeVar("S", bound=UpscaleSettings)
 
 
-def to_plain(settings: UpscaleSettings) -> dict[str, str | int | bool]:
+def to_plain(settings: UpscaleSettings) -> dict[str, str | int | bool | list[str]]:
     """All settings by name, as values that TOML and JSON know."""
-    values = {name: getattr(settings, name) for name in SETTINGS}
-    return {name: str(value) if isinstance(value, OutputSize) else value for name, value in values.items()}
+    return {name: _plain(getattr(settings, name)) for name in SETTINGS}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, OutputSize):
+        return str(value)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def to_toml(settings: UpscaleSettings) -> str:
@@ -70,6 +75,10 @@ def from_toml(path: Path, settings: S) -> S:
             raise UserError(
                 f"{path}: {name} = {value!r} is not possible.", f"It must be of the kind {wanted.__name__}."
             )
+        if isinstance(value, list):
+            if not all(isinstance(each, str) for each in value):
+                raise UserError(f"{path}: {name} = {value!r} is not possible.", "It must be a list of texts.")
+            value = "\n".join(value)
         changes[name] = SETTINGS[name].parse(value) if isinstance(value, str) else value
     changed = replace(settings, **changes)
     check_settings(changed)
@@ -91,15 +100,17 @@ def fingerprint_of(settings: UpscaleSettings, model: Model, mix: Mix) -> str:
         The SHA-256 of everything that decides a result, as hex.
 
     Raises:
-        UserError: a model cannot be read.
+        UserError: a model cannot be read, or one that runs before is not there.
     """
     deciding: dict[str, object] = {"version": RESULTS_VERSION, "model": _sha256_of_model(model.path)}
     values = to_plain(settings)
     for name, declared in SETTINGS.items():
-        if not declared.decides or name in _OF_THE_MIX:
+        if not declared.decides or name in _BY_WEIGHTS:
             continue
-        if name in _ALWAYS or values[name] != declared.default:
+        if name in _ALWAYS or getattr(settings, name) != declared.default:
             deciding[declared.name] = values[name]
+    if settings.before:
+        deciding["before"] = [_sha256_of_model(find_model(name).path) for name in settings.before]
     if settings.model == AUTOMATIC:
         # What is chosen follows from the picture, these weights and the policy.
         family = [_sha256_of_model(each.path) for each in family_of(model)]

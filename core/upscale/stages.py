@@ -40,9 +40,9 @@ from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, find_model
 from core.names import free_path
 from core.upscale.automatic import AutomaticChoice
 from core.upscale.choice import choice_for
-from core.upscale.engine import Engine, open_engine
+from core.upscale.engine import Engine, open_engine, open_restorer
 from core.upscale.journal import Journal, Result, source_stamp
-from core.upscale.picture import consistency, upscale_picture
+from core.upscale.picture import consistency, restore_picture, upscale_picture
 from core.upscale.plan import Plan, Task
 from core.upscale.settings import to_toml
 from core.version import VERSION
@@ -90,6 +90,7 @@ def origin_of(request: UpscaleRequest, choice: AutomaticChoice) -> Origin:
     settings += [f"detail {choice.detail} %"] * (choice.detail != SETTINGS["detail"].default)
     settings += [f"clean-up {choice.clean_up} %"] * (choice.clean_up != SETTINGS["clean_up"].default)
     settings += ["self-ensemble"] * request.ensemble
+    settings += [f"before it {find_model(name).card.name}" for name in request.before]
     return Origin(f"SRGAN Desktop {VERSION}", find_model(choice.model).card.name, ", ".join(settings))
 
 
@@ -116,6 +117,7 @@ class Stages:
         """
         request = self.request
         devices.keep_large_blocks()
+        self._restorers()
         if request.model == AUTOMATIC:
             self.send(Notice(self._engine(AutomaticChoice(DEFAULT_MODEL, 0, 100, "")).describe("Automatic")))
         else:
@@ -135,6 +137,10 @@ class Stages:
         if self.fatal is not None:
             raise self.fatal
 
+    def _restorers(self) -> list[Engine]:
+        request = self.request
+        return [open_restorer(name, request.device, request.precision, request.tile) for name in request.before]
+
     def _engine(self, choice: AutomaticChoice) -> Engine:
         request = self.request
         return open_engine(
@@ -143,7 +149,7 @@ class Stages:
 
     def _make(self, task: Task, loading: Future[_Loaded]) -> _Result | None:
         """Compute one result; None, and a `FileFailed`, where that is not possible."""
-        engine = None
+        engines: list[Engine] = []
         try:
             self.records.open(task)
             source = loading.result()
@@ -152,25 +158,29 @@ class Stages:
             reason = source.choice.reason
             self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size, reason))
             begun = time.monotonic()
-            engine = self._engine(source.choice)
+            engines = [*self._restorers(), self._engine(source.choice)]
+            restorers, engine = engines[:-1], engines[-1]
+            # A network of scale 1 is about as much work as one that enlarges: most of that is at the source's size.
+            share = len(restorers) / len(engines)
+            restored = restore_picture(restorers, picture, self.cancel, lambda done: self._report(task, share * done))
             result = upscale_picture(
                 engine,
-                picture,
+                restored,
                 size,
                 self.request.ensemble,
                 self.cancel,
-                partial(self._report, task),
+                lambda done: self._report(task, share + (1 - share) * done),
                 self.request.tie_colours,
             )
             if not self.request.keep_metadata:
                 result = replace(result, metadata=result.metadata.only_colour())
-            notes = (*picture.notes, *task.notes, *engine.take_notes())
+            notes = (*picture.notes, *task.notes, *(note for each in engines for note in each.take_notes()))
             return _Result(task, source, result, notes, time.monotonic() - begun)
         except Cancelled:
             raise
         except Exception as error:
-            if engine is not None:
-                engine.drop_picture()
+            for each in engines:
+                each.drop_picture()
             self._fail(task, error)
             return None
 

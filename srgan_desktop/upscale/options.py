@@ -83,6 +83,7 @@ class OptionsPanel(Scrolled):
         self._column.setSpacing(12)
         self._add_model()
         self._add_mix()
+        self._add_before()
         self._add_size()
         self._add_format()
         self._add_output()
@@ -125,6 +126,17 @@ class OptionsPanel(Scrolled):
         self._column.addWidget(row)
         slider.chosen.connect(lambda percent: self._on_mix(option, percent))
         return slider, row
+
+    def _add_before(self) -> None:
+        self.before = self._guarded(Choice())
+        in_row = self._labelled(settings.BEFORE, self.before)
+        in_row.setContentsMargins(0, 0, 0, 0)
+        self._before_row = QWidget()
+        self._before_row.setLayout(in_row)
+        self._column.addWidget(self._before_row)
+        self.before.currentIndexChanged.connect(
+            lambda _row: self._settings.set(settings.BEFORE, self.before.currentData())
+        )
 
     def _add_size(self) -> None:
         self.output_size = SizeField(self._settings.get(settings.SIZE))
@@ -200,7 +212,9 @@ class OptionsPanel(Scrolled):
 
     def reload_models(self) -> None:
         """Look again at which models there are, and keep the chosen one; if it is gone, take the default."""
-        here = models()
+        all_here = models()
+        self._reload_before([model for model in all_here if model.card.scale == 1])
+        here = [model for model in all_here if model.card.scale != 1]
         known = [AUTOMATIC_CHOICE, *here] if here else []
         key = self._settings.get(settings.MODEL)
         try:
@@ -226,6 +240,22 @@ class OptionsPanel(Scrolled):
             self._facts.say("")
         else:
             self._describe(self.model.currentData())
+
+    def _reload_before(self, restoring: Sequence[Model]) -> None:
+        """Offer the models of scale 1; who has none is not asked."""
+        chosen = self._settings.get(settings.BEFORE)
+        rows: dict[tuple[str, ...], str] = {(): "Nothing"}
+        rows |= {(model.key,): model.card.name for model in restoring}
+        # Also several, or a file elsewhere, as a settings file may say.
+        rows.setdefault(chosen, " + ".join(Path(name).stem for name in chosen))
+        self.before.blockSignals(True)
+        self.before.clear()
+        for names, label in rows.items():
+            self.before.addItem(label, names)
+            if names == chosen:
+                self.before.setCurrentIndex(self.before.count() - 1)
+        self.before.blockSignals(False)
+        self._before_row.setVisible(len(rows) > 1)
 
     def _on_model(self, _row: int) -> None:
         model: Model | None = self.model.currentData()

@@ -98,6 +98,8 @@ def _words(request: UpscaleRequest, field: str) -> str:
             return f"Detail {request.detail} %" if _has(base_of, request.model) else ""
         case "clean_up":
             return f"Clean-up {request.clean_up} %" if _has(cleaner_of, request.model) else ""
+        case "before":
+            return f"after {' and '.join(map(_model_name, request.before))}" if request.before else "no model before it"
         case "size":
             factor = request.size.kind == "factor"
             return f"{request.size.value:g}×" if factor else f"{request.size.kind} {request.size.value:g} px"

@@ -20,6 +20,7 @@ ANOTHER: dict[str, Any] = {
     "model": 'my "best" \\ model é',
     "detail": 35,
     "clean_up": 70,
+    "before": ("fast-x4", "faithful-x4"),
     "tie_colours": False,
     "size": OutputSize("width", 1920),
     "format": "webp",
@@ -66,6 +67,7 @@ def test_a_file_of_version_0_1_is_read(tmp_path: Path) -> None:
         ("quality = 'high'", "quality = 'high' is not possible"),
         ("quality = true", "quality = True is not possible"),
         ("quality = 0", "A quality of 0 is out of range. Choose 1 to 100."),
+        ("before = ['a', 1]", r"before = \['a', 1\] is not possible. It must be a list of texts"),
         ("tile = -5", "A tile size of -5 is out of range"),
         ("colour = 1", "“colour”"),
         ("existing = 'burn'", "existing cannot be “burn”. Choose one of skip, number or replace."),
@@ -107,7 +109,7 @@ def _results_of_version_2(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_results_of_version_2")
 def test_the_fingerprints_of_results_from_version_0_1_are_still_known(model: Model) -> None:
     assert of(model) == "0861b2993c47bf22331604c0bed6a2a18b84a90e484e723f12ea89854ee91949"
-    later = {"model", "detail", "clean_up", "tie_colours", "provenance", "keep_values"}
+    later = {"model", "detail", "clean_up", "before", "tie_colours", "provenance", "keep_values"}
     others = {name: ANOTHER[name] for name in ANOTHER.keys() - later}
     assert of(model, **others) == "136293f3779e9e47510be596005ca4aa6b90cac69abd2651f16ab34eb6781c79"
 

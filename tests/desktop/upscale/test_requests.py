@@ -18,6 +18,7 @@ from tests.core.networks import save_pair
 OTHER: dict[str, tuple[Any, str]] = {
     "model": ("faithful-x4", "faithful x4"),
     "detail": (20, "Detail 20 %"),
+    "before": (("one", "faithful-x4"), "after one and faithful x4"),
     "size": (OutputSize("factor", 2.5), "2.5×"),
     "ensemble": (True, "8 passes"),
     "precision": ("fp32", "fp32"),
@@ -72,7 +73,7 @@ def test_every_option_of_a_request_is_watched(options):
 def test_what_a_model_without_detail_is_asked_for_says_nothing_of_detail():
     save_pair(paths.user_models())
     request = UpscaleRequest((), model="soft", detail=100)
-    assert settings_words(request, RESULT).startswith("soft, colours tied, 4×")
+    assert settings_words(request, RESULT).startswith("soft, colours tied, no model before it, 4×")
     assert settings_words(replace(request, model="sharp", detail=40), ("model", "detail")) == "sharp, Detail 40 %"
     sharp = find_model("sharp")
     rewrite_card(sharp.path, replace(sharp.card, cleaner="soft"), sharp.path)
