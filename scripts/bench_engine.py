@@ -22,7 +22,7 @@ from core.upscale.engine import open_engine
 
 ROUNDS = 5
 SIDE = 192
-"""Of the picture, in pixels."""
+"""Side of the picture, in pixels."""
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 5
 STARTS = 7
 SIZE = 480, 320
-"""Of the picture that is upscaled, in pixels."""
+"""Width and height of the picture that is upscaled."""
 
 
 def alternately(rounds: int, *runs: Callable[[], float]) -> list[list[float]]:

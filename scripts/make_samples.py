@@ -30,7 +30,7 @@ class Sample:
     crop: tuple[int, int, int, int]
     """Left, top, right, bottom in the source."""
     width: int
-    """Of the sample, in pixels; the height follows."""
+    """Width of the sample in pixels; the height follows."""
     what: str
     author: str
     licence: str

@@ -59,7 +59,7 @@ PUBLISHED = (
     ("SRGAN (2017)", ("29.40 / .8472", "26.02 / .7397", "25.16 / .6688")),
     ("ESRGAN’s PSNR network (2018)", ("32.73 / .9011", "28.99 / .7917", "27.85 / .7455")),
 )
-"""As the papers, or later ones' tables, print them: PSNR / SSIM. Their training sets are far larger."""
+"""PSNR / SSIM as the papers, or later ones' tables, print them. Their training sets are far larger."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Candidate:
 
     @property
     def identity(self) -> str:
-        """Of the weights, and of how they are used."""
+        """A name for the weights and for how they are used."""
         model = find_model(self.name)
         parts = [model.path] if self.detail == 100 else [model.path, base_of(model).path]  # type: ignore[union-attr]
         ways = [str(self.detail)] if self.detail < 100 else []
@@ -89,7 +89,7 @@ class Candidate:
 
 
 def digest_of_weights(path: Path) -> str:
-    """Of a safetensors file without its header: another card is not another model."""
+    """The hash of a safetensors file without its header: another card is not another model."""
     content = path.read_bytes()
     return hashlib.sha256(content[8 + int.from_bytes(content[:8], "little") :]).hexdigest()[:16]
 
@@ -209,7 +209,7 @@ def figures_of_set(quality: ModelQuality, pictures: int) -> dict[str, float]:
 
 
 def multiply_adds(generator: nn.Module) -> int:
-    """Of all convolutions, per LR pixel."""
+    """What all convolutions take per LR pixel."""
     total = 0
 
     def count(module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:

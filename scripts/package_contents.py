@@ -202,7 +202,7 @@ def report(parts: Iterable[Component]) -> str:
 
 @cache
 def _owners_by_path() -> dict[str, str]:
-    """Of every installed file, by its path and by its path in the bundle, which distribution it belongs to."""
+    """Which distribution every installed file belongs to, by its path and by its path in the bundle."""
     owners = {}
     for owner in distributions():
         for file in owner.files or []:

@@ -144,7 +144,7 @@ def seconds(value: float) -> str:
 
 
 def time_left(seconds: float | None) -> str:
-    """As coarse as an estimate is: `about 3 minutes left`."""
+    """Words as coarse as an estimate is: `about 3 minutes left`."""
     if seconds is None or not math.isfinite(seconds):
         return "estimating the time left"
     if seconds < 10:

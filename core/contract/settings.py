@@ -231,8 +231,7 @@ class UpscaleSettings:
     quality: int = setting(
         95,
         label="&Quality",
-        tooltip="For JPEG, WebP and AVIF: higher keeps more detail and makes larger files. 95 shows no loss to the "
-        "eye; WebP at 100 is lossless.",
+        tooltip="For JPEG, WebP and AVIF: higher keeps more detail and makes larger files. WebP at 100 is lossless.",
         help="1 to 100, for formats that lose something; else {default}.",
         letter="q",
         low=1,

@@ -220,7 +220,7 @@ _HINTS = {
     _ARCHIVE: "Unpack it first.",
 }
 _TEXT_BYTES = 1024
-"""Of a text's beginning that is looked at."""
+"""How much of a text's beginning is looked at."""
 
 
 def _key_of_content(file: BinaryIO) -> str:

@@ -25,7 +25,7 @@ _SOI, _SOS, _EOI, _COM = 0xD8, 0xDA, 0xD9, 0xFE
 _APP0, _APP1, _APP2, _APP13 = 0xE0, 0xE1, 0xE2, 0xED
 _MPF_ENTRIES, _MPF_ENTRY = 0xB002, 16
 _PREVIEW = 0x010000
-"""Of MPF's types: a large thumbnail, which nobody misses."""
+"""MPF's type of a large thumbnail, which nobody misses."""
 MAX_SEGMENT = 65_533
 """Bytes in one segment after its length."""
 

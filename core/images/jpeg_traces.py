@@ -128,7 +128,7 @@ def find_traces(planes: np.ndarray, seen: np.ndarray | None = None) -> JpegTrace
 
 @dataclass(frozen=True, slots=True)
 class _Profile:
-    """Of the eight phases that a grid may have along one axis."""
+    """The eight phases that a grid may have along one axis."""
 
     steps: np.ndarray
     prominence: np.ndarray

@@ -279,7 +279,7 @@ _DRAWINGS: tuple[_Way, ...] = (
 """For what repeats itself: dithers, halftones, text, checks, where run lengths would take several times the room."""
 _SAMPLE_PIXELS = 1 << 15
 _WORTH_IT = 0.85
-"""Of the size, for which an encoder of several times the time is taken."""
+"""Share of the size down to which a result must shrink to be worth an encoder of several times the time."""
 
 
 def _smallest(samples: np.ndarray) -> bytes:

@@ -31,7 +31,7 @@ for _k in range(1, BLOCK * BLOCK):
 _COUNTS = _BANDS.sum(0)
 _BANDS /= _COUNTS
 _SHARES = (0.06, 0.12, 0.25, 0.5, 1.0)
-"""Of the blocks, the calmest first."""
+"""Shares of the blocks, the calmest first."""
 _CALM = 0.12
 """The share of them whose deviation is given: few enough to be calm, and enough for a mean in small pictures."""
 _MOST_BLOCKS = 6144
@@ -41,7 +41,7 @@ _MOST_COLOURS = 1 << 15
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """Of one picture."""
+    """What is measured of one picture."""
 
     values: np.ndarray
     """Float32, in an order that is always the same."""

@@ -1,4 +1,4 @@
-"""Of its 56 codecs those that `core.images` uses, itself (PNG, AVIF) or by way of tifffile; each imported by name."""
+"""Those of its 56 codecs that `core.images` uses, itself (PNG, AVIF) or by way of tifffile; each imported by name."""
 
 hiddenimports = [
     f"imagecodecs.{name}"

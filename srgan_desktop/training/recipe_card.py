@@ -29,13 +29,13 @@ from srgan_desktop.training.session import TrainSession
 FIRST_RECIPES = ("quick", "finetune", "default", "photo", "fast")
 """The order in which people should meet them; the others follow."""
 SIZES = {"vgg19": "about 550 MB", "vgg16": "about 530 MB"}
-"""Of torchvision's downloads."""
+"""What torchvision downloads."""
 FILE, OTHER_MODEL = "file…", "model…"
 """Rows that open a dialog."""
 
 
 SCALES = ("2", "4", "8")
-"""Of the networks that can be trained."""
+"""Scales of the networks that can be trained."""
 
 
 class RecipeCard(QFrame):

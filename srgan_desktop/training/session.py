@@ -63,7 +63,7 @@ SHOWN_IN_SAMPLES = {
 
 
 class TrainingPhase(Enum):
-    """Of the run."""
+    """Where a run is."""
 
     IDLE = "idle"
     STARTING = "starting"
@@ -133,9 +133,9 @@ class TrainSession(Session):
         self.activity = ""
         """What a starting run does at the moment, in words."""
         self.fraction: float | None = None
-        """Of that activity."""
+        """How much of that activity is done, 0 to 1; None while nobody can tell."""
         self.estimate: TrainingEstimated | None = None
-        """Of the set-up as it is now."""
+        """What the set-up as it is now would cost."""
         self.estimate_problem: Problem | None = None
         self._archive = RunArchive(self)
         self._archive.listed.connect(self._on_listed)
@@ -151,7 +151,7 @@ class TrainSession(Session):
         self._sampled: SamplesRequest | None = None
         self._estimated: TrainRequest | None = None
         self._running_record: RunRecord | None = None
-        """Of the run under way; `record` may be another one meanwhile."""
+        """The record of the run under way; `record` may be another one meanwhile."""
         self._to_resume: Path | None = None
         self._scan_timer = Throttle(SCAN_DELAY_MS, self._examine, self)
         self._load_first_recipe()
@@ -265,7 +265,7 @@ class TrainSession(Session):
 
     @property
     def active_folder(self) -> Path | None:
-        """Of the run under way."""
+        """The folder of the run under way."""
         return self._running_record.folder if self._running_record is not None else None
 
     def start(self) -> None:

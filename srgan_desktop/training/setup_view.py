@@ -151,7 +151,7 @@ STAGE_WORDS = {"psnr": "first-stage", "gan": "GAN"}
 
 
 def rough_duration(seconds: float) -> str:
-    """As coarse as an estimate is: `40 s`, `12 min`, `3 h 20 min`, `11 days`."""
+    """Words as coarse as an estimate is: `40 s`, `12 min`, `3 h 20 min`, `11 days`."""
     if seconds >= 3 * 86_400:
         return f"{seconds / 86_400:.0f} days"
     if seconds >= 3600:

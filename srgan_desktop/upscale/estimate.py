@@ -119,7 +119,7 @@ def estimate_words(result: Estimate) -> str:
 
 
 def rough_duration(seconds: float) -> str:
-    """As exact as an estimate is: `20 s`, `4 min`, `2 h 10 min`."""
+    """Words as exact as an estimate is: `20 s`, `4 min`, `2 h 10 min`."""
     if seconds < 57.5:
         return f"{max(5, 5 * round(seconds / 5))} s"
     minutes = round(seconds / 60)

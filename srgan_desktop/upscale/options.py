@@ -42,7 +42,7 @@ PURPOSE = 120
 WIDEST, NARROWEST = (340, 44), (270, 36)
 """Widths of the column: in pixels, and where that is more, in characters of middling width."""
 MOST = 1_000_000
-"""Of a number that declares no end."""
+"""Where a number ends that declares no end."""
 
 AUTOMATIC_CHOICE = Model(
     AUTOMATIC,
@@ -388,7 +388,7 @@ class KeptSettings(QFrame):
 
 
 def widest(widget: QWidget) -> int:
-    """Of the column of options, in this widget's font."""
+    """The greatest width of the column of options, in this widget's font."""
     return _pixels(widget, *WIDEST)
 
 

@@ -154,7 +154,7 @@ class QueueView(QTableView):
 
 
 def row_height(metrics: QFontMetrics) -> int:
-    """Of a row with two lines in this font."""
+    """The height of a row with two lines in this font."""
     return max(PICTURE + 14, 2 * metrics.height() + ROW_PADDING)
 
 

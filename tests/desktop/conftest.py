@@ -30,7 +30,7 @@ PATIENCE = 15
 
 @pytest.fixture
 def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
-    """As patient as these machines need: the first picture of all imports the decoders from a cold disk."""
+    """Wait as long as these machines need: the first picture of all imports the decoders from a cold disk."""
     for name in ("waitUntil", "waitSignal", "waitSignals", "waitActive", "waitExposed"):
         monkeypatch.setattr(qtbot, name, partial(getattr(qtbot, name), timeout=1000 * PATIENCE))
     return qtbot
@@ -63,7 +63,7 @@ def empty_clipboard() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def garbage_stays_in_the_main_thread() -> Iterator[None]:
-    """As in the program itself: Qt would crash where a thread that happens to be at work deletes a widget."""
+    """Collect in the main thread, as the program does: Qt would crash where another thread deletes a widget."""
     before = gc.isenabled()
     gc.disable()
     yield

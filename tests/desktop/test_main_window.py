@@ -110,7 +110,7 @@ sys.exit(app.run([sys.argv[2]]))
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="nothing to hang in")
 def test_the_program_ends_in_order_while_a_thread_hangs_in_reading(tmp_path):
-    """As on a network drive that is gone: nobody ever writes into the pipe that is read."""
+    """It hangs as on a network drive that is gone: nobody ever writes into the pipe that is read."""
     os.mkfifo(tmp_path / "pipe")
     run_program(HANGING, str(tmp_path / "pipe"), str(make_picture(tmp_path / "a.png")), timeout=60)
 

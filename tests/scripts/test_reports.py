@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from pathlib import Path
@@ -55,14 +54,6 @@ def test_models_report(main: Run, small_report: Path, bench: Path, tmp_path: Pat
     main(models_report, "--bench", bench)
     assert json.loads((tmp_path / "models" / "figures.json").read_text()) == figures
     assert small_report.read_text(encoding="utf-8") == text
-
-
-def test_second_opinion(main: Run, judge: None, bench: Path) -> None:
-    # Imports its judge at once, which the program does without.
-    said = main(importlib.import_module("scripts.second_opinion"), "--bench", bench, "--sets", "Tiny", MODEL)
-    rows = re.findall(r"^\| (\S+) \| (\d\.\d{4}) \|$", said, re.MULTILINE)
-    assert [name for name, _ in rows] == ["bicubic", MODEL]
-    assert all(0 < float(mean) < 0.5 for _, mean in rows)
 
 
 def test_worn_report(main: Run, judge: None, bench: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ TAGS = frozenset({_PIXEL_SCALE, _TIE_POINTS, _TRANSFORMATION, _RPC, _KEYS, _DOUB
 """GeoTIFF 1.1 (OGC 19-008), RPC coefficients of satellites, and GDAL's own tags."""
 _RASTER_TYPE, _POINT = 1025, 2
 _RPC_OFFSETS, _RPC_SCALES = (2, 3), (7, 8)
-"""Of lines and samples, in that order."""
+"""Places of lines and samples, in that order."""
 
 Tags = tuple[tuple[int, TagValue], ...]
 

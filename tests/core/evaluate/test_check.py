@@ -79,7 +79,7 @@ def test_transparency_and_sixteen_bits_are_measured_as_colour(tmp_path: Path, sm
 
 
 def test_a_grey_picture_is_checked_as_grey(tmp_path: Path, small: str) -> None:
-    """As the batch makes it, though the network tints it."""
+    """The batch makes it grey, though the network tints it."""
     Image.fromarray(textured(3, 75, 98)).convert("L").convert("RGB").save(tmp_path / "scan.png")
     ready = answer(CheckRequest(tmp_path / "scan.png", small, precision="fp32"))
     tinted = open_engine(small, "cpu", "fp32").upscale(ready.reduced, CancelToken())

@@ -37,7 +37,7 @@ def luma_of(noise: float) -> float:
 
 
 def saved(picture: np.ndarray, quality: int, subsampling: int = 2, cut: tuple[int, int] = (0, 0)) -> np.ndarray:
-    """As JPEG, decoded, and cut at the top left."""
+    """The picture after JPEG, cut at the top left."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "JPEG", quality=quality, subsampling=subsampling)
     return np.asarray(Image.open(file))[cut[0] :, cut[1] :]

@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def send(handler: Handler, body: bytes = BODY) -> None:
-    """As a good server: whole, or from where it was asked."""
+    """Answer as a good server does: whole, or from where it was asked."""
     start = int((handler.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
     if start >= len(body):
         handler.send_response(416)
@@ -91,7 +91,7 @@ def cut_after(count: int) -> Callable[[Handler], None]:
 
 
 def whole_again(handler: Handler) -> None:
-    """As a server that knows no ranges."""
+    """Answer as a server does that knows no ranges."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(BODY)))
     handler.end_headers()

@@ -50,7 +50,7 @@ def mean_figure(
     *,
     wear: bool = False,
 ) -> float:
-    """Of a model, or of bicubic for no key."""
+    """The figure of a model, or of bicubic for no key."""
     found = []
     for number, hr in enumerate(originals):
         lr = reduce_bicubic(hr, 4)
@@ -120,7 +120,7 @@ def test_more_detail_is_further_from_the_mean_and_draws_no_mesh(originals: list[
 
 
 def multiplications_per_pixel(key: str) -> float:
-    """Of a model's convolutions, for each pixel of LR, counted while it runs."""
+    """What a model's convolutions take for each pixel of LR, counted while it runs."""
     generator, _card = load_generator(find_model(key).path)
     count = 0
 

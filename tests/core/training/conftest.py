@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from core import paths
-from tests.core.training.pictures import picture_folder, vgg16_file
+from tests.core.training.pictures import picture_folder
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +33,3 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return picture_folder(tmp_path_factory.mktemp("training") / "held", count=2, first=100)
-
-
-@pytest.fixture(scope="session")
-def vgg16(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return vgg16_file(tmp_path_factory.mktemp("content") / "vgg16.safetensors")

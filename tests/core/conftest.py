@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.core.training.pictures import vgg16_file
+
+
+@pytest.fixture(scope="session")
+def vgg16(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of VGG16 features with random weights."""
+    return vgg16_file(tmp_path_factory.mktemp("content") / "vgg16.safetensors")

@@ -1,0 +1,81 @@
+"""Rules of the house that no linter knows: one name for one class, sentences, tests where one looks."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("core", "srgan_desktop")
+
+TOPICS = {
+    "core/images": {"carried", "hostile", "kinds", "round_trip", "samples"},
+    "core/models": {"hostile", "mix", "shipped"},
+    "core": {"api"},
+    "srgan_desktop": {"xvfb"},
+    "srgan_desktop/compare": {"scaling"},
+    "srgan_desktop/training": {"window"},
+    "srgan_desktop/upscale": {"page_scripted"},
+    "scripts": {"bench", "draw", "package", "reports", "system_packages"},
+    "examples": {"examples"},
+    "packaging": {"contents", "deb", "window"},
+    "": {"contributing", "house", "version"},
+}
+"""Tests of what several modules do together; all others are named after the module that they test."""
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _sources(*folders: str) -> Iterator[Path]:
+    for folder in folders:
+        yield from sorted((ROOT / folder).rglob("*.py"))
+
+
+def _classes() -> Iterator[tuple[Path, ast.ClassDef]]:
+    for path in _sources(*PACKAGES):
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.ClassDef):
+                yield path, node
+
+
+def test_no_class_name_is_used_twice() -> None:
+    counts = Counter(node.name for _, node in _classes() if not node.name.startswith("_"))
+    assert len(counts) > 200
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_docstrings_are_sentences() -> None:
+    """One that begins with Of or As is the end of a sentence whose beginning is a name."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.value.value[:40]}"
+        for path in _sources(*PACKAGES, "scripts", "tests", "packaging", "examples")
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        if node.value.value.startswith(("Of ", "As "))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.stem)
+def test_tests_lie_where_the_module_lies(path: Path) -> None:
+    place = path.parent.relative_to(ROOT / "tests").as_posix().removeprefix(".")
+    package = place.replace("desktop", "srgan_desktop", 1)
+    name = path.stem.removeprefix("test_")
+    assert (ROOT / package).is_dir()
+    if name not in TOPICS.get(package, ()):
+        assert (ROOT / package / f"{name}.py").is_file() or (ROOT / package / name / "__init__.py").is_file()
+
+
+def test_every_script_runs_in_a_test() -> None:
+    tests = "".join(path.read_text(encoding="utf-8") for path in _sources("tests/scripts"))
+    scripts = [path for path in (ROOT / "scripts").iterdir() if path.suffix in (".py", ".sh")]
+    assert len(scripts) > 10
+    assert [path.name for path in scripts if path.stem not in tests] == []
