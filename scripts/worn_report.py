@@ -169,7 +169,7 @@ NOT_CHOSEN = ("auto", "bicubic", *NCNN)
 
 
 def best_of(subjects: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Of several subjects' figures by kind (pictures x 4), those of the nearest by ST-LPIPS for each."""
+    """For each picture the figures of the subject nearest by ST-LPIPS; all by kind, pictures x 4."""
     best = {}
     for kind in subjects[0]:
         stacked = np.stack([figures[kind] for figures in subjects])

@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("core", "srgan_desktop")
 
 TOPICS = {
+    "core/upscale": {"before"},
     "core/images": {"carried", "hostile", "kinds", "round_trip", "samples"},
     "core/models": {"hostile", "mix", "shipped"},
     "core": {"api"},

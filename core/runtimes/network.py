@@ -103,7 +103,7 @@ class LoadedModel(Protocol):
 
     @property
     def largest_side(self) -> int:
-        """Of a tile, in source pixels, however much memory there is."""
+        """The largest side of a tile in source pixels, however much memory there is."""
 
     @property
     def values_per_pixel(self) -> float:

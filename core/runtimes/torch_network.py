@@ -68,7 +68,7 @@ class TorchModel:
 
     @property
     def fast_precision(self) -> Precision:
-        """As `core.devices` knows it."""
+        """What `core.devices` knows of the device."""
         return devices.fast_precision(self._device)
 
     def network(self, precision: Precision) -> TorchNetwork:
