@@ -209,7 +209,14 @@ class Scrolled(QScrollArea):
         if inside is None:
             return super().minimumSizeHint()
         bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(inside.minimumSizeHint().width() + bar, super().minimumSizeHint().height())
+        return QSize(
+            max(inside.minimumWidth(), inside.minimumSizeHint().width()) + bar, super().minimumSizeHint().height()
+        )
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest and watched is self.widget():
+            self.updateGeometry()
+        return super().eventFilter(watched, event)
 
 
 def scrolled(inside: QWidget) -> QScrollArea:

@@ -47,11 +47,11 @@ class CompareBar(QFrame):
         self.zoom_label.setProperty("role", "muted")
         self.zoom_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.zoom_label.setFixedWidth(self.zoom_label.fontMetrics().horizontalAdvance("0000.0 %"))
-        self.zoom_label.setToolTip("Screen pixels for each pixel of the largest picture")
+        self.zoom_label.setToolTip("Screen pixels for each pixel of the first picture, the original")
         self.fit_button = self._button("fit", "Fit (F)")
         self.full_button = self._button("", "")
         self.full_button.setText("1:1")
-        self.full_button.setAccessibleName("100 %")
+        self.full_button.setAccessibleName("Pixel for pixel")
         self.difference_button = self._button("difference", DIFFERENCE)
         self.difference_button.setAccessibleName("Difference")
         self.difference_button.setCheckable(True)
@@ -74,7 +74,8 @@ class CompareBar(QFrame):
                 button.setToolTip(f"{captions[index]} ({index + 1})")
         # Of several renderings none is the source.
         self.difference_button.setVisible(not captions)
-        self.full_button.setToolTip(f"100 % ({'0' if captions else '1'})")
+        key = "0" if captions else "1"
+        self.full_button.setToolTip(f"Pixel for pixel, as the largest picture has them ({key})")
 
     def show_state(self, *, can_subtract: bool) -> None:
         """Bring all buttons in line with the canvas.
@@ -97,7 +98,7 @@ class CompareBar(QFrame):
             button.setEnabled(comparable)
             button.setChecked(index in seen)
             button.setVisible(self._offers(index))
-        self.zoom_label.setText("" if scene is None or viewport is None else percent(viewport.zoom))
+        self.zoom_label.setText("" if scene is None or viewport is None else percent(viewport.zoom * scene.factor))
 
     def _offers(self, index: int) -> bool:
         """Whether a picture has a button: side by side all are shown, and there is nothing to choose."""

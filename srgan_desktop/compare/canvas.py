@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from PySide6.QtCore import QEvent, QPointF, Qt
-from PySide6.QtGui import QCursor, QMouseEvent, QNativeGestureEvent, QWheelEvent
+from PySide6.QtGui import QCursor, QFocusEvent, QMouseEvent, QNativeGestureEvent, QWheelEvent
 from PySide6.QtWidgets import QApplication, QGestureEvent, QPinchGesture, QWidget
 
 from srgan_desktop.compare.arrangement import Mode
+from srgan_desktop.compare.loupe import Loupe
 from srgan_desktop.compare.surface import Surface
 from srgan_desktop.theme import Theme
 
@@ -30,6 +31,8 @@ class Canvas(Surface):
         self._drag: Drag | None = None
         self._drag_from = QPointF()
         self._hold = 0.0
+        self._loupe = Loupe(self)
+        self._loupe_held = False
         self.setMouseTracking(True)
         self.grabGesture(Qt.GestureType.PinchGesture)
 
@@ -41,6 +44,23 @@ class Canvas(Surface):
         if mode is not self.mode:
             self._drag = None
         super().set_mode(mode)
+
+    def hold_loupe(self, held: bool) -> None:
+        """Magnify what is under the pointer for as long as this is held."""
+        self._loupe_held = held
+        if held:
+            self._loupe.look_at(self.mapFromGlobal(QCursor.pos()).toPointF())
+        else:
+            self._loupe.hide()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        # The release of a held key goes elsewhere now.
+        self.hold_loupe(False)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._loupe.hide()
 
     def event(self, event: QEvent) -> bool:
         if isinstance(event, QNativeGestureEvent):
@@ -97,6 +117,8 @@ class Canvas(Surface):
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         position = event.position()
+        if self._loupe_held:
+            self._loupe.look_at(position)
         if self._drag == "divider":
             self._drag_divider(position)
         elif self._drag is not None and self._viewport is not None:

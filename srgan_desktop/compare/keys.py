@@ -26,7 +26,8 @@ def press_key(canvas: Canvas, event: QKeyEvent, numbered: int) -> bool:
     """Do what a key is for; False where it is for nothing.
 
     D, S, T: modes (T again: the next picture). 0, or 1 where pictures have no numbers: 100 %. F: fit. + and -: zoom.
-    Space held: the original. Left, Right: the divider by 1 %, with Shift by 10 %; the picture shown. Up, Down, Ctrl and
+    Space held: the original. L held: the loupe.
+    Left, Right: the divider by 1 %, with Shift by 10 %; the picture shown. Up, Down, Ctrl and
     arrows: pan. N: nearest or bicubic. 1 to 4: pictures with numbers.
 
     Args:
@@ -61,6 +62,8 @@ def press_key(canvas: Canvas, event: QKeyEvent, numbered: int) -> bool:
         canvas.zoom_step(-1)
     elif key == Qt.Key.Key_N:
         canvas.set_nearest(not canvas.nearest)
+    elif key == Qt.Key.Key_L:
+        canvas.hold_loupe(True)
     elif key == Qt.Key.Key_Space:
         canvas.hold_original(True)
     else:

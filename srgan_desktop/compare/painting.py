@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import QBrush, QColor, QFont, QFontMetrics, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 
 from srgan_desktop.theme import Tokens
 
@@ -58,7 +58,7 @@ def paint_caption(
     painter.restore()
 
 
-def paint_outline(painter: QPainter, area: QRectF, line: float) -> None:
+def paint_outline(painter: QPainter, area: QPainterPath, line: float) -> None:
     """Draw a dashed frame around a part of a picture, seen on light and on dark.
 
     Args:
@@ -69,7 +69,7 @@ def paint_outline(painter: QPainter, area: QRectF, line: float) -> None:
     painter.setBrush(Qt.BrushStyle.NoBrush)
     for colour, style in ((QColor(0, 0, 0, 170), Qt.PenStyle.SolidLine), (QColor(255, 255, 255), Qt.PenStyle.DashLine)):
         painter.setPen(QPen(colour, line, style))
-        painter.drawRect(area)
+        painter.drawPath(area)
 
 
 def paint_message(painter: QPainter, title: str, advice: str, area: QRect, font: QFont, tokens: Tokens) -> None:

@@ -47,7 +47,8 @@ class Scene:
 
     pictures: tuple[Pyramid | None, ...]
     """None where one is not there (yet): the first one that is stands in for it. At least one is there."""
-    patch: Patch | None = None
+    patches: tuple[Patch, ...] = ()
+    """Parts of the last picture, of one scale; those that come later lie above."""
     promised: tuple[int, int] | None = None
     """Width and height of the largest picture, while some are still being decoded."""
     _base: Pyramid = field(init=False, repr=False, compare=False)
@@ -56,14 +57,19 @@ class Scene:
         object.__setattr__(self, "_base", next(picture for picture in self.pictures if picture is not None))
 
     @property
+    def base(self) -> Pyramid:
+        """The first picture that is there."""
+        return self._base
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height in scene pixels."""
         sizes = [picture.size for picture in self.pictures if picture is not None]
         if self.promised is not None:
             sizes.append(self.promised)
-        if self.patch is not None:
+        if self.patches:
             width, height = self._base.size
-            sizes.append((width * self.patch.scale, height * self.patch.scale))
+            sizes.append((width * self.patches[-1].scale, height * self.patches[-1].scale))
         return max(sizes, key=lambda size: size[0] * size[1])
 
     @property
@@ -75,7 +81,7 @@ class Scene:
     def comparable(self) -> bool:
         """Whether there is, or will soon be, more to see than one picture."""
         there = sum(picture is not None for picture in self.pictures)
-        return there > 1 or self.patch is not None or self.promised is not None
+        return there > 1 or bool(self.patches) or self.promised is not None
 
     @property
     def factor(self) -> float:
@@ -89,9 +95,7 @@ class Scene:
         for picture in self.pictures:
             if picture is not None:
                 found |= {picture, self._enlarged(picture)}
-        if self.patch is not None:
-            found.add(self.patch.source)
-        return found
+        return found | {patch.source for patch in self.patches}
 
     def has_alpha(self, index: int) -> bool:
         """Whether something may shine through a picture."""
@@ -106,15 +110,13 @@ class Scene:
             nearest: draw pixels of pictures smaller than the scene as squares; else interpolate them as bicubic
                 enlargement does.
         """
-        layers = [self._whole(self._picture(index), zoom, nearest)]
-        patch = self.patch_layer(index)
-        return layers if patch is None else [*layers, patch]
+        return [self._whole(self._picture(index), zoom, nearest), *self.patch_layers(index)]
 
-    def patch_layer(self, index: int) -> Layer | None:
-        """The live preview, where it is part of this picture."""
-        if self.patch is None or index != len(self.pictures) - 1:
-            return None
-        return self._patched(self.patch)
+    def patch_layers(self, index: int) -> list[Layer]:
+        """The parts of the live preview, where they are parts of this picture."""
+        if index != len(self.pictures) - 1:
+            return []
+        return [self._patched(patch) for patch in self.patches]
 
     def to_first(self, left: float, top: float, right: float, bottom: float) -> tuple[int, int, int, int]:
         """x, y, width, height in pixels of the first picture of all that a rectangle in scene pixels touches."""

@@ -15,6 +15,7 @@ from PySide6.QtGui import (
     QFocusEvent,
     QImage,
     QPainter,
+    QPainterPath,
     QPaintEvent,
     QResizeEvent,
     QTransform,
@@ -233,7 +234,18 @@ class Surface(QWidget):
             width, height = self._viewport.pane
             self._look(self._viewport.panned(x * width, y * height))
 
+    def centre_on(self, x: float, y: float) -> None:
+        """Bring a point of the scene into the middle, as far as there is something to see."""
+        if self._viewport is not None:
+            middle, zoom = self._viewport.centre, self._viewport.zoom
+            self._look(self._viewport.panned((middle[0] - x) * zoom, (middle[1] - y) * zoom))
+
     # Geometry
+
+    def pane_at(self, place: QPointF) -> Pane | None:
+        """The pane under a place, in logical pixels; None where there is none."""
+        x, y = (round(each * self.devicePixelRatioF()) for each in (place.x(), place.y()))
+        return next((pane for pane in self.panes if pane.clip.contains(x, y)), None)
 
     @property
     def panes(self) -> list[Pane]:
@@ -353,7 +365,7 @@ class Surface(QWidget):
             self._patience = PAINT_SECONDS
             panes = self.panes
             for pane in panes:
-                self._paint_pane(painter, layers, pane, self._scene, self._viewport)
+                self.paint_pane(painter, layers, pane, self._scene, self._viewport)
             painter.restore()
             self.sharp = layers.complete
             if not self.sharp:
@@ -375,9 +387,8 @@ class Surface(QWidget):
         corner = QPointF(self.mapTo(self.window(), QPoint(0, 0))) * ratio
         painter.translate(round(corner.x()) - corner.x(), round(corner.y()) - corner.y())
 
-    def _paint_pane(
-        self, painter: QPainter, layers: LayerPainter, pane: Pane, scene: Scene, viewport: Viewport
-    ) -> None:
+    def paint_pane(self, painter: QPainter, layers: LayerPainter, pane: Pane, scene: Scene, viewport: Viewport) -> None:
+        """Draw one look at a scene, in device pixels."""
         left, top, right, bottom = viewport.shown
         seen = QRect(left, top, right - left, bottom - top).translated(pane.area.topLeft()).intersected(pane.clip)
         if seen.isEmpty():
@@ -389,11 +400,15 @@ class Surface(QWidget):
             painter.fillRect(seen, checks(self._device(CHECK)))
         for layer in scene.layers(pane.index, viewport.zoom, self._nearest):
             layers.draw(layer, viewport.zoom, origin, seen)
-        patch = scene.patch_layer(pane.index)
-        if patch is not None:
-            zoom = viewport.zoom
-            area = QRectF(zoom * patch.x, zoom * patch.y, zoom * patch.width, zoom * patch.height).translated(*origin)
-            # Around the middle of what is seen, where that is more than was previewed.
-            if not area.adjusted(-1, -1, 1, 1).contains(QRectF(seen)):
-                painter.setClipRect(seen)
-                paint_outline(painter, area, self._device(1))
+        zoom = viewport.zoom
+        previewed = QPainterPath()
+        for patch in scene.patch_layers(pane.index):
+            part = QPainterPath()
+            part.addRect(
+                QRectF(zoom * patch.x, zoom * patch.y, zoom * patch.width, zoom * patch.height).translated(*origin)
+            )
+            previewed = previewed.united(part)
+        # Around what was previewed, where that is less than what is seen.
+        if not previewed.isEmpty() and not previewed.contains(QRectF(seen).adjusted(1, 1, -1, -1)):
+            painter.setClipRect(seen)
+            paint_outline(painter, previewed, self._device(1))

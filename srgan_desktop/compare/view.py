@@ -30,6 +30,7 @@ from srgan_desktop.compare.decoding import (
 from srgan_desktop.compare.difference import difference
 from srgan_desktop.compare.full_screen import FullScreen
 from srgan_desktop.compare.keys import press_key
+from srgan_desktop.compare.navigator import Navigator
 from srgan_desktop.compare.pyramid import Pyramid
 from srgan_desktop.compare.saving import ask_for_file, save_image
 from srgan_desktop.compare.scene import Patch, Scene
@@ -38,6 +39,8 @@ from srgan_desktop.theme import Theme
 HOLD_MS = 150
 """The last picture stays this long while the next one is decoded; most are there by then, and nothing flickers."""
 NOTHING = "Nothing to compare yet"
+MOST_PATCHES = 100
+"""Parts of a live preview that are kept; those that came first go first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +75,8 @@ class CompareView(QWidget):
         self._decoded: list[DecodedPicture | None] = []
         self._errors: list[Exception | None] = []
         self._promised: tuple[int, int] | None = None
-        self._patch: Patch | None = None
-        self._patch_place: tuple[tuple[int, int, int, int], int] | None = None
+        self._patches: tuple[Patch, ...] = ()
+        self._patch_is_old = False
         self._patch_caption = ""
         self._patch_hidden = False
         self._region: tuple[int, int, int, int] | None = None
@@ -83,6 +86,7 @@ class CompareView(QWidget):
         """Folder of the comparison that was saved last."""
 
         self.canvas = Canvas(theme)
+        self.navigator = Navigator(self.canvas)
         self.bar = CompareBar(theme, self.canvas)
         self._decoder, self._patcher, self._subtracter = (Lane("compare", self) for _ in range(3))
         self._hold = QTimer(self, singleShot=True, interval=HOLD_MS)
@@ -127,12 +131,20 @@ class CompareView(QWidget):
             lane.cancel_all()
         self._hold.stop()
         self._shown, self._decoded, self._errors = (), [], []
-        self._promised = self._patch = self._difference = None
+        self._promised = self._difference = None
+        self._patches = ()
         self.bar.show_choices(())
         self.canvas.set_message(NOTHING)
 
     def set_overlay_region(
-        self, region: tuple[int, int, int, int], scale: int, pixels: np.ndarray, caption: str = ""
+        self,
+        region: tuple[int, int, int, int],
+        scale: int,
+        pixels: np.ndarray,
+        caption: str = "",
+        *,
+        adds: bool = False,
+        old: bool = False,
     ) -> None:
         """Lay a live preview over the place of the result; a later one replaces it, and so does another file.
 
@@ -143,13 +155,16 @@ class CompareView(QWidget):
             scale: of the result.
             pixels: uint8, (height * scale) x (width * scale) x 3 (RGB) or 4 (RGBA), in the first picture's profile.
             caption: what to call it; empty adds a word to the caption of the result.
+            adds: whether the parts that are there already stay: they were made with the same settings.
+            old: whether a newer one is being made, and this one only stands in for it.
         """
         first = self._decoded[0] if self._decoded else None
         if first is not None:
-            self._patch_place = region, scale
             self._patch_caption = caption
-            self._patcher.cancel_all()
-            self._patcher.stream(partial(decode_patch, pixels, first), self._on_patch, self._on_patch_ended)
+            if not adds:
+                self._patcher.cancel_all()
+            take = partial(self._on_patch, region, scale, adds, old)
+            self._patcher.stream(partial(decode_patch, pixels, first), take, self._on_patch_ended)
 
     @property
     def loading(self) -> bool:
@@ -165,9 +180,17 @@ class CompareView(QWidget):
     def drop_overlay(self) -> None:
         """Show the result, and forget the live preview."""
         self._patcher.cancel_all()
-        if self._patch is not None:
-            self._patch = None
+        self._patch_is_old = False
+        if self._patches:
+            self._patches = ()
             self._show_scene()
+
+    def call_overlay_old(self) -> None:
+        """Say of the live preview that a newer one is being made."""
+        if not self._patch_is_old:
+            self._patch_is_old = True
+            if self._patches:
+                self._show_scene()
 
     def visible_region(self) -> tuple[int, int, int, int] | None:
         """x, y, width, height of what is seen, in pixels of the first picture; None while that is not there."""
@@ -194,6 +217,8 @@ class CompareView(QWidget):
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
         if event.key() == Qt.Key.Key_Space and not event.isAutoRepeat():
             self.canvas.hold_original(False)
+        elif event.key() == Qt.Key.Key_L and not event.isAutoRepeat():
+            self.canvas.hold_loupe(False)
         else:
             event.ignore()
 
@@ -273,8 +298,9 @@ class CompareView(QWidget):
         known = [each for each in self._decoded if each is not None and _among(each.source, sources)]
         self._shown, self._numbered = list(pictures), numbered
         self._decoded, self._errors = [None] * len(pictures), [None] * len(pictures)
-        self._promised = self._patch = self._region = self._difference = None
-        self._patch_hidden = False
+        self._promised = self._region = self._difference = None
+        self._patches = ()
+        self._patch_hidden = self._patch_is_old = False
         self.bar.show_choices([shown.caption for shown in pictures] if numbered else ())
         if self.canvas.scene is None:
             self._show_waiting()
@@ -304,10 +330,11 @@ class CompareView(QWidget):
             self.failed.emit(error)
             self._show_scene()
 
-    def _on_patch(self, pyramid: Pyramid) -> None:
-        if self._patch_place is not None:
-            self._patch = Patch(pyramid, *self._patch_place)
-            self._show_scene()
+    def _on_patch(self, region: tuple[int, int, int, int], scale: int, adds: bool, old: bool, pyramid: Pyramid) -> None:
+        kept = self._patches[1 - MOST_PATCHES :] if adds else ()
+        self._patches = (*kept, Patch(pyramid, region, scale))
+        self._patch_is_old = old
+        self._show_scene()
 
     def _on_patch_ended(self, error: Exception | None) -> None:
         if error is not None:
@@ -358,14 +385,14 @@ class CompareView(QWidget):
     def _scene(self, pictures: tuple[Pyramid | None, ...]) -> Scene:
         """The pictures, and the live preview in place of the last one. Either way the scene is as large as with both,
         so that nothing moves when they change places."""
-        result, patch = pictures[-1], None if self._shown_difference is not None else self._patch
-        if patch is None or result is None or len(pictures) < 2:
-            return Scene(pictures, patch, self._promised)
+        result, patches = pictures[-1], () if self._shown_difference is not None else self._patches
+        if not patches or result is None or len(pictures) < 2:
+            return Scene(pictures, patches, self._promised)
         if not self._patch_hidden:
-            return Scene((*pictures[:-1], None), patch, _larger(self._promised, result.size))
+            return Scene((*pictures[:-1], None), patches, _larger(self._promised, result.size))
         first = next(picture for picture in pictures if picture is not None)
-        width, height = (side * patch.scale for side in first.size)
-        return Scene(pictures, None, _larger(self._promised, (width, height)))
+        width, height = (side * patches[-1].scale for side in first.size)
+        return Scene(pictures, (), _larger(self._promised, (width, height)))
 
     def _show_waiting(self) -> None:
         source = self._shown[0].source if self._shown else None
@@ -379,8 +406,9 @@ class CompareView(QWidget):
             captions[0] = _caption(0, replace(self._shown[0], caption="Original"), self._decoded[0], self._errors[0])
         if self._shown_difference is not None:
             captions[-1] = "Difference"
-        elif self._patch is not None and not self._patch_hidden:
+        elif self._patches and not self._patch_hidden:
             captions[-1] = self._patch_caption or f"{self._shown[-1].caption} · preview"
+            captions[-1] += " · updating" if self._patch_is_old else ""
         return captions
 
     def _on_moved(self) -> None:
@@ -405,7 +433,7 @@ class CompareView(QWidget):
             words = f"Divider at {round(canvas.divider * 100)} %, {captions[left]} left of it, {captions[right]} right"
         else:
             words = ", ".join(captions[pane.index] for pane in canvas.panes)
-        return f"{words}. Zoom {percent(viewport.zoom)}."
+        return f"{words}. Zoom {percent(viewport.zoom * canvas.scene.factor)}."
 
 
 def _caption(number: int, shown: Shown, decoded: DecodedPicture | None, error: Exception | None) -> str:

@@ -7,7 +7,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout
 
-from core.contract.upscale import PreviewReady
+from core.contract.upscale import PreviewReady, Region
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Throttle
 from srgan_desktop.compare.view import CompareView
@@ -15,9 +15,10 @@ from srgan_desktop.fields import Elided, Tabs
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Option
 from srgan_desktop.theme import Theme
+from srgan_desktop.upscale.crossfade import Crossfade
 from srgan_desktop.upscale.preview import PreviewRegion
 from srgan_desktop.upscale.queue_model import Entry, State
-from srgan_desktop.upscale.requests import LOOK, differing, settings_words
+from srgan_desktop.upscale.requests import LOOK, differing, has_detail, settings_words
 from srgan_desktop.upscale.session import UpscaleSession
 
 PREVIEW_DELAY_MS = 200
@@ -46,8 +47,15 @@ class CompareCard(QFrame):
         """What the preview under way will be called; empty where it has no result beside it."""
         self._previewed_words = "", ""
         """What was said of the last preview, and its notes."""
+        self._seconds = 0.0
+        """What the parts of the preview took together."""
         self._is_old = False
         """Whether the Detail slider moved on since the preview under way was asked for."""
+        self._fade = Crossfade()
+        self._fade_region: Region | None = None
+        """The part that both ends are kept of: the first one of what is seen."""
+        self._makes_end = False
+        """Whether what is under way is an end of the slider, and not to be shown."""
         self._preview_timer = Throttle(PREVIEW_DELAY_MS, self.ask_preview, self)
         self.view = CompareView(theme)
         self.words = Elided("muted")
@@ -107,8 +115,12 @@ class CompareCard(QFrame):
             return
         self._is_old = False
         seen = self.view.visible_region()
+        first = not self._previewed.adds
         region = None if seen is None else self._previewed.choose(entry.path, seen)
+        if region is not None and first:
+            self._fade_region = region
         if region is not None and self._session.preview(entry.path, region):
+            self._makes_end = False
             self._caption = f"Preview: {self._difference()}" if self._differs() else ""
             self.words.say("Upscaling what you see…")
 
@@ -222,33 +234,70 @@ class CompareCard(QFrame):
     def _on_option(self, option: Option) -> None:
         if option in settings.PREVIEWED:
             self._on_difference()
-        if option is settings.DETAIL and self._session.previews.under_way:
+        if option is settings.DETAIL:
+            self._show_mix()
+        if option is settings.DETAIL and self._makes_end:
+            # Of no use now: what is asked for comes first.
+            self._makes_end = False
+            self._previewed.forget()
+            self.ask_preview()
+        elif option is settings.DETAIL and self._session.previews.under_way:
             # While the slider is dragged, every preview is finished and shown before the next is asked for.
             self._is_old = True
         elif option is settings.DETAIL and self._preview_timer.isActive():
             self._previewed.forget()
         elif option in settings.PREVIEWED:
             self._previewed.forget()
+            self.view.call_overlay_old()
             self.ask_preview_soon()
 
     def _on_preview(self, event: PreviewReady) -> None:
         if self._entry is None or self._entry.path != event.source:
             return
-        caption = self._caption
+        request = self._session.previews.request
+        if request is not None and request.region == self._fade_region:
+            self._fade.keep(request, event)
+        if self._makes_end:
+            self._makes_end = False
+            self._make_end()
+            return
+        adds = self._previewed.adds
+        self.view.set_overlay_region(event.region, event.scale, event.pixels, self._caption, adds=adds)
         self._previewed.learn(event)
+        self._seconds = event.seconds + (self._seconds if adds else 0.0)
         if self._is_old:
             self._previewed.forget()
-            self.ask_preview()
-        self.view.set_overlay_region(event.region, event.scale, event.pixels, caption)
-        words = f"Previewed in {event.seconds:.1f} s" + (f" · {event.reason}" if event.reason else "")
-        if self._previewed.is_part:
-            words += " · the middle of what you see; zoom in for all of it"
+            self.view.call_overlay_old()
+        # What is not covered yet of what is seen comes part by part.
+        self.ask_preview()
+        if not self._session.previews.under_way:
+            self._make_end()
+        words = f"Previewed in {self._seconds:.1f} s" + (f" · {event.reason}" if event.reason else "")
         self._previewed_words = words, " ".join(event.notes)
-        if not self._session.previews.under_way and self._side == "preview":
+        if (self._makes_end or not self._session.previews.under_way) and self._side == "preview":
             self.words.say(*self._previewed_words)
 
+    def _make_end(self) -> None:
+        """Have an end of the Detail slider made while nothing else is to do, so that a drag shows something at once."""
+        entry, region = self._entry, self._fade_region
+        if entry is None or region is None or self._is_old:
+            return
+        request = self._session.preview_request(entry.path, region)
+        missing = self._fade.missing(request) if has_detail(request.model) else None
+        if missing is not None and self._session.preview(entry.path, region, missing.detail):
+            self._makes_end = True
+
+    def _show_mix(self) -> None:
+        """Show roughly what the slider asks for, until that is there."""
+        entry, region = self._entry, self._fade_region
+        if entry is None or region is None or self._side == "saved":
+            return
+        mixed = self._fade.mix(self._session.preview_request(entry.path, region))
+        if mixed is not None:
+            self.view.set_overlay_region(mixed.region, mixed.scale, mixed.pixels, self._caption, old=True)
+
     def _on_preview_failed(self, problem: Problem) -> None:
-        self._is_old = False
+        self._is_old = self._makes_end = False
         self.words.say(problem.message, problem.hint)
 
     def _on_view_failed(self, error: object) -> None:

@@ -205,6 +205,9 @@ class OptionsPanel(Scrolled):
 
     # The models
 
+    def sizeHint(self) -> QSize:
+        return QSize(self.maximumWidth(), super().sizeHint().height())
+
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
         # The Models page adds, renames and removes some while this one is behind it.

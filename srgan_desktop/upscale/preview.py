@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
@@ -71,31 +72,51 @@ class PreviewRegion:
 
     def __init__(self) -> None:
         self._budget = FIRST_PIXELS
-        self._last: tuple[Path, Region] | None = None
-        self.is_part = False
-        """Whether the last region chosen was less than what was seen."""
+        self._of: tuple[Path, Region] | None = None
+        """The picture, and what was seen of it when its parts were chosen."""
+        self._to_do: list[Region] = []
+        self._done: list[Region] = []
+        """What is previewed with the settings as they are."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether there is more to do of what is seen."""
+        return bool(self._to_do)
+
+    @property
+    def adds(self) -> bool:
+        """Whether what comes next goes with what is there."""
+        return bool(self._done)
 
     def choose(self, source: Path, seen: Region) -> Region | None:
-        """The part to do, from the middle of what is seen; None where nothing is, or it is done already.
+        """The next part to do: the middle of what is seen, then what lies around it, part by part.
 
         Args:
             source: the picture.
             seen: x, y, width, height in its pixels.
+
+        Returns:
+            None where nothing is seen, or all of it is done or under way already.
         """
-        x, y, width, height = seen
-        if width < 1 or height < 1:
+        if seen[2] < 1 or seen[3] < 1:
             return None
-        shrink = min(1.0, (self._budget / (width * height)) ** 0.5)
-        wide, high = max(1, round(width * shrink)), max(1, round(height * shrink))
-        region = (x + (width - wide) // 2, y + (height - high) // 2, wide, high)
-        if self._last == (source, region):
-            return None
-        self._last = (source, region)
-        self.is_part = shrink < 1
-        return region
+        if self._of is None or self._of[0] != source:
+            self._done = []
+        if self._of != (source, seen):
+            self._of = source, seen
+            self._to_do = [part for part in _parts(seen, self._budget) if not self._is_done(part)]
+        return self._to_do.pop(0) if self._to_do else None
+
+    def _is_done(self, part: Region) -> bool:
+        x, y, width, height = part
+        return any(
+            left <= x and top <= y and x + width <= left + wide and y + height <= top + high
+            for left, top, wide, high in self._done
+        )
 
     def learn(self, done: PreviewReady) -> None:
         """Choose larger or smaller regions from now on. The first of a model, which loads it, counts as slow."""
+        self._done.append(done.region)
         pixels = done.region[2] * done.region[3]
         if pixels >= FEWEST_PIXELS and done.seconds > 0:
             wanted = pixels / done.seconds * SECONDS
@@ -105,5 +126,32 @@ class PreviewRegion:
                 self._budget = int(min(MOST_PIXELS, max(FEWEST_PIXELS, mean)))
 
     def forget(self) -> None:
-        """Ask again, also for the same region."""
-        self._last = None
+        """Ask again, also for what is done."""
+        self._of = None
+        self._to_do, self._done = [], []
+
+
+def _parts(seen: Region, budget: int) -> list[Region]:
+    """What is seen, cut into parts of at most so many pixels, the middle first and the corners last."""
+    x, y, width, height = seen
+    shrink = min(1.0, (budget / (width * height)) ** 0.5)
+    wide, high = max(1, round(width * shrink)), max(1, round(height * shrink))
+    across, down = _cuts(x, width, wide), _cuts(y, height, high)
+    middle = x + width / 2, y + height / 2
+    parts = [(left, top, each_width, each_height) for top, each_height in down for left, each_width in across]
+
+    def distance(part: Region) -> float:
+        # Among those that are as near, the ones beside before those above: what people compare lies side by side.
+        right, below = part[0] + part[2] / 2 - middle[0], part[1] + part[3] / 2 - middle[1]
+        return abs(right) / width + 1.01 * abs(below) / height
+
+    return sorted(parts, key=distance)
+
+
+def _cuts(start: int, length: int, part: int) -> list[tuple[int, int]]:
+    """(start, length) of pieces of at most `part`, one of which lies in the middle."""
+    first = start + (length - part) // 2
+    edges = {start, start + length, first, first + part}
+    edges |= set(range(first, start, -part)) | set(range(first + part, start + length, part))
+    ordered = sorted(edges)
+    return [(low, high - low) for low, high in pairwise(ordered)]

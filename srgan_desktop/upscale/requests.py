@@ -145,6 +145,11 @@ def _model_name(key: str) -> str:
         return Path(key).stem
 
 
+def has_detail(model: str) -> bool:
+    """Whether there is a choice of detail for a model."""
+    return _has(base_of, model)
+
+
 def _has(other_end: Callable[[Model], Model | None], key: str) -> bool:
     """Whether a model is one end of a slider, whose other one is here too."""
     try:

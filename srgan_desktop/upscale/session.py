@@ -21,6 +21,7 @@ from core.contract.upscale import (
     FileSaved,
     FileSkipped,
     FileStarted,
+    PreviewRequest,
     Progress,
     Region,
     WatchRequest,
@@ -194,11 +195,22 @@ class UpscaleSession(Session):
         """Stop the run; what is saved stays, the rest waits in the queue."""
         self._tell(Happening.CANCEL)
 
-    def preview(self, source: Path, region: Region) -> bool:
-        """Upscale a region of a picture now; an older preview is given up. False while a run has the engine."""
+    def preview_request(self, source: Path, region: Region) -> PreviewRequest:
+        """What a preview of a region asks for, with the options as they are."""
+        return preview_request(self.settings, source, region)
+
+    def preview(self, source: Path, region: Region, detail: int | None = None) -> bool:
+        """Upscale a region of a picture now; an older preview is given up. False while a run has the engine.
+
+        Args:
+            source: the picture.
+            region: x, y, width, height in its pixels.
+            detail: percent, in place of the option's.
+        """
         if self.busy or self.shutting_down:
             return False
-        self.previews.ask(preview_request(self.settings, source, region))
+        request = self.preview_request(source, region)
+        self.previews.ask(request if detail is None else replace(request, detail=detail))
         self.changed.emit()
         return True
 

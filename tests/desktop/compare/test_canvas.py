@@ -179,7 +179,7 @@ def test_transparent_pixels_show_squares_of_two_greys(canvas, show):
 def test_a_patch_lies_on_the_right_of_the_divider_only(canvas, show, noise):
     small, red = np.zeros((225, 275, 3), np.uint8), np.zeros((400, 800, 3), np.uint8)
     red[..., 0] = 255
-    show(small, None, patch=Patch(build(red, CancelToken()), (30, 40, 200, 100), 4))
+    show(small, None, patches=(Patch(build(red, CancelToken()), (30, 40, 200, 100), 4),))
     canvas.zoom_to(1)
     left, top = canvas.viewport.origin
     pixels = painted(canvas)

@@ -58,7 +58,7 @@ def test_what_is_still_to_come_makes_room_at_once(picture):
 def test_a_patch_lies_where_it_was_cut(picture):
     small = picture(30, 20)
     patch = Patch(picture(40, 20), (5, 3, 10, 5), 4)
-    scene = Scene((small, None), patch)
+    scene = Scene((small, None), (patch,))
     assert scene.size == (120, 80)
     base, laid = scene.layers(1, 1.0, False)
     assert base.source == Enlarged(small, 120, 80)

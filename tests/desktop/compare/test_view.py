@@ -7,8 +7,9 @@ import weakref
 import numpy as np
 import pytest
 from PIL import Image
-from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from core import paths
@@ -16,6 +17,8 @@ from core.contract.errors import UserError
 from core.images import load as load_picture
 from srgan_desktop.compare import decoding
 from srgan_desktop.compare.arrangement import Mode
+from srgan_desktop.compare.loupe import Loupe
+from srgan_desktop.compare.navigator import Navigator
 from srgan_desktop.compare.view import CompareView, Shown
 from srgan_desktop.pixels import from_qimage
 from srgan_desktop.settings import APPEARANCE
@@ -157,7 +160,7 @@ def test_a_live_preview_is_laid_on_and_goes_with_the_next_file(view, settle, qtb
     assert (pixels[pixels.shape[0] // 2, pixels.shape[1] // 2, :3] == 255).all()
     view.load_files(save("other.png", noise(40, 40, 3)), None)
     settle(view)
-    assert view.canvas.scene.patch is None
+    assert view.canvas.scene.patches == ()
 
 
 def test_a_preview_and_the_result_change_places_and_nothing_moves(compared, settle):
@@ -173,7 +176,7 @@ def test_a_preview_and_the_result_change_places_and_nothing_moves(compared, sett
     zoom = canvas.viewport.zoom
     compared.hide_overlay(True)
     assert "Saved: blue  512 × 512 right" in canvas.accessibleDescription()
-    assert canvas.scene.patch is None
+    assert canvas.scene.patches == ()
     assert (compared.visible_region(), canvas.viewport.zoom) == (seen, zoom)
     compared.hide_overlay(False)
     assert "Preview: white" in canvas.accessibleDescription()
@@ -291,7 +294,8 @@ def test_arrows_move_the_divider_by_a_hundredth(compared, keys):
 def test_one_and_f_and_the_ladder(compared, keys):
     keys(compared, Qt.Key.Key_1)
     assert compared.canvas.viewport.zoom == 1
-    assert compared.bar.zoom_label.text() == "100 %"
+    # Of the original, whatever the size of the result.
+    assert compared.bar.zoom_label.text() == "400 %"
     keys(compared, Qt.Key.Key_Plus, Qt.Key.Key_Equal)
     assert compared.canvas.viewport.zoom == 2
     keys(compared, Qt.Key.Key_Minus)
@@ -622,3 +626,48 @@ def test_a_preview_of_a_part_is_outlined(view, settle, save, noise):
     settle(view)
     # Nothing but the preview is seen.
     assert whites() <= before
+
+
+def test_parts_of_a_preview_join_and_say_that_they_are_old(view, settle, save, noise):
+    view.load_files(save("a.png", noise(80, 100, 3)), None)
+    settle(view)
+    grey = np.full((32, 32, 3), 128, np.uint8)
+    view.set_overlay_region((46, 36, 8, 8), 4, grey)
+    view.set_overlay_region((54, 36, 8, 8), 4, grey, adds=True)
+    settle(view)
+    assert [patch.region for patch in view.canvas.scene.patches] == [(46, 36, 8, 8), (54, 36, 8, 8)]
+    view.call_overlay_old()
+    assert view.canvas.accessibleDescription().count("updating") == 1
+    view.set_overlay_region((46, 36, 8, 8), 4, grey)
+    settle(view)
+    assert [patch.region for patch in view.canvas.scene.patches] == [(46, 36, 8, 8)]
+    assert "updating" not in view.canvas.accessibleDescription()
+
+
+def test_a_navigator_shows_the_part_that_is_seen_and_goes_elsewhere(view, settle, save, noise):
+    view.load_files(save("a.png", noise(300, 400, 3)), None)
+    settle(view)
+    navigator = view.canvas.findChild(Navigator)
+    assert not navigator.isVisible()
+    view.canvas.zoom_to(8)
+    assert navigator.isVisible()
+    assert navigator.part.width() < navigator.width() / 2
+    QTest.mouseClick(navigator, Qt.MouseButton.LeftButton, pos=QPoint(2, 2))
+    x, y, _, _ = view.visible_region()
+    assert (x, y) == (0, 0)
+    view.canvas.fit()
+    assert not navigator.isVisible()
+
+
+def test_a_held_key_magnifies_both_sides(qtbot, compared, keys):
+    canvas = compared.canvas
+    loupe = canvas.findChild(Loupe)
+    keys(compared, Qt.Key.Key_Shift)
+    canvas.hold_loupe(True)
+    loupe.look_at(QPointF(canvas.rect().center()))
+    assert loupe.isVisible()
+    assert loupe.width() == 2 * loupe.height()
+    glass = loupe.grab().toImage()
+    assert glass.pixelColor(loupe.width() // 4, loupe.height() // 2) != glass.pixelColor(2, 2)
+    QTest.keyRelease(canvas, Qt.Key.Key_L)
+    assert not loupe.isVisible()

@@ -70,7 +70,7 @@ def test_factors(qtbot, theme, options, size):
 
 @pytest.mark.parametrize("kind", ["factor", "width", "height", "longest"])
 def test_no_field_is_cut_in_the_narrowest_column(panel, kind):
-    panel.resize(panel.minimumWidth(), 400)
+    panel.resize(panel.minimumSizeHint().width(), 400)
     choose(panel.output_size.preset, (kind, None))
     QTest.qWait(0)
     assert panel.verticalScrollBar().isVisible()
