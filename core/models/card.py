@@ -123,6 +123,24 @@ def rewrite_card(path: Path, card: ModelCard, target: Path) -> None:
             shutil.copyfileobj(old, new, 1 << 20)
 
 
+def is_safetensors(path: Path) -> bool:
+    """Whether a file begins as safetensors do, whatever its name says: a length, then JSON.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(9)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return beginning[8:] == b"{" and 2 <= int.from_bytes(beginning[:8], "little") <= MAX_HEADER
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path and its rights.")
+
+
 def read_header(path: Path) -> dict[str, Any]:
     """The JSON header of a safetensors file: tensor names, types and shapes, and `__metadata__`.
 
@@ -142,9 +160,7 @@ def read_header(path: Path) -> dict[str, Any]:
                 raise broken
             text = file.read(length)
     except OSError as error:
-        raise UserError(
-            f"The model {path} cannot be read: {error.strerror}.", "Check the path and its rights."
-        ) from error
+        raise _unreadable(path, error) from error
     try:
         header = json.loads(text)
     except (ValueError, RecursionError) as error:

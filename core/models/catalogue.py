@@ -11,7 +11,7 @@ from typing import Literal
 
 from core import paths
 from core.contract.errors import UserError
-from core.models.card import ModelCard, read_header, rewrite_card
+from core.models.card import ModelCard, is_safetensors, read_header, rewrite_card
 from core.models.known import KNOWN, KnownModel
 from core.names import first_free
 
@@ -22,7 +22,7 @@ AUTOMATIC = "auto"
 DEFAULT_DETAIL = 50
 """Percent of it, where nobody chooses: by both perceptual measures nearer to the originals than 0 % on every set, for
 0.1 to 0.2 dB (docs/models.md)."""
-SUFFIXES = (".safetensors", ".pth", ".pt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
 OUR_ARCHITECTURE = "srgan"
 """What the card of a model says that this program can train, blend and export."""
 IMPORTED = "Imported from "
@@ -228,12 +228,12 @@ def _other_end(model: Model, key: str) -> Model | None:
 
 
 def card_of(path: Path) -> ModelCard:
-    """The card in a file; for a `.pth`, which has none, that of the known model or what its name says.
+    """The card in a file; for a pickle, which has none, that of the known model or what its name says.
 
     Raises:
-        UserError: a safetensors file cannot be read, or is none.
+        UserError: the file cannot be read, or is called safetensors and is none.
     """
-    if path.suffix.lower() == ".safetensors":
+    if is_safetensors(path) or (path.suffix.lower() == ".safetensors" and not _is_pickle(path)):
         header = read_header(path)
         metadata = header.get("__metadata__", {})
         card = ModelCard.from_metadata(metadata, path.stem)
@@ -244,6 +244,11 @@ def card_of(path: Path) -> ModelCard:
         if path.name == known.file_name:
             return known.card
     return ModelCard(name=path.stem, scale=_scale_in_name(path.stem), architecture="")
+
+
+def _is_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) in (b"PK", b"\x80\x02")
 
 
 def _scale_in_name(name: str) -> int:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from core.atomic import replacing
 from core.contract.errors import UserError
-from core.models.card import ModelCard
+from core.models.card import ModelCard, is_safetensors
 from core.models.catalogue import card_of
 from core.models.foreign import to_our_layout
 from core.models.generator import Generator, config_of, fold_batch_norm
@@ -29,6 +29,7 @@ MAX_BYTES = 2 << 30
 
 _TABLES = (
     "params_ema",
+    "params-ema",
     "ema_state_dict",
     "params",
     "state_dict",
@@ -39,6 +40,8 @@ _TABLES = (
     "net",
 )
 """The names under which training programs keep the generator inside a checkpoint, the best one first."""
+_PREFIXES = ("module.", "_orig_mod.", "netG.")
+"""What DataParallel, torch.compile and some training programs put before all names, in any order."""
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF", "is an HDF5 file, as Keras and TensorFlow write it"),
     (b"GGUF", "is a GGUF file of a language model"),
@@ -52,7 +55,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG", "is a picture"),
     (b"\xff\xd8\xff", "is a picture"),
 )
-_WANTED = "Models are .safetensors, .pth or .pt files with PyTorch weights."
+_WANTED = "Models are .safetensors, .pth, .pt or .ckpt files with PyTorch weights."
 
 
 def load_generator(path: Path, *, fold: bool = False) -> tuple[Generator, ModelCard]:
@@ -102,7 +105,7 @@ def is_generator(state: Mapping[str, Tensor]) -> bool:
 
 
 def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
-    """Read tensors by name, and the card, from a file that is not trusted.
+    """Read tensors by name, and the card, from a file that is not trusted. Its content decides, not its suffix.
 
     Raises:
         UserError: the file cannot be read, is not a weights file, or would run code.
@@ -112,7 +115,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path.name} is larger than 2 GB.", "That is no upscaler; choose another file.")
     card = card_of(path)
-    if path.suffix.lower() == ".safetensors":
+    if is_safetensors(path):
         try:
             return safetensors.torch.load_file(path), card
         except (safetensors.SafetensorError, OSError) as error:
@@ -127,7 +130,9 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
         _check_beginning(path, beginning)
         if beginning.startswith(b"PK"):
             _check_archive(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # Not by its path: torch then takes what is called .safetensors for it, whatever it holds.
+        with path.open("rb") as file:
+            content = torch.load(file, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except pickle.UnpicklingError as error:
@@ -157,7 +162,9 @@ def _load_pickle(path: Path) -> dict[str, Tensor]:
                 f"{path.name} is built to exhaust memory: {key} claims {value.numel():,} values that are not there.",
                 "Delete it.",
             )
-    return {key.removeprefix("module.").removeprefix("_orig_mod."): value for key, value in table.items()}
+    while prefix := next((each for each in _PREFIXES if all(key.startswith(each) for key in table)), ""):
+        table = {key.removeprefix(prefix): value for key, value in table.items()}
+    return table
 
 
 def _check_beginning(path: Path, beginning: bytes) -> None:
@@ -195,11 +202,19 @@ def _table_of_weights(content: object) -> dict[str, Tensor]:
     for _ in range(3):
         if not isinstance(content, Mapping):
             return {}
-        content = next((content[key] for key in _TABLES if isinstance(content.get(key), Mapping)), content)
+        named = next((content[key] for key in _TABLES if isinstance(content.get(key), Mapping)), None)
+        if named is None and len(content) == 1:
+            # Whatever a program calls it, there is nothing else in the file.
+            ((name, only),) = content.items()
+            named = only if isinstance(only, Mapping) and not str(name).startswith("optim") else None
+        content = content if named is None else named
     if not isinstance(content, Mapping):
         return {}
     # An EMA copy counts its updates, and some programs leave their step beside the weights.
     tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor) and key != "n_averaged"}
+    if isinstance(content.get("pro"), int):
+        # Real-CUGAN's mark of another variant, by its mere presence; without it the network runs as the plain one.
+        tensors["pro"] = torch.zeros(1)
     others = [value for value in content.values() if not isinstance(value, Tensor | int | float | str | None)]
     return {} if others else tensors
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,18 @@ import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from spandrel import ModelLoader
+from spandrel.architectures.Compact import Compact
+from spandrel.architectures.RealCUGAN import UpCunet2x
 
 from core import paths
 from core.contract.errors import UserError
 from core.models.card import ModelCard, read_card
 from core.models.catalogue import DEFAULT_MODEL, find_model, models
+from core.models.community import load_community
 from core.models.generator import GeneratorConfig
-from core.models.weights import load_generator, save_generator
+from core.models.importing import import_model
+from core.models.weights import load_generator, load_state, save_generator
 from tests.core.networks import lively_generator, save_small_model
 
 CARD = ModelCard(
@@ -70,6 +76,61 @@ class _Hostile:
 
     def __reduce__(self) -> tuple[object, tuple[str]]:
         return os.mkdir, (str(self.marker),)
+
+
+WRAPPED: dict[str, Callable[[dict[str, torch.Tensor]], object]] = {
+    "another name": lambda state: {"params-ema": state},
+    "one unknown name": lambda state: {"anything": state},
+    "nested": lambda state: {"model": {"netG": state, "netD": {"a": torch.zeros(1)}}},
+    "with what trained it": lambda state: {"params_ema": state, "optimizer": {"state": {}}, "iter": 5},
+    "compiled in parallel": lambda state: {f"module._orig_mod.{key}": value for key, value in state.items()},
+    "parallel, compiled": lambda state: {f"_orig_mod.module.{key}": value for key, value in state.items()},
+    "all of one network": lambda state: {f"netG.{key}": value for key, value in state.items()},
+}
+
+
+@pytest.mark.parametrize("how", WRAPPED)
+def test_weights_are_found_however_they_are_wrapped(tmp_path: Path, how: str) -> None:
+    state = Compact(num_feat=8, num_conv=2, upscale=2).state_dict()
+    torch.save(WRAPPED[how](state), tmp_path / "wrapped.pth")
+    found, _card = load_state(tmp_path / "wrapped.pth")
+    assert found.keys() == state.keys()
+    assert all(torch.equal(found[key], state[key]) for key in state)
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth", ".ckpt", ".bin", ".pth.tar", ""])
+@pytest.mark.parametrize("written", ["safetensors", "torch"])
+def test_the_content_decides_and_not_the_suffix(tmp_path: Path, written: str, suffix: str) -> None:
+    generator = lively_generator(GeneratorConfig(features=8, blocks=1))
+    path = tmp_path / f"model{suffix}"
+    if written == "torch":
+        with path.open("wb") as file:
+            torch.save(generator.state_dict(), file)
+    else:
+        save_generator(path, generator.state_dict(), CARD)
+    loaded, card = load_generator(path)
+    assert all(torch.equal(value, loaded.state_dict()[key]) for key, value in generator.state_dict().items())
+    # Only safetensors have a card.
+    assert (card == CARD) == (written == "safetensors")
+    assert find_model(str(path)).card == card
+
+
+@pytest.mark.parametrize("mark", [1, torch.zeros(1)])
+def test_the_pro_variant_of_real_cugan_stays_one_when_it_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mark: object
+) -> None:
+    monkeypatch.setattr(paths, "user_models", lambda: tmp_path / "models")
+    torch.manual_seed(0)
+    network = UpCunet2x(pro=True)
+    torch.save({**network.state_dict(), "pro": mark}, tmp_path / "up2x-pro.pth")
+    x = torch.rand(1, 3, 40, 40)
+    with torch.inference_mode():
+        wanted = ModelLoader().load_from_state_dict({**network.state_dict(), "pro": torch.zeros(1)})(x)
+        before = load_community(load_state(tmp_path / "up2x-pro.pth")[0], "up2x-pro.pth")(x)
+        added = import_model(tmp_path / "up2x-pro.pth")
+        after = load_community(load_state(added.path)[0], added.key)(x)
+    torch.testing.assert_close(before, wanted)
+    torch.testing.assert_close(after, wanted)
 
 
 @pytest.mark.parametrize("form", ["torch", "pickle"])
