@@ -28,6 +28,11 @@ def user_pasted() -> Path:
     return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "pasted"
 
 
+def user_queue() -> Path:
+    """The file that keeps what waits in the window's queue; not necessarily there yet."""
+    return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "queue.json"
+
+
 def user_cache() -> Path:
     """Scan results and downloaded content weights: whatever can be deleted at any time; not necessarily there yet."""
     return Path(platformdirs.user_cache_dir(APP, appauthor=False))

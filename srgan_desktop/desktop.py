@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QProcess, QStandardPaths, QUrl
@@ -12,6 +13,19 @@ from PySide6.QtGui import QDesktopServices, QImage, QPixmap
 def paths_in(mime: QMimeData) -> list[Path]:
     """The local files and folders of a drop or of the clipboard."""
     return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile() and url.toLocalFile()]
+
+
+def mime_of(paths: Sequence[Path]) -> QMimeData:
+    """Files, as the clipboard and a drop take them: as such, and their paths as text."""
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    mime.setText("\n".join(str(path) for path in paths))
+    return mime
+
+
+def links_in(mime: QMimeData) -> list[str]:
+    """The addresses of a drop from a browser: pages and pictures of the net."""
+    return [url.toString() for url in mime.urls() if url.scheme() in ("http", "https")]
 
 
 def image_in(mime: QMimeData) -> QImage | None:

@@ -126,6 +126,14 @@ def drop_refused() -> Problem:
     return Problem("There is no file and no picture in that.", "Drop or paste files, folders, or a copied picture.")
 
 
+def link_refused(link: str) -> Problem:
+    """What was dragged from a browser is an address, not a file."""
+    return Problem(
+        f"“{link[:80]}” is a link, and nothing is fetched from the internet.",
+        "Save the picture with your browser first, or copy the picture itself and paste it here.",
+    )
+
+
 def duration(seconds: float) -> str:
     """`8 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = max(0, round(seconds))
@@ -171,6 +179,11 @@ def megapixels(pixels: int) -> str:
 def pictures(count: int) -> str:
     """`1 picture`, `1,204 pictures`."""
     return "1 picture" if count == 1 else f"{count:,} pictures"
+
+
+def files(count: int) -> str:
+    """`1 file`, `1,204 files`."""
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def decibels(value: float) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from srgan_desktop import problems
 from srgan_desktop.theme import Theme, repolish
 
 
@@ -13,6 +14,9 @@ class DropArea(QFrame):
 
     files_requested = Signal()
     folder_requested = Signal()
+    sample_requested = Signal()
+    undo_requested = Signal()
+    last_time_requested = Signal()
 
     def __init__(self, theme: Theme, formats: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -37,6 +41,14 @@ class DropArea(QFrame):
             button.setIconSize(QSize(18, 18))
             buttons.addWidget(button)
         buttons.addStretch(1)
+        self.undo = self._link("", self.undo_requested)
+        self.last_time = self._link("", self.last_time_requested)
+        self.sample = self._link("Try a sample picture", self.sample_requested)
+        links = QHBoxLayout()
+        links.addStretch(1)
+        for link in (self.undo, self.last_time, self.sample):
+            links.addWidget(link)
+        links.addStretch(1)
         known = QLabel(formats, alignment=Qt.AlignmentFlag.AlignCenter)
         known.setProperty("role", "muted")
         known.setWordWrap(True)
@@ -50,11 +62,33 @@ class DropArea(QFrame):
         column.addWidget(below)
         column.addSpacing(22)
         column.addLayout(buttons)
-        column.addSpacing(22)
+        column.addSpacing(10)
+        column.addLayout(links)
+        column.addSpacing(16)
         column.addWidget(known)
         column.addStretch(4)
         theme.changed.connect(self._tint)
         self._tint()
+
+    def show_offers(self, removed: int, last_time: int) -> None:
+        """Offer what was there before.
+
+        Args:
+            removed: pictures that were just taken out.
+            last_time: pictures that waited when the window was closed the last time.
+        """
+        self.undo.setVisible(removed > 0)
+        self.undo.setText(f"Put back {problems.pictures(removed)}")
+        self.undo.setToolTip("Undo (Ctrl+Z)")
+        self.last_time.setVisible(last_time > 0 and not removed)
+        self.last_time.setText(f"Go on with {problems.pictures(last_time)} of last time")
+        self.sample.setVisible(not removed and not last_time)
+
+    def _link(self, text: str, signal: SignalInstance) -> QPushButton:
+        button = QPushButton(text, self)
+        button.setProperty("role", "link")
+        button.clicked.connect(signal)
+        return button
 
     def light_up(self, over: bool) -> None:
         """Show that a drop would be taken."""

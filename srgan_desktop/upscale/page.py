@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QMimeData, QModelIndex, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QGuiApplication, QKeyEvent, QResizeEvent
+from PySide6.QtGui import QDragEnterEvent, QGuiApplication, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from core.images import FORMATS
-from srgan_desktop import settings
-from srgan_desktop.desktop import dialog_folder, image_in, paths_in, show_in_file_manager
+from srgan_desktop import problems, settings
+from srgan_desktop.desktop import dialog_folder, image_in, links_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.drawer import Drawer
 from srgan_desktop.page import Page
@@ -196,6 +196,9 @@ class UpscalePage(Page):
         for asking in (self.drop_area, self.queue):
             asking.files_requested.connect(self._choose_files)
             asking.folder_requested.connect(self._choose_folder)
+        self.drop_area.sample_requested.connect(session.add_sample)
+        self.drop_area.undo_requested.connect(session.undo_removal)
+        self.drop_area.last_time_requested.connect(session.put_in_last_time)
         self.queue.paste_requested.connect(self._paste)
         self.queue.notice.connect(self.notice)
         self.queue.current_changed.connect(self._on_current)
@@ -232,6 +235,7 @@ class UpscalePage(Page):
             # Else Qt takes the focus somewhere else, as the button that had it is gone.
             (self.bar.pause if session.busy else self.start_button).setFocus()
         self.bar.show_state(bar_state(session))
+        self.drop_area.show_offers(session.removed, len(session.last_time))
         self.kept_settings.show_words(session.kept_settings)
         self.status_changed.emit(*engine_words(session))
 
@@ -268,7 +272,12 @@ class UpscalePage(Page):
     # Input
 
     def _drop_words(self, mime: QMimeData) -> str:
-        return "Drop to add to the queue" if paths_in(mime) or mime.hasImage() else ""
+        return "Drop to add to the queue" if paths_in(mime) or mime.hasImage() or links_in(mime) else ""
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        # What is dragged out of the queue is not put in again.
+        if event.source() is not self.queue.table:
+            super().dragEnterEvent(event)
 
     def _show_drag(self, words: str) -> None:
         if self.contents.currentWidget() is self.drop_area:
@@ -282,7 +291,9 @@ class UpscalePage(Page):
 
     def _take(self, mime: QMimeData) -> None:
         image = None if paths_in(mime) else image_in(mime)
-        if image is None:
+        if image is None and links_in(mime) and not paths_in(mime):
+            self._on_failed(problems.link_refused(links_in(mime)[0]))
+        elif image is None:
             super()._take(mime)
         else:
             self.session.add_image(image)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QUrl, Signal
-from PySide6.QtGui import QAction, QDesktopServices, QKeySequence
+from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout
 
 from srgan_desktop import problems
-from srgan_desktop.desktop import show_in_file_manager
+from srgan_desktop.desktop import mime_of, show_in_file_manager
 from srgan_desktop.dialogs import ProblemDialog
 from srgan_desktop.theme import Theme
+from srgan_desktop.upscale.queue_filter import QueueFilter
 from srgan_desktop.upscale.queue_model import Entry, State
 from srgan_desktop.upscale.queue_view import QueueView
 from srgan_desktop.upscale.session import UpscaleSession
@@ -32,8 +33,10 @@ class QueueCard(QFrame):
         self._theme = theme
         self._session = session
         self.table = QueueView(session.queue, theme)
+        self.filter = QueueFilter(theme)
         self._build_actions()
         self._lay_out()
+        self.filter.changed.connect(self._on_filter)
         self.table.remove_requested.connect(self._remove)
         self.table.open_requested.connect(self._open_result)
         self.table.doubleClicked.connect(self._open_result)
@@ -53,6 +56,8 @@ class QueueCard(QFrame):
     def step(self, by: int) -> bool:
         """Go to the row so many further down; whether there is one."""
         row = self.table.currentIndex().row() + by
+        while 0 <= row < len(self._session.queue.entries) and self.table.isRowHidden(row):
+            row += by
         if not 0 <= row < len(self._session.queue.entries):
             return False
         self.table.choose(row)
@@ -64,6 +69,8 @@ class QueueCard(QFrame):
         rows = self.table.selectionModel().hasSelection()
         self.remove.setEnabled(rows)
         self.retry.setEnabled(rows or queue.count(State.FAILED) > 0)
+        self.undo.setEnabled(session.removed > 0)
+        self.undo.setToolTip(f"Put back the {problems.pictures(session.removed)} taken out last (Ctrl+Z)")
         self.clear.setEnabled(len(queue.entries) > 0 or len(session.watched) > 0)
         self.count.setText(problems.pictures(len(queue.entries)) + (" · searching…" if session.scanning else ""))
 
@@ -80,6 +87,10 @@ class QueueCard(QFrame):
         )
         self.remove = self._action("Remove", "remove", self._remove)
         self.remove.setToolTip("Take the selected pictures out of the queue (Del). Files are not touched.")
+        self.undo = self._action("Put back what was removed", "undo", session.undo_removal, "Ctrl+Z")
+        self.searching = self._action("Search…", "search", self.filter.open_filter, "Ctrl+F")
+        self.copy = self._action("Copy file", "copy", self._copy, "Ctrl+C")
+        self.copy.setToolTip("Copy the results, or the sources where there is no result yet (Ctrl+C)")
         self.clear_done = self._action("Clear finished", "good", session.clear_finished)
         self.clear = self._action("Clear all", "clear", session.clear)
         self.clear.setToolTip("Empty the queue. Files are not touched.")
@@ -113,12 +124,13 @@ class QueueCard(QFrame):
         tools.addStretch(1)
         tools.addWidget(self.count)
         tools.addSpacing(6)
-        for action in (self.retry, self.remove, self.clear):
+        for action in (self.searching, self.retry, self.remove, self.clear):
             tools.addWidget(self._tool(action))
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addLayout(tools)
+        column.addWidget(self.filter)
         column.addWidget(self.table, 1)
 
     def _tool(self, action: QAction, style: Qt.ToolButtonStyle = Qt.ToolButtonStyle.ToolButtonIconOnly) -> QToolButton:
@@ -139,6 +151,15 @@ class QueueCard(QFrame):
     def _on_current(self, _current: QModelIndex, _previous: QModelIndex) -> None:
         if self.current() is not None:
             self.current_changed.emit()
+
+    def _on_filter(self) -> None:
+        self.table.show_only(self.filter.matches)
+
+    def _copy(self) -> None:
+        files = self.table.files_of(self.table.selected_rows())
+        if files:
+            QGuiApplication.clipboard().setMimeData(mime_of(files))
+            self.notice.emit(f"Copied {problems.files(len(files))}")
 
     def _retry(self) -> None:
         rows = self.table.selected_rows()
@@ -195,9 +216,9 @@ class QueueCard(QFrame):
         if entry.problem is not None:
             menu.addAction(self.show_problem)
             menu.addSeparator()
-        menu.addActions([self.open_result, self.show_result, self.show_source])
+        menu.addActions([self.open_result, self.show_result, self.show_source, self.copy])
         menu.addSeparator()
         menu.addActions([self.retry, self.remove])
         menu.addSeparator()
-        menu.addActions([self.clear_done, self.clear])
+        menu.addActions([self.clear_done, self.clear, self.undo])
         menu.popup(self.table.viewport().mapToGlobal(at))

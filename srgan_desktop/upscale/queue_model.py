@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, IntEnum
 from pathlib import Path
@@ -38,10 +39,13 @@ THUMBNAIL = Qt.ItemDataRole.UserRole + 1
 """Role of the `Thumbnail` of a row, or None while it is made."""
 
 CONSISTENCY_TOOLTIP = (
-    "Consistency: the result, reduced to the source's size again, compared with the source (PSNR, in decibels).\n"
-    "Above about 30 dB it shows what the source shows. "
-    "A low value points to what contradicts the source: a shifted colour, a fault, detail that cannot be."
+    "Whether the result, reduced to the source's size again, still shows what the source shows.\n"
+    "A warning points to a shifted colour, a fault, or detail that cannot be: look at these pictures."
 )
+
+
+FAITHFUL, DIFFERS = "✓", "⚠ differs"
+"""What is said of a result's consistency."""
 
 
 class State(Enum):
@@ -70,7 +74,7 @@ TITLES = {
     Column.PICTURE: "Picture",
     Column.SIZE: "Size",
     Column.STATE: "State",
-    Column.CONSISTENCY: "Consistency",
+    Column.CONSISTENCY: "Faithful",
 }
 
 
@@ -97,6 +101,8 @@ class Entry:
     """What its header says, once that was read."""
     made_with: UpscaleRequest | None = None
     """The settings that made its result, in a request without inputs."""
+    number: int = 0
+    """In the order of adding, from 1; 0 before it was added."""
     is_folder: bool = False
     """It could not be searched, and is no picture."""
 
@@ -131,6 +137,8 @@ class Queue(QAbstractTableModel):
         self._counts: Counter[State] = Counter()
         self._output_size = OutputSize()
         self._paused = False
+        self._numbered = 0
+        self._order = -1, Qt.SortOrder.AscendingOrder
         self._thumbnails = thumbnails
         thumbnails.made.connect(self._on_thumbnail)
 
@@ -168,8 +176,30 @@ class Queue(QAbstractTableModel):
             for row, entry in enumerate(new.values(), first):
                 self._rows[entry.path] = row
                 self._counts[entry.state] += 1
+                if not entry.number:
+                    self._numbered += 1
+                    entry.number = self._numbered
             self.endInsertRows()
+            if self._order[0] >= 0:
+                self.sort(*self._order)
         return len(new)
+
+    def put_in_again(self, entries: Iterable[Entry]) -> None:
+        """Add rows that were taken out, at their old places where nothing else was sorted."""
+        self.add(entries)
+        self.sort(*self._order)
+
+    def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
+        """Put the rows in another order, by a column or, with -1, as they were added. The next run follows it."""
+        self._order = column, order
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        paths = [self._entries[index.row()].path for index in before]
+        self._entries.sort(key=_KEYS[column], reverse=order == Qt.SortOrder.DescendingOrder)
+        self._rows = {entry.path: row for row, entry in enumerate(self._entries)}
+        after = [self.index(self._rows[path], index.column()) for path, index in zip(paths, before, strict=True)]
+        self.changePersistentIndexList(before, after)
+        self.layoutChanged.emit()
 
     def remove(self, rows: Iterable[int]) -> None:
         """Take rows out; neighbours go in one step."""
@@ -368,14 +398,15 @@ class Queue(QAbstractTableModel):
                     return f"{self.working_word()}, {entry.fraction:.0%}"
                 return f"{entry.state.value}: {entry.problem.message}" if entry.problem else entry.state.value
             case Column.CONSISTENCY:
-                return "" if entry.consistency is None else problems.decibels(entry.consistency)
+                return "" if entry.consistency is None else DIFFERS if entry.differs_much else FAITHFUL
 
     def _tooltip(self, entry: Entry, column: Column) -> str | None:
         if column is Column.PICTURE:
             thumbnail = self._thumbnails.get(entry.path)
             return "\n".join(part for part in (str(entry.path), thumbnail.trouble if thumbnail else "") if part)
         if column is Column.CONSISTENCY:
-            return CONSISTENCY_TOOLTIP
+            figure = "" if entry.consistency is None else f"Consistency: {problems.decibels(entry.consistency)} PSNR"
+            return "\n".join(part for part in (figure, CONSISTENCY_TOOLTIP) if part)
         if column is Column.STATE:
             lines = [f"{entry.problem.message} {entry.problem.hint}".strip()] if entry.problem else []
             lines += entry.notes
@@ -383,8 +414,6 @@ class Queue(QAbstractTableModel):
                 lines.append(str(entry.output))
             if entry.has_result and entry.made_with is not None:
                 lines.append(f"Made with {settings_words(entry.made_with, LOOK)}")
-            if entry.consistency is not None:
-                lines.append(f"Consistency {problems.decibels(entry.consistency)}")
             return "\n".join(lines) or None
         return None
 
@@ -419,3 +448,14 @@ def _runs_backwards(rows: Iterable[int]) -> Iterable[tuple[int, int]]:
         if at == len(ordered) or ordered[at] != ordered[at - 1] - 1:
             yield ordered[at - 1], ordered[start]
             start = at
+
+
+_STATES = tuple(State)
+_KEYS: dict[int, Callable[[Entry], Any]] = {
+    -1: lambda entry: entry.number,
+    Column.PICTURE: lambda entry: (entry.path.name.lower(), entry.number),
+    Column.SIZE: lambda entry: entry.size[0] * entry.size[1] if entry.size else 0,
+    Column.STATE: lambda entry: (_STATES.index(entry.state), entry.problem is None),
+    Column.CONSISTENCY: lambda entry: math.inf if entry.consistency is None else entry.consistency,
+}
+"""What rows are sorted by."""

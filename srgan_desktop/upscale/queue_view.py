@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
 from PySide6.QtCore import (
     QEvent,
     QItemSelectionModel,
@@ -13,7 +16,7 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QKeyEvent, QPainter, QPen, QResizeEvent
+from PySide6.QtGui import QColor, QDrag, QFont, QFontInfo, QFontMetrics, QKeyEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -25,16 +28,32 @@ from PySide6.QtWidgets import (
 )
 
 from srgan_desktop import problems
+from srgan_desktop.background import Throttle
+from srgan_desktop.desktop import mime_of
 from srgan_desktop.problems import Problem
 from srgan_desktop.theme import Theme
 from srgan_desktop.thumbnails import paint_thumbnail
-from srgan_desktop.upscale.queue_model import ENTRY, THUMBNAIL, Column, Entry, Queue, State, dimensions, shown_name
+from srgan_desktop.upscale.queue_model import (
+    DIFFERS,
+    ENTRY,
+    FAITHFUL,
+    THUMBNAIL,
+    Column,
+    Entry,
+    Queue,
+    State,
+    dimensions,
+    shown_name,
+)
 
 ROW_PADDING = 26
 """Height of a row beyond its two lines."""
 MARGIN = 10
 PICTURE = 40
 """Side of the box a thumbnail is shown in."""
+FILTER_ROWS = 1_000
+FILTER_MS = 100
+"""What changes within this time is filtered once."""
 NARROW = 470
 """Width beside the sizes under which there is no room for three more columns."""
 
@@ -49,6 +68,8 @@ class QueueView(QTableView):
 
     def __init__(self, queue: Queue, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._queue = queue
+        self._matches: Callable[[Entry], bool] | None = None
         self.setModel(queue)
         self.setAccessibleName("Queue")
         self.setItemDelegate(QueueDelegate(queue, theme, self))
@@ -58,6 +79,8 @@ class QueueView(QTableView):
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.setDragEnabled(True)
+        self.setDragDropMode(QAbstractItemView.DragDropMode.DragOnly)
         self.setShowGrid(False)
         self.setWordWrap(False)
         self.setMouseTracking(True)
@@ -72,14 +95,59 @@ class QueueView(QTableView):
         columns.setHighlightSections(False)
         columns.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
         columns.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        # Unsorted until somebody clicks on a title, and again after the third click.
+        columns.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        columns.setSortIndicatorClearable(True)
+        self.setSortingEnabled(True)
+        self._filtered = 0
+        """Rows that were looked at for the filter in force."""
+        self._filter_on = Throttle(0, self._filter_slice, self)
+        self._filter_soon = Throttle(FILTER_MS, self._filter_again, self)
+        for changed in (queue.rowsInserted, queue.dataChanged, queue.layoutChanged):
+            changed.connect(self._filter_later)
         self._hovered = -1
         self.entered.connect(self._on_entered)
         theme.changed.connect(self._repaint)
         self._fit_columns()
 
     def selected_rows(self) -> list[int]:
-        """Top to bottom."""
-        return sorted(index.row() for index in self.selectionModel().selectedRows())
+        """Top to bottom, without those that are filtered out."""
+        rows = (index.row() for index in self.selectionModel().selectedRows())
+        return sorted(row for row in rows if not self.isRowHidden(row))
+
+    def show_only(self, matches: Callable[[Entry], bool] | None) -> None:
+        """Show the rows that match; all with None."""
+        self._matches = matches
+        self._filter_again()
+
+    def _filter_again(self) -> None:
+        self._filtered = 0
+        self._filter_slice()
+
+    def _filter_slice(self) -> None:
+        """Hide what does not match, some thousand rows a turn of the event loop, so that no frame is late."""
+        matches, entries = self._matches, self._queue.entries
+        last = min(self._filtered + FILTER_ROWS, len(entries))
+        for row in range(self._filtered, last):
+            hidden = matches is not None and not matches(entries[row])
+            if hidden != self.isRowHidden(row):
+                self.setRowHidden(row, hidden)
+        self._filtered = last
+        if last < len(entries):
+            self._filter_on.soon()
+
+    def startDrag(self, _actions: Qt.DropAction) -> None:
+        """Drag results to wherever files can be dropped; sources where there is no result yet."""
+        paths = self.files_of(self.selected_rows())
+        if paths:
+            drag = QDrag(self)
+            drag.setMimeData(mime_of(paths))
+            drag.exec(Qt.DropAction.CopyAction)
+
+    def files_of(self, rows: Iterable[int]) -> list[Path]:
+        """The results of these rows, or their sources."""
+        chosen = [self._queue.entries[row] for row in rows]
+        return [(entry.output if entry.has_result else None) or entry.path for entry in chosen]
 
     def choose(self, row: int) -> None:
         """Make a row the current and the only selected one; `selectRow` would heed a modifier that is held just now."""
@@ -128,7 +196,7 @@ class QueueView(QTableView):
         title = QFont(self.font())
         title.setWeight(QFont.Weight.DemiBold)
         columns.resizeSection(Column.SIZE, metrics.horizontalAdvance("→ 00000 × 00000") + 2 * MARGIN)
-        columns.resizeSection(Column.CONSISTENCY, QFontMetrics(title).horizontalAdvance("Consistency") + 2 * MARGIN + 6)
+        columns.resizeSection(Column.CONSISTENCY, QFontMetrics(title).horizontalAdvance(DIFFERS) + 2 * MARGIN + 6)
         self._share_width()
 
     def _share_width(self) -> None:
@@ -141,6 +209,10 @@ class QueueView(QTableView):
             free -= columns.sectionSize(Column.CONSISTENCY)
         columns.resizeSection(Column.PICTURE, free // 2)
         columns.resizeSection(Column.STATE, free - free // 2)
+
+    def _filter_later(self) -> None:
+        if self._matches is not None:
+            self._filter_soon.soon()
 
     def _on_entered(self, index: QModelIndex) -> None:
         self._hover(index.row())
@@ -204,8 +276,9 @@ class QueueDelegate(QStyledItemDelegate):
                 self._paint_state(painter, option, box, entry)
             case Column.CONSISTENCY:
                 if entry.consistency is not None:
-                    colour = self._theme.tokens.warn if entry.differs_much else self._theme.tokens.text
-                    self._paint_lines(painter, option, box, problems.decibels(entry.consistency), "", colour)
+                    colour = self._theme.tokens.warn if entry.differs_much else self._theme.tokens.good
+                    words = DIFFERS if entry.differs_much else FAITHFUL
+                    self._paint_lines(painter, option, box, words, "", colour)
         painter.restore()
 
     def _paint_ground(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:

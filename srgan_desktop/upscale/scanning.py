@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -65,6 +66,11 @@ class Scanner(Lane):
         ended = _Ending(self)
         self.stream(partial(_save, image, path), ended.take, ended.tell, writes=True)
 
+    def copy_and_add(self, source: Path, path: Path) -> None:
+        """Copy a picture to `path`, unless it is there, then find it there."""
+        ended = _Ending(self)
+        self.stream(partial(_copy, source, path), ended.take, ended.tell, writes=True)
+
 
 class _Ending:
     """Keeps what a search says last until it has ended, so that the scanner is no longer busy when that is heard."""
@@ -113,6 +119,15 @@ def _save(image: QImage, path: Path, _cancel: CancelToken) -> Iterator[list[Foun
             raise OSError(None, "the picture could not be written", str(path))
     yield [Found(Input(path))]
     yield Scanned(f"Pasted picture saved as {path}")
+
+
+def _copy(source: Path, path: Path, _cancel: CancelToken) -> Iterator[list[Found] | Scanned]:
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            shutil.copyfile(source, temporary)
+    yield [Found(Input(path))]
+    yield Scanned(f"Sample copied to {path}")
 
 
 def _pictures(paths: tuple[Path, ...], recursive: bool, cancel: CancelToken) -> Iterator[Found]:

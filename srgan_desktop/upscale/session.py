@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from PySide6.QtCore import QObject, QStandardPaths, Signal
@@ -27,7 +28,7 @@ from core.contract.upscale import (
     WatchRequest,
 )
 from srgan_desktop import problems, settings
-from srgan_desktop.background import Throttle
+from srgan_desktop.background import Lane, Throttle
 from srgan_desktop.job import Job
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Option, Settings
@@ -36,6 +37,7 @@ from srgan_desktop.upscale.folders import AddedFolders
 from srgan_desktop.upscale.forecast import Forecast
 from srgan_desktop.upscale.preview import Previews
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State, folder_entry
+from srgan_desktop.upscale.remembered import load_queue, save_queue
 from srgan_desktop.upscale.requests import OPTIONS, RunSettings, preview_request
 from srgan_desktop.upscale.run import Happening, Order, Run
 from srgan_desktop.upscale.scanning import Found, Scanned, Scanner
@@ -44,6 +46,20 @@ log = logging.getLogger(__name__)
 
 TELL_MS = 50
 """How long results are collected before `changed`: where all is done already, they come by the thousand a second."""
+
+
+MOST_REMOVALS = 20
+"""That can be undone."""
+SAMPLE = "astronaut.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class _Removal:
+    """What was taken out of the queue at once."""
+
+    entries: Sequence[Entry]
+    folders: AddedFolders
+    """The folders of the time before."""
 
 
 class UpscaleSession(Session):
@@ -74,6 +90,13 @@ class UpscaleSession(Session):
         self._scanner.finished.connect(self._on_scanned)
         self.await_end_of(self._scanner.stopped)
         self._folders = AddedFolders()
+        self._removals: list[_Removal] = []
+        self._keeper = Lane("queue file", self)
+        self.await_end_of(self._keeper.stopped)
+        self.last_time: list[Path] = []
+        """What waited when the window was closed the last time, until it is put in or something else is."""
+        self._was_filled = False
+        """Whether anything was put in since the window was opened."""
         self._number: int | None = None
         """The run's job."""
         self._found = self._added = 0
@@ -101,14 +124,38 @@ class UpscaleSession(Session):
 
     def remove(self, rows: Iterable[int]) -> None:
         """Take pictures out of the queue; those that a run still has before it stay."""
-        self.queue.remove([row for row in rows if self.queue.entries[row].path not in self.run.pending])
+        self._take_out(rows, self._folders)
         self.changed.emit()
+
+    def _take_out(self, rows: Iterable[int], folders: AddedFolders) -> None:
+        """`folders` are those to come back with what is taken out."""
+        entries = self.queue.entries
+        chosen = [row for row in rows if entries[row].path not in self.run.pending]
+        if chosen:
+            self._removals.append(_Removal([entries[row] for row in chosen], folders))
+            del self._removals[:-MOST_REMOVALS]
+            self.queue.remove(chosen)
+
+    @property
+    def removed(self) -> int:
+        """How many pictures `undo_removal` would put back."""
+        return len(self._removals[-1].entries) if self._removals else 0
+
+    def undo_removal(self) -> None:
+        """Put back what was taken out last, with the folders that were cleared with it."""
+        if self._removals:
+            last = self._removals.pop()
+            self._folders = last.folders
+            self.queue.put_in_again(last.entries)
+            self.changed.emit()
+            self._look_ahead()
 
     def clear(self) -> None:
         """Take out everything that no run has before it, and search no further; no folder is watched any more."""
         self._scanner.cancel_all()
-        self._folders.clear()
-        self.remove(range(len(self.queue.entries)))
+        folders, self._folders = self._folders, AddedFolders()
+        self._take_out(range(len(self.queue.entries)), folders)
+        self.changed.emit()
         self._look_ahead()
 
     def clear_finished(self) -> None:
@@ -169,6 +216,28 @@ class UpscaleSession(Session):
     def start_engine(self) -> None:
         """Start the worker process before it is needed."""
         self._job.start()
+        self._keeper.run(load_queue, self._on_last_time)
+        self.changed.emit()
+
+    def _on_last_time(self, pictures: list[Path]) -> None:
+        if not self.queue.entries:
+            self.last_time = pictures
+            self.changed.emit()
+
+    def put_in_last_time(self) -> None:
+        """Go on with the pictures that waited when the window was closed the last time."""
+        pictures, self.last_time = self.last_time, []
+        self.add(pictures)
+
+    def _keep_queue(self) -> None:
+        """Keep what waits for the next start; where nothing was put in this time, what was kept stays."""
+        if self._was_filled:
+            left = [entry.path for entry in self.queue.entries if not entry.is_folder and not entry.has_result]
+            self._keeper.run(partial(save_queue, left), _ignore, writes=True)
+
+    def add_sample(self) -> None:
+        """Append a picture that comes with the program, as a copy that its result can lie beside."""
+        self._scanner.copy_and_add(paths.RESOURCES / "samples" / SAMPLE, _own_pictures() / SAMPLE)
         self.changed.emit()
 
     def start(self) -> None:
@@ -371,6 +440,7 @@ class UpscaleSession(Session):
     def _on_found(self, found: Sequence[Found]) -> None:
         self._found += len(found)
         self._added += self.queue.add(_entry(each) for each in found)
+        self._was_filled, self.last_time = True, []
         self._folders.meet(each.input.path for each in found)
         self.changed.emit()
         self._look_ahead()
@@ -400,6 +470,8 @@ class UpscaleSession(Session):
             self._look_ahead()
 
     def _close(self) -> None:
+        self._keep_queue()
+        self._keeper.close()
         self.thumbnails.close()
         self._scanner.close()
         self.forecast.lane.close()
@@ -413,11 +485,18 @@ def _found_words(new: int, known: int) -> str:
     return f"Found {new:,} new · {again}" if new else again
 
 
+def _own_pictures() -> Path:
+    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
+    return Path(pictures) / "SRGAN Desktop" if pictures else paths.user_pasted()
+
+
+def _ignore(_nothing: None) -> None:
+    return
+
+
 def _pasted_path() -> Path:
     # Results lie beside their sources by default, so it goes where people look for pictures, not into a cache.
-    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-    folder = Path(pictures) / "SRGAN Desktop" if pictures else paths.user_pasted()
-    return folder / f"pasted-{datetime.now().strftime('%Y%m%d-%H%M%S-%f')[:-3]}.png"
+    return _own_pictures() / f"pasted-{datetime.now().strftime('%Y%m%d-%H%M%S-%f')[:-3]}.png"
 
 
 def _entry(found: Found) -> Entry:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
@@ -16,6 +16,7 @@ from core.contract.upscale import BatchFinished, FileFailed, FileSkipped, Previe
 from srgan_desktop import settings
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import State
+from srgan_desktop.upscale.remembered import load_queue, save_queue
 from srgan_desktop.upscale.session import UpscaleSession
 from tests.desktop.conftest import make_picture
 from tests.desktop.upscale.scripted import FakeJob, begin, save
@@ -253,3 +254,126 @@ def test_no_button_comes_under_the_pointer_when_a_run_starts(page, job):
     page.session.pause()
     QTest.qWait(0)
     assert (page.bar.pause.text(), page.bar.pause.geometry()) == ("&Resume", paused)
+
+
+def names(page):
+    return [entry.path.name for entry in page.session.queue.entries]
+
+
+def shown(page):
+    return [name for row, name in enumerate(names(page)) if not page.queue.table.isRowHidden(row)]
+
+
+def test_rows_are_searched_and_only_those_found_are_acted_on(page, job):
+    page.start_button.click()
+    finish(None, page, job, 0)
+    page.queue.searching.trigger()
+    assert page.queue.filter.isVisible()
+    page.queue.filter.search.setText("in/ B")
+    assert shown(page) == ["b.png"]
+    page.queue.filter.search.clear()
+    page.queue.filter.state.setCurrentIndex(page.queue.filter.state.findText("Saved"))
+    assert shown(page) == ["a.png"]
+    # Another one is done meanwhile.
+    job.say(begin(page.session, 1), save(page.session, 1))
+    page.queue.table._filter_again()
+    assert shown(page) == ["a.png", "b.png"]
+    page.queue.table.selectAll()
+    assert page.queue.table.selected_rows() == [0, 1]
+    QTest.keyClick(page.queue.filter.search, Qt.Key.Key_Escape)
+    assert shown(page) == names(page)
+    assert not page.queue.filter.isVisible()
+
+
+def test_only_failed_ones_are_shown(page):
+    page.session.queue.update(2, state=State.FAILED)
+    page.queue.filter.open_filter()
+    page.queue.filter.state.setCurrentIndex(page.queue.filter.state.findText("Only failed"))
+    assert shown(page) == ["c.png"]
+    page.queue.table.choose(2)
+    assert not page.queue.step(1)
+
+
+def test_a_click_on_a_title_sorts_and_the_third_one_no_longer(page):
+    page.session.queue.update(0, size=(900, 900))
+    header = page.queue.table.horizontalHeader()
+
+    def click_size():
+        where = header.sectionPosition(1) + 20
+        QTest.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(where, 10))
+
+    click_size()
+    assert names(page)[-1] == "a.png"
+    click_size()
+    assert names(page)[0] == "a.png"
+    click_size()
+    assert names(page) == [f"{name}.png" for name in "abcde"]
+
+
+def test_what_was_cleared_can_be_put_back(page):
+    page.queue.clear.trigger()
+    assert names(page) == []
+    assert page.drop_area.undo.isVisible()
+    assert page.drop_area.undo.text() == "Put back 5 pictures"
+    page.drop_area.undo.click()
+    assert names(page) == [f"{name}.png" for name in "abcde"]
+    page.queue.table.choose(1)
+    page.queue.remove.trigger()
+    page.queue.table.choose(2)
+    page.queue.remove.trigger()
+    assert names(page) == ["a.png", "c.png", "e.png"]
+    page.queue.undo.trigger()
+    page.queue.undo.trigger()
+    assert names(page) == [f"{name}.png" for name in "abcde"]
+    assert not page.queue.undo.isEnabled()
+
+
+def test_files_are_copied_results_before_sources(page, job, tmp_path):
+    page.start_button.click()
+    finish(None, page, job, 0)
+    page.queue.table.selectAll()
+    page.queue.copy.trigger()
+    urls = QGuiApplication.clipboard().mimeData().urls()
+    assert [url.fileName() for url in urls] == ["0.png", "b.png", "c.png", "d.png", "e.png"]
+
+
+def test_a_link_from_a_browser_is_refused_in_words(page):
+    mime = QMimeData()
+    mime.setUrls([QUrl("https://example.org/cat.jpg")])
+    assert page._drop_words(mime)
+    page._take(mime)
+    assert "example.org/cat.jpg" in page.banner.text
+    assert "paste" in page.banner.text
+
+
+def test_the_queue_of_last_time_is_offered_again(qtbot, theme, options, job, tmp_path):
+    pictures = [make_picture(tmp_path / f"{name}.png") for name in "xyz"]
+    save_queue([*pictures, tmp_path / "gone.png"])
+    page = UpscalePage(theme, options, session=UpscaleSession(options, job=job))
+    page.show()
+    page.start_engine()
+    qtbot.waitUntil(page.drop_area.last_time.isVisible)
+    assert page.drop_area.last_time.text() == "Go on with 3 pictures of last time"
+    page.drop_area.last_time.click()
+    qtbot.waitUntil(lambda: len(page.session.queue.entries) == 3)
+    assert not page.session.last_time
+    page.session.queue.update(0, state=State.DONE, output=tmp_path / "out.png")
+    with qtbot.waitSignal(page.stopped, timeout=TIMEOUT):
+        page.shutdown()
+    page.deleteLater()
+    # What is done is not offered again.
+    assert [path.name for path in load_queue()] == ["y.png", "z.png"]
+
+
+def test_a_sample_is_copied_where_its_result_can_lie_beside_it(qtbot, theme, options, job, own_home):
+    page = UpscalePage(theme, options, session=UpscaleSession(options, job=job))
+    page.show()
+    assert page.drop_area.sample.isVisible()
+    page.drop_area.sample.click()
+    qtbot.waitUntil(lambda: len(page.session.queue.entries) == 1)
+    path = page.session.queue.entries[0].path
+    assert path.is_relative_to(own_home)
+    assert path.is_file()
+    with qtbot.waitSignal(page.stopped, timeout=TIMEOUT):
+        page.shutdown()
+    page.deleteLater()

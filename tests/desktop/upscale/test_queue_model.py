@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QModelIndex, Qt
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, Qt
 from PySide6.QtTest import QAbstractItemModelTester
 
 from core.contract.settings import OutputSize
@@ -81,7 +81,10 @@ def test_sizes_before_and_after(queue):
     assert text(queue, 0, Column.SIZE) == "100 × 60 → 50 × 30"
     queue.update(0, state=State.DONE, output_size=(200, 120), consistency=41.26)
     assert text(queue, 0, Column.SIZE) == "100 × 60 → 200 × 120"
-    assert text(queue, 0, Column.CONSISTENCY) == "41.3 dB"
+    assert text(queue, 0, Column.CONSISTENCY) == "✓"
+    assert "41.3 dB" in queue.index(0, Column.CONSISTENCY).data(Qt.ItemDataRole.ToolTipRole)
+    queue.update(0, consistency=22.0)
+    assert text(queue, 0, Column.CONSISTENCY) == "⚠ differs"
 
 
 @pytest.mark.parametrize(
@@ -139,3 +142,37 @@ def test_each_row_knows_the_settings_that_made_its_result(queue):
     assert "8×" in queue.index(2, Column.STATE).data(Qt.ItemDataRole.ToolTipRole)
     queue.reset([2])
     assert queue.count_made_otherwise(plain) == 0
+
+
+def test_rows_are_sorted_and_brought_back_into_the_order_of_adding(queue):
+    queue.add(entries("b.png", size=(10, 10)) + entries("A.png", size=(30, 10)) + entries("c.png", size=(20, 10)))
+    queue.update(1, state=State.FAILED, problem=Problem("Broken."))
+    queue.sort(Column.PICTURE)
+    assert names(queue) == ["A.png", "b.png", "c.png"]
+    queue.sort(Column.SIZE, Qt.SortOrder.DescendingOrder)
+    assert names(queue) == ["A.png", "c.png", "b.png"]
+    queue.sort(Column.STATE, Qt.SortOrder.DescendingOrder)
+    assert names(queue)[0] == "A.png"
+    assert queue.row_of(Path("/pictures/b.png")) == names(queue).index("b.png")
+    # What comes later finds its place, too.
+    queue.sort(Column.PICTURE)
+    queue.add(entries("aa.png"))
+    assert names(queue) == ["A.png", "aa.png", "b.png", "c.png"]
+    queue.sort(-1)
+    assert names(queue) == ["b.png", "A.png", "c.png", "aa.png"]
+
+
+def test_what_is_put_in_again_finds_its_old_place(queue):
+    queue.add(entries("a", "b", "c", "d"))
+    out = [queue.entries[1], queue.entries[2]]
+    queue.remove([1, 2])
+    queue.add(entries("e"))
+    queue.put_in_again(out)
+    assert names(queue) == ["a", "b", "c", "d", "e"]
+
+
+def test_an_index_that_is_kept_follows_its_row(queue):
+    queue.add(entries("b", "a"))
+    kept = QPersistentModelIndex(queue.index(0, 1))
+    queue.sort(Column.PICTURE)
+    assert (kept.row(), kept.column()) == (1, 1)
