@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +102,11 @@ def training_cut_short(can_go_on: bool) -> Problem:
 
 def _kept_of_run(can_go_on: bool) -> str:
     return "Press Resume: the run goes on from its newest saved state." if can_go_on else "Nothing was saved yet."
+
+
+def of_job(event: JobFailed, worker_lives: bool, died: Callable[[JobFailed], Problem]) -> Problem:
+    """What the worker said of a job, or what its death means for that."""
+    return of_event(event) if worker_lives else died(event)
 
 
 def estimate_died(event: JobFailed) -> Problem:

@@ -1,4 +1,4 @@
-"""Rules of the house that no linter knows: one name for one class, sentences, tests where one looks."""
+"""Rules of the house that no linter knows: one name for one class, classes of a few pages, tests where one looks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("core", "srgan_desktop")
+LARGEST_CLASS = 400
+"""Lines."""
 
 TOPICS = {
     "core/upscale": {"before"},
@@ -51,6 +53,11 @@ def test_no_class_name_is_used_twice() -> None:
     counts = Counter(node.name for _, node in _classes() if not node.name.startswith("_"))
     assert len(counts) > 200
     assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_no_class_is_longer_than_a_few_pages() -> None:
+    lengths = {f"{path.stem}.{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in _classes()}
+    assert {name: length for name, length in lengths.items() if length > LARGEST_CLASS} == {}
 
 
 def test_docstrings_are_sentences() -> None:

@@ -630,6 +630,12 @@ def recipe_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(recipe.model_dump(mode="json"))
 
 
+def toml_value(value: Any) -> str:
+    """A field's value as the TOML of an override; a table as an inline one."""
+    # Only within an array does the library write tables inline.
+    return tomli_w.dumps({"value": [value]}).removeprefix("value = [\n").removesuffix(",\n]\n").strip()
+
+
 def _set(values: dict[str, Any], field: str, text: str) -> None:
     try:
         value = tomllib.loads(f"value = {text}")["value"]

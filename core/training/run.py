@@ -23,7 +23,7 @@ from typing import Any
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.contract.training import TrainRequest
-from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml
+from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml, toml_value
 
 TENSORBOARD = "tensorboard"
 """The folder that `core.training.tensorboard` writes into."""
@@ -140,7 +140,7 @@ class RunFolder:
             if request.data is None:
                 raise UserError("No pictures were named.", "Name a folder of pictures to train on.")
             # Part of the recipe, which is checked as a whole: without a PSNR stage, a GAN stage needs a model.
-            start = (("start", json.dumps(request.start)),) if request.start else ()
+            start = (("start", toml_value(request.start)),) if request.start else ()
             recipe = load_recipe(request.recipe, (*request.overrides, *start))
             teacher = Path(recipe.teacher).expanduser()
             if recipe.teacher and teacher.is_file():

@@ -81,7 +81,6 @@ class CompareView(QWidget):
         self._patch_hidden = False
         self._region: tuple[int, int, int, int] | None = None
         self._difference: Pyramid | None = None
-        self._full_screen: FullScreen | None = None
         self._saved_to = ""
         """Folder of the comparison that was saved last."""
 
@@ -126,7 +125,7 @@ class CompareView(QWidget):
 
     def clear(self) -> None:
         """Show nothing, and let go of all pictures."""
-        self.leave_full_screen()
+        self._full_screen.leave()
         for lane in (self._decoder, self._patcher, self._subtracter):
             lane.cancel_all()
         self._hold.stop()
@@ -226,11 +225,12 @@ class CompareView(QWidget):
 
     def _lay_out(self) -> None:
         self.canvas.setAccessibleName("Comparison")
-        self._column = QVBoxLayout(self)
-        self._column.setContentsMargins(0, 0, 0, 0)
-        self._column.setSpacing(0)
-        self._column.addWidget(self.canvas, 1)
-        self._column.addWidget(self.bar)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.canvas, 1)
+        column.addWidget(self.bar)
+        self._full_screen = FullScreen(self.canvas, self, column)
         self.setFocusProxy(self.canvas)
 
     def _bind(self) -> None:
@@ -249,24 +249,10 @@ class CompareView(QWidget):
 
     def toggle_full_screen(self) -> None:
         """Show the picture alone on the whole screen, or no longer."""
-        if self._full_screen is not None:
-            self.leave_full_screen()
+        if self._full_screen.is_on:
+            self._full_screen.leave()
         elif self.canvas.scene is not None:
-            self._full_screen = FullScreen(self.canvas, self)
-            self._full_screen.closed.connect(self._take_back)
-
-    def leave_full_screen(self) -> None:
-        """Have the picture back in the window."""
-        if self._full_screen is not None:
-            self._full_screen.close()
-
-    def _take_back(self) -> None:
-        if self._full_screen is not None:
-            self._column.insertWidget(0, self.canvas, 1)
-            self.canvas.show()
-            self.canvas.setFocus()
-            self._full_screen.deleteLater()
-            self._full_screen = None
+            self._full_screen.enter()
 
     def save(self, path: Path) -> None:
         """Write what is seen into a picture file of any kind that Qt writes; ends with `saved` or `failed`."""

@@ -21,17 +21,16 @@ from core.images import FORMATS
 from core.models.catalogue import SUFFIXES, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
-from srgan_desktop.desktop import dialog_folder, paths_in, show_in_file_manager
+from srgan_desktop.desktop import dialog_folder, paths_in
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.fields import Tabs, card
 from srgan_desktop.job import EngineState
-from srgan_desktop.models.blend_dialog import BlendDialog
+from srgan_desktop.models.actions import ModelActions
 from srgan_desktop.models.card_view import ModelCardView
 from srgan_desktop.models.check_view import CheckView
 from srgan_desktop.models.compare_view import CompareModelsView
 from srgan_desktop.models.import_words import words_of_import
 from srgan_desktop.models.list_view import ModelList
-from srgan_desktop.models.model_dialogs import ask_for_name, ask_to_remove
 from srgan_desktop.models.session import Imported, ModelsSession, Trial
 from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
@@ -67,6 +66,9 @@ class ModelsPage(Page):
         self.selected_picture: Callable[[], Path | None] = lambda: None
         """The picture that is selected on the Upscale page; the window knows."""
         self._check_when_read = False
+        self.model_actions = ModelActions(self.session, self)
+        self.model_actions.taken.connect(self.banner.hide)
+        self.model_actions.notice.connect(self.notice)
         if built:
             self.build()
 
@@ -174,19 +176,19 @@ class ModelsPage(Page):
         self.tabs.chosen.connect(self.show_view)
         self.import_button.clicked.connect(self._choose_models)
         self.list.chosen.connect(self._show_entry)
-        self.list.download_requested.connect(self._download)
+        self.list.download_requested.connect(self.model_actions.download)
         self.list.cancel_requested.connect(session.cancel_download)
         self.list.use_requested.connect(self._use_current)
         self.list.remove_requested.connect(self._remove_current)
-        shown.use_requested.connect(self._use)
+        shown.use_requested.connect(self.model_actions.use)
         shown.check_requested.connect(self._check)
         shown.compare_requested.connect(self._compare)
-        shown.blend_requested.connect(self._ask_to_blend)
+        shown.blend_requested.connect(self.model_actions.ask_to_blend)
         shown.fine_tune_requested.connect(self.fine_tune_requested)
-        shown.rename_requested.connect(self._ask_for_name)
-        shown.folder_requested.connect(self._show_folder)
-        shown.remove_requested.connect(self._ask_to_remove)
-        shown.download_requested.connect(self._download)
+        shown.rename_requested.connect(self.model_actions.ask_for_name)
+        shown.folder_requested.connect(self.model_actions.show_folder)
+        shown.remove_requested.connect(self.model_actions.ask_to_remove)
+        shown.download_requested.connect(self.model_actions.download)
         shown.cancel_requested.connect(session.cancel_download)
         for view in (self.compare, self.check):
             view.picture.file_requested.connect(self._choose_picture)
@@ -242,7 +244,7 @@ class ModelsPage(Page):
             "good",
             f"“{name}” is now among your models",
             " ".join(event.notes),
-            [("Use for upscaling", lambda: self._use(event.key))],
+            [("Use for upscaling", lambda: self.model_actions.use(event.key))],
         )
         self.notify.emit("A model is ready", name)
 
@@ -255,7 +257,7 @@ class ModelsPage(Page):
             actions.append(("Show why…", lambda: self._show_refusals(words.refusals)))
         elif words.model is not None:
             new = words.model
-            actions.append(("Use for upscaling", lambda: self._use(new)))
+            actions.append(("Use for upscaling", lambda: self.model_actions.use(new)))
         self.banner.say(words.level, words.title, words.text, actions)
 
     def _name(self, key: str) -> str:
@@ -292,20 +294,9 @@ class ModelsPage(Page):
     def _use_current(self) -> None:
         entry = self.list.entry
         if isinstance(entry, KnownModel):
-            self._download(entry.key)
+            self.model_actions.download(entry.key)
         elif entry is not None:
-            self._use(entry.key)
-
-    def _use(self, key: str) -> None:
-        model = self.session.find(key)
-        if model is not None and key != self.session.default_key:
-            self.session.make_default(key)
-            self.banner.hide()
-            self.notice.emit(f"The Upscale page uses “{model.card.name}” from now on")
-
-    def _download(self, key: str) -> None:
-        self.banner.hide()
-        self.session.download(key)
+            self.model_actions.use(entry.key)
 
     def _check(self, key: str) -> None:
         self.show_view("check")
@@ -317,48 +308,15 @@ class ModelsPage(Page):
         self.show_view("compare")
         self._offer_queued()
 
-    def _ask_to_blend(self, key: str) -> None:
-        model = self.session.find(key)
-        if model is not None:
-            dialog = BlendDialog(model, self.session.partners(model), self.window())
-            dialog.blend_requested.connect(self.session.blend)
-            dialog.open()
-
     def _rename_current(self) -> None:
         model = self._current()
         if model is not None and self.card.rename.isEnabled() and self.views["models"].isVisible():
-            self._ask_for_name(model.key)
-
-    def _ask_for_name(self, key: str) -> None:
-        model = self.session.find(key)
-        if model is None:
-            return
-        ask_for_name(model, self.window(), lambda name: self._rename(key, name))
-
-    def _rename(self, key: str, name: str) -> None:
-        model = self.session.find(key)
-        if model is not None and name.strip() and name.strip() != model.card.name:
-            self.session.rename(key, name.strip())
+            self.model_actions.ask_for_name(model.key)
 
     def _remove_current(self) -> None:
         model = self._current()
         if model is not None:
-            if model.shipped:
-                self.notice.emit(f"“{model.card.name}” belongs to the program and stays")
-            else:
-                self._ask_to_remove(model.key)
-
-    def _ask_to_remove(self, key: str) -> None:
-        model = self.session.find(key)
-        if model is None or model.shipped:
-            return
-        in_use = key == self.session.default_key
-        ask_to_remove(model, in_use, self.window(), lambda: self.session.remove(key))
-
-    def _show_folder(self, key: str) -> None:
-        model = self.session.find(key)
-        if model is not None:
-            show_in_file_manager(model.path)
+            self.model_actions.ask_to_remove(model.key)
 
     # Input
 

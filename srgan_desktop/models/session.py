@@ -358,7 +358,7 @@ class ModelsSession(Session):
     def _fail(self, event: JobFailed) -> None:
         if event.details:
             log.error("%s\n%s", event.message, event.details)
-        self.failed.emit(problems.of_event(event) if self._job.running else problems.trial_died(event))
+        self.failed.emit(problems.of_job(event, self._job.running, problems.trial_died))
 
     def _on_progress(self, event: DownloadProgress) -> None:
         self.downloads[event.name] = Download(event.done, event.total)

@@ -26,22 +26,29 @@ class RunArchive(Lane):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__("run archive", parent)
+        self.runs: list[RunRecord] = []
+        """What was listed last."""
 
-    def list(self) -> None:
+    def reload(self) -> None:
         """Look which runs there are; ends with `listed`."""
-        self.run(partial(read_runs, paths.user_runs()), self.listed.emit)
+        self.run(partial(read_runs, paths.user_runs()), self._on_listed)
 
     def open(self, folder: Path) -> None:
         """Read one with its curves; ends with `opened`."""
         self.run(partial(read_run, folder), self.opened.emit)
 
-    def install(self, model: Path) -> None:
-        """Copy a model among the user's own; ends with `installed`."""
-        self.run(partial(install_model, model), self.installed.emit, writes=True)
+    def install(self, record: RunRecord) -> None:
+        """Copy a run's model, where it has one, among the user's own; ends with `installed`."""
+        if record.model is not None:
+            self.run(partial(install_model, record.model), self.installed.emit, writes=True)
 
     def delete(self, folder: Path) -> None:
         """Delete a run's folder for good, then list what is left."""
-        self.run(partial(_delete, folder, paths.user_runs()), self.listed.emit, writes=True)
+        self.run(partial(_delete, folder, paths.user_runs()), self._on_listed, writes=True)
+
+    def _on_listed(self, runs: list[RunRecord]) -> None:
+        self.runs = runs
+        self.listed.emit(runs)
 
 
 def _delete(folder: Path, root: Path) -> list[RunRecord]:

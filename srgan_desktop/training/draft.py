@@ -7,7 +7,6 @@ that is added there appears in the window.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from PySide6.QtCore import QObject, Signal
 from core.contract.errors import UserError
 from core.models.card import read_header
 from core.models.config import config_of_shapes
-from core.training.recipe import GAN_LOSSES, LOSS_WORDS, Recipe, load_recipe, recipe_toml
+from core.training.recipe import GAN_LOSSES, LOSS_WORDS, Recipe, load_recipe, recipe_toml, toml_value
 
 Kind = Literal["whole", "number", "flag", "choice", "text", "wholes", "numbers", "weights"]
 
@@ -214,14 +213,14 @@ class Draft(QObject):
 
     def overrides(self) -> tuple[tuple[str, str], ...]:
         """The changes as a `TrainRequest` takes them; each makes of the recipe what the draft made of it."""
-        single = {path: _toml(path, text) for path, text in self._texts.items() if not _is_loss(path)}
+        single = {path: toml_value(_value(path, text)) for path, text in self._texts.items() if not _is_loss(path)}
         # The table of losses goes as a whole: a recipe that leaves it to the defaults has none to change a row of.
         for stage in sorted({path.split(".")[0] for path in self._texts if _is_loss(path)}):
             losses = self.base.model_dump(mode="json")[stage]["losses"]
             losses |= {
                 p.rsplit(".", 1)[1]: _value(p, t) for p, t in self._texts.items() if p.startswith(f"{stage}.losses.")
             }
-            single[f"{stage}.losses"] = _inline(losses)
+            single[f"{stage}.losses"] = toml_value(losses)
         return tuple(single.items())
 
     def save(self, path: Path) -> None:
@@ -343,28 +342,6 @@ def _text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     return str(value)
-
-
-def _toml(path: str, text: str) -> str:
-    """A typed text as TOML."""
-    value = _value(path, text)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        written = f'"{escaped}"'
-        # What TOML cannot hold as it is: a line break in a name.
-        tomllib.loads(f"value = {written}")
-        return written
-    if isinstance(value, list):
-        return "[" + ", ".join(map(repr, value)) + "]"
-    if isinstance(value, dict):
-        return _inline(value)
-    return repr(value)
-
-
-def _inline(table: Mapping[str, float]) -> str:
-    return "{ " + ", ".join(f"{name} = {weight!r}" for name, weight in table.items()) + " }"
 
 
 def _is_loss(path: str) -> bool:

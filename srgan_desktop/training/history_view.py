@@ -84,10 +84,10 @@ class HistoryView(QWidget):
     def show_runs(self) -> None:
         """The list is another one; the same run stays selected."""
         chosen = self.current()
-        self.model.show_runs(self.session.runs)
-        self.contents.setCurrentIndex(1 if self.session.runs else 0)
-        row = next((i for i, r in enumerate(self.session.runs) if chosen and r.folder == chosen.folder), 0)
-        if self.session.runs:
+        self.model.show_runs(self.session.archive.runs)
+        self.contents.setCurrentIndex(1 if self.session.archive.runs else 0)
+        row = next((i for i, r in enumerate(self.session.archive.runs) if chosen and r.folder == chosen.folder), 0)
+        if self.session.archive.runs:
             self.table.selectRow(row)
         self.show_state()
 
@@ -105,7 +105,7 @@ class HistoryView(QWidget):
         self.model.repaint()
 
     def _bind(self) -> None:
-        self.session.runs_changed.connect(self.show_runs)
+        self.session.archive.listed.connect(self.show_runs)
         self.session.changed.connect(self.show_state)
         self.table.selectionModel().currentRowChanged.connect(self.show_state)
         self.table.doubleClicked.connect(self._open)
@@ -127,7 +127,7 @@ class HistoryView(QWidget):
 
     def _use(self) -> None:
         if (record := self.current()) is not None:
-            self.session.use_model(record)
+            self.session.archive.install(record)
 
     def _folder(self) -> None:
         if (record := self.current()) is not None:

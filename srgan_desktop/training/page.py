@@ -130,7 +130,7 @@ class TrainPage(Page):
         self.stack.setCurrentWidget(self.views[key])
         self.tabs.show_chosen(key)
         if key == "history":
-            self.session.list_runs()
+            self.session.archive.reload()
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
@@ -138,7 +138,7 @@ class TrainPage(Page):
         self.session.look_at_pictures()
         if not self._listed:
             self._listed = True
-            self.session.list_runs()
+            self.session.archive.reload()
         self._show_status()
 
     # Within
@@ -165,8 +165,8 @@ class TrainPage(Page):
         session.ended.connect(self._on_ended)
         session.failed.connect(self._on_failed)
         session.notice.connect(self._on_notice)
-        session.runs_changed.connect(self._show_count)
-        session.model_ready.connect(self._on_model)
+        session.archive.listed.connect(self._show_count)
+        session.archive.installed.connect(self._on_model)
         self._add_keys(
             (
                 ("Ctrl+Return", self._start_or_resume),
@@ -200,7 +200,7 @@ class TrainPage(Page):
                 return f"{'Training' if session.busy else 'Ready to train'} on {session.device}", "good"
 
     def _show_count(self) -> None:
-        count = len(self.session.runs)
+        count = len(self.session.archive.runs)
         self.tabs.buttons["history"].setText(f"History ({count})" if count else "History")
 
     def _on_begun(self) -> None:

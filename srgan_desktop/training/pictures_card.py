@@ -121,16 +121,16 @@ class PicturesCard(QFrame):
 
         self.kind.currentIndexChanged.connect(self._filter)
         self.list.activated.connect(lambda index: self.report_requested.emit(self.model.entry(index.row()).path))
-        session.examined.connect(self.show_state)
+        session.examiner.changed.connect(self.show_state)
         session.draft.changed.connect(self._show_degradation)
-        session.samples_ready.connect(self._on_samples)
+        session.examiner.samples_ready.connect(self._on_samples)
         theme.changed.connect(self.list.viewport().update)
         self.show_state()
         self._show_degradation()
 
     def show_state(self) -> None:
         """Bring everything in line with the session."""
-        found, data = self.session.examination, self.session.data
+        found, data = self.session.examiner.found, self.session.data
         self.folder.say(str(data) if data else "")
         validation = self.session.settings.get(settings.TRAIN_VALIDATION)
         self.held_out.say(f"Held-out pictures: {validation or 'some of these'}")
@@ -161,7 +161,7 @@ class PicturesCard(QFrame):
         self.thumbnails.close()
 
     def _words(self) -> str:
-        found = self.session.examination
+        found = self.session.examiner.found
         if found.problem is not None:
             return f"{found.problem.message} {found.problem.hint}"
         if found.waiting and not found.running and found.finished is None:
@@ -194,7 +194,7 @@ class PicturesCard(QFrame):
 
     def _filter(self) -> None:
         kind = self.kind.currentData()
-        self.model.show_entries([e for e in self.session.examination.quarantined if kind is None or e.kind == kind])
+        self.model.show_entries([e for e in self.session.examiner.found.quarantined if kind is None or e.kind == kind])
 
     def _show_degradation(self) -> None:
         recipe = self.session.draft.recipe

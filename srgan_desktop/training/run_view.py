@@ -114,7 +114,7 @@ class RunView(QWidget):
         done = f"step {record.step:,} of {record.total_steps:,}"
         match phase:
             case TrainingPhase.STARTING:
-                title = f"{session.activity}…"
+                title = f"{session.activity.words}…"
                 if session.engine is EngineState.STARTING:
                     title = "Starting the engine…"
                 words = record.name
@@ -130,7 +130,7 @@ class RunView(QWidget):
                 words = f"finished, {record.step:,} steps" if record.finished else f"stopped at {done}"
         fraction: float | None = record.step / record.total_steps if record.total_steps else 0.0
         if phase is TrainingPhase.STARTING:
-            fraction = session.fraction
+            fraction = session.activity.fraction
         elif phase is TrainingPhase.STOPPING:
             fraction = None
         has_progress = phase is not TrainingPhase.IDLE or not record.finished
@@ -238,7 +238,7 @@ class RunView(QWidget):
 
     def _use(self) -> None:
         if self.session.record is not None:
-            self.session.use_model(self.session.record)
+            self.session.archive.install(self.session.record)
 
     def _show_folder(self) -> None:
         if self.session.record is not None:

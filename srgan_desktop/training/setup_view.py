@@ -79,10 +79,10 @@ class SetupView(QWidget):
         reason = session.why_not_start
         self.start.setEnabled(session.can_start)
         self.start.setToolTip(reason or "Begin the run (Ctrl+Return)")
-        self.estimate.setEnabled(session.can_start or session.estimating)
-        self.estimate.setText(STOP_ESTIMATING if session.estimating else ESTIMATE)
-        self.progress.setVisible(session.estimating)
-        self.progress.show_fraction(session.fraction)
+        self.estimate.setEnabled(session.can_start or session.estimator.busy)
+        self.estimate.setText(STOP_ESTIMATING if session.estimator.busy else ESTIMATE)
+        self.progress.setVisible(session.estimator.busy)
+        self.progress.show_fraction(session.estimator.activity.fraction)
         title, words, faulty = self._words(reason)
         self.title.say(title)
         self.words.say(words)
@@ -93,28 +93,30 @@ class SetupView(QWidget):
 
     def _words(self, reason: str) -> tuple[str, str, bool]:
         session, recipe = self.session, self.session.draft.recipe
-        if session.estimating:
-            doing = "Starting the engine" if session.engine is EngineState.STARTING else session.activity
+        if session.estimator.busy:
+            doing = (
+                "Starting the engine" if session.engine is EngineState.STARTING else session.estimator.activity.words
+            )
             return f"{doing}…", "some steps of each stage are measured; nothing is written", False
-        if session.estimate_problem is not None:
-            problem = session.estimate_problem
+        if session.estimator.problem is not None:
+            problem = session.estimator.problem
             return problem.message, problem.hint, True
-        if session.estimate is not None:
-            found = session.estimate
+        if session.estimator.estimate is not None:
+            found = session.estimator.estimate
             parts = [f"{found.seconds_per_step[key]:.2f} s a {word} step" for key, word in STAGE_WORDS.items()
                      if key in found.seconds_per_step]  # fmt: skip
             title = f"About {rough_duration(found.seconds_total)}, {problems.gigabytes(found.peak_memory)} of memory"
             return title, f"{' · '.join(parts)}; validations come on top", False
         if reason:
-            faulty = bool(session.draft.faults) or session.examination.problem is not None
+            faulty = bool(session.draft.faults) or session.examiner.found.problem is not None
             return "Not ready yet", reason, faulty
         assert recipe is not None
         steps = f"{recipe.total_steps:,} steps" if recipe.total_steps else "steps by passes over the pictures"
         return f"Ready: {recipe.name}, {steps}", "Estimate tells how long it takes on this computer", False
 
     def _estimate(self) -> None:
-        if self.session.estimating:
-            self.session.drop_estimate()
+        if self.session.estimator.busy:
+            self.session.estimator.give_up()
         else:
             self.session.try_steps()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from pydantic import BaseModel
 from core.contract.errors import UserError
 from core.models.discriminator import build_discriminator
 from core.models.generator import Generator, GeneratorConfig
-from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml, shipped_recipes
+from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml, shipped_recipes, toml_value
 
 
 @pytest.mark.parametrize("name", shipped_recipes())
@@ -168,3 +169,10 @@ def test_synthetic_pictures_must_hold_the_crops() -> None:
     load_recipe("quick", large)
     with pytest.raises(UserError, match=r"too small for crops of 144: take 128"):
         load_recipe("quick", (*large, ("data.synthetic", "0.1")))
+
+
+@pytest.mark.parametrize(
+    "value", [True, 3, 0.25, 'a "name" \\ 🙂\nof two lines', [24, 32], [0.0, 0.5], {"l1": 1.0, "ms_ssim": 0.25}, {}]
+)
+def test_a_value_becomes_the_toml_of_an_override(value: object) -> None:
+    assert tomllib.loads(f"value = {toml_value(value)}") == {"value": value}

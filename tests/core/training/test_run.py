@@ -43,3 +43,11 @@ def test_empty_folders_and_what_others_leave_everywhere_do_not_count(tmp_path: P
     (run / "tensorboard").mkdir()
     (run / "tensorboard" / "events.out.tfevents.1").write_bytes(b"")
     assert create(run).holds_run
+
+
+def test_a_model_to_start_from_may_have_any_name(tmp_path: Path) -> None:
+    """JSON escapes 🙂 as TOML does not."""
+    start = str(tmp_path / '🙂 "x4".safetensors')
+    request = TrainRequest("finetune", tmp_path, tmp_path / "run", start=start)
+    settled, recipe = RunFolder(tmp_path / "run").settle(request)
+    assert (settled.start, recipe.start) == (start, start)

@@ -67,8 +67,9 @@ class Heard(QObject):
     def __init__(self, session: TrainSession) -> None:
         super().__init__(session)
         self.words: list[str] = []
-        for name in ("begun", "stepped", "validated", "ended", "failed", "notice", "model_ready"):
+        for name in ("begun", "stepped", "validated", "ended", "failed", "notice"):
             getattr(session, name).connect(lambda *_, name=name: self.words.append(name))
+        session.archive.installed.connect(lambda *_: self.words.append("installed"))
         session.changed.connect(lambda: self._phase(session.phase.value))
 
     def _phase(self, phase: str) -> None:

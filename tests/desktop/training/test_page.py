@@ -84,7 +84,7 @@ def test_dropped_pictures_mean_their_folder(page: TrainPage, qtbot, home: Path) 
 def test_an_unusable_folder_is_explained(page: TrainPage, qtbot, home: Path) -> None:
     (home / "unusable").mkdir()
     drop(page, home / "unusable")
-    qtbot.waitUntil(lambda: page.session.examination.problem is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.session.examiner.found.problem is not None, timeout=WAIT_MS)
     assert page.set_up.pictures.words.text() == "There is nothing to learn from. Choose another folder."
     assert not page.set_up.start.isEnabled()
     assert page.set_up.start.toolTip() == "There is nothing to learn from."
@@ -184,7 +184,9 @@ def test_an_estimate_is_put_into_words(page: TrainPage, qtbot, home: Path) -> No
     fill(page, "plain", qtbot, home)
     click(page.set_up.estimate, qtbot)
     assert page.set_up.estimate.text().startswith("Stop")
-    qtbot.waitUntil(lambda: page.session.estimate is not None and not page.session.estimating, timeout=WAIT_MS)
+    qtbot.waitUntil(
+        lambda: page.session.estimator.estimate is not None and not page.session.estimator.busy, timeout=WAIT_MS
+    )
     assert page.set_up.title.whole == "About 2 h 00 min, 2.1 GB of memory"
     assert page.set_up.words.whole.startswith("0.50 s a first-stage step")
 
@@ -300,8 +302,8 @@ def test_a_stop_that_could_not_save_does_not_say_that_everything_is_saved(page: 
 def test_history_opens_and_deletes_after_asking(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "plain", qtbot, home)
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: not page.busy and len(page.session.runs) == 1, timeout=WAIT_MS)
-    folder = page.session.runs[0].folder
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.archive.runs) == 1, timeout=WAIT_MS)
+    folder = page.session.archive.runs[0].folder
     qtbot.mouseClick(page.tabs.buttons["history"], Qt.MouseButton.LeftButton)
     table = page.history.table
     texts = [table.model().index(0, column).data() for column in range(5)]
@@ -324,14 +326,14 @@ def test_history_opens_and_deletes_after_asking(page: TrainPage, qtbot, home: Pa
     click(page.history.delete, qtbot)
     delete = next(b for b in page.window().findChild(QMessageBox).buttons() if "Delete" in b.text())
     qtbot.mouseClick(delete, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not folder.exists() and page.session.runs == [], timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not folder.exists() and page.session.archive.runs == [], timeout=WAIT_MS)
     assert page.session.record is None
 
 
 def test_nothing_is_cut_off_in_a_small_window(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "plain", qtbot, home)
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: not page.busy and len(page.session.runs) == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.archive.runs) == 1, timeout=WAIT_MS)
     for size in ((1150, 740), (766, 520)):
         for view in page.views:
             page.show_view(view)

@@ -27,11 +27,11 @@ def run_folders() -> list[Path]:
 
 def test_a_folder_is_examined_and_samples_are_made(session: TrainSession, options: Settings, qtbot, home: Path) -> None:
     (home / "plain").mkdir()
-    with qtbot.waitSignal(session.samples_ready, timeout=WAIT_MS) as samples:
+    with qtbot.waitSignal(session.examiner.samples_ready, timeout=WAIT_MS) as samples:
         options.set(TRAIN_FOLDER, str(home / "plain"))
         assert session.why_not_start == "The pictures are still being looked at."
     assert isinstance(samples.args[0], SamplesReady)
-    found = session.examination
+    found = session.examiner.found
     assert (found.finished.training, found.finished.validation) == (10, 2)
     assert [each.kind for each in found.quarantined] == ["small", "duplicate"]
     assert session.can_start
@@ -42,7 +42,7 @@ def test_an_unusable_folder_is_said_and_nothing_can_start(
 ) -> None:
     (home / "unusable").mkdir()
     options.set(TRAIN_FOLDER, str(home / "unusable"))
-    qtbot.waitUntil(lambda: session.examination.problem is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.examiner.found.problem is not None, timeout=WAIT_MS)
     assert session.why_not_start == "There is nothing to learn from."
     assert not session.can_start
     session.start()
@@ -53,9 +53,9 @@ def test_pictures_are_looked_at_again_when_the_page_is_shown_after_the_worker_di
     session: TrainSession, options: Settings, qtbot, home: Path
 ) -> None:
     (home / "dies-at-first").mkdir()
-    with qtbot.waitSignal(session.samples_ready, timeout=WAIT_MS) as samples:
+    with qtbot.waitSignal(session.examiner.samples_ready, timeout=WAIT_MS) as samples:
         options.set(TRAIN_FOLDER, str(home / "dies-at-first"))
-    for problem in (session.examination.problem, samples.args[0]):
+    for problem in (session.examiner.found.problem, samples.args[0]):
         assert "memory" in problem.message
         assert "Choose the folder again" in problem.hint
         assert "Start" not in problem.hint
@@ -67,7 +67,7 @@ def test_a_folder_that_was_not_there_is_looked_at_again_with_the_next_change(
     session: TrainSession, options: Settings, qtbot, home: Path
 ) -> None:
     options.set(TRAIN_FOLDER, str(home / "a disk"))
-    qtbot.waitUntil(lambda: session.examination.problem is not None, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.examiner.found.problem is not None, timeout=WAIT_MS)
     assert session.why_not_start == "The folder is not there."
     (home / "a disk").mkdir()
     session.draft.set("psnr.steps", "7")
@@ -76,20 +76,20 @@ def test_a_folder_that_was_not_there_is_looked_at_again_with_the_next_change(
 
 def test_another_minimum_looks_at_the_pictures_again_and_another_rate_does_not(ready: Ready, qtbot) -> None:
     session = ready("plain")
-    before = session.examination
+    before = session.examiner.found
     session.draft.set("psnr.rate", "0.001")
     session._scan_timer.timeout.emit()
-    assert session.examination is before
+    assert session.examiner.found is before
     session.draft.set("data.minimum_side", "200")
     session._scan_timer.timeout.emit()
-    assert session.examination is not before
+    assert session.examiner.found is not before
     qtbot.waitUntil(lambda: session.can_start, timeout=WAIT_MS)
 
 
 def test_a_folder_of_held_out_pictures_goes_into_scan_and_run(ready: Ready, options: Settings, home: Path) -> None:
     session = ready("plain")
     options.set(TRAIN_VALIDATION, str(home))
-    assert session.examination.running
+    assert session.examiner.found.running
     assert session.request(home / "run").validation == home
 
 
@@ -109,7 +109,7 @@ def test_a_run_tells_everything_in_order(ready: Ready, qtbot) -> None:
     assert record.bicubic_psnr == 27.0
     assert record.finished.better_than_bicubic
     assert not record.can_go_on
-    qtbot.waitUntil(lambda: [each.folder for each in session.runs] == run_folders(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: [each.folder for each in session.archive.runs] == run_folders(), timeout=WAIT_MS)
 
 
 def test_the_recipes_changes_and_name_reach_the_run(ready: Ready, qtbot) -> None:
@@ -181,9 +181,9 @@ def test_a_run_goes_on_after_a_restart_of_the_program(
     assert (folder / "checkpoints" / "checkpoint-00000002.safetensors").is_file()
 
     second = make_session()
-    with qtbot.waitSignal(second.runs_changed, timeout=WAIT_MS):
-        second.list_runs()
-    (past,) = second.runs
+    with qtbot.waitSignal(second.archive.listed, timeout=WAIT_MS):
+        second.archive.reload()
+    (past,) = second.archive.runs
     assert past.can_go_on
     assert past.step == 2
     with qtbot.waitSignal(second.begun, timeout=WAIT_MS):
@@ -249,19 +249,19 @@ def test_a_worker_killed_while_paused_is_noticed(ready: Ready, qtbot) -> None:
 def test_an_estimate_holds_until_the_recipe_changes(ready: Ready, qtbot) -> None:
     session = ready("plain")
     session.try_steps()
-    assert session.estimating
-    qtbot.waitUntil(lambda: session.estimate is not None and not session.estimating, timeout=WAIT_MS)
-    assert session.estimate.seconds_total == 7200.0
+    assert session.estimator.busy
+    qtbot.waitUntil(lambda: session.estimator.estimate is not None and not session.estimator.busy, timeout=WAIT_MS)
+    assert session.estimator.estimate.seconds_total == 7200.0
     session.draft.set("psnr.steps", "7")
-    assert session.estimate is None
+    assert session.estimator.estimate is None
 
 
 def test_an_estimate_that_the_worker_died_of_advises_on_the_recipe(ready: Ready, qtbot) -> None:
     session = ready("dies")
     session.try_steps()
-    qtbot.waitUntil(lambda: session.estimate_problem is not None, timeout=WAIT_MS)
-    assert "smaller batch" in session.estimate_problem.hint
-    assert "tile" not in session.estimate_problem.hint
+    qtbot.waitUntil(lambda: session.estimator.problem is not None, timeout=WAIT_MS)
+    assert "smaller batch" in session.estimator.problem.hint
+    assert "tile" not in session.estimator.problem.hint
 
 
 def test_a_model_is_copied_once_under_a_free_name(ready: Ready, qtbot) -> None:
@@ -271,10 +271,10 @@ def test_a_model_is_copied_once_under_a_free_name(ready: Ready, qtbot) -> None:
     paths.user_models().mkdir(parents=True)
     taken = paths.user_models() / "my-model-x4.pth"
     taken.write_bytes(b"another model")
-    with qtbot.waitSignal(session.model_ready, timeout=WAIT_MS) as first:
-        session.use_model(session.record)
-    with qtbot.waitSignal(session.model_ready, timeout=WAIT_MS) as again:
-        session.use_model(session.record)
+    with qtbot.waitSignal(session.archive.installed, timeout=WAIT_MS) as first:
+        session.archive.install(session.record)
+    with qtbot.waitSignal(session.archive.installed, timeout=WAIT_MS) as again:
+        session.archive.install(session.record)
     assert first.args == again.args == ["my-model-x4-2"]
     assert taken.read_bytes() == b"another model"
     copied = paths.user_models() / "my-model-x4-2.safetensors"
@@ -294,7 +294,7 @@ def test_a_run_is_deleted_for_good_but_nothing_else_is(ready: Ready, qtbot, home
     assert elsewhere.is_dir()
     folder = session.record.folder
     session.delete_run(folder)
-    qtbot.waitUntil(lambda: session.runs == [] and not folder.exists(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.archive.runs == [] and not folder.exists(), timeout=WAIT_MS)
     assert session.record is None
 
 
@@ -351,7 +351,7 @@ def test_shutdown_does_not_wait_for_a_list_of_runs_that_hangs(
     monkeypatch.setattr("srgan_desktop.background.GRACE_MS", 0)
     gate = threading.Event()
     monkeypatch.setattr("srgan_desktop.training.archive.read_runs", lambda _root: gate.wait() and [])
-    session.list_runs()
+    session.archive.reload()
     try:
         with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
             session.shutdown()

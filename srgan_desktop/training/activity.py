@@ -1,0 +1,33 @@
+"""What a starting run, or an estimate of one, is busy with: in words, and how much of it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.contract.models import DownloadProgress
+from core.contract.training import ScanFinished, ScanProgress, TeacherProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """One thing that takes a while before the first step."""
+
+    words: str = ""
+    fraction: float | None = None
+    """How much of it is done, 0 to 1; None while nobody can tell."""
+
+
+def activity_of(event: object) -> Activity | None:
+    """What an event says of it; None where it says nothing."""
+    match event:
+        case DownloadProgress():
+            return Activity(f"Downloading {event.name}", event.done / event.total if event.total else None)
+        case ScanProgress():
+            words = f"Looking at the pictures: {event.done:,} of {event.total:,}"
+            return Activity(words, event.done / event.total if event.total else None)
+        case TeacherProgress():
+            words = f"{event.teacher} enlarges what it teaches: {event.done:,} of {event.total:,}"
+            return Activity(words, event.done / event.total)
+        case ScanFinished():
+            return Activity("Preparing the networks")
+    return None
