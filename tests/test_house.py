@@ -17,7 +17,7 @@ LARGEST_CLASS = 400
 
 TOPICS = {
     "core/upscale": {"before"},
-    "core/images": {"carried", "hostile", "kinds", "round_trip", "samples"},
+    "core/images": {"more_formats", "carried", "hostile", "kinds", "round_trip", "samples"},
     "core/models": {"hostile", "mix", "shipped"},
     "core": {"api"},
     "srgan_desktop": {"xvfb"},

@@ -38,7 +38,7 @@ def running_command() -> Iterator[tuple[CancelToken, Console]]:
     cancel = CancelToken()
     console = Console(file=sys.stdout)
     errors = Console(file=sys.stderr)
-    terminals = [stream for stream in (1, 2) if os.isatty(stream)]
+    terminals = [stream.fileno() for stream in (sys.stdout, sys.stderr) if stream.isatty()]
     # A signal handler may interrupt the main thread while it holds the token's lock, and would then wait for it
     # forever. A SimpleQueue can be put to at any time, and another thread can wait for it.
     ends: queue.SimpleQueue[bool] = queue.SimpleQueue()
@@ -80,6 +80,41 @@ def running_command() -> Iterator[tuple[CancelToken, Console]]:
             signal.signal(name, handler)
         ends.put(False)
         listener.join()
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """Keep standard output and error for this program alone: what libraries in C say of broken files goes nowhere.
+
+    Lines of JSON stay lines of JSON, and a progress bar is not torn.
+    """
+    streams = (sys.stdout, sys.stderr)
+    try:
+        numbers = [stream.fileno() for stream in streams]
+    except (OSError, ValueError):
+        # Not the streams of a process, as in tests.
+        yield
+        return
+    silence = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        stream.flush()
+    kept = [os.dup(number) for number in numbers]
+    own = [
+        os.fdopen(os.dup(number), "w", encoding=stream.encoding, errors="replace", buffering=1)
+        for number, stream in zip(numbers, streams, strict=True)
+    ]
+    try:
+        for number in numbers:
+            os.dup2(silence, number)
+        sys.stdout, sys.stderr = own
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
+        for stream, number, before in zip(own, numbers, kept, strict=True):
+            stream.close()
+            os.dup2(before, number)
+            os.close(before)
+        os.close(silence)
 
 
 def plain(value: object) -> Text:

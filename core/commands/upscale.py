@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import EXIT_FAILED, Json, plain, print_json, running_command
+from core.commands.console import EXIT_FAILED, Json, plain, print_json, quiet_libraries, running_command
 from core.commands.options import option, read_settings, takes_settings
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
@@ -59,7 +59,7 @@ def upscale_command(
     as_json: Json = False,
 ) -> None:
     """Upscale pictures and folders. What was done before by the same settings is not done again."""
-    with running_command() as (cancel, console):
+    with quiet_libraries(), running_command() as (cancel, console):
         request = _request(inputs, output, settings, read_settings(given))
         if dry_run:
             _tell_plan(request, cancel, console, as_json=as_json)

@@ -223,7 +223,7 @@ class UpscaleSettings:
         tooltip="The file format of the results. “Same as source” keeps each picture’s own; PNG is used where that "
         "cannot be written or cannot hold transparency.",
         # The table of formats is not read here, as it takes all their libraries; a test holds this line to it.
-        help="png, jpeg, webp, tiff or avif; else {default} as the source.",
+        help="png, jpeg, webp, tiff, avif, jxl, tga, dds, pnm, pfm, hdr or qoi; else {default} as the source.",
         letter="f",
         previewed=False,
     )
@@ -231,7 +231,8 @@ class UpscaleSettings:
     quality: int = setting(
         95,
         label="&Quality",
-        tooltip="For JPEG, WebP and AVIF: higher keeps more detail and makes larger files. WebP at 100 is lossless.",
+        tooltip="For JPEG, WebP, AVIF and JPEG XL: higher keeps more detail and makes larger files. WebP and JPEG XL "
+        "at 100 are lossless.",
         help="1 to 100, for formats that lose something; else {default}.",
         letter="q",
         low=1,

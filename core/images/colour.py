@@ -3,16 +3,19 @@ picture's own way is said in another, or mapped to what it can say."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 from dataclasses import replace
 from functools import cache
 
+import imagecodecs
 import numpy as np
 from PIL import Image, ImageCms
 
 from core.images.cicp import full_range, is_plausible, meant, to_sdr
 from core.images.formats import Format
+from core.images.jxl_header import can_say
 from core.images.picture import Metadata
 from core.images.profiles import (
     channels_of,
@@ -70,17 +73,77 @@ def expressed(pixels: np.ndarray, metadata: Metadata, target: Format) -> tuple[n
     if target.key == "png":
         return pixels, metadata, ()
     cicp, grey = metadata.cicp, pixels.shape[2] == 1
+    if target.light and metadata.icc is None and not metadata.png_colour:
+        # Light is what code points say best.
+        return pixels, metadata, ()
     if cicp is not None and not cicp.full_range:
         pixels, cicp = full_range(pixels), meant(cicp.primaries, cicp.transfer)
     plain = replace(metadata, icc=profile_for(replace(metadata, cicp=cicp), grey), cicp=None, png_colour=())
+    if target.plain:
+        return _as_srgb(pixels, metadata, plain, target)
     if cicp is None:
         return pixels, plain, ()
-    if target.key == "avif":
+    if target.key == "avif" or (target.key == "jxl" and can_say(cicp)):
         return pixels, replace(plain, icc=None, cicp=cicp), ()
     if cicp.is_hdr and target.bits == 8:
         note = f"Its HDR colours were tone-mapped to ordinary ones, as {target.label} cannot hold them."
         return to_sdr(pixels, cicp), replace(plain, icc=sdr_profile(cicp, grey)), (note,)
     return pixels, plain, ()
+
+
+def _as_srgb(
+    pixels: np.ndarray, metadata: Metadata, plain: Metadata, target: Format
+) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
+    """For a format that has no place to say which colours it means."""
+    cicp, icc = metadata.cicp, plain.icc
+    bare = replace(plain, icc=None)
+    notes: tuple[str, ...] = ()
+    if cicp is not None and cicp.is_hdr:
+        pixels, icc = to_sdr(pixels, cicp), sdr_profile(cicp, pixels.shape[2] == 1)
+        notes = (f"Its HDR colours were tone-mapped to ordinary ones, as {target.label} cannot hold them.",)
+    if icc is None:
+        return pixels, bare, notes
+    converted = None
+    with contextlib.suppress(RuntimeError, ValueError):
+        if _is_nearly_srgb(icc):
+            return pixels, bare, notes
+        converted = _through_profile(pixels, icc)
+    if converted is None:
+        return pixels, bare, (*notes, f"Its colour profile was left out, as {target.label} has no place for one.")
+    return converted, bare, (*notes, f"Its colours became sRGB, as {target.label} has no place for a profile.")
+
+
+def _is_nearly_srgb(icc: bytes) -> bool:
+    """Whether a profile changes no colour by more than a level."""
+    steps = np.linspace(0, 255, 9).astype(np.uint8)
+    if channels_of(icc) == "GRAY":
+        grid = steps.reshape(1, -1, 1)
+    else:
+        grid = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    return int(np.abs(_through_profile(grid, icc).astype(int) - grid).max()) <= 1
+
+
+_CMS_BANDS = 512
+_RELATIVE, _BLACK_POINTS = 1, 0x2000
+
+
+def _through_profile(pixels: np.ndarray, icc: bytes) -> np.ndarray:
+    """H x W x 1, 3 or 4 (grey, RGB, inks) of any profile as sRGB, H x W x 1 for grey, else x 3, of the same type."""
+    channels = pixels.shape[2]
+    result = np.empty((*pixels.shape[:2], 1 if channels == 1 else 3), pixels.dtype)
+    space = {1: "gray", 3: "rgb", 4: "cmyk"}[channels]
+    for top in range(0, len(pixels), _CMS_BANDS):
+        rows = np.ascontiguousarray(pixels[top : top + _CMS_BANDS])
+        result[top : top + _CMS_BANDS] = imagecodecs.cms_transform(
+            rows[..., 0] if channels == 1 else rows,
+            icc,
+            srgb_profile(),
+            colorspace=space,
+            outcolorspace="rgb",
+            intent=_RELATIVE,
+            flags=_BLACK_POINTS,
+        )[..., : result.shape[2]]
+    return result
 
 
 def _numbers(metadata: Metadata) -> tuple[tuple[float, ...] | None, float | None]:
@@ -111,6 +174,20 @@ def cmyk_to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, st
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
     return image.convert("RGB"), "Its CMYK colours were turned into sRGB without a profile, as it has none that works."
+
+
+def inks_to_srgb(inks: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, str]:
+    """RGB of H x W x 4 (how much cyan, magenta, yellow and black; uint8 or uint16), and what to tell the user.
+
+    As `cmyk_to_srgb`, at all depths.
+    """
+    if icc is not None and channels_of(icc) == "CMYK":
+        with contextlib.suppress(RuntimeError, ValueError):
+            return _through_profile(inks, icc), "Its CMYK colours were turned into sRGB through its own profile."
+    top = int(np.iinfo(inks.dtype).max)
+    paper = (top - inks).astype(np.uint64)
+    rgb = ((paper[..., :3] * paper[..., 3:] + top // 2) // top).astype(inks.dtype)
+    return rgb, "Its CMYK colours were turned into sRGB without a profile, as it has none that works."
 
 
 def lab_to_srgb(image: Image.Image) -> tuple[Image.Image, str]:

@@ -13,16 +13,21 @@ import numpy as np
 from PIL import Image
 
 from core.contract.errors import UserError
+from core.images.bmp_fields import BitFieldsSource, has_bit_fields
 from core.images.colour import agreeing
+from core.images.content import key_of_content
 from core.images.formats import FORMATS, format_of_suffix
+from core.images.jxl import JxlSource
+from core.images.light import ExrSource, RadianceSource
 from core.images.metadata.carry import as_read
-from core.images.picture import Picture, Probe, StoredPixels
+from core.images.picture import Picture, Probe, Source, StoredPixels
 from core.images.pillow_source import PillowSource
 from core.images.png import PngSource
-from core.images.refusal import UnreadableError, camera_raw, damaged
+from core.images.pnm import PnmSource
+from core.images.psd import PsdSource
+from core.images.qoi import QoiSource
+from core.images.refusal import UnreadableError, damaged
 from core.images.tiff import TiffSource
-
-Source = PngSource | TiffSource | PillowSource
 
 
 def load(path: Path) -> Picture:
@@ -57,6 +62,7 @@ def load(path: Path) -> Picture:
             header.bits,
             header.lossless,
             decoded.scale,
+            texture=header.texture,
             colourless=_colourless(pixels),
             jpeg_quality=header.jpeg_quality,
         )
@@ -106,7 +112,7 @@ def _opened(path: Path) -> Iterator[tuple[str, Source]]:
             # Reading a pipe or a device might never end.
             raise UnreadableError("is not an ordinary file.", "Choose a picture file.")
         with path.open("rb") as file:
-            key = _key_of_content(file)
+            key = key_of_content(file, path)
             yield key, _source(file, key, path)
     except UserError:
         raise
@@ -144,137 +150,26 @@ def _damaged(path: Path) -> UserError:
     return UserError(f"“{shown(path)}” {refusal.what}", refusal.hint)
 
 
+_SOURCES: dict[str, Callable[[BinaryIO], Source]] = {
+    "png": PngSource,
+    "jxl": JxlSource,
+    "psd": PsdSource,
+    "pnm": PnmSource,
+    "pfm": PnmSource,
+    "hdr": RadianceSource,
+    "exr": ExrSource,
+    "qoi": QoiSource,
+}
+"""What reads a format; Pillow the rest."""
+
+
 def _source(file: BinaryIO, key: str, path: Path) -> Source:
-    if key == "png":
-        return PngSource(file)
     if key == "tiff":
         return TiffSource(file, path)
-    return PillowSource(file, key)
-
-
-_SIGNATURES = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),
-    (b"MM\0+", "tiff"),
-    (b"BM", "bmp"),
-)
-
-_RAW = "a camera's raw picture"
-_FILM = "a film"
-_SOUND = "a sound"
-_ARCHIVE = "an archive"
-_OTHERS = (
-    (b"FUJIFILMCCD-RAW", _RAW),
-    (b"II\x1a\0\0\0HEAPCCDR", _RAW),
-    (b"IIU\0", _RAW),
-    (b"IIRO", _RAW),
-    (b"IIRS", _RAW),
-    (b"MMOR", _RAW),
-    (b"\0MRM", _RAW),
-    (b"FOVb", _RAW),
-    (b"\x1aE\xdf\xa3", _FILM),
-    (b"\0\0\1\xba", _FILM),
-    (b"\0\0\1\xb3", _FILM),
-    (b"FLV\1", _FILM),
-    (b"OggS", _FILM),
-    (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _FILM),
-    (b"ID3", _SOUND),
-    (b"fLaC", _SOUND),
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "a PostScript drawing (EPS)"),
-    (b"\xc5\xd0\xd3\xc6", "a PostScript drawing (EPS)"),
-    (b"\xd7\xcd\xc6\x9a", "a Windows drawing (WMF)"),
-    (b"8BPS", "a Photoshop document"),
-    (b"gimp xcf", "a GIMP document"),
-    (b"PK\x03\x04", "a ZIP archive or office document"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document"),
-    (b"Rar!", _ARCHIVE),
-    (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
-    (b"\x1f\x8b", _ARCHIVE),
-    (b"\xff\x0a", "a JPEG XL picture"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL picture"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 picture"),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
-    (b"II\xbc\1", "a JPEG XR picture"),
-    (b"v/1\1", "an OpenEXR picture"),
-    (b"#?RADIANCE", "a Radiance HDR picture"),
-    (b"#?RGBE", "a Radiance HDR picture"),
-    (b"DDS ", "a DDS texture"),
-    (b"qoif", "a QOI picture"),
-    (b"\0\0\1\0", "a Windows icon"),
-    (b"SIMPLE  =", "a FITS picture"),
-    (b"\0\5\x16\7", "what a Mac leaves beside a file, and not the file itself,"),
-    (b"<!doctype html", "a web page"),
-    (b"<html", "a web page"),
-)
-"""How files begin that people take for pictures, or have among them; text in lower case."""
-_HINTS = {
-    _RAW: "Develop it into a TIFF or JPEG with the camera's or a raw program.",
-    _FILM: "Take its frames out as PNG files first, as ffmpeg does.",
-    _SOUND: "Choose a picture.",
-    _ARCHIVE: "Unpack it first.",
-}
-_TEXT_BYTES = 1024
-"""How much of a text's beginning is looked at."""
-
-
-def _key_of_content(file: BinaryIO) -> str:
-    head = file.read(_TEXT_BYTES)
-    file.seek(0)
-    if not head:
-        raise UnreadableError("is empty.", "Copy or download it again.")
-    for signature, key in _SIGNATURES:
-        if head.startswith(signature):
-            if head[8:10] == b"CR" and key == "tiff":
-                raise camera_raw()
-            return key
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
-        return "webp"
-    if head[4:8] == b"ftyp":
-        # The brands of ISO base media (HEIF): the major one, a version, then the compatible ones.
-        length = min(int.from_bytes(head[:4], "big"), len(head))
-        brands = {head[8:12], *(head[at : at + 4] for at in range(16, length, 4))}
-        if brands & {b"avif", b"avis"}:
-            return "avif"
-        if brands & {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}:
-            return "heic"
-    raise _other_kind(head)
-
-
-def _other_kind(head: bytes) -> UnreadableError:
-    """What a file holds that is none of `FORMATS`, by its own name."""
-    if head.startswith(b"version https://git-lfs.github.com/spec/"):
-        return UnreadableError(
-            "is a pointer of Git LFS, and not the file itself.", "Fetch the files with “git lfs pull”."
-        )
-    name = _name_of_other(head)
-    readable = ", ".join(row.label for row in FORMATS.values() if row.can_read)
-    if name is None:
-        return UnreadableError("is not a picture that can be read.", f"These can: {readable}.")
-    return UnreadableError(f"holds {name}, which cannot be read.", _HINTS.get(name, f"Save it as one of {readable}."))
-
-
-def _name_of_other(head: bytes) -> str | None:
-    if head[4:8] == b"ftyp":
-        return _RAW if head[8:12] == b"crx " else _FILM
-    if head[4:8] in (b"moov", b"mdat", b"wide"):
-        return _FILM
-    if head[:4] == b"RIFF":
-        return {b"AVI ": _FILM, b"WAVE": _SOUND}.get(head[8:12])
-    if head[128:132] == b"DICM":
-        return "a DICOM picture"
-    lower = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for signature, name in _OTHERS:
-        if head.startswith(signature) or lower.startswith(signature):
-            return name
-    if lower.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in lower:
-        return "an SVG drawing"
-    return None
+    if key == "bmp" and has_bit_fields(file):
+        return BitFieldsSource(file)
+    reader = _SOURCES.get(key)
+    return reader(file) if reader else PillowSource(file, key)
 
 
 def _content_notes(path: Path, key: str, frames: int) -> tuple[str, ...]:

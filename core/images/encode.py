@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 
@@ -15,15 +17,19 @@ from core.atomic import replacing
 from core.contract.errors import UserError
 from core.images.avif import encode_avif
 from core.images.colour import expressed, grey_to_srgb, is_grey_profile
+from core.images.dds import encode_dds
 from core.images.decode import shown
 from core.images.formats import FORMATS, Format
 from core.images.jpeg import application_segments, with_application_segments, with_gain_map, with_segments
+from core.images.jxl import encode_jxl
+from core.images.light import encode_radiance, light_of
 from core.images.metadata.carry import Origin, as_written, fits_jpeg, split_for_jpeg
 from core.images.metadata.exif import EXIF_PREFIX
 from core.images.metadata.geo import NO_DATA, no_data_tag
 from core.images.metadata.parts import GainMap, LeftOut, enlarged, note_of, with_pointers
 from core.images.picture import Metadata, Picture
 from core.images.png import encode_png
+from core.images.pnm import encode_pfm, encode_pnm
 from core.images.profiles import rgb_profile_of
 from core.images.tiff import write_tiff
 
@@ -88,21 +94,41 @@ def save(
             notes += write_tiff(temporary, samples, metadata)
         else:
             # In memory first: Pillow's encoders, when they write to a file, do not say why that failed.
-            if format == "png":
-                parts = encode_png(samples, metadata)
-            elif format == "avif":
-                parts = [encode_avif(samples, metadata, None if lossless else quality, picture.bits)]
-            elif format == "jpeg":
-                encoded, more = _encode_jpeg(samples, metadata, quality, picture.metadata.size)
-                parts, notes = [encoded], notes + more
-            else:
-                parts = [_encode_with_pillow(samples, metadata, format, _webp_options(100 if lossless else quality))]
+            parts, more = _encoded(format, picture, samples, metadata, None if lossless else quality)
+            notes += more
             with temporary.open("wb") as file:
                 for part in parts:
                     file.write(part)
         if date_ns is not None:
             os.utime(temporary, ns=date_ns)
     return notes
+
+
+def _encoded(
+    format: str, picture: Picture, samples: np.ndarray, metadata: Metadata, quality: int | None
+) -> tuple[Sequence[bytes | memoryview], tuple[str, ...]]:
+    """The parts of a file in any format but TIFF, and what to tell the user; without a quality nothing is lost."""
+    if format == "png":
+        return encode_png(samples, metadata), ()
+    if format == "avif":
+        return [encode_avif(samples, metadata, quality, picture.bits)], ()
+    if format == "jxl":
+        encoded, notes = encode_jxl(samples, metadata, quality)
+        return [encoded], notes
+    if format == "jpeg":
+        encoded, notes = _encode_jpeg(samples, metadata, 100 if quality is None else quality, picture.metadata.size)
+        return [encoded], notes
+    if format == "pnm":
+        return encode_pnm(samples), ()
+    if format == "dds":
+        return encode_dds(samples, picture.texture)
+    if format == "qoi":
+        return [bytes(imagecodecs.qoi_encode(np.ascontiguousarray(samples)))], ()
+    if format in ("pfm", "hdr"):
+        light = light_of(samples, metadata.cicp)
+        return encode_pfm(light) if format == "pfm" else [encode_radiance(light)], ()
+    options = {"compression": "tga_rle"} if format == "tga" else _webp_options(100 if quality is None else quality)
+    return [_encode_with_pillow(samples, metadata, format, options)], ()
 
 
 def _samples_for(target: Format, picture: Picture, metadata: Metadata) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
@@ -135,7 +161,7 @@ def _grey_as_colour(pixels: np.ndarray, metadata: Metadata, icc: bytes) -> tuple
     return np.repeat(pixels, 3, axis=2), replace(metadata, icc=rgb_profile_of(icc))
 
 
-_GREY_ALPHA = frozenset({"png", "tiff"})
+_GREY_ALPHA = frozenset({"png", "tiff", "jxl", "pnm"})
 """Formats that hold grey with alpha as two channels."""
 
 _ROWS = 256

@@ -20,7 +20,8 @@ class Format:
     """Lower case with dot; the first is the one that new files get."""
     also: tuple[str, ...] = ()
     """Suffixes of its kinds with several pictures: they are read, and results, which have one, get the usual one."""
-    can_read: bool = True
+    needs: str = ""
+    """The optional package that reads it; empty where none is needed."""
     can_write: bool = False
     lossy: bool = False
     """Whether `quality` applies."""
@@ -31,6 +32,15 @@ class Format:
     """Whether one channel can be stored as one channel."""
     max_side: int = 1_000_000
     """The longest side that can be stored, in pixels."""
+    plain: bool = False
+    """Whether there is no place in it for EXIF, XMP or a profile: its colours are those of sRGB."""
+    light: bool = False
+    """Whether it holds linear light as floats instead of samples."""
+
+    @property
+    def can_read(self) -> bool:
+        """Whether what reads it is here: looked for now, imported when a picture needs it."""
+        return not self.needs or find_spec(self.needs.replace("-", "_")) is not None
 
     @property
     def sixteen_bit(self) -> bool:
@@ -51,17 +61,35 @@ FORMATS: dict[str, Format] = {
         Format(
             "avif", "AVIF", (".avif",), (".avifs",), can_write=True, lossy=True, bits=12, alpha=True, max_side=16_384
         ),
+        Format("jxl", "JPEG XL", (".jxl",), can_write=True, lossy=True, bits=16, alpha=True),
+        Format("jpeg2000", "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"), bits=16, alpha=True),
         Format("bmp", "BMP", (".bmp", ".dib"), alpha=True),
         Format("gif", "GIF", (".gif",), alpha=True),
-        # The codec is an optional package: looked for here, imported when a picture needs it.
         Format(
             "heic",
             "HEIC",
             (".heic", ".heif", ".hif"),
-            can_read=find_spec("pillow_heif") is not None,
+            needs="pillow-heif",
             lossy=True,
+            bits=12,
             alpha=True,
         ),
+        Format("psd", "PSD", (".psd", ".psb"), bits=16, alpha=True),
+        Format(
+            "tga", "TGA", (".tga",), (".vda", ".icb", ".vst"), can_write=True, alpha=True, max_side=65_535, plain=True
+        ),
+        Format("dds", "DDS", (".dds",), can_write=True, alpha=True, max_side=65_535, plain=True),
+        Format(
+            "pnm", "PNM", (".pnm", ".ppm", ".pgm", ".pam"), (".pbm",), can_write=True, bits=16, alpha=True, plain=True
+        ),
+        Format("pfm", "PFM", (".pfm",), can_write=True, bits=16, plain=True, light=True),
+        Format(
+            "hdr", "Radiance HDR", (".hdr",), (".pic",), can_write=True, bits=16, grey=False, plain=True, light=True
+        ),
+        Format("exr", "OpenEXR", (".exr",), needs="OpenEXR", bits=16, alpha=True, light=True),
+        Format("qoi", "QOI", (".qoi",), can_write=True, alpha=True, grey=False, plain=True),
+        Format("ico", "Windows icon", (".ico", ".cur"), alpha=True),
+        Format("pcx", "PCX", (".pcx",)),
     )
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -52,6 +53,18 @@ class Metadata:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Texture:
+    """How a DDS file holds its picture."""
+
+    kind: str
+    """`BC1` to `BC7`, or `uncompressed`."""
+    dxgi: int = 0
+    """DXGI's number of that, which also says whether values are sRGB; 0 where the file has only an older name."""
+    mipmaps: bool = False
+    """Whether smaller versions of it follow."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
     """A decoded picture, upright."""
@@ -72,6 +85,8 @@ class Picture:
     """Whether it comes from a file of a kind that may lose something (WebP, AVIF), which lost nothing."""
     scale: Scale | None = None
     """How the file's numbers became pixels, where they were no picture values."""
+    texture: Texture | None = None
+    """How it was held, where it comes from a DDS file."""
     colourless: bool = False
     """Whether the whole picture is grey, to a level, though its pixels may be RGB."""
     jpeg_quality: float | None = None
@@ -130,6 +145,8 @@ class Header:
     """EXIF's 1 to 8, still to be applied to what is decoded."""
     jpeg_quality: float | None = None
     """Like `Picture.jpeg_quality`."""
+    texture: Texture | None = None
+    """How a DDS file holds the picture."""
     metadata: Metadata = field(default_factory=Metadata)
     """What was found, with dpi not yet looked up in EXIF."""
 
@@ -151,3 +168,16 @@ class StoredPixels:
     """The profile that the pixels are in now, where they were converted."""
     scale: Scale | None = None
     """How the file's numbers became pixels, where they were no picture values."""
+
+
+class Source(Protocol):
+    """An open file of some format: made of the file, it has read the header."""
+
+    @property
+    def header(self) -> Header:
+        """What the header says."""
+        ...
+
+    def decode(self) -> StoredPixels:
+        """Decode the first picture."""
+        ...

@@ -1,4 +1,5 @@
-"""What Pillow decodes: JPEG, WebP, AVIF, GIF, BMP, HEIC by way of pillow-heif, and the more coloured kinds of TIFF."""
+"""What Pillow decodes: JPEG, WebP, AVIF, GIF, BMP, JPEG 2000, TGA, DDS, PCX, icons, HEIC by way of pillow-heif, and the
+more coloured kinds of TIFF."""
 
 from __future__ import annotations
 
@@ -16,13 +17,16 @@ from core.contract.errors import how_to_install
 from core.images.bmp_gif import bmp_metadata, gif_metadata
 from core.images.cicp import Cicp, meant
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
+from core.images.dds import texture_of
 from core.images.isobmff import still_image
 from core.images.jpeg import surroundings
+from core.images.jpeg2000 import jpeg2000
 from core.images.jpeg_traces import quality_of_tables
 from core.images.metadata.exif import orientation, plausible_dpi
 from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, UnreadableError, check_size
+from core.images.samples import parted, spread, told_bits
 
 # Once and for the whole process: Pillow's own limit stops at 179 megapixels, less than a phone's picture enlarged by 4.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -37,6 +41,11 @@ _PLUGINS = {
     "gif": ("GIF",),
     "bmp": ("BMP",),
     "tiff": ("TIFF",),
+    "jpeg2000": ("JPEG2000",),
+    "tga": ("TGA",),
+    "dds": ("DDS",),
+    "pcx": ("PCX",),
+    "ico": ("ICO", "CUR"),
 }
 
 _MAX_WEBP_CHUNKS = 1000
@@ -51,18 +60,23 @@ class PillowSource:
 
     def __init__(self, file: BinaryIO, key: str) -> None:
         self._key = key
+        # Pillow looks at a JPEG 2000's size only while it decodes, and at no DDS that holds several textures.
+        self._jpeg2000 = jpeg2000(file) if key == "jpeg2000" else None
+        texture = texture_of(file) if key == "dds" else None
         self.image = open_with_pillow(file, key)
         info = self.image.info
         self._file = file
         cicp, bits, lossless = _coded(file, key, info)
+        if self._jpeg2000:
+            bits = told_bits(self._jpeg2000.bits)
         exif = _limited(info.get("exif"))
         xmp = info.get("xmp")
-        embedded = _embedded(file, key, info)
+        embedded = self._jpeg2000.metadata if self._jpeg2000 else _embedded(file, key, info)
         metadata = Metadata(
-            exif=exif.removeprefix(b"Exif\0\0") if exif else None,
+            exif=exif.removeprefix(b"Exif\0\0") if exif else embedded.exif,
             xmp=embedded.xmp or _limited(xmp.encode() if isinstance(xmp, str) else xmp),
             icc=_limited(info.get("icc_profile")) or embedded.icc,
-            dpi=_resolution(key, info),
+            dpi=_resolution(key, info) or embedded.dpi,
             # In these formats a profile decides over code points.
             cicp=None if info.get("icc_profile") else cicp,
             png_colour=embedded.png_colour,
@@ -75,11 +89,12 @@ class PillowSource:
             *self.image.size,
             bits=bits,
             lossless=lossless,
-            alpha=self.image.has_transparency_data and not (key == "bmp" and _hides_everything(self.image)),
+            alpha=self.image.has_transparency_data and not _means_no_alpha(self.image, key),
             # The further pictures in a JPEG file are previews, depth and gain maps of the first.
             frames=1 if key == "jpeg" else getattr(self.image, "n_frames", 1),
             orientation=orientation(exif),
             jpeg_quality=_jpeg_quality(self.image),
+            texture=texture,
             metadata=metadata,
         )
 
@@ -91,7 +106,8 @@ class PillowSource:
     def decode(self) -> StoredPixels:
         """Decode the first frame."""
         if self.header.bits > 8:
-            return _decode_deep(self._file, self._key, self.header.bits)
+            stored = self._jpeg2000.bits if self._jpeg2000 else self.header.bits
+            return _decode_deep(self._file, self._key, stored)
         decoded = decode_image(self.image, self.header.metadata.icc)
         return decoded if self.header.alpha else replace(decoded, alpha=None)
 
@@ -195,10 +211,15 @@ def _jpeg_quality(image: Image.Image) -> float | None:
     return quality_of_tables(tables) if tables and all(len(table) == 64 for table in tables.values()) else None
 
 
-def _hides_everything(image: Image.Image) -> bool:
-    """Whether alpha is zero everywhere: Windows leaves so what it copies from a screen, and means it to be seen."""
+def _means_no_alpha(image: Image.Image, key: str) -> bool:
+    """Whether alpha is there for the sake of four bytes a pixel only.
+
+    It is zero everywhere in what Windows copies from a screen, and in TGAs of games; DDS blocks all have it.
+    """
+    if key not in ("bmp", "tga", "dds") or image.mode != "RGBA":
+        return False
     image.load()
-    return image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0)
+    return image.getchannel("A").getextrema() == ((255, 255) if key == "dds" else (0, 0))
 
 
 def _coded(file: BinaryIO, key: str, info: dict[Any, Any]) -> tuple[Cicp | None, int, bool]:
@@ -236,6 +257,8 @@ def _decode_deep(file: BinaryIO, key: str, bits: int) -> StoredPixels:
     file.seek(0)
     if key == "avif":
         samples = imagecodecs.avif_decode(file.read(), index=0)
+    elif key == "jpeg2000":
+        samples = imagecodecs.jpeg2k_decode(file.read())
     else:
         pillow_heif: Any = importlib.import_module("pillow_heif")
         heif = pillow_heif.open_heif(file, convert_hdr_to_8bit=False)
@@ -245,11 +268,9 @@ def _decode_deep(file: BinaryIO, key: str, bits: int) -> StoredPixels:
             # libheif's bindings move the bits to the top and leave the lower ones empty.
             samples = samples >> (16 - bits)
     samples = samples.reshape(*samples.shape[:2], -1)
-    if samples.dtype != np.uint16:
+    if samples.shape[2] > 4:
+        raise UnreadableError(f"holds {samples.shape[2]} channels a pixel.", "Save it anew as an RGB TIFF or PNG.")
+    if samples.dtype.itemsize == 1:
         # A decoder that gives 8 bits all the same has reduced them.
-        samples, bits = samples.astype(np.uint16), 8
-    top = (1 << bits) - 1
-    samples = ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
-    if samples.shape[2] in (1, 3):
-        return StoredPixels(samples, None)
-    return StoredPixels(np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1]))
+        bits = 8
+    return StoredPixels(*parted(spread(samples, bits)))

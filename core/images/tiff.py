@@ -13,7 +13,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from core.images.colour import lab_to_srgb, srgb_profile
+from core.images.colour import inks_to_srgb, lab_to_srgb, srgb_profile
 from core.images.directories import BYTE, UNDEFINED, BadDirectoryError, Directory, TagReader, TagValue, Tree, serialised
 from core.images.metadata.exif import (
     MAKER_NOTE_LEFT_OUT,
@@ -28,6 +28,8 @@ from core.images.metadata.iptc import resources as iptc_resources
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw, check_size, damaged
+from core.images.samples import unmultiplied, whole_range
+from core.images.tiff_segments import HEAD_BYTES, LERC, PICTURES, size_within
 from core.images.values import Kind, extremes, holes, range_of_series, scale_of
 
 # What it complains about becomes a refusal here; only a log that somebody set up needs its own words.
@@ -41,8 +43,11 @@ _SEGMENTS = ((273, 279), (324, 325))
 _SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
 _PHOTOSHOP, _IPTC = 34377, 33723
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CIELAB = 0, 1, 2, 8
-_CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3}
+_INK_SET, _ROWS_PER_STRIP, _LERC_PARAMETERS = 332, 278, 50674
+
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _SEPARATED, _CIELAB = 0, 1, 2, 5, 8
+_CHANNELS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _SEPARATED: 4}
+_CMYK = 1
 _PREMULTIPLIED, _STRAIGHT = 1, 2
 _UNSIGNED, _FLOAT = 1, 3
 _NO_DATA = 42113
@@ -51,8 +56,8 @@ _MAX_SAMPLES = 16
 _MAX_TILE_PIXELS = 1 << 24
 _NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
 _BOUNDED = frozenset({_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD})
-"""Compressions that are told how much to give at most. The others hold whole pictures (JPEG, JPEG 2000, WebP), whose
-own size nobody has checked; libtiff checks those that it knows."""
+"""Compressions that are told how much to give at most. Of those that hold whole pictures the size of these is checked
+here (`tiff_segments`), but for JPEG, which libtiff checks."""
 _MAX_PAGES = 100_000
 
 
@@ -101,6 +106,8 @@ class TiffSource:
                 metadata=metadata,
             )
             return
+        if self._compression in PICTURES:
+            raise UnreadableError("holds another format in a way that cannot be read.", "Save it anew as an RGB TIFF.")
         self._image = None if self._is_deep_lab else open_with_pillow(file, "tiff")
         self.header = Header(
             # Pillow turns TIFF files upright by itself.
@@ -151,14 +158,56 @@ class TiffSource:
         self._sample_format = reader.integer(directory, _SAMPLE_FORMAT, _UNSIGNED)
         self._photometric = reader.integer(directory, _PHOTOMETRIC, _RGB if samples >= 3 else _BLACK_IS_ZERO)
         channels = _CHANNELS.get(self._photometric, 0)
-        is_bounded = reader.integer(directory, _COMPRESSION, _NONE) in _BOUNDED
+        if self._photometric == _SEPARATED:
+            if reader.integer(directory, _INK_SET, _CMYK) != _CMYK or samples < channels:
+                raise UnreadableError("holds inks other than those of CMYK.", "Turn it into RGB or CMYK first.")
+            # Four inks of 8 bits are Pillow's.
+            channels *= samples > channels or self._bits > 8
+        self._compression = reader.integer(directory, _COMPRESSION, _NONE)
+        is_bounded = self._compression in _BOUNDED or self._compression in PICTURES
         self._is_numeric = is_bounded and 0 < channels <= samples and len(depths) == 1 and self._bits >= 8
         self._is_deep_lab = is_bounded and self._photometric == _CIELAB and self._bits == 16 and samples == 3
         self._samples_per_pixel, self._extra = samples, samples - channels
         # Who stores a fourth channel of RGB and does not say what it is means alpha.
-        self._alpha_kind = reader.integer(directory, _EXTRA_SAMPLES, _STRAIGHT) if self._extra else 0
+        self._alpha_kind, self._alpha_at = self._find_alpha(channels)
         self._no_data = self._number_without_data()
         self._check_segments()
+        if self._is_numeric and self._compression in PICTURES:
+            self._check_pictures()
+
+    def _find_alpha(self, channels: int) -> tuple[int, int]:
+        """Which kind of alpha there is, and in which channel."""
+        entry = self._directory.entries.get(_EXTRA_SAMPLES)
+        if entry is None or not self._extra:
+            return (_STRAIGHT if self._extra else 0), channels
+        kinds = self._reader.integers(entry).tolist()[: self._extra]
+        found = next((index for index, kind in enumerate(kinds) if kind in (_PREMULTIPLIED, _STRAIGHT)), None)
+        return (0, channels) if found is None else (int(kinds[found]), channels + found)
+
+    def _check_pictures(self) -> None:
+        """Strips and tiles that are whole pictures of another format must be as large as this one's header says."""
+        reader, directory = self._reader, self._directory
+        parameters = directory.entries.get(_LERC_PARAMETERS)
+        if self._compression in LERC and parameters and reader.integers(parameters).tolist()[1:2] != [0]:
+            raise UnreadableError("is packed as LERC and once more.", "Save it anew with another compression.")
+        tiles = directory.entries.get(_SEGMENTS[1][0])
+        width = reader.integer(directory, _TILE_WIDTH, 0) if tiles else self._width
+        rows = min(reader.integer(directory, _ROWS_PER_STRIP, self._height), self._height)
+        height = reader.integer(directory, _TILE_HEIGHT, 0) if tiles else rows
+        codes = _SEGMENTS[1] if tiles else _SEGMENTS[0]
+        offsets, counts = (directory.entries.get(code) for code in codes)
+        if offsets is None or counts is None:
+            raise damaged()
+        for start, size in zip(reader.integers(offsets).tolist(), reader.integers(counts).tolist(), strict=False):
+            if not size:
+                continue
+            self._file.seek(start)
+            try:
+                inner = size_within(self._compression, self._file.read(min(size, HEAD_BYTES)))
+            except (ValueError, struct.error, IndexError) as error:
+                raise damaged() from error
+            if inner[0] != width or not 0 < inner[1] <= height:
+                raise damaged()
 
     def _number_without_data(self) -> float | None:
         """GDAL's tag: a decimal number as text."""
@@ -235,7 +284,7 @@ class TiffSource:
         numbers, scale, hole = samples[..., :channels], None, None
         notes: tuple[str, ...] = ()
         if self._is_plain:
-            pixels = _integers(numbers, self._bits)
+            pixels = whole_range(numbers, self._bits)
         else:
             hole = holes(numbers, self._no_data)
             kind = (samples.dtype.str, channels)
@@ -248,9 +297,13 @@ class TiffSource:
             scale = None
         alpha = None
         if self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT):
-            alpha = _opacity(samples[..., channels], self._bits)
+            alpha = _opacity(samples[..., self._alpha_at], self._bits)
             if self._alpha_kind == _PREMULTIPLIED:
-                pixels = _unmultiplied(pixels, alpha)
+                pixels = unmultiplied(pixels, alpha)
+        icc = None
+        if self._photometric == _SEPARATED:
+            pixels, note = inks_to_srgb(np.ascontiguousarray(pixels), self.header.metadata.icc)
+            notes, icc = (*notes, note), srgb_profile()
         left_out = self._extra - (alpha is not None)
         if hole is not None:
             seen = np.full(hole.shape, np.iinfo(np.uint16).max, np.uint16) if alpha is None else alpha
@@ -259,7 +312,7 @@ class TiffSource:
         if left_out:
             notes = (*notes, f"{left_out} further channels were left out.")
         alpha = None if alpha is None else np.ascontiguousarray(alpha)
-        return StoredPixels(np.ascontiguousarray(pixels), alpha, notes, scale=scale)
+        return StoredPixels(np.ascontiguousarray(pixels), alpha, notes, icc, scale)
 
     @property
     def _is_plain(self) -> bool:
@@ -303,18 +356,10 @@ def _survey(path: Path) -> tuple[Kind, tuple[float, float] | None] | None:
         return None
 
 
-def _integers(samples: np.ndarray, bits: int) -> np.ndarray:
-    """Unsigned integers of up to 16 bits as uint8 or uint16 over their whole range."""
-    if bits == samples.dtype.itemsize * 8:
-        return samples.astype(samples.dtype.newbyteorder("="))
-    top = (1 << bits) - 1
-    return ((samples.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
-
-
 def _opacity(samples: np.ndarray, bits: int) -> np.ndarray:
     """Alpha as uint8 or uint16. Nothing is transparent but 0, whatever the smallest number in the picture is."""
     if samples.dtype in (np.uint8, np.uint16):
-        return _integers(samples, bits)
+        return whole_range(samples, bits)
     numbers = np.nan_to_num(samples.astype(np.float64), nan=0.0, posinf=1.0, neginf=0.0)
     return np.rint(np.clip(numbers / _full(samples), 0.0, 1.0) * 65535).astype(np.uint16)
 
@@ -324,12 +369,6 @@ def _full(samples: np.ndarray) -> float:
     if samples.dtype.kind in "ui":
         return float(np.iinfo(samples.dtype).max)
     return max(1.0, float(samples.max(initial=0.0, where=np.isfinite(samples))))
-
-
-def _unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    top = int(np.iinfo(pixels.dtype).max)
-    divisor = np.maximum(alpha, 1).astype(np.uint64)[..., None]
-    return np.minimum((pixels.astype(np.uint64) * top + divisor // 2) // divisor, top).astype(pixels.dtype)
 
 
 def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> tuple[str, ...]:

@@ -26,7 +26,20 @@ from core.upscale.pass_sizes import pass_sizes
 from core.upscale.scan import Unusable, in_words, scan
 from core.upscale.settings import fingerprint_of
 
-BYTES_PER_PIXEL = {"png": 1.6, "jpeg": 0.7, "webp": 0.5, "tiff": 2.2, "avif": 0.4}
+BYTES_PER_PIXEL = {
+    "png": 1.6,
+    "jpeg": 0.7,
+    "webp": 0.5,
+    "tiff": 2.2,
+    "avif": 0.4,
+    "jxl": 0.6,
+    "tga": 2.5,
+    "dds": 1.4,
+    "pnm": 3.0,
+    "pfm": 12.0,
+    "hdr": 3.5,
+    "qoi": 1.8,
+}
 """What 8-bit colour photographs take at the default quality: for the check of free space, which warns before it
 refuses."""
 SPACE_MARGIN = 0.5

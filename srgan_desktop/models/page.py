@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.models import ModelAdded
-from core.images import FORMATS
+from core.images import READABLE_SUFFIXES
 from core.models.catalogue import SUFFIXES, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
@@ -37,7 +37,7 @@ from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 
-PICTURES = {suffix for row in FORMATS.values() if row.can_read for suffix in row.suffixes}
+PICTURES = READABLE_SUFFIXES
 
 
 LIST_CHARACTERS = 36

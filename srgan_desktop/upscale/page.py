@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from core.images import FORMATS
+from core.images import FORMATS, READABLE_SUFFIXES
 from srgan_desktop import problems, settings
 from srgan_desktop.desktop import dialog_folder, image_in, links_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog
@@ -73,7 +73,8 @@ class UpscalePage(Page):
         self._following = False
         self._last_output: Path | None = None
         self._follow_timer = QTimer(self, singleShot=True, interval=FOLLOW_EVERY_MS)
-        self.drop_area = DropArea(theme, " · ".join(row.label for row in FORMATS.values() if row.can_read))
+        readable = [row.label for row in FORMATS.values() if row.can_read]
+        self.drop_area = DropArea(theme, f"{' · '.join(readable[:8])} and {len(readable) - 8} more")
         self.queue = QueueCard(theme, self.session)
         self.compare = CompareCard(theme, self.session)
         self.options = OptionsPanel(theme, options)
@@ -302,7 +303,7 @@ class UpscalePage(Page):
         self._take(QGuiApplication.clipboard().mimeData())
 
     def _choose_files(self) -> None:
-        suffixes = " ".join(f"*{suffix}" for row in FORMATS.values() if row.can_read for suffix in row.suffixes)
+        suffixes = " ".join(f"*{suffix}" for suffix in sorted(READABLE_SUFFIXES))
         files, _ = QFileDialog.getOpenFileNames(
             self,
             "Add pictures",

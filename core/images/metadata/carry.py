@@ -115,6 +115,8 @@ def as_written(
     if metadata.photoshop and target.key not in _HAS_PHOTOSHOP:
         packet = xmp.with_properties(metadata.xmp, iptc.as_properties(metadata.photoshop))
         metadata = replace(metadata, photoshop=None, xmp=packet)
+    if target.plain:
+        return _without_words(metadata, target, notes)
     metadata, more = _with_texts(metadata, target)
     notes += more
     if origin is not None:
@@ -134,6 +136,15 @@ def as_written(
         # Orientation is a property of AVIF's own, and readers would turn the picture by both.
         metadata = replace(metadata, exif=without_orientation(metadata.exif))
     return metadata, notes
+
+
+def _without_words(metadata: Metadata, target: Format, notes: tuple[str, ...]) -> tuple[Metadata, tuple[str, ...]]:
+    """For a format that holds pixels alone."""
+    if any((metadata.exif, metadata.xmp, metadata.photoshop, metadata.texts, metadata.geo)):
+        notes += (f"Its metadata was left out, as {target.label} has no place for it.",)
+    if metadata.gain_map is not None:
+        notes += note_of((LeftOut.GAIN_MAP,))
+    return replace(metadata.only_colour(), gain_map=None), notes
 
 
 def _for_size(metadata: Metadata, geometry: Geometry) -> tuple[Metadata, tuple[str, ...]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -30,3 +32,18 @@ def test_a_signal_that_comes_while_the_token_is_asked_locks_nothing_up(number: i
         timers[-1].join()
         assert ended.value.exit_code == EXIT_CANCELLED
     assert not [thread for thread in threading.enumerate() if thread.name == "end"]
+
+
+def test_what_libraries_in_c_write_does_not_come_among_our_lines(capfd: pytest.CaptureFixture[str]) -> None:
+    code = (
+        "import os, sys\n"
+        "from core.commands.console import quiet_libraries\n"
+        "with quiet_libraries():\n"
+        "    print('one line')\n"
+        "    os.write(1, b'said by a decoder\\n')\n"
+        "    os.write(2, b'said by another\\n')\n"
+        "    print('an error', file=sys.stderr)\n"
+        "os.write(1, b'afterwards\\n')\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert capfd.readouterr() == ("one line\nafterwards\n", "an error\n")

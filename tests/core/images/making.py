@@ -7,6 +7,7 @@ import struct
 import zlib
 from typing import Literal
 
+import imagecodecs
 import numpy as np
 from PIL import Image, ImageCms
 
@@ -114,3 +115,34 @@ def encoded(image: Image.Image, format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format, **options)
     return buffer.getvalue()
+
+
+def psd(samples: np.ndarray, mode: int = 3, resources: bytes = b"", layers: bytes = b"", packed: bool = True) -> bytes:
+    """A Photoshop document of one flattened picture, H x W x C of uint8 or uint16 (file format specification, 2019)."""
+    height, width, channels = samples.shape
+    planes = np.moveaxis(samples, 2, 0).astype(samples.dtype.newbyteorder(">"))
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, channels, height, width, 8 * samples.dtype.itemsize, mode)
+    rows = [row.tobytes() for plane in planes for row in plane]
+    if packed:
+        rows = [bytes(imagecodecs.packbits_encode(row)) for row in rows]
+        body = struct.pack(">H", 1) + b"".join(struct.pack(">H", len(row)) for row in rows) + b"".join(rows)
+    else:
+        body = struct.pack(">H", 0) + b"".join(rows)
+    sections = b"".join(struct.pack(">I", len(part)) + part for part in (b"", resources, layers))
+    return head + sections + body
+
+
+def bmp_fields(samples: np.ndarray, masks: tuple[int, ...], bits: int, top_down: bool = False) -> bytes:
+    """A BMP with its channels in these bit fields; samples are H x W x C numbers of the fields' own size."""
+    height, width, _channels = samples.shape
+    words = np.zeros((height, width), np.uint32)
+    for channel, mask in enumerate(masks):
+        words |= samples[..., channel].astype(np.uint32) << ((mask & -mask).bit_length() - 1)
+    row = (width * bits // 8 + 3) // 4 * 4
+    stored = words.astype(f"<u{bits // 8}").view(np.uint8).reshape(height, -1)
+    stored = np.pad(stored, ((0, 0), (0, row - stored.shape[1])))
+    fields = struct.pack("<4I", *masks, *[0] * (4 - len(masks))).ljust(108 - 40, b"\0")
+    info = struct.pack("<IiiHHIIiiII", 108, width, -height if top_down else height, 1, bits, 3, 0, 2835, 2835, 0, 0)
+    data = (stored if top_down else stored[::-1]).tobytes()
+    start = 14 + len(info) + len(fields)
+    return b"BM" + struct.pack("<IHHI", start + len(data), 0, 0, start) + info + fields + data

@@ -26,7 +26,7 @@ from core.images.metadata.xmp import Geometry, Property
 
 from . import making
 
-WRITABLE = [row.key for row in FORMATS.values() if row.can_write]
+WRITABLE = [row.key for row in FORMATS.values() if row.can_write and not row.plain]
 RDF = 'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
 
 

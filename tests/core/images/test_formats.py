@@ -3,6 +3,7 @@ import pytest
 
 from core.contract.errors import UserError
 from core.images import FORMATS, READABLE_SUFFIXES, Picture, Probe, choose_format, format_of_suffix, suffix_for
+from core.upscale.plan import BYTES_PER_PIXEL
 
 OPAQUE = np.zeros((1, 1, 3), np.uint8)
 VEIL = np.zeros((1, 1), np.uint8)
@@ -17,7 +18,8 @@ def test_no_suffix_means_two_formats():
 
 def test_what_is_written_can_be_read():
     writable = {row.key for row in FORMATS.values() if row.can_write}
-    assert writable == {"png", "jpeg", "webp", "tiff", "avif"}
+    assert writable == {"png", "jpeg", "webp", "tiff", "avif", "jxl", "tga", "dds", "pnm", "pfm", "hdr", "qoi"}
+    assert writable <= BYTES_PER_PIXEL.keys()
     assert all(suffix in READABLE_SUFFIXES for key in writable for suffix in FORMATS[key].suffixes)
 
 

@@ -1,0 +1,43 @@
+"""Samples of any depth as the pixels of a `Picture`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def whole_range(samples: np.ndarray, bits: int) -> np.ndarray:
+    """Unsigned integers of so many bits, up to 16, as uint8 or uint16 over their whole range."""
+    if bits == 8 * samples.dtype.itemsize:
+        return samples.astype(samples.dtype.newbyteorder("="))
+    if bits > 8:
+        return spread(samples, bits)
+    return spread(samples, bits, 255).astype(np.uint8)
+
+
+def spread(samples: np.ndarray, bits: int, full: int = 65535) -> np.ndarray:
+    """Unsigned integers of so many bits, up to 16, as uint16 from 0 to `full`."""
+    top = (1 << bits) - 1
+    if top == full:
+        return samples.astype(np.uint16)
+    return ((samples.astype(np.uint32) * full + top // 2) // top).astype(np.uint16)
+
+
+def told_bits(bits: int) -> int:
+    """The least of 8, 10, 12 and 16 bits that hold so many."""
+    return next(each for each in (8, 10, 12, 16) if bits <= each or each == 16)
+
+
+def parted(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Pixels and alpha of H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA)."""
+    if samples.ndim == 2:
+        samples = samples[..., None]
+    if samples.shape[2] in (1, 3):
+        return np.ascontiguousarray(samples), None
+    return np.ascontiguousarray(samples[..., :-1]), np.ascontiguousarray(samples[..., -1])
+
+
+def unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Pixels (H x W x C) that were multiplied by alpha (H x W), as they were before."""
+    top = int(np.iinfo(pixels.dtype).max)
+    divisor = np.maximum(alpha, 1).astype(np.uint64)[..., None]
+    return np.minimum((pixels.astype(np.uint64) * top + divisor // 2) // divisor, top).astype(pixels.dtype)
