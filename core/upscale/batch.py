@@ -5,16 +5,24 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from core.contract.cancel import CancelToken
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchEvent, BatchFinished, FileFailed, FileSaved, FileSkipped, Planned, UpscaleRequest
 from core.upscale.plan import Plan, plan
 
+Run = Callable[[UpscaleRequest, Plan, CancelToken], Iterator[BatchEvent]]
+"""Does the tasks of a plan: yields what becomes of each, and raises as `upscale`."""
 
-def upscale(request: UpscaleRequest, cancel: CancelToken) -> Iterator[BatchEvent]:
+
+def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None) -> Iterator[BatchEvent]:
     """Upscale pictures and folders of pictures.
+
+    Args:
+        request: what to do.
+        cancel: stops or pauses it.
+        run: what does the tasks; by default this process.
 
     Yields:
         `Planned`; a `FileSkipped` or `FileFailed` for each that needs nothing or cannot be done; per picture
@@ -39,14 +47,14 @@ def upscale(request: UpscaleRequest, cancel: CancelToken) -> Iterator[BatchEvent
         yield FileFailed(refused.source, refused.error.message, refused.error.hint)
     saved, failed = 0, len(settled.refused)
     if tasks:
-        for event in _run(request, settled, cancel):
+        for event in (run or run_here)(request, settled, cancel):
             saved += isinstance(event, FileSaved)
             failed += isinstance(event, FileFailed)
             yield event
     yield BatchFinished(saved, len(settled.done), failed, time.monotonic() - begun)
 
 
-def _run(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterator[BatchEvent]:
+def run_here(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterator[BatchEvent]:
     """Drive the stages from a thread of their own, and yield what they say."""
     # Imported here, as it brings torch, which a run that finds everything done does not need.
     from core.upscale.stages import Stages

@@ -1,0 +1,76 @@
+"""How far a run is, and how long the rest will take. Plain."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from core.contract.cancel import CancelToken
+from core.contract.upscale import Progress
+
+EVENTS_A_SECOND = 20
+
+
+class RunToken(CancelToken):
+    """The caller's token, and one more reason to stop; knows how long it made the run wait."""
+
+    def __init__(self, outer: CancelToken) -> None:
+        super().__init__()
+        self._outer = outer
+        self.waited = 0.0
+        """Seconds spent paused."""
+
+    def check(self) -> None:
+        """Ask both tokens, and count the wait.
+
+        Raises:
+            Cancelled: one of them was cancelled.
+        """
+        super().check()
+        begun = time.monotonic()
+        self._outer.check()
+        self.waited += time.monotonic() - begun
+
+
+class ProgressMeter:
+    """How far the run is, by pixels of results, and how long the rest will take. Several may be in work at once."""
+
+    def __init__(self, total: int, token: RunToken) -> None:
+        self._total = max(1, total)
+        self._token = token
+        self._done = 0
+        self._parts: dict[int, float] = {}
+        """Pixels done of each task in work."""
+        self._begun = time.monotonic()
+        self._last_sent = 0.0
+        self._last_part = 0.0
+
+    def finish(self, number: int, pixels: int) -> None:
+        """A task is over, well or not."""
+        self._parts.pop(number, None)
+        self._done += pixels
+
+    def drop(self, number: int) -> None:
+        """A task is not in work any more, and will be begun anew."""
+        self._parts.pop(number, None)
+
+    def report(self, number: int, source: Path, pixels: int, fraction: float) -> Progress | None:
+        """The event to send; None when the last one was only just sent.
+
+        Args:
+            number: of the task, none other's that is in work.
+            source: what it is made of.
+            pixels: of its result.
+            fraction: how much of it is done, 0 to 1.
+        """
+        self._parts[number] = fraction * pixels
+        now = time.monotonic()
+        if now - self._last_sent < 1 / EVENTS_A_SECOND and fraction < 1:
+            return None
+        self._last_sent = now
+        # What a worker had begun when it died is begun anew: better to stand still than to go back.
+        part = max(self._last_part, min(1.0, (self._done + sum(self._parts.values())) / self._total))
+        self._last_part = part
+        working = now - self._begun - self._token.waited
+        left = working / part * (1 - part) if working > 1 and part > 0.005 else None
+        return Progress(source, fraction, part, left)

@@ -1,0 +1,209 @@
+"""What becomes of results: their names, their lines in the journals, and words for those that failed. Plain.
+
+One `Records` writes all journals of a run, wherever the pictures are computed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.contract.errors import UserError
+from core.contract.upscale import LOW_CONSISTENCY, FileFailed, FileSaved, Size, UpscaleRequest
+from core.images.companions import carry_companions
+from core.images.decode import shown
+from core.names import free_path
+from core.upscale.journal import Journal
+from core.upscale.plan import Task
+from core.upscale.settings import to_toml
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a result before it is written."""
+
+    source_sha256: str
+    """Empty where the source changed while it was read."""
+    source_stamp: tuple[int, int, int]
+    input_size: Size
+    output_size: Size
+    notes: tuple[str, ...] = ()
+    """On decoding and computing it."""
+    reason: str = ""
+    """What the automatic choice took, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What is known of a result once its file is written."""
+
+    consistency: float
+    """What `FileSaved.consistency` says."""
+    notes: tuple[str, ...] = ()
+    """On writing it."""
+
+
+Save = Callable[[Path], Encoded]
+"""Writes a result, complete or not at all, under the name that it is given."""
+
+
+class Records:
+    """The journals of the folders that this run writes into, opened when the first result is on its way there."""
+
+    def __init__(self, request: UpscaleRequest, fingerprint: str) -> None:
+        self._request = request
+        self._fingerprint = fingerprint
+        self._toml = to_toml(request)
+        self._journals: dict[Path, Journal] = {}
+        self._ready: set[Path] = set()
+        self._refused: dict[Path, UserError] = {}
+        """Why a folder cannot be used: no journal can be kept in it, or no result written to it."""
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Records:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        for journal in self._journals.values():
+            journal.end()
+
+    def open(self, task: Task) -> None:
+        """Make the folder of a result ready.
+
+        Raises:
+            UserError: it cannot be made or written, or another run has it.
+        """
+        with self._lock:
+            if task.journal not in self._journals:
+                self._once(task.journal, lambda: self._begin(task.journal))
+            if task.output.parent not in self._ready:
+                self._once(task.output.parent, lambda: self._make_ready(task))
+
+    def _begin(self, folder: Path) -> None:
+        journal = Journal(folder)
+        journal.begin(self._toml)
+        self._journals[folder] = journal
+
+    def _make_ready(self, task: Task) -> None:
+        folder = task.output.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        self._journals[task.journal].clean(folder)
+        self._ready.add(folder)
+
+    def _once(self, folder: Path, prepare: Callable[[], None]) -> None:
+        """Refuse what goes into a folder that was refused before without another try."""
+        if folder in self._refused:
+            raise self._refused[folder]
+        try:
+            prepare()
+        except UserError as error:
+            self._refused[folder] = error
+            raise
+        except OSError as error:
+            if error.errno in _FULL:
+                raise
+            refusal = UserError(
+                f"The folder “{folder}” cannot be written: {error.strerror}.", "Choose another output folder."
+            )
+            self._refused[folder] = refusal
+            raise refusal from error
+
+    def publish(self, task: Task, facts: Facts, save: Save) -> FileSaved:
+        """Let a result have its name, and put it on record; `FileSaved.seconds` is left to the caller.
+
+        Raises:
+            OSError, UserError: it cannot be written.
+        """
+        output, renamed = self._still_free(task)
+        with self._lock:
+            announced = self._journals[task.journal].announce(
+                self._fingerprint,
+                task.source,
+                facts.source_sha256,
+                facts.source_stamp,
+                output,
+                facts.output_size,
+                facts.reason,
+            )
+        encoded = save(output)
+        notes = (*facts.notes, *renamed, *encoded.notes)
+        if self._request.keep_metadata:
+            _written, more = carry_companions(task.source, output, facts.input_size, facts.output_size)
+            notes += more
+        if encoded.consistency < LOW_CONSISTENCY:
+            notes += (
+                f"It differs much from its source ({encoded.consistency:.0f} dB): look at it, or try another model.",
+            )
+        with self._lock:
+            self._journals[task.journal].complete(announced, encoded.consistency)
+        return FileSaved(
+            task.source, output, facts.input_size, facts.output_size, encoded.consistency, 0.0, notes, facts.reason
+        )
+
+    def clean(self, task: Task) -> None:
+        """Delete what was left unfinished beside a result; only while nothing is being written there."""
+        with self._lock:
+            if task.journal in self._journals:
+                self._journals[task.journal].clean(task.output.parent)
+
+    def _still_free(self, task: Task) -> tuple[Path, tuple[str, ...]]:
+        """The planned name, or another if somebody else has put a file there since."""
+        if not os.path.lexists(task.output) or (self._request.existing == "replace" and self._made(task)):
+            return task.output, ()
+        output = free_path(task.output)
+        return output, (f"Named {shown(output)}, as {shown(task.output)} is there already.",)
+
+    def _made(self, task: Task) -> bool:
+        with self._lock:
+            return self._journals[task.journal].made(task.output)
+
+
+def failure_of(task: Task, error: Exception) -> tuple[FileFailed, UserError | None]:
+    """What to say of a picture that could not be done, and why the run ends where the rest would fail likewise."""
+    words, ends = _explain(task, error)
+    expected = isinstance(error, UserError | OSError | MemoryError)
+    details = "" if expected else "".join(traceback.format_exception(error))
+    return FileFailed(task.source, words.message, words.hint, details), words if ends else None
+
+
+def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
+    """What to tell people, and whether it ends the run."""
+    if isinstance(error, UserError):
+        if task.root is not None and not task.root.is_dir():
+            gone = UserError(
+                f"The folder “{task.root}” is gone.",
+                "Connect its disk again, then start again: what is done stays.",
+            )
+            return gone, True
+        return error, False
+    if isinstance(error, MemoryError):
+        return UserError(
+            f"“{shown(task.source)}” does not fit into memory.",
+            "Close other programs, choose a smaller size, or cut the picture into parts.",
+        ), False
+    if isinstance(error, OSError):
+        folder = task.output.parent
+        if error.errno in _FULL:
+            return UserError(
+                f"The disk of “{folder}” is full.", "Free some space, then start again: what is done stays."
+            ), True
+        if not task.journal.is_dir():
+            return UserError(
+                f"The output folder “{task.journal}” is gone.",
+                "Connect its disk again, then start again: what is done stays.",
+            ), True
+        return UserError(
+            f"“{shown(task.output)}” could not be written: {error.strerror or error}.",
+            f"Check the rights of “{folder}”, or choose another output folder.",
+        ), False
+    return UserError(
+        f"“{shown(task.source)}” could not be upscaled: {type(error).__name__}.",
+        "This is a fault of the program; the details help to mend it.",
+    ), False
