@@ -26,7 +26,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ResultFacts:
     """What is known of a result before it is written."""
 
     source_sha256: str
@@ -115,7 +115,7 @@ class Records:
             self._refused[folder] = refusal
             raise refusal from error
 
-    def publish(self, task: Task, facts: Facts, save: Save) -> FileSaved:
+    def publish(self, task: Task, facts: ResultFacts, save: Save) -> FileSaved:
         """Let a result have its name, and put it on record; `FileSaved.seconds` is left to the caller.
 
         Raises:

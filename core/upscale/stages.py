@@ -31,7 +31,7 @@ from core.upscale.journal import source_stamp
 from core.upscale.picture import consistency, restore_picture, upscale_picture
 from core.upscale.plan import Plan, Task
 from core.upscale.progress import ProgressMeter, RunToken
-from core.upscale.records import Encoded, Facts, Records, Save, failure_of
+from core.upscale.records import Encoded, Records, ResultFacts, Save, failure_of
 from core.version import VERSION
 
 AHEAD_PIXELS = 50_000_000
@@ -180,7 +180,7 @@ class Stages:
         """Write, score and record one result; runs on a thread of `_EncodeBehind`."""
         task, source, result = made.task, made.source, made.result
         begun = time.monotonic()
-        facts = Facts(
+        facts = ResultFacts(
             source.sha256,
             source.stamp,
             (source.picture.width, source.picture.height),
@@ -201,7 +201,7 @@ class Stages:
         """
         self.records.open(task)
 
-    def publish(self, task: Task, facts: Facts, save: Save, seconds: Callable[[], float]) -> None:
+    def publish(self, task: Task, facts: ResultFacts, save: Save, seconds: Callable[[], float]) -> None:
         """Have a result saved under its name and recorded, and say so; `seconds` is the time spent on it by then.
 
         Raises:
