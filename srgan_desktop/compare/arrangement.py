@@ -1,8 +1,13 @@
-"""How the panes of a comparison share the canvas. Pure geometry, in device pixels."""
+"""How the panes of a comparison share the canvas. Geometry alone, in device pixels."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import Enum
+
+from PySide6.QtCore import QRect
+
+from srgan_desktop.compare.scene import Scene
 
 
 class Mode(Enum):
@@ -14,6 +19,20 @@ class Mode(Enum):
     """Each has a pane of its own; zoom and centre are common."""
     TOGGLE = "toggle"
     """One at a time, in the same place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One look at the scene."""
+
+    area: QRect
+    """In device pixels of the canvas; what the viewport looks through."""
+    clip: QRect
+    """The part of the area that is drawn."""
+    index: int
+    """Which picture is drawn."""
+    flush_right: bool = False
+    """Whether its caption sits on the right."""
 
 
 Cell = tuple[int, int, int, int]
@@ -46,3 +65,32 @@ def side_by_side(count: int, scene: tuple[int, int], canvas: tuple[int, int], ga
                 for index in range(count)
             ]
     return best
+
+
+def panes_of(
+    scene: Scene, mode: Mode, canvas: QRect, gap: int, split: int, pair: tuple[int, int], shown: int
+) -> list[Pane]:
+    """What the canvas is divided into.
+
+    Args:
+        scene: what is looked at; where nothing in it can be compared, it has one pane.
+        mode: how it is compared.
+        canvas: all of it.
+        gap: between two panes side by side.
+        split: x of the divider of `Mode.SPLIT`.
+        pair: indices of the pictures left and right of it.
+        shown: index of the picture of `Mode.TOGGLE`.
+    """
+    if not scene.comparable:
+        only = next(index for index, picture in enumerate(scene.pictures) if picture is not None)
+        return [Pane(canvas, canvas, only)]
+    if mode is Mode.TOGGLE:
+        return [Pane(canvas, canvas, shown)]
+    if mode is Mode.SIDE:
+        cells = side_by_side(len(scene.pictures), scene.size, (canvas.width(), canvas.height()), gap)
+        return [Pane(area, area, index) for index, area in enumerate(QRect(*cell) for cell in cells)]
+    left, right = pair
+    return [
+        Pane(canvas, QRect(0, 0, split, canvas.height()), left),
+        Pane(canvas, QRect(split, 0, canvas.width() - split, canvas.height()), right, flush_right=True),
+    ]

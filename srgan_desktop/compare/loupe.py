@@ -6,7 +6,8 @@ from PySide6.QtCore import QPoint, QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QWidget
 
-from srgan_desktop.compare.surface import Pane, Surface
+from srgan_desktop.compare.arrangement import Pane
+from srgan_desktop.compare.surface import Surface
 from srgan_desktop.compare.tiles import LayerPainter
 from srgan_desktop.compare.viewport import MAX_ZOOM, Viewport
 

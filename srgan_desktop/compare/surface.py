@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import (
@@ -23,7 +23,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from srgan_desktop.background import Throttle
-from srgan_desktop.compare.arrangement import Mode, side_by_side
+from srgan_desktop.compare.arrangement import Mode, Pane, panes_of
 from srgan_desktop.compare.painting import (
     checks,
     paint_caption,
@@ -43,20 +43,6 @@ CHECK = 8
 """Side of a square behind transparent pixels, in logical pixels."""
 NEW_SCENE_SECONDS = 0.1
 """The first paint of a scene may make tiles for so long: nothing moves yet, and a blurred one would only flash up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pane:
-    """One look at the scene."""
-
-    area: QRect
-    """In device pixels of the canvas; what the viewport looks through."""
-    clip: QRect
-    """The part of the area that is drawn."""
-    index: int
-    """Which picture is drawn."""
-    flush_right: bool = False
-    """Whether its caption sits on the right."""
 
 
 class Surface(QWidget):
@@ -253,23 +239,11 @@ class Surface(QWidget):
         scene, full = self._scene, QRect(0, 0, *self._device_size())
         if scene is None:
             return []
-        if not scene.comparable:
-            only = next(index for index, picture in enumerate(scene.pictures) if picture is not None)
-            return [Pane(full, full, only)]
-        if self._mode is Mode.TOGGLE:
-            return [Pane(full, full, 0 if self._original else self._shown)]
-        if self._mode is Mode.SIDE:
-            cells = side_by_side(len(scene.pictures), scene.size, self._device_size(), self._device(GAP))
-            areas = [QRect(*cell) for cell in cells]
-            return [Pane(area, area, 0 if self._original else index) for index, area in enumerate(areas)]
-        if self._original:
-            return [Pane(full, full, 0)]
-        split = self._divider_x()
-        left, right = self._pair
-        return [
-            Pane(full, QRect(0, 0, split, full.height()), left),
-            Pane(full, QRect(split, 0, full.width() - split, full.height()), right, flush_right=True),
-        ]
+        # Two halves of the original are one picture.
+        mode = Mode.TOGGLE if self._original and self._mode is Mode.SPLIT else self._mode
+        panes = panes_of(scene, mode, full, self._device(GAP), self._divider_x(), self._pair, self._shown)
+        held = self._original and scene.comparable
+        return [replace(pane, index=0) for pane in panes] if held else panes
 
     @property
     def divided(self) -> bool:

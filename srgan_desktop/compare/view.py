@@ -31,6 +31,7 @@ from srgan_desktop.compare.difference import difference
 from srgan_desktop.compare.full_screen import FullScreen
 from srgan_desktop.compare.keys import press_key
 from srgan_desktop.compare.navigator import Navigator
+from srgan_desktop.compare.overlay import Overlay
 from srgan_desktop.compare.pyramid import Pyramid
 from srgan_desktop.compare.saving import ask_for_file, save_image
 from srgan_desktop.compare.scene import Patch, Scene
@@ -39,8 +40,6 @@ from srgan_desktop.theme import Theme
 HOLD_MS = 150
 """The last picture stays this long while the next one is decoded; most are there by then, and nothing flickers."""
 NOTHING = "Nothing to compare yet"
-MOST_PATCHES = 100
-"""Parts of a live preview that are kept; those that came first go first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +74,7 @@ class CompareView(QWidget):
         self._decoded: list[DecodedPicture | None] = []
         self._errors: list[Exception | None] = []
         self._promised: tuple[int, int] | None = None
-        self._patches: tuple[Patch, ...] = ()
-        self._patch_is_old = False
-        self._patch_caption = ""
-        self._patch_hidden = False
+        self._overlay = Overlay()
         self._region: tuple[int, int, int, int] | None = None
         self._difference: Pyramid | None = None
         self._saved_to = ""
@@ -131,7 +127,7 @@ class CompareView(QWidget):
         self._hold.stop()
         self._shown, self._decoded, self._errors = (), [], []
         self._promised = self._difference = None
-        self._patches = ()
+        self._overlay.drop()
         self.bar.show_choices(())
         self.canvas.set_message(NOTHING)
 
@@ -159,7 +155,7 @@ class CompareView(QWidget):
         """
         first = self._decoded[0] if self._decoded else None
         if first is not None:
-            self._patch_caption = caption
+            self._overlay.caption = caption
             if not adds:
                 self._patcher.cancel_all()
             take = partial(self._on_patch, region, scale, adds, old)
@@ -172,23 +168,23 @@ class CompareView(QWidget):
 
     def hide_overlay(self, hidden: bool) -> None:
         """Show the result in place of the live preview, or the preview again."""
-        if hidden != self._patch_hidden:
-            self._patch_hidden = hidden
+        if hidden != self._overlay.is_hidden:
+            self._overlay.is_hidden = hidden
             self._show_scene()
 
     def drop_overlay(self) -> None:
         """Show the result, and forget the live preview."""
         self._patcher.cancel_all()
-        self._patch_is_old = False
-        if self._patches:
-            self._patches = ()
+        was_there = bool(self._overlay.patches)
+        self._overlay.drop()
+        if was_there:
             self._show_scene()
 
     def call_overlay_old(self) -> None:
         """Say of the live preview that a newer one is being made."""
-        if not self._patch_is_old:
-            self._patch_is_old = True
-            if self._patches:
+        if not self._overlay.is_old:
+            self._overlay.is_old = True
+            if self._overlay.patches:
                 self._show_scene()
 
     def visible_region(self) -> tuple[int, int, int, int] | None:
@@ -285,8 +281,7 @@ class CompareView(QWidget):
         self._shown, self._numbered = list(pictures), numbered
         self._decoded, self._errors = [None] * len(pictures), [None] * len(pictures)
         self._promised = self._region = self._difference = None
-        self._patches = ()
-        self._patch_hidden = self._patch_is_old = False
+        self._overlay = Overlay()
         self.bar.show_choices([shown.caption for shown in pictures] if numbered else ())
         if self.canvas.scene is None:
             self._show_waiting()
@@ -317,9 +312,7 @@ class CompareView(QWidget):
             self._show_scene()
 
     def _on_patch(self, region: tuple[int, int, int, int], scale: int, adds: bool, old: bool, pyramid: Pyramid) -> None:
-        kept = self._patches[1 - MOST_PATCHES :] if adds else ()
-        self._patches = (*kept, Patch(pyramid, region, scale))
-        self._patch_is_old = old
+        self._overlay.take(Patch(pyramid, region, scale), adds=adds, old=old)
         self._show_scene()
 
     def _on_patch_ended(self, error: Exception | None) -> None:
@@ -357,7 +350,8 @@ class CompareView(QWidget):
             pictures = pictures[0], self._shown_difference
         if any(picture is not None for picture in pictures):
             self._hold.stop()
-            scene = self._scene(pictures)
+            overlay = self._overlay if self._shown_difference is None else Overlay()
+            scene = overlay.scene(pictures, self._promised)
             self.canvas.set_scene(scene, self._captions(scene))
         elif all(shown.source is None or error for shown, error in zip(self._shown, self._errors, strict=True)):
             self._hold.stop()
@@ -367,18 +361,6 @@ class CompareView(QWidget):
             else:
                 problem = problems.of_exception(error)
                 self.canvas.set_message(problem.message, problem.hint)
-
-    def _scene(self, pictures: tuple[Pyramid | None, ...]) -> Scene:
-        """The pictures, and the live preview in place of the last one. Either way the scene is as large as with both,
-        so that nothing moves when they change places."""
-        result, patches = pictures[-1], () if self._shown_difference is not None else self._patches
-        if not patches or result is None or len(pictures) < 2:
-            return Scene(pictures, patches, self._promised)
-        if not self._patch_hidden:
-            return Scene((*pictures[:-1], None), patches, _larger(self._promised, result.size))
-        first = next(picture for picture in pictures if picture is not None)
-        width, height = (side * patches[-1].scale for side in first.size)
-        return Scene(pictures, (), _larger(self._promised, (width, height)))
 
     def _show_waiting(self) -> None:
         source = self._shown[0].source if self._shown else None
@@ -392,9 +374,8 @@ class CompareView(QWidget):
             captions[0] = _caption(0, replace(self._shown[0], caption="Original"), self._decoded[0], self._errors[0])
         if self._shown_difference is not None:
             captions[-1] = "Difference"
-        elif self._patches and not self._patch_hidden:
-            captions[-1] = self._patch_caption or f"{self._shown[-1].caption} · preview"
-            captions[-1] += " · updating" if self._patch_is_old else ""
+        elif self._overlay.is_seen:
+            captions[-1] = self._overlay.words(self._shown[-1].caption)
         return captions
 
     def _on_moved(self) -> None:
@@ -436,7 +417,3 @@ def _among(source: PictureSource, sources: Sequence[PictureSource | None]) -> bo
     if isinstance(source, Path):
         return any(isinstance(each, Path) and each == source for each in sources)
     return any(each is source for each in sources)
-
-
-def _larger(one: tuple[int, int] | None, other: tuple[int, int]) -> tuple[int, int]:
-    return max((one or (0, 0)), other, key=lambda size: size[0] * size[1])
