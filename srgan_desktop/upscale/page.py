@@ -197,9 +197,9 @@ class UpscalePage(Page):
         for asking in (self.drop_area, self.queue):
             asking.files_requested.connect(self._choose_files)
             asking.folder_requested.connect(self._choose_folder)
-        self.drop_area.sample_requested.connect(session.add_sample)
-        self.drop_area.undo_requested.connect(session.undo_removal)
-        self.drop_area.last_time_requested.connect(session.put_in_last_time)
+        self.drop_area.sample_requested.connect(session.filling.add_sample)
+        self.drop_area.undo_requested.connect(session.filling.undo_removal)
+        self.drop_area.last_time_requested.connect(session.filling.put_in_last_time)
         self.queue.paste_requested.connect(self._paste)
         self.queue.notice.connect(self.notice)
         self.queue.current_changed.connect(self._on_current)
@@ -236,7 +236,7 @@ class UpscalePage(Page):
             # Else Qt takes the focus somewhere else, as the button that had it is gone.
             (self.bar.pause if session.busy else self.start_button).setFocus()
         self.bar.show_state(bar_state(session))
-        self.drop_area.show_offers(session.removed, len(session.last_time))
+        self.drop_area.show_offers(session.filling.removed, len(session.filling.last_time))
         self.kept_settings.show_words(session.kept_settings)
         self.status_changed.emit(*engine_words(session))
 
@@ -297,7 +297,7 @@ class UpscalePage(Page):
         elif image is None:
             super()._take(mime)
         else:
-            self.session.add_image(image)
+            self.session.filling.add_image(image)
 
     def _paste(self) -> None:
         self._take(QGuiApplication.clipboard().mimeData())

@@ -69,8 +69,8 @@ class QueueCard(QFrame):
         rows = self.table.selectionModel().hasSelection()
         self.remove.setEnabled(rows)
         self.retry.setEnabled(rows or queue.count(State.FAILED) > 0)
-        self.undo.setEnabled(session.removed > 0)
-        self.undo.setToolTip(f"Put back the {problems.pictures(session.removed)} taken out last (Ctrl+Z)")
+        self.undo.setEnabled(session.filling.removed > 0)
+        self.undo.setToolTip(f"Put back the {problems.pictures(session.filling.removed)} taken out last (Ctrl+Z)")
         self.clear.setEnabled(len(queue.entries) > 0 or len(session.watched) > 0)
         self.count.setText(problems.pictures(len(queue.entries)) + (" · searching…" if session.scanning else ""))
 
@@ -87,12 +87,12 @@ class QueueCard(QFrame):
         )
         self.remove = self._action("Remove", "remove", self._remove)
         self.remove.setToolTip("Take the selected pictures out of the queue (Del). Files are not touched.")
-        self.undo = self._action("Put back what was removed", "undo", session.undo_removal, "Ctrl+Z")
+        self.undo = self._action("Put back what was removed", "undo", session.filling.undo_removal, "Ctrl+Z")
         self.searching = self._action("Search…", "search", self.filter.open_filter, "Ctrl+F")
         self.copy = self._action("Copy file", "copy", self._copy, "Ctrl+C")
         self.copy.setToolTip("Copy the results, or the sources where there is no result yet (Ctrl+C)")
-        self.clear_done = self._action("Clear finished", "good", session.clear_finished)
-        self.clear = self._action("Clear all", "clear", session.clear)
+        self.clear_done = self._action("Clear finished", "good", session.filling.clear_finished)
+        self.clear = self._action("Clear all", "clear", session.filling.clear)
         self.clear.setToolTip("Empty the queue. Files are not touched.")
         self.open_result = self._action("Open the result", "eye", self._open_result)
         self.show_result = self._action("Show result in file manager", "folder", self._show_result)
@@ -174,7 +174,7 @@ class QueueCard(QFrame):
         if not rows:
             return
         before = len(self._session.queue.entries)
-        self._session.remove(rows)
+        self._session.filling.remove(rows)
         left = len(self._session.queue.entries)
         if before - left < len(rows):
             self.notice.emit("Pictures of the run under way stay until it has ended")

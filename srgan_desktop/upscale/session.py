@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-from functools import partial
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from PySide6.QtCore import QObject, QStandardPaths, Signal
-from PySide6.QtGui import QImage
+from PySide6.QtCore import QObject, Signal
 
-from core import paths
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice
 from core.contract.upscale import (
     BatchFinished,
@@ -28,38 +24,23 @@ from core.contract.upscale import (
     WatchRequest,
 )
 from srgan_desktop import problems, settings
-from srgan_desktop.background import Lane, Throttle
+from srgan_desktop.background import Throttle
 from srgan_desktop.job import Job
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.thumbnails import Thumbnails
-from srgan_desktop.upscale.folders import AddedFolders
+from srgan_desktop.upscale.filling import Filling
 from srgan_desktop.upscale.forecast import Forecast
 from srgan_desktop.upscale.preview import Previews
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State, folder_entry
-from srgan_desktop.upscale.remembered import load_queue, save_queue
 from srgan_desktop.upscale.requests import OPTIONS, RunSettings, preview_request
 from srgan_desktop.upscale.run import Happening, Order, Run
-from srgan_desktop.upscale.scanning import Found, Scanned, Scanner
+from srgan_desktop.upscale.scanning import Scanned
 
 log = logging.getLogger(__name__)
 
 TELL_MS = 50
 """How long results are collected before `changed`: where all is done already, they come by the thousand a second."""
-
-
-MOST_REMOVALS = 20
-"""That can be undone."""
-SAMPLE = "astronaut.jpg"
-
-
-@dataclass(frozen=True, slots=True)
-class _Removal:
-    """What was taken out of the queue at once."""
-
-    entries: Sequence[Entry]
-    folders: AddedFolders
-    """The folders of the time before."""
 
 
 class UpscaleSession(Session):
@@ -85,22 +66,14 @@ class UpscaleSession(Session):
         self.forecast = Forecast(self.queue, self.run_settings, self.previews, self)
         self.forecast.changed.connect(self.changed)
         self.await_end_of(self.forecast.lane.stopped)
-        self._scanner = Scanner(self)
-        self._scanner.found.connect(self._on_found)
-        self._scanner.finished.connect(self._on_scanned)
-        self.await_end_of(self._scanner.stopped)
-        self._folders = AddedFolders()
-        self._removals: list[_Removal] = []
-        self._keeper = Lane("queue file", self)
-        self.await_end_of(self._keeper.stopped)
-        self.last_time: list[Path] = []
-        """What waited when the window was closed the last time, until it is put in or something else is."""
-        self._was_filled = False
-        """Whether anything was put in since the window was opened."""
+        self.filling = Filling(self.queue, self.run, options, self)
+        self.filling.changed.connect(self.changed)
+        self.filling.searched.connect(self._on_searched)
+        self.filling.look_ahead.connect(self._look_ahead)
+        for lane in self.filling.lanes:
+            self.await_end_of(lane.stopped)
         self._number: int | None = None
         """The run's job."""
-        self._found = self._added = 0
-        """By the search under way: what it found, and what of that was new."""
         self._changed_timer = Throttle(TELL_MS, self.changed.emit, self)
         options.changed.connect(self._on_option)
         self.queue.show_output_size(options.get(settings.SIZE))
@@ -110,58 +83,11 @@ class UpscaleSession(Session):
     @property
     def scanning(self) -> bool:
         """Whether folders are being searched."""
-        return self._scanner.busy
+        return self.filling.scanning
 
     def add(self, found: Iterable[Path]) -> None:
         """Search files and folders, off the main thread, and append the pictures in them."""
-        self._scanner.search(list(found), self.settings.get(settings.RECURSIVE))
-        self.changed.emit()
-
-    def add_image(self, image: QImage) -> None:
-        """Save a pasted picture as a file of its own, and append it."""
-        self._scanner.save_and_add(image, _pasted_path())
-        self.changed.emit()
-
-    def remove(self, rows: Iterable[int]) -> None:
-        """Take pictures out of the queue; those that a run still has before it stay."""
-        self._take_out(rows, self._folders)
-        self.changed.emit()
-
-    def _take_out(self, rows: Iterable[int], folders: AddedFolders) -> None:
-        """`folders` are those to come back with what is taken out."""
-        entries = self.queue.entries
-        chosen = [row for row in rows if entries[row].path not in self.run.pending]
-        if chosen:
-            self._removals.append(_Removal([entries[row] for row in chosen], folders))
-            del self._removals[:-MOST_REMOVALS]
-            self.queue.remove(chosen)
-
-    @property
-    def removed(self) -> int:
-        """How many pictures `undo_removal` would put back."""
-        return len(self._removals[-1].entries) if self._removals else 0
-
-    def undo_removal(self) -> None:
-        """Put back what was taken out last, with the folders that were cleared with it."""
-        if self._removals:
-            last = self._removals.pop()
-            self._folders = last.folders
-            self.queue.put_in_again(last.entries)
-            self.changed.emit()
-            self._look_ahead()
-
-    def clear(self) -> None:
-        """Take out everything that no run has before it, and search no further; no folder is watched any more."""
-        self._scanner.cancel_all()
-        folders, self._folders = self._folders, AddedFolders()
-        self._take_out(range(len(self.queue.entries)), folders)
-        self.changed.emit()
-        self._look_ahead()
-
-    def clear_finished(self) -> None:
-        """Take out what is saved or was already done."""
-        done = (State.DONE, State.SKIPPED)
-        self.remove([row for row, entry in enumerate(self.queue.entries) if entry.state in done])
+        self.filling.add(found)
 
     def retry(self, rows: Iterable[int]) -> None:
         """Make finished pictures wait again, and search folders that could not be searched once more.
@@ -191,7 +117,7 @@ class UpscaleSession(Session):
     @property
     def watched(self) -> tuple[Path, ...]:
         """The folders that a run watches: those that were added, where the option says so. It then ends by `cancel`."""
-        return self._folders.paths if self.settings.get(settings.WATCH) else ()
+        return self.filling.folders.paths if self.settings.get(settings.WATCH) else ()
 
     @property
     def can_start(self) -> bool:
@@ -216,28 +142,7 @@ class UpscaleSession(Session):
     def start_engine(self) -> None:
         """Start the worker process before it is needed."""
         self._job.start()
-        self._keeper.run(load_queue, self._on_last_time)
-        self.changed.emit()
-
-    def _on_last_time(self, pictures: list[Path]) -> None:
-        if not self.queue.entries:
-            self.last_time = pictures
-            self.changed.emit()
-
-    def put_in_last_time(self) -> None:
-        """Go on with the pictures that waited when the window was closed the last time."""
-        pictures, self.last_time = self.last_time, []
-        self.add(pictures)
-
-    def _keep_queue(self) -> None:
-        """Keep what waits for the next start; where nothing was put in this time, what was kept stays."""
-        if self._was_filled:
-            left = [entry.path for entry in self.queue.entries if not entry.is_folder and not entry.has_result]
-            self._keeper.run(partial(save_queue, left), _ignore, writes=True)
-
-    def add_sample(self) -> None:
-        """Append a picture that comes with the program, as a copy that its result can lie beside."""
-        self._scanner.copy_and_add(paths.RESOURCES / "samples" / SAMPLE, _own_pictures() / SAMPLE)
+        self.filling.recall()
         self.changed.emit()
 
     def start(self) -> None:
@@ -346,7 +251,7 @@ class UpscaleSession(Session):
         request = replace(self.run_settings.in_force, inputs=tuple(self.queue.waiting()))
         self.run.give((each.path for each in request.inputs), self.watched)
         if self.watched:
-            known = self._folders.known(self.run.pending)
+            known = self.filling.folders.known(self.run.pending)
             self._number = self._job.run(WatchRequest(request, self.watched, known))
         else:
             self._number = self._job.run(request)
@@ -422,7 +327,7 @@ class UpscaleSession(Session):
         rows = [row for path in stamps if (row := self.queue.row_of(path)) is not None]
         self.queue.reset(row for row in rows if self.queue.entries[row].state in FINISHED)
         self.queue.add(Entry(each) for each, _stamp in batch.pictures)
-        self._folders.stamp(stamps)
+        self.filling.folders.stamp(stamps)
         self.run.take(stamps)
         self._tell(Happening.BATCH_BEGAN)
 
@@ -437,24 +342,13 @@ class UpscaleSession(Session):
         self.run.drop_pending()
         self._tell(happening, failure)
 
-    def _on_found(self, found: Sequence[Found]) -> None:
-        self._found += len(found)
-        self._added += self.queue.add(_entry(each) for each in found)
-        self._was_filled, self.last_time = True, []
-        self._folders.meet(each.input.path for each in found)
-        self.changed.emit()
-        self._look_ahead()
-
-    def _on_scanned(self, scanned: Scanned) -> None:
-        self._folders.add(scanned.folders, self.settings.get(settings.RECURSIVE))
-        new, known = self._added, self._found - self._added
-        self._found = self._added = 0
+    def _on_searched(self, scanned: Scanned) -> None:
         if scanned.problem is not None and scanned.folders and self.watched:
             self.notice.emit(f"No picture yet; {'watched from now on' if self.busy else 'Start watches for the first'}")
         elif scanned.problem is not None:
             self.failed.emit(scanned.problem)
         elif scanned.words:
-            self.notice.emit(_found_words(new, known) if known else scanned.words)
+            self.notice.emit(scanned.words)
         self.changed.emit()
         self._look_ahead()
 
@@ -470,36 +364,8 @@ class UpscaleSession(Session):
             self._look_ahead()
 
     def _close(self) -> None:
-        self._keep_queue()
-        self._keeper.close()
         self.thumbnails.close()
-        self._scanner.close()
+        self.filling.close()
         self.forecast.lane.close()
         self._job.shutdown()
         self._tell(Happening.CLOSE)
-
-
-def _found_words(new: int, known: int) -> str:
-    """What a search found of which some was in the queue before."""
-    again = f"{problems.pictures(known)} {'is' if known == 1 else 'are'} in the queue already"
-    return f"Found {new:,} new · {again}" if new else again
-
-
-def _own_pictures() -> Path:
-    pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
-    return Path(pictures) / "SRGAN Desktop" if pictures else paths.user_pasted()
-
-
-def _ignore(_nothing: None) -> None:
-    return
-
-
-def _pasted_path() -> Path:
-    # Results lie beside their sources by default, so it goes where people look for pictures, not into a cache.
-    return _own_pictures() / f"pasted-{datetime.now().strftime('%Y%m%d-%H%M%S-%f')[:-3]}.png"
-
-
-def _entry(found: Found) -> Entry:
-    if found.problem is not None:
-        return folder_entry(found.input.path, found.problem)
-    return Entry(found.input)

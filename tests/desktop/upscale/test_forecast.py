@@ -40,7 +40,7 @@ def test_pixels_and_bytes_are_known_before_anything_was_measured(qtbot, session,
     assert bar_state(session).words == "0.0 megapixels · 0 MB"
     options.set(settings.SIZE, OutputSize("factor", 8))
     qtbot.waitUntil(lambda: session.forecast.estimate.pixels == 3 * 192 * 144)
-    session.remove([0])
+    session.filling.remove([0])
     qtbot.waitUntil(lambda: session.forecast.estimate.pixels == 2 * 192 * 144)
 
 

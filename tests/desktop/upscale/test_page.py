@@ -74,7 +74,7 @@ def page(qtbot, window, tmp_path):
     yield page
     page.session.cancel()
     qtbot.waitUntil(lambda: not page.busy and not page.session.scanning, timeout=TIMEOUT)
-    page.session.clear()
+    page.session.filling.clear()
     page.options.watch.setChecked(False)
     page.banner.hide()
     assert page.contents.currentWidget() is page.drop_area

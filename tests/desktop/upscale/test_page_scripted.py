@@ -356,7 +356,7 @@ def test_the_queue_of_last_time_is_offered_again(qtbot, theme, options, job, tmp
     assert page.drop_area.last_time.text() == "Go on with 3 pictures of last time"
     page.drop_area.last_time.click()
     qtbot.waitUntil(lambda: len(page.session.queue.entries) == 3)
-    assert not page.session.last_time
+    assert not page.session.filling.last_time
     page.session.queue.update(0, state=State.DONE, output=tmp_path / "out.png")
     with qtbot.waitSignal(page.stopped, timeout=TIMEOUT):
         page.shutdown()

@@ -243,7 +243,7 @@ def test_a_run_that_waits_for_a_search_can_be_paused_and_cancelled(qtbot, gated,
 
 
 def test_clear_gives_up_the_search_and_ends_the_run_that_waits_for_it(qtbot, gated, searching, told):
-    searching.clear()
+    searching.filling.clear()
     gated.set()
     qtbot.waitUntil(lambda: not searching.scanning, timeout=20_000)
     assert searching.queue.rowCount() == 0
@@ -410,7 +410,7 @@ def test_a_run_that_is_to_watch_no_more_ends(watching, options, job, told, how):
     if how == "option":
         options.set(settings.WATCH, False)
     else:
-        watching.clear()
+        watching.filling.clear()
     assert job.told == [("cancel", 1)]
     job.say(JobCancelled())
     (summary,) = told.finished
@@ -450,7 +450,7 @@ def test_an_empty_folder_can_be_watched(qtbot, session, options, job, told, tmp_
 
 def test_what_was_taken_out_of_the_queue_is_known_to_the_watch(filled, options, job):
     gone = filled.queue.entries[1].path
-    filled.remove([1])
+    filled.filling.remove([1])
     options.set(settings.WATCH, True)
     filled.start()
     assert job.requests[0].known == ((gone, None),)
@@ -561,10 +561,10 @@ def test_a_paused_run_with_newcomers_can_be_cancelled(paused, told):
 def test_what_a_run_has_before_it_cannot_be_removed(filled, job):
     filled.start()
     job.say(save(filled, 0))
-    filled.clear()
+    filled.filling.clear()
     assert [entry.path.name for entry in filled.queue.entries] == ["b.png", "c.png"]
     job.say(JobCancelled())
-    filled.clear()
+    filled.filling.clear()
     assert filled.queue.rowCount() == 0
     assert not filled.can_start
 
@@ -576,7 +576,7 @@ def test_start_when_all_is_finished_does_all_again(filled, job):
     filled.start()
     assert len(job.requests[1].inputs) == 3
     job.say(save(filled, 0), FileFailed(source(filled, 1), "No."), JobCancelled())
-    filled.clear_finished()
+    filled.filling.clear_finished()
     assert [entry.path.name for entry in filled.queue.entries] == ["b.png", "c.png"]
 
 
@@ -653,7 +653,7 @@ def test_a_failed_preview_ends_no_run(filled, job, told):
 def test_a_pasted_picture_goes_where_people_look(qtbot, session, own_home):
     image = QImage(9, 9, QImage.Format.Format_RGB32)
     image.fill(QColor("red"))
-    session.add_image(image)
+    session.filling.add_image(image)
     qtbot.waitUntil(lambda: not session.scanning, timeout=20_000)
     path = source(session, 0)
     assert path.is_file()
