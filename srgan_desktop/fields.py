@@ -194,6 +194,42 @@ class Panes(QWidget):
             pane.setVisible(self.beside or key == self._current)
 
 
+class Fold(QWidget):
+    """A heading that folds what is below it."""
+
+    toggled = Signal(bool)
+
+    def __init__(self, theme: Theme, title: str, tooltip: str, contents: QWidget) -> None:
+        """Be folded."""
+        super().__init__()
+        self._theme = theme
+        self._contents = contents
+        self.button = QToolButton()
+        self.button.setText(title)
+        self.button.setToolTip(tooltip)
+        self.button.setProperty("role", "fold")
+        self.button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.button.setIconSize(QSize(16, 16))
+        self.button.setCheckable(True)
+        self.button.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(8)
+        column.addWidget(self.button)
+        column.addWidget(contents)
+        self.button.toggled.connect(self._on_toggled)
+        self._on_toggled(False)
+
+    def show_open(self, open_: bool) -> None:
+        """Fold or unfold."""
+        self.button.setChecked(open_)
+
+    def _on_toggled(self, open_: bool) -> None:
+        self._contents.setVisible(open_)
+        self._theme.set_icon(self.button, "down" if open_ else "right")
+        self.toggled.emit(open_)
+
+
 def card() -> QFrame:
     """A surface for one subject."""
     frame = QFrame()

@@ -22,8 +22,9 @@ from PySide6.QtWidgets import (
 from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
-from srgan_desktop.fields import Elided, keep_width, quiet, scrolled, titled
+from srgan_desktop.fields import Elided, Fold, keep_width, quiet, scrolled, titled
 from srgan_desktop.models.list_view import ListedModel, file_bytes, licence, progress_words, size_words
+from srgan_desktop.models.portrait import Bars, BeforeAfter, scores
 from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme
@@ -68,6 +69,8 @@ class ModelCardView(QFrame):
         self.about = QLabel()
         self.about.setTextFormat(Qt.TextFormat.PlainText)
         self.about.setWordWrap(True)
+        self.sample = BeforeAfter()
+        self.bars = Bars(theme)
         self.use = self._primary("&Use for upscaling", "good", self.use_requested)
         keep_width(self.use, "&Use for upscaling", "In use")
         self.check = QPushButton("&Try on my picture…")
@@ -105,6 +108,8 @@ class ModelCardView(QFrame):
         self.about.setText(breakable(card.description))
         self.about.setVisible(bool(card.description))
         here = isinstance(entry, Model)
+        self.sample.show_model(entry.key)
+        self.bars.show_scores(scores(card, file_bytes(entry)))
         for each in (self.use, self.check, self.tools):
             each.setVisible(here)
         if isinstance(entry, Model):
@@ -256,9 +261,7 @@ class ModelCardView(QFrame):
         self._rows.setHorizontalSpacing(14)
         self._rows.setVerticalSpacing(7)
         self._rows.setColumnStretch(1, 1)
-        line = QFrame()
-        line.setObjectName("line")
-        line.setFixedHeight(1)
+        self.details = Fold(self._theme, "All that is known", "Licence, network, training, measurements, file", rows)
         inside = QWidget()
         inside.setObjectName("modelCard")
         column = QVBoxLayout(inside)
@@ -269,13 +272,14 @@ class ModelCardView(QFrame):
         head.addWidget(self.title)
         head.addWidget(self.facts)
         column.addLayout(head)
+        column.addWidget(self.sample)
+        column.addWidget(self.bars)
         column.addWidget(self.about)
         column.addLayout(first)
         column.addWidget(self.progress)
         column.addWidget(self.download_words)
         column.addWidget(self.tools)
-        column.addWidget(line)
-        column.addWidget(rows)
+        column.addWidget(self.details)
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)

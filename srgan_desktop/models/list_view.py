@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -137,7 +137,19 @@ class ModelList(QListWidget):
         # Qt draws the item and lays the widget over it: only the height is the widget's to say.
         item.setSizeHint(QSize(0, widget.sizeHint().height()))
         self.setItemWidget(item, widget)
+        self._fit_height(item)
         return item
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        for row in range(self.count()):
+            self._fit_height(self.item(row))
+
+    def _fit_height(self, item: QListWidgetItem) -> None:
+        """Be as high as the words need at this width: those that explain take more lines where it is narrow."""
+        widget = self.itemWidget(item)
+        if widget is not None and widget.hasHeightForWidth():
+            item.setSizeHint(QSize(0, widget.heightForWidth(self.viewport().width())))
 
     def _show_download(self, key: str) -> None:
         if key in self.rows:

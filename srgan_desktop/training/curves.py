@@ -33,9 +33,9 @@ class Curves(QWidget):
         super().__init__()
         self._theme = theme
         self._record: RunRecord | None = None
-        self.quality = _Plot("Quality on held-out pictures", "PSNR in dB: higher is truer to the original")
-        self.losses = _Plot("Losses", "each weighted as in the recipe; lower is better", logarithmic=True)
-        self.balance = _Plot("Discriminator", "how real it believes pictures are: D(real), D(fake)")
+        self.quality = _Plot("Quality on test pictures", "PSNR: higher is truer to the original", "PSNR (dB)")
+        self.losses = _Plot("Losses", "each weighted as in the recipe; lower is better", "loss", logarithmic=True)
+        self.balance = _Plot("Discriminator", "how real it believes pictures are: D(real), D(fake)", "belief")
         self.balance.plot.getPlotItem().getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 12, 10)
@@ -91,8 +91,9 @@ class Curves(QWidget):
             self.losses.line(name, series.steps, series.values, colour, faint=True)
             self.losses.line(name, series.steps, smoothed(series), colour)
         self.losses.fit_decades()
-        self.balance.line("D(real)", record.d_real.steps, smoothed(record.d_real), colours[0])
-        self.balance.line("D(fake)", record.d_fake.steps, smoothed(record.d_fake), colours[1])
+        for name, series, colour in (("D(real)", record.d_real, colours[0]), ("D(fake)", record.d_fake, colours[1])):
+            self.balance.line(name, series.steps, series.values, colour, faint=True)
+            self.balance.line(name, series.steps, smoothed(series), colour)
         self.balance.plot.setYRange(0, 1, padding=0.14)
         for plot in (self.quality, self.losses, self.balance):
             plot.plot.setXRange(0, last, padding=0.02)
@@ -113,7 +114,7 @@ def smoothed(series: Series) -> list[float]:
 class _Plot(QWidget):
     """One plot with its title, and a legend of the last values in words rather than a box over the lines."""
 
-    def __init__(self, title: str, explanation: str, *, logarithmic: bool = False) -> None:
+    def __init__(self, title: str, explanation: str, unit: str, *, logarithmic: bool = False) -> None:
         super().__init__()
         self._logarithmic = logarithmic
         self._lines: dict[tuple[str, bool], pg.PlotDataItem] = {}
@@ -132,7 +133,9 @@ class _Plot(QWidget):
         item.showGrid(x=False, y=True, alpha=0.14)
         item.getAxis("bottom").enableAutoSIPrefix(False)
         item.getAxis("left").enableAutoSIPrefix(False)
-        item.getAxis("left").setWidth(46)
+        item.getAxis("left").setWidth(60)
+        item.setLabel("left", unit)
+        item.setLabel("bottom", "step")
         heading = QHBoxLayout()
         heading.setSpacing(8)
         self._title = titled(title)
@@ -161,6 +164,8 @@ class _Plot(QWidget):
             axis.setPen(QColor(tokens.border))
             axis.setTextPen(QColor(tokens.muted))
             axis.setStyle(tickFont=self.font())
+            axis.label.setFont(self.font())
+            axis.label.setDefaultTextColor(QColor(tokens.muted))
 
     def line(
         self,

@@ -211,9 +211,15 @@ class Draft(QObject):
         elif self.recipe is None or not self.recipe.wants_teacher:
             self.set(loss, "1")
 
-    def overrides(self) -> tuple[tuple[str, str], ...]:
-        """The changes as a `TrainRequest` takes them; each makes of the recipe what the draft made of it."""
+    def overrides(self, name: str = "") -> tuple[tuple[str, str], ...]:
+        """The changes as a `TrainRequest` takes them; each makes of the recipe what the draft made of it.
+
+        Args:
+            name: of the run, where it is to be another than the draft's.
+        """
         single = {path: toml_value(_value(path, text)) for path, text in self._texts.items() if not _is_loss(path)}
+        if name:
+            single["name"] = toml_value(name)
         # The table of losses goes as a whole: a recipe that leaves it to the defaults has none to change a row of.
         for stage in sorted({path.split(".")[0] for path in self._texts if _is_loss(path)}):
             losses = self.base.model_dump(mode="json")[stage]["losses"]

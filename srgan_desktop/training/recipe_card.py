@@ -9,6 +9,7 @@ from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
+    QLabel,
     QLineEdit,
     QPushButton,
     QToolButton,
@@ -20,9 +21,10 @@ from core import paths
 from core.models.catalogue import models
 from core.training.recipe import load_recipe, shipped_recipes
 from srgan_desktop import settings
-from srgan_desktop.fields import Choice, Elided, labelled, quiet, scrolled, titled
+from srgan_desktop.fields import Choice, Elided, Fold, labelled, quiet, scrolled, titled
 from srgan_desktop.settings import Option
-from srgan_desktop.theme import Theme
+from srgan_desktop.theme import Theme, repolish
+from srgan_desktop.training.draft import Draft
 from srgan_desktop.training.recipe_form import RecipeForm
 from srgan_desktop.training.session import TrainSession
 
@@ -38,6 +40,46 @@ SCALES = ("2", "4", "8")
 """Scales of the networks that can be trained."""
 
 
+UNITS = ("steps", "epochs")
+STAGES = {"psnr": "Steps, &first stage", "gan": "Steps, &GAN stage"}
+
+
+class LengthField(QWidget):
+    """How long a stage of the recipe is, in steps or in passes over the pictures; hidden where it has no such stage."""
+
+    def __init__(self, draft: Draft, stage: str) -> None:
+        super().__init__()
+        self._draft = draft
+        self._stage = stage
+        self._unit = "steps"
+        self.value = QLineEdit()
+        self.value.setMaxLength(12)
+        column = labelled(STAGES[stage], "More steps learn more, and take longer: Estimate tells how long.", self.value)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.setLayout(column)
+        label = self.findChild(QLabel)
+        assert label is not None
+        self._label = label
+        self.value.textEdited.connect(lambda text: draft.set(f"{self._stage}.{self._unit}", text.replace(",", "")))
+        draft.changed.connect(self.show_draft)
+        self.show_draft()
+
+    def show_draft(self) -> None:
+        """Show what the draft says."""
+        draft, stage = self._draft, self._stage
+        self._unit = "epochs" if draft.default_text(f"{stage}.epochs") != "0" else "steps"
+        path = f"{stage}.{self._unit}"
+        self.setVisible(draft.default_text(path) != "0" or path in draft.changes)
+        self._label.setText(STAGES[stage].replace("Steps", "Passes") if self._unit == "epochs" else STAGES[stage])
+        if self.value.text().replace(",", "").strip() != draft.text(path):
+            self.value.setText(draft.text(path))
+        fault = draft.faults.get(path, "")
+        self.value.setToolTip(fault)
+        if bool(self.value.property("fault")) != bool(fault):
+            self.value.setProperty("fault", bool(fault))
+            repolish(self.value)
+
+
 class RecipeCard(QFrame):
     """Shows and changes the session's draft."""
 
@@ -50,6 +92,8 @@ class RecipeCard(QFrame):
         super().__init__()
         self.setProperty("role", "card")
         self.session = session
+        self._theme = theme
+        draft = session.draft
         self.recipe = Choice()
         self.about = quiet()
         self.save = QToolButton()
@@ -75,6 +119,7 @@ class RecipeCard(QFrame):
         self.drop_content.setAccessibleName("Use torchvision’s content weights again")
         theme.set_icon(self.drop_content, "reset")
         self.form = form
+        self.lengths = {stage: LengthField(draft, stage) for stage in STAGES}
         self._lay_out()
         self._fill_recipes()
         self.reload_models()
@@ -111,8 +156,13 @@ class RecipeCard(QFrame):
         self.recipe.blockSignals(False)
         self.about.setText(draft.base.description)
         self.save.setEnabled(draft.recipe is not None)
-        if self.name.text().strip() != draft.text("name"):
-            self.name.setText(draft.text("name"))
+        own = draft.text("name") if "name" in draft.changes else ""
+        if self.name.text().strip() != own:
+            self.name.setText(own)
+        self.name.setPlaceholderText(self.session.suggested_name)
+        if draft.lacks_teacher or set(draft.faults) - {f"{stage}.{unit}" for stage in STAGES for unit in UNITS}:
+            # What keeps the run from starting is not to be hidden.
+            self.more.show_open(True)
         self._show_start()
         self._show_teacher()
         self._show_content()
@@ -203,6 +253,8 @@ class RecipeCard(QFrame):
     def _on_option(self, option: Option) -> None:
         if option is settings.TRAIN_CONTENT:
             self._show_content()
+        elif option is settings.TRAIN_FOLDER:
+            self.name.setPlaceholderText(self.session.suggested_name)
 
     def _lay_out(self) -> None:
         recipe_row = QWidget()
@@ -233,19 +285,33 @@ class RecipeCard(QFrame):
         fields.setHorizontalSpacing(12)
         fields.setVerticalSpacing(10)
         fields.addLayout(labelled(settings.TRAIN_RECIPE.label, settings.TRAIN_RECIPE.tooltip, recipe_row), 0, 0)
-        fields.addLayout(labelled("&Name", "Of the run and of the model that it makes.", self.name), 0, 1)
+        fields.addLayout(labelled("&Name of the run", "The model that it makes is called so, too.", self.name), 0, 1)
         fields.addWidget(self.about, 1, 0, 1, 2)
         start_words = "A model to go on from: only what is new is learned. The recipe’s network becomes that model’s."
         fields.addLayout(labelled("Start &from", start_words, self.start), 2, 0)
-        fields.addLayout(labelled(settings.TRAIN_DEVICE.label, settings.TRAIN_DEVICE.tooltip, self.device), 2, 1)
+        lengths = QHBoxLayout()
+        lengths.setSpacing(12)
+        for field in self.lengths.values():
+            lengths.addWidget(field, 1)
+        fields.addLayout(lengths, 2, 1)
         teacher_words = (
             "A model, as large and slow as it may be, whose results this one learns. It enlarges some patches of your "
             "pictures once, before the first step."
         )
-        fields.addLayout(labelled("&Teacher", teacher_words, self.teacher), 3, 0)
-        fields.addWidget(self.content, 4, 0, 1, 2)
         fields.setColumnStretch(0, 1)
         fields.setColumnStretch(1, 1)
+        below = QWidget()
+        others = QGridLayout(below)
+        others.setContentsMargins(0, 0, 0, 0)
+        others.setHorizontalSpacing(12)
+        others.setVerticalSpacing(10)
+        others.addLayout(labelled(settings.TRAIN_DEVICE.label, settings.TRAIN_DEVICE.tooltip, self.device), 0, 0)
+        others.addLayout(labelled("&Teacher", teacher_words, self.teacher), 0, 1)
+        others.addWidget(self.content, 1, 0, 1, 2)
+        others.addWidget(self.form, 2, 0, 1, 2)
+        others.setColumnStretch(0, 1)
+        others.setColumnStretch(1, 1)
+        self.more = Fold(self._theme, "All settings", "Device, teacher, losses, optimiser, network and the rest", below)
         inside = QWidget()
         inside.setObjectName("recipe")
         column = QVBoxLayout(inside)
@@ -253,7 +319,7 @@ class RecipeCard(QFrame):
         column.setSpacing(12)
         column.addWidget(titled("Recipe", "title"))
         column.addLayout(fields)
-        column.addWidget(self.form)
+        column.addWidget(self.more)
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)

@@ -21,7 +21,6 @@ from srgan_desktop.training.draft import FIELDS, GROUPS, Draft, Field
 
 EDITOR_CHARACTERS = 28
 """Width of a value, in characters of middling width."""
-OPEN_AT_FIRST = "psnr"
 
 
 class RecipeForm(QWidget):
@@ -59,7 +58,6 @@ class RecipeForm(QWidget):
             part = self.parts[key] = _FoldingSection(theme, title, explanation)
             part.fold.toggled.connect(self._show_fields)
             column.addWidget(part)
-        self.parts[OPEN_AT_FIRST].fold.setChecked(True)
         self.search.textChanged.connect(self._show_fields)
         self.only_changed.toggled.connect(self._show_fields)
         self.reset_all.clicked.connect(lambda: draft.reset())

@@ -71,6 +71,10 @@ class Ended:
     """What kept a stopped run from being saved."""
 
 
+MOST_OF_NAME = 60
+"""Characters of the name of a run."""
+
+
 class TrainSession(Session):
     """Pictures, recipe and run.
 
@@ -200,9 +204,19 @@ class TrainSession(Session):
         if not self.can_start or self.shutting_down:
             return
         assert self.draft.recipe is not None
-        folder = new_run_folder(self.draft.recipe.name)
-        record = RunRecord(folder, self.draft.recipe.name, self.draft.recipe.total_steps)
-        self._begin(record, self.request(folder))
+        name = self.draft.recipe.name
+        if "name" not in self.draft.changes and self.suggested_name != name:
+            name = self.suggested_name
+        folder = new_run_folder(name)
+        record = RunRecord(folder, name, self.draft.recipe.total_steps)
+        overrides = self.draft.overrides(name if name != self.draft.recipe.name else "")
+        self._begin(record, replace(self.request(folder), overrides=overrides))
+
+    @property
+    def suggested_name(self) -> str:
+        """What a run is called that nobody gave a name: its recipe and its folder of pictures."""
+        folder = self.data.name if self.data is not None else ""
+        return f"{self.draft.base.name} {folder}".strip()[:MOST_OF_NAME]
 
     def resume(self, folder: Path) -> None:
         """Go on with a run from its newest checkpoint, also one of an earlier start of the program."""

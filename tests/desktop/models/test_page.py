@@ -158,6 +158,7 @@ def test_the_card_says_all_and_computes_the_hash_on_demand(
     path = make_own("mine")
     page.session.reload()
     page.list.select("mine")
+    page.card.details.show_open(True)
 
     def compute() -> list[QPushButton]:
         # The rows of the model before are hidden at once, those of this one shown with the next turn of the loop.

@@ -92,6 +92,8 @@ def test_an_unusable_folder_is_explained(page: TrainPage, qtbot, home: Path) -> 
 
 def test_a_wrong_field_is_marked_as_it_is_typed_and_stops_the_start(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "plain", qtbot, home)
+    page.set_up.recipe.more.show_open(True)
+    page.set_up.recipe.form.parts["psnr"].fold.setChecked(True)
     row = page.set_up.recipe.form.rows["psnr.steps"]
     row.editor.setFocus()
     row.editor.selectAll()
@@ -110,9 +112,49 @@ def test_a_wrong_field_is_marked_as_it_is_typed_and_stops_the_start(page: TrainP
     assert page.session.draft.changes == {}
 
 
+def test_the_page_opens_with_what_everybody_decides_and_folds_the_rest(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    card = page.set_up.recipe
+    first, second = card.lengths["psnr"], card.lengths["gan"]
+    assert all(each.isVisible() for each in (card.recipe, card.start, card.name, first))
+    assert not any(each.isVisible() for each in (second, card.device, card.teacher, card.form))
+    assert card.form.rows == {}
+    card.recipe.setCurrentIndex(card.recipe.findData("default"))
+    assert (first.value.text(), second.value.text()) == ("20000", "10000")
+    assert second.isVisible()
+    first.value.selectAll()
+    qtbot.keyClicks(first.value, "1,500")
+    assert page.session.draft.recipe is not None
+    assert page.session.draft.recipe.psnr.steps == 1500
+    # A wrong one is marked where it is.
+    first.value.selectAll()
+    qtbot.keyClicks(first.value, "x")
+    assert first.value.property("fault")
+    assert not card.more.button.isChecked()
+
+
+def test_a_fault_in_what_is_folded_unfolds_it(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    page.session.draft.set("psnr.batch", "no number")
+    assert page.set_up.recipe.more.button.isChecked()
+
+
+def test_a_run_that_nobody_named_is_called_by_recipe_and_folder(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    card = page.set_up.recipe
+    assert (card.name.text(), card.name.placeholderText()) == ("", "quick plain")
+    qtbot.keyClicks(card.name, "My cats")
+    assert page.session.draft.text("name") == "My cats"
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.archive.runs) == 1, timeout=WAIT_MS)
+    assert page.session.archive.runs[0].name == "My cats"
+
+
 def test_fields_are_found_by_what_they_explain(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "plain", qtbot, home)
+    page.set_up.recipe.more.show_open(True)
     form = page.set_up.recipe.form
+    form.parts["psnr"].fold.setChecked(True)
     assert "generator.features" not in form.rows
     qtbot.keyClicks(form.search, "feature maps of every layer")
     seen = [path for path, row in form.rows.items() if row.isVisible()]
@@ -133,6 +175,7 @@ def test_content_weights_are_asked_for_where_the_recipe_needs_them(
 ) -> None:
     fill(page, "plain", qtbot, home)
     card = page.set_up.recipe
+    card.more.show_open(True)
     assert not card.content.isVisible()
     card.recipe.setCurrentIndex(card.recipe.findData("default"))
     assert card.content.isVisible()
@@ -307,7 +350,8 @@ def test_history_opens_and_deletes_after_asking(page: TrainPage, qtbot, home: Pa
     qtbot.mouseClick(page.tabs.buttons["history"], Qt.MouseButton.LeftButton)
     table = page.history.table
     texts = [table.model().index(0, column).data() for column in range(5)]
-    assert texts[0] == "quick"
+    # Recipe and folder, as nobody gave it a name.
+    assert texts[0] == "quick plain"
     assert texts[2:] == [f"{STEPS} of {STEPS}", "27.60 dB (bicubic 27.00)", "finished, better"]
     assert page.history.words.text() == "Better than bicubic."
     table.setFocus()
