@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.contract.errors import UserError
 
 PART_SUFFIX = ".part"
 """What unfinished files end in; a scan for pictures never takes them, and a later run may delete them."""
+
+_IS_WINDOWS = os.name == "nt"
+HELD_SECONDS = 2.0 if _IS_WINDOWS else 0.0
+"""How long a file that cannot be moved or deleted is tried again: on Windows a virus scanner, an indexer or a viewer
+holds what is new for a moment."""
+_PAUSE_SECONDS = 0.05
 
 
 @contextmanager
@@ -22,7 +30,7 @@ def replacing(final: Path) -> Iterator[Path]:
     never half of one. On an error the temporary file is deleted and `final` is as before.
 
     Raises:
-        OSError: the disk is full, or the folder cannot be written.
+        OSError: the disk is full, the folder cannot be written, or another program keeps `final` open (Windows).
     """
     # Not tempfile: its files are readable by their owner alone, and results should have the user's usual rights.
     # A short name of its own, as `final.name` may already be as long as the file system allows.
@@ -32,10 +40,35 @@ def replacing(final: Path) -> Iterator[Path]:
         # Windows can flush only what is open for writing.
         with temporary.open("r+b") as file:
             os.fsync(file.fileno())
-        temporary.replace(final)
+        _patiently(lambda: _replace(temporary, final))
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        # What cannot be deleted must not hide what went wrong; a later run clears it away.
+        with suppress(OSError):
+            _patiently(lambda: temporary.unlink(missing_ok=True))
         raise
+
+
+def _replace(temporary: Path, final: Path) -> None:
+    try:
+        temporary.replace(final)
+    except PermissionError:
+        # Windows does not replace a file that is marked read-only, which elsewhere says nothing of its name.
+        if not _IS_WINDOWS or os.access(final, os.W_OK) or not final.is_file():
+            raise
+        final.chmod(stat.S_IWRITE)
+        temporary.replace(final)
+
+
+def _patiently(act: Callable[[], None]) -> None:
+    """Do it, again and again for `HELD_SECONDS` where somebody has the file open."""
+    until = time.monotonic() + HELD_SECONDS
+    while True:
+        try:
+            return act()
+        except PermissionError:
+            if time.monotonic() >= until:
+                raise
+        time.sleep(_PAUSE_SECONDS)
 
 
 def check_free(paths: Iterable[Path]) -> None:

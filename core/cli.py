@@ -19,7 +19,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         # File names may hold what a terminal's encoding does not.
         if stream is not None and hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
+            # Windows gives a pipe or a file the encoding of its oldest programs, which lacks most of the world's names.
+            encoding = "utf-8" if sys.platform == "win32" and not stream.isatty() else None
+            stream.reconfigure(encoding=encoding, errors="replace")
     app()
 
 

@@ -6,7 +6,7 @@ import ctypes
 import platform
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 
@@ -157,4 +157,13 @@ def _cpu_name() -> str:
                         return line.split(":", 1)[1].strip()
         except OSError:
             pass
+    if sys.platform == "win32":
+        import winreg
+
+        # platform.processor() says family and stepping, which tell nobody what they own.
+        with suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _WINDOWS_CPU) as key:
+            return str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
     return platform.processor() or platform.machine() or "CPU"
+
+
+_WINDOWS_CPU = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"

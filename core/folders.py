@@ -17,6 +17,14 @@ _OF_SYSTEMS = frozenset(
 """Thumbnails, bins and snapshots that systems and NAS keep beside pictures, in lower case."""
 
 
+def real_path(path: Path | str) -> str:
+    """Where a path leads, through links; itself where the system cannot tell, as of the name of a device on Windows."""
+    try:
+        return os.path.realpath(path)
+    except OSError:
+        return os.path.abspath(path)  # noqa: PTH100
+
+
 def is_left_out(name: str) -> bool:
     """Whether a file or folder is hidden, or one of those that systems keep for themselves."""
     return name.startswith(".") or name.lower() in _OF_SYSTEMS
@@ -33,7 +41,7 @@ def walk(folder: Path, enter: Callable[[Path], bool] = lambda _folder: True) -> 
     waiting = [folder]
     while waiting:
         here = waiting.pop()
-        real = os.path.realpath(here)
+        real = real_path(here)
         if real in visited:
             continue
         visited.add(real)

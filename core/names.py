@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,12 @@ MAX_NAME_BYTES = 255
 """The longest file name on all usual file systems."""
 
 T = TypeVar("T")
+
+_OF_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", "conin$", "conout$", *(port + n for port in ("com", "lpt") for n in "123456789¹²³")}
+)
+"""Names that mean devices on Windows, in any folder and with any suffix."""
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
 
 
 def first_free(make: Callable[[int], T], taken: Callable[[T], bool]) -> T:
@@ -33,6 +40,19 @@ def free_folder(path: Path, taken: Callable[[Path], bool]) -> Path:
 def numbered(path: Path, number: int) -> Path:
     """`a (2).png` for `a.png`."""
     return path.with_name(fitting_name(f"{path.stem} ({number})", path.suffix))
+
+
+def portable_name(name: str) -> str:
+    """`name`, changed as little as possible, so that every usual system can have such a file.
+
+    Characters that Windows forbids become `-`, a name that means a device there gets one behind its stem, and dots and
+    blanks at the end go. Never empty.
+    """
+    plain = _FORBIDDEN.sub("-", name).rstrip(" .") or "-"
+    stem, dot, rest = plain.partition(".")
+    if stem.rstrip(" ").lower() in _OF_DEVICES:
+        plain = f"{stem}-{dot}{rest}"
+    return plain
 
 
 def fitting_name(stem: str, suffix: str) -> str:

@@ -57,7 +57,7 @@ def serve(connection: Connection) -> None:
     # Ctrl-C in a terminal reaches every process there; the window decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A logout reaches every process too, this one perhaps before the window.
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda _number, _frame: worker.end())
     worker.run()

@@ -273,7 +273,7 @@ def _part(name: str) -> Component:
     texts = list(_texts(owner))
     spare = NO_TEXT.get(canonicalize_name(name), ())
     if not texts:
-        texts = [spare] if isinstance(spare, str) else [path.read_text() for path in spare]
+        texts = [spare] if isinstance(spare, str) else [path.read_text("utf-8", "replace") for path in spare]
     return Component(owner.name, owner.version, " ".join(str(stated).split())[:100], texts)
 
 
@@ -302,5 +302,10 @@ def _installed_size(owner: Distribution) -> int:
 
 
 def _commit() -> str:
-    answer = subprocess.run(["git", "-C", str(ROOT), "describe", "--always", "--dirty"], capture_output=True, text=True)
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        # Built of a source archive, on a machine without git.
+        return "unknown"
     return answer.stdout.strip() or "unknown"

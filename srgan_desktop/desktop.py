@@ -48,7 +48,11 @@ def dialog_folder(*remembered: str) -> str:
 def show_in_file_manager(path: Path) -> None:
     """Open the folder of a file, with the file selected where the system can do that."""
     if sys.platform == "win32":
-        QProcess.startDetached("explorer", ["/select,", str(path)])
+        explorer = QProcess()
+        explorer.setProgram("explorer")
+        # Explorer takes its line apart by itself: a comma in a name that is not in quotes ends it there.
+        explorer.setNativeArguments(f'/select,"{path}"')  # type: ignore[attr-defined]
+        explorer.startDetached()
     elif sys.platform == "darwin":
         QProcess.startDetached("open", ["-R", str(path)])
     else:

@@ -49,6 +49,18 @@ def of_exception(error: BaseException) -> Problem:
     return Problem(f"Something went wrong: {type(error).__name__}: {error}", REPORT_HINT, details)
 
 
+_CRASHES = {
+    0xC0000005: "access violation",
+    0xC000001D: "illegal instruction",
+    0xC0000094: "division by zero",
+    0xC00000FD: "stack overflow",
+    0xC0000374: "heap corruption",
+    0xC0000409: "buffer overrun",
+}
+"""What processes end with that crash on Windows (NTSTATUS), where no signals are."""
+_OUT_OF_MEMORY = (0xC0000017, 0xC000012D)
+
+
 def engine_died(exit_code: int | None) -> JobFailed:
     """What becomes of a job whose worker process ended without a word.
 
@@ -65,6 +77,18 @@ def engine_died(exit_code: int | None) -> JobFailed:
             "The engine was ended by the system, most likely because memory ran out.",
             f"Close other programs or choose a smaller tile under Advanced. {again}",
             f"worker process ended by SIGKILL (exit code {exit_code})",
+        )
+    if exit_code in _OUT_OF_MEMORY:
+        return JobFailed(
+            "The engine was ended, most likely because memory ran out.",
+            f"Close other programs or choose a smaller tile under Advanced. {again}",
+            f"worker process ended with status {exit_code:#010x}",
+        )
+    if exit_code in _CRASHES:
+        return JobFailed(
+            f"The engine crashed ({_CRASHES[exit_code]}).",
+            f"Often the graphics driver is to blame; Processor as the device, under Advanced, does without it. {again}",
+            f"worker process ended with status {exit_code:#010x}",
         )
     if exit_code < 0:
         try:

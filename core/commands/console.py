@@ -24,6 +24,8 @@ from core.contract.errors import UserError
 
 _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
 """Windows has no terminal that hangs up."""
+_CONSOLE_CLOSED: int | None = getattr(signal, "SIGBREAK", None)
+"""What Windows sends when its console is closed; five seconds later it ends the process."""
 
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
@@ -60,6 +62,8 @@ def running_command() -> Iterator[tuple[CancelToken, Console]]:
 
     # Ctrl-C is a reason to end even where a shell script, which starts all its background jobs deaf to it, began this.
     endings: list[int] = [signal.SIGINT, signal.SIGTERM]
+    if _CONSOLE_CLOSED is not None:
+        endings.append(_CONSOLE_CLOSED)
     # Under nohup a closed terminal is no reason to end.
     if _HANG_UP is not None and signal.getsignal(_HANG_UP) != signal.SIG_IGN:
         endings.append(_HANG_UP)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -28,6 +29,9 @@ from core.images.psd import PsdSource
 from core.images.qoi import QoiSource
 from core.images.refusal import UnreadableError, damaged
 from core.images.tiff import TiffSource
+
+_LONGEST_PATH = 259
+"""Characters that Windows allows where long paths are off; of a longer one it says that there is no such file."""
 
 
 def load(path: Path) -> Picture:
@@ -119,6 +123,11 @@ def _opened(path: Path) -> Iterator[tuple[str, Source]]:
     except UnreadableError as refusal:
         raise UserError(f"“{shown(path)}” {refusal.what}", refusal.hint) from refusal
     except FileNotFoundError as error:
+        if sys.platform == "win32" and len(str(path)) > _LONGEST_PATH:
+            raise UserError(
+                f"“{shown(path)}” has a path of {len(str(path))} characters; Windows opens none over {_LONGEST_PATH}.",
+                "Move it nearer to the top of its disk, or switch long paths on in Windows.",
+            ) from error
         raise UserError(f"“{shown(path)}” does not exist.", "It may have been moved, renamed or deleted.") from error
     except PermissionError as error:
         raise UserError(

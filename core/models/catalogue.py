@@ -13,7 +13,7 @@ from core import paths
 from core.contract.errors import UserError
 from core.models.card import ModelCard, is_safetensors, read_header, rewrite_card
 from core.models.known import KNOWN, KnownModel
-from core.names import first_free
+from core.names import first_free, portable_name
 
 DEFAULT_MODEL = "detail-x4"
 """File name, without suffix, of the model that is used when nobody chooses one."""
@@ -259,7 +259,7 @@ def _scale_in_name(name: str) -> int:
 
 def free_key(wanted: str) -> str:
     """A name for a new file in the user's folder: `wanted` as far as a file may be called that, numbered if taken."""
-    plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", wanted).strip(" .")[:100] or "model"
+    plain = portable_name(wanted.strip(" .")[:100] or "model")
     # Lower case, as some file systems take two names that differ in case for one.
     taken = {key.lower() for key in _taken()}
     return first_free(lambda n: plain if n == 1 else f"{plain}-{n}", lambda key: key.lower() in taken)

@@ -117,7 +117,8 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
     card = card_of(path)
     if is_safetensors(path):
         try:
-            return safetensors.torch.load_file(path), card
+            # Not `load_file`, whose tensors keep the file mapped: Windows would let nobody replace it meanwhile.
+            return safetensors.torch.load(path.read_bytes()), card
         except (safetensors.SafetensorError, OSError) as error:
             raise UserError(f"{path.name} is damaged: {_first(error)}", "Fetch or export it again.") from error
     return _load_pickle(path), card

@@ -6,6 +6,8 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import TypeVar
 
 from core.contract.cancel import CancelToken
 from core.contract.jobs import Notice
@@ -14,6 +16,8 @@ from core.upscale.plan import Plan, plan
 
 Run = Callable[[UpscaleRequest, Plan, CancelToken], Iterator[BatchEvent]]
 """Does the tasks of a plan: yields what becomes of each, and raises as `upscale`."""
+T = TypeVar("T")
+_PATIENCE_SECONDS = 0.2
 
 
 def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None) -> Iterator[BatchEvent]:
@@ -54,6 +58,13 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
     yield BatchFinished(saved, len(settled.done), failed, time.monotonic() - begun)
 
 
+def _next(events: queue.SimpleQueue[T]) -> T:
+    """The next event. Waited for in short pieces, as Ctrl-C does not interrupt a longer wait on Windows."""
+    while True:
+        with suppress(queue.Empty):
+            return events.get(timeout=_PATIENCE_SECONDS)
+
+
 def run_here(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterator[BatchEvent]:
     """Drive the stages from a thread of their own, and yield what they say."""
     # Imported here, as it brings torch, which a run that finds everything done does not need.
@@ -73,7 +84,7 @@ def run_here(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Ite
     thread.start()
     ended = False
     try:
-        while (event := events.get()) is not None:
+        while (event := _next(events)) is not None:
             if isinstance(event, BaseException):
                 ended = True
                 raise event

@@ -252,7 +252,8 @@ def results_of_sources_in(roots: Set[Path], folder: Path) -> set[Path]:
 
 
 def source_stamp(path: Path) -> tuple[int, int, int]:
-    """Bytes and times of change; differs after every change of the content.
+    """Bytes and times of change; differs after every change of the content, but for one on Windows that keeps both
+    size and date.
 
     Raises:
         OSError: there is no such file.

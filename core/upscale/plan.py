@@ -16,6 +16,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import check_settings
 from core.contract.upscale import Input, Size, UpscaleRequest
+from core.folders import real_path
 from core.hashing import sha256_of
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
@@ -204,7 +205,7 @@ def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path],
         journal_folder = output or output_roots[each.root]
     else:
         folder = journal_folder = output or source.parent
-    beside = os.path.realpath(folder) == os.path.realpath(source.parent)
+    beside = real_path(folder) == real_path(source.parent)
     stem = f"{source.stem}_{request.size}" if beside else source.stem
     placement = _Placement(each, header, target, size, folder, journal_folder, stem, suffix_for(source.suffix, target))
     asked = header.format if request.format == "same" else request.format
@@ -277,7 +278,7 @@ class _Names:
         The folder is resolved, the name is not: a result replaces a link, not what the link leads to.
         """
         if path.parent not in self._folders:
-            self._folders[path.parent] = os.path.realpath(path.parent)
+            self._folders[path.parent] = real_path(path.parent)
         return unicodedata.normalize("NFC", str(Path(self._folders[path.parent], path.name))).casefold()
 
 
@@ -386,6 +387,10 @@ def _check_space(tasks: list[Task]) -> tuple[str, ...]:
     places: dict[int, Path] = {}
     for task in tasks:
         place = _existing(task.output.parent)
+        if not place.is_dir():
+            raise UserError(
+                f"There is no disk “{place}” to write results to.", "Put it in, or choose another output folder."
+            )
         device = place.stat().st_dev
         places[device] = place
         needed[device] += task.pixels * BYTES_PER_PIXEL[task.format] * (2 if task.probe.sixteen_bit else 1)

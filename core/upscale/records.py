@@ -199,9 +199,11 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
                 f"The output folder “{task.journal}” is gone.",
                 "Connect its disk again, then start again: what is done stays.",
             ), True
+        held = isinstance(error, PermissionError) and task.output.exists()
+        opened = "Close it where another program has it open, or check" if held else "Check"
         return UserError(
             f"“{shown(task.output)}” could not be written: {error.strerror or error}.",
-            f"Check the rights of “{folder}”, or choose another output folder.",
+            f"{opened} the rights of “{folder}”, or choose another output folder.",
         ), False
     return UserError(
         f"“{shown(task.source)}” could not be upscaled: {type(error).__name__}.",

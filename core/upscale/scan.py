@@ -13,7 +13,7 @@ from core.atomic import PART_SUFFIX
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import Input
-from core.folders import is_left_out
+from core.folders import is_left_out, real_path
 from core.images import FORMATS, READABLE_SUFFIXES
 from core.images.decode import shown
 from core.upscale.journal import results_of_sources_in
@@ -71,7 +71,7 @@ def scan(
                 yield each
                 continue
             # The folder is resolved, the name is not: two links in one folder are two pictures there.
-            key = (os.path.realpath(each.path.parent), each.path.name)
+            key = (os.path.normcase(real_path(each.path.parent)), os.path.normcase(each.path.name))
             if key not in seen:
                 seen.add(key)
                 yield each
@@ -85,14 +85,14 @@ def _search(
     leave_out: Path | None,
     passed_over: Counter[str] | None,
 ) -> Iterator[Input | Unusable]:
-    avoided = os.path.realpath(leave_out) if leave_out is not None else None
+    avoided = real_path(leave_out) if leave_out is not None else None
     visited: set[str] = set()
     made: set[Path] = set()
     waiting = [root]
     while waiting:
         cancel.check()
         folder = waiting.pop()
-        real = os.path.realpath(folder)
+        real = real_path(folder)
         if real in visited or (real == avoided and folder != root):
             continue
         visited.add(real)

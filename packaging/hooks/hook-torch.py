@@ -21,7 +21,8 @@ module_collection_mode = {
 }
 
 # Imported by a list of names with the first optimizer.
-hiddenimports = [f"torch._dynamo.polyfills.{path.stem}" for path in sorted((TORCH / "_dynamo/polyfills").glob("*.py"))]
+polyfills = sorted((TORCH / "_dynamo" / "polyfills").glob("[!_]*.py"))
+hiddenimports = [f"torch._dynamo.polyfills.{path.stem}" for path in polyfills]
 
 datas = []
 binaries = []

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from core.names import MAX_NAME_BYTES, fitting_name, free_folder, free_path
+import pytest
+
+from core.names import MAX_NAME_BYTES, fitting_name, free_folder, free_path, portable_name
 
 
 def test_a_free_path_is_itself_and_a_taken_one_gets_the_first_free_number(tmp_path: Path) -> None:
@@ -42,3 +44,26 @@ def test_two_long_names_never_become_one() -> None:
     one, two = (fitting_name("x" * 300 + end, ".png") for end in "12")
     assert one != two
     assert max(len(one), len(two)) <= MAX_NAME_BYTES
+
+
+@pytest.mark.parametrize(
+    ("name", "portable"),
+    [
+        ("con", "con-"),
+        ("CON.png", "CON-.png"),
+        ("aux .tar.gz", "aux -.tar.gz"),
+        ("com1.old.png", "com1-.old.png"),
+        ("LPT²", "LPT²-"),
+        ("console.png", "console.png"),
+        ("com10.png", "com10.png"),
+        ('a<b>:c"d|e?f*g', "a-b--c-d-e-f-g"),
+        ("a/b\\c", "a-b-c"),
+        ("line\nbreak", "line-break"),
+        ("ends with a dot. . ", "ends with a dot"),
+        ("...", "-"),
+        ("日本 → ünï.png", "日本 → ünï.png"),
+    ],
+)
+def test_names_that_windows_cannot_hold_are_changed_as_little_as_possible(name: str, portable: str) -> None:
+    assert portable_name(name) == portable
+    assert portable_name(portable) == portable

@@ -41,7 +41,20 @@ def test_events_of_the_worker():
 
 @pytest.mark.parametrize(
     ("code", "word"),
-    [(-9, "memory"), (137, "memory"), (-11, "SIGSEGV"), (-250, "signal 250"), (1, "exit code 1"), (None, "started")],
+    [
+        (-9, "memory"),
+        (137, "memory"),
+        (-11, "SIGSEGV"),
+        (-250, "signal 250"),
+        (1, "exit code 1"),
+        (None, "started"),
+        # Windows has no signals.
+        (3221225477, "access violation"),
+        (3221226505, "buffer overrun"),
+        (3221225725, "stack overflow"),
+        (3221225495, "memory"),
+        (3221225773, "memory"),
+    ],
 )
 def test_every_death_of_the_engine_has_words_and_advice(code, word):
     failure = problems.engine_died(code)
