@@ -148,11 +148,13 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
     if as_json:
         for kind, items in (("write", settled.tasks), ("skip", settled.done), ("refuse", settled.refused)):
             for item in items:
-                line = {"plan": kind, "source": str(item.source)}
+                line: dict[str, Any] = {"plan": kind, "source": str(item.source)}
                 if kind == "refuse":
                     line |= {"message": item.error.message, "hint": item.error.hint}  # type: ignore[union-attr]
                 else:
                     line["output"] = str(item.output)  # type: ignore[union-attr]
+                if kind == "write":
+                    line["pictures"] = item.pictures  # type: ignore[union-attr]
                 sys.stdout.write(json.dumps(line) + "\n")
         if settled.refused:
             raise typer.Exit(EXIT_FAILED)
@@ -161,7 +163,7 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
     for head in ("", "picture", "result"):
         table.add_column(head, overflow="fold")
     for task in settled.tasks:
-        size = f"{task.size[0]} x {task.size[1]}"
+        size = ", ".join(filter(None, (f"{task.size[0]} x {task.size[1]}", task.pictures_in_words)))
         table.add_row("write", plain(task.source), plain(f"{task.output} ({size})"))
     for done in settled.done:
         table.add_row("skip", plain(done.source), plain(f"{done.output} is there"))
@@ -170,7 +172,10 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
     console.print(table)
     for warning in settled.warnings:
         console.print(plain(warning), style="yellow")
-    console.print(f"{len(settled.tasks)} to write, {len(settled.done)} to skip, {len(settled.refused)} refused.")
+    several = _several(len(settled.tasks), sum(task.pictures for task in settled.tasks))
+    console.print(
+        f"{len(settled.tasks)} to write{several}, {len(settled.done)} to skip, {len(settled.refused)} refused."
+    )
     if settled.refused:
         raise typer.Exit(EXIT_FAILED)
 
@@ -220,7 +225,8 @@ class _Lines:
             self.finished += 1
             before, after = ("{} x {}".format(*size) for size in (event.input_size, event.output_size))
             score = "equal" if math.isinf(event.consistency) else f"{event.consistency:.1f} dB"
-            self._say(f"{event.output}  {before} to {after}, consistency {score}, {event.seconds:.1f} s")
+            many = f"{event.pictures:,} pictures, " if event.pictures > 1 else ""
+            self._say(f"{event.output}  {many}{before} to {after}, consistency {score}, {event.seconds:.1f} s")
             for note in (event.reason, *event.notes):
                 if note:
                     self._say(f"    {note}", "dim")
@@ -243,8 +249,8 @@ class _Lines:
             self.bar.update(self.task, description="Waiting", completed=0, left="")
         elif isinstance(event, BatchFinished):
             self._say(
-                f"{event.saved} saved, {event.skipped} were done before, {event.failed} failed, "
-                f"in {_duration(event.seconds)}.",
+                f"{event.saved} saved{_several(event.saved, event.pictures)}, {event.skipped} were done before, "
+                f"{event.failed} failed, in {_duration(event.seconds)}.",
                 "bold",
             )
             # A watch goes on waiting for more pictures.
@@ -256,6 +262,11 @@ class _Lines:
 
     def _say(self, text: str, style: str = "") -> None:
         self.bar.console.print(plain(text), style=style, soft_wrap=True, highlight=False)
+
+
+def _several(files: int, pictures: int) -> str:
+    """A word on pages and frames, where files have several."""
+    return f" ({pictures:,} pages and frames)" if pictures > files else ""
 
 
 class _Percent(ProgressColumn):

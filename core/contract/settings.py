@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from core.contract.errors import UserError
 
 ExistingPolicy = Literal["skip", "number", "replace"]
+FramesPolicy = Literal["all", "first"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 SizeKind = Literal["factor", "width", "height", "longest"]
 
@@ -343,6 +344,17 @@ class UpscaleSettings:
         help="Write into results that and how they were enlarged.",
         previewed=False,
     )
+    frames: FramesPolicy = setting(
+        "all",
+        label="Pages and &frames",
+        tooltip="A TIFF of several pages becomes one of as many pages, and an animation (GIF, PNG, WebP, AVIF) stays "
+        "one, with its timing. Or only the first is taken, as a picture.",
+        help="{choices} of the pages of a TIFF and the frames of an animation; else {default}.",
+        choices=(("all", "All of them"), ("first", "Only the first")),
+        previewed=False,
+    )
+    """`all` pages of a TIFF into a TIFF, and frames of an animation into an animation, where the format holds them; or
+    the `first` alone."""
     keep_values: bool = setting(
         False,
         label="Keep measured &values",

@@ -77,6 +77,8 @@ class Planned:
     """Already done by the same settings; a `FileSkipped` follows for each."""
     refused: int
     """Cannot be done; a `FileFailed` follows for each."""
+    pictures: int = 0
+    """Pages and frames in the files to do; as many as `files` where each has one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class FileSaved:
     """What the user should know: first frame of an animation, CMYK turned into RGB, a precision that fell back."""
     reason: str = ""
     """What `FileStarted.reason` says."""
+    pictures: int = 1
+    """How many pages or frames the result has; sizes are those of the first, and the consistency is the least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +160,8 @@ class BatchFinished:
     skipped: int
     failed: int
     seconds: float
+    pictures: int = 0
+    """Pages and frames in what was saved; as many as `saved` where each file has one."""
 
 
 BatchEvent = Planned | FileStarted | Progress | FileSaved | FileSkipped | FileFailed | Notice | BatchFinished

@@ -6,14 +6,16 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
+from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
+from core.images.animation import Animation, Timing
 from core.images.bmp_fields import BitFieldsSource, has_bit_fields
 from core.images.colour import agreeing
 from core.images.content import key_of_content
@@ -21,7 +23,7 @@ from core.images.formats import FORMATS, format_of_suffix
 from core.images.jxl import JxlSource
 from core.images.light import ExrSource, RadianceSource
 from core.images.metadata.carry import as_read
-from core.images.picture import Picture, Probe, Source, StoredPixels
+from core.images.picture import Header, Picture, Probe, Source, StoredPixels
 from core.images.pillow_source import PillowSource
 from core.images.png import PngSource
 from core.images.pnm import PnmSource
@@ -43,33 +45,80 @@ def load(path: Path) -> Picture:
         UserError: it is missing, unreadable, no picture, damaged, cut off, or has more than `MAX_PIXELS` pixels.
     """
     with _opened(path) as (key, source):
-        header = source.header
-        decoded = source.decode()
-        # A picture that decodes to another size than its header says has lied to `check_size`.
-        if decoded.pixels.shape[:2] != (header.height, header.width):
-            raise damaged()
-        pixels, alpha = _turned(decoded, header.orientation)
-        metadata = replace(header.metadata, icc=decoded.icc or header.metadata.icc)
-        pixels, metadata, colour_notes = agreeing(pixels, metadata)
-        metadata, remarks = as_read(
-            metadata, (header.width, header.height), (pixels.shape[1], pixels.shape[0]), header.orientation
-        )
-        notes = (*_content_notes(path, key, header.frames), *decoded.notes, *colour_notes, *remarks)
-        if alpha is not None and not alpha.any():
-            notes += ("It is transparent everywhere: nothing of it can be seen.",)
-        return Picture(
-            pixels,
-            alpha,
-            metadata,
-            key,
-            notes,
-            header.bits,
-            header.lossless,
-            decoded.scale,
-            texture=header.texture,
-            colourless=_colourless(pixels),
-            jpeg_quality=header.jpeg_quality,
-        )
+        return _picture(path, key, source.header, source.decode(), is_first_of_many=source.header.frames > 1)
+
+
+def load_all(path: Path, check: Callable[[], None] = lambda: None) -> Sequence:
+    """All pages or frames of a file, one after another, each as `load` gives the first.
+
+    Args:
+        path: a TIFF or an animation.
+        check: called between pictures, to raise where nobody wants the rest.
+
+    Raises:
+        UserError: as `load`, also while pictures are taken from the result.
+    """
+    with _opened(path) as (key, source):
+        count = source.header.frames
+        if FORMATS[key].several != "frames":
+            return Sequence(count, None, _pages(path, count, check))
+        with path.open("rb") as file:
+            timing = Animation(file, key, check).timing
+        return Sequence(len(timing.durations), timing, _frames(path, source.header, check))
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """The pictures of one file."""
+
+    count: int
+    timing: Timing | None
+    """When frames are shown; None for pages."""
+    pictures: Iterator[Picture]
+
+
+def _pages(path: Path, count: int, check: Callable[[], None]) -> Iterator[Picture]:
+    for page in range(count):
+        check()
+        with _opened(path, page) as (key, source):
+            picture = _picture(path, key, source.header, source.decode(), is_first_of_many=False)
+        yield picture
+
+
+def _frames(path: Path, header: Header, check: Callable[[], None]) -> Iterator[Picture]:
+    with _opened(path) as (key, _source), path.open("rb") as file:
+        for decoded in Animation(file, key, check).frames():
+            check()
+            yield _picture(path, key, replace(header, bits=8, orientation=1), decoded, is_first_of_many=False)
+
+
+def _picture(path: Path, key: str, header: Header, decoded: StoredPixels, *, is_first_of_many: bool) -> Picture:
+    # A picture that decodes to another size than its header says has lied to `check_size`.
+    if decoded.pixels.shape[:2] != (header.height, header.width):
+        raise damaged()
+    pixels, alpha = _turned(decoded, header.orientation)
+    metadata = replace(header.metadata, icc=decoded.icc or header.metadata.icc)
+    pixels, metadata, colour_notes = agreeing(pixels, metadata)
+    metadata, remarks = as_read(
+        metadata, (header.width, header.height), (pixels.shape[1], pixels.shape[0]), header.orientation
+    )
+    said = _content_notes(path, key, header.frames if is_first_of_many else 1)
+    notes = (*said, *decoded.notes, *colour_notes, *remarks)
+    if alpha is not None and not alpha.any():
+        notes += ("It is transparent everywhere: nothing of it can be seen.",)
+    return Picture(
+        pixels,
+        alpha,
+        metadata,
+        key,
+        notes,
+        header.bits,
+        header.lossless,
+        decoded.scale,
+        texture=header.texture,
+        colourless=_colourless(pixels),
+        jpeg_quality=header.jpeg_quality,
+    )
 
 
 def probe(path: Path) -> Probe:
@@ -107,8 +156,11 @@ def thumbnail(path: Path, side: int) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[str, Source]]:
-    """The key and the open source of a picture; what goes wrong inside becomes a `UserError` that names the file."""
+def _opened(path: Path, page: int = 0) -> Iterator[tuple[str, Source]]:
+    """The key and the open source of a picture, or of another page of a TIFF.
+
+    What goes wrong inside becomes a `UserError` that names the file.
+    """
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             if path.is_dir():
@@ -117,8 +169,8 @@ def _opened(path: Path) -> Iterator[tuple[str, Source]]:
             raise UnreadableError("is not an ordinary file.", "Choose a picture file.")
         with path.open("rb") as file:
             key = key_of_content(file, path)
-            yield key, _source(file, key, path)
-    except UserError:
+            yield key, _source(file, key, path, page)
+    except (UserError, Cancelled):
         raise
     except UnreadableError as refusal:
         raise UserError(f"“{shown(path)}” {refusal.what}", refusal.hint) from refusal
@@ -172,9 +224,9 @@ _SOURCES: dict[str, Callable[[BinaryIO], Source]] = {
 """What reads a format; Pillow the rest."""
 
 
-def _source(file: BinaryIO, key: str, path: Path) -> Source:
+def _source(file: BinaryIO, key: str, path: Path, page: int) -> Source:
     if key == "tiff":
-        return TiffSource(file, path)
+        return TiffSource(file, path, page)
     if key == "bmp" and has_bit_fields(file):
         return BitFieldsSource(file)
     reader = _SOURCES.get(key)

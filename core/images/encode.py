@@ -81,14 +81,10 @@ def save(
             "Choose PNG or TIFF, or a smaller size.",
         )
     metadata, notes = as_written(picture.metadata, target, (picture.width, picture.height), origin)
-    samples, metadata, more = _samples_for(target, picture, metadata)
+    samples, metadata, more = samples_for(target, picture, metadata)
     notes += more
     if format == "tiff" and picture.scale is not None:
-        metadata = replace(metadata, geo=tuple(tag for tag in metadata.geo if tag[0] != NO_DATA))
-        if keep_values:
-            samples = picture.scale.numbers(picture.pixels, picture.alpha)
-            if picture.scale.no_data is not None:
-                metadata = replace(metadata, geo=(*metadata.geo, no_data_tag(picture.scale.no_data)))
+        samples, metadata = values_for(picture, samples, metadata, keep_values=keep_values)
     with replacing(path) as temporary:
         if format == "tiff":
             notes += write_tiff(temporary, samples, metadata)
@@ -131,7 +127,19 @@ def _encoded(
     return [_encode_with_pillow(samples, metadata, format, options)], ()
 
 
-def _samples_for(target: Format, picture: Picture, metadata: Metadata) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
+def values_for(
+    picture: Picture, samples: np.ndarray, metadata: Metadata, *, keep_values: bool
+) -> tuple[np.ndarray, Metadata]:
+    """What a TIFF gets of a picture that has a `scale`: its own numbers again if they are kept, else `samples`."""
+    metadata = replace(metadata, geo=tuple(tag for tag in metadata.geo if tag[0] != NO_DATA))
+    if not keep_values or picture.scale is None:
+        return samples, metadata
+    if picture.scale.no_data is not None:
+        metadata = replace(metadata, geo=(*metadata.geo, no_data_tag(picture.scale.no_data)))
+    return picture.scale.numbers(picture.pixels, picture.alpha), metadata
+
+
+def samples_for(target: Format, picture: Picture, metadata: Metadata) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
     """H x W x C (grey, grey + alpha, RGB, RGBA) of a kind that the format can hold."""
     alpha = picture.alpha
     pixels, metadata, notes = expressed(picture.pixels, metadata, target)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Literal
 
 from core.contract.errors import UserError
 from core.images.picture import Picture, Probe
@@ -34,6 +35,8 @@ class Format:
     """The longest side that can be stored, in pixels."""
     plain: bool = False
     """Whether there is no place in it for EXIF, XMP or a profile: its colours are those of sRGB."""
+    several: Literal["", "pages", "frames"] = ""
+    """What it calls its pictures, where it may hold several and all of them can be written."""
     light: bool = False
     """Whether it holds linear light as floats instead of samples."""
 
@@ -51,20 +54,40 @@ class Format:
 FORMATS: dict[str, Format] = {
     row.key: row
     for row in (
-        Format("png", "PNG", (".png",), (".apng",), can_write=True, bits=16, alpha=True),
+        Format("png", "PNG", (".png",), (".apng",), can_write=True, bits=16, alpha=True, several="frames"),
         # 65,500 and not 65,535 is libjpeg's own limit.
         Format(
             "jpeg", "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif"), (".mpo",), can_write=True, lossy=True, max_side=65_500
         ),
-        Format("webp", "WebP", (".webp",), can_write=True, lossy=True, alpha=True, grey=False, max_side=16_383),
-        Format("tiff", "TIFF", (".tif", ".tiff"), can_write=True, bits=16, alpha=True),
         Format(
-            "avif", "AVIF", (".avif",), (".avifs",), can_write=True, lossy=True, bits=12, alpha=True, max_side=16_384
+            "webp",
+            "WebP",
+            (".webp",),
+            can_write=True,
+            lossy=True,
+            alpha=True,
+            grey=False,
+            max_side=16_383,
+            several="frames",
+        ),
+        Format("tiff", "TIFF", (".tif", ".tiff"), can_write=True, bits=16, alpha=True, several="pages"),
+        Format(
+            "avif",
+            "AVIF",
+            (".avif",),
+            (".avifs",),
+            can_write=True,
+            lossy=True,
+            bits=12,
+            alpha=True,
+            max_side=16_384,
+            several="frames",
         ),
         Format("jxl", "JPEG XL", (".jxl",), can_write=True, lossy=True, bits=16, alpha=True),
         Format("jpeg2000", "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"), bits=16, alpha=True),
         Format("bmp", "BMP", (".bmp", ".dib"), alpha=True),
-        Format("gif", "GIF", (".gif",), alpha=True),
+        # Of one picture PNG is better: it can be written as an animation only.
+        Format("gif", "GIF", (".gif",), alpha=True, several="frames"),
         Format(
             "heic",
             "HEIC",

@@ -35,6 +35,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.TiffImageP
 
 # Only these are tried, whatever Pillow could open else: a stranger's PostScript would start an interpreter.
 _PLUGINS = {
+    "png": ("PNG",),
     "jpeg": ("JPEG", "MPO"),
     "webp": ("WEBP",),
     "avif": ("AVIF",),
@@ -112,14 +113,16 @@ class PillowSource:
         return decoded if self.header.alpha else replace(decoded, alpha=None)
 
 
-def open_with_pillow(file: BinaryIO, key: str) -> Image.Image:
-    """The picture with only its header read.
+def open_with_pillow(file: BinaryIO, key: str, page: int = 0) -> Image.Image:
+    """The picture, or another page of a TIFF, with only its header read.
 
     Raises:
         UnreadableError: too large, or HEIC without its package.
     """
     file.seek(0)
     image = _open_heic(file) if key == "heic" else Image.open(file, formats=_PLUGINS[key])
+    if page:
+        image.seek(page)
     check_size(*image.size)
     return image
 

@@ -11,6 +11,7 @@ import os
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import BinaryIO
 
 import imagecodecs
@@ -264,6 +265,16 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
     if metadata.modified:
         remarks.append(_chunk(b"tIME", metadata.modified))
     return [encoded[:_AFTER_HEADER], *remarks, encoded[_AFTER_HEADER:]]
+
+
+def pixel_data(encoded: bytes | memoryview) -> Iterator[bytes]:
+    """The content of the IDAT chunks among the last parts of `encode_png`."""
+    at = 0
+    while at + 8 <= len(encoded):
+        length, kind = struct.unpack_from(">I4s", encoded, at)
+        if kind == b"IDAT":
+            yield bytes(encoded[at + 8 : at + 8 + length])
+        at += 12 + length
 
 
 _Way = tuple[int, int, int]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -14,7 +15,7 @@ import tifffile
 from PIL import Image
 
 from core.images.colour import inks_to_srgb, lab_to_srgb, srgb_profile
-from core.images.directories import BYTE, UNDEFINED, BadDirectoryError, Directory, TagReader, TagValue, Tree, serialised
+from core.images.directories import BYTE, UNDEFINED, BadDirectoryError, TagReader, TagValue, Tree, serialised
 from core.images.metadata.exif import (
     MAKER_NOTE_LEFT_OUT,
     ORIENTATION,
@@ -51,7 +52,7 @@ _CMYK = 1
 _PREMULTIPLIED, _STRAIGHT = 1, 2
 _UNSIGNED, _FLOAT = 1, 3
 _NO_DATA = 42113
-_REDUCED = 1
+_REDUCED, _MASK = 1, 4
 _MAX_SAMPLES = 16
 _MAX_TILE_PIXELS = 1 << 24
 _NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
@@ -62,25 +63,31 @@ _MAX_PAGES = 100_000
 
 
 class TiffSource:
-    """An open TIFF file; its first page counts.
+    """One page of an open TIFF file.
 
     Raises:
         UnreadableError: it is damaged, too large, a camera's raw file, or of a kind that nobody here can read.
     """
 
-    def __init__(self, file: BinaryIO, path: Path | None) -> None:
+    def __init__(self, file: BinaryIO, path: Path | None, page: int = 0) -> None:
         """Read the header.
 
         Args:
             file: the content.
             path: where it lies, for other files of its series to be looked at; None not to.
+            page: which of its pages, from 0, without those that only show another one smaller.
         """
         self._file = file
         self._path = path
         self._read_ahead: np.ndarray | None = None
         try:
             self._reader = TagReader(file)
-            self._directory = self._reader.directory(self._reader.first)
+            # The place of each page among all directories, and that directory.
+            pages = _pages(self._reader)
+            if page >= len(pages):
+                raise damaged()
+            self._index, offset = pages[page]
+            self._directory = self._reader.directory(offset)
             self._read_layout()
             exif, self._is_whole = exif_of_tiff(self._reader, self._directory)
             metadata = Metadata(
@@ -91,7 +98,6 @@ class TiffSource:
                 photoshop=self._photoshop(),
                 geo=self._place_on_earth(),
             )
-            frames = _count_pages(self._reader, self._directory)
             turned = self._reader.integer(self._directory, ORIENTATION, 1)
         except BadDirectoryError as error:
             raise damaged() from error
@@ -101,25 +107,25 @@ class TiffSource:
                 self._height,
                 bits=8 if self._is_plain and self._bits == 8 else 16,
                 alpha=self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT) or self._has_holes(),
-                frames=frames,
+                frames=len(pages),
                 orientation=turned if 1 <= turned <= 8 else 1,
                 metadata=metadata,
             )
             return
         if self._compression in PICTURES:
             raise UnreadableError("holds another format in a way that cannot be read.", "Save it anew as an RGB TIFF.")
-        self._image = None if self._is_deep_lab else open_with_pillow(file, "tiff")
+        self._image = None if self._is_deep_lab else open_with_pillow(file, "tiff", self._index)
         self.header = Header(
             # Pillow turns TIFF files upright by itself.
             *(self._image.size if self._image else (self._width, self._height)),
             alpha=self._image is not None and self._image.has_transparency_data,
-            frames=frames,
+            frames=len(pages),
             orientation=turned if self._image is None and 1 <= turned <= 8 else 1,
             metadata=metadata,
         )
 
     def decode(self) -> StoredPixels:
-        """Decode the first page."""
+        """Decode the page."""
         decoded = self._decoded()
         return decoded if self._is_whole else replace(decoded, notes=(*decoded.notes, MAKER_NOTE_LEFT_OUT))
 
@@ -135,7 +141,7 @@ class TiffSource:
         return self._decode_deep_lab()
 
     def survey(self) -> tuple[Kind, tuple[float, float] | None] | None:
-        """What kind of numbers the first page holds, and their extremes; None where they are picture values."""
+        """What kind of numbers the page holds, and their extremes; None where they are picture values."""
         if not self._is_numeric or self._is_plain:
             return None
         samples = self._samples()[..., : _CHANNELS[self._photometric]]
@@ -263,7 +269,7 @@ class TiffSource:
         """H x W x S, as numbers of the file's own type."""
         self._file.seek(0)
         with tifffile.TiffFile(self._file) as tiff:
-            page = tiff.pages.first
+            page = tiff.pages[self._index]
             # Before anything is decoded: this reader must have understood the header as the check of its size did.
             if page.size != self._width * self._height * self._samples_per_pixel:
                 raise damaged()
@@ -333,17 +339,27 @@ class TiffSource:
         return StoredPixels(np.array(rgb), None, (note, "Its 16 bits a channel were reduced to 8."), srgb_profile())
 
 
-def _count_pages(reader: TagReader, first: Directory) -> int:
-    seen = {reader.first}
-    following = first.next
-    while following and following not in seen and len(seen) < _MAX_PAGES:
+def _pages(reader: TagReader) -> list[tuple[int, int]]:
+    """Place among the directories, and offset, of all pages but those that are another one at a smaller size, or masks.
+
+    The first always counts; what comes behind a broken directory is not there.
+    """
+    pages: list[tuple[int, int]] = []
+    seen: set[int] = set()
+    offset = reader.first
+    while offset and offset not in seen and len(seen) < _MAX_PAGES:
         try:
-            directory = reader.directory(following)
+            directory = reader.directory(offset)
+            kind = reader.integer(directory, _SUBFILE, 0)
         except BadDirectoryError:
+            if not seen:
+                raise
             break
-        seen.add(following)
-        following = directory.next
-    return len(seen)
+        if not seen or not kind & (_REDUCED | _MASK):
+            pages.append((len(seen), offset))
+        seen.add(offset)
+        offset = directory.next
+    return pages
 
 
 def _survey(path: Path) -> tuple[Kind, tuple[float, float] | None] | None:
@@ -371,6 +387,10 @@ def _full(samples: np.ndarray) -> float:
     return max(1.0, float(samples.max(initial=0.0, where=np.isfinite(samples))))
 
 
+BIG = 4_000_000_000
+"""Bytes beyond which a TIFF's offsets of 32 bits may not suffice, and it becomes a BigTIFF."""
+
+
 def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> tuple[str, ...]:
     """Write H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA), numbers of any type; BigTIFF beyond 4 GB.
 
@@ -380,50 +400,92 @@ def write_tiff(path: Path, samples: np.ndarray, metadata: Metadata) -> tuple[str
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
-    channels = samples.shape[2]
-    extra: list[tuple[int, int, int, bytes, bool]] = []
-    if metadata.xmp:
-        extra.append((_XMP, BYTE, len(metadata.xmp), metadata.xmp, True))
-    if metadata.photoshop:
-        extra.append((_PHOTOSHOP, BYTE, len(metadata.photoshop), metadata.photoshop, True))
-        iptc = iptc_resources(metadata.photoshop).get(IPTC)
-        if iptc:
-            extra.append((_IPTC, UNDEFINED, len(iptc), iptc, True))
-    extra += [(code, value.kind, value.count, value.data, True) for code, value in metadata.geo]
-    tifffile.imwrite(
-        path,
-        samples[..., 0] if channels == 1 else samples,
-        photometric="rgb" if channels >= 3 else "minisblack",
-        planarconfig=None if channels == 1 else "contig",
-        extrasamples=["unassalpha"] if channels in (2, 4) else None,
-        compression="zlib",
-        # There is none for integers of 64 bits.
-        predictor=samples.dtype.kind == "f" or samples.dtype.itemsize <= 4,
-        byteorder="<",
-        resolution=metadata.dpi,
-        resolutionunit="INCH" if metadata.dpi else None,
-        iccprofile=metadata.icc,
-        extratags=extra,
-        software=False,
-        metadata=None,
-    )
-    if not metadata.exif:
-        return ()
-    tree, is_whole = descriptive_tree(metadata.exif)
-    with path.open("r+b") as file:
-        _describe(file, tree)
-    return () if is_whole else (MAKER_NOTE_LEFT_OUT,)
+    with TiffPages(path, big=samples.nbytes > BIG) as pages:
+        pages.add(samples, metadata)
+        return pages.finish()
 
 
-def _describe(file: BinaryIO, tree: Tree) -> None:
-    """Add tags, and the directories that they point to, as tifffile writes no directory within a directory."""
+class TiffPages:
+    """A TIFF file that is being written, page by page.
+
+    Raises:
+        OSError: from every method, where the disk is full, or the folder cannot be written.
+    """
+
+    def __init__(self, path: Path, *, big: bool = False) -> None:
+        self._path = path
+        self._writer = tifffile.TiffWriter(path, bigtiff=big, byteorder="<")
+        self._trees: list[Tree | None] = []
+        self._notes: tuple[str, ...] = ()
+
+    def __enter__(self) -> TiffPages:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._writer.close()
+
+    def add(self, samples: np.ndarray, metadata: Metadata) -> None:
+        """Write one page: samples and metadata as for `write_tiff`."""
+        channels = samples.shape[2]
+        extra: list[tuple[int, int, int, bytes, bool]] = []
+        if metadata.xmp:
+            extra.append((_XMP, BYTE, len(metadata.xmp), metadata.xmp, True))
+        if metadata.photoshop:
+            extra.append((_PHOTOSHOP, BYTE, len(metadata.photoshop), metadata.photoshop, True))
+            iptc = iptc_resources(metadata.photoshop).get(IPTC)
+            if iptc:
+                extra.append((_IPTC, UNDEFINED, len(iptc), iptc, True))
+        extra += [(code, value.kind, value.count, value.data, True) for code, value in metadata.geo]
+        self._writer.write(
+            samples[..., 0] if channels == 1 else samples,
+            photometric="rgb" if channels >= 3 else "minisblack",
+            planarconfig=None if channels == 1 else "contig",
+            extrasamples=["unassalpha"] if channels in (2, 4) else None,
+            compression="zlib",
+            # There is none for integers of 64 bits.
+            predictor=samples.dtype.kind == "f" or samples.dtype.itemsize <= 4,
+            resolution=metadata.dpi,
+            resolutionunit="INCH" if metadata.dpi else None,
+            iccprofile=metadata.icc,
+            extratags=extra,
+            software=False,
+            metadata=None,
+        )
+        tree = None
+        if metadata.exif:
+            tree, is_whole = descriptive_tree(metadata.exif)
+            self._notes = self._notes if is_whole else (MAKER_NOTE_LEFT_OUT,)
+        self._trees.append(tree)
+
+    def finish(self) -> tuple[str, ...]:
+        """Complete the file; answers with what of the metadata was left out, in words."""
+        self._writer.close()
+        if any(self._trees):
+            with self._path.open("r+b") as file:
+                _describe(file, self._trees)
+        return self._notes
+
+
+def _describe(file: BinaryIO, trees: Sequence[Tree | None]) -> None:
+    """Add tags to each page, and the directories that they point to, as tifffile writes no directory within one."""
     reader = TagReader(file)
-    there: dict[int, TagValue | Tree] = {
-        code: TagValue(entry.kind, entry.count, reader.little_endian(entry))
-        for code, entry in reader.directory(reader.first).entries.items()
-    }
-    end = file.seek(0, 2)
-    base = end + end % 2
-    file.write(bytes(base - end) + serialised(tree | there, base, reader.big))
-    file.seek(8 if reader.big else 4)
-    file.write(struct.pack("<Q" if reader.big else "<I", base))
+    pointer, offset = (8 if reader.big else 4), reader.first
+    code = "<Q" if reader.big else "<I"
+    for tree in trees:
+        directory = reader.directory(offset)
+        following, next_pointer = directory.next, directory.next_position
+        if tree is not None:
+            there: dict[int, TagValue | Tree] = {
+                tag: TagValue(entry.kind, entry.count, reader.little_endian(entry))
+                for tag, entry in directory.entries.items()
+            }
+            end = file.seek(0, 2)
+            base = end + end % 2
+            file.write(bytes(base - end) + serialised(tree | there, base, reader.big))
+            file.seek(pointer)
+            file.write(struct.pack(code, base))
+            reader = TagReader(file)
+            next_pointer = reader.directory(base).next_position
+            file.seek(next_pointer)
+            file.write(struct.pack(code, following))
+        pointer, offset = next_pointer, following

@@ -41,7 +41,7 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
     begun = time.monotonic()
     settled = plan(request, cancel)
     tasks = settled.tasks
-    yield Planned(len(tasks), len(settled.done), len(settled.refused))
+    yield Planned(len(tasks), len(settled.done), len(settled.refused), sum(task.pictures for task in tasks))
     for warning in settled.warnings:
         yield Notice(warning)
     for done in settled.done:
@@ -49,13 +49,15 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
         yield FileSkipped(done.source, done.output, reason, done.consistency)
     for refused in settled.refused:
         yield FileFailed(refused.source, refused.error.message, refused.error.hint)
-    saved, failed = 0, len(settled.refused)
+    saved, pictures, failed = 0, 0, len(settled.refused)
     if tasks:
         for event in (run or run_here)(request, settled, cancel):
-            saved += isinstance(event, FileSaved)
+            if isinstance(event, FileSaved):
+                saved += 1
+                pictures += event.pictures
             failed += isinstance(event, FileFailed)
             yield event
-    yield BatchFinished(saved, len(settled.done), failed, time.monotonic() - begun)
+    yield BatchFinished(saved, len(settled.done), failed, time.monotonic() - begun, pictures)
 
 
 def _next(events: queue.SimpleQueue[T]) -> T:

@@ -14,7 +14,7 @@ import psutil
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.settings import check_settings
+from core.contract.settings import UpscaleSettings, check_settings
 from core.contract.upscale import Input, Size, UpscaleRequest
 from core.folders import real_path
 from core.hashing import sha256_of
@@ -34,6 +34,7 @@ BYTES_PER_PIXEL = {
     "tiff": 2.2,
     "avif": 0.4,
     "jxl": 0.6,
+    "gif": 0.7,
     "tga": 2.5,
     "dds": 1.4,
     "pnm": 3.0,
@@ -73,11 +74,18 @@ class Task:
     notes: tuple[str, ...] = ()
     root: Path | None = None
     """The folder that the source was found in."""
+    pictures: int = 1
+    """How many pages or frames are done."""
 
     @property
     def pixels(self) -> int:
         """How many the result has."""
-        return self.size[0] * self.size[1]
+        return self.size[0] * self.size[1] * self.pictures
+
+    @property
+    def pictures_in_words(self) -> str:
+        """`12 pages`, `40 frames`, or nothing for a single picture."""
+        return f"{self.pictures:,} {FORMATS[self.probe.format].several}" if self.pictures > 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ class _Placement:
     stem: str
     suffix: str
     notes: list[str] = field(default_factory=list)
+    pictures: int = 1
 
     @property
     def output(self) -> Path:
@@ -194,7 +203,7 @@ def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, 
 
 def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], scale: int) -> _Placement:
     header = probe(each.path)
-    target = choose_format(header, request.format)
+    target, pictures = target_of(request, header)
     size = request.size.of(header.width, header.height)
     _check_size(each.path, header, size, target, scale)
     source = each.path
@@ -208,11 +217,24 @@ def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path],
     beside = real_path(folder) == real_path(source.parent)
     stem = f"{source.stem}_{request.size}" if beside else source.stem
     placement = _Placement(each, header, target, size, folder, journal_folder, stem, suffix_for(source.suffix, target))
+    placement.pictures = pictures
     asked = header.format if request.format == "same" else request.format
     if target != asked:
         why = "hold transparency" if FORMATS[asked].can_write else "be written"
         placement.notes.append(f"Saved as {FORMATS[target].label}, as {FORMATS[asked].label} cannot {why}.")
     return placement
+
+
+def target_of(request: UpscaleSettings, header: Probe) -> tuple[str, int]:
+    """The format of a result, and how many pages or frames it has."""
+    target = choose_format(header, request.format)
+    kind = FORMATS[header.format].several
+    # Frames are read in 8 bits.
+    if request.frames == "first" or header.frames == 1 or not kind or (kind == "frames" and header.sixteen_bit):
+        return target, 1
+    if request.format == "same":
+        return header.format, header.frames
+    return (target, header.frames) if FORMATS[target].several == kind else (target, 1)
 
 
 def _absolute(path: Path) -> Path:
@@ -336,6 +358,7 @@ def _compare_with_disk(
                 placement.format,
                 notes,
                 placement.input.root,
+                placement.pictures,
             )
         )
     return tasks, done, refused

@@ -48,6 +48,8 @@ class Encoded:
     """What `FileSaved.consistency` says."""
     notes: tuple[str, ...] = ()
     """On writing it."""
+    pictures: int = 1
+    """How many pages or frames it has."""
 
 
 Save = Callable[[Path], Encoded]
@@ -144,7 +146,15 @@ class Records:
         with self._lock:
             self._journals[task.journal].complete(announced, encoded.consistency)
         return FileSaved(
-            task.source, output, facts.input_size, facts.output_size, encoded.consistency, 0.0, notes, facts.reason
+            task.source,
+            output,
+            facts.input_size,
+            facts.output_size,
+            encoded.consistency,
+            0.0,
+            notes,
+            facts.reason,
+            encoded.pictures,
         )
 
     def clean(self, task: Task) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from core import devices
 from core.contract.cancel import Cancelled, CancelToken
@@ -21,7 +22,7 @@ from core.contract.jobs import Notice
 from core.contract.settings import SETTINGS, UpscaleSettings
 from core.contract.upscale import BatchEvent, FileStarted, UpscaleRequest
 from core.hashing import sha256_of
-from core.images import Origin, Picture, Probe, load, save
+from core.images import Origin, Picture, Probe, load, load_all, save, save_all
 from core.images.decode import shown
 from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, find_model
 from core.upscale.automatic import AutomaticChoice
@@ -145,22 +146,11 @@ class Stages:
             self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size, reason))
             begun = time.monotonic()
             engines = [*self._restorers(), self._engine(source.choice)]
-            restorers, engine = engines[:-1], engines[-1]
-            # A network of scale 1 is about as much work as one that enlarges: most of that is at the source's size.
-            share = len(restorers) / len(engines)
             report = partial(self._report, index, task)
-            restored = restore_picture(restorers, picture, self.cancel, lambda done: report(share * done))
-            result = upscale_picture(
-                engine,
-                restored,
-                size,
-                self.request.ensemble,
-                self.cancel,
-                lambda done: report(share + (1 - share) * done),
-                self.request.tie_colours,
-            )
-            if not self.request.keep_metadata:
-                result = replace(result, metadata=result.metadata.only_colour())
+            if task.pictures > 1:
+                self._make_sequence(task, source, engines, report)
+                return None
+            result = self._upscaled(picture, engines, report)
             notes = (*picture.notes, *task.notes, *(note for each in engines for note in each.take_notes()))
             return _Result(task, source, result, notes, time.monotonic() - begun)
         except Cancelled:
@@ -170,6 +160,66 @@ class Stages:
                 each.drop_picture()
             self.fail(task, error)
             return None
+
+    def _upscaled(self, picture: Picture, engines: list[Engine], report: Callable[[float], None]) -> Picture:
+        """One picture through the models of scale 1, and the one that enlarges, which is the last."""
+        request = self.request
+        # A network of scale 1 is about as much work as one that enlarges: most of that is at the source's size.
+        share = (len(engines) - 1) / len(engines)
+        restored = restore_picture(engines[:-1], picture, self.cancel, lambda done: report(share * done))
+        result = upscale_picture(
+            engines[-1],
+            restored,
+            request.size.of(picture.width, picture.height),
+            request.ensemble,
+            self.cancel,
+            lambda done: report(share + (1 - share) * done),
+            request.tie_colours,
+        )
+        return result if request.keep_metadata else replace(result, metadata=result.metadata.only_colour())
+
+    def _make_sequence(
+        self, task: Task, source: _Loaded, engines: list[Engine], report: Callable[[float], None]
+    ) -> None:
+        """Compute and write all pages or frames of one file, each before the next is read."""
+        begun = time.monotonic()
+        size = (source.picture.width, source.picture.height)
+        facts = ResultFacts(source.sha256, source.stamp, size, task.size, reason=source.choice.reason)
+        self.publish(
+            task,
+            facts,
+            partial(self._save_sequence, task, source, engines, report),
+            lambda: time.monotonic() - begun,
+        )
+
+    def _save_sequence(
+        self, task: Task, source: _Loaded, engines: list[Engine], report: Callable[[float], None], path: Path
+    ) -> Encoded:
+        request = self.request
+        sequence = load_all(task.source, self.cancel.check)
+        scores: list[float] = []
+        notes: dict[str, None] = {}
+
+        def results() -> Iterator[Picture]:
+            for picture in sequence.pictures:
+                # `scores` has as many as there are before this one.
+                result = self._upscaled(picture, engines, lambda done: report((len(scores) + done) / sequence.count))
+                scores.append(consistency(result, picture))
+                notes.update(dict.fromkeys(picture.notes))
+                yield result
+
+        channels = 4 if task.probe.alpha else 3
+        written = save_all(
+            path,
+            results(),
+            task.format,
+            request.quality,
+            timing=sequence.timing,
+            expected_bytes=task.pixels * channels * (2 if task.probe.sixteen_bit else 1),
+            **self._ways_to_save(source),
+        )
+        of_engines = (note for each in engines for note in each.take_notes())
+        return Encoded(min(scores), (*notes, *task.notes, *of_engines, *written), len(scores))
 
     def _report(self, index: int, task: Task, fraction: float) -> None:
         event = self.progress.report(index, task.source, task.pixels, fraction)
@@ -211,19 +261,20 @@ class Stages:
         self.send(replace(saved, seconds=seconds()))
 
     def _save(self, made: _Result, path: Path) -> Encoded:
-        request, source, result = self.request, made.source, made.result
-        notes = save(
-            path,
-            result,
-            made.task.format,
-            request.quality,
+        ways = self._ways_to_save(made.source)
+        notes = save(path, made.result, made.task.format, self.request.quality, **ways)
+        return Encoded(consistency(made.result, made.source.picture), notes)
+
+    def _ways_to_save(self, source: _Loaded) -> dict[str, Any]:
+        """What `save` and `save_all` are both told."""
+        request = self.request
+        return {
             # "Same" means a lossless WebP or AVIF, too.
-            lossless=request.format == "same" and source.picture.lossless,
-            keep_values=request.keep_values,
-            origin=origin_of(request, source.choice) if request.provenance else None,
-            date_ns=source.times_ns if request.keep_date else None,
-        )
-        return Encoded(consistency(result, source.picture), notes)
+            "lossless": request.format == "same" and source.picture.lossless,
+            "keep_values": request.keep_values,
+            "origin": origin_of(request, source.choice) if request.provenance else None,
+            "date_ns": source.times_ns if request.keep_date else None,
+        }
 
     def fail(self, task: Task, error: Exception) -> None:
         """Report one failure, and end the run where the rest would fail in the same way."""

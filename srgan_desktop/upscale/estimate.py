@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from core.contract.upscale import PreviewRequest, UpscaleRequest
-from core.images import Probe, choose_format
+from core.images import Probe
 from srgan_desktop import problems
 
 REMEMBERED = 50
@@ -88,7 +88,7 @@ def estimate(
         free: bytes that are free where the results go.
     """
     # Here, as decoders are imported with it, and the window is to paint first.
-    from core.upscale.plan import BYTES_PER_PIXEL
+    from core.upscale.plan import BYTES_PER_PIXEL, target_of
 
     source = pixels = unread = 0
     size = 0.0
@@ -97,10 +97,11 @@ def estimate(
             unread += 1
             continue
         width, height = settings.size.of(header.width, header.height)
-        source += header.width * header.height
-        pixels += width * height
+        format, count = target_of(settings, header)
+        source += header.width * header.height * count
+        pixels += width * height * count
         depth = 2 if header.sixteen_bit else 1
-        size += width * height * depth * BYTES_PER_PIXEL[choose_format(header, settings.format)]
+        size += width * height * count * depth * BYTES_PER_PIXEL[format]
     return Estimate(pixels, size, pace.seconds(settings, source) if source else None, unread, free)
 
 

@@ -196,6 +196,8 @@ class OptionsPanel(Scrolled):
         hidden.addWidget(self.ensemble)
         hidden.addWidget(self.tie_colours)
         hidden.addWidget(self.metadata)
+        frames = settings.UPSCALE["frames"]
+        hidden.addLayout(self._labelled(frames, self._choice(frames)))
         for name in ("keep_date", "provenance", "keep_values"):
             hidden.addWidget(self._check(settings.UPSCALE[name]))
         self._column.addWidget(self.advanced)

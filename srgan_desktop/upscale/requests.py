@@ -113,6 +113,8 @@ def _words(request: UpscaleRequest, field: str) -> str:
             return "with file dates" if request.keep_date else "without file dates"
         case "provenance":
             return "with provenance" if request.provenance else "without provenance"
+        case "frames":
+            return "only first pages and frames" if request.frames == "first" else "all pages and frames"
         case "keep_values":
             return "with measured values" if request.keep_values else "values of pictures"
         case "keep_metadata":

@@ -69,7 +69,7 @@ def test_a_tree_is_upscaled_and_its_events_tell_the_story(tmp_path: Path, run: R
     assert load(tmp_path / "in_4x" / "deep" / "b.jpg").pixels.shape == (40, 80, 3)
     assert digests(tmp_path / "in") == before
     assert no_leftovers(tmp_path)
-    assert outcome.events[0] == Planned(2, 0, 0)
+    assert outcome.events[0] == Planned(2, 0, 0, pictures=2)
     finished = outcome.events[-1]
     assert isinstance(finished, BatchFinished)
     assert (finished.saved, finished.skipped, finished.failed) == (2, 0, 0)
@@ -677,3 +677,68 @@ def test_the_skipped_and_the_failed_are_counted(tmp_path: Path, run: Run) -> Non
     assert outcome.events[0] == Planned(0, 1, 1)
     assert isinstance(outcome.events[-1], BatchFinished)
     assert (outcome.events[-1].skipped, outcome.events[-1].failed) == (1, 1)
+
+
+def sequences(folder: Path) -> None:
+    folder.mkdir()
+    y, x = np.mgrid[0:12, 0:16]
+    images = [Image.fromarray(np.stack([x * 15, y * 20, 0 * x + 50 * n], 2).astype(np.uint8)) for n in range(4)]
+    for name in ("a.gif", "b.png", "c.webp", "d.tif"):
+        images[0].save(folder / name, save_all=True, append_images=images[1:], duration=[10, 20, 30, 40])
+
+
+def test_all_pages_and_frames_come_out(tmp_path: Path, run: Run) -> None:
+    sequences(tmp_path / "in")
+    outcome = run(tmp_path / "in")
+    assert outcome.failed == {}
+    assert outcome.events[0] == Planned(4, 0, 0, pictures=16)
+    finished = outcome.events[-1]
+    assert (finished.saved, finished.pictures) == (4, 16)
+    for name in ("a.gif", "b.png", "c.webp", "d.tif"):
+        with Image.open(outcome.saved[name]) as image:
+            assert (image.n_frames, image.size) == (4, (64, 48))  # type: ignore[attr-defined]
+    for event in outcome.of(FileSaved):
+        assert event.pictures == 4
+        assert not any("first of" in note for note in event.notes)
+        assert event.consistency > 20
+    parts = [event.fraction for event in outcome.of(Progress) if event.source.name == "d.tif"]
+    assert parts == sorted(parts)
+    # Done is done.
+    assert run(tmp_path / "in").saved == {}
+    assert no_leftovers(tmp_path)
+
+
+def test_only_the_first_of_them_if_asked(tmp_path: Path, run: Run) -> None:
+    sequences(tmp_path / "in")
+    outcome = run(tmp_path / "in", frames="first", format="png")
+    assert outcome.events[0] == Planned(4, 0, 0, pictures=4)
+    for path in outcome.saved.values():
+        with Image.open(path) as image:
+            assert (image.format, getattr(image, "n_frames", 1)) == ("PNG", 1)
+    assert all("first of its 4" in " ".join(event.notes) for event in outcome.of(FileSaved))
+
+
+def test_frames_go_into_another_kind_of_animation_and_pages_only_into_a_tiff(tmp_path: Path, run: Run) -> None:
+    sequences(tmp_path / "in")
+    outcome = run(tmp_path / "in", format="webp")
+    counts = {}
+    for name, path in outcome.saved.items():
+        with Image.open(path) as image:
+            counts[name] = getattr(image, "n_frames", 1)
+    assert counts == {"a.gif": 4, "b.png": 4, "c.webp": 4, "d.tif": 1}
+
+
+def test_a_page_that_is_broken_leaves_nothing_half_written(tmp_path: Path, run: Run) -> None:
+    rgb = np.random.default_rng(1).integers(0, 256, (3, 12, 16, 3), np.uint8)
+    (tmp_path / "in").mkdir()
+    tifffile.imwrite(tmp_path / "in" / "a.tif", rgb, photometric="rgb", metadata=None, compression="zlib")
+    with tifffile.TiffFile(tmp_path / "in" / "a.tif") as tiff:
+        at = tiff.pages[2].dataoffsets[0]
+    content = bytearray((tmp_path / "in" / "a.tif").read_bytes())
+    content[at : at + 20] = bytes(20)
+    (tmp_path / "in" / "a.tif").write_bytes(content)
+    picture(tmp_path / "in" / "b.png")
+    outcome = run(tmp_path / "in")
+    assert "damaged" in outcome.failed["a.tif"]
+    assert files_in(tmp_path / "in_4x") == ["b.png"]
+    assert no_leftovers(tmp_path)

@@ -29,6 +29,7 @@ OTHER: dict[str, tuple[Any, str]] = {
     "keep_date": (False, "without file dates"),
     "provenance": (False, "without provenance"),
     "keep_values": (True, "with measured values"),
+    "frames": ("first", "only first pages and frames"),
     "output": (Path("/tmp/out"), "saved to out"),
     "existing": ("replace", "replaces results"),
     "device": ("cpu", "device cpu"),
@@ -63,6 +64,7 @@ def test_every_option_of_a_request_is_watched(options):
             settings.MODEL: "sharp",
             settings.PRECISION: "fp32",
             settings.EXISTING: "number",
+            settings.UPSCALE["frames"]: "first",
         }.get(option, not option.default if isinstance(option.default, bool) else None)
         if changed is None:
             changed = option.default + 1 if isinstance(option.default, int) else "cpu"

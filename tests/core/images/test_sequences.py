@@ -1,0 +1,276 @@
+"""Pages of a TIFF and frames of an animation: all of them, with what belongs to each."""
+
+import io
+import struct
+import tracemalloc
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from core.contract.cancel import Cancelled
+from core.contract.errors import UserError
+from core.images import FORMATS, Metadata, Picture, load, load_all, probe, save_all
+from core.images.animation import Timing
+
+from . import making
+from .test_kinds import write
+
+DURATIONS = [100, 200, 50, 400, 70]
+ANIMATIONS = ["gif", "png", "webp", "avif"]
+
+
+def frames(count=5, size=(40, 30), alpha=False):
+    made = []
+    for number in range(count):
+        rgb = np.zeros((size[1], size[0], 3), np.uint8)
+        rgb[..., number % 3] = 255
+        rgb[5:15, 4 * number : 4 * number + 8] = (40 * number, 200, 90)
+        image = Image.fromarray(rgb)
+        if alpha:
+            veil = np.full((size[1], size[0]), 255, np.uint8)
+            veil[:, : 6 + number] = 0
+            image.putalpha(Image.fromarray(veil))
+        made.append(image)
+    return made
+
+
+def animate(path, format, images, loop=0, **options):
+    options |= {"lossless": True} if format == "webp" else {"quality": 100} if format == "avif" else {}
+    if loop is not None and format != "avif":
+        options["loop"] = loop
+    images[0].save(
+        path, format.upper(), save_all=True, append_images=images[1:], duration=DURATIONS[: len(images)], **options
+    )
+
+
+def seen(path):
+    """What Pillow shows of each frame, as RGBA, and for how long."""
+    with Image.open(path) as image:
+        result = []
+        for index in range(getattr(image, "n_frames", 1)):
+            image.seek(index)
+            image.load()
+            result.append((np.asarray(image.convert("RGBA")), round(image.info.get("duration", 0))))
+        return result
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("format", ANIMATIONS)
+@pytest.mark.parametrize("target", ANIMATIONS)
+def test_all_frames_and_their_times(tmp_path, format, target, alpha):
+    animate(tmp_path / "a", format, frames(alpha=alpha))
+    assert probe(tmp_path / "a").frames == 5
+    sequence = load_all(tmp_path / "a")
+    assert sequence.count == 5
+    assert sequence.timing == Timing(tuple(DURATIONS), 0)
+    notes = save_all(tmp_path / "b", sequence.pictures, target, timing=sequence.timing, lossless=True)
+    assert notes == ()
+    before, after = seen(tmp_path / "a"), seen(tmp_path / "b")
+    assert [duration for _frame, duration in after] == DURATIONS
+    for (one, _), (two, _) in zip(before, after, strict=True):
+        solid = one[..., 3] > 0
+        np.testing.assert_array_equal(two[..., 3] > 0, solid)
+        if "avif" not in (format, target):
+            np.testing.assert_array_equal(one[solid], two[solid])
+        else:
+            assert np.abs(one[solid].astype(int) - two[solid]).mean() < 8
+    assert load(tmp_path / "b").format == target
+    assert probe(tmp_path / "b").frames == 5
+
+
+@pytest.mark.parametrize("format", ["gif", "png", "webp"])
+@pytest.mark.parametrize("loop", [None, 0, 3])
+def test_how_often_it_is_played(tmp_path, format, loop):
+    animate(tmp_path / "a", format, frames(3), loop)
+    for target in ("gif", "png", "webp"):
+        sequence = load_all(tmp_path / "a")
+        save_all(tmp_path / "b", sequence.pictures, target, timing=sequence.timing)
+        again = load_all(tmp_path / "b").timing
+        assert again == sequence.timing
+        if target == format:
+            with Image.open(tmp_path / "a") as one, Image.open(tmp_path / "b") as two:
+                assert one.info.get("loop") == two.info.get("loop")
+
+
+@pytest.mark.parametrize("disposal", [0, 1, 2, 3])
+def test_disposal_of_a_gif_is_applied(tmp_path, disposal):
+    """Frames that change a part, and are cleared, or not, before the next."""
+    base = Image.new("P", (20, 20), 0)
+    base.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255] + [0] * 756)
+    parts = []
+    for number in (1, 2, 3):
+        part = base.copy()
+        part.paste(number, (number * 4, 2, number * 4 + 6, 12))
+        parts.append(part)
+    parts[0].save(
+        tmp_path / "a.gif", save_all=True, append_images=parts[1:], duration=80, disposal=disposal, transparency=0
+    )
+    sequence = load_all(tmp_path / "a.gif")
+    save_all(tmp_path / "b.gif", sequence.pictures, "gif", timing=sequence.timing)
+    for (one, _), (two, _) in zip(seen(tmp_path / "a.gif"), seen(tmp_path / "b.gif"), strict=True):
+        solid = one[..., 3] > 0
+        np.testing.assert_array_equal(two[..., 3] > 0, solid)
+        np.testing.assert_array_equal(one[solid], two[solid])
+
+
+def test_the_picture_for_programs_without_animation_is_no_frame(tmp_path):
+    still, *rest = frames(4)
+    still.save(tmp_path / "a.png", save_all=True, append_images=rest, default_image=True, duration=[10, 20, 30])
+    assert probe(tmp_path / "a.png").frames == 3
+    sequence = load_all(tmp_path / "a.png")
+    assert sequence.timing.durations == (10, 20, 30)
+    first = next(sequence.pictures)
+    np.testing.assert_array_equal(first.pixels, np.asarray(rest[0]))
+
+
+def test_photographs_keep_their_look_in_a_gif(tmp_path):
+    smooth = [Image.fromarray(making.smooth(120, 90, seed=seed)) for seed in range(3)]
+    animate(tmp_path / "a.png", "png", smooth)
+    sequence = load_all(tmp_path / "a.png")
+    save_all(tmp_path / "b.gif", sequence.pictures, "gif", timing=sequence.timing)
+    for image, (shown, _) in zip(smooth, seen(tmp_path / "b.gif"), strict=True):
+        blurred = [
+            np.asarray(each.convert("RGB").resize((30, 22))).astype(int) for each in (image, Image.fromarray(shown))
+        ]
+        assert np.abs(blurred[0] - blurred[1]).mean() < 4
+
+
+@pytest.mark.parametrize("format", ["png", "webp", "avif", "gif"])
+def test_what_is_said_of_an_animation_stays(tmp_path, format):
+    metadata = Metadata(xmp=making.XMP, icc=making.profile(), exif=None if format == "gif" else making.exif())
+    made = [Picture(np.asarray(image), None, metadata) for image in frames(3)]
+    save_all(tmp_path / "a", iter(made), format, timing=Timing((10, 20, 30), 0))
+    again = load(tmp_path / "a")
+    assert b"J\xc3\xb6rg" in again.metadata.xmp
+    assert again.metadata.icc == metadata.icc
+    if metadata.exif:
+        assert making.read_exif(again.metadata.exif)[making.ARTIST] == "Ada Lovelace"
+
+
+def test_pages_keep_their_own_mode_size_and_words(tmp_path):
+    rng = np.random.default_rng(0)
+    pages: list[tuple[np.ndarray, dict[str, Any]]] = [
+        (rng.integers(0, 256, (30, 40, 3), np.uint8), {"photometric": "rgb", "description": "first"}),
+        (rng.integers(0, 65536, (20, 50), np.uint16), {"photometric": "minisblack", "description": "second"}),
+        (rng.integers(0, 256, (10, 12, 4), np.uint8), {"photometric": "rgb", "extrasamples": ["unassalpha"]}),
+        (rng.random((8, 9)).astype(np.float32) * 500 - 20, {"photometric": "minisblack", "resolution": (300, 300)}),
+    ]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+        for array, options in pages:
+            tiff.write(array, metadata=None, resolutionunit="INCH", **options)
+            # A smaller version of it is no page.
+            tiff.write(array[::2, ::2], metadata=None, subfiletype=1)
+    assert probe(tmp_path / "a.tif").frames == 4
+    for keep_values in (False, True):
+        save_all(tmp_path / "b.tif", load_all(tmp_path / "a.tif").pictures, "tiff", keep_values=keep_values)
+        with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+            assert len(tiff.pages) == 4
+            for index, (array, options) in enumerate(pages):
+                page = tiff.pages[index]
+                if index < 3 or keep_values:
+                    assert page.dtype == array.dtype
+                    np.testing.assert_allclose(page.asarray(), array, atol=0.01 if index == 3 else 0)
+                if "description" in options:
+                    assert page.tags["ImageDescription"].value == options["description"]
+            assert tiff.pages[3].tags["XResolution"].value == (300, 1)
+    assert probe(tmp_path / "b.tif").frames == 4
+
+
+def test_a_file_of_many_pages_takes_the_memory_of_one(tmp_path):
+    def made(count):
+        for number in range(count):
+            yield Picture(making.noise(400, 300, 3, np.uint8, seed=number), None)
+
+    def peak(count):
+        save_all(tmp_path / "a.tif", made(count), "tiff")
+        tracemalloc.start()
+        try:
+            save_all(tmp_path / "b.tif", load_all(tmp_path / "a.tif").pictures, "tiff")
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    one, many = peak(1), peak(30)
+    assert many < one + 500_000
+
+
+def test_what_may_grow_beyond_four_gigabytes_is_a_big_tiff(tmp_path):
+    picture = Picture(making.noise(8, 8, 3, np.uint8), None, Metadata(exif=making.exif()))
+    save_all(tmp_path / "a.tif", [picture, picture], "tiff", expected_bytes=5_000_000_000)
+    assert (tmp_path / "a.tif").read_bytes()[:4] == b"II+\0"
+    assert [page.metadata.exif is not None for page in load_all(tmp_path / "a.tif").pictures] == [True, True]
+    np.testing.assert_array_equal(load(tmp_path / "a.tif").pixels, picture.pixels)
+
+
+def test_a_broken_page_leaves_no_result(tmp_path):
+    rgb = making.noise(20, 20, 3, np.uint8)
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.stack([rgb, rgb, rgb]), photometric="rgb", metadata=None, compression="zlib"
+    )
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        at = tiff.pages[1].dataoffsets[0]
+    content[at : at + 40] = bytes(40)
+    write(tmp_path / "b.tif", bytes(content))
+    with pytest.raises(UserError, match=r"“b.tif” is damaged"):
+        save_all(tmp_path / "c.tif", load_all(tmp_path / "b.tif").pictures, "tiff")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tif", "b.tif"]
+
+
+@pytest.mark.parametrize("format", [*ANIMATIONS, "tiff"])
+def test_who_cancels_between_pictures_waits_for_no_more(tmp_path, format):
+    if format == "tiff":
+        frames()[0].save(tmp_path / "a", "TIFF", save_all=True, append_images=frames()[1:])
+    else:
+        animate(tmp_path / "a", format, frames())
+    asked = []
+
+    def check():
+        asked.append(1)
+        if len(asked) > 8:
+            raise Cancelled
+
+    def take_all():
+        for _ in range(3):
+            list(load_all(tmp_path / "a", check).pictures)
+
+    with pytest.raises(Cancelled):
+        take_all()
+
+
+@pytest.mark.parametrize("format", ANIMATIONS)
+def test_broken_animations_are_pictures_or_refused(tmp_path, format):
+    buffer = io.BytesIO()
+    animate(buffer, format, frames(4))
+    whole = buffer.getvalue()
+    rng = np.random.default_rng(7)
+    for number in range(150):
+        broken = bytearray(whole)
+        for _ in range(1 + number % 3):
+            broken[rng.integers(len(broken))] = rng.integers(256)
+        if number % 5 == 0:
+            broken = broken[: rng.integers(1, len(broken))]
+        path = write(tmp_path / "a", bytes(broken))
+        try:
+            for picture in load_all(path).pictures:
+                assert picture.pixels.shape[2] in (1, 3)
+        except UserError as error:
+            said = error
+            assert "\n" not in str(said)
+
+
+def test_formats_of_several_pictures():
+    assert {row.key for row in FORMATS.values() if row.several == "frames"} == set(ANIMATIONS)
+    assert [row.key for row in FORMATS.values() if row.several == "pages"] == ["tiff"]
+
+
+def test_an_animation_that_claims_a_million_frames(tmp_path):
+    animate(tmp_path / "a.png", "png", frames(3))
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    at = content.index(b"acTL") + 4
+    content[at : at + 4] = struct.pack(">I", 1_000_000)
+    with pytest.raises(UserError):
+        list(load_all(write(tmp_path / "b.png", bytes(content))).pictures)
