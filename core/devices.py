@@ -7,32 +7,16 @@ import platform
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache
 
 import psutil
 import torch
 
+from core.contract.device import DeviceInfo
 from core.contract.errors import UserError
 from core.contract.settings import Precision
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceInfo:
-    """One device that torch can compute on."""
-
-    name: str
-    """What torch and a request call it: `cpu`, `cuda:0`."""
-    label: str
-    """For people: the processor's or card's name."""
-    precision: str
-    """What `auto` tries first here; the engine verifies it before use."""
-    memory_total: int
-    """Bytes."""
-    memory_free: int
-    """Bytes, now."""
 
 
 def devices() -> list[DeviceInfo]:

@@ -87,11 +87,11 @@ def upscale_command(
 
 
 def devices_command(as_json: Json = False) -> None:
-    """List what torch can compute on here; the first is what auto takes."""
-    from core import devices
+    """List what can be computed on here, and by what."""
+    from core.runtimes import choice
 
     with running_command() as (_cancel, console):
-        found = devices.devices()
+        found = choice.devices()
         if as_json:
             print_json(found)
             return

@@ -22,6 +22,14 @@ COMMUNITY_SIDE = 512
 """Largest side of a tile for other people's networks, in source pixels: larger ones save little and take long to
 cancel."""
 
+TAIL_SIDE = 128
+"""Side of the pieces of a tile that what lies behind our networks' trunk runs on, in source pixels."""
+TRUNK_SHARE = 0.45
+"""About how much of their work is done when the trunk is; for progress."""
+
+OTHERWISE = "Choose the device auto or cpu."
+"""What to do where a runtime cannot compute a model."""
+
 Report = Callable[[float], None]
 """Takes the share of a tile that is done, 0 to 1; may raise `Cancelled`."""
 
@@ -78,48 +86,47 @@ class Network(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """How a network's tiles are cut, whatever computes them."""
+
+    scale: int
+    """How many times it enlarges each side."""
+    reach: int
+    """How many source pixels around a region change its result, or those that a tile looks at."""
+    blended: int
+    """Source pixels across a seam over which tiles are blended; 0 where they agree."""
+    aligned: int
+    """Tiles begin at multiples of so many source pixels."""
+    whole: bool
+    """Whether it wants the whole picture at once."""
+    largest_side: int
+    """Of a tile, in source pixels, however much memory there is."""
+    tail_reach: int
+    """How many source pixels around one what lies behind the trunk looks at; for networks that come in two parts."""
+    values_per_pixel: float
+    """How many values are alive at once per source pixel, at the peak."""
+    tiles_note: str
+    """What a user should know where a picture is done in tiles, with `{model}` where the model's name belongs; empty
+    where tiles do not show."""
+    each_picture: bool
+    """Whether that is told of each picture that it concerns, or once."""
+
+
 class LoadedModel(Protocol):
     """A model, loaded for one device."""
 
     @property
-    def scale(self) -> int:
-        """How many times it enlarges each side."""
-
-    @property
-    def reach(self) -> int:
-        """How many source pixels around a region change its result, or those that a tile looks at."""
-
-    @property
-    def blended(self) -> int:
-        """Source pixels across a seam over which tiles are blended; 0 where they agree."""
-
-    @property
-    def aligned(self) -> int:
-        """Tiles begin at multiples of so many source pixels."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether it wants the whole picture at once."""
-
-    @property
-    def largest_side(self) -> int:
-        """The largest side of a tile in source pixels, however much memory there is."""
-
-    @property
-    def values_per_pixel(self) -> float:
-        """How many values are alive at once per source pixel, at the peak."""
-
-    @property
-    def about_tiles(self) -> AboutTiles | None:
-        """What a user should know where a picture is done in tiles; None where tiles do not show."""
+    def geometry(self) -> Geometry:
+        """How its tiles are cut."""
 
     @property
     def device(self) -> str:
-        """What a request calls the device: `cpu`, `cuda:0`, `vulkan:0`."""
+        """What a request calls the device: `cpu`, `cuda:0`, `openvino`."""
 
     @property
     def device_label(self) -> str:
-        """The device's name, for people."""
+        """The device's name, for people, and the runtime's where that is not torch."""
 
     @property
     def fast_precision(self) -> Precision:
@@ -137,16 +144,6 @@ class LoadedModel(Protocol):
 
     def release_memory(self) -> None:
         """Give memory that is cached for the next tile back to the system."""
-
-
-@dataclass(frozen=True, slots=True)
-class AboutTiles:
-    """What tiles mean for a result."""
-
-    note: str
-    """A sentence for people, with `{model}` where the model's name belongs."""
-    each_picture: bool
-    """Whether it is told of each picture that it concerns, or once."""
 
 
 def levels(planes: np.ndarray, kind: type[np.generic]) -> np.ndarray:

@@ -16,25 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core import devices
+from core import devices as torch_devices
+from core.contract.device import DeviceInfo
 from core.contract.settings import Precision
 from core.models.community import CommunityNetwork
 from core.models.serving import ServedGenerator, load_served
 from core.runtimes.network import (
     COMMUNITY_SIDE,
     GENERATOR_SIDE,
-    AboutTiles,
+    TAIL_SIDE,
+    TRUNK_SHARE,
     DeviceMemoryError,
+    Geometry,
     Part,
     Report,
     UnsupportedPrecisionError,
 )
 from core.tiling import Rect, tiles
-
-TAIL_SIDE = 128
-"""Side of a piece that what lies behind the trunk runs on, in source pixels."""
-TRUNK_SHARE = 0.45
-"""About how much of the work is done when the trunk is; for progress."""
 
 
 class TorchModel:
@@ -47,14 +45,7 @@ class TorchModel:
             network: in float32.
             device: to run on.
         """
-        self.scale = network.scale
-        self.reach = network.reach
-        self.blended = network.blended
-        self.aligned = network.aligned
-        self.whole = network.whole
-        self.values_per_pixel = network.values_per_pixel
-        self.largest_side = GENERATOR_SIDE if isinstance(network, ServedGenerator) else COMMUNITY_SIDE
-        self.about_tiles = _about_tiles(network)
+        self.geometry = geometry_of(network)
         self.device = str(device)
         self._device = device
         self._module = network.to(device)
@@ -64,12 +55,12 @@ class TorchModel:
     @property
     def device_label(self) -> str:
         """The processor's or card's name."""
-        return devices.describe(self._device).label
+        return torch_devices.describe(self._device).label
 
     @property
     def fast_precision(self) -> Precision:
         """What `core.devices` knows of the device."""
-        return devices.fast_precision(self._device)
+        return torch_devices.fast_precision(self._device)
 
     def network(self, precision: Precision) -> TorchNetwork:
         """Its network in this precision.
@@ -79,18 +70,18 @@ class TorchModel:
         """
         if precision == "fp32":
             return TorchNetwork(self._module, precision, self._device)
-        dtype = devices.DTYPES.get(precision)
+        dtype = torch_devices.DTYPES.get(precision)
         if dtype is None or not self._module.supports(dtype):
             raise UnsupportedPrecisionError(precision)
         return TorchNetwork(copy.deepcopy(self._module).use_precision(dtype), precision, self._device)
 
     def memory(self) -> tuple[int, int]:
         """(total, free) bytes."""
-        return devices.memory(self._device)
+        return torch_devices.memory(self._device)
 
     def release_memory(self) -> None:
         """Empty torch's cache, and glibc's."""
-        devices.release_memory(self._device)
+        torch_devices.release_memory(self._device)
 
 
 class TorchNetwork:
@@ -136,9 +127,14 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> TorchModel:
     Raises:
         UserError: there is no such device, or the files are no usable model.
     """
-    chosen = devices.choose(device)
+    chosen = torch_devices.choose(device)
     network, _card = load_served(parts)
     return TorchModel(network, chosen)
+
+
+def devices() -> list[DeviceInfo]:
+    """What torch can compute on here."""
+    return torch_devices.devices()
 
 
 @contextmanager
@@ -187,11 +183,25 @@ def _levels(y: Tensor, kind: type[np.generic]) -> np.ndarray:
     return rounded.to(torch.uint8 if top == 255 else torch.int32).cpu().numpy().astype(kind, copy=False)
 
 
-def _about_tiles(network: ServedGenerator | CommunityNetwork) -> AboutTiles | None:
+def geometry_of(network: ServedGenerator | CommunityNetwork) -> Geometry:
+    """How its tiles are cut."""
+    ours = isinstance(network, ServedGenerator)
     if isinstance(network, ServedGenerator):
-        if network.trunk_reach is not None:
-            return None
-        return AboutTiles("This model looks at the whole picture; in tiles its result differs slightly.", True)
-    discouraged = " Its author advises against tiles." if network.tiling_discouraged else ""
-    overlap = f"its tiles overlap by {network.reach} pixels and are blended.{discouraged}"
-    return AboutTiles(f"How far {{model}} looks is not known: {overlap}", False)
+        at_large = network.trunk_reach is None
+        note = "This model looks at the whole picture; in tiles its result differs slightly." if at_large else ""
+    else:
+        discouraged = " Its author advises against tiles." if network.tiling_discouraged else ""
+        overlap = f"its tiles overlap by {network.reach} pixels and are blended.{discouraged}"
+        note = f"How far {{model}} looks is not known: {overlap}"
+    return Geometry(
+        scale=network.scale,
+        reach=network.reach,
+        blended=network.blended,
+        aligned=network.aligned,
+        whole=network.whole,
+        largest_side=GENERATOR_SIDE if ours else COMMUNITY_SIDE,
+        tail_reach=network.tail_reach if isinstance(network, ServedGenerator) else 0,
+        values_per_pixel=network.values_per_pixel,
+        tiles_note=note,
+        each_picture=ours,
+    )

@@ -98,7 +98,7 @@ def _open_mix(mix: Mix, device: str, precision: Precision, tile: int) -> Engine:
     key = (files, device, precision, tile)
     with _open_lock:
         if key not in _open:
-            loaded = load_model([(each.path, share) for each, share in mix.parts], device)
+            loaded = load_model([(each.path, share) for each, share in mix.parts], device, precision)
             _open[key] = Engine(loaded, mix.name, precision, tile)
             while len(_open) > 2 and sum(each.weights_bytes for each in _open.values()) > _OPEN_BYTES:
                 _open.popitem(last=False)
@@ -129,8 +129,8 @@ class Engine:
             UserError: half precision was asked for by name and gives wrong pictures here.
         """
         self.name = name
-        self.scale = model.scale
-        self.reach = model.reach
+        self.scale = model.geometry.scale
+        self.reach = model.geometry.reach
         """How many source pixels around a region change its result, or those that a tile looks at."""
         self._model = model
         self._fp32 = model.network("fp32")
@@ -199,14 +199,14 @@ class Engine:
         """
         height, width = pixels.shape[:2]
         out = np.empty((height * self.scale, width * self.scale, 3), pixels.dtype)
-        seam = self._model.blended * self.scale
+        seam = self._model.geometry.blended * self.scale
 
         def store(where: Rect, part: np.ndarray) -> None:
             out[where.top : where.bottom, where.left : where.right] = _blended_in(part, out, where, seam)
 
         # 16-bit pictures are about fine gradients, which bf16's eight bits would spoil. A precision asked for by name
-        # is used all the same.
-        exact = pixels.dtype == np.uint16 and self._asked == "auto"
+        # is used all the same, but for int8, which has no more levels than 8-bit pictures.
+        exact = pixels.dtype == np.uint16 and self._asked in ("auto", "int8")
         self._run_tiles(pixels, store, cancel, on_progress, ensemble=ensemble, exact=exact)
         self._model.release_memory()
         return out
@@ -224,7 +224,7 @@ class Engine:
         height, width = pixels.shape[:2]
         picture = Rect(0, 0, width, height)
         side = self._tile or self._side_for_memory(exact=exact)
-        if self._model.whole:
+        if self._model.geometry.whole:
             side = max(width, height)
         if width > side or height > side:
             self._warn_of_tiles()
@@ -273,8 +273,8 @@ class Engine:
     ) -> None:
         picture = Rect(0, 0, pixels.shape[1], pixels.shape[0])
         # Each of two neighbours does half of what is blended across their seam.
-        mine = tile.core.grown(self._model.blended // 2, picture)
-        padded = tile.padded.aligned(self._model.aligned)
+        mine = tile.core.grown(self._model.geometry.blended // 2, picture)
+        padded = tile.padded.aligned(self._model.geometry.aligned)
         source = pixels[padded.top : padded.bottom, padded.left : padded.right]
         core = mine.relative_to(padded)
         corner = mine.scaled(self.scale)
@@ -356,13 +356,11 @@ class Engine:
         return spread > 0.1 or (spread > 2 / 255 and abs(float(values.mean()) - part.low) > 0.05)
 
     def _warn_of_tiles(self) -> None:
-        about = self._model.about_tiles
-        if about is None:
-            return
-        note = about.note.format(model=self.name)
-        if about.each_picture:
+        geometry = self._model.geometry
+        note = geometry.tiles_note.format(model=self.name)
+        if note and geometry.each_picture:
             self._picture_notes.append(note)
-        elif not self._warned_of_tiles:
+        elif note and not self._warned_of_tiles:
             # Once, and not for each of a thousand pictures.
             self._warned_of_tiles = True
             self._engine_notes.append(note)
@@ -370,8 +368,8 @@ class Engine:
     def _side_for_memory(self, *, exact: bool) -> int:
         bytes_each = 4 if exact or self._half is None else 2
         _total, free = self._model.memory()
-        pixels = free * MEMORY_SHARE / (self._model.values_per_pixel * bytes_each)
-        return int(max(SIDE_MIN, min(self._model.largest_side, pixels**0.5 - 2 * self.reach)))
+        pixels = free * MEMORY_SHARE / (self._model.geometry.values_per_pixel * bytes_each)
+        return int(max(SIDE_MIN, min(self._model.geometry.largest_side, pixels**0.5 - 2 * self.reach)))
 
     def _settle_precision(self) -> None:
         wanted = self._model.fast_precision if self._asked == "auto" else self._asked

@@ -6,8 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.runtimes.network import GENERATOR_SIDE
-from core.runtimes.torch_network import TAIL_SIDE
+from core.runtimes.network import GENERATOR_SIDE, TAIL_SIDE
 from core.tiling import Rect, tiles
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import bench_engine, bench_package, bench_training
+from scripts import bench_engine, bench_package, bench_runtimes, bench_training
 from tests.scripts.conftest import Run
 
 TINY = (
@@ -28,6 +28,15 @@ def test_bench_engine(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     said = main(bench_engine)
     assert re.findall(r"\d+\.\d\d of the plain", said)[0] == "1.00 of the plain"
     assert len(said.splitlines()) in (2, 3)  # where half precision does not pay, `auto` is fp32
+
+
+def test_bench_runtimes(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_engine, "ROUNDS", 1)
+    monkeypatch.setattr(bench_runtimes, "SIDE", 16)
+    said = main(bench_runtimes, "--only", "fast-x4")
+    assert re.search(r"torch auto +1\.00 of torch's time", said)
+    assert re.search(r"cpu fp32 .*equal to fp32", said)
+    assert re.search(r"openvino fp32 +\d+\.\d\d of torch's time", said)
 
 
 def test_bench_training(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,137 @@
+"""A plain graph as an OpenVINO model, in floats or with 8-bit convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from core.runtimes.graph import Graph, Layer
+
+Ranges = Mapping[int, np.ndarray]
+"""What goes into each convolution, by the number of its layer: 2 x C, the lowest and the highest of each channel."""
+
+_LEVELS = 256
+_BALANCE = 0.85
+"""Of 0.5, 0.7, 0.85 and 1 the nearest on Set5 and on letters; 0 would leave each channel its width."""
+_WEIGHT_LEVELS = 255
+"""-127 to 127: the products of two eight-bit numbers are then the same on processors with and without VNNI."""
+
+
+def model_of(graph: Graph, ranges: Ranges | None = None, watched: Sequence[int] = ()) -> Any:
+    """Build an `openvino.Model` of any height and width: 1 x C x H x W in, 1 x C x H x W out.
+
+    Args:
+        graph: a network.
+        ranges: where given, convolutions that have one compute in eight bits, as their inputs and weights are rounded
+            to as many levels ("fake quantisation"; OpenVINO turns it into integers).
+        watched: the numbers of the values that come out, in place of the last.
+    """
+    from openvino import Model
+
+    builder = _Builder(graph, ranges or {})
+    return Model([builder.result(number) for number in watched or [len(graph.layers) - 1]], builder.parameters)
+
+
+class _Builder:
+    def __init__(self, graph: Graph, ranges: Ranges) -> None:
+        from openvino import opset13
+
+        self._ops: Any = opset13
+        self._ranges = ranges
+        self._nodes: list[Any] = []
+        self.parameters: list[Any] = []
+        for number, layer in enumerate(graph.layers):
+            self._nodes.append(self._node(number, layer))
+
+    def result(self, number: int) -> Any:
+        """What makes a value one of the model's outputs."""
+        return self._ops.result(self._nodes[number])
+
+    def _node(self, number: int, layer: Layer) -> Any:
+        ops = self._ops
+        inputs = [self._nodes[each] for each in layer.inputs]
+        match layer.kind:
+            case "input":
+                parameter = ops.parameter([1, layer.channels, -1, -1], np.float32)
+                self.parameters.append(parameter)
+                return parameter
+            case "convolution":
+                return self._convolution(number, layer)
+            case "affine":
+                return ops.add(ops.multiply(inputs[0], _each(layer.weight)), _each(layer.bias))
+            case "prelu":
+                assert layer.weight is not None
+                if not layer.weight.any():
+                    return ops.relu(inputs[0])
+                same = np.unique(layer.weight)
+                return ops.prelu(inputs[0], same if same.size == 1 else layer.weight)
+            case "sigmoid":
+                return ops.sigmoid(inputs[0])
+            case "tanh":
+                return ops.tanh(inputs[0])
+            case "silu":
+                return ops.swish(inputs[0])
+            case "add":
+                return ops.add(*inputs)
+            case "multiply":
+                return ops.multiply(*inputs)
+            case "concat":
+                return ops.concat(inputs, 1)
+            case "shuffle":
+                return ops.depth_to_space(inputs[0], "depth_first", layer.factor)
+            case "mean":
+                return ops.reduce_mean(inputs[0], np.array([2, 3]), keep_dims=True)
+            case "bicubic" | "nearest":
+                return self._resized(inputs[0], layer)
+
+    def _convolution(self, number: int, layer: Layer) -> Any:
+        ops = self._ops
+        assert layer.weight is not None
+        x, weight = self._nodes[layer.inputs[0]], layer.weight
+        if number in self._ranges:
+            x, weight = self._in_eight_bits(layer.inputs[0], weight, self._ranges[number])
+        pads = [layer.weight.shape[-1] // 2] * 2
+        y = ops.convolution(x, weight, [1, 1], pads, pads, [1, 1])
+        return ops.add(y, _each(layer.bias))
+
+    def _in_eight_bits(self, number: int, weight: np.ndarray, extremes: np.ndarray) -> tuple[Any, Any]:
+        """Round a value and the weights that it meets.
+
+        One step size serves all channels of a value, and one each row of weights. So channels are first scaled to share
+        their width between both (SmoothQuant, Xiao et al. 2023, eq. 4), which changes nothing but the rounding.
+        """
+        ops = self._ops
+        low, high = extremes
+        widest = np.maximum(np.maximum(-low, high), 1e-6)
+        meets = np.maximum(np.abs(weight).max(axis=(0, 2, 3)), 1e-6)
+        share = widest**_BALANCE / meets ** (1 - _BALANCE)
+        bound = np.float32((widest / share).max())
+        # Zero is one of the levels, so that padding stays exact.
+        below = np.float32(0) if low.min() >= 0 else -bound * np.float32(128 / 127)
+        share = share.astype(np.float32)
+        each = share.reshape(1, -1, 1, 1)
+        x = ops.fake_quantize(self._nodes[number], below * each, bound * each, below, bound, _LEVELS)
+        weight = weight * each
+        largest = np.maximum(np.abs(weight).max(axis=(1, 2, 3), keepdims=True), 1e-12)
+        return x, ops.fake_quantize(ops.constant(weight), -largest, largest, -largest, largest, _WEIGHT_LEVELS)
+
+    def _resized(self, x: Any, layer: Layer) -> Any:
+        scales = np.array([layer.factor] * 2, np.float32)
+        cubic = layer.kind == "bicubic"
+        return self._ops.interpolate(
+            x,
+            scales,
+            mode="cubic" if cubic else "nearest",
+            shape_calculation_mode="scales",
+            coordinate_transformation_mode="half_pixel" if cubic else "asymmetric",
+            nearest_mode="floor",
+            cube_coeff=-0.75,
+            axes=np.array([2, 3]),
+        )
+
+
+def _each(values: np.ndarray | None) -> np.ndarray:
+    assert values is not None
+    return values.reshape(1, -1, 1, 1).astype(np.float32)

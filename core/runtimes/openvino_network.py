@@ -1,0 +1,230 @@
+"""Networks in OpenVINO: on processors in fp32, bf16 and int8, and on Intel's graphics and neural processors.
+
+Graphs are built layer by layer and not through OpenVINO's own converters: those send usage data, and they round the
+whole network where the last sum should stay in float32. What this runtime cannot build, torch computes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from core.contract.device import DeviceInfo
+from core.contract.errors import UserError, how_to_install
+from core.contract.settings import Precision
+from core.runtimes.calibration import ranges_for
+from core.runtimes.graph import Graph, split_end
+from core.runtimes.graph_network import GraphNetwork, check
+from core.runtimes.network import DeviceMemoryError, Geometry, Report, UnsupportedPrecisionError
+from core.runtimes.openvino_graph import Ranges, model_of
+
+_HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
+"""Between 8-bit convolutions values stay in float32: nearer to the right picture than in bf16, and no slower."""
+_ASK_MS = 50
+"""Milliseconds between two questions whether the job was cancelled."""
+
+
+class OpenVinoModel:
+    """A `LoadedModel`."""
+
+    def __init__(self, graphs: Sequence[Graph], geometry: Geometry, device: str = "openvino") -> None:
+        """Take a model's layers.
+
+        Args:
+            graphs: as `core.runtimes.tracing.graphs_of` gives them.
+            geometry: of the model.
+            device: as a request names it.
+
+        Raises:
+            UserError: OpenVINO is not installed, or knows no such device here.
+        """
+        self.geometry = geometry
+        self.device = device
+        self._graphs = tuple(graphs)
+        self._place = _place_of(device)
+
+    @property
+    def device_label(self) -> str:
+        """The device's name, and the runtime's."""
+        return f"{_full_name(self._place)} by OpenVINO"
+
+    @property
+    def fast_precision(self) -> Precision:
+        """bf16 or fp16 where the device computes in it."""
+        return _fast_precision(self._place)
+
+    def network(self, precision: Precision) -> GraphNetwork:
+        """Its network in this precision; int8 is calibrated once for a model, in seconds.
+
+        Raises:
+            UnsupportedPrecisionError: the device does not compute in it.
+        """
+        ranges: Sequence[Ranges | None] = [None] * len(self._graphs)
+        if precision == "int8":
+            ranges = ranges_for(self._graphs, lambda graph: _Compute(graph, "CPU", "fp32"), _observing)
+        computes = [
+            _Compute(graph, self._place, precision, each) for graph, each in zip(self._graphs, ranges, strict=True)
+        ]
+        weights = sum(graph.weights_bytes for graph in self._graphs) // {"fp32": 1, "int8": 4}.get(precision, 2)
+        return GraphNetwork(self.geometry, precision, weights, computes)
+
+    def memory(self) -> tuple[int, int]:
+        """(total, free) bytes: graphics in processors shares the system's memory."""
+        system = psutil.virtual_memory()
+        if self._place.startswith("GPU"):
+            total = int(_openvino().get_property(self._place, "GPU_DEVICE_TOTAL_MEM_SIZE"))
+            return total, min(total, system.available)
+        return system.total, system.available
+
+    def release_memory(self) -> None:
+        """OpenVINO keeps nothing between tiles that could be given back."""
+
+
+def load(parts: Sequence[tuple[Path, float]], device: str) -> OpenVinoModel:
+    """Load a model for a device.
+
+    Args:
+        parts: model files and their shares (`core.models.catalogue.Mix`).
+        device: `openvino` (the processor), `openvino:gpu`, `openvino:gpu.1`, `openvino:npu`.
+
+    Raises:
+        UserError: OpenVINO or the device is not there, the files are no usable model, or it is made of layers that are
+            not known here.
+    """
+    _place_of(device)
+    # Not before it is known that OpenVINO is there: it imports torch.
+    from core.runtimes.tracing import trace
+
+    traced = trace(parts, "OpenVINO")
+    model = OpenVinoModel(traced.graphs, traced.geometry, device)
+    check(model.network("fp32"), traced, "OpenVINO")
+    return model
+
+
+def devices() -> list[DeviceInfo]:
+    """What OpenVINO can compute on here; nothing where it is not installed."""
+    try:
+        places = list(_openvino().available_devices)
+    except UserError:
+        return []
+    system = psutil.virtual_memory()
+    return [
+        DeviceInfo(
+            _device_of(place),
+            f"{_full_name(place)} by OpenVINO",
+            _fast_precision(place),
+            system.total,
+            system.available,
+        )
+        for place in places
+    ]
+
+
+class _Compute:
+    """A graph on a device: arrays in, array out. Its end is computed in float32, so that smooth gradients stay so."""
+
+    def __init__(self, graph: Graph, place: str, precision: Precision, ranges: Ranges | None = None) -> None:
+        split = None if precision == "fp32" else split_end(graph)
+        body, end = split or (graph, None)
+        hint = _HINTS[precision]
+        self._body = _compiled(model_of(body, ranges), place, hint)
+        # What cannot compute in a precision takes another without a word (f16 becomes bf16, say).
+        used = self._body.get_property("INFERENCE_PRECISION_HINT").to_string()
+        if used != hint:
+            raise UnsupportedPrecisionError(f"{place} computes in {used} when asked for {hint}")
+        self._end = None if end is None else _compiled(model_of(end), "CPU", "f32").create_infer_request()
+        self._request = self._body.create_infer_request()
+        self._seconds_per_pixel = 0.0
+
+    def __call__(self, arrays: Sequence[np.ndarray], report: Report) -> np.ndarray:
+        result = self._run(arrays, report)
+        if self._end is None:
+            return result
+        return self._end.infer([result[None], *(each[None] for each in arrays)])[0][0]
+
+    def _run(self, arrays: Sequence[np.ndarray], report: Report) -> np.ndarray:
+        pixels = arrays[0].shape[1] * arrays[0].shape[2]
+        expected = max(self._seconds_per_pixel * pixels, 1e-3)
+        begun = time.perf_counter()
+        try:
+            self._request.start_async([each[None] for each in arrays], share_inputs=True)
+            while not self._request.wait_for(_ASK_MS):
+                report(min(0.95, (time.perf_counter() - begun) / expected) if self._seconds_per_pixel else 0.0)
+        except RuntimeError as error:
+            raise _plain(error) from None
+        except BaseException:
+            self._request.cancel()
+            raise
+        self._seconds_per_pixel = (time.perf_counter() - begun) / pixels
+        return np.array(self._request.get_output_tensor(0).data[0])
+
+
+def _observing(graph: Graph, numbers: Sequence[int]) -> Any:
+    """What computes all values with these numbers, in float32 on the processor."""
+    compiled = _compiled(model_of(graph, watched=numbers), "CPU", "f32")
+    return lambda arrays: [value[0] for value in compiled([each[None] for each in arrays]).values()]
+
+
+def _compiled(model: Any, place: str, hint: str) -> Any:
+    options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+    if place == "CPU" and "OMP_NUM_THREADS" in os.environ:
+        # OpenVINO has threads of its own, and does not look there.
+        options["INFERENCE_NUM_THREADS"] = int(os.environ["OMP_NUM_THREADS"])
+    try:
+        return _openvino().compile_model(model, place, options)
+    except RuntimeError as error:
+        raise UnsupportedPrecisionError(str(error)) from error
+
+
+def _plain(error: RuntimeError) -> Exception:
+    # There is no other sign: OpenVINO raises RuntimeError for everything.
+    words = str(error).lower()
+    if any(mark in words for mark in ("alloc", "out of memory", "out_of_", "exceeded max size")):
+        return DeviceMemoryError(str(error))
+    return error
+
+
+@cache
+def _openvino() -> Any:
+    try:
+        import openvino
+    except ImportError as error:
+        raise UserError("OpenVINO is not installed.", how_to_install("openvino")) from error
+    return openvino.Core()
+
+
+def _place_of(device: str) -> str:
+    """What OpenVINO calls the device of a request."""
+    wanted = device.partition(":")[2].upper() or "CPU"
+    places = list(_openvino().available_devices)
+    # One card alone is called GPU, and one of several GPU.0.
+    found = next((each for each in places if each == wanted or each == wanted.removesuffix(".0")), None)
+    found = found or next((each for each in places if each == f"{wanted}.0"), None)
+    if found is None:
+        names = ", ".join(_device_of(each) for each in places)
+        raise UserError(f"There is no device “{device}” here.", f"OpenVINO knows: {names}.")
+    return found
+
+
+def _device_of(place: str) -> str:
+    return "openvino" if place == "CPU" else f"openvino:{place.lower()}"
+
+
+@cache
+def _full_name(place: str) -> str:
+    return str(_openvino().get_property(place, "FULL_DEVICE_NAME"))
+
+
+@cache
+def _fast_precision(place: str) -> Precision:
+    able = _openvino().get_property(place, "OPTIMIZATION_CAPABILITIES")
+    if place == "CPU":
+        return "bf16" if "BF16" in able else "fp32"
+    return "fp16" if "FP16" in able else "fp32"

@@ -1,0 +1,194 @@
+"""OpenVINO computes what torch computes, in each precision as near as that allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from spandrel.architectures.Compact import Compact
+from spandrel.architectures.ESRGAN import ESRGAN
+from spandrel.architectures.RCAN import RCAN
+from spandrel.architectures.SPAN import SPAN
+from torch import nn
+
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.evaluate.metrics import psnr_y
+from core.evaluate.resampling import crop_to_multiple, reduce_bicubic, rgb8
+from core.images import load as load_picture
+from core.models.catalogue import find_model
+from core.paths import RESOURCES
+from core.runtimes import calibration, openvino_network
+from core.runtimes.network import DeviceMemoryError, UnsupportedPrecisionError
+from core.runtimes.openvino_network import OpenVinoModel, devices, load
+from core.tiling import Rect
+from core.upscale.engine import Engine, open_engine
+from tests.core.runtimes.conftest import CONFIGS, foreign_file, generator_file, most_apart, sample
+
+FOREIGN = {
+    "Compact": lambda: Compact(num_feat=8, num_conv=3, upscale=4),
+    "ESRGAN": lambda: ESRGAN(num_filters=8, num_blocks=1),
+    "SPAN": lambda: SPAN(num_in_ch=3, num_out_ch=3, feature_channels=8, upscale=2),
+}
+
+
+@pytest.mark.parametrize("tile", [0, 17])
+@pytest.mark.parametrize("options", CONFIGS.values(), ids=CONFIGS)
+def test_our_generators_are_torchs_in_every_option(options: dict[str, Any], tile: int, tmp_path: Path) -> None:
+    if options.get("attention") == "channel" and tile:
+        pytest.skip("channel attention looks at the whole tile, so that tiles are another matter")
+    assert most_apart(generator_file(tmp_path, **options), load, "openvino", tile=tile) <= 1
+
+
+@pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
+def test_networks_of_others_are_torchs(make: Any, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    assert most_apart(foreign_file(tmp_path, make()), load, "openvino") <= 1
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: RCAN(scale=4, n_resgroups=1, n_resblocks=1, n_feats=8, reduction=4), "cannot be computed"),
+        (lambda: Compact(num_in_ch=1, num_out_ch=1, num_feat=8, num_conv=3), "takes 1 channels"),
+    ],
+)
+def test_what_no_graph_says_is_refused_by_name(make: Any, says: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=says) as caught:
+        load([(foreign_file(tmp_path, make()), 1.0)], "openvino")
+    assert "theirs" in caught.value.message
+    assert "cpu" in caught.value.hint
+
+
+def test_a_graph_that_comes_out_differently_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nn.PixelShuffle, "forward", lambda _self, x: nn.functional.pixel_shuffle(x, 4).flip(-1))
+    path = foreign_file(tmp_path, Compact(num_feat=8, num_conv=3, upscale=4))
+    with pytest.raises(UserError, match="comes out differently"):
+        load([(path, 1.0)], "openvino")
+
+
+def test_the_end_of_half_precision_is_computed_in_float32() -> None:
+    """As in torch: what the eye would see of bf16 is its rounding of the bicubic enlargement."""
+    model = load([(find_model("fast-x4").path, 1.0)], "openvino")
+    if model.fast_precision != "bf16":
+        pytest.skip("this processor has no bf16")
+    pixels = sample(40, 44)
+    full = Engine(model, "fast", "fp32").upscale(pixels, CancelToken()).astype(int)
+    half = Engine(model, "fast", "bf16")
+    assert half.precision == "bf16"
+    assert "by OpenVINO (bf16)" in half.description
+    assert np.abs(half.upscale(pixels, CancelToken()) - full).max() <= 2
+
+
+def test_int8_costs_less_than_a_twentieth_of_a_decibel() -> None:
+    losses = []
+    for name in ("coffee.webp", "astronaut.jpg"):
+        hr = crop_to_multiple(rgb8(load_picture(RESOURCES / "samples" / name).pixels), 4)
+        lr = reduce_bicubic(hr, 4)
+        full, short = (
+            psnr_y(hr, open_engine("faithful-x4", "openvino", precision).upscale(lr, CancelToken()), 4)
+            for precision in ("fp32", "int8")
+        )
+        losses.append(full - short)
+    assert np.mean(losses) < 0.05
+
+
+def test_int8_is_openvinos_wherever_a_processor_is_meant_and_leaves_deep_pictures_alone() -> None:
+    engine = open_engine("fast-x4", "cpu", "int8")
+    assert (engine.precision, engine.device) == ("int8", "openvino")
+    deep = sample(12, 14).astype(np.uint16) * 257
+    exact = open_engine("fast-x4", "openvino", "fp32").upscale(deep, CancelToken())
+    np.testing.assert_array_equal(engine.upscale(deep, CancelToken()), exact)
+    assert np.abs(engine.upscale(sample(12, 14), CancelToken()) - exact / 257.0).max() > 0.5
+
+
+def test_a_model_is_calibrated_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = generator_file(tmp_path, **CONFIGS["skip x2"])
+    real, measured = calibration._measured, []
+    monkeypatch.setattr(calibration, "_measured", lambda *args: measured.append(1) or real(*args))
+    first = load([(path, 1.0)], "openvino").network("int8")
+    second = load([(path, 1.0)], "openvino").network("int8")
+    assert len(measured) == 1
+    pixels = sample(9, 11)
+    (one,), (other,) = (
+        list(network.run(pixels, Rect(0, 0, 11, 9), np.float32, lambda _done: None)) for network in (first, second)
+    )
+    np.testing.assert_array_equal(one.pixels, other.pixels)
+    (kept,) = (cache / "int8").iterdir()
+    kept.write_bytes(b"cut short")
+    load([(path, 1.0)], "openvino").network("int8")
+    assert len(measured) == 2
+
+
+def test_a_precision_that_silently_becomes_another_is_refused(tmp_path: Path) -> None:
+    """OpenVINO 2026.4 takes bf16 for f16 on a processor without fp16, and says so only when asked."""
+    model = load([(generator_file(tmp_path, **CONFIGS["plain"]), 1.0)], "openvino")
+
+    class Sly:
+        def __init__(self, real: Any) -> None:
+            self.real = real
+
+        def compile_model(self, *args: Any) -> Any:
+            options = args[2] | {"INFERENCE_PRECISION_HINT": "f32"}
+            return self.real.compile_model(*args[:2], options)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.real, name)
+
+    sly = Sly(openvino_network._openvino())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(openvino_network, "_openvino", lambda: sly)
+        with pytest.raises(UnsupportedPrecisionError, match="computes in f32"):
+            model.network("fp16")
+        with pytest.raises(UserError, match="does not work in fp16"):
+            Engine(model, "ours", "fp16")
+
+
+def test_cancel_is_heard_within_a_tile(tmp_path: Path) -> None:
+    engine = Engine(load([(generator_file(tmp_path, **CONFIGS["plain"]), 1.0)], "openvino"), "ours", "fp32")
+    seen: list[float] = []
+    engine.upscale(sample(40, 40), CancelToken(), seen.append)
+    assert seen == sorted(seen)
+    assert seen[-1] == pytest.approx(1)
+    cancel = CancelToken()
+    with pytest.raises(Cancelled):
+        engine.upscale(sample(40, 40), cancel, lambda _done: cancel.cancel())
+    # It can be used again.
+    assert engine.upscale(sample(8, 8), CancelToken()).shape == (32, 32, 3)
+
+
+def test_out_of_memory_halves_the_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = generator_file(tmp_path, **CONFIGS["skip x2"])
+    real = openvino_network._Compute._run
+
+    def small_only(self: Any, arrays: Any, report: Any) -> np.ndarray:
+        if arrays[0].shape[1] * arrays[0].shape[2] > 60 * 60:
+            raise openvino_network._plain(RuntimeError("[GPU] Exceeded max size of memory object allocation"))
+        return real(self, arrays, report)
+
+    monkeypatch.setattr(openvino_network._Compute, "_run", small_only)
+    engine = Engine(load([(path, 1.0)], "openvino"), "ours", "fp32", 100)
+    result = engine.upscale(sample(90, 80), CancelToken())
+    assert any("Memory ran out" in note for note in engine.take_notes())
+    monkeypatch.undo()
+    whole = Engine(load([(path, 1.0)], "openvino"), "ours", "fp32").upscale(sample(90, 80), CancelToken())
+    assert np.abs(result.astype(int) - whole).max() <= 1
+
+
+def test_errors_of_memory_and_others_are_told_apart() -> None:
+    assert isinstance(openvino_network._plain(RuntimeError("std::bad_alloc")), DeviceMemoryError)
+    assert isinstance(openvino_network._plain(RuntimeError("Check 'shape.compatible' failed")), RuntimeError)
+
+
+def test_devices_are_named_as_requests_name_them(tmp_path: Path) -> None:
+    assert "openvino" in [each.name for each in devices()]
+    path = generator_file(tmp_path, **CONFIGS["plain"])
+    with pytest.raises(UserError, match=r"openvino:gpu\.7") as caught:
+        load([(path, 1.0)], "openvino:gpu.7")
+    assert "openvino" in caught.value.hint
+    model = load([(path, 1.0)], "openvino")
+    assert isinstance(model, OpenVinoModel)
+    assert model.memory()[0] >= model.memory()[1] > 0
