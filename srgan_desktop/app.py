@@ -93,7 +93,7 @@ def _collect() -> None:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="srgan-desktop", description="Upscale pictures in a window. For scripts there is the `srgan` command."
+        prog="srgan-desktop", description="Upscale pictures in a window. For scripts, use the `srgan` command."
     )
     parser.add_argument("inputs", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help="put into the queue")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="save results there, this time")

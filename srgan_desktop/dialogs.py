@@ -46,7 +46,7 @@ class FailuresDialog(QDialog):
         parent: QWidget | None = None,
         *,
         title: str = "",
-        advice: str = "Put right what you can, then choose Retry in the queue.",
+        advice: str = "Fix what you can, then choose Retry in the queue.",
     ) -> None:
         """Show them.
 
@@ -96,7 +96,7 @@ def _text_box(text: str, name: str) -> QPlainTextEdit:
 
 def _buttons(dialog: QDialog, text: str) -> QHBoxLayout:
     copy = QPushButton("&Copy")
-    copy.setToolTip("Put all of this on the clipboard")
+    copy.setToolTip("Copy everything to the clipboard")
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
     close = QPushButton("Close")
     close.setProperty("role", "primary")

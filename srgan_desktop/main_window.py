@@ -244,10 +244,8 @@ class MainWindow(QMainWindow):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setWindowTitle("Close SRGAN Desktop")
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText("A run is under way. Cancel it and close?")
-        box.setInformativeText(
-            "What is done stays: upscaling the same pictures goes on where it stopped, training with Resume."
-        )
+        box.setText("A run is in progress. Cancel it and close?")
+        box.setInformativeText("Finished results are kept. Upscaling continues where it stopped; training with Resume.")
         cancel = box.addButton("Cancel the run and &close", QMessageBox.ButtonRole.AcceptRole)
         stay = box.addButton("&Keep working", QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(stay)

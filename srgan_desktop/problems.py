@@ -14,7 +14,7 @@ from core.contract.jobs import JobFailed
 from core.contract.upscale import FileFailed
 
 SMALLER_BATCH = "If memory ran out, choose a smaller batch or cache in the recipe."
-REPORT_HINT = "This is a fault of the program. Copy the details into a report, and try once more."
+REPORT_HINT = "This is a bug. Copy the details into a report, then try again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def of_exception(error: BaseException) -> Problem:
     details = "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
-        return Problem(f"The system refused: {error.strerror}{where}.", "Check the disk and the rights.", details)
+        return Problem(f"System error: {error.strerror}{where}.", "Check the disk and the permissions.", details)
     return Problem(f"Something went wrong: {type(error).__name__}: {error}", REPORT_HINT, details)
 
 
@@ -67,14 +67,14 @@ def engine_died(exit_code: int | None) -> JobFailed:
     Args:
         exit_code: of the process; negative is minus the signal that ended it; None when it never started.
     """
-    again = "Press Start to go on: what is already done is kept."
+    again = "Press Start to continue: finished results are kept."
     if exit_code is None:
         return JobFailed(
             "The engine could not be started.", "Restart the program; if that does not help, reinstall it."
         )
     if exit_code in (-9, 137):
         return JobFailed(
-            "The engine was ended by the system, most likely because memory ran out.",
+            "The system ended the engine, most likely because memory ran out.",
             f"Close other programs or choose a smaller tile under Advanced. {again}",
             f"worker process ended by SIGKILL (exit code {exit_code})",
         )
@@ -121,11 +121,11 @@ def training_cut_short(can_go_on: bool) -> Problem:
     Args:
         can_go_on: whether a checkpoint of the run is on the disk.
     """
-    return Problem("The run was stopped, but ended before its last steps were saved.", _kept_of_run(can_go_on))
+    return Problem("The run stopped before its last steps were saved.", _kept_of_run(can_go_on))
 
 
 def _kept_of_run(can_go_on: bool) -> str:
-    return "Press Resume: the run goes on from its newest saved state." if can_go_on else "Nothing was saved yet."
+    return "Press Resume to continue from the last saved state." if can_go_on else "Nothing was saved yet."
 
 
 def of_job(event: JobFailed, worker_lives: bool, died: Callable[[JobFailed], Problem]) -> Problem:
@@ -135,24 +135,24 @@ def of_job(event: JobFailed, worker_lives: bool, died: Callable[[JobFailed], Pro
 
 def estimate_died(event: JobFailed) -> Problem:
     """What becomes of trial steps of a training whose worker process ended without a word."""
-    return Problem(event.message, f"Estimate tries once more. {SMALLER_BATCH}", event.details)
+    return Problem(event.message, f"Estimate tries again. {SMALLER_BATCH}", event.details)
 
 
 def scan_died(event: JobFailed) -> Problem:
     """What becomes of the look at the pictures for a training whose worker process ended without a word."""
-    hint = "Choose the folder again to have it looked at once more; if memory ran out, close other programs first."
+    hint = "Choose the folder again to retry; if memory ran out, close other programs first."
     return Problem(event.message, hint, event.details)
 
 
 def trial_died(event: JobFailed) -> Problem:
     """What becomes of a check, a comparison or an import whose worker process ended without a word."""
-    hint = "Try once more; if memory ran out, close other programs or choose a smaller part of the picture."
+    hint = "Try again; if memory ran out, close other programs or choose a smaller part of the picture."
     return Problem(event.message, hint, event.details)
 
 
 def drop_refused() -> Problem:
     """What was dropped or pasted holds no file and no picture."""
-    return Problem("There is no file and no picture in that.", "Drop or paste files, folders, or a copied picture.")
+    return Problem("Nothing usable was dropped or pasted.", "Drop or paste files, folders, or a copied picture.")
 
 
 def link_refused(link: str) -> Problem:
@@ -223,6 +223,4 @@ def decibels(value: float) -> str:
 def nothing_found(paths: Sequence[Path]) -> Problem:
     """A search that came back with empty hands."""
     where = f"“{paths[0].name or paths[0]}”" if len(paths) == 1 else "them"
-    return Problem(
-        f"There is no picture in {where} that can be read.", "Look for PNG, JPEG, WebP, TIFF, AVIF, BMP or GIF files."
-    )
+    return Problem(f"No readable pictures in {where}.", "Look for PNG, JPEG, WebP, TIFF, AVIF, BMP or GIF files.")

@@ -104,14 +104,14 @@ PREVIEW = Option(
     True,
     flag,
     "Live previe&w",
-    "Enlarges the part of the selected picture that you are looking at, before any run.",
+    "Upscale the visible part of the selected picture at once, before any run.",
 )
 ADVANCED = Option(
     "upscale/advanced",
     False,
     flag,
     "Adva&nced",
-    "Settings that are right as they are for nearly everyone.",
+    "Defaults that suit nearly everyone.",
 )
 OPTIONS = Option("upscale/options", False, flag, "&Options", "Model, size, format, folder: what is done (Ctrl+,)")
 SPLIT = Option("upscale/split", "", text)
@@ -120,22 +120,22 @@ TRAIN_FOLDER = Option(
     "",
     text,
     "&Pictures",
-    "A folder of sharp pictures of any size, or one that holds hr_images and lr_images. They are only read.",
+    "A folder of sharp pictures of any size, or one with hr_images and lr_images. Your originals are never changed.",
 )
 TRAIN_VALIDATION = Option(
     "train/validation",
     "",
     text,
-    "&Held-out pictures",
-    "Pictures that the network never learns from, to measure it by. Without a folder for them, some of the others "
-    "are held back.",
+    "&Test pictures",
+    "Pictures the network never trains on, used to measure it. Without a folder of their own, some are taken from "
+    "the training pictures.",
 )
 TRAIN_RECIPE = Option(
     "train/recipe",
     "quick",
     text,
     "&Recipe",
-    "How to train: how long, on what, with which losses. Every field of it can be changed below.",
+    "How to train: how long, on what, with which losses. Every field can be changed below.",
 )
 TRAIN_CONTENT = Option(
     "train/content",

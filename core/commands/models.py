@@ -238,7 +238,7 @@ def _models_table(here: list[Model]) -> Table:
         table.add_column(head, justify="right" if head == "scale" else "left", no_wrap=head == "name")
     for model in here:
         key = f"{model.key} (default)" if model.key == DEFAULT_MODEL else model.key
-        network = f"{model.card.architecture} {model.card.size}".strip() or "not looked at yet"
+        network = f"{model.card.architecture} {model.card.size}".strip() or "unknown"
         scale = f"x{model.card.scale}"
         table.add_row(plain(key), scale, plain(network), plain(model.card.license or "unknown"), model.kind)
     return table
@@ -260,7 +260,7 @@ def _card_rows(card: ModelCard) -> list[tuple[str, str]]:
         ("author", card.author),
         ("licence", card.license or "unknown"),
         ("scale", f"x{card.scale}"),
-        ("network", f"{card.architecture} {card.size}".strip() or "not looked at yet; import the file to know"),
+        ("network", f"{card.architecture} {card.size}".strip() or "unknown; import the file to see"),
         ("tags", ", ".join(card.tags)),
         ("description", card.description),
         ("trained on", card.dataset),

@@ -261,11 +261,11 @@ class _TrainingLines:
     def __init__(self, bar: Progress, terminal: bool) -> None:
         self.bar = bar
         self.terminal = terminal
-        self.task: TaskID = bar.add_task("Looking at the pictures", total=None)
+        self.task: TaskID = bar.add_task("Checking the pictures", total=None)
 
     def __call__(self, event: Any) -> None:
         if isinstance(event, (ScanProgress, DownloadProgress)):
-            name = event.name if isinstance(event, DownloadProgress) else "Looking at the pictures"
+            name = event.name if isinstance(event, DownloadProgress) else "Checking the pictures"
             self.bar.update(self.task, description=name, completed=event.done, total=event.total)
         elif isinstance(event, TeacherProgress):
             words = f"{event.teacher} enlarges what it teaches"

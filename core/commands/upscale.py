@@ -207,7 +207,7 @@ class _Lines:
         """`failures` gets what failed, for a table at the end; without it all is said at once."""
         self.bar = bar
         self.failures = failures
-        self.task: TaskID = bar.add_task("Looking at the pictures", total=None, left="")
+        self.task: TaskID = bar.add_task("Checking the pictures", total=None, left="")
         self.files = 0
         self.finished = 0
         self.refused = 0
@@ -245,7 +245,7 @@ class _Lines:
         elif isinstance(event, Notice):
             self._say(event.message, "dim")
         elif isinstance(event, BatchInterrupted):
-            self._say(f"{event.message} It is waited for.", "yellow")
+            self._say(f"{event.message} Waiting for it.", "yellow")
             self.bar.update(self.task, description="Waiting", completed=0, left="")
         elif isinstance(event, BatchFinished):
             self._say(

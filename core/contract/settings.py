@@ -162,7 +162,7 @@ class UpscaleSettings:
         "",
         label="&Model",
         tooltip="The network that enlarges your pictures. Automatic chooses clean-up and detail for each picture by "
-        "its noise, compression and blur; each of the others was trained for another taste.",
+        "its noise, compression and blur; the others are trained for different tastes.",
         help="A model's name, or its file; else {default}.",
         letter="m",
     )
@@ -243,9 +243,9 @@ class UpscaleSettings:
     """1 to 100, for formats that lose something; 100 is lossless where the format can."""
     existing: ExistingPolicy = setting(
         "skip",
-        label="If it e&xists",
-        tooltip="What to do where a result of that name is there. Skipping looks at the settings and the source, not "
-        "only at the name: a result made with other settings is kept, and the new one gets a number.",
+        label="If the result already e&xists",
+        tooltip="What to do with an existing result. Skipping compares settings and source, not only names: a "
+        "result made with other settings is kept, and the new one gets a number.",
         help="Where a result is there: skip what is the same and number the rest; always number; or replace. "
         "Else {default}.",
         choices=(
@@ -261,9 +261,9 @@ class UpscaleSettings:
     another picture that is still there and is no part of this run."""
     recursive: bool = setting(
         True,
-        label="Include folders inside folde&rs",
-        tooltip="When a folder is added, also take the pictures in all the folders inside it.",
-        help="Also take the folders inside folders.",
+        label="Include subfolde&rs",
+        tooltip="Also add the pictures in all folders inside a folder.",
+        help="Also search subfolders.",
         decides=False,
         previewed=False,
     )
@@ -337,18 +337,18 @@ class UpscaleSettings:
     )
     keep_date: bool = setting(
         True,
-        label="Keep the dates of &files",
-        tooltip="Gives each result the date of its source’s file, so that both lie side by side when sorted by date. "
-        "Of old scans that is often the only date.",
+        label="Keep &file dates",
+        tooltip="Gives each result the file date of its source, so that both sort together. Scans often have no other "
+        "date.",
         help="Give results the dates of their sources' files.",
         decides=False,
         previewed=False,
     )
     provenance: bool = setting(
         True,
-        label="Say ho&w they were made",
-        tooltip="Writes into the results, as XMP, that they were enlarged by an algorithm, with the program, the model "
-        "and the settings. Picture agencies ask for that, and in some years you may, too.",
+        label="Note ho&w it was made",
+        tooltip="Adds program, model and settings to the results, as XMP: picture agencies require it, and years "
+        "later it tells you how a picture was made.",
         help="Write into results that and how they were enlarged.",
         previewed=False,
     )
@@ -386,7 +386,7 @@ OUTPUT = Setting(
     "",
     name="output",
     label="Sa&ve to",
-    tooltip="Where results go. Folders keep their inner structure there. Sources are never changed.",
+    tooltip="Where results go. Folders keep their structure there. Your originals are never changed.",
     help="Folder for the results; else FOLDER_4x beside a folder, or beside files.",
     letter="o",
 )

@@ -162,9 +162,9 @@ class ScanFinished:
         """What these numbers of pictures will not do, in words; empty where there are enough."""
         words = []
         if self.training < FEW_PICTURES:
-            words.append("Few pictures are soon learnt by heart; 100 large ones go a long way.")
+            words.append("Training on few pictures overfits soon; use 100 large ones or more.")
         if self.validation < FEW_HELD_OUT:
-            words.append("Few held-out pictures say little about others; hold more back.")
+            words.append("Few test pictures say little about others; use more.")
         return " ".join(words)
 
 

@@ -253,7 +253,7 @@ class _Run:
     def finish(self) -> TrainingFinished:
         """The finished model, or that the run has only been stopped."""
         if self.stopped or not self.place.first:
-            words = "The run was stopped, and can go on."
+            words = "The run was stopped; resume it any time."
             return TrainingFinished(self.folder.path, None, self.training.taken, None, None, words)
         event = finish(self.setup, self.validator, self.data, self.folder, self.cancel)
         self.folder.log(event)

@@ -296,7 +296,7 @@ class Validator:
     def _watch_gap(self, gain: float, seen_gain: float | None) -> Iterator[Notice]:
         if self.seen.parts_from(gain, seen_gain):
             yield Notice(
-                "It begins to learn the training pictures by heart: there it still gets better, but on held-out "
+                "It begins to overfit: on the training pictures it still improves, but on held-out "
                 f"pictures it has lost {self.seen.best_gain - gain:.2f} dB. More pictures, or fewer steps, help."
             )
 
@@ -315,7 +315,7 @@ class Validator:
 
 
 class Seen:
-    """Some of the training pictures, to tell learning from learning by heart."""
+    """Some of the training pictures, to tell learning from overfitting."""
 
     def __init__(self, pictures: Sequence[TrainingPicture], recipe: Recipe) -> None:
         """Decode `validation.training_pictures` of them, spread over the whole set."""

@@ -30,7 +30,7 @@ class ModelActions(QObject):
         if model is not None and key != self._session.default_key:
             self._session.make_default(key)
             self.taken.emit()
-            self.notice.emit(f"The Upscale page uses “{model.card.name}” from now on")
+            self.notice.emit(f"The Upscale page now uses “{model.card.name}”")
 
     def download(self, key: str) -> None:
         """Fetch a known model."""
@@ -57,7 +57,7 @@ class ModelActions(QObject):
         if model is None:
             return
         if model.shipped:
-            self.notice.emit(f"“{model.card.name}” belongs to the program and stays")
+            self.notice.emit(f"“{model.card.name}” comes with the program and cannot be removed")
             return
         in_use = key == self._session.default_key
         ask_to_remove(model, in_use, self._page.window(), lambda: self._session.remove(key))

@@ -38,7 +38,7 @@ ORIGINS: dict[Kind, str] = {
 }
 METRICS = {"psnr_y": "PSNR-Y, dB", "ssim_y": "SSIM-Y", "perceptual": "perceptual distance"}
 """How figures on a card are called for people."""
-SHIPPED_STAYS = "It belongs to the program"
+SHIPPED_STAYS = "Comes with the program"
 
 
 class ModelCardView(QFrame):
@@ -123,12 +123,12 @@ class ModelCardView(QFrame):
         default = model.key == self._session.default_key
         self.use.setEnabled(not default)
         self.use.setText("In use" if default else "&Use for upscaling")
-        self.use.setToolTip("The Upscale page uses it" if default else "Have the Upscale page use it from now on")
+        self.use.setToolTip("The Upscale page uses it" if default else "Use it on the Upscale page")
         self.fine_tune.setEnabled(model.trainable)
         self.fine_tune.setToolTip(
-            "Teach it your own pictures, on the Train page"
+            "Train it further on your own pictures"
             if model.trainable
-            else "Training is for SRGAN generators: this is another network"
+            else "Only SRGAN generators can be trained; this is another network"
         )
         own = not model.shipped
         named = own and model.path.suffix.lower() == ".safetensors"
@@ -197,7 +197,7 @@ class ModelCardView(QFrame):
         elif isinstance(entry, Model):
             compute = QPushButton("Compute")
             compute.setProperty("role", "link")
-            compute.setToolTip("Read the whole file, to tell whether it is the one that its author published")
+            compute.setToolTip("Check the whole file against the hash that its author published")
             compute.setAccessibleName("Compute the SHA-256")
             compute.clicked.connect(lambda: self._compute(compute, entry.path))
             inside.addWidget(compute)
@@ -319,7 +319,7 @@ def _rows(entry: ListedModel) -> list[tuple[str, str]]:
     network = f"{card.architecture} {card.size}".strip()
     rows = [
         ("Licence", licence(entry)[1]),
-        ("Network", network or "Not looked at yet"),
+        ("Network", network or "Unknown until imported"),
         ("Tags", ", ".join(card.tags)),
         ("Trained on", card.dataset),
         ("Steps", f"{card.iterations:,}" if card.iterations else ""),

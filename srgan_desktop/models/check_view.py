@@ -19,12 +19,11 @@ from srgan_desktop.theme import Theme, repolish
 
 TITLE = "How good will it be on my picture?"
 STEPS = (
-    "Choose a model and a picture of yours that is sharp, and the part of it that matters.",
-    "That part is made smaller by the model’s factor, and enlarged again: by the model, and by the plain bicubic "
-    "enlargement that every program has.",
-    "Since the original is there, both can be measured against it, and you can look at all three in the same place.",
+    "Choose a model, a sharp picture of yours, and the part to test.",
+    "The part is reduced by the model’s factor and enlarged again: by the model, and by plain bicubic interpolation.",
+    "Both are measured against the original, and you can compare all three.",
 )
-NO_DISTANCE = "The perceptual distance needs content weights; GAN recipes on the Train page ask for them."
+NO_DISTANCE = "For the perceptual distance, content weights are needed (Train page, GAN recipes)."
 
 
 class CheckView(TrialView):
@@ -68,7 +67,7 @@ class CheckView(TrialView):
 
     def why_not(self) -> str:
         if self.model.currentData() is None:
-            return "There is no model yet."
+            return "No models yet."
         if self.session.opening is not None:
             return "The picture is being opened…"
         return "" if self.session.picture is not None else "Choose a picture first."
@@ -130,10 +129,10 @@ class CheckFigures(QWidget):
             self._grid.addWidget(label, 0, column)
         self._rows: dict[str, QLabel] = {}
         tips = {
-            "PSNR-Y": "How near the brightness of every pixel comes to the original, in decibels: more is better.",
-            "SSIM-Y": "How alike structures are, 1 at most: more is better.",
-            "Perceptual": "How far features are apart that a network for recognising things sees: less is better.",
-            "Time": "Of the network alone.",
+            "PSNR-Y": "Difference in brightness from the original, in decibels: higher is better.",
+            "SSIM-Y": "Similarity of structures, at most 1: higher is better.",
+            "Perceptual": "Perceptual distance, by the features of a recognition network: lower is better.",
+            "Time": "Of the network only.",
         }
         for row, (name, tip) in enumerate(tips.items(), 1):
             label = quiet(name)

@@ -81,7 +81,7 @@ class CompareModelsView(TrialView):
 
     def why_not(self) -> str:
         if len(self.session.models) < 2:
-            return "Two models are needed: get another one first."
+            return "Two models needed: download or import another one."
         if len(self.ticked) < 2:
             return f"Tick two to {MOST_COMPARED} models."
         if self.session.opening is not None:

@@ -40,7 +40,7 @@ def words_of_import(outcome: Imported, name_of: Callable[[str], str]) -> ImportW
         return ImportWords("info", "Nothing new", there)
     notes = dict.fromkeys(note for event in new for note in event.notes)
     if len(new) == 1:
-        title = f"{names[0]} is now among your models"
+        title = f"{names[0]} was added to your models"
         return ImportWords("good", title, _joined(there, *notes), new[0].key)
     return ImportWords("good", f"{len(new)} models imported", _joined(f"{', '.join(names)}.", there, *notes))
 

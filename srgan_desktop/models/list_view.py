@@ -27,13 +27,13 @@ from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme
 
 GROUPS: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
-    ("Comes with the program", ("shipped",), "No model came with this program: install it again, or download one."),
-    ("Made here", ("trained", "blended"), "None yet. Train one on the Train page, or blend two of one network."),
+    ("Comes with the program", ("shipped",), "No models included: reinstall the program, or download one."),
+    ("Made here", ("trained", "blended"), "None yet. Train one, or blend two."),
     ("Imported and downloaded", ("imported", "downloaded"), "None yet. Drop .safetensors, .pth or .pt files here."),
 )
 """(title, which kinds, what to say where there is none)."""
 KNOWN_TITLE = "Can be downloaded"
-KNOWN_NONE = "All models of the list are here."
+KNOWN_NONE = "All downloaded."
 
 ListedModel = Model | KnownModel
 

@@ -228,11 +228,11 @@ class ModelsPage(Page):
         session = self.session
         match session.engine:
             case EngineState.OFF:
-                return "The engine for trying models starts when it is needed", "good"
+                return "Engine starts when needed", "good"
             case EngineState.STARTING:
                 return "Starting the engine…", "busy"
             case EngineState.STOPPED:
-                return "The engine stopped; it starts again when it is needed", "bad"
+                return "Engine stopped; restarts when needed", "bad"
             case EngineState.READY:
                 working = session.trial is not Trial.NONE or session.busy
                 return f"{'Working' if working else 'Ready'} on {session.device}", "good"
@@ -242,7 +242,7 @@ class ModelsPage(Page):
         self.list.select(event.key)
         self.banner.say(
             "good",
-            f"“{name}” is now among your models",
+            f"“{name}” was added to your models",
             " ".join(event.notes),
             [("Use for upscaling", lambda: self.model_actions.use(event.key))],
         )
@@ -269,7 +269,7 @@ class ModelsPage(Page):
             refusals,
             self.window(),
             title="Refused files",
-            advice="None of them was run or kept. This is what each one is.",
+            advice="Nothing was run or kept. Details of each file:",
         ).open()
 
     def _on_failed(self, problem: Problem) -> None:
@@ -325,7 +325,7 @@ class ModelsPage(Page):
         if not paths:
             return ""
         brings_models = any(path.suffix.lower() not in PICTURES for path in paths)
-        return "Drop to import models" if brings_models else "Drop to try models on this picture"
+        return "Drop to import models" if brings_models else "Drop to test models on this picture"
 
     def _try(self) -> None:
         view = self.stack.currentWidget()
@@ -356,7 +356,7 @@ class ModelsPage(Page):
         suffixes = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
         file, _ = QFileDialog.getOpenFileName(
             self,
-            "A picture to try models on",
+            "Picture to test models on",
             dialog_folder(self.settings.get(settings.FOLDER)),
             f"Pictures ({suffixes});;All files (*)",
         )

@@ -74,7 +74,7 @@ class PictureCard(QWidget):
         self.name = Elided(mode=Qt.TextElideMode.ElideMiddle)
         self.change = self._tool(theme, "folder", "Choose another picture", self.file_requested)
         self.from_queue = self._tool(
-            theme, "queue", "Take the picture that is selected on the Upscale page", self.queue_requested
+            theme, "queue", "Use the picture selected on the Upscale page", self.queue_requested
         )
         self.picker = RegionPicker(theme)
         self.words = Elided("muted")
@@ -84,7 +84,7 @@ class PictureCard(QWidget):
         self.choose_file = QPushButton("Choose a picture…")
         self.choose_file.clicked.connect(self.file_requested)
         self.choose_queued = QPushButton("From the Upscale page")
-        self.choose_queued.setToolTip("Take the picture that is selected there")
+        self.choose_queued.setToolTip("Use the picture selected there")
         self.choose_queued.clicked.connect(self.queue_requested)
         self.contents = QStackedWidget()
         self._lay_out(theme)
@@ -107,8 +107,8 @@ class PictureCard(QWidget):
         is_all = region == whole(picture.size, self._most)
         self.all.setVisible(not is_all)
         capped = width * height > self._most
-        self.all.setText("As much as can be" if capped else "All of it")
-        self.all.setToolTip(f"At most {self._most / 1e6:.0f} megapixels are taken" if capped else "")
+        self.all.setText("Largest possible" if capped else "All of it")
+        self.all.setToolTip(f"At most {self._most / 1e6:.0f} megapixels" if capped else "")
         part = "all of" if region[2:] == picture.size else f"{region[2]:,} × {region[3]:,} of"
         self.words.say(f"{part} {width:,} × {height:,} pixels".capitalize())
 
@@ -195,7 +195,7 @@ class RegionPicker(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setAccessibleName("Part of the picture")
-        self.setToolTip("Drag a rectangle over the part that matters. Arrow keys move it, with Shift they resize it.")
+        self.setToolTip("Drag a rectangle over the part to test. Arrow keys move it; with Shift they resize it.")
         theme.changed.connect(self.update)
 
     def show_region(self, picture: TrialPicture, region: Region) -> None:

@@ -23,7 +23,7 @@ def activity_of(event: object) -> Activity | None:
         case DownloadProgress():
             return Activity(f"Downloading {event.name}", event.done / event.total if event.total else None)
         case ScanProgress():
-            words = f"Looking at the pictures: {event.done:,} of {event.total:,}"
+            words = f"Checking pictures: {event.done:,} of {event.total:,}"
             return Activity(words, event.done / event.total if event.total else None)
         case TeacherProgress():
             words = f"{event.teacher} enlarges what it teaches: {event.done:,} of {event.total:,}"

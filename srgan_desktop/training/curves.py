@@ -70,7 +70,7 @@ class Curves(QWidget):
         last = max(record.step, 1)
         validations = record.validations
         self.quality.line(
-            "Held-out pictures",
+            "Test pictures",
             [each.step for each in validations],
             [each.psnr_y for each in validations],
             colours[0],

@@ -46,8 +46,8 @@ class HistoryView(QWidget):
         columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.open = self._button(theme, "&Open", "eye", "Look at its curves and pictures (Return)")
-        self.resume = self._button(theme, "&Resume", "play", "Go on exactly where it stopped")
-        self.use = self._button(theme, "&Use this model", "good", "Put its model among yours, for the Upscale page")
+        self.resume = self._button(theme, "&Resume", "play", "Continue exactly where it stopped")
+        self.use = self._button(theme, "&Use this model", "good", "Add its model to yours, for the Upscale page")
         self.folder = self._button(theme, "&Folder", "folder", "Show its files in the file manager")
         self.delete = self._button(theme, "&Delete…", "remove", "Delete the run with its pictures and saved states")
         self.words = quiet()
@@ -209,16 +209,16 @@ class RunTable(QAbstractTableModel):
 
     def _state(self, record: RunRecord) -> str:
         if record.folder == self._session.active_folder:
-            return "paused" if self._session.phase is TrainingPhase.PAUSED else "under way"
+            return "paused" if self._session.phase is TrainingPhase.PAUSED else "running"
         if record.finished is not None:
             better = record.finished.better_than_bicubic and record.finished.better_than_parent is not False
             return "finished, better" if better else "finished, not better"
-        return "can go on" if record.can_go_on else "cannot go on"
+        return "stopped, can resume" if record.can_go_on else "cannot resume"
 
     def _colour(self, record: RunRecord) -> str:
         tokens = self._theme.tokens
         state = self._state(record)
-        return {"finished, better": tokens.good, "finished, not better": tokens.warn, "cannot go on": tokens.bad}.get(
+        return {"finished, better": tokens.good, "finished, not better": tokens.warn, "cannot resume": tokens.bad}.get(
             state, tokens.text
         )
 
@@ -261,15 +261,15 @@ def _words(record: RunRecord | None) -> str:
     if record.finished is not None:
         return record.finished.verdict
     if record.can_go_on:
-        return "Everything needed to go on exactly from there is saved."
-    return "There is no saved state to go on from."
+        return "Stopped. Resume continues exactly from here."
+    return "Nothing to resume: no state was saved."
 
 
 def _nothing() -> QWidget:
     frame = card()
     column = QVBoxLayout(frame)
     title = titled("No run yet", "headline")
-    words = quiet("Every run is kept here, so that it can be looked at, gone on with, and used.")
+    words = quiet("All runs are kept here: open, resume or use them.")
     for label in (title, words):
         label.setAlignment(Qt.AlignmentFlag.AlignCenter)
     column.addStretch(2)

@@ -117,8 +117,8 @@ class TrainPage(Page):
         self.set_up.recipe.reload_models()
         self.set_up.recipe.choose_start(model)
         self.show_view("set-up")
-        pictures = "Choose the pictures that it is to learn from." if self.session.data is None else ""
-        self.banner.say("info", f"The next training goes on from “{self.set_up.recipe.start.currentText()}”", pictures)
+        pictures = "Now choose the pictures to train on." if self.session.data is None else ""
+        self.banner.say("info", f"The next training starts from “{self.set_up.recipe.start.currentText()}”", pictures)
 
     def shutdown(self) -> None:
         """Stop the run with its state saved; ends with `stopped`."""
@@ -189,11 +189,11 @@ class TrainPage(Page):
         session = self.session
         match session.engine:
             case EngineState.OFF:
-                return "The training engine starts when it is needed", "good"
+                return "Training engine starts when needed", "good"
             case EngineState.STARTING:
                 return "Starting the training engine…", "busy"
             case EngineState.STOPPED:
-                return "The training engine stopped; it starts again when it is needed", "bad"
+                return "Training engine stopped; restarts when needed", "bad"
             case EngineState.READY:
                 if session.phase is TrainingPhase.PAUSED:
                     return f"Training is paused on {session.device}", "warn"
@@ -211,7 +211,7 @@ class TrainPage(Page):
 
     def _on_ended(self, ended: Ended) -> None:
         if ended.record is None:
-            self.banner.say("info", "Stopped before the first step", "Nothing was kept of this run.")
+            self.banner.say("info", "Stopped before the first step", "Nothing of this run was kept.")
             self.show_view("set-up")
         elif ended.problem is not None:
             self._on_failed(ended.problem)
@@ -219,7 +219,7 @@ class TrainPage(Page):
             self.banner.say(
                 "info",
                 f"Stopped at step {ended.record.step:,}",
-                "Everything is saved: Resume goes on exactly from here, today or another day.",
+                "Everything is saved: Resume continues exactly from here.",
             )
         elif ended.record.finished is not None:
             self.notify.emit("Training has finished", ended.record.finished.verdict)
@@ -235,7 +235,7 @@ class TrainPage(Page):
         self.notice.emit(words)
 
     def _on_model(self, key: str) -> None:
-        self.banner.say("good", f"“{key}” is now among your models", "It is chosen on the Upscale page.")
+        self.banner.say("good", f"“{key}” was added to your models", "The Upscale page uses it now.")
         # It has done its part, and two strips would take the room of the pictures.
         self.run.verdict.hide()
         self.set_up.recipe.reload_models()
@@ -244,7 +244,7 @@ class TrainPage(Page):
     # Input
 
     def _drop_words(self, mime: QMimeData) -> str:
-        return "Drop a folder to learn from" if paths_in(mime) else ""
+        return "Drop a folder to train on" if paths_in(mime) else ""
 
     def _show_drag(self, words: str) -> None:
         if self.session.data is None and self.stack.currentWidget() is self.set_up:
@@ -258,13 +258,13 @@ class TrainPage(Page):
 
     def _choose_folder(self) -> None:
         start = dialog_folder(self.settings.get(settings.TRAIN_FOLDER), self.settings.get(settings.FOLDER))
-        folder = QFileDialog.getExistingDirectory(self, "A folder of sharp pictures to learn from", start)
+        folder = QFileDialog.getExistingDirectory(self, "Folder of sharp pictures to train on", start)
         if folder:
             self.open([Path(folder)])
 
     def _choose_held_out(self) -> None:
         start = dialog_folder(self.settings.get(settings.TRAIN_VALIDATION), self.settings.get(settings.TRAIN_FOLDER))
-        folder = QFileDialog.getExistingDirectory(self, "A folder of pictures to measure by", start)
+        folder = QFileDialog.getExistingDirectory(self, "Folder of test pictures", start)
         if folder:
             self.settings.set(settings.TRAIN_VALIDATION, folder)
 

@@ -83,24 +83,24 @@ class PicturesCard(QFrame):
         self.thumbnails = Thumbnails(self)
         self.folder = Elided(mode=Qt.TextElideMode.ElideMiddle)
         self.change = QPushButton("C&hange…")
-        self.change.setToolTip("Choose another folder of pictures (Ctrl+O); dropping one works too")
+        self.change.setToolTip("Choose another folder of pictures, or drop one (Ctrl+O)")
         self.change.clicked.connect(self.folder_requested)
         self.held_out = Elided("muted", Qt.TextElideMode.ElideMiddle)
         self.choose_held_out = QPushButton("Choose…")
         self.choose_held_out.setProperty("role", "link")
         self.choose_held_out.setToolTip(settings.TRAIN_VALIDATION.tooltip)
-        self.choose_held_out.setAccessibleName("Choose a folder of held-out pictures")
+        self.choose_held_out.setAccessibleName("Choose a folder of test pictures")
         self.choose_held_out.clicked.connect(self.held_out_requested)
         self.drop_held_out = QToolButton()
         self.drop_held_out.setIconSize(QSize(14, 14))
-        self.drop_held_out.setToolTip("Hold back some of the pictures instead")
-        self.drop_held_out.setAccessibleName("Hold back some of the pictures instead")
+        self.drop_held_out.setToolTip("Take test pictures from this folder instead")
+        self.drop_held_out.setAccessibleName("Take test pictures from this folder instead")
         theme.set_icon(self.drop_held_out, "reset")
         self.drop_held_out.clicked.connect(lambda: session.settings.set(settings.TRAIN_VALIDATION, ""))
 
-        self.learn, self.hold, self.quarantined = _Count("to learn from"), _Count("held out"), _Count("quarantined")
+        self.learn, self.hold, self.quarantined = _Count("for training"), _Count("for testing"), _Count("quarantined")
         self.progress = ProgressLine(theme)
-        self.progress.setAccessibleName("Looking at the pictures")
+        self.progress.setAccessibleName("Checking the pictures")
         self.words = quiet()
         self.kind = Choice()
         self.kind.setAccessibleName("Which of the quarantined pictures")
@@ -133,7 +133,7 @@ class PicturesCard(QFrame):
         found, data = self.session.examiner.found, self.session.data
         self.folder.say(str(data) if data else "")
         validation = self.session.settings.get(settings.TRAIN_VALIDATION)
-        self.held_out.say(f"Held-out pictures: {validation or 'some of these'}")
+        self.held_out.say(f"Test pictures: {validation or f'{self._taken_from_folder()} taken from this folder'}")
         self.drop_held_out.setVisible(bool(validation))
         finished = found.finished
         for count, value in (
@@ -156,6 +156,11 @@ class PicturesCard(QFrame):
         self.list.setVisible(some)
         self.filler.setVisible(not some)
 
+    def _taken_from_folder(self) -> str:
+        """Where test pictures come from that nobody chose."""
+        finished = self.session.examiner.found.finished
+        return "some" if finished is None else f"{finished.validation:,}"
+
     def close_threads(self) -> None:
         """Let the thumbnails' threads end."""
         self.thumbnails.close()
@@ -165,17 +170,17 @@ class PicturesCard(QFrame):
         if found.problem is not None:
             return f"{found.problem.message} {found.problem.hint}"
         if found.waiting and not found.running and found.finished is None:
-            return "The pictures are looked at when the run under way has ended."
+            return "The pictures are checked when the current run ends."
         if found.running:
             if found.total:
-                return f"Looking at every picture once: {found.done:,} of {found.total:,}"
+                return f"Checking pictures: {found.done:,} of {found.total:,}"
             return "Starting the engine…"
         if found.finished is None:
             return ""
         if found.finished.advice:
             return found.finished.advice
         if not found.quarantined:
-            return "Every picture can be used: none is broken, too small, double, enlarged or heavily compressed."
+            return "All pictures are usable: none broken, too small, duplicate, upscaled or heavily compressed."
         return ""
 
     def _show_kinds(self, quarantined: Sequence[PictureQuarantined]) -> None:
@@ -205,9 +210,7 @@ class PicturesCard(QFrame):
             if recipe.data.degradation == "bicubic"
             else "blurred, noisy and compressed at random (blind), as worn pictures are"
         )
-        self.sample_words.setText(
-            f"Left the small LR picture that goes in: {how}. Right the original that it is to become."
-        )
+        self.sample_words.setText(f"Left: the low-resolution input, {how}. Right: the original it should become.")
 
     def _on_samples(self, samples: object) -> None:
         if isinstance(samples, SamplesReady):

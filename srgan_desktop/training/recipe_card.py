@@ -138,7 +138,7 @@ class RecipeCard(QFrame):
         self._show_start()
         self.teacher.blockSignals(True)
         self.teacher.clear()
-        self.teacher.addItem("Nobody (the pictures alone)", "")
+        self.teacher.addItem("None (pictures only)", "")
         for model in models():
             self.teacher.addItem(model.card.name, model.key)
         self.teacher.blockSignals(False)
@@ -180,7 +180,7 @@ class RecipeCard(QFrame):
         network = draft.recipe.gan.content.network if draft.recipe is not None else "vgg19"
         if chosen:
             self.content_file.say(chosen)
-            self.content_words.setText("This file is used for the content loss and for the perceptual distance.")
+            self.content_words.setText("Used for the content loss and the perceptual distance.")
         elif paths.downloaded_content(network).is_file():
             self.content_file.say(f"torchvision’s {network.upper()}, already downloaded")
             self.content_words.setText("")
@@ -287,7 +287,9 @@ class RecipeCard(QFrame):
         fields.addLayout(labelled(settings.TRAIN_RECIPE.label, settings.TRAIN_RECIPE.tooltip, recipe_row), 0, 0)
         fields.addLayout(labelled("&Name of the run", "The model that it makes is called so, too.", self.name), 0, 1)
         fields.addWidget(self.about, 1, 0, 1, 2)
-        start_words = "A model to go on from: only what is new is learned. The recipe’s network becomes that model’s."
+        start_words = (
+            "Continue training an existing model instead of starting from zero. The recipe takes over its network."
+        )
         fields.addLayout(labelled("Start &from", start_words, self.start), 2, 0)
         lengths = QHBoxLayout()
         lengths.setSpacing(12)
@@ -295,8 +297,7 @@ class RecipeCard(QFrame):
             lengths.addWidget(field, 1)
         fields.addLayout(lengths, 2, 1)
         teacher_words = (
-            "A model, as large and slow as it may be, whose results this one learns. It enlarges some patches of your "
-            "pictures once, before the first step."
+            "A larger, slower model to imitate. It upscales some patches of your pictures once, before the first step."
         )
         fields.setColumnStretch(0, 1)
         fields.setColumnStretch(1, 1)

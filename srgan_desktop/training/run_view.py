@@ -91,7 +91,7 @@ class RunView(QWidget):
         self.resume.setVisible(not active and record is not None and record.can_go_on)
         self.resume.setEnabled(not session.busy)
         self.resume.setToolTip(
-            "Another run is under way." if session.busy else "Go on exactly where this run stopped (Ctrl+Return)"
+            "Another run is in progress." if session.busy else "Continue exactly where this run stopped (Ctrl+Return)"
         )
         usable = record is not None and not active and record.model is not None
         self.use.setVisible(usable)
@@ -122,9 +122,9 @@ class RunView(QWidget):
                 title = f"{STAGES.get(record.stage, 'Training')}, {done}"
                 words = self._speed()
             case TrainingPhase.PAUSED:
-                title, words = f"Paused at {done}", "the engine waits and computes nothing"
+                title, words = f"Paused at {done}", "nothing is computed"
             case TrainingPhase.STOPPING:
-                title, words = "Stopping…", "the step is finished and everything is saved"
+                title, words = "Stopping…", "finishing the step and saving"
             case TrainingPhase.IDLE:
                 title = record.name
                 words = f"finished, {record.step:,} steps" if record.finished else f"stopped at {done}"
@@ -160,7 +160,7 @@ class RunView(QWidget):
         if finished is None:
             return
         better = finished.better_than_bicubic and finished.better_than_parent is not False
-        title = "Better than before" if better else "Not better: think twice before you use it"
+        title = "Better than before" if better else "Not better than before"
         if better and finished.better_than_parent is None:
             title = "Better than bicubic"
         self.verdict.say("good" if better else "warn", title, finished.verdict)
@@ -176,7 +176,7 @@ class RunView(QWidget):
         row.addWidget(button)
         row.addStretch(1)
         title = titled("No run is open", "headline")
-        words = quiet("Start one, or open one of the past from History.")
+        words = quiet("Start one, or open an earlier one from History.")
         for label in (title, words):
             label.setAlignment(title.alignment().AlignHCenter)
         column.addStretch(2)
@@ -193,17 +193,17 @@ class RunView(QWidget):
             self.theme,
             Qt.Orientation.Vertical,
             stop="S&top",
-            stop_tooltip="End after this step; everything is saved, and the run can go on later",
-            pause_tooltip="Let the run wait; the engine computes nothing meanwhile",
-            resume="Go &on",
+            stop_tooltip="Stop after this step; everything is saved, and you can resume later",
+            pause_tooltip="Pause the run; nothing is computed meanwhile",
+            resume="&Continue",
             elide=Qt.TextElideMode.ElideMiddle,
         )
         self.pause, self.stop = self.bar.pause, self.bar.stop
         self.folder = QPushButton("&Folder")
-        self.folder.setToolTip("Show the run’s files in the file manager")
+        self.folder.setToolTip("Show the files of the run in the file manager")
         self.resume = QPushButton("&Resume")
         self.use = QPushButton("&Use this model")
-        self.use.setToolTip("Put the model among yours, and choose it on the Upscale page")
+        self.use.setToolTip("Add the model to yours and choose it on the Upscale page")
         self.bar.add_button(self.folder, "folder", 0)
         self.bar.add_button(self.resume, "play")
         self.bar.add_button(self.use, "good")

@@ -168,9 +168,9 @@ class TrainSession(Session):
         if found.problem is not None:
             return found.problem.message
         if self.busy:
-            return "Another run is under way."
+            return "Another run is in progress."
         if found.running or found.finished is None:
-            return "The pictures are still being looked at."
+            return "Still checking the pictures."
         return ""
 
     def request(self, run: Path) -> TrainRequest:

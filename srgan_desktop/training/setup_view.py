@@ -25,18 +25,18 @@ from srgan_desktop.training.session import TrainSession
 STEPS = (
     (
         "Choose pictures",
-        "A folder of sharp photographs of any size. A hundred are enough to begin with. They stay where they are: "
-        "nothing is changed, nothing leaves this computer.",
+        "A folder of sharp photographs of any size. A hundred are enough to begin with. Your originals "
+        "are never changed, and nothing leaves this computer.",
     ),
     (
         "Choose a recipe",
-        "“quick” takes minutes and shows how it goes. “finetune” makes the shipped model better at pictures like "
-        "yours. “default” trains for hours, with a GAN stage.",
+        "“quick” takes minutes and shows the way. “finetune” improves the shipped model for pictures like yours. "
+        "“default” trains for hours, with a GAN stage.",
     ),
     (
         "Watch, then use it",
-        "Curves and pictures show what is learned. Pause, stop and go on whenever you like. If the model is better "
-        "than what you had, one click puts it into the Upscale page.",
+        "Curves and pictures show the progress. Pause, stop and resume whenever you like. If the new model is better, "
+        "one click adds it to the Upscale page.",
     ),
 )
 
@@ -97,7 +97,7 @@ class SetupView(QWidget):
             doing = (
                 "Starting the engine" if session.engine is EngineState.STARTING else session.estimator.activity.words
             )
-            return f"{doing}…", "some steps of each stage are measured; nothing is written", False
+            return f"{doing}…", "measuring a few steps of each stage; nothing is saved", False
         if session.estimator.problem is not None:
             problem = session.estimator.problem
             return problem.message, problem.hint, True
@@ -112,7 +112,7 @@ class SetupView(QWidget):
             return "Not ready yet", reason, faulty
         assert recipe is not None
         steps = f"{recipe.total_steps:,} steps" if recipe.total_steps else "steps by passes over the pictures"
-        return f"Ready: {recipe.name}, {steps}", "Estimate tells how long it takes on this computer", False
+        return f"Ready: {recipe.name}, {steps}", "Estimate measures how long it takes on this computer", False
 
     def _estimate(self) -> None:
         if self.session.estimator.busy:
@@ -131,7 +131,7 @@ class SetupView(QWidget):
         column.addWidget(self.words)
         column.addWidget(self.progress)
         self.estimate = QPushButton(ESTIMATE)
-        self.estimate.setToolTip("Measure a few steps, to tell how long the run takes and how much memory it needs")
+        self.estimate.setToolTip("Measure a few steps to estimate time and memory")
         self.start = QPushButton("&Start training")
         self.start.setProperty("role", "primary")
         theme.set_icon(self.estimate, "clock")
@@ -171,7 +171,7 @@ class Welcome(QFrame):
         self.setObjectName("dropArea")
         self._theme = theme
         self._icon = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
-        title = titled("Teach a model your own pictures", "headline")
+        title = titled("Train a model on your own pictures", "headline")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.choose = QPushButton("&Choose a folder…")
         self.choose.setProperty("role", "primary")

@@ -23,8 +23,8 @@ class ValidationPanel(QWidget):
         self.compare.canvas.set_mode(Mode.SIDE)
         self.compare.file_step_requested.connect(self._step_picture)
         self.picture = Choice()
-        self.picture.setAccessibleName("Held-out picture")
-        self.picture.setToolTip("Which held-out picture is shown (PgUp, PgDn)")
+        self.picture.setAccessibleName("Test picture")
+        self.picture.setToolTip("Test picture shown (PgUp, PgDn)")
         self.picture.currentIndexChanged.connect(self._show)
         self.words = Elided("muted", Qt.TextElideMode.ElideRight)
         above = QHBoxLayout()
@@ -104,7 +104,7 @@ class ValidationPanel(QWidget):
         if validation is None or picture is None:
             self.compare.clear()
             self.compare.canvas.set_message(
-                "No validation yet", "After some steps the network is tried on pictures that it never learns from."
+                "No test yet", "After some steps the network is tested on pictures it never trains on."
             )
             self.words.say("")
             self.when.setText("")

@@ -60,8 +60,8 @@ class CompareCard(QFrame):
         self.view = CompareView(theme)
         self.words = Elided("muted")
         self.sides = Tabs(theme, (("saved", "Saved", ""), ("preview", "Preview", "")))
-        self.sides.buttons["saved"].setToolTip("Show the result on the disk (P)")
-        self.sides.buttons["preview"].setToolTip("Show what the present settings would make of it (P)")
+        self.sides.buttons["saved"].setToolTip("Show the saved result (P)")
+        self.sides.buttons["preview"].setToolTip("Preview with the current settings (P)")
         self.preview_button = _button(theme, settings.PREVIEW.label, "eye", settings.PREVIEW.tooltip)
         self.preview_button.setCheckable(True)
         self.preview_button.setChecked(self._settings.get(settings.PREVIEW))
@@ -69,7 +69,7 @@ class CompareCard(QFrame):
             theme,
             "How good will it be?",
             "measure",
-            "How good will it be? Measures the model on this picture, beside bicubic, where the truth is known",
+            "Measure the model on this picture, beside bicubic enlargement, where the original is known",
         )
         self._lay_out()
         self._bind()
@@ -111,7 +111,7 @@ class CompareCard(QFrame):
             self.words.say("Source and result" if entry.output else "")
             return
         if self._session.busy:
-            self.words.say("Previews come back when the run has ended")
+            self.words.say("Previews resume when the run ends")
             return
         self._is_old = False
         seen = self.view.visible_region()
@@ -122,7 +122,7 @@ class CompareCard(QFrame):
         if region is not None and self._session.preview(entry.path, region):
             self._makes_end = False
             self._caption = f"Preview: {self._difference()}" if self._differs() else ""
-            self.words.say("Upscaling what you see…")
+            self.words.say("Upscaling the visible part…")
 
     def give_way(self) -> None:
         """Ask again, also for the same region: the preview under way was given up for a run."""

@@ -102,7 +102,7 @@ class OptionsPanel(Scrolled):
         self._facts = Elided("muted")
         more = QPushButton("More models…")
         more.setProperty("role", "link")
-        more.setToolTip("Go to the Models page: download, import, compare and test models")
+        more.setToolTip("Download, import, compare and test models on the Models page")
         more.clicked.connect(self.more_models)
         facts = QWidget()
         in_facts = QHBoxLayout(facts)
@@ -238,9 +238,7 @@ class OptionsPanel(Scrolled):
                 self.model.setCurrentIndex(self.model.count() - 1)
         self.model.blockSignals(False)
         if self.model.count() == 0:
-            self._purpose.setText(
-                "No model was found. Reinstall the program, or put a model file into the models folder."
-            )
+            self._purpose.setText("No models found. Reinstall the program, or put a model file into the models folder.")
             self._purpose.show()
             self._facts.say("")
         else:
@@ -388,7 +386,7 @@ class KeptSettings(QFrame):
 
     def show_words(self, kept: str) -> None:
         """Name the settings that the run keeps; with none, nothing is to be seen."""
-        self.words.setText(f"This run goes on with {kept}. What you change here is for the next one.")
+        self.words.setText(f"The current run keeps {kept}. Changes apply to the next one.")
         self.setVisible(bool(kept))
 
 
@@ -489,8 +487,8 @@ class OutputField(QWidget):
         self.choose.clicked.connect(self._choose)
         self.beside = QToolButton()
         self.beside.setIconSize(QSize(18, 18))
-        self.beside.setToolTip("Save beside the sources again")
-        self.beside.setAccessibleName("Save beside the sources again")
+        self.beside.setToolTip("Save beside the originals again")
+        self.beside.setAccessibleName("Save beside the originals again")
         theme.set_icon(self.beside, "reset")
         self.beside.clicked.connect(self._save_beside)
         row = QHBoxLayout()
@@ -541,7 +539,7 @@ class OutputField(QWidget):
 
 def _beside(size: OutputSize) -> str:
     """Where results go when nobody chose a folder."""
-    return f"Beside each source, with “_{size}” in the name; a folder’s results go to “<folder>_{size}” next to it."
+    return f"Beside each original, named “…_{size}”; results of a folder go to “<folder>_{size}” beside it."
 
 
 def _declared(option: Option) -> Setting[Any]:

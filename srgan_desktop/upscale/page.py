@@ -83,8 +83,8 @@ class UpscalePage(Page):
             theme,
             Qt.Orientation.Horizontal,
             stop="&Cancel",
-            stop_tooltip="Stop; what is saved stays, the rest waits in the queue",
-            pause_tooltip="Let the run wait, and leave the machine to other programs",
+            stop_tooltip="Stop: saved results stay, the rest waits in the queue",
+            pause_tooltip="Pause the run and free the machine for other programs",
             resume="&Resume",
         )
         self.start_button = QPushButton("&Start")

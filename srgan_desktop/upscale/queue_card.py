@@ -83,21 +83,21 @@ class QueueCard(QFrame):
         self.paste = self._action("Paste", "copy", self.paste_requested, QKeySequence.StandardKey.Paste)
         self.retry = self._action("Retry", "retry", self._retry, "Ctrl+R")
         self.retry.setToolTip(
-            "Let failed pictures wait again: those selected, or else all. Where none failed: those selected (Ctrl+R)"
+            "Retry failed pictures: the selected ones, else all. If none failed, upscale the selection again (Ctrl+R)"
         )
         self.remove = self._action("Remove", "remove", self._remove)
-        self.remove.setToolTip("Take the selected pictures out of the queue (Del). Files are not touched.")
+        self.remove.setToolTip("Remove the selected pictures from the queue (Del). Your files stay.")
         self.undo = self._action("Put back what was removed", "undo", session.filling.undo_removal, "Ctrl+Z")
         self.searching = self._action("Search…", "search", self.filter.open_filter, "Ctrl+F")
         self.copy = self._action("Copy file", "copy", self._copy, "Ctrl+C")
         self.copy.setToolTip("Copy the results, or the sources where there is no result yet (Ctrl+C)")
         self.clear_done = self._action("Clear finished", "good", session.filling.clear_finished)
         self.clear = self._action("Clear all", "clear", session.filling.clear)
-        self.clear.setToolTip("Empty the queue. Files are not touched.")
+        self.clear.setToolTip("Empty the queue. Your files stay.")
         self.open_result = self._action("Open the result", "eye", self._open_result)
         self.show_result = self._action("Show result in file manager", "folder", self._show_result)
         self.show_source = self._action("Show source in file manager", "folder", self._show_source)
-        self.show_problem = self._action("What went wrong…", "info", self._show_problem)
+        self.show_problem = self._action("Show the error…", "info", self._show_problem)
 
     def _action(self, text: str, icon: str, act: object, keys: str | QKeySequence.StandardKey = "") -> QAction:
         """An action that calls `act`, or emits it where that is a signal."""
@@ -177,7 +177,7 @@ class QueueCard(QFrame):
         self._session.filling.remove(rows)
         left = len(self._session.queue.entries)
         if before - left < len(rows):
-            self.notice.emit("Pictures of the run under way stay until it has ended")
+            self.notice.emit("Pictures of the current run stay until it ends")
         if left:
             self.table.choose(min(rows[0], left - 1))
 

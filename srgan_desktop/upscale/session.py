@@ -286,7 +286,7 @@ class UpscaleSession(Session):
             case BatchStarted():
                 self._on_batch_started(event)
             case BatchInterrupted():
-                self.notice.emit(f"{event.message} It is waited for.")
+                self.notice.emit(f"{event.message} Waiting for it.")
                 self._on_batch_end()
             case BatchFinished():
                 self.run.seconds += event.seconds
@@ -344,7 +344,7 @@ class UpscaleSession(Session):
 
     def _on_searched(self, scanned: Scanned) -> None:
         if scanned.problem is not None and scanned.folders and self.watched:
-            self.notice.emit(f"No picture yet; {'watched from now on' if self.busy else 'Start watches for the first'}")
+            self.notice.emit(f"No pictures yet; {'watching from now on' if self.busy else 'Start begins to watch'}")
         elif scanned.problem is not None:
             self.failed.emit(scanned.problem)
         elif scanned.words:

@@ -20,7 +20,7 @@ def bar_state(session: UpscaleSession) -> BarState:
     if run.phase is Phase.IDLE:
         return _idle(session)
     if run.phase is Phase.CANCELLING:
-        return BarState("Stopping…", "what is saved stays", run.fraction)
+        return BarState("Stopping…", "saved results stay", run.fraction)
     done, total = run.saved + run.skipped, run.total - len(run.failures)
     failed = f"{len(run.failures):,} failed" if run.failures else ""
     if run.paused:
@@ -34,7 +34,7 @@ def bar_state(session: UpscaleSession) -> BarState:
     if run.phase is Phase.BETWEEN_JOBS:
         return BarState("Searching for more pictures…", so_far)
     if run.fraction == 0 and run.finished == 0 and session.queue.count(State.WORKING) == 0:
-        return BarState("Preparing…", "looking at what is already done")
+        return BarState("Preparing…", "checking what is already done")
     title = f"Upscaling {min(done + 1, total):,} of {total:,}"
     return BarState(title, _joined(problems.time_left(run.seconds_left), failed), run.fraction)
 
@@ -70,11 +70,11 @@ def start_words(session: UpscaleSession) -> tuple[str, str]:
     again = session.made_otherwise
     if again:
         replaces = session.run_settings.wanted.existing == "replace"
-        kept = "replaced" if replaces else "kept, and the new ones get a number"
-        return f"Up&scale {again:,} again with the new settings", f"The results that are there are {kept}"
+        kept = "replaced" if replaces else "kept; new ones get a number"
+        return f"Up&scale {again:,} again with the new settings", f"Existing results are {kept}"
     if session.starts_again:
-        return "&Start again", "Upscale everything once more; what is the same is skipped"
-    return "&Start", "Upscale everything that waits in the queue"
+        return "&Start again", "Upscale everything again; unchanged results are skipped"
+    return "&Start", "Upscale all waiting pictures"
 
 
 def engine_words(session: UpscaleSession) -> tuple[str, str]:
@@ -85,7 +85,7 @@ def engine_words(session: UpscaleSession) -> tuple[str, str]:
         case EngineState.STARTING:
             return "Starting the engine…", "busy"
         case EngineState.STOPPED:
-            return "The engine stopped; it starts again when it is needed", "bad"
+            return "Engine stopped; restarts when needed", "bad"
         case EngineState.READY:
             if session.run.paused:
                 return f"Paused on {session.device}", "warn"

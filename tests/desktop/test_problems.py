@@ -31,7 +31,7 @@ def test_a_defect_has_its_traceback():
         problem = problems.of_exception(error)
     assert "KeyError" in problem.message
     assert "no such key" in problem.details
-    assert "fault of the program" in problem.hint
+    assert "This is a bug" in problem.hint
 
 
 def test_events_of_the_worker():

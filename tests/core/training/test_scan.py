@@ -87,9 +87,9 @@ def test_few_pictures_are_advised_against() -> None:
         return ScanFinished(training, validation, 0, "f" * 64, 1.0).advice
 
     assert advice(30, 5) == ""
-    assert "learnt by heart" in advice(29, 5)
-    assert "held-out" in advice(30, 4)
-    assert "held-out" not in advice(29, 5)
+    assert "overfits" in advice(29, 5)
+    assert "test pictures" in advice(30, 4)
+    assert "test pictures" not in advice(29, 5)
 
 
 def test_what_can_be_read_is_trained_on(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What held-out pictures say, and telling learning from learning by heart."""
+"""What held-out pictures say, and telling learning from overfitting."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def click(button: QAbstractButton, qtbot) -> None:
 
 def test_empty_groups_say_how_to_fill_them(page: ModelsPage) -> None:
     labels = [getattr(page.list.itemWidget(page.list.item(row)), "text", str)() for row in range(page.list.count())]
-    assert any("Train page" in label for label in labels)
+    assert any("Train one" in label for label in labels)
     assert any("Drop .safetensors" in label for label in labels)
     assert page.list.entry.key == DEFAULT_MODEL
     assert page.list.rows[DEFAULT_MODEL].mark.isVisible()
@@ -148,7 +148,7 @@ def test_delete_never_asks_for_the_shipped_model(page: ModelsPage, qtbot) -> Non
     page.list.setFocus()
     with qtbot.waitSignal(page.notice) as notice:
         QTest.keyClick(page.list, Qt.Key.Key_Delete)
-    assert "stays" in notice.args[0]
+    assert "cannot be removed" in notice.args[0]
     assert page.findChild(QMessageBox) is None
 
 
@@ -196,7 +196,7 @@ def test_a_download_through_its_row(
     click(page.card.download, qtbot)
     qtbot.waitUntil(lambda: page.session.find("remote") is not None, timeout=WAIT_MS)
     assert page.list.entry.key == "remote"
-    assert page.banner.text.startswith("“remote” is now among your models")
+    assert page.banner.text.startswith("“remote” was added to your models")
     assert page.card.use.isVisible()
     page.session.setParent(None)
     page.close()
@@ -464,7 +464,7 @@ def test_pages_hand_over_to_each_other(
     assert train.isVisible()
     assert train.session.draft.source == "finetune"
     assert train.session.draft.recipe.start == "ours"
-    assert train.banner.text.startswith("The next training goes on from “ours”")
+    assert train.banner.text.startswith("The next training starts from “ours”")
     assert train.session.draft.recipe.generator.features == 8
     with qtbot.waitSignal(window.closed, timeout=ENGINE_MS):
         window.close_now()

@@ -291,7 +291,7 @@ def test_a_run_that_is_stopped_before_its_first_step_leaves_nothing(page: TrainP
     qtbot.waitUntil(lambda: page.run.bar.title.whole == "Looking at the pictures: 1 of 2…", timeout=WAIT_MS)
     click(page.run.stop, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
-    assert page.banner.text == "Stopped before the first step Nothing was kept of this run."
+    assert page.banner.text == "Stopped before the first step Nothing of this run was kept."
     assert page.stack.currentWidget() is page.set_up
     assert not page.run.bar.isVisible()
     assert not paths.user_runs().exists()
@@ -338,7 +338,7 @@ def test_a_stop_that_could_not_save_does_not_say_that_everything_is_saved(page: 
     qtbot.waitUntil(lambda: len(page.session.record.validations) == 1, timeout=WAIT_MS)
     click(page.run.stop, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
-    assert "the run goes on from its newest saved state" in page.banner.text
+    assert "continue from the last saved state" in page.banner.text
     assert "Everything is saved" not in page.banner.text
 
 

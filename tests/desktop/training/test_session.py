@@ -29,7 +29,7 @@ def test_a_folder_is_examined_and_samples_are_made(session: TrainSession, option
     (home / "plain").mkdir()
     with qtbot.waitSignal(session.examiner.samples_ready, timeout=WAIT_MS) as samples:
         options.set(TRAIN_FOLDER, str(home / "plain"))
-        assert session.why_not_start == "The pictures are still being looked at."
+        assert session.why_not_start == "Still checking the pictures."
     assert isinstance(samples.args[0], SamplesReady)
     found = session.examiner.found
     assert (found.finished.training, found.finished.validation) == (10, 2)
@@ -164,7 +164,7 @@ def test_a_worker_that_dies_when_it_is_to_stop_has_not_saved_everything(ready: R
     with qtbot.waitSignal(session.ended, timeout=WAIT_MS) as ended:
         session.stop()
     assert ended.args[0].stopped
-    assert "newest saved state" in ended.args[0].problem.hint
+    assert "last saved state" in ended.args[0].problem.hint
     assert session.engine is EngineState.STOPPED
 
 
@@ -226,7 +226,7 @@ def test_a_killed_worker_leaves_a_run_that_goes_on(ready: Ready, qtbot) -> None:
     session = ready("dies")
     with qtbot.waitSignal(session.failed, timeout=WAIT_MS) as failed:
         session.start()
-    assert "ended by the system" in failed.args[0].message
+    assert "system ended the engine" in failed.args[0].message
     assert failed.args[0].hint.startswith("Press Resume")
     assert not session.busy
     assert session.record.can_go_on

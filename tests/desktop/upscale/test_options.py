@@ -134,7 +134,7 @@ def test_a_model_that_is_gone_gives_way_to_the_default(qtbot, theme, options, tm
 
 
 def test_the_output_folder(panel, options, tmp_path, monkeypatch):
-    assert "“_4x”" in panel.output.words.text()
+    assert "…_4x" in panel.output.words.text()
     options.set(settings.SIZE, OutputSize("height", 1080))
     assert "“<folder>_1080h”" in panel.output.words.text()
     assert panel.output.beside.isHidden()

@@ -397,7 +397,7 @@ def test_what_is_dropped_without_a_file_or_picture_in_it(qtbot, page):
     assert not drop(page)
     QGuiApplication.clipboard().setText("only words")
     page.queue.paste.trigger()
-    assert "no file and no picture" in page.banner.text
+    assert "Nothing usable" in page.banner.text
 
 
 def test_a_dropped_picture_that_is_no_file(qtbot, page, own_home):

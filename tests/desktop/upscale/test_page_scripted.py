@@ -72,10 +72,10 @@ def turn_wheel(canvas):
 @pytest.mark.parametrize("end", [JobCancelled(), JobFailed("The disk is full.", "Make room.")], ids=["cancel", "fail"])
 def test_a_preview_that_gave_way_to_a_run_comes_back_after_it(qtbot, page, job, end):
     page.compare.preview_button.setChecked(True)
-    qtbot.waitUntil(lambda: page.compare.words.whole == "Upscaling what you see…", timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: page.compare.words.whole == "Upscaling the visible part…", timeout=TIMEOUT)
     page.start_button.click()
     assert isinstance(job.requests[-1], UpscaleRequest)
-    assert page.compare.words.whole == "Previews come back when the run has ended"
+    assert page.compare.words.whole == "Previews resume when the run ends"
     job.say(end)
     qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
     job.say(JobCancelled())

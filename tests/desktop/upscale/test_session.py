@@ -338,7 +338,7 @@ def test_an_interrupted_batch_leaves_the_watch_open(watching, job, told):
     job.say(BatchStarted(((first, (1, 1)), (second, (1, 1)))), begin(watching, 0), BatchInterrupted("It is gone."))
     assert watching.run.rests
     assert states(watching) == [State.WAITING, State.WAITING, State.DONE]
-    assert told.notices[-1] == "It is gone. It is waited for."
+    assert told.notices[-1] == "It is gone. Waiting for it."
     job.say(BatchStarted(((first, (1, 1)), (second, (1, 1)))), save(watching, 0), save(watching, 1))
     job.say(BatchFinished(2, 0, 0, 1.0))
     watching.cancel()
@@ -434,7 +434,7 @@ def test_a_run_begins_to_watch_where_that_is_asked_for_on_the_way(filled, option
 def test_an_empty_folder_can_be_watched(qtbot, session, options, job, told, tmp_path):
     (tmp_path / "in").mkdir()
     search(qtbot, session, tmp_path / "in")
-    assert "no picture" in told.failed[0].message
+    assert "No readable pictures" in told.failed[0].message
     assert not session.can_start
     options.set(settings.WATCH, True)
     assert session.watched == (tmp_path / "in",)
