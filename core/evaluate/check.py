@@ -16,7 +16,6 @@ from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.evaluate import CheckProgress, CheckReady, CheckRequest, PictureQuality
-from core.contract.upscale import Region
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.perceptual import perceptual
 from core.evaluate.progress import with_progress
@@ -24,7 +23,7 @@ from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_b
 from core.images import load
 from core.models.content import content_for
 from core.upscale.engine import open_engine
-from core.upscale.picture import without_colour
+from core.upscale.picture import clipped, without_colour
 
 SMALLEST = 48
 """Pixels: of a smaller side, the border and the windows of SSIM leave too little to speak of."""
@@ -93,20 +92,6 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         MEANING.format(scale=scale),
         tuple(notes),
     )
-
-
-def clipped(region: Region | None, width: int, height: int, name: str) -> Region:
-    """The part of a `width` x `height` picture that a region covers.
-
-    Raises:
-        UserError: it lies outside.
-    """
-    x, y, across, down = region or (0, 0, width, height)
-    left, top = max(0, x), max(0, y)
-    right, bottom = min(width, x + across), min(height, y + down)
-    if right <= left or bottom <= top:
-        raise UserError(f"The region lies outside {name}, which is {width} x {height}.", "Move it over the picture.")
-    return left, top, right - left, bottom - top
 
 
 def _quality(original: np.ndarray, result: np.ndarray, scale: int, distance: float | None) -> PictureQuality:

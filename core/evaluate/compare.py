@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import numpy as np
 import psutil
 import torch
 
@@ -16,12 +15,10 @@ from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.evaluate import CheckProgress, CompareFailed, CompareRequest, ModelCompared
-from core.evaluate.check import clipped
 from core.evaluate.progress import with_progress
 from core.images import Picture, load
-from core.upscale.colour_tie import REACH
 from core.upscale.engine import Engine, open_engine
-from core.upscale.picture import upscale_picture
+from core.upscale.picture import clipped, margin_of, upscale_picture, with_margin
 from core.upscale.preview import for_display
 
 SAMPLED_EVERY = 0.005
@@ -60,13 +57,7 @@ def _one(
     end: float,
     cancel: CancelToken,
 ) -> Iterator[CheckProgress | ModelCompared]:
-    left, top, width, height = region
-    # As a preview does: what ties its colours may lie further away than the network sees, in cells of two pixels.
-    margin = max(engine.reach, REACH)
-    cut_left, cut_top = max(0, left - margin) // 2 * 2, max(0, top - margin) // 2 * 2
-    cut_right = min(picture.width, left + width + margin)
-    cut_bottom = min(picture.height, top + height + margin)
-    cut = picture.part(np.s_[cut_top:cut_bottom, cut_left:cut_right])
+    cut, left, top = with_margin(picture, region, margin_of(engine))
     scale = engine.scale
     size = (cut.width * scale, cut.height * scale)
     start = time.perf_counter()
@@ -77,14 +68,14 @@ def _one(
             end,
         )
     seconds = time.perf_counter() - start
-    x, y = (left - cut_left) * scale, (top - cut_top) * scale
+    x, y, width, height = (side * scale for side in (left, top, *region[2:]))
     megapixels = size[0] * size[1] / 1e6
     yield ModelCompared(
         index,
         engine.name,
         region,
         scale,
-        for_display(result, (slice(y, y + height * scale), slice(x, x + width * scale))),
+        for_display(result, (slice(y, y + height), slice(x, x + width))),
         seconds / megapixels,
         round(memory.peak / megapixels),
         engine.description,

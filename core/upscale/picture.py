@@ -13,8 +13,10 @@ import numpy as np
 from PIL import Image
 
 from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.upscale import Region
 from core.images import Picture, bleed_colour
-from core.upscale.colour_tie import tie_colours
+from core.upscale.colour_tie import REACH, tie_colours
 from core.upscale.engine import Engine
 from core.upscale.pass_sizes import pass_sizes
 
@@ -22,6 +24,45 @@ GREY_WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
 """ITU-R BT.601 luma: what Pillow makes of RGB, so grey and colour versions of a picture agree."""
 BAND = 256
 """Rows that colour is taken out of at once."""
+
+
+def clipped(region: Region | None, width: int, height: int, name: str) -> Region:
+    """The part of a `width` x `height` picture that a region covers; None covers all of it.
+
+    Raises:
+        UserError: it lies outside.
+    """
+    x, y, across, down = region or (0, 0, width, height)
+    left, top = max(0, x), max(0, y)
+    right, bottom = min(width, x + across), min(height, y + down)
+    if right <= left or bottom <= top:
+        raise UserError(f"The region lies outside {name}, which is {width} x {height}.", "Move it over the picture.")
+    return left, top, right - left, bottom - top
+
+
+def margin_of(engine: Engine, passes: int = 1, tie: bool = True, restorers: Sequence[Engine] = ()) -> int:
+    """How many source pixels around a region change its result.
+
+    Args:
+        engine: what enlarges it.
+        passes: how often it goes through that; each sees further, in pixels of the source.
+        tie: whether colours are tied to the source's, which may look further than the network.
+        restorers: engines before it.
+    """
+    return max(passes * engine.reach, REACH if tie else 0) + sum(each.reach for each in restorers)
+
+
+def with_margin(picture: Picture, region: Region, margin: int) -> tuple[Picture, int, int]:
+    """Cut a region out with its surroundings, as far as there are any.
+
+    Returns:
+        The part, and the left and top of the region within it: both even where the region's are, as colours are
+        compared in cells of two pixels that begin where the picture does.
+    """
+    x, y, width, height = region
+    left, top = max(0, x - margin) // 2 * 2, max(0, y - margin) // 2 * 2
+    right, bottom = min(picture.width, x + width + margin), min(picture.height, y + height + margin)
+    return picture.part(np.s_[top:bottom, left:right]), x - left, y - top
 
 
 def upscale_picture(

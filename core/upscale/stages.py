@@ -24,7 +24,7 @@ from core.contract.upscale import BatchEvent, FileStarted, UpscaleRequest
 from core.hashing import sha256_of
 from core.images import Origin, Picture, Probe, load, load_all, save, save_all
 from core.images.decode import shown
-from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, find_model
+from core.models.catalogue import AUTOMATIC, find_model
 from core.upscale.automatic import AutomaticChoice
 from core.upscale.choice import choice_for
 from core.upscale.engine import Engine, open_engine, open_restorer
@@ -95,6 +95,7 @@ class Stages:
         self.progress = ProgressMeter(sum(task.pixels for task in settled.tasks), self.cancel)
         self.records = Records(request, settled.fingerprint)
         self.fatal: UserError | None = None
+        self._told_of_engine = False
 
     def run(self) -> None:
         """Do all tasks, in order.
@@ -104,12 +105,8 @@ class Stages:
         """
         request = self.request
         devices.keep_large_blocks()
-        self._restorers()
-        if request.model == AUTOMATIC:
-            self.send(Notice(self._engine(AutomaticChoice(DEFAULT_MODEL, 0, 100, "")).describe("Automatic")))
-        else:
-            engine = self._engine(AutomaticChoice(request.model, request.clean_up, request.detail, ""))
-            self.send(Notice(engine.description))
+        if request.model != AUTOMATIC:
+            self._engines(AutomaticChoice(request.model, request.clean_up, request.detail, ""))
         try:
             with self.records, _DecodeAhead(self.tasks, request) as ahead, _EncodeBehind() as behind:
                 for index, task in enumerate(self.tasks):
@@ -124,28 +121,40 @@ class Stages:
         if self.fatal is not None:
             raise self.fatal
 
-    def _restorers(self) -> list[Engine]:
-        request = self.request
-        return [open_restorer(name, request.device, request.precision, request.tile) for name in request.before]
+    def _engines(self, choice: AutomaticChoice) -> list[Engine]:
+        """What a picture goes through, the engine that enlarges last; the first of all are told of.
 
-    def _engine(self, choice: AutomaticChoice) -> Engine:
+        Raises:
+            UserError: as `open_engine`.
+        """
         request = self.request
-        return open_engine(
-            choice.model, request.device, request.precision, request.tile, choice.detail, choice.clean_up
-        )
+        where = request.device, request.precision, request.tile
+        engines = [open_restorer(name, *where) for name in request.before]
+        engine = open_engine(choice.model, *where, choice.detail, choice.clean_up)
+        if not self._told_of_engine:
+            self._told_of_engine = True
+            automatic = request.model == AUTOMATIC
+            self.send(Notice(engine.describe("Automatic") if automatic else engine.description))
+        return [*engines, engine]
 
     def _make(self, index: int, task: Task, loading: Future[_Loaded]) -> _Result | None:
         """Compute one result; None, and a `FileFailed`, where that is not possible."""
         engines: list[Engine] = []
         try:
-            self.open(task)
             source = loading.result()
+            try:
+                engines = self._engines(source.choice)
+            except UserError as error:
+                # No other picture would fare better.
+                self.fatal = error
+                self.cancel.cancel()
+                raise Cancelled from error
+            self.open(task)
             picture = source.picture
             size = self.request.size.of(picture.width, picture.height)
             reason = source.choice.reason
             self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size, reason))
             begun = time.monotonic()
-            engines = [*self._restorers(), self._engine(source.choice)]
             report = partial(self._report, index, task)
             if task.pictures > 1:
                 self._make_sequence(task, source, engines, report)

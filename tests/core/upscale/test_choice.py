@@ -11,8 +11,11 @@ from PIL import Image
 
 from core import paths
 from core.contract.cancel import CancelToken
-from core.contract.settings import UpscaleSettings
+from core.contract.errors import UserError
+from core.contract.jobs import Notice
+from core.contract.settings import Precision, UpscaleSettings
 from core.contract.upscale import (
+    FileFailed,
     FileSaved,
     FileSkipped,
     FileStarted,
@@ -23,8 +26,10 @@ from core.contract.upscale import (
 )
 from core.images import load
 from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, find_model, mix_for
+from core.upscale import stages
 from core.upscale.batch import upscale
 from core.upscale.choice import choice_for
+from core.upscale.engine import Engine, open_engine
 from core.upscale.preview import preview
 from core.upscale.settings import fingerprint_of
 
@@ -68,6 +73,33 @@ def test_a_batch_says_why_keeps_it_in_the_journal_and_knows_it_again(folder: Pat
     assert kept == {event.output.name: event.reason for event in saved.values()}
     again = list(upscale(request, CancelToken()))
     assert sum(isinstance(event, FileSkipped) for event in again) == 2
+
+
+def test_only_networks_that_pictures_take_are_opened(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[tuple[str, int, int]] = []
+
+    def open_and_note(model: str, device: str, precision: Precision, tile: int, detail: int, clean_up: int) -> Engine:
+        opened.append((model, detail, clean_up))
+        return open_engine(model, device, precision, tile, detail, clean_up)
+
+    monkeypatch.setattr(stages, "open_engine", open_and_note)
+    request = UpscaleRequest((Input(folder / "worn.jpg"),), tmp_path / "out", model=AUTOMATIC, device="cpu")
+    events = list(upscale(request, CancelToken()))
+    choice = choice_for(request, load(folder / "worn.jpg"))
+    assert opened == [(choice.model, choice.detail, choice.clean_up)]
+    (notice,) = [event for event in events if isinstance(event, Notice)]
+    assert notice.message.startswith("Automatic on ")
+
+
+def test_a_device_that_is_not_there_ends_the_run_before_anything_is_written(folder: Path, tmp_path: Path) -> None:
+    request = UpscaleRequest((Input(folder),), tmp_path / "out", model=AUTOMATIC, device="cuda:7")
+    events: list[object] = []
+    with pytest.raises(UserError, match="cuda:7"):
+        events.extend(upscale(request, CancelToken()))
+    assert not [event for event in events if isinstance(event, FileFailed)]
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_preview_shows_what_the_batch_will_make(folder: Path, tmp_path: Path) -> None:
