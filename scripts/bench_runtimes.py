@@ -24,7 +24,7 @@ from core.upscale.engine import Engine, open_engine
 from scripts.bench_engine import medians
 
 SIDE = 192
-"""Of the picture, in pixels."""
+"""Side of the picture, in pixels."""
 OURS = ("fast-x4", "faithful-x4")
 OTHERS = ("realesr-animevideov3-x4", "realesrgan-x4plus")
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")

@@ -19,10 +19,10 @@ from core.runtimes.openvino_graph import Ranges
 CROP = 64
 """Side of a crop, in pixels."""
 CROPS = 4
-"""Of each sample picture."""
+"""How many of each sample picture."""
 SAMPLES = ("astronaut.jpg", "cat.jpg", "coffee.webp", "cup.png", "photographer.png", "portrait.png", "rocket.jpg")
 _VERSION = 1
-"""Of how ranges are measured."""
+"""Rises when ranges are measured otherwise."""
 
 Compute = Callable[..., np.ndarray]
 

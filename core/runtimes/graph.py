@@ -29,14 +29,14 @@ Kind = Literal[
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Layer:
+class GraphLayer:
     """One layer; its number in the graph is the number of its value, C x H x W."""
 
     kind: Kind
     inputs: tuple[int, ...]
     """The values that it takes: one, but two for `add` and `multiply`, and some for `concat`."""
     channels: int
-    """Of its value."""
+    """How many its value has."""
     weight: np.ndarray | None = None
     """`convolution`: out x in x k x k, odd k, stride 1, zero padding that keeps the size. `affine`: the factor of each
     channel. `prelu`: the slope of each channel below zero."""
@@ -51,7 +51,7 @@ class Layer:
 class Graph:
     """Layers in an order in which they can be computed; the value of the last is the network's."""
 
-    layers: list[Layer] = field(default_factory=list)
+    layers: list[GraphLayer] = field(default_factory=list)
 
     def add(
         self,
@@ -64,11 +64,11 @@ class Graph:
     ) -> int:
         """Append a layer; returns the number of its value. Unless given, it has as many channels as its first input."""
         first = self.layers[inputs[0]].channels if inputs else 0
-        self.layers.append(Layer(kind, inputs, channels or first, weight, bias, factor))
+        self.layers.append(GraphLayer(kind, inputs, channels or first, weight, bias, factor))
         return len(self.layers) - 1
 
     @property
-    def inputs(self) -> list[Layer]:
+    def inputs(self) -> list[GraphLayer]:
         """What goes in, in order."""
         return [layer for layer in self.layers if layer.kind == "input"]
 

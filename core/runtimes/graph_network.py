@@ -9,7 +9,7 @@ import numpy as np
 
 from core.contract.errors import UserError
 from core.contract.settings import Precision
-from core.runtimes.network import OTHERWISE, TAIL_SIDE, TRUNK_SHARE, Geometry, Part, Report, levels, unit_values
+from core.runtimes.network import OTHERWISE, TAIL_SIDE, TRUNK_SHARE, Part, Report, TileGeometry, levels, unit_values
 from core.tiling import Rect, tiles
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class GraphNetwork:
     """Runs our generators' trunk on the whole tile and what lies behind it on pieces; other networks whole."""
 
     def __init__(
-        self, geometry: Geometry, precision: Precision, weights_bytes: int, computes: Sequence[Compute]
+        self, geometry: TileGeometry, precision: Precision, weights_bytes: int, computes: Sequence[Compute]
     ) -> None:
         """Take what computes.
 

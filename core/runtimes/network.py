@@ -87,7 +87,7 @@ class Network(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class TileGeometry:
     """How a network's tiles are cut, whatever computes them."""
 
     scale: int
@@ -101,7 +101,7 @@ class Geometry:
     whole: bool
     """Whether it wants the whole picture at once."""
     largest_side: int
-    """Of a tile, in source pixels, however much memory there is."""
+    """The largest side of a tile in source pixels, however much memory there is."""
     tail_reach: int
     """How many source pixels around one what lies behind the trunk looks at; for networks that come in two parts."""
     values_per_pixel: float
@@ -117,7 +117,7 @@ class LoadedModel(Protocol):
     """A model, loaded for one device."""
 
     @property
-    def geometry(self) -> Geometry:
+    def geometry(self) -> TileGeometry:
         """How its tiles are cut."""
 
     @property

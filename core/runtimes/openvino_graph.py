@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from core.runtimes.graph import Graph, Layer
+from core.runtimes.graph import Graph, GraphLayer
 
 Ranges = Mapping[int, np.ndarray]
 """What goes into each convolution, by the number of its layer: 2 x C, the lowest and the highest of each channel."""
 
 _LEVELS = 256
 _BALANCE = 0.85
-"""Of 0.5, 0.7, 0.85 and 1 the nearest on Set5 and on letters; 0 would leave each channel its width."""
+"""The nearest of 0.5, 0.7, 0.85 and 1 on Set5 and on letters; 0 would leave each channel its width."""
 _WEIGHT_LEVELS = 255
 """-127 to 127: the products of two eight-bit numbers are then the same on processors with and without VNNI."""
 
@@ -49,7 +49,7 @@ class _Builder:
         """What makes a value one of the model's outputs."""
         return self._ops.result(self._nodes[number])
 
-    def _node(self, number: int, layer: Layer) -> Any:
+    def _node(self, number: int, layer: GraphLayer) -> Any:
         ops = self._ops
         inputs = [self._nodes[each] for each in layer.inputs]
         match layer.kind:
@@ -86,7 +86,7 @@ class _Builder:
             case "bicubic" | "nearest":
                 return self._resized(inputs[0], layer)
 
-    def _convolution(self, number: int, layer: Layer) -> Any:
+    def _convolution(self, number: int, layer: GraphLayer) -> Any:
         ops = self._ops
         assert layer.weight is not None
         x, weight = self._nodes[layer.inputs[0]], layer.weight
@@ -117,7 +117,7 @@ class _Builder:
         largest = np.maximum(np.abs(weight).max(axis=(1, 2, 3), keepdims=True), 1e-12)
         return x, ops.fake_quantize(ops.constant(weight), -largest, largest, -largest, largest, _WEIGHT_LEVELS)
 
-    def _resized(self, x: Any, layer: Layer) -> Any:
+    def _resized(self, x: Any, layer: GraphLayer) -> Any:
         scales = np.array([layer.factor] * 2, np.float32)
         cubic = layer.kind == "bicubic"
         return self._ops.interpolate(

@@ -22,7 +22,7 @@ from core.contract.settings import Precision
 from core.runtimes.calibration import ranges_for
 from core.runtimes.graph import Graph, split_end
 from core.runtimes.graph_network import GraphNetwork, check
-from core.runtimes.network import DeviceMemoryError, Geometry, Report, UnsupportedPrecisionError
+from core.runtimes.network import DeviceMemoryError, Report, TileGeometry, UnsupportedPrecisionError
 from core.runtimes.openvino_graph import Ranges, model_of
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
@@ -34,7 +34,7 @@ _ASK_MS = 50
 class OpenVinoModel:
     """A `LoadedModel`."""
 
-    def __init__(self, graphs: Sequence[Graph], geometry: Geometry, device: str = "openvino") -> None:
+    def __init__(self, graphs: Sequence[Graph], geometry: TileGeometry, device: str = "openvino") -> None:
         """Take a model's layers.
 
         Args:

@@ -27,9 +27,9 @@ from core.runtimes.network import (
     TAIL_SIDE,
     TRUNK_SHARE,
     DeviceMemoryError,
-    Geometry,
     Part,
     Report,
+    TileGeometry,
     UnsupportedPrecisionError,
 )
 from core.tiling import Rect, tiles
@@ -183,7 +183,7 @@ def _levels(y: Tensor, kind: type[np.generic]) -> np.ndarray:
     return rounded.to(torch.uint8 if top == 255 else torch.int32).cpu().numpy().astype(kind, copy=False)
 
 
-def geometry_of(network: ServedGenerator | CommunityNetwork) -> Geometry:
+def geometry_of(network: ServedGenerator | CommunityNetwork) -> TileGeometry:
     """How its tiles are cut."""
     ours = isinstance(network, ServedGenerator)
     if isinstance(network, ServedGenerator):
@@ -193,7 +193,7 @@ def geometry_of(network: ServedGenerator | CommunityNetwork) -> Geometry:
         discouraged = " Its author advises against tiles." if network.tiling_discouraged else ""
         overlap = f"its tiles overlap by {network.reach} pixels and are blended.{discouraged}"
         note = f"How far {{model}} looks is not known: {overlap}"
-    return Geometry(
+    return TileGeometry(
         scale=network.scale,
         reach=network.reach,
         blended=network.blended,

@@ -16,7 +16,7 @@ from core.contract.errors import UserError
 from core.models.community import CommunityNetwork
 from core.models.serving import ServedGenerator, load_served
 from core.runtimes.graph import Graph
-from core.runtimes.network import OTHERWISE, Geometry
+from core.runtimes.network import OTHERWISE, TileGeometry
 from core.runtimes.torch_network import geometry_of
 
 SIDES = (23, 21)
@@ -32,9 +32,9 @@ class Traced:
     """A model as plain graphs, and what torch makes of one small picture."""
 
     name: str
-    """Of the model, for people."""
+    """The name of the model, for people."""
     graphs: tuple[Graph, ...]
-    geometry: Geometry
+    geometry: TileGeometry
     source: np.ndarray
     """H x W x 3, float32 in 0..1."""
     wanted: np.ndarray

@@ -26,6 +26,7 @@ from srgan_desktop.settings import Option
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.draft import Draft
 from srgan_desktop.training.recipe_form import RecipeForm
+from srgan_desktop.training.requests import suggested_name
 from srgan_desktop.training.session import TrainSession
 
 FIRST_RECIPES = ("quick", "finetune", "default", "photo", "fast")
@@ -159,7 +160,7 @@ class RecipeCard(QFrame):
         own = draft.text("name") if "name" in draft.changes else ""
         if self.name.text().strip() != own:
             self.name.setText(own)
-        self.name.setPlaceholderText(self.session.suggested_name)
+        self.name.setPlaceholderText(suggested_name(self.session.settings, self.session.draft))
         if draft.lacks_teacher or set(draft.faults) - {f"{stage}.{unit}" for stage in STAGES for unit in UNITS}:
             # What keeps the run from starting is not to be hidden.
             self.more.show_open(True)
@@ -254,7 +255,7 @@ class RecipeCard(QFrame):
         if option is settings.TRAIN_CONTENT:
             self._show_content()
         elif option is settings.TRAIN_FOLDER:
-            self.name.setPlaceholderText(self.session.suggested_name)
+            self.name.setPlaceholderText(suggested_name(self.session.settings, self.session.draft))
 
     def _lay_out(self) -> None:
         recipe_row = QWidget()

@@ -10,6 +10,8 @@ from srgan_desktop import settings
 from srgan_desktop.settings import Settings
 from srgan_desktop.training.draft import Draft
 
+MOST_OF_NAME = 60
+"""Characters of the name of a run."""
 SHOWN_IN_SAMPLES = {
     "seed",
     "generator.scale",
@@ -36,6 +38,11 @@ def train_request(options: Settings, draft: Draft, run: Path) -> TrainRequest:
         content_weights=_path(options.get(settings.TRAIN_CONTENT)) if draft.wants_content else None,
         device=options.get(settings.TRAIN_DEVICE),
     )
+
+
+def suggested_name(options: Settings, draft: Draft) -> str:
+    """What a run is called that nobody gave a name: its recipe and its folder of pictures."""
+    return f"{draft.base.name} {Path(options.get(settings.TRAIN_FOLDER)).name}".strip()[:MOST_OF_NAME]
 
 
 def scan_request(options: Settings, recipe: Recipe) -> ScanRequest:

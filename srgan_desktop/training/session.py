@@ -38,7 +38,7 @@ from srgan_desktop.training.archive import RunArchive
 from srgan_desktop.training.draft import Draft
 from srgan_desktop.training.estimate import Estimator
 from srgan_desktop.training.examination import Examiner
-from srgan_desktop.training.requests import samples_request, scan_request, train_request
+from srgan_desktop.training.requests import samples_request, scan_request, suggested_name, train_request
 from srgan_desktop.training.runs import RunRecord, new_run_folder
 
 log = logging.getLogger(__name__)
@@ -69,10 +69,6 @@ class Ended:
     """By the user."""
     problem: Problem | None = None
     """What kept a stopped run from being saved."""
-
-
-MOST_OF_NAME = 60
-"""Characters of the name of a run."""
 
 
 class TrainSession(Session):
@@ -205,18 +201,12 @@ class TrainSession(Session):
             return
         assert self.draft.recipe is not None
         name = self.draft.recipe.name
-        if "name" not in self.draft.changes and self.suggested_name != name:
-            name = self.suggested_name
+        if "name" not in self.draft.changes:
+            name = suggested_name(self.settings, self.draft)
         folder = new_run_folder(name)
         record = RunRecord(folder, name, self.draft.recipe.total_steps)
         overrides = self.draft.overrides(name if name != self.draft.recipe.name else "")
         self._begin(record, replace(self.request(folder), overrides=overrides))
-
-    @property
-    def suggested_name(self) -> str:
-        """What a run is called that nobody gave a name: its recipe and its folder of pictures."""
-        folder = self.data.name if self.data is not None else ""
-        return f"{self.draft.base.name} {folder}".strip()[:MOST_OF_NAME]
 
     def resume(self, folder: Path) -> None:
         """Go on with a run from its newest checkpoint, also one of an earlier start of the program."""

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from core.images import load
-from scripts import draw_curves, draw_students, make_samples
+from core.models.catalogue import models
+from scripts import draw_curves, draw_students, make_samples, model_previews
 from tests.scripts.conftest import Run
 
 
@@ -48,3 +49,13 @@ def test_make_samples_makes_those_that_ship(main: Run, tmp_path: Path, monkeypat
         mine, theirs = load(tmp_path / sample.name).pixels, load(shipped / sample.name).pixels
         # Encoders of other versions differ by a little.
         assert np.abs(mine.astype(int) - theirs).mean() < 1, sample.name
+
+
+def test_model_previews(tmp_path: Path) -> None:
+    model_previews.make(tmp_path / "previews")
+    made = {path.stem: path for path in (tmp_path / "previews").iterdir()}
+    assert made.keys() == {model.key for model in models() if model.shipped}
+    with Image.open(made["faithful-x4"]) as both:
+        assert both.size == (2 * 4 * model_previews.PART[2], 4 * model_previews.PART[3])
+        before, after = np.split(np.asarray(both.convert("RGB")).astype(int), 2, axis=1)
+    assert 0 < np.abs(before - after).mean() < 20

@@ -71,7 +71,7 @@ def test_a_graph_that_comes_out_differently_is_refused(tmp_path: Path, monkeypat
 
 
 def test_the_end_of_half_precision_is_computed_in_float32() -> None:
-    """As in torch: what the eye would see of bf16 is its rounding of the bicubic enlargement."""
+    """It is so in torch, too: what the eye would see of bf16 is its rounding of the bicubic enlargement."""
     model = load([(find_model("fast-x4").path, 1.0)], "openvino")
     if model.fast_precision != "bf16":
         pytest.skip("this processor has no bf16")

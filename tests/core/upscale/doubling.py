@@ -9,7 +9,7 @@ import numpy as np
 
 from core.contract.cancel import CancelToken
 from core.contract.settings import Precision
-from core.runtimes.network import Geometry, Part, Report, levels, unit_values
+from core.runtimes.network import Part, Report, TileGeometry, levels, unit_values
 from core.tiling import Rect
 from core.upscale.engine import Engine
 
@@ -17,7 +17,7 @@ from core.upscale.engine import Engine
 class Doubling:
     """A loaded model and its network in one."""
 
-    geometry = Geometry(
+    geometry = TileGeometry(
         scale=2, reach=3, blended=0, aligned=1, whole=False, largest_side=64, tail_reach=0, values_per_pixel=9.0,
         tiles_note="", each_picture=False,
     )  # fmt: skip
