@@ -36,7 +36,7 @@ def samples(request: SamplesRequest, cancel: CancelToken) -> Iterator[SamplesRea
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}.", "Choose a folder of pictures.")
     files = pictures_in(folder)
-    ready_made = lr_of(files, request.data)[0] if pairs else {}
+    ready_made = lr_of(files, request.data, recipe.generator.scale)[0] if pairs else {}
     order = np.random.default_rng(recipe.seed).permutation(len(files))
     made: list[tuple[np.ndarray, np.ndarray]] = []
     for place in order[: TRIES * request.count]:

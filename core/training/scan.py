@@ -11,6 +11,7 @@ import os
 import re
 import stat
 import time
+from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
@@ -28,10 +29,11 @@ from core.contract.training import HR_FOLDER, LR_FOLDER, PictureQuarantined, Sca
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
 from core.hashing import sha256_of
+from core.images.jpeg_traces import BLOCK, find_traces
 from core.training.dataset import TrainingPicture, decode
 from core.training.sources import lr_of, pictures_in
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 """Rises when what is measured of a picture changes."""
 
 DUPLICATE_BITS = 20
@@ -49,7 +51,8 @@ FEWEST_LINES = 16
 COMPRESSED_QUALITY = 60
 """JPEG quality under which a picture teaches blocks."""
 BLOCKINESS = 1.45
-"""Steps across 8 x 8 block borders over those inside: 1 without compression. For JPEGs saved as something else."""
+"""Steps across 8 x 8 block borders over those inside: 1 without compression. For JPEGs saved as something else, whose
+blocks lie on JPEG's quantisation steps; those of tile maps and pixel art do not."""
 
 ScanEvent = ScanProgress | PictureQuarantined | ScanFinished
 
@@ -106,7 +109,7 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
         Cancelled: asked for.
     """
     begin = time.monotonic()
-    left_out = 0
+    quarantined: list[PictureQuarantined] = []
     found: dict[str, list[Any]] = {}
     seen: dict[str, list[Any]] = {}
     cache = _Cache()
@@ -121,7 +124,7 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
             found[side], seen[side] = [], []
             for verdict in verdicts:
                 if isinstance(verdict, PictureQuarantined):
-                    left_out += 1
+                    quarantined.append(verdict)
                     yield verdict
                 else:
                     picture, sound = verdict
@@ -140,18 +143,43 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
         if index is None:
             training.append(picture)
             continue
-        left_out += 1
-        yield PictureQuarantined(picture.hr, "duplicate", f"nearly the same as the held-out {held[index].hr.name}")
+        quarantined.append(
+            PictureQuarantined(picture.hr, "duplicate", f"nearly the same as the held-out {held[index].hr.name}")
+        )
+        yield quarantined[-1]
     if not training or not held:
         what = "train on" if not training else "hold back for validation"
         raise UserError(
-            f"{request.data} holds no picture to {what} ({left_out} quarantined).",
-            f"Pictures need sides of at least {request.minimum} pixels, and there must be two or more; "
-            "those in folders that a run or srgan prepare wrote do not count.",
+            f"{request.data} holds no picture to {what} ({len(quarantined)} quarantined).",
+            _why_none(quarantined, request),
         )
     fingerprint = hashlib.sha256("\n".join(sorted(p.sha256 for p in training)).encode()).hexdigest()
-    yield ScanFinished(len(training), len(held), left_out, fingerprint, time.monotonic() - begin)
+    yield ScanFinished(len(training), len(held), len(quarantined), fingerprint, time.monotonic() - begin)
     return Scan(tuple(training), tuple(held), fingerprint)
+
+
+def _why_none(quarantined: Sequence[PictureQuarantined], request: ScanRequest) -> str:
+    """What keeps the pictures of a folder from being trained on: the reason of most of them."""
+    if not quarantined:
+        return (
+            "There must be two or more; those in folders that a run or srgan prepare wrote do not count. "
+            f"Pictures need sides of at least {request.minimum} pixels."
+        )
+    [(kind, count)] = Counter(each.kind for each in quarantined).most_common(1)
+    example = next(each for each in quarantined if each.kind == kind)
+    hint = _WHAT_TO_DO[kind].format(minimum=request.minimum, hr=HR_FOLDER, lr=LR_FOLDER)
+    return f"{count} of them {kind}, such as {example.path.name}: {example.reason.rstrip(".")}. {hint}"
+
+
+_WHAT_TO_DO = {
+    "small": "Pictures need sides of at least {minimum} pixels, and there must be two or more.",
+    "unpaired": "Each picture in {hr} needs one of its name in {lr}, such as 0801.png or 0801x4.png for 0801.png.",
+    "mismatch": "Those in {lr} must be what became of those in {hr}, so many times smaller as the model's scale.",
+    "unreadable": "Copy them again, or save them anew as PNG.",
+    "upscaled": "Choose sharp originals, or train without the thorough check of pictures.",
+    "compressed": "Choose better originals, or train without the thorough check of pictures.",
+    "duplicate": "Choose pictures that differ from each other.",
+}
 
 
 def measure(picture: np.ndarray, quality: int = 100) -> Facts:
@@ -163,7 +191,10 @@ def measure(picture: np.ndarray, quality: int = 100) -> Facts:
     # Keep the block grid where it is.
     middle = luma(picture[top - top % 8 : top - top % 8 + 512, left - left % 8 : left - left % 8 + 512])
     hash_, tones = bits.tobytes().hex(), _thumbnail(picture).tobytes().hex()
-    return Facts(width, height, hash_, tones, _drop(middle), _blockiness(middle), quality)
+    blockiness = _blockiness(middle)
+    if blockiness > BLOCKINESS and not _was_jpeg(middle):
+        blockiness = 1.0
+    return Facts(width, height, hash_, tones, _drop(middle), blockiness, quality)
 
 
 def _look(
@@ -258,7 +289,7 @@ def _paired(
 ) -> Generator[ScanEvent, None, list[PictureQuarantined | tuple[TrainingPicture, _Seen]]]:
     """Give each HR picture its LR picture (`lr_of`)."""
     every_hr = [each.path if isinstance(each, PictureQuarantined) else each[1].path for each in verdicts]
-    lr_by_hr, lr_names = lr_of(every_hr, folder)
+    lr_by_hr, lr_names = lr_of(every_hr, folder, scale)
     sound = [each[0].hr for each in verdicts if not isinstance(each, PictureQuarantined)]
     wanted = [lr_by_hr[hr] for hr in sound if hr in lr_by_hr]
     small_by_lr = dict(zip(wanted, (yield from _look_at(wanted, cache, cancel)), strict=True))
@@ -402,6 +433,11 @@ def _blockiness(plane: np.ndarray) -> float:
         inside = np.delete(steps, np.s_[7::8])
         ratios.append((borders.mean() + 0.1) / (inside.mean() + 0.1) if len(borders) else 1.0)
     return float(max(ratios))
+
+
+def _was_jpeg(plane: np.ndarray) -> bool:
+    """Whether the blocks' coefficients lie on the quantisation steps of some quality."""
+    return min(plane.shape) >= 2 * BLOCK and find_traces(plane[None].astype(np.float32)).quality is not None
 
 
 def _jpeg_quality(path: Path) -> int:

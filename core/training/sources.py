@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,31 +27,47 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in files if path.suffix.lower() in READABLE_SUFFIXES)
 
 
-def lr_of(hr: Sequence[Path], folder: Path) -> tuple[dict[Path, Path], set[str]]:
+_SCALED = re.compile(r"(?P<name>.+?)(?:[_-]?(?:bic|bicubic|unknown|lr|lrbi|biclr))?[_-]?x(?P<scale>\d)[a-z]?\d?", re.I)
+"""How sets name LR pictures of several scales: `0801x4` (DIV2K; `0801x4m`, `0801x4w1` of its other tracks),
+`baby_LRBI_x4`, `0801_bicLRx4`."""
+
+
+def lr_of(hr: Sequence[Path], folder: Path, scale: int) -> tuple[dict[Path, Path], set[str]]:
     """The ready-made LR pictures of a folder of pairs.
 
     One lies where its HR does, under `LR_FOLDER` and with any suffix; or anywhere there, if of HR and of LR only one
-    each has its name.
+    each has its name. Where none has, one counts that has its name and the scale behind it, as in `0801x4`.
 
     Args:
         hr: all pictures under `HR_FOLDER`.
         folder: that holds `HR_FOLDER` and `LR_FOLDER`.
+        scale: of the model; LR pictures that are named after another one belong to nothing.
 
     Returns:
         LR by HR, where there is one, and the names without suffix that LR pictures have.
     """
     every_lr = pictures_in(folder / LR_FOLDER)
     by_place = {lr.relative_to(folder / LR_FOLDER).with_suffix(""): lr for lr in every_lr}
-    by_name = {lr.stem: lr for lr in every_lr}
     hr_names, lr_names = (Counter(path.stem for path in side) for side in (hr, every_lr))
+    by_name = {lr.stem: lr for lr in every_lr if lr_names[lr.stem] == 1}
+    scaled = [(match["name"], lr) for lr in every_lr if (match := _named_for(lr, scale))]
+    scaled_names = Counter(name for name, _lr in scaled)
+    by_scaled_name = {name: lr for name, lr in scaled if scaled_names[name] == 1}
     found: dict[Path, Path] = {}
     for path in hr:
         lr = by_place.get(path.relative_to(folder / HR_FOLDER).with_suffix(""))
-        if lr is None and hr_names[path.stem] == lr_names[path.stem] == 1:
-            lr = by_name[path.stem]
+        if lr is None and hr_names[path.stem] == 1:
+            lr = by_name.get(path.stem)
+            if lr is None and path.stem not in lr_names:
+                lr = by_scaled_name.get(path.stem)
         if lr is not None:
             found[path] = lr
-    return found, set(lr_names)
+    return found, {*lr_names, *scaled_names}
+
+
+def _named_for(lr: Path, scale: int) -> re.Match[str] | None:
+    match = _SCALED.fullmatch(lr.stem)
+    return match if match and int(match["scale"]) == scale else None
 
 
 def _written_by_us(folder: Path) -> bool:

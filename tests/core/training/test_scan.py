@@ -328,3 +328,71 @@ def test_what_comes_or_goes_moves_hardly_anything_across_the_split() -> None:
         left = held([*pictures[:gone], *pictures[gone + 1 :]])
         assert len(left - whole) <= 1
         assert len(whole - left) <= 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["{}x4.png", "{}_x4.png", "{}_bicLRx4.png", "{}_LRBI_x4.png", "{}x4m.png", "{}x4w1.png", "X4/{}x4.png", "{}.png"],
+)
+def test_pairs_are_known_by_the_names_that_sets_use(tmp_path: Path, name: str) -> None:
+    for number in range(801, 804):
+        hr = textured(number, 128, 128)
+        save(hr, tmp_path / "hr_images" / f"{number:04d}.png")
+        save(reduce_bicubic(hr, 4), tmp_path / "lr_images" / name.format(f"{number:04d}"))
+        # Those of another scale beside them belong to nothing here.
+        save(reduce_bicubic(hr, 2), tmp_path / "lr_images" / "X2" / f"{number:04d}x2.png")
+    found, events = look(ScanRequest(tmp_path))
+    assert aside(events) == {}
+    pictures = (*found.training, *found.validation)
+    assert len(pictures) == 3
+    for picture in pictures:
+        assert picture.lr == tmp_path / "lr_images" / name.format(picture.hr.stem)
+
+
+def test_a_name_that_only_looks_like_a_scale_is_a_name(tmp_path: Path) -> None:
+    for number in range(3):
+        hr = textured(number, 128, 128)
+        save(hr, tmp_path / "hr_images" / f"box_x{number}.png")
+        save(reduce_bicubic(hr, 4), tmp_path / "lr_images" / f"box_x{number}.png")
+    found, _events = look(ScanRequest(tmp_path))
+    assert all(picture.lr.name == picture.hr.name for picture in (*found.training, *found.validation))
+
+
+def test_tile_maps_and_pixel_art_are_not_taken_for_compressed(tmp_path: Path) -> None:
+    for number in range(3):
+        rng = np.random.default_rng(number)
+        for side in (8, 16):
+            tiles = rng.integers(0, 256, (6, 1, 1, 3)) // 2 + 40 + rng.integers(-12, 13, (6, side, side, 3))
+            which = rng.integers(0, 6, (256 // side, 256 // side))
+            tiled = tiles[which].transpose(0, 2, 1, 3, 4).reshape(256, 256, 3)
+            save(np.clip(tiled, 0, 255).astype(np.uint8), tmp_path / f"tiles{side}-{number}.png")
+        art = np.kron(rng.integers(0, 256, (32, 32, 3)), np.ones((8, 8, 1), int)).astype(np.uint8)
+        save(art, tmp_path / f"art-{number}.png")
+        photograph = textured(number, 256, 256)
+        save(photograph, tmp_path / "jpeg.jpg", quality=20)
+        with Image.open(tmp_path / "jpeg.jpg") as image:
+            save(np.asarray(image), tmp_path / f"was-jpeg-{number}.png")
+    (tmp_path / "jpeg.jpg").unlink()
+    told = aside(look(ScanRequest(tmp_path))[1])
+    assert {name: kind for name, (kind, _) in told.items() if kind == "compressed"} == {
+        f"was-jpeg-{number}.png": "compressed" for number in range(3)
+    }
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda n: (textured(n, 40, 40), "p{}.png", {}), "3 of them small, such as p0.png: 40 x 40"),
+        (lambda n: (textured(n, 256, 256), "hr_images/{}.png", {}), "no picture of that name in lr_images"),
+        (lambda n: (textured(n, 256, 256), "{}.jpg", {"quality": 15}), "JPEG quality about"),
+        (lambda n: (textured(5, 256, 256), "same-{}.png", {}), "nearly the same as"),
+    ],
+)
+def test_why_nothing_is_left_is_told(tmp_path: Path, make, words: str) -> None:
+    (tmp_path / "lr_images").mkdir()
+    for number in range(3):
+        pixels, name, options = make(number)
+        save(pixels, tmp_path / name.format(number), **options)
+    with pytest.raises(UserError, match="holds no picture to") as caught:
+        look(ScanRequest(tmp_path))
+    assert words in caught.value.hint
