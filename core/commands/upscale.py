@@ -166,7 +166,8 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
         size = ", ".join(filter(None, (f"{task.size[0]} x {task.size[1]}", task.pictures_in_words)))
         table.add_row("write", plain(task.source), plain(f"{task.output} ({size})"))
     for done in settled.done:
-        table.add_row("skip", plain(done.source), plain(f"{done.output} is there"))
+        there = f"{done.output} is there" if done.output != done.source else done.reason
+        table.add_row("skip", plain(done.source), plain(there))
     for refused in settled.refused:
         table.add_row(Text("refuse", "red"), plain(refused.source), plain(str(refused.error)))
     console.print(table)
@@ -231,7 +232,8 @@ class _Lines:
                 if note:
                     self._say(f"    {note}", "dim")
         elif isinstance(event, FileSkipped):
-            self._say(f"{event.output}  is there already", "dim")
+            there = "is there already" if event.output != event.source else event.reason
+            self._say(f"{event.output}  {there}", "dim")
         elif isinstance(event, FileFailed):
             self.finished += not self.refused
             self.refused = max(0, self.refused - 1)

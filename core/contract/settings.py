@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from string import Formatter
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from core.contract.errors import UserError
 
 ExistingPolicy = Literal["skip", "number", "replace"]
+LargerPolicy = Literal["skip", "copy", "shrink"]
 FramesPolicy = Literal["all", "first"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 SizeKind = Literal["factor", "width", "height", "longest"]
@@ -95,6 +98,8 @@ class Setting(Generic[T]):
     another value is not taken for done."""
     previewed: bool = True
     """Whether it changes what a preview shows."""
+    verify: Callable[[T], None] | None = None
+    """Raises a `UserError` for a value that is not possible, where the other fields cannot tell."""
 
     @property
     def plain_label(self) -> str:
@@ -136,6 +141,8 @@ class Setting(Generic[T]):
         """
         if self.choices and not self.open and value not in dict(self.choices):
             raise UserError(f"{self.name} cannot be “{value}”.", f"Choose one of {self.choices_in_words}.")
+        if self.verify is not None:
+            self.verify(value)
         number = cast(int, value)
         if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
             raise UserError(
@@ -152,6 +159,30 @@ class Setting(Generic[T]):
 def setting(default: T, **declared: Any) -> T:
     """A field of `UpscaleSettings`: its default, and the rest of its `Setting`."""
     return field(default=default, metadata={"setting": {"default": default, **declared}})
+
+
+NAME_PARTS = ("name", "model", "scale", "size", "width", "height", "folder")
+"""What a pattern for the names of results may hold, in braces."""
+
+
+def check_result_name(pattern: str) -> None:
+    """Refuse a pattern that gives no names of files.
+
+    Raises:
+        UserError: what is wrong with it.
+    """
+    if not pattern:
+        return
+    try:
+        parts = [part for _text, part, _format, _conversion in Formatter().parse(pattern) if part is not None]
+        pattern.format(**dict.fromkeys(NAME_PARTS, ""))
+    except (ValueError, KeyError, IndexError, AttributeError):
+        parts = []
+    if "name" not in parts or any(character in pattern for character in '/\\:*?"<>|\0'):
+        raise UserError(
+            f"“{pattern}” is no pattern for names.",
+            f"It holds {{name}} and may hold {', '.join(f'{{{part}}}' for part in NAME_PARTS[1:])}, and no slashes.",
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +248,29 @@ class UpscaleSettings:
         letter="s",
         choices=tuple((OutputSize("factor", factor), f"{factor:g}×") for factor in (2.0, 3.0, 4.0, 8.0)),
         open=True,
+    )
+    larger: LargerPolicy = setting(
+        "skip",
+        label="&Larger pictures",
+        tooltip="What becomes of pictures that are larger than a width, height or side asked for as output size: they "
+        "are left out, copied as they are, or made smaller.",
+        help="What becomes of pictures larger than the width, height or side asked for: {choices}. Else {default}.",
+        choices=(("skip", "Leave out"), ("copy", "Copy as they are"), ("shrink", "Make smaller")),
+        previewed=False,
+    )
+    """`skip`, `copy` or `shrink` what is larger than an output size in pixels; a factor under 1 makes all smaller."""
+    result_name: str = setting(
+        "",
+        name="name",
+        label="&Names of results",
+        tooltip="A pattern for the names of results, such as {name}_{model}_{scale}x. It may also hold {size}, "
+        "{width}, {height} and {folder}. Left empty, they keep their names, with the size behind them beside their "
+        "sources.",
+        help="A pattern for names, such as {{name}}_{{model}}_{{scale}}x; also {{size}}, {{width}}, {{height}}, "
+        "{{folder}}. Else those of the sources.",
+        decides=False,
+        previewed=False,
+        verify=check_result_name,
     )
     format: str = setting(
         "same",

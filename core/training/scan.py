@@ -168,7 +168,8 @@ def _why_none(quarantined: Sequence[PictureQuarantined], request: ScanRequest) -
     [(kind, count)] = Counter(each.kind for each in quarantined).most_common(1)
     example = next(each for each in quarantined if each.kind == kind)
     hint = _WHAT_TO_DO[kind].format(minimum=request.minimum, hr=HR_FOLDER, lr=LR_FOLDER)
-    return f"{count} of them {kind}, such as {example.path.name}: {example.reason.rstrip(".")}. {hint}"
+    reason = example.reason.rstrip(".")
+    return f"{count} of them {kind}, such as {example.path.name}: {reason}. {hint}"
 
 
 _WHAT_TO_DO = {

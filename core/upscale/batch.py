@@ -45,8 +45,7 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
     for warning in settled.warnings:
         yield Notice(warning)
     for done in settled.done:
-        reason = "Made before, by the same settings, of the same picture."
-        yield FileSkipped(done.source, done.output, reason, done.consistency)
+        yield FileSkipped(done.source, done.output, done.reason, done.consistency)
     for refused in settled.refused:
         yield FileFailed(refused.source, refused.error.message, refused.error.hint)
     saved, pictures, failed = 0, 0, len(settled.refused)

@@ -20,7 +20,7 @@ from core.folders import real_path
 from core.hashing import sha256_of
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
-from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, find_model, mix_for
+from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, Model, find_model, mix_for
 from core.names import fitting_name, free_folder, free_path
 from core.upscale.journal import Journal
 from core.upscale.pass_sizes import pass_sizes
@@ -76,6 +76,8 @@ class Task:
     """The folder that the source was found in."""
     pictures: int = 1
     """How many pages or frames are done."""
+    copied: bool = False
+    """Whether the source itself is the result, as it is large enough."""
 
     @property
     def pixels(self) -> int:
@@ -90,12 +92,13 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A picture whose result is there already."""
+    """A picture whose result is there already, or that is large enough, and so is its own."""
 
     source: Path
     output: Path
     consistency: float | None = None
     """What `FileSaved.consistency` said, where it is known."""
+    reason: str = "Made before, by the same settings, of the same picture."
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class _Placement:
     suffix: str
     notes: list[str] = field(default_factory=list)
     pictures: int = 1
+    copied: bool = False
 
     @property
     def output(self) -> Path:
@@ -156,6 +160,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
     placements: list[_Placement] = []
     refused: list[RefusedInput] = []
+    large_enough: list[Done] = []
     passed_over: Counter[str] = Counter()
     found = list(scan(request.inputs, request.recursive, cancel, request.output, passed_over))
     roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
@@ -166,7 +171,11 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
             refused.append(RefusedInput(each.path, each.error))
             continue
         try:
-            placements.append(_place(request, each, output_roots, model.card.scale))
+            placement = _place(request, each, output_roots, model)
+            if placement is None:
+                large_enough.append(Done(each.path, each.path, reason=f"It is larger than {request.size} already."))
+            else:
+                placements.append(placement)
         except UserError as error:
             refused.append(RefusedInput(each.path, error))
     names = _Names()
@@ -175,6 +184,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     sources = {names.key(each.path) for each in found}
     tasks, done, unreadable = _compare_with_disk(request, placements, fingerprint, sources, names, cancel)
     refused += unreadable
+    done += large_enough
     others = in_words(passed_over)
     if not tasks and not done and not refused:
         given = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
@@ -201,11 +211,19 @@ def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, 
     return output_roots
 
 
-def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], scale: int) -> _Placement:
+def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], model: Model) -> _Placement | None:
+    """None where the picture is large enough, and is to be left out."""
     header = probe(each.path)
     target, pictures = target_of(request, header)
     size = request.size.of(header.width, header.height)
-    _check_size(each.path, header, size, target, scale)
+    copied = False
+    is_large_enough = request.size.kind != "factor" and size[0] * size[1] < header.width * header.height
+    if is_large_enough and request.larger != "shrink":
+        if request.larger == "skip":
+            return None
+        copied, size, target = True, (header.width, header.height), header.format
+    else:
+        _check_size(each.path, header, size, target, model.card.scale)
     source = each.path
     # Several trees below one output folder keep one journal there.
     output = None if request.output is None else _absolute(request.output)
@@ -216,13 +234,32 @@ def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path],
         folder = journal_folder = output or source.parent
     beside = real_path(folder) == real_path(source.parent)
     stem = f"{source.stem}_{request.size}" if beside else source.stem
-    placement = _Placement(each, header, target, size, folder, journal_folder, stem, suffix_for(source.suffix, target))
+    if request.result_name:
+        stem = _named(request, source, model, header, size)
+    suffix = source.suffix if copied else suffix_for(source.suffix, target)
+    placement = _Placement(each, header, target, size, folder, journal_folder, stem, suffix)
+    placement.copied = copied
     placement.pictures = pictures
     asked = header.format if request.format == "same" else request.format
-    if target != asked:
+    if copied:
+        placement.notes.append(f"Copied as it is, as it is larger than {request.size} already.")
+    elif target != asked:
         why = "hold transparency" if FORMATS[asked].can_write else "be written"
         placement.notes.append(f"Saved as {FORMATS[target].label}, as {FORMATS[asked].label} cannot {why}.")
     return placement
+
+
+def _named(request: UpscaleRequest, source: Path, model: Model, header: Probe, size: Size) -> str:
+    """The name of a result, without suffix, after the pattern."""
+    return request.result_name.format(
+        name=source.stem,
+        model="auto" if request.model == AUTOMATIC else Path(model.key).stem,
+        scale=f"{round(size[0] / header.width, 2):g}",
+        size=request.size,
+        width=size[0],
+        height=size[1],
+        folder=source.parent.name,
+    )
 
 
 def target_of(request: UpscaleSettings, header: Probe) -> tuple[str, int]:
@@ -359,6 +396,7 @@ def _compare_with_disk(
                 notes,
                 placement.input.root,
                 placement.pictures,
+                placement.copied,
             )
         )
     return tasks, done, refused

@@ -6,6 +6,8 @@ and two encode, score and write the last ones. Only this module knows of them.
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core import devices
+from core.atomic import replacing
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
@@ -151,10 +154,13 @@ class Stages:
                 raise Cancelled from error
             self.open(task)
             picture = source.picture
-            size = self.request.size.of(picture.width, picture.height)
+            size = task.size if task.copied else self.request.size.of(picture.width, picture.height)
             reason = source.choice.reason
             self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size, reason))
             begun = time.monotonic()
+            if task.copied:
+                self._copy(task, source)
+                return None
             report = partial(self._report, index, task)
             if task.pictures > 1:
                 self._make_sequence(task, source, engines, report)
@@ -169,6 +175,21 @@ class Stages:
                 each.drop_picture()
             self.fail(task, error)
             return None
+
+    def _copy(self, task: Task, source: _Loaded) -> None:
+        """Let a source that is large enough be its own result."""
+        begun = time.monotonic()
+        size = (source.picture.width, source.picture.height)
+        facts = ResultFacts(source.sha256, source.stamp, size, size, task.notes, source.choice.reason)
+
+        def copy(path: Path) -> Encoded:
+            with replacing(path) as temporary:
+                shutil.copyfile(task.source, temporary)
+                if self.request.keep_date:
+                    os.utime(temporary, ns=source.times_ns)
+            return Encoded(float("inf"), pictures=task.pictures)
+
+        self.publish(task, facts, copy, lambda: time.monotonic() - begun)
 
     def _upscaled(self, picture: Picture, engines: list[Engine], report: Callable[[float], None]) -> Picture:
         """One picture through the models of scale 1, and the one that enlarges, which is the last."""

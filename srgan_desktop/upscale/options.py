@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFrame,
     QHBoxLayout,
+    QLineEdit,
     QPushButton,
     QSizePolicy,
     QSpinBox,
@@ -196,8 +198,11 @@ class OptionsPanel(Scrolled):
         hidden.addWidget(self.ensemble)
         hidden.addWidget(self.tie_colours)
         hidden.addWidget(self.metadata)
-        frames = settings.UPSCALE["frames"]
-        hidden.addLayout(self._labelled(frames, self._choice(frames)))
+        for name in ("larger", "frames"):
+            option = settings.UPSCALE[name]
+            hidden.addLayout(self._labelled(option, self._choice(option)))
+        pattern = settings.UPSCALE["result_name"]
+        hidden.addLayout(self._labelled(pattern, self._text(pattern)))
         for name in ("keep_date", "provenance", "keep_values"):
             hidden.addWidget(self._check(settings.UPSCALE[name]))
         self._column.addWidget(self.advanced)
@@ -332,6 +337,20 @@ class OptionsPanel(Scrolled):
     def _say_whether_quality_counts(self) -> None:
         key = self._settings.get(settings.FORMAT)
         self.quality.setEnabled(key not in FORMATS or FORMATS[key].lossy)
+
+    def _text(self, option: Option) -> QLineEdit:
+        """A line that holds the option's value; what is not possible is not kept, and gone once it is left."""
+        line = self._guarded(QLineEdit(self._settings.get(option)))
+        line.setPlaceholderText("{name}")
+
+        def keep(text: str) -> None:
+            with contextlib.suppress(UserError):
+                _declared(option).check(text)
+                self._settings.set(option, text)
+
+        line.textChanged.connect(keep)
+        line.editingFinished.connect(lambda: line.setText(self._settings.get(option)))
+        return line
 
     def _choice(self, option: Option, rows: Sequence[tuple[object, str]] | None = None) -> Choice:
         """A box that holds one of the option's values; one from the file that it does not know becomes the default."""

@@ -113,6 +113,11 @@ def _words(request: UpscaleRequest, field: str) -> str:
             return "with file dates" if request.keep_date else "without file dates"
         case "provenance":
             return "with provenance" if request.provenance else "without provenance"
+        case "larger":
+            words = {"skip": "larger ones left out", "copy": "larger ones copied", "shrink": "larger ones made smaller"}
+            return words[request.larger]
+        case "result_name":
+            return f"named {request.result_name}" if request.result_name else "names as before"
         case "frames":
             return "only first pages and frames" if request.frames == "first" else "all pages and frames"
         case "keep_values":

@@ -89,7 +89,7 @@ def test_a_tree_is_upscaled_and_its_events_tell_the_story(tmp_path: Path, run: R
     [("2x", (24, 18)), ("3x", (36, 27)), ("8x", (96, 72)), ("2.5x", (30, 22)), ("100w", (100, 75)), ("6px", (6, 4))],
 )
 def test_every_output_size_is_reached_exactly(tmp_path: Path, run: Run, size: str, expected: tuple[int, int]) -> None:
-    outcome = run(picture(tmp_path / "a.png"), size=OutputSize.parse(size))
+    outcome = run(picture(tmp_path / "a.png"), size=OutputSize.parse(size), larger="shrink")
     result = load(outcome.saved["a.png"])
     assert (result.width, result.height) == expected
     assert outcome.of(FileSaved)[0].output_size == expected
@@ -742,3 +742,54 @@ def test_a_page_that_is_broken_leaves_nothing_half_written(tmp_path: Path, run: 
     assert "damaged" in outcome.failed["a.tif"]
     assert files_in(tmp_path / "in_4x") == ["b.png"]
     assert no_leftovers(tmp_path)
+
+
+def test_a_size_in_pixels_never_makes_smaller_unless_told(tmp_path: Path, run: Run) -> None:
+    picture(tmp_path / "in" / "small.png", 12, 9)
+    large = picture(tmp_path / "in" / "large.jpg", 80, 60)
+    size = OutputSize("longest", 40)
+    outcome = run(tmp_path / "in", size=size)
+    assert files_in(tmp_path / "in_40px") == ["small.png"]
+    [skipped] = outcome.of(FileSkipped)
+    assert (skipped.source.name, skipped.reason) == ("large.jpg", "It is larger than 40px already.")
+    outcome = run(tmp_path / "in", size=size, larger="copy")
+    copy = tmp_path / "in_40px" / "large.jpg"
+    assert copy.read_bytes() == large.read_bytes()
+    assert copy.stat().st_mtime_ns == large.stat().st_mtime_ns
+    [saved] = [event for event in outcome.of(FileSaved) if event.source.name == "large.jpg"]
+    assert saved.notes == ("Copied as it is, as it is larger than 40px already.",)
+    assert saved.input_size == saved.output_size == (80, 60)
+    assert run(tmp_path / "in", size=size, larger="copy").saved == {}
+    outcome = run(tmp_path / "in", size=size, larger="shrink", output=tmp_path / "other")
+    assert load(outcome.saved["large.jpg"]).pixels.shape == (30, 40, 3)
+    # A factor says what it does.
+    outcome = run(tmp_path / "in", size=OutputSize("factor", 0.5), output=tmp_path / "half")
+    assert load(outcome.saved["large.jpg"]).pixels.shape == (30, 40, 3)
+    assert no_leftovers(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("{name}_{model}_{scale}x", "a_small_2.5x.png"),
+        ("{size} of {name} ({width} x {height})", "2.5x of a (30 x 22).png"),
+        ("{folder}-{name}", "in-a.png"),
+    ],
+)
+def test_results_are_named_by_a_pattern(tmp_path: Path, run: Run, pattern: str, expected: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    outcome = run(tmp_path / "in", result_name=pattern, size=OutputSize("factor", 2.5))
+    assert outcome.saved["a.png"].name == expected
+    # Beside its source, too; and what is done stays done under any name.
+    assert run(tmp_path / "in", result_name="{name}", size=OutputSize("factor", 2.5)).saved == {}
+    outcome = run(tmp_path / "in" / "a.png", result_name=pattern, size=OutputSize("factor", 2.5))
+    assert outcome.saved["a.png"] == tmp_path / "in" / expected
+
+
+@pytest.mark.parametrize(
+    "pattern", ["x", "{name}/{size}", "{nam}", "{name", "{name}{0}", "{name.__class__}", "..{name}\\x"]
+)
+def test_what_is_no_pattern_for_names_is_refused(tmp_path: Path, run: Run, pattern: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    with pytest.raises(UserError, match="no pattern for names"):
+        run(tmp_path / "in", result_name=pattern)

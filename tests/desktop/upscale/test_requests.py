@@ -29,6 +29,8 @@ OTHER: dict[str, tuple[Any, str]] = {
     "keep_date": (False, "without file dates"),
     "provenance": (False, "without provenance"),
     "keep_values": (True, "with measured values"),
+    "larger": ("copy", "larger ones copied"),
+    "result_name": ("{name}_{model}", "named {name}_{model}"),
     "frames": ("first", "only first pages and frames"),
     "output": (Path("/tmp/out"), "saved to out"),
     "existing": ("replace", "replaces results"),
@@ -65,6 +67,8 @@ def test_every_option_of_a_request_is_watched(options):
             settings.PRECISION: "fp32",
             settings.EXISTING: "number",
             settings.UPSCALE["frames"]: "first",
+            settings.UPSCALE["larger"]: "copy",
+            settings.UPSCALE["result_name"]: "{name}_2",
         }.get(option, not option.default if isinstance(option.default, bool) else None)
         if changed is None:
             changed = option.default + 1 if isinstance(option.default, int) else "cpu"
