@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Table
 from rich.text import Text
 
+from core.cluster.options import ClusterOptions, Share
 from core.commands.console import EXIT_FAILED, Json, plain, print_json, quiet_libraries, running_command
 from core.commands.options import option, read_settings, takes_settings
 from core.contract.errors import UserError
@@ -55,12 +56,30 @@ def upscale_command(
         typer.Option("--settings", "--recipe", help="Settings from a file, as a run leaves in OUTPUT/.srgan/."),
     ] = None,
     watching: Annotated[bool, option(WATCH)] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            "--cluster",
+            metavar="ADDRESS",
+            help="Let a cluster of Ray do it: HOST:PORT of its head, or auto: the one that this machine is part of.",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", min=1, help="With --cluster: how many work at a time, at most.")
+    ] = None,
+    per_worker: Annotated[
+        str | None,
+        typer.Option(
+            "--per-worker", metavar="SHARE", help="With --cluster: what each has for itself: gpu=1, or cpu=4, or both."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     as_json: Json = False,
 ) -> None:
     """Upscale pictures and folders. What was done before by the same settings is not done again."""
     with quiet_libraries(), running_command() as (cancel, console):
         request = _request(inputs, output, settings, read_settings(given))
+        on = _cluster_options(cluster, workers, per_worker, watching=watching)
         if dry_run:
             _tell_plan(request, cancel, console, as_json=as_json)
             return
@@ -73,6 +92,10 @@ def upscale_command(
                     raise UserError(f"“{path}” is no folder that could be watched.", "Name folders, and no files.")
             folders = tuple(path.absolute() for path in inputs)
             events: Iterable[Any] = watch(WatchRequest(replace(request, inputs=()), folders), cancel)
+        elif on is not None:
+            from core.cluster.run import upscale_on
+
+            events = upscale_on(on, request, cancel)
         else:
             events = upscale(request, cancel)
         if as_json:
@@ -102,6 +125,18 @@ def devices_command(as_json: Json = False) -> None:
             memory, free = (f"{size / 2**30:.1f} GB" for size in (each.memory_total, each.memory_free))
             table.add_row(each.name, each.label, each.precision, memory, free)
         console.print(table)
+
+
+def _cluster_options(
+    address: str | None, workers: int | None, share: str | None, *, watching: bool
+) -> ClusterOptions | None:
+    if address is None:
+        if workers is not None or share is not None:
+            raise UserError("--workers and --per-worker are about a cluster.", "Add --cluster auto.")
+        return None
+    if watching:
+        raise UserError("A cluster cannot watch folders.", "Leave out --watch, and run the command again at times.")
+    return ClusterOptions(address, workers, None if share is None else Share.parse(share))
 
 
 def _request(inputs: list[Path], output: Path | None, file: Path | None, given: dict[str, Any]) -> UpscaleRequest:

@@ -237,3 +237,27 @@ def test_finding_that_all_is_done_does_not_wait_for_torch(tmp_path: Path, model:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "0 saved, 1 were done before" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--workers", "2"], "Add --cluster auto"),
+        (["--per-worker", "cpu=1"], "Add --cluster auto"),
+        (["--cluster", "auto", "--per-worker", "much"], "gpu=1"),
+        (["--cluster", "auto", "--watch"], "cannot watch"),
+        (["--cluster", "auto", "--workers", "0"], "greater than or equal to 1"),
+    ],
+)
+def test_what_makes_no_sense_with_a_cluster_is_said(tmp_path: Path, model: str, options: list[str], words: str) -> None:
+    code, text = srgan("upscale", picture(tmp_path / "in" / "a.png").parent, "-m", model, *options)
+    assert code != 0
+    assert words in text
+    assert not (tmp_path / "in_4x").exists()
+
+
+def test_a_dry_run_needs_no_cluster(tmp_path: Path, model: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    code, text = srgan("upscale", tmp_path / "in", "-m", model, "--cluster", "nowhere.invalid:1", "--dry-run")
+    assert code == 0
+    assert "1 to write" in text

@@ -1,0 +1,424 @@
+"""Upscale a batch on a cluster: the same plan, journal and promises as on one machine; workers do the pictures.
+
+This process plans, hands out blocks, gives results their names and writes the journals. Workers decode, compute and
+write under temporary names. So whatever dies, a result is there once, whole and on record, or not at all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from core.atomic import PART_SUFFIX
+from core.cluster.blocks import Block, Blocks
+from core.cluster.connection import Connection, check_nodes, connected
+from core.cluster.messages import Assignment, Begun, BlockEnd, Made, Message, NotMade, Said, TaskProgress
+from core.cluster.options import ClusterOptions, Share, device_for, share_for
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.errors import UserError
+from core.contract.jobs import Notice
+from core.contract.upscale import BatchEvent, FileFailed, UpscaleRequest
+from core.images.decode import shown
+from core.upscale.batch import upscale
+from core.upscale.plan import Plan, Task
+from core.upscale.progress import ProgressMeter, RunToken
+from core.upscale.records import Encoded, Records, failure_of
+
+LOOK_SECONDS = 0.1
+"""How long this process waits for news before it looks whether it is to stop."""
+REPORTS_A_SECOND = 50
+"""How many come from all workers together; each one sends at most ten."""
+CENSUS_SECONDS = 5
+"""How often the machines are counted, and the head is asked whether it is there."""
+LATE_SECONDS = 30
+"""How long no worker may be there before the user is told."""
+START_SECONDS = 600
+"""And before the run ends: a cluster that grows by need takes minutes for a machine."""
+MOST_STARTS = 3
+"""Workers that may die in a row before one of them was ready."""
+STOP_SECONDS = 60
+"""How long workers have to come to an end once they are told to: a layer of a tile, and what is being written."""
+
+
+def upscale_on(options: ClusterOptions, request: UpscaleRequest, cancel: CancelToken) -> Iterator[BatchEvent]:
+    """Upscale pictures and folders of pictures on a cluster.
+
+    Yields:
+        What `core.upscale.batch.upscale` yields; pictures of several workers at a time.
+
+    Raises:
+        Cancelled: as `cancel.check`. Results that were complete by then are saved and told of first.
+        UserError: as `upscale`; or the cluster cannot be reached, or one of its machines cannot do the work.
+    """
+    with connected(options.address) as connection:
+
+        def run(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterator[BatchEvent]:
+            share = share_for(connection.nodes(), options, request.device)
+            check_nodes(connection, share, request, settled)
+            yield Notice(f"{connection.words} {share} for each worker.")
+            yield from _ClusterRun(connection, options.workers, share, request, settled, cancel).events()
+
+        yield from upscale(request, cancel, run)
+
+
+@dataclass(slots=True)
+class _Worker:
+    """An actor, and what it has."""
+
+    actor: Any
+    news: Any
+    """What is to be waited for: the word that it is ready, or the reports on its block; None while it has nothing."""
+    node: str = ""
+    """Empty until it is ready."""
+    block: Block | None = None
+    assigned: dict[int, Assignment] = field(default_factory=dict)
+    in_network: int | None = None
+    """The task that it told of last."""
+
+
+class _ClusterRun:
+    """One run. `events` is all that it does."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        most: int | None,
+        share: Share,
+        request: UpscaleRequest,
+        settled: Plan,
+        cancel: CancelToken,
+    ) -> None:
+        self._connection = connection
+        self._most = most
+        self._share = share
+        self._tasks = settled.tasks
+        device = device_for(share, connection.nodes(), request.device)
+        self._request = replace(request, inputs=(), roots=(), device=device)
+        self._cancel = cancel
+        self._token = RunToken(cancel)
+        self._records = Records(request, settled.fingerprint)
+        self._blocks = Blocks([task.pixels for task in settled.tasks])
+        self._staff: list[_Worker] = []
+        self._wanted = 0
+        self._alive: set[str] = set()
+        self._last_census = 0.0
+        self._silent = 0
+        """How often in a row the head did not answer."""
+        self._failed_starts = 0
+        self._without_since: float | None = time.monotonic()
+        """When the last worker was gone."""
+        self._told_late = False
+        self._paused_since: float | None = None
+        self._stopping_since: float | None = None
+        self._fatal: UserError | None = None
+        self._meter: ProgressMeter | None = None
+        self._said: set[str] = set()
+        self._mark = token_hex(3)
+        self._attempts = 0
+        self._left_behind: dict[Path, Task] = {}
+        """For each folder in which a worker died a task that goes there."""
+
+    def events(self) -> Iterator[BatchEvent]:
+        """Do all tasks.
+
+        Raises:
+            Cancelled, UserError: as `upscale_on`, once what was made has its name.
+        """
+        try:
+            with self._records:
+                try:
+                    while not self._over():
+                        self._heed_orders()
+                        yield from self._count()
+                        yield from self._assign()
+                        yield from self._listen()
+                finally:
+                    self._dismiss()
+                    for task in self._left_behind.values():
+                        self._records.clean(task)
+        except _connection_errors() as error:
+            raise UserError(
+                f"The cluster is gone: {str(error).strip().splitlines()[0]}",
+                "Start it again, then the same command: what is done stays.",
+            ) from error
+        if self._fatal is not None:
+            raise self._fatal
+        if self._stopping_since is not None:
+            raise Cancelled
+
+    def _over(self) -> bool:
+        if self._stopping_since is None:
+            return self._blocks.done
+        at_work = any(worker.block is not None for worker in self._staff)
+        return not at_work or time.monotonic() - self._stopping_since > STOP_SECONDS
+
+    # What the user wants
+
+    def _heed_orders(self) -> None:
+        now = time.monotonic()
+        if self._stopping_since is None and (self._cancel.cancelled or self._fatal is not None):
+            self._stopping_since = now
+            self._order("cancel")
+        if self._cancel.paused and self._paused_since is None:
+            self._paused_since = now
+            self._order("pause")
+        elif not self._cancel.paused and self._paused_since is not None:
+            self._token.waited += now - self._paused_since
+            self._paused_since = None
+            self._order("resume")
+
+    def _order(self, what: str) -> None:
+        for worker in self._staff:
+            worker.actor.order.options(concurrency_group="orders").remote(what)
+
+    # Who works
+
+    def _count(self) -> Iterator[BatchEvent]:
+        """See which machines are there, and how many workers there should be."""
+        now = time.monotonic()
+        if now - self._last_census > CENSUS_SECONDS:
+            self._last_census = now
+            self._silent = 0 if self._connection.answers() else self._silent + 1
+            # Ray would end this process without a word a minute later.
+            if self._silent > 2:
+                raise ConnectionError("its head does not answer any more.")
+            nodes = self._connection.nodes() if not self._silent else []
+            if nodes:
+                self._alive = {node.key for node in nodes}
+                room = sum(node.room_for(self._share) for node in nodes)
+                self._wanted = room if self._most is None else min(room, self._most)
+        if any(worker.node for worker in self._staff):
+            self._without_since = None
+            return
+        if self._without_since is None:
+            self._without_since = now
+            self._told_late = False
+        waited = now - self._without_since
+        if waited > LATE_SECONDS and not self._told_late:
+            self._told_late = True
+            yield Notice("No worker is there yet: the machines of the cluster may be busy. It is waited for.")
+        if waited > START_SECONDS:
+            raise UserError(
+                f"No worker could be started within {START_SECONDS // 60} minutes.",
+                "Look at “ray status”: others may use the machines. Or give each worker less with --per-worker.",
+            )
+
+    def _hire(self) -> None:
+        import ray
+
+        from core.cluster.worker import UpscaleWorker
+
+        hired = ray.remote(  # type: ignore[call-overload]  # its types leave concurrency groups out
+            num_cpus=self._share.cpus,
+            num_gpus=self._share.gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            concurrency_groups={"orders": 1},
+            scheduling_strategy="SPREAD",
+        )(UpscaleWorker)
+        starting = sum(not worker.node for worker in self._staff)
+        for _ in range(min(self._wanted - len(self._staff), self._blocks.at_least - starting)):
+            actor = hired.remote(self._request, self._share.cpus)
+            self._staff.append(_Worker(actor, actor.ready.remote()))
+
+    def _assign(self) -> Iterator[BatchEvent]:
+        if self._stopping_since is not None or self._paused_since is not None:
+            return
+        self._hire()
+        for worker in self._staff:
+            while worker.node and worker.block is None:
+                block = self._blocks.take(max(1, min(self._wanted, len(self._tasks))))
+                if block is None:
+                    break
+                yield from self._hand_out(block, worker)
+
+    def _hand_out(self, block: Block, worker: _Worker) -> Iterator[BatchEvent]:
+        self._attempts += 1
+        assignments = []
+        for number in block.numbers:
+            task = self._tasks[number]
+            try:
+                self._records.open(task)
+            except (UserError, OSError) as error:
+                yield from self._failed(block, number, error)
+                continue
+            name = f".srgan-{self._mark}-{self._attempts}-{number}{PART_SUFFIX}"
+            assignments.append(Assignment(number, task, task.output.parent / name))
+        if assignments:
+            worker.block = block
+            worker.assigned = {each.number: each for each in assignments}
+            every = max(0.1, self._wanted / REPORTS_A_SECOND)
+            worker.news = worker.actor.run.options(num_returns="streaming").remote(assignments, every)
+
+    def _dismiss(self) -> None:
+        """End all workers, at once: what they had made is named, and what they were making is not."""
+        import ray
+
+        for worker in self._staff:
+            if worker.block is not None:
+                self._leave_behind(worker)
+            ray.kill(worker.actor)
+        self._staff = []
+
+    # What they say
+
+    def _listen(self) -> Iterator[BatchEvent]:
+        import ray
+
+        waiting = {worker.news: worker for worker in self._staff if worker.news is not None}
+        if not waiting:
+            time.sleep(LOOK_SECONDS)
+            return
+        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=LOOK_SECONDS, fetch_local=False)
+        if ready:
+            ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0, fetch_local=False)
+        for news in ready:
+            worker = waiting[news]
+            try:
+                if worker.node:
+                    said: list[Message] = ray.get(next(worker.news))
+                else:
+                    worker.node, _pid = ray.get(worker.news)
+                    worker.news = None
+                    self._failed_starts = 0
+                    said = []
+            except _worker_errors() as error:
+                yield from self._bury(worker, error)
+                continue
+            for message in said:
+                yield from self._heed(worker, message)
+
+    def _heed(self, worker: _Worker, message: Message) -> Iterator[BatchEvent]:
+        assert worker.block is not None
+        match message:
+            case Begun(number, event):
+                worker.in_network = number
+                yield event
+            case TaskProgress(number, fraction):
+                task = self._tasks[number]
+                if number in worker.block.open:
+                    progress = self._progress().report(number, task.source, task.pixels, fraction)
+                    if progress is not None:
+                        yield progress
+            case Made():
+                yield from self._publish(worker, message)
+            case NotMade(number, event, ends):
+                if self._finish(worker.block, number):
+                    yield event
+                self._end(ends)
+            case Said(text):
+                if text not in self._said:
+                    self._said.add(text)
+                    yield Notice(text)
+            case BlockEnd(error, defect):
+                if defect:
+                    raise RuntimeError(f"A worker failed:\n{defect}")
+                self._end(error)
+                self._blocks.give_back(worker.block, blameless=True)
+                worker.block, worker.assigned, worker.news, worker.in_network = None, {}, None, None
+
+    def _publish(self, worker: _Worker, made: Made) -> Iterator[BatchEvent]:
+        """Give a result its name."""
+        assert worker.block is not None
+        assignment = worker.assigned[made.number]
+        task = assignment.task
+
+        def rename(output: Path) -> Encoded:
+            assignment.temporary.replace(output)
+            return made.encoded
+
+        try:
+            saved = self._records.publish(task, made.facts, rename)
+        except (UserError, OSError) as error:
+            assignment.temporary.unlink(missing_ok=True)
+            yield from self._failed(worker.block, made.number, error)
+            return
+        self._finish(worker.block, made.number)
+        yield replace(saved, seconds=made.seconds)
+
+    def _bury(self, worker: _Worker, error: Exception) -> Iterator[BatchEvent]:
+        """A worker is dead: what it had is done by others."""
+        import ray
+
+        self._staff.remove(worker)
+        # It may only be out of reach, and must not go on.
+        ray.kill(worker.actor)
+        if worker.block is None:
+            self._failed_starts += 1
+            if self._failed_starts >= MOST_STARTS:
+                raise UserError(
+                    f"Workers end before they have begun: {_last_line(error)}",
+                    "Look at the logs of Ray on their machine, in /tmp/ray/session_latest/logs.",
+                ) from error
+            return
+        self._leave_behind(worker)
+        if self._meter is not None and worker.in_network is not None:
+            self._meter.drop(worker.in_network)
+        self._alive = {node.key for node in self._connection.nodes()}
+        blameless = worker.node not in self._alive or "node has died" in str(error)
+        self._last_census = 0.0
+        given_up = self._blocks.give_back(worker.block, blameless=blameless)
+        for number in given_up:
+            task = self._tasks[number]
+            self._progress().finish(number, task.pixels)
+            yield FileFailed(
+                task.source,
+                f"“{shown(task.source)}” ended two workers, so it was left out.",
+                "A worker may have too little memory for it. Do it by itself, without --cluster.",
+                str(error),
+            )
+        if not given_up:
+            yield Notice("A worker ended without a word; another does what it had not done.")
+
+    def _leave_behind(self, worker: _Worker) -> None:
+        for each in worker.assigned.values():
+            self._left_behind[each.task.output.parent] = each.task
+
+    def _failed(self, block: Block, number: int, error: Exception) -> Iterator[BatchEvent]:
+        failed, ends = failure_of(self._tasks[number], error)
+        if self._finish(block, number):
+            yield failed
+        self._end(ends)
+
+    def _finish(self, block: Block, number: int) -> bool:
+        self._progress().finish(number, self._tasks[number].pixels)
+        return self._blocks.finish(block, number)
+
+    def _end(self, error: UserError | None) -> None:
+        self._fatal = self._fatal or error
+
+    def _progress(self) -> ProgressMeter:
+        # From the first news on, as workers take a while to start.
+        if self._meter is None:
+            self._meter = ProgressMeter(sum(task.pixels for task in self._tasks), self._token)
+        return self._meter
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+
+
+def _worker_errors() -> tuple[type[Exception], ...]:
+    """What Ray raises where a worker is gone, or cannot be reached."""
+    from ray import exceptions
+
+    return (
+        exceptions.RayActorError,
+        exceptions.WorkerCrashedError,
+        exceptions.NodeDiedError,
+        exceptions.OutOfMemoryError,
+        exceptions.ObjectLostError,
+        exceptions.RuntimeEnvSetupError,
+        exceptions.ActorUnschedulableError,
+    )
+
+
+def _connection_errors() -> tuple[type[Exception], ...]:
+    """What Ray raises where the cluster itself is gone."""
+    from ray import exceptions
+
+    return (exceptions.LocalRayletDiedError, exceptions.RpcError, ConnectionError)

@@ -1,0 +1,162 @@
+"""Batches on a real cluster of two nodes: what one machine makes, whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.cluster import blocks
+from core.contract.cancel import Cancelled, CancelToken
+from core.contract.jobs import Notice
+from core.contract.upscale import BatchFinished, FileFailed, FileSaved, FileStarted, Planned, Progress
+from core.upscale.batch import upscale
+from core.upscale.journal import Journal
+from tests.core.cluster.conftest import broken_picture, request_for, run_on, worker_processes
+from tests.core.upscale.conftest import Outcome, files_in, picture
+
+
+def folder_of(root: Path, count: int) -> Path:
+    for number in range(count):
+        picture(root / f"{number % 3}" / f"{number:03}.png", 24, 24, seed=number)
+    return root
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {name: (folder / name).read_bytes() for name in files_in(folder)}
+
+
+def leftovers(folder: Path) -> list[Path]:
+    return list(folder.rglob("*.part"))
+
+
+def lines(folder: Path) -> Counter[tuple[str, bool]]:
+    """How often each result is in the journal, announced and complete."""
+    text = (folder / ".srgan" / "journal.jsonl").read_text()
+    return Counter((line["output"], line["complete"]) for line in map(json.loads, text.splitlines()))
+
+
+def test_a_cluster_makes_what_one_machine_makes(
+    tmp_path: Path, model: str, joined: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "LEAST_PIXELS", 5 * 96 * 96)
+    folder = folder_of(tmp_path / "in", 30)
+    broken_picture(folder / "0" / "broken.png")
+    (folder / "text.png").write_text("no picture")
+    for output in ("out", "here"):
+        (tmp_path / output).mkdir()
+        (tmp_path / output / "2").write_text("a file where a folder should be")
+    outcome = run_on(joined, request_for(model, tmp_path / "out", folder))
+    here = Outcome(list(upscale(request_for(model, tmp_path / "here", folder), CancelToken())))
+    assert contents(tmp_path / "out") == contents(tmp_path / "here")
+    assert len(outcome.saved) == 20
+    assert {"broken.png", "text.png", "002.png"} < set(outcome.failed)
+    assert set(outcome.failed) == set(here.failed)
+    assert all(not event.details for event in outcome.of(FileFailed))
+    assert outcome.events[0] == here.events[0]
+    assert isinstance(here.events[0], Planned)
+    assert (here.events[0].files, here.events[0].refused) == (31, 1)
+    finished = outcome.events[-1]
+    assert isinstance(finished, BatchFinished)
+    assert (finished.saved, finished.skipped, finished.failed) == (20, 0, 12)
+    for name in outcome.saved:
+        mine = [event for event in outcome.events if getattr(event, "source", Path()).name == name]
+        assert isinstance(mine[0], FileStarted)
+        assert isinstance(mine[-1], FileSaved)
+        assert mine[-1].seconds > 0
+    fractions = [event.total_fraction for event in outcome.of(Progress)]
+    assert fractions == sorted(fractions)
+    assert lines(tmp_path / "out") == lines(tmp_path / "here")
+    assert set(lines(tmp_path / "out").values()) == {1}
+    assert leftovers(tmp_path) == []
+    # The same again, here or there, has nothing to do.
+    again = run_on(joined, request_for(model, tmp_path / "out", folder))
+    assert len(again.skipped) == 20
+    assert not any(isinstance(event, FileStarted) for event in again.events)
+
+
+def test_a_picture_that_kills_two_workers_is_left_out_by_name(tmp_path: Path, model: str, joined: str) -> None:
+    folder = folder_of(tmp_path / "in", 6)
+    # What kills one may be another's fault: memory that both needed.
+    for name in ("killer.png", "victim.png"):
+        picture(folder / "1" / name, 500, 500)
+    deaths = Counter({"killer.png": 9, "victim.png": 1})
+
+    def kill(event: object) -> None:
+        """End the worker that begins a picture, while it is at work on it."""
+        if isinstance(event, FileStarted) and deaths[event.source.name]:
+            deaths[event.source.name] -= 1
+            for process in worker_processes():
+                process.send_signal(signal.SIGKILL)
+
+    outcome = run_on(joined, request_for(model, tmp_path / "out", folder), workers=1, on_event=kill)
+    assert len(outcome.saved) == len(outcome.of(FileSaved)) == 7
+    assert set(outcome.failed) == {"killer.png"}
+    assert "ended two workers" in outcome.failed["killer.png"]
+    starts = [event for event in outcome.of(FileStarted) if event.source.name == "killer.png"]
+    assert len(starts) == 2
+    assert any("another does" in event.message for event in outcome.of(Notice))
+    assert set(lines(tmp_path / "out").values()) == {1}
+    assert leftovers(tmp_path) == []
+    # It has no result, and so is tried again next time.
+    assert not Journal(tmp_path / "out").made(tmp_path / "out" / "1" / "killer.png")
+
+
+def test_a_paused_run_stands_still_and_a_cancelled_one_keeps_what_it_has(
+    tmp_path: Path, model: str, joined: str
+) -> None:
+    folder = folder_of(tmp_path / "in", 4)
+    for number in range(4):
+        picture(folder / "2" / f"large {number}.png", 400, 400, seed=number)
+    cancel, events = CancelToken(), []
+
+    def on_event(event: object) -> None:
+        events.append(event)
+        if isinstance(event, FileStarted) and event.source.name == "large 0.png":
+            cancel.pause()
+            threading.Timer(0.5, cancel.resume).start()
+        elif isinstance(event, FileStarted) and event.source.name == "large 2.png":
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        run_on(joined, request_for(model, tmp_path / "out", folder), workers=1, cancel=cancel, on_event=on_event)
+    saved = [event.output for event in events if isinstance(event, FileSaved)]
+    assert {path.name for path in saved} >= {f"{number:03}.png" for number in range(4)} | {"large 0.png"}
+    assert sorted(path.relative_to(tmp_path / "out").as_posix() for path in saved) == files_in(tmp_path / "out")
+    assert leftovers(tmp_path) == []
+    rest = run_on(joined, request_for(model, tmp_path / "out", folder))
+    assert len(rest.skipped) == len(saved)
+    assert len(rest.saved) + len(saved) == 8
+
+
+def test_a_run_whose_driver_was_killed_goes_on_where_it_was(tmp_path: Path, model: str, cluster: Any) -> None:
+    folder = folder_of(tmp_path / "in", 10)
+    for number in range(3):
+        picture(folder / "2" / f"large {number}.png", 400, 400, seed=number)
+    command = [sys.executable, "-m", "core.cli", "upscale", str(folder), "-o", str(tmp_path / "out"), "--model", model]
+    command += ["--cluster", str(cluster.address), "--per-worker", "cpu=1", "--workers", "1", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+        for line in process.stdout:
+            if "FileStarted" in line and "large 1.png" in line:
+                process.kill()
+                break
+        process.stdout.close()
+    before = contents(tmp_path / "out")
+    assert len(before) >= 10
+    finished = subprocess.run(command, stdout=subprocess.PIPE, env=environment, text=True, check=True)
+    events = [json.loads(line) for line in finished.stdout.splitlines()]
+    assert sum(event["event"] == "FileSkipped" for event in events) == len(before)
+    assert sum(event["event"] == "FileSaved" for event in events) == 13 - len(before)
+    after = contents(tmp_path / "out")
+    assert len(after) == 13
+    assert {name: after[name] for name in before} == before
+    assert leftovers(tmp_path) == []
