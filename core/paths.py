@@ -28,6 +28,11 @@ def user_pasted() -> Path:
     return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "pasted"
 
 
+def user_presets() -> Path:
+    """The per-user folder of presets; not necessarily there yet."""
+    return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "presets"
+
+
 def user_queue() -> Path:
     """The file that keeps what waits in the window's queue; not necessarily there yet."""
     return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "queue.json"

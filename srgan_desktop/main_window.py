@@ -26,7 +26,9 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from srgan_desktop.awake import Awake
 from srgan_desktop.fields import Elided
+from srgan_desktop.help import AboutDialog, KeysDialog
 from srgan_desktop.page import Page
 from srgan_desktop.page_builder import PageBuilder
 from srgan_desktop.settings import APPEARANCE, GEOMETRY, MODEL, Settings
@@ -118,6 +120,11 @@ class MainWindow(QMainWindow):
         leave = QAction("Quit", self, shortcut=QKeySequence("Ctrl+Q"))
         leave.triggered.connect(self.close)
         self.addAction(leave)
+        keys = QAction("Keys", self)
+        keys.setShortcuts([QKeySequence("F1"), QKeySequence("?"), QKeySequence("Shift+?")])
+        keys.triggered.connect(self._show_keys)
+        self.addAction(keys)
+        self._awake = Awake()
         self._builder = PageBuilder(self, [(entry.key, entry.module) for entry in PAGES[1:]], self._build_piece)
         self._builder.stopped.connect(self._on_stopped)
         self._restore_geometry()
@@ -133,6 +140,7 @@ class MainWindow(QMainWindow):
             page.notify.connect(partial(self._notify, key))
             page.stopped.connect(self._on_stopped)
             page.session.changed.connect(self._close_if_no_longer_asked)
+            page.session.changed.connect(self._keep_awake)
             self._pages[key] = page
             self._stack.addWidget(page)
             self._connect_pages(key, page)
@@ -255,6 +263,16 @@ class MainWindow(QMainWindow):
         self._question = box
         box.open()
 
+    def _keep_awake(self) -> None:
+        """Nobody wants a night's run to fall asleep with the machine."""
+        self._awake.hold(self._busy)
+
+    def _show_keys(self) -> None:
+        KeysDialog(self).open()
+
+    def _show_about(self) -> None:
+        AboutDialog(self).open()
+
     def _forget_question(self) -> None:
         self._question = None
 
@@ -289,6 +307,7 @@ class MainWindow(QMainWindow):
         if self._to_stop == 0:
             if self._tray is not None:
                 self._tray.hide()
+            self._awake.hold(False)
             self.hide()
             self.closed.emit()
 
@@ -325,8 +344,23 @@ class MainWindow(QMainWindow):
             self._mark(entry.key, news=False)
             column.addWidget(button)
         column.addStretch(1)
+        column.addWidget(self._help_button(), 0, Qt.AlignmentFlag.AlignHCenter)
         column.addWidget(self._appearance_button(), 0, Qt.AlignmentFlag.AlignHCenter)
         return rail
+
+    def _help_button(self) -> QToolButton:
+        button = QToolButton()
+        button.setIconSize(QSize(20, 20))
+        button.setToolTip("Help: keys, version, licences, log")
+        button.setAccessibleName("Help")
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._theme.set_icon(button, "help")
+        menu = QMenu(button)
+        menu.addAction("&Keys (?)").triggered.connect(self._show_keys)
+        menu.addAction("&About SRGAN Desktop").triggered.connect(self._show_about)
+        button.setMenu(menu)
+        return button
 
     def _appearance_button(self) -> QToolButton:
         button = QToolButton()

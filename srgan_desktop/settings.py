@@ -193,9 +193,8 @@ class Settings(QObject):
         if value == self.get(option):
             return
         self._overrides.pop(option.key, None)
-        written = str(value).lower() if isinstance(value, bool) else str(value)
-        # Several ones are a line each, as `Setting.parse` reads them.
-        self._store.setValue(option.key, "\n".join(value) if isinstance(value, tuple) else written)
+        plain = str(value).lower() if isinstance(value, bool) else str(value)
+        self._store.setValue(option.key, plain if option.setting is None else option.setting.write(value))
         self.changed.emit(option)
 
     def upscale(self) -> dict[str, Any]:

@@ -55,6 +55,9 @@ def upscale_command(
         # `--recipe` is what it was called in version 0.1.
         typer.Option("--settings", "--recipe", help="Settings from a file, as a run leaves in OUTPUT/.srgan/."),
     ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help="Settings by name (Web 2x, Archive TIFF, your own), or from a file.")
+    ] = None,
     watching: Annotated[bool, option(WATCH)] = False,
     cluster: Annotated[
         str | None,
@@ -78,6 +81,12 @@ def upscale_command(
 ) -> None:
     """Upscale pictures and folders. What was done before by the same settings is not done again."""
     with quiet_libraries(), running_command() as (cancel, console):
+        if preset is not None:
+            from core.upscale.presets import find_preset
+
+            if settings is not None:
+                raise UserError("--preset and --settings exclude each other.", "Name one of them.")
+            settings = find_preset(preset)
         request = _request(inputs, output, settings, read_settings(given))
         on = _cluster_options(cluster, workers, per_worker, watching=watching)
         if dry_run:

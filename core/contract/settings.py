@@ -49,17 +49,28 @@ class OutputSize:
         return max(1, round(width * factor)), max(1, round(height * factor))
 
     @classmethod
+    def in_print(cls, centimetres: float, dpi: int) -> OutputSize:
+        """The longest side in print, at so many dots an inch.
+
+        Raises:
+            UserError: it is out of range.
+        """
+        return cls("longest", float(max(1, round(centimetres / 2.54 * dpi))))
+
+    @classmethod
     def parse(cls, text: str) -> OutputSize:
-        """Read `4`, `x4`, `4x`, `2.5x` (factors), `1920w`, `1080h` or `2000px` (longest side).
+        """Read `4`, `x4`, `4x`, `2.5x` (factors), `1920w`, `1080h`, `2000px` or `42cm@300dpi` (longest side).
 
         Raises:
             UserError: the text is none of these, or out of range.
         """
+        if print_size := re.fullmatch(r"(\d+(?:\.\d+)?)cm@(\d+)(?:dpi)?", text.strip().lower()):
+            return cls.in_print(float(print_size[1]), int(print_size[2]))
         match = re.fullmatch(r"x?(\d+(?:\.\d+)?)(x|w|h|px)?", text.strip().lower())
         if not match:
             raise UserError(
                 f"“{text}” is not an output size.",
-                "Write a factor (4x, 2.5x), a width (1920w), a height (1080h) or a longest side (2000px).",
+                "Write a factor (4x, 2.5x), a width (1920w), a height (1080h) or a longest side (2000px, 42cm@300dpi).",
             )
         kinds: dict[str, SizeKind] = {"w": "width", "h": "height", "px": "longest"}
         return cls(kinds.get(match[2] or "x", "factor"), float(match[1]))
@@ -110,6 +121,12 @@ class Setting(Generic[T]):
     def option(self) -> str:
         """The long option of the command line."""
         return f"--{self.name.replace('_', '-')}"
+
+    def write(self, value: T) -> str:
+        """A value as `parse` reads it."""
+        if isinstance(value, tuple):
+            return "\n".join(value)
+        return str(value).lower() if isinstance(value, bool) else str(value)
 
     def parse(self, text: str) -> T:
         """Read a value as the command line and the window's file write it; several ones are a line each.
@@ -244,7 +261,7 @@ class UpscaleSettings:
         label="Output si&ze",
         tooltip="How large the results become. The network enlarges by its own factor, as often as needed; the result "
         "is then reduced to exactly this size.",
-        help="4x, 2.5x (factors), 1920w, 1080h, or 2000px (longest side); else {default}.",
+        help="4x, 2.5x (factors), 1920w, 1080h, 2000px or 42cm@300dpi (longest side); else {default}.",
         letter="s",
         choices=tuple((OutputSize("factor", factor), f"{factor:g}×") for factor in (2.0, 3.0, 4.0, 8.0)),
         open=True,

@@ -6,13 +6,14 @@ import contextlib
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QCheckBox,
+    QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QFrame,
@@ -27,7 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.errors import UserError
-from core.contract.settings import MAX_FACTOR, MAX_SIDE, MIN_FACTOR, SETTINGS, OutputSize, Setting
+from core.contract.settings import MAX_FACTOR, MAX_SIDE, MIN_FACTOR, SETTINGS, OutputSize, Setting, SizeKind
 from core.images import FORMATS
 from core.models.card import ModelCard
 from core.models.catalogue import AUTOMATIC, Model, base_of, cleaner_of, find_model, models
@@ -38,11 +39,14 @@ from srgan_desktop.fields import Choice, Elided, Scrolled, WheelGuard, indent_nu
 from srgan_desktop.percent_slider import PercentSlider
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
+from srgan_desktop.upscale.preset_field import PresetField
 
 PURPOSE = 120
 """Characters of what a model is for that are shown under its name."""
 WIDEST, NARROWEST = (340, 44), (270, 36)
 """Widths of the column: in pixels, and where that is more, in characters of middling width."""
+PRINT: Literal["print"] = "print"
+"""Centimetres and dots an inch, which are kept as pixels."""
 MOST = 1_000_000
 """Where a number ends that declares no end."""
 
@@ -71,6 +75,7 @@ class OptionsPanel(Scrolled):
         self._theme = theme
         self._settings = options
         self._wheel_guard = WheelGuard(self)
+        self._boxes: list[tuple[Option[Any], QCheckBox | QSpinBox | QComboBox]] = []
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -83,6 +88,7 @@ class OptionsPanel(Scrolled):
         self._column = QVBoxLayout(inside)
         self._column.setContentsMargins(4, 0, 10, 8)
         self._column.setSpacing(12)
+        self._add_preset()
         self._add_model()
         self._add_mix()
         self._add_before()
@@ -97,6 +103,30 @@ class OptionsPanel(Scrolled):
         options.changed.connect(self._on_option)
 
     # Building, top to bottom
+
+    def _add_preset(self) -> None:
+        self.preset = PresetField(self._theme, self._settings)
+        self._guarded(self.preset.choice)
+        tooltip = "Settings under a name: for the web, for print, for an archive, or your own (command line: --preset)."
+        self._column.addLayout(labelled("&Preset", tooltip, self.preset))
+        self.preset.applied.connect(self.show_options)
+
+    def show_options(self) -> None:
+        """Show the options as they are, whoever changed them."""
+        for option, box in self._boxes:
+            box.blockSignals(True)
+            value = self._settings.get(option)
+            match box:
+                case QCheckBox():
+                    box.setChecked(value)
+                case QSpinBox():
+                    box.setValue(value)
+                case QComboBox():
+                    box.setCurrentIndex(max(0, box.findData(value)))
+            box.blockSignals(False)
+        self.output_size.show_size(self._settings.get(settings.SIZE))
+        self._say_whether_quality_counts()
+        self.reload_models()
 
     def _add_model(self) -> None:
         self.model = self._guarded(Choice())
@@ -362,6 +392,7 @@ class OptionsPanel(Scrolled):
             self._settings.set(option, option.default)
             at = box.findData(option.default)
         box.setCurrentIndex(at)
+        self._boxes.append((option, box))
         box.currentIndexChanged.connect(lambda _row: self._settings.set(option, box.currentData()))
         return box
 
@@ -371,6 +402,7 @@ class OptionsPanel(Scrolled):
         box.setSuffix(f" {declared.unit}" if declared.unit else "")
         box.setValue(self._settings.get(option))
         indent_number(box)
+        self._boxes.append((option, box))
         box.valueChanged.connect(lambda value: self._settings.set(option, value))
         return box
 
@@ -378,6 +410,7 @@ class OptionsPanel(Scrolled):
         box = QCheckBox(option.label)
         box.setToolTip(option.tooltip)
         box.setChecked(self._settings.get(option))
+        self._boxes.append((option, box))
         box.toggled.connect(lambda on: self._settings.set(option, on))
         return box
 
@@ -434,6 +467,7 @@ class SizeField(QWidget):
             ("width", "Width"),
             ("height", "Height"),
             ("longest", "Longest side"),
+            (PRINT, "Print size"),
         ):
             self.preset.addItem(label, (kind, None))
         self.number = QDoubleSpinBox()
@@ -441,10 +475,15 @@ class SizeField(QWidget):
         indent_number(self.number)
         self.number.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         self.number.setKeyboardTracking(False)
+        self.dpi = QSpinBox(minimum=30, maximum=2400, value=300, suffix=" dpi")
+        self.dpi.setAccessibleName("Dots an inch")
+        self.dpi.setKeyboardTracking(False)
+        indent_number(self.dpi)
+        self.dpi.hide()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        for field in (self.preset, self.number):
+        for field in (self.preset, self.number, self.dpi):
             # A million pixels would have a wider field than the column; half of it holds what is typed.
             field.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
             row.addWidget(field, 1)
@@ -452,6 +491,7 @@ class SizeField(QWidget):
         self._show(size)
         self.preset.currentIndexChanged.connect(self._on_preset)
         self.number.valueChanged.connect(self._on_number)
+        self.dpi.valueChanged.connect(lambda _dpi: self._on_number(self.number.value()))
 
     def setToolTip(self, text: str) -> None:
         self.preset.setToolTip(text)
@@ -460,7 +500,14 @@ class SizeField(QWidget):
     def setAccessibleName(self, name: str) -> None:
         self.preset.setAccessibleName(name)
 
+    def show_size(self, size: OutputSize) -> None:
+        """Show without telling."""
+        self.preset.blockSignals(True)
+        self._show(size)
+        self.preset.blockSignals(False)
+
     def _show(self, size: OutputSize) -> None:
+        self.dpi.hide()
         plain = size in dict(SETTINGS["size"].choices)
         for row in range(self.preset.count()):
             kind, factor = self.preset.itemData(row)
@@ -475,6 +522,10 @@ class SizeField(QWidget):
             self.number.setDecimals(2)
             self.number.setRange(MIN_FACTOR, MAX_FACTOR)
             self.number.setSuffix(" ×")
+        elif kind == PRINT:
+            self.number.setDecimals(1)
+            self.number.setRange(1, 1000)
+            self.number.setSuffix(" cm")
         else:
             self.number.setDecimals(0)
             self.number.setRange(1, MAX_SIDE)
@@ -485,14 +536,20 @@ class SizeField(QWidget):
     def _on_preset(self, _row: int) -> None:
         kind, factor = self.preset.currentData()
         self.number.setVisible(factor is None)
+        self.dpi.setVisible(kind == PRINT)
         if factor is None:
-            self._prepare_number(kind, {"factor": 2.5, "width": 3840, "height": 2160, "longest": 4096}[kind])
+            # The longer side of A4, in print.
+            firsts = {"factor": 2.5, "width": 3840, "height": 2160, "longest": 4096, PRINT: 29.7}
+            self._prepare_number(kind, firsts[kind])
             factor = self.number.value()
-        self.chosen.emit(OutputSize(kind, factor))
+        self._tell(kind, factor)
 
     def _on_number(self, value: float) -> None:
         kind, _ = self.preset.currentData()
-        self.chosen.emit(OutputSize(kind, value))
+        self._tell(kind, value)
+
+    def _tell(self, kind: SizeKind | Literal["print"], value: float) -> None:
+        self.chosen.emit(OutputSize.in_print(value, self.dpi.value()) if kind == "print" else OutputSize(kind, value))
 
 
 class OutputField(QWidget):

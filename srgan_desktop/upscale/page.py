@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QEvent, QMimeData, QModelIndex, QObject, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QDragEnterEvent, QGuiApplication, QKeyEvent, QResizeEvent
+from PySide6.QtGui import QDragEnterEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
@@ -93,6 +93,7 @@ class UpscalePage(Page):
         self.options_button = QPushButton(settings.OPTIONS.label)
         self.options_button.setToolTip(settings.OPTIONS.tooltip)
         self.options_button.setCheckable(True)
+        self.options_button.setShortcut(QKeySequence("Ctrl+,"))
         self.bar.add_button(self.options_button, "set-up", 0)
         self._lay_out()
         self._bind()
@@ -208,6 +209,7 @@ class UpscalePage(Page):
         for widget in (self.queue.table, view.canvas, *view.findChildren(QToolButton)):
             widget.installEventFilter(self)
         view.file_step_requested.connect(self._step)
+        self.options.preset.failed.connect(self._on_failed)
         self.compare.check_requested.connect(self._ask_to_check)
         self.start_button.clicked.connect(self._start)
         self.options_button.toggled.connect(self.drawer.show_open)

@@ -67,6 +67,17 @@ def test_json_lines_are_the_events(tmp_path: Path, model: str) -> None:
     assert saved["output"] == str(tmp_path / "in_4x" / "a.png")
 
 
+def test_a_preset_is_named_or_refused(tmp_path: Path, model: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    code, text = srgan("upscale", tmp_path / "in", "-m", model, "--preset", "web 2X")
+    assert code == 0, text
+    assert (tmp_path / "in_2x" / "a.webp").is_file()
+    code, text = srgan("upscale", tmp_path / "in", "-m", model, "--preset", "nothing")
+    assert code != 0
+    assert "no preset “nothing”" in text
+    assert "Archive TIFF" in text
+
+
 def test_a_dry_run_tells_and_does_nothing(tmp_path: Path, model: str) -> None:
     picture(tmp_path / "in" / "done.png")
     srgan("upscale", tmp_path / "in", "-m", model)

@@ -37,7 +37,7 @@ def test_the_default_is_possible_and_what_is_written_is_read_back(name: str) -> 
     declared = SETTINGS[name]
     assert getattr(UpscaleSettings(), name) == declared.default
     for value in (declared.default, *(value for value, _label in declared.choices)):
-        assert declared.parse(str(value).lower() if isinstance(value, bool) else str(value)) == value
+        assert declared.parse(declared.write(value)) == value
 
 
 @pytest.mark.parametrize(

@@ -246,3 +246,42 @@ def test_automatic_asks_for_no_mix_of_its_own(four, panel, options):
 
 def choose_model(panel, key):
     panel.model.setCurrentIndex(next(row for row in range(panel.model.count()) if panel.model.itemData(row).key == key))
+
+
+def test_a_preset_sets_what_it_names_and_its_widgets_show_it(panel, options):
+    choice = panel.preset.choice
+    choice.setCurrentIndex(choice.findText("Web 2x"))
+    assert options.get(settings.SIZE) == OutputSize("factor", 2.0)
+    assert options.get(settings.FORMAT) == "webp"
+    assert panel.format.currentData() == "webp"
+    assert panel.quality.value() == 85
+    assert not panel.metadata.isChecked()
+    assert panel.output_size.preset.currentText() == "2×"
+    assert choice.currentText() == "Web 2x"
+    # A change makes it somebody's own.
+    panel.quality.setValue(50)
+    assert choice.currentIndex() == 0
+
+
+def test_options_are_saved_as_a_preset(panel, options):
+    panel.quality.setValue(42)
+    panel.preset.save("Mine")
+    assert panel.preset.choice.currentText() == "Mine"
+    panel.quality.setValue(90)
+    panel.preset.choice.setCurrentIndex(panel.preset.choice.findText("Mine"))
+    assert options.get(settings.QUALITY) == 42
+    told = []
+    panel.preset.failed.connect(told.append)
+    panel.preset.save(" ")
+    assert "needs a name" in told[0].message
+
+
+def test_a_print_size_is_kept_in_pixels(panel, options):
+    field = panel.output_size
+    choose(field.preset, ("print", None))
+    assert field.dpi.isVisible()
+    assert options.get(settings.SIZE) == OutputSize.in_print(29.7, 300)
+    field.number.setValue(42)
+    assert options.get(settings.SIZE) == OutputSize("longest", 4961)
+    field.dpi.setValue(150)
+    assert options.get(settings.SIZE) == OutputSize("longest", 2480)
