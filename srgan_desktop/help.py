@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QLibraryInfo, QSize, Qt, QUrl, qVersion
+from PySide6.QtCore import QSize, Qt, QUrl, qVersion
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
@@ -117,6 +117,7 @@ class AboutDialog(QDialog):
                 "that come with the program are MIT; others say their licence on the Models page."
             )
         )
+        words.addStretch(1)
         above = QHBoxLayout()
         above.setSpacing(18)
         above.addWidget(icon, 0, Qt.AlignmentFlag.AlignTop)
@@ -140,7 +141,7 @@ def versions() -> str:
     return "\n".join(
         (
             f"SRGAN Desktop {VERSION}",
-            f"Python {platform.python_version()}, Qt {qVersion()} ({QLibraryInfo.build().split(' (')[0]})",
+            f"Python {platform.python_version()}, Qt {qVersion()}",
             platform.platform(),
         )
     )

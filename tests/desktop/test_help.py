@@ -1,5 +1,6 @@
 """Help and About, and that the keys named there are those of the window."""
 
+import pytest
 from PySide6.QtGui import QAction, QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QPushButton
 
@@ -10,8 +11,13 @@ from srgan_desktop.upscale.session import UpscaleSession
 from tests.desktop.upscale.scripted import FakeJob
 
 
-def test_every_key_of_the_upscale_page_is_named(qtbot, theme, options):
-    page = UpscalePage(theme, options, session=UpscaleSession(options, job=FakeJob()))
+@pytest.fixture
+def job(qtbot):
+    return FakeJob()
+
+
+def test_every_key_of_the_upscale_page_is_named(qtbot, theme, options, job):
+    page = UpscalePage(theme, options, session=UpscaleSession(options, job=job))
     named = {part.strip() for _, keys in KEYS for key, _ in keys for part in key.replace(" or ", ",").split(",")}
     named |= {"Ctrl+,", "Ctrl+Enter"}
     shortcuts = {each.shortcut().toString() for each in page.findChildren(QAction)}
