@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -17,13 +16,13 @@ from core.contract.errors import UserError
 from core.contract.settings import UpscaleSettings, check_settings
 from core.contract.upscale import Input, Size, UpscaleRequest
 from core.folders import real_path
-from core.hashing import sha256_of
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
 from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, Model, find_model, mix_for
-from core.names import fitting_name, free_folder, free_path
+from core.names import free_folder
 from core.upscale.journal import Journal
 from core.upscale.pass_sizes import pass_sizes
+from core.upscale.result_names import Placement, ResultNames
 from core.upscale.scan import Unusable, in_words, scan
 from core.upscale.settings import fingerprint_of
 
@@ -121,27 +120,6 @@ class Plan:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class _Placement:
-    """A picture with the place that its result should have, before it is known what is there."""
-
-    input: Input
-    probe: Probe
-    format: str
-    size: Size
-    folder: Path
-    journal_folder: Path
-    stem: str
-    suffix: str
-    notes: list[str] = field(default_factory=list)
-    pictures: int = 1
-    copied: bool = False
-
-    @property
-    def output(self) -> Path:
-        return self.folder / fitting_name(self.stem, self.suffix)
-
-
 def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     """Settle a batch without changing anything on any disk.
 
@@ -158,7 +136,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     check_settings(request)
     model = find_model(DEFAULT_MODEL if request.model == AUTOMATIC else request.model)
     fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
-    placements: list[_Placement] = []
+    placements: list[Placement] = []
     refused: list[RefusedInput] = []
     large_enough: list[Done] = []
     passed_over: Counter[str] = Counter()
@@ -178,11 +156,10 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
                 placements.append(placement)
         except UserError as error:
             refused.append(RefusedInput(each.path, error))
-    names = _Names()
-    _resolve_collisions(placements, names)
     # A refused source is still somebody's picture, and must not be replaced.
-    sources = {names.key(each.path) for each in found}
-    tasks, done, unreadable = _compare_with_disk(request, placements, fingerprint, sources, names, cancel)
+    names = ResultNames(each.path for each in found)
+    names.part(placements)
+    tasks, done, unreadable = _compare_with_disk(request, placements, fingerprint, names, cancel)
     refused += unreadable
     done += large_enough
     others = in_words(passed_over)
@@ -211,7 +188,7 @@ def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, 
     return output_roots
 
 
-def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], model: Model) -> _Placement | None:
+def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], model: Model) -> Placement | None:
     """None where the picture is large enough, and is to be left out."""
     header = probe(each.path)
     target, pictures = target_of(request, header)
@@ -237,7 +214,7 @@ def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path],
     if request.result_name:
         stem = _named(request, source, model, header, size)
     suffix = source.suffix if copied else suffix_for(source.suffix, target)
-    placement = _Placement(each, header, target, size, folder, journal_folder, stem, suffix)
+    placement = Placement(each, header, target, size, folder, journal_folder, stem, suffix)
     placement.copied = copied
     placement.pictures = pictures
     asked = header.format if request.format == "same" else request.format
@@ -306,54 +283,17 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
         )
 
 
-def _resolve_collisions(placements: list[_Placement], names: _Names) -> None:
-    """Part results that would have one name: `a.jpg` and `a.png` as PNG become `a_jpg.png` and `a.png`."""
-    for group in _colliding(placements, names):
-        for placement in group:
-            old = placement.input.path.suffix
-            if old.lower() != placement.suffix.lower():
-                placement.stem = f"{placement.stem}_{old[1:]}" if len(old) > 1 else f"{placement.stem}_"
-    for group in _colliding(placements, names):
-        for number, placement in enumerate(group[1:], 2):
-            placement.stem = f"{placement.stem} ({number})"
-
-
-def _colliding(placements: list[_Placement], names: _Names) -> list[list[_Placement]]:
-    groups: dict[str, list[_Placement]] = defaultdict(list)
-    for placement in placements:
-        groups[names.key(placement.output)].append(placement)
-    return [group for group in groups.values() if len(group) > 1]
-
-
-class _Names:
-    """Tells which paths are one file."""
-
-    def __init__(self) -> None:
-        self._folders: dict[Path, str] = {}
-
-    def key(self, path: Path) -> str:
-        """Equal for what some file system takes for one: through links, by case, or by how accents are composed.
-
-        The folder is resolved, the name is not: a result replaces a link, not what the link leads to.
-        """
-        if path.parent not in self._folders:
-            self._folders[path.parent] = real_path(path.parent)
-        return unicodedata.normalize("NFC", str(Path(self._folders[path.parent], path.name))).casefold()
-
-
 def _compare_with_disk(
     request: UpscaleRequest,
-    placements: list[_Placement],
+    placements: list[Placement],
     fingerprint: str,
-    sources: set[str],
-    names: _Names,
+    names: ResultNames,
     cancel: CancelToken,
 ) -> tuple[list[Task], list[Done], list[RefusedInput]]:
     done: list[Done] = []
     refused: list[RefusedInput] = []
     journals: dict[Path, Journal] = {}
-    waiting: list[_Placement] = []
-    promised: set[str] = set()
+    waiting: list[Placement] = []
     # First find all that is done: a new result must not get the name of one of these.
     for placement in placements:
         cancel.check()
@@ -371,19 +311,17 @@ def _compare_with_disk(
             # Replacing a result by an equal one would be for nothing; one that somebody changed is made again.
             if (
                 made is not None
-                and names.key(made) not in promised
+                and not names.is_promised(made)
                 and (request.existing == "skip" or journals[placement.journal_folder].is_untouched(made))
             ):
                 done.append(Done(source, made, journals[placement.journal_folder].consistency(made)))
-                promised.add(names.key(made))
+                names.promise(made)
                 continue
         waiting.append(placement)
     tasks: list[Task] = []
-    reserved = sources | promised
     for placement in waiting:
         journal = journals[placement.journal_folder] if request.existing == "replace" else None
-        output, note = _free_name(placement, reserved, names, journal)
-        reserved.add(names.key(output))
+        output, note = names.choose(placement, journal)
         notes = (*placement.notes, *note)
         tasks.append(
             Task(
@@ -400,46 +338,6 @@ def _compare_with_disk(
             )
         )
     return tasks, done, refused
-
-
-def _free_name(
-    placement: _Placement, reserved: set[str], names: _Names, replacing: Journal | None
-) -> tuple[Path, tuple[str, ...]]:
-    """Where the result goes: its own name, or that with the first free number.
-
-    With a journal, what it says was made by an earlier run is replaced, unless it is the result of another picture that
-    is still there and that this run does not do: of `a.jpg`, as PNG, where `a.png` came later.
-    """
-
-    def another_has(path: Path, journal: Journal) -> bool:
-        made_of = journal.made_of(path)
-        if made_of is None:
-            return False
-        maker, sha256 = made_of
-        if names.key(maker) in reserved or not maker.exists():
-            return False
-        try:
-            # A copy elsewhere is the same picture.
-            return sha256_of(placement.input.path) != sha256
-        except OSError:
-            return True
-
-    def taken(path: Path) -> bool:
-        # Never replace a source, nor what this run makes or has found done.
-        if names.key(path) in reserved:
-            return True
-        if not os.path.lexists(path):
-            return False
-        return replacing is None or not replacing.made(path) or another_has(path, replacing)
-
-    output = placement.output
-    free = free_path(output, taken)
-    if free == output:
-        return output, ()
-    return free, (f"Named {shown(free)}, as {shown(output)} is there already{_NOT_OURS if replacing else ''}.",)
-
-
-_NOT_OURS = " and no earlier result of it"
 
 
 def _check_space(tasks: list[Task]) -> tuple[str, ...]:

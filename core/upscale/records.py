@@ -20,6 +20,7 @@ from core.images.decode import shown
 from core.names import free_path
 from core.upscale.journal import Journal
 from core.upscale.plan import Task
+from core.upscale.result_names import note_of
 from core.upscale.settings import to_toml
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -168,7 +169,7 @@ class Records:
         if not os.path.lexists(task.output) or (self._request.existing == "replace" and self._made(task)):
             return task.output, ()
         output = free_path(task.output)
-        return output, (f"Named {shown(output)}, as {shown(task.output)} is there already.",)
+        return output, note_of(output, task.output)
 
     def _made(self, task: Task) -> bool:
         with self._lock:

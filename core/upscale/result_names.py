@@ -1,0 +1,129 @@
+"""What the results of a batch are called: each has a name of its own, and none takes that of another file. Plain."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.contract.upscale import Input, Size
+from core.hashing import sha256_of
+from core.images import Probe
+from core.images.decode import shown
+from core.names import fitting_name, free_path
+from core.upscale.journal import Journal
+
+
+@dataclass(slots=True)
+class Placement:
+    """A picture with the place that its result should have, before it is known what is there."""
+
+    input: Input
+    probe: Probe
+    format: str
+    size: Size
+    folder: Path
+    journal_folder: Path
+    stem: str
+    suffix: str
+    notes: list[str] = field(default_factory=list)
+    pictures: int = 1
+    copied: bool = False
+
+    @property
+    def output(self) -> Path:
+        """Where the result should lie."""
+        return self.folder / fitting_name(self.stem, self.suffix)
+
+
+class ResultNames:
+    """Gives names to the results of one batch, all of them before the first is made."""
+
+    def __init__(self, sources: Iterable[Path]) -> None:
+        """No result gets the name of one of `sources`."""
+        self._folders: dict[Path, str] = {}
+        self._sources = {self._key(source) for source in sources}
+        self._promised: set[str] = set()
+
+    def part(self, placements: Sequence[Placement]) -> None:
+        """Part results that would have one name: `a.jpg` and `a.png` as PNG become `a_jpg.png` and `a.png`."""
+        for group in self._colliding(placements):
+            for placement in group:
+                old = placement.input.path.suffix
+                if old.lower() != placement.suffix.lower():
+                    placement.stem = f"{placement.stem}_{old[1:]}" if len(old) > 1 else f"{placement.stem}_"
+        for group in self._colliding(placements):
+            wanted: set[str] = set()
+            for placement in group:
+                free = free_path(placement.output, lambda path: self._key(path) in wanted)  # noqa: B023 - used at once
+                placement.stem = free.name.removesuffix(placement.suffix)
+                wanted.add(self._key(free))
+
+    def promise(self, result: Path) -> None:
+        """Give this name away: the result is there already."""
+        self._promised.add(self._key(result))
+
+    def is_promised(self, result: Path) -> bool:
+        """Whether a result has this name."""
+        return self._key(result) in self._promised
+
+    def choose(self, placement: Placement, replacing: Journal | None) -> tuple[Path, tuple[str, ...]]:
+        """Give a result its name, or that with the first free number.
+
+        With a journal, what it says was made by an earlier run is replaced, unless it is the result of another picture
+        that is still there and that this run does not do: of `a.jpg`, as PNG, where `a.png` came later.
+
+        Returns:
+            Where it goes, and a note where that is not where it should have gone.
+        """
+
+        def taken(path: Path) -> bool:
+            # Never replace a source, nor what this run makes or has found done.
+            if self._is_reserved(path):
+                return True
+            if not os.path.lexists(path):
+                return False
+            return replacing is None or not replacing.made(path) or self._another_has(path, placement, replacing)
+
+        free = free_path(placement.output, taken)
+        self.promise(free)
+        return free, note_of(free, placement.output, " and no earlier result of it" if replacing else "")
+
+    def _is_reserved(self, path: Path) -> bool:
+        return self._key(path) in self._sources or self.is_promised(path)
+
+    def _another_has(self, path: Path, placement: Placement, journal: Journal) -> bool:
+        made_of = journal.made_of(path)
+        if made_of is None:
+            return False
+        maker, sha256 = made_of
+        if self._is_reserved(maker) or not maker.exists():
+            return False
+        try:
+            # A copy elsewhere is the same picture.
+            return sha256_of(placement.input.path) != sha256
+        except OSError:
+            return True
+
+    def _colliding(self, placements: Sequence[Placement]) -> list[list[Placement]]:
+        groups: dict[str, list[Placement]] = defaultdict(list)
+        for placement in placements:
+            groups[self._key(placement.output)].append(placement)
+        return [group for group in groups.values() if len(group) > 1]
+
+    def _key(self, path: Path) -> str:
+        """Equal for what some file system takes for one: through links, by case, or by how accents are composed.
+
+        The folder is resolved, the name is not: a result replaces a link, not what the link leads to.
+        """
+        if path.parent not in self._folders:
+            self._folders[path.parent] = os.path.realpath(path.parent)
+        return unicodedata.normalize("NFC", str(Path(self._folders[path.parent], path.name))).casefold()
+
+
+def note_of(free: Path, wanted: Path, why: str = "") -> tuple[str, ...]:
+    """What to say of a result whose wanted name was taken; nothing where it was not."""
+    return () if free == wanted else (f"Named {shown(free)}, as {shown(wanted)} is there already{why}.",)
