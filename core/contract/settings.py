@@ -397,6 +397,13 @@ class UpscaleSettings:
         "slower.",
         help="Average eight flipped and turned passes: a little better, eight times slower.",
     )
+    wrap: bool = setting(
+        False,
+        label="Seamless te&xtures",
+        tooltip="The edges of each picture join: what lies beyond an edge is what lies inside the opposite one. Tiles "
+        "of games and materials then still repeat without a seam.",
+        help="Edges join, as those of textures that repeat do: no seam across them.",
+    )
     keep_metadata: bool = setting(
         True,
         name="metadata",

@@ -5,6 +5,7 @@ Read within limits, as a stranger's file may say anything; whatever is broken ra
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -244,6 +245,57 @@ def _read(file: BinaryIO, start: int, end: int) -> bytes:
         raise ValueError("too long a box")
     file.seek(start)
     return file.read(end - start)
+
+
+def with_one_association(file: BinaryIO) -> BinaryIO:
+    """The file, or a copy of it in memory where it has several `ipma` boxes of one kind.
+
+    So old cavif wrote pictures with alpha. The standard allows one (ISO/IEC 14496-12:2022, 8.11.14.1), and libavif
+    refuses others.
+    """
+    try:
+        size = file.seek(0, 2)
+        place = next(((start, end) for kind, start, end in _top_boxes(file, size) if kind == b"meta"), None)
+        if place is None:
+            return file
+        meta = _read(file, *place)
+        parts = list(_boxes(meta, 4))
+        properties = next((data for kind, data in parts if kind == b"iprp"), b"")
+        tables = [data for kind, data in _boxes(properties, 0) if kind == b"ipma"]
+        if len(tables) < 2 or len({table[:4] for table in tables}) > 1:
+            return file
+        joined = _joined_associations(tables)
+    except (ValueError, struct.error, IndexError):
+        return file
+    others = [box(kind, data) for kind, data in _boxes(properties, 0) if kind != b"ipma"]
+    repaired = box(b"iprp", *others, joined)
+    rest = b"".join(repaired if kind == b"iprp" else box(kind, data) for kind, data in parts)
+    missing = len(meta) - 4 - len(rest)
+    if missing < 8:
+        return file
+    # The boxes joined take less room, which is filled up, as offsets count from the beginning of the file.
+    file.seek(0)
+    whole = file.read()
+    return io.BytesIO(whole[: place[0]] + meta[:4] + rest + box(b"free", bytes(missing - 8)) + whole[place[1] :])
+
+
+def _joined_associations(tables: list[bytes]) -> bytes:
+    """One `ipma` box of several of the same version and flags."""
+    wide_items, width = tables[0][0] >= 1, 2 if tables[0][3] & 1 else 1
+    entries: dict[int, bytes] = {}
+    for table in tables:
+        at = 8
+        for _ in range(min(struct.unpack_from(">I", table, 4)[0], _MAX_ITEMS)):
+            number = int.from_bytes(table[at : at + (4 if wide_items else 2)], "big")
+            at += 4 if wide_items else 2
+            amount = table[at] * width
+            entries[number] = entries.get(number, b"") + table[at + 1 : at + 1 + amount]
+            at += 1 + amount
+    content = b"".join(
+        number.to_bytes(4 if wide_items else 2, "big") + bytes((len(indices) // width,)) + indices
+        for number, indices in sorted(entries.items())
+    )
+    return box(b"ipma", tables[0][:4], struct.pack(">I", len(entries)), content)
 
 
 def box(kind: bytes, *content: bytes) -> bytes:

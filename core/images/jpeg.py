@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from PIL import Image
+
 from core.images.directories import BadDirectoryError, TagReader
 from core.images.metadata import xmp as xmp_packets
 from core.images.metadata.parts import GainMap, LeftOut
@@ -175,6 +177,29 @@ def _has_samsung_film(file: BinaryIO, size: int) -> bool:
     file.seek(max(0, size - 4096))
     tail = file.read()
     return tail.endswith(b"SEFT") and b"MotionPhoto_Data" in tail
+
+
+_JUNK = bytes((0x55, 0xAA)) * 2048
+
+
+def with_end_marker(file: BinaryIO) -> BinaryIO | None:
+    """A file whose end marker alone is missing, with one; None where something of the picture is missing, too.
+
+    What is put behind a whole picture changes nothing of it, and what is put behind a part of one becomes pixels.
+    """
+    file.seek(0)
+    data = file.read()
+    end = bytes((0xFF, _EOI))
+    # The first byte of the marker may be there.
+    data = data[:-1] if data.endswith(b"\xff") else data
+    shown = []
+    for tail in (b"", _JUNK):
+        try:
+            with Image.open(io.BytesIO(data + tail + end), formats=["JPEG"]) as image:
+                shown.append(image.tobytes())
+        except (OSError, SyntaxError, ValueError):
+            return None
+    return io.BytesIO(data + end) if shown[0] == shown[1] else None
 
 
 def segment(marker: int, data: bytes) -> bytes:

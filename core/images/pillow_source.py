@@ -18,8 +18,8 @@ from core.images.bmp_gif import bmp_metadata, gif_metadata
 from core.images.cicp import Cicp, meant
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
 from core.images.dds import texture_of
-from core.images.isobmff import still_image
-from core.images.jpeg import surroundings
+from core.images.isobmff import still_image, with_one_association
+from core.images.jpeg import surroundings, with_end_marker
 from core.images.jpeg2000 import jpeg2000
 from core.images.jpeg_traces import quality_of_tables
 from core.images.metadata.exif import orientation, plausible_dpi
@@ -61,6 +61,7 @@ class PillowSource:
 
     def __init__(self, file: BinaryIO, key: str) -> None:
         self._key = key
+        file = with_one_association(file) if key == "avif" else file
         # Pillow looks at a JPEG 2000's size only while it decodes, and at no DDS that holds several textures.
         self._jpeg2000 = jpeg2000(file) if key == "jpeg2000" else None
         texture = texture_of(file) if key == "dds" else None
@@ -109,8 +110,21 @@ class PillowSource:
         if self.header.bits > 8:
             stored = self._jpeg2000.bits if self._jpeg2000 else self.header.bits
             return _decode_deep(self._file, self._key, stored)
-        decoded = decode_image(self.image, self.header.metadata.icc)
+        decoded = self._decoded()
         return decoded if self.header.alpha else replace(decoded, alpha=None)
+
+    def _decoded(self) -> StoredPixels:
+        icc = self.header.metadata.icc
+        if self._key != "jpeg":
+            return decode_image(self.image, icc)
+        try:
+            return decode_image(self.image, icc)
+        except OSError as error:
+            whole = None if error.errno is not None else with_end_marker(self._file)
+            if whole is None:
+                raise
+            decoded = decode_image(open_with_pillow(whole, "jpeg"), icc)
+            return replace(decoded, notes=(*decoded.notes, "Its end marker is missing; the picture itself is whole."))
 
 
 def open_with_pillow(file: BinaryIO, key: str, page: int = 0) -> Image.Image:

@@ -6,8 +6,9 @@ the result.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image
@@ -109,6 +110,43 @@ def upscale_picture(
         else:
             alpha = np.full((size[1], size[0]), picture.alpha.flat[0], picture.alpha.dtype)
     return replace(picture, pixels=pixels, alpha=alpha)
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    """A picture whose edges join, a seamless texture, on its way through what knows only what lies beside."""
+
+    across: int
+    """Source pixels of the other edge that lie beside each edge, and above and below."""
+    down: int
+    size: tuple[int, int]
+    """Width and height of the result of what is so enlarged."""
+
+    @classmethod
+    def of(cls, width: int, height: int, size: tuple[int, int], margin: int) -> Wrap:
+        """At least `margin` pixels, as many as make whole ones of the result."""
+        across, down = (_whole_margin(*sides, margin) for sides in zip((width, height), size, strict=True))
+        factors = size[0] / width, size[1] / height
+        return cls(across, down, (round((width + 2 * across) * factors[0]), round((height + 2 * down) * factors[1])))
+
+    def widened(self, picture: Picture) -> Picture:
+        """The picture with its other edges beside it."""
+        sides = ((self.down, self.down), (self.across, self.across))
+        alpha = None if picture.alpha is None else np.pad(picture.alpha, sides, mode="wrap")
+        return replace(picture, pixels=np.pad(picture.pixels, (*sides, (0, 0)), mode="wrap"), alpha=alpha)
+
+    def cut(self, result: Picture, size: tuple[int, int]) -> Picture:
+        """The result, of this width and height, out of that of the widened picture."""
+        left, top = (self.size[0] - size[0]) // 2, (self.size[1] - size[1]) // 2
+        part = result.part(np.s_[top : top + size[1], left : left + size[0]])
+        alpha = None if part.alpha is None else np.ascontiguousarray(part.alpha)
+        return replace(part, pixels=np.ascontiguousarray(part.pixels), alpha=alpha)
+
+
+def _whole_margin(source: int, result: int, margin: int) -> int:
+    """The least even number of source pixels from `margin` on that is a whole number of result pixels."""
+    step = math.lcm(2, source // math.gcd(source, result))
+    return -(-margin // step) * step
 
 
 def restore_picture(

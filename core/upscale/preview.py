@@ -19,7 +19,7 @@ from core.models.catalogue import AUTOMATIC
 from core.upscale.automatic import AutomaticChoice
 from core.upscale.choice import choice_for
 from core.upscale.engine import open_engine, open_restorer
-from core.upscale.picture import clipped, margin_of, restore_picture, upscale_picture, with_margin
+from core.upscale.picture import Wrap, clipped, margin_of, restore_picture, upscale_picture, with_margin
 
 MOST_FACTOR = 2
 """Times the model's own factor, beyond which a preview does not go: larger results look the same, and take minutes."""
@@ -50,7 +50,13 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
         for result, source in zip(whole, (picture.width, picture.height), strict=True)
     )
     passes = 1 if max(across, down) <= engine.scale else 2
-    part, left, top = with_margin(picture, region, margin_of(engine, passes, request.tie_colours, restorers))
+    margin = margin_of(engine, passes, request.tie_colours, restorers)
+    seen = region
+    if request.wrap:
+        wrap = Wrap.of(picture.width, picture.height, (picture.width, picture.height), margin)
+        picture = wrap.widened(picture)
+        seen = (region[0] + wrap.across, region[1] + wrap.down, *region[2:])
+    part, left, top = with_margin(picture, seen, margin)
     cut = restore_picture(restorers, part, cancel)
     size = (max(1, round(cut.width * across)), max(1, round(cut.height * down)))
     result = upscale_picture(engine, cut, size, request.ensemble, cancel, tie=request.tie_colours)

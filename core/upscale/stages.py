@@ -32,7 +32,8 @@ from core.upscale.automatic import AutomaticChoice
 from core.upscale.choice import choice_for
 from core.upscale.engine import Engine, open_engine, open_restorer
 from core.upscale.journal import source_stamp
-from core.upscale.picture import consistency, restore_picture, upscale_picture
+from core.upscale.pass_sizes import pass_sizes
+from core.upscale.picture import Wrap, consistency, margin_of, restore_picture, upscale_picture
 from core.upscale.plan import Plan, Task
 from core.upscale.progress import ProgressMeter, RunToken
 from core.upscale.records import Encoded, Records, ResultFacts, Save, failure_of
@@ -194,18 +195,28 @@ class Stages:
     def _upscaled(self, picture: Picture, engines: list[Engine], report: Callable[[float], None]) -> Picture:
         """One picture through the models of scale 1, and the one that enlarges, which is the last."""
         request = self.request
+        restorers, engine = engines[:-1], engines[-1]
         # A network of scale 1 is about as much work as one that enlarges: most of that is at the source's size.
-        share = (len(engines) - 1) / len(engines)
-        restored = restore_picture(engines[:-1], picture, self.cancel, lambda done: report(share * done))
+        share = len(restorers) / len(engines)
+        size = request.size.of(picture.width, picture.height)
+        wrap = None
+        if request.wrap:
+            passes = max(1, len(pass_sizes((picture.width, picture.height), size, engine.scale)))
+            margin = margin_of(engine, passes, request.tie_colours, restorers)
+            wrap = Wrap.of(picture.width, picture.height, size, margin)
+            picture = wrap.widened(picture)
+        restored = restore_picture(restorers, picture, self.cancel, lambda done: report(share * done))
         result = upscale_picture(
-            engines[-1],
+            engine,
             restored,
-            request.size.of(picture.width, picture.height),
+            wrap.size if wrap else size,
             request.ensemble,
             self.cancel,
             lambda done: report(share + (1 - share) * done),
             request.tie_colours,
         )
+        if wrap:
+            result = wrap.cut(result, size)
         return result if request.keep_metadata else replace(result, metadata=result.metadata.only_colour())
 
     def _make_sequence(

@@ -233,7 +233,7 @@ class OptionsPanel(Scrolled):
             hidden.addLayout(self._labelled(option, self._choice(option)))
         pattern = settings.UPSCALE["result_name"]
         hidden.addLayout(self._labelled(pattern, self._text(pattern)))
-        for name in ("keep_date", "provenance", "keep_values"):
+        for name in ("wrap", "keep_date", "provenance", "keep_values"):
             hidden.addWidget(self._check(settings.UPSCALE[name]))
         self._column.addWidget(self.advanced)
         self.fold.toggled.connect(self._on_fold)

@@ -113,6 +113,8 @@ def _words(request: UpscaleRequest, field: str) -> str:
             return "with file dates" if request.keep_date else "without file dates"
         case "provenance":
             return "with provenance" if request.provenance else "without provenance"
+        case "wrap":
+            return "seamless" if request.wrap else "not seamless"
         case "larger":
             words = {"skip": "larger ones left out", "copy": "larger ones copied", "shrink": "larger ones made smaller"}
             return words[request.larger]

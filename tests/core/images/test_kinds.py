@@ -510,3 +510,69 @@ def test_unsigned_integers_keep_their_whole_range(tmp_path, dtype, values, expec
     np.testing.assert_allclose(picture.pixels[0, :, 0], expected, atol=1)
     save(tmp_path / "b.tif", picture, "tiff", keep_values=True)
     np.testing.assert_allclose(tifffile.imread(tmp_path / "b.tif").ravel(), array.ravel(), rtol=2e-5)
+
+
+# Files that are not quite right
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
+def test_a_jpeg_without_its_end_marker_opens_with_a_note(tmp_path, options):
+    content = making.encoded(Image.fromarray(data.astronaut()[:80, :120]), "JPEG", **options)
+    whole = load(write(tmp_path / "a.jpg", content))
+    assert whole.notes == ()
+    for missing in (1, 2):
+        picture = load(write(tmp_path / "b.jpg", content[:-missing]))
+        np.testing.assert_array_equal(picture.pixels, whole.pixels)
+        # With restart markers the decoder itself may not miss it.
+        told = ("Its end marker is missing; the picture itself is whole.",)
+        assert picture.notes == told or (picture.notes == () and "restart_marker_rows" in options)
+    for missing in (8, 100, len(content) // 2):
+        with pytest.raises(UserError, match="cut off"):
+            load(write(tmp_path / "c.jpg", content[:-missing]))
+
+
+def with_two_associations(avif):
+    """The file with an `ipma` box for each item, as old cavif wrote it; offsets in `iloc` follow."""
+
+    def boxes(data, at=0):
+        while at + 8 <= len(data):
+            size, kind = struct.unpack_from(">I4s", data, at)
+            yield kind, at, at + size
+            at += size
+
+    def box(kind, content):
+        return struct.pack(">I4s", 8 + len(content), kind) + content
+
+    place = {kind: (start, end) for kind, start, end in boxes(avif)}[b"meta"]
+    meta = avif[place[0] : place[1]]
+    parts = {kind: meta[start + 8 : end] for kind, start, end in boxes(meta, 12)}
+    properties = {kind: parts[b"iprp"][start + 8 : end] for kind, start, end in boxes(parts[b"iprp"])}
+    table, entries, at = properties[b"ipma"], [], 8
+    for _ in range(struct.unpack_from(">I", table, 4)[0]):
+        end = at + 3 + table[at + 2]
+        entries.append(table[at:end])
+        at = end
+    tables = b"".join(box(b"ipma", table[:4] + struct.pack(">I", 1) + entry) for entry in entries)
+    grown = 16 * (len(entries) - 1)
+    locations, at = bytearray(parts[b"iloc"]), 8
+    for _ in range(struct.unpack_from(">H", locations, 6)[0]):
+        (count,) = struct.unpack_from(">H", locations, at + 4)
+        at += 6
+        for _ in range(count):
+            (offset,) = struct.unpack_from(">I", locations, at)
+            struct.pack_into(">I", locations, at, offset + grown)
+            at += 8
+    parts |= {b"iloc": bytes(locations), b"iprp": box(b"ipco", properties[b"ipco"]) + tables}
+    rewritten = box(b"meta", bytes(4) + b"".join(box(kind, content) for kind, content in parts.items()))
+    return avif[: place[0]] + rewritten + avif[place[1] :]
+
+
+def test_an_avif_of_old_cavif_with_alpha_opens(tmp_path):
+    image = Image.fromarray(np.dstack([data.astronaut()[:40, :60], data.astronaut()[:40, 60:120, 0]]))
+    content = making.encoded(image, "AVIF", quality=95)
+    whole = load(write(tmp_path / "a.avif", content))
+    with pytest.raises(OSError, match="identify"):
+        Image.open(io.BytesIO(with_two_associations(content)))
+    picture = assert_probe_agrees(write(tmp_path / "b.avif", with_two_associations(content)))
+    np.testing.assert_array_equal(picture.pixels, whole.pixels)
+    np.testing.assert_array_equal(picture.alpha, whole.alpha)

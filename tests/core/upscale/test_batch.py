@@ -793,3 +793,38 @@ def test_what_is_no_pattern_for_names_is_refused(tmp_path: Path, run: Run, patte
     picture(tmp_path / "in" / "a.png")
     with pytest.raises(UserError, match="no pattern for names"):
         run(tmp_path / "in", result_name=pattern)
+
+
+def periodic(path: Path, width: int, height: int) -> None:
+    y, x = np.mgrid[0:height, 0:width]
+    u, v = 2 * np.pi * x / width, 2 * np.pi * y / height
+    planes = [127 + 60 * np.sin(3 * u + k) + 50 * np.sin(2 * v - u + k) for k in range(3)]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.stack(planes, 2).astype(np.uint8)).save(path)
+
+
+@pytest.mark.parametrize("size", ["4x", "2.5x", "100w", "8x"])
+def test_the_edges_of_a_seamless_texture_join(tmp_path: Path, run: Run, size: str) -> None:
+    periodic(tmp_path / "in" / "tile.png", 48, 36)
+    # The same, begun elsewhere: what was an edge lies in the middle.
+    shift = (16, 24)
+    rolled = np.roll(np.asarray(Image.open(tmp_path / "in" / "tile.png")), shift, (0, 1))
+    Image.fromarray(rolled).save(tmp_path / "in" / "rolled.png")
+    saved = run(tmp_path / "in", size=OutputSize.parse(size), wrap=True).saved
+    plain, moved = (load(saved[name]).pixels.astype(int) for name in ("tile.png", "rolled.png"))
+    for pixels in (plain, plain.swapaxes(0, 1)):
+        inside = np.abs(np.diff(pixels, axis=1)).mean()
+        assert np.abs(pixels[:, 0] - pixels[:, -1]).mean() <= 1.2 * inside
+    factor = plain.shape[1] / 48
+    if size in ("4x", "8x"):
+        back = np.roll(moved, (-round(shift[0] * factor), -round(shift[1] * factor)), (0, 1))
+        assert np.abs(back - plain).max() <= 2
+
+
+def test_a_texture_smaller_than_what_the_network_sees(tmp_path: Path, run: Run) -> None:
+    Image.fromarray(np.full((3, 5, 4), 120, np.uint8), "RGBA").save(tmp_path / "tiny.png")
+    result = load(run(tmp_path / "tiny.png", wrap=True).saved["tiny.png"])
+    assert result.pixels.shape == (12, 20, 3)
+    # Each pixel became the same, as none of them has an edge beside it.
+    whole = result.pixels.astype(int)
+    assert max(np.abs(whole[4:] - whole[:-4]).max(), np.abs(whole[:, 4:] - whole[:, :-4]).max()) <= 1

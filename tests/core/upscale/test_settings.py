@@ -33,6 +33,7 @@ ANOTHER: dict[str, Any] = {
     "keep_values": True,
     "frames": "first",
     "larger": "copy",
+    "wrap": True,
     "result_name": "{name}_{model}_{scale}x",
     "device": "cuda:1",
     "precision": "fp32",
@@ -112,7 +113,18 @@ def _results_of_version_2(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_results_of_version_2")
 def test_the_fingerprints_of_results_from_version_0_1_are_still_known(model: Model) -> None:
     assert of(model) == "0861b2993c47bf22331604c0bed6a2a18b84a90e484e723f12ea89854ee91949"
-    later = {"model", "detail", "clean_up", "before", "tie_colours", "provenance", "keep_values", "frames", "larger"}
+    later = {
+        "model",
+        "detail",
+        "clean_up",
+        "before",
+        "tie_colours",
+        "provenance",
+        "keep_values",
+        "frames",
+        "larger",
+        "wrap",
+    }
     others = {name: ANOTHER[name] for name in ANOTHER.keys() - later}
     assert of(model, **others) == "136293f3779e9e47510be596005ca4aa6b90cac69abd2651f16ab34eb6781c79"
 

@@ -29,6 +29,7 @@ OTHER: dict[str, tuple[Any, str]] = {
     "keep_date": (False, "without file dates"),
     "provenance": (False, "without provenance"),
     "keep_values": (True, "with measured values"),
+    "wrap": (True, "seamless"),
     "larger": ("copy", "larger ones copied"),
     "result_name": ("{name}_{model}", "named {name}_{model}"),
     "frames": ("first", "only first pages and frames"),
