@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QFont, QFontInfo, QFontMetrics, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -16,6 +16,9 @@ from PySide6.QtWidgets import (
     QLabel,
     QScrollArea,
     QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QToolButton,
     QVBoxLayout,
     QWidget,
@@ -23,6 +26,8 @@ from PySide6.QtWidgets import (
 
 from srgan_desktop.theme import Theme
 
+EDGE = 10
+"""Beside the words of a row."""
 SIDE_BY_SIDE = 880
 """Width from which two panes stand beside each other."""
 
@@ -37,9 +42,55 @@ class Choice(QComboBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.installEventFilter(WheelGuard(self))
 
+    def explain_rows(self) -> None:
+        """Show below each name what is in `SECOND_LINE`."""
+        self.setItemDelegate(TwoLines(self))
+
     def showPopup(self) -> None:
-        self.view().setMinimumWidth(self.view().sizeHintForColumn(0) + 24)
+        self.view().setMinimumWidth(max(self.width(), self.view().sizeHintForColumn(0) + 24))
         super().showPopup()
+
+
+SECOND_LINE = Qt.ItemDataRole.UserRole + 1
+"""Role of a row of a `Choice`: what it is for, in a line below its name."""
+
+
+class TwoLines(QStyledItemDelegate):
+    """Paints the rows of a list with what they are for below their names."""
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> QSize:
+        line = option.fontMetrics.height()
+        second = index.data(SECOND_LINE)
+        width = option.fontMetrics.horizontalAdvance(str(index.data()))
+        return QSize(width + 2 * EDGE, (2 * line if second else line) + 12)
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        palette = option.palette
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(option.rect, palette.highlight())
+        box = option.rect.adjusted(EDGE, 5, -EDGE, -5)
+        second = index.data(SECOND_LINE)
+        upper = QRect(box)
+        if second:
+            upper.setHeight(box.height() // 2)
+        chosen = bool(option.state & QStyle.StateFlag.State_Selected)
+        painter.setPen(palette.highlightedText().color() if chosen else palette.text().color())
+        painter.setFont(option.font)
+        flags = int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        metrics = QFontMetrics(option.font)
+        elide = Qt.TextElideMode.ElideRight
+        painter.drawText(upper, flags, metrics.elidedText(str(index.data()), elide, box.width()))
+        if second:
+            lower = QRect(box)
+            lower.setTop(upper.bottom() + 1)
+            small = QFont(option.font)
+            small.setPointSizeF(QFontInfo(small).pointSizeF() * 0.88)
+            painter.setFont(small)
+            if not chosen:
+                painter.setPen(palette.placeholderText().color())
+            painter.drawText(lower, flags, QFontMetrics(small).elidedText(second, elide, box.width()))
 
 
 class WheelGuard(QObject):

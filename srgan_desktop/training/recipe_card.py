@@ -21,7 +21,7 @@ from core import paths
 from core.models.catalogue import models
 from core.training.recipe import load_recipe, shipped_recipes
 from srgan_desktop import settings
-from srgan_desktop.fields import Choice, Elided, Fold, labelled, quiet, scrolled, titled
+from srgan_desktop.fields import SECOND_LINE, Choice, Elided, Fold, labelled, quiet, scrolled, titled
 from srgan_desktop.settings import Option
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.draft import Draft
@@ -96,6 +96,7 @@ class RecipeCard(QFrame):
         self._theme = theme
         draft = session.draft
         self.recipe = Choice()
+        self.recipe.explain_rows()
         self.about = quiet()
         self.save = QToolButton()
         self.save.setIconSize(QSize(18, 18))
@@ -201,7 +202,7 @@ class RecipeCard(QFrame):
         for name in order:
             self.recipe.addItem(name, name)
             row = self.recipe.count() - 1
-            self.recipe.setItemData(row, load_recipe(name).description, Qt.ItemDataRole.ToolTipRole)
+            self.recipe.setItemData(row, load_recipe(name).description, SECOND_LINE)
         self.recipe.addItem("From a file…", FILE)
 
     def _bind(self) -> None:

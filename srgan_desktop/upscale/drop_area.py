@@ -81,7 +81,7 @@ class DropArea(QFrame):
         self.undo.setText(f"Put back {problems.pictures(removed)}")
         self.undo.setToolTip("Undo (Ctrl+Z)")
         self.last_time.setVisible(last_time > 0 and not removed)
-        self.last_time.setText(f"Go on with {problems.pictures(last_time)} of last time")
+        self.last_time.setText(f"Continue with {problems.pictures(last_time)} from last time")
         self.sample.setVisible(not removed and not last_time)
 
     def _link(self, text: str, signal: SignalInstance) -> QPushButton:

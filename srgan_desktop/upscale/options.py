@@ -31,16 +31,28 @@ from core.contract.errors import UserError
 from core.contract.settings import MAX_FACTOR, MAX_SIDE, MIN_FACTOR, SETTINGS, OutputSize, Setting, SizeKind
 from core.images import FORMATS
 from core.models.card import ModelCard
-from core.models.catalogue import AUTOMATIC, Model, base_of, cleaner_of, find_model, models
+from core.models.catalogue import (
+    AUTOMATIC,
+    DEFAULT_MODEL,
+    Model,
+    base_of,
+    cleaner_of,
+    find_model,
+    full_of,
+    models,
+    uncleaned_of,
+)
 from srgan_desktop import settings
 from srgan_desktop.desktop import dialog_folder
 from srgan_desktop.detail import standing_of
-from srgan_desktop.fields import Choice, Elided, Scrolled, WheelGuard, indent_number, labelled, quiet
+from srgan_desktop.fields import SECOND_LINE, Choice, Elided, Scrolled, WheelGuard, indent_number, labelled, quiet
 from srgan_desktop.percent_slider import PercentSlider
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.preset_field import PresetField
 
+PHOTOGRAPHS = "Photographs"
+"""What the default model is called, whose sliders lead to four shipped ones."""
 PURPOSE = 120
 """Characters of what a model is for that are shown under its name."""
 WIDEST, NARROWEST = (340, 44), (270, 36)
@@ -130,6 +142,7 @@ class OptionsPanel(Scrolled):
 
     def _add_model(self) -> None:
         self.model = self._guarded(Choice())
+        self.model.explain_rows()
         self._purpose = quiet()
         self._facts = Elided("muted")
         more = QPushButton("More models…")
@@ -268,7 +281,12 @@ class OptionsPanel(Scrolled):
         if chosen is not None and all(model.key != chosen.key for model in known):
             known.append(chosen)
         for model in known:
-            self.model.addItem(model.card.name, model)
+            if model is not chosen and model.key != key and _is_slider_end(model):
+                # The sliders of another model lead there.
+                continue
+            own_name = PHOTOGRAPHS if model.key == DEFAULT_MODEL else model.card.name
+            self.model.addItem(own_name, model)
+            self.model.setItemData(self.model.count() - 1, _purpose(model), SECOND_LINE)
             if chosen is not None and model.key == chosen.key:
                 self.model.setCurrentIndex(self.model.count() - 1)
         self.model.blockSignals(False)
@@ -611,6 +629,16 @@ class OutputField(QWidget):
     def _save_beside(self) -> None:
         self._settings.set(settings.OUTPUT, "")
         self.choose.setFocus()
+
+
+def _purpose(model: Model) -> str:
+    """What a model is for, with the name that its file has where the row shows another."""
+    name = f"{model.card.name}: " if model.key == DEFAULT_MODEL else ""
+    return f"{name}{textwrap.shorten(model.card.purpose, PURPOSE, placeholder='…')}"
+
+
+def _is_slider_end(model: Model) -> bool:
+    return full_of(model) is not model or uncleaned_of(model) is not model
 
 
 def _beside(size: OutputSize) -> str:

@@ -20,10 +20,13 @@ ANOTHER = {
 def another(option):
     if isinstance(option.default, bool):
         return not option.default
-    if option is settings.EXISTING:
-        return "number"
-    if option is settings.PRECISION:
-        return "bf16"
+    declared = option.setting
+    if declared is not None and declared.choices and not declared.open:
+        return next(value for value, _label in declared.choices if value != option.default)
+    if option.key == "upscale/name":
+        return "{name}_large"
+    if isinstance(option.default, tuple):
+        return ("some", "other")
     if option is settings.APPEARANCE:
         return "dark"
     return ANOTHER[type(option.default)]

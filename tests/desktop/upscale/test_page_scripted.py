@@ -353,7 +353,7 @@ def test_the_queue_of_last_time_is_offered_again(qtbot, theme, options, job, tmp
     page.show()
     page.start_engine()
     qtbot.waitUntil(page.drop_area.last_time.isVisible)
-    assert page.drop_area.last_time.text() == "Go on with 3 pictures of last time"
+    assert page.drop_area.last_time.text() == "Continue with 3 pictures from last time"
     page.drop_area.last_time.click()
     qtbot.waitUntil(lambda: len(page.session.queue.entries) == 3)
     assert not page.session.filling.last_time
