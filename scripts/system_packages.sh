@@ -7,8 +7,8 @@ set -eu
 packages="python3-venv libegl1 libgl1 libglib2.0-0 libdbus-1-3 libfontconfig1 libxkbcommon0 libxkbcommon-x11-0
 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1 libxcb-randr0 libxcb-render-util0 libxcb-shape0
 libxcb-xinerama0 libxcb-xkb1 fonts-dejavu-core"
-# The real window is tested on a virtual screen.
-if [ "${1:-run}" = test ]; then packages="$packages xvfb xauth xdotool"; fi
+# The real window is tested on a virtual screen, and Vulkan on a driver that needs no card.
+if [ "${1:-run}" = test ]; then packages="$packages xvfb xauth xdotool mesa-vulkan-drivers"; fi
 # PyInstaller looks into libraries with objdump, and needs Python as one; Debian's own python3.11 is linked without it.
 if [ "${1:-run}" = package ]; then
     packages="$packages binutils xvfb xauth xdotool"

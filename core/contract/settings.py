@@ -341,12 +341,14 @@ class UpscaleSettings:
     device: str = setting(
         "auto",
         label="&Device",
-        tooltip="What computes. Automatic takes the graphics card where there is a usable one, else the processor.",
-        help="auto, cpu, cuda, cuda:1, xpu, mps or openvino; `srgan devices` lists what is here.",
+        tooltip="What computes. Automatic takes the graphics card where there is a usable one, else what a short trial "
+        "finds fastest.",
+        help="auto, cpu, cuda, cuda:1, xpu, mps, vulkan, vulkan:1 or openvino; `srgan devices` lists what is here.",
         choices=(
             (
                 ("auto", "Automatic"),
                 ("mps", "Graphics (Apple)"),
+                ("vulkan", "Graphics (Vulkan)"),
                 ("cpu", "Processor"),
                 ("openvino", "Processor (OpenVINO)"),
             )
@@ -355,6 +357,7 @@ class UpscaleSettings:
                 ("auto", "Automatic"),
                 ("cuda", "Graphics card (NVIDIA, AMD)"),
                 ("xpu", "Graphics card (Intel)"),
+                ("vulkan", "Any graphics card (Vulkan)"),
                 ("cpu", "Processor"),
                 ("openvino", "Processor (OpenVINO)"),
             )

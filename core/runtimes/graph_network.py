@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
 from core.contract.errors import UserError
 from core.contract.settings import Precision
+from core.runtimes.graph import Graph
 from core.runtimes.network import OTHERWISE, TAIL_SIDE, TRUNK_SHARE, Part, Report, TileGeometry, levels, unit_values
 from core.tiling import Rect, tiles
-
-if TYPE_CHECKING:
-    from core.runtimes.tracing import Traced
 
 TOLERANCE = 1 / 255
 """How far values in 0..1 may differ from torch's in fp32."""
 Compute = Callable[[Sequence[np.ndarray], Report], np.ndarray]
 """Takes arrays of C x H x W, float32, and gives one; tells from time to time about what share is done, if it can."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A model as plain graphs, and what torch makes of one small picture."""
+
+    name: str
+    """The name of the model, for people."""
+    graphs: tuple[Graph, ...]
+    geometry: TileGeometry
+    source: np.ndarray
+    """H x W x 3, float32 in 0..1."""
+    wanted: np.ndarray
+    """sH x sW x 3 in float32, clipped."""
 
 
 class GraphNetwork:

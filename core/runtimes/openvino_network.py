@@ -127,6 +127,16 @@ def devices() -> list[DeviceInfo]:
     ]
 
 
+def rivals() -> list[DeviceInfo]:
+    """What may be faster than torch on a processor; not the neural processor, which wants pictures of one size."""
+    return [each for each in devices() if not each.name.startswith("openvino:npu")]
+
+
+def driver_of(device: str) -> str:
+    """What a measurement on this device holds for: its name."""
+    return _full_name(_place_of(device))
+
+
 class _Compute:
     """A graph on a device: arrays in, array out. Its end is computed in float32, so that smooth gradients stay so."""
 

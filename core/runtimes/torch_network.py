@@ -26,6 +26,7 @@ from core.runtimes.network import (
     GENERATOR_SIDE,
     TAIL_SIDE,
     TRUNK_SHARE,
+    DeviceLostError,
     DeviceMemoryError,
     Part,
     Report,
@@ -137,6 +138,11 @@ def devices() -> list[DeviceInfo]:
     return torch_devices.devices()
 
 
+def driver_of(device: str) -> str:
+    """What a measurement on this device holds for: its name."""
+    return torch_devices.describe(torch.device(device)).label
+
+
 @contextmanager
 def _in_plain_errors() -> Iterator[None]:
     """Torch's own errors as those that the engine knows."""
@@ -144,6 +150,9 @@ def _in_plain_errors() -> Iterator[None]:
         yield
     except torch.OutOfMemoryError as error:
         raise DeviceMemoryError(str(error)) from None
+    except torch.AcceleratorError as error:
+        # After any error of a card but that, each further call fails with the same.
+        raise DeviceLostError(str(error)) from None
 
 
 def _generator_parts(network: ServedGenerator, x: Tensor, core: Rect, report: Report) -> Iterator[tuple[Rect, Tensor]]:

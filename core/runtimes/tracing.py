@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from core.contract.errors import UserError
 from core.models.community import CommunityNetwork
 from core.models.serving import ServedGenerator, load_served
 from core.runtimes.graph import Graph
-from core.runtimes.network import OTHERWISE, TileGeometry
+from core.runtimes.graph_network import Traced
+from core.runtimes.network import OTHERWISE
 from core.runtimes.torch_network import geometry_of
 
 SIDES = (23, 21)
@@ -25,20 +25,6 @@ SIDES = (23, 21)
 
 class UntraceableError(Exception):
     """The network does something that no plain graph says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Traced:
-    """A model as plain graphs, and what torch makes of one small picture."""
-
-    name: str
-    """The name of the model, for people."""
-    graphs: tuple[Graph, ...]
-    geometry: TileGeometry
-    source: np.ndarray
-    """H x W x 3, float32 in 0..1."""
-    wanted: np.ndarray
-    """sH x sW x 3 in float32, clipped."""
 
 
 def trace(parts: Sequence[tuple[Path, float]], runtime: str) -> Traced:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, isfinite
 from pathlib import Path
 
@@ -19,8 +19,9 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.models.catalogue import Mix, find_model, mix_for
-from core.runtimes.choice import load_model
+from core.runtimes.choice import give_up, load_model
 from core.runtimes.network import (
+    DeviceLostError,
     DeviceMemoryError,
     LoadedModel,
     Network,
@@ -30,6 +31,7 @@ from core.runtimes.network import (
     levels,
     unit_values,
 )
+from core.runtimes.trial import fastest
 from core.tiling import Rect, Tile, tiles
 
 SIDE_MIN = 32
@@ -98,8 +100,8 @@ def _open_mix(mix: Mix, device: str, precision: Precision, tile: int) -> Engine:
     key = (files, device, precision, tile)
     with _open_lock:
         if key not in _open:
-            loaded = load_model([(each.path, share) for each, share in mix.parts], device, precision)
-            _open[key] = Engine(loaded, mix.name, precision, tile)
+            parts = [(each.path, share) for each, share in mix.parts]
+            _open[key] = opened(parts, mix.name, device, precision, tile)
             while len(_open) > 2 and sum(each.weights_bytes for each in _open.values()) > _OPEN_BYTES:
                 _open.popitem(last=False)
         _open.move_to_end(key)
@@ -116,7 +118,14 @@ def _version(path: Path) -> tuple[int, int]:
 class Engine:
     """A model on a device, ready to run. One picture at a time; not to be shared between threads."""
 
-    def __init__(self, model: LoadedModel, name: str, precision: Precision = "auto", tile: int = 0) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        name: str,
+        precision: Precision = "auto",
+        tile: int = 0,
+        elsewhere: Callable[[], LoadedModel] | None = None,
+    ) -> None:
         """Settle the precision.
 
         Args:
@@ -124,15 +133,18 @@ class Engine:
             name: of the model, for people.
             precision: `auto` takes the fastest that gives the right picture on a test tile; `fp32` for 16-bit pictures.
             tile: side of a tile in source pixels; 0 decides by free memory.
+            elsewhere: loads the same model on another device, should this one be lost.
 
         Raises:
-            UserError: half precision was asked for by name and gives wrong pictures here.
+            UserError: half precision was asked for by name and gives wrong pictures here; or the device is lost, and
+                there is no other.
         """
         self.name = name
         self.scale = model.geometry.scale
         self.reach = model.geometry.reach
         """How many source pixels around a region change its result, or those that a tile looks at."""
         self._model = model
+        self._elsewhere = elsewhere
         self._fp32 = model.network("fp32")
         self._half: Network | None = None
         self._asked = precision
@@ -143,12 +155,26 @@ class Engine:
         """About the picture in work."""
         self._warned_of_tiles = False
         self.precision: Precision = "fp32"
-        self._settle_precision()
+        try:
+            self._settle_precision()
+        except DeviceLostError:
+            self._go_elsewhere()
 
     @property
     def device(self) -> str:
         """What a request calls the device that this runs on: `cpu`, `cuda:0`."""
         return self._model.device
+
+    @property
+    def kind(self) -> tuple[float, ...]:
+        """Equal for networks of one kind, whatever their weights."""
+        geometry = self._model.geometry
+        return geometry.scale, geometry.values_per_pixel, self.fp32_bytes
+
+    @property
+    def fp32_bytes(self) -> int:
+        """What the network's weights take in fp32."""
+        return self._fp32.weights_bytes
 
     @property
     def weights_bytes(self) -> int:
@@ -238,12 +264,18 @@ class Engine:
                 cancel.check()
                 on_progress((done + fraction * area) / (width * height))
 
+            fits, lost = False, False
             try:
                 self._run_tile(pixels, tile, store, report, ensemble=ensemble, exact=exact)
-            except MemoryError:
-                fits = False
-            else:
                 fits = True
+            except MemoryError:
+                pass
+            except DeviceLostError:
+                lost = True
+            if lost:
+                self._go_elsewhere()
+                waiting.append(tile)
+                continue
             if fits:
                 done += area
                 self._model.release_memory()
@@ -338,22 +370,26 @@ class Engine:
         Broken is what is not finite, or of one value where the source is not.
         """
         for part in network.run(source, core, kind, report):
-            if not isfinite(part.low + part.high) or (part.low == part.high and self._differs(source, core, part)):
+            if not isfinite(part.low + part.high) or (
+                part.low == part.high and _differs(source, core, part, self.scale)
+            ):
                 return False
             sink(part.where, part.pixels)
         return True
 
-    def _differs(self, source: np.ndarray, core: Rect, part: Part) -> bool:
-        """Whether an enlarged part that is nothing but one value is not what its source should become.
-
-        A nearly flat sky or shadow may come out flat, or clipped.
-        """
-        where = part.where
-        top, left = core.top + where.top // self.scale, core.left + where.left // self.scale
-        bottom, right = core.top - -where.bottom // self.scale, core.left - -where.right // self.scale
-        values = unit_values(source[top:bottom, left:right])
-        spread = float(values.max()) - float(values.min())
-        return spread > 0.1 or (spread > 2 / 255 and abs(float(values.mean()) - part.low) > 0.05)
+    def _go_elsewhere(self) -> None:
+        """Load the model on another device, and use that from now on."""
+        lost = self._model.device_label
+        if self._elsewhere is None:
+            raise UserError(
+                f"{lost} stopped answering.", "Restart the program; if it happens again, renew the device's driver."
+            )
+        give_up(self._model.device)
+        self._model, self._elsewhere = self._elsewhere(), None
+        self._fp32, self._half, self.precision = self._model.network("fp32"), None, "fp32"
+        self._asked = "auto"
+        self._settle_precision()
+        self._engine_notes.append(f"{lost} stopped answering; the rest is done on {self._model.device_label}.")
 
     def _warn_of_tiles(self) -> None:
         geometry = self._model.geometry
@@ -427,6 +463,31 @@ class Engine:
         self._half, self.precision = None, "fp32"
 
 
+def opened(parts: Sequence[tuple[Path, float]], name: str, device: str, precision: Precision, tile: int) -> Engine:
+    """Load a model on the device of a request; on the one that a trial finds fastest where that is `auto`.
+
+    Args:
+        parts: model files and their shares.
+        name: of the model, for people.
+        device: as a request names it.
+        precision: likewise.
+        tile: side of a tile in source pixels; 0 decides by free memory.
+
+    Raises:
+        UserError: no such device, the files are no usable model, or the precision is not to be had.
+    """
+
+    def on(place: str) -> Engine:
+        model = load_model(parts, place, precision)
+        spare = None if model.device == "cpu" else lambda: load_model(parts, "cpu", "auto")
+        return Engine(model, name, precision, tile, spare)
+
+    first = on(device)
+    if device != "auto":
+        return first
+    return fastest(first, on, precision)
+
+
 def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> np.ndarray:
     """`new` with its edges running into what earlier tiles left: those above, and the one to the left.
 
@@ -458,6 +519,19 @@ def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> 
         share = (r * c * (1 - later) / (1 - r * later))[edge][..., None]
         result[edge] = old[edge] + share * (result[edge] - old[edge])
     return np.rint(result)
+
+
+def _differs(source: np.ndarray, core: Rect, part: Part, scale: int) -> bool:
+    """Whether an enlarged part that is nothing but one value is not what its source should become.
+
+    A nearly flat sky or shadow may come out flat, or clipped.
+    """
+    where = part.where
+    top, left = core.top + where.top // scale, core.left + where.left // scale
+    bottom, right = core.top - -where.bottom // scale, core.left - -where.right // scale
+    values = unit_values(source[top:bottom, left:right])
+    spread = float(values.max()) - float(values.min())
+    return spread > 0.1 or (spread > 2 / 255 and abs(float(values.mean()) - part.low) > 0.05)
 
 
 def _turn(pixels: np.ndarray, turn: int) -> np.ndarray:

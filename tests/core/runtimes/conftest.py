@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from spandrel.architectures.Compact import Compact
+from spandrel.architectures.ESRGAN import ESRGAN
+from spandrel.architectures.SPAN import SPAN
 from torch import nn
 
 from core import paths
@@ -16,6 +19,7 @@ from core.models.card import ModelCard
 from core.models.generator import GeneratorConfig
 from core.models.weights import save_generator
 from core.paths import RESOURCES
+from core.runtimes import choice
 from core.runtimes.network import LoadedModel
 from core.runtimes.torch_network import load as load_torch
 from core.upscale import engine as engine_module
@@ -44,6 +48,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "cache"
     monkeypatch.setattr(paths, "user_cache", lambda: folder)
     monkeypatch.setattr(engine_module, "_distrusted", set())
+    monkeypatch.setattr(choice, "_lost", set())
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return folder
 
@@ -75,3 +80,11 @@ def most_apart(path: Path, loader: Loader, device: str, *, tile: int = 0, size: 
     torchs = Engine(load_torch([(path, 1.0)], "cpu"), "torch", "fp32").upscale(pixels, CancelToken())
     assert torchs.std() > 5, "a picture, and not a constant that both agree on"
     return int(np.abs(mine.astype(int) - torchs).max())
+
+
+FOREIGN: dict[str, Callable[[], nn.Module]] = {
+    "Compact": lambda: Compact(num_feat=8, num_conv=3, upscale=4),
+    "ESRGAN": lambda: ESRGAN(num_filters=8, num_blocks=1),
+    "SPAN": lambda: SPAN(num_in_ch=3, num_out_ch=3, feature_channels=8, upscale=2),
+}
+"""Networks of others that plain graphs have words for."""

@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 import torch
 from spandrel.architectures.Compact import Compact
-from spandrel.architectures.ESRGAN import ESRGAN
 from spandrel.architectures.RCAN import RCAN
-from spandrel.architectures.SPAN import SPAN
 from torch import nn
 
 from core.contract.cancel import Cancelled, CancelToken
@@ -26,13 +24,7 @@ from core.runtimes.network import DeviceMemoryError, UnsupportedPrecisionError
 from core.runtimes.openvino_network import OpenVinoModel, devices, load
 from core.tiling import Rect
 from core.upscale.engine import Engine, open_engine
-from tests.core.runtimes.conftest import CONFIGS, foreign_file, generator_file, most_apart, sample
-
-FOREIGN = {
-    "Compact": lambda: Compact(num_feat=8, num_conv=3, upscale=4),
-    "ESRGAN": lambda: ESRGAN(num_filters=8, num_blocks=1),
-    "SPAN": lambda: SPAN(num_in_ch=3, num_out_ch=3, feature_channels=8, upscale=2),
-}
+from tests.core.runtimes.conftest import CONFIGS, FOREIGN, foreign_file, generator_file, most_apart, sample
 
 
 @pytest.mark.parametrize("tile", [0, 17])
@@ -71,7 +63,7 @@ def test_a_graph_that_comes_out_differently_is_refused(tmp_path: Path, monkeypat
 
 
 def test_the_end_of_half_precision_is_computed_in_float32() -> None:
-    """It is so in torch, too: what the eye would see of bf16 is its rounding of the bicubic enlargement."""
+    """What the eye would see of bf16 is its rounding of the bicubic enlargement."""
     model = load([(find_model("fast-x4").path, 1.0)], "openvino")
     if model.fast_precision != "bf16":
         pytest.skip("this processor has no bf16")

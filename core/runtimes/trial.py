@@ -1,0 +1,133 @@
+"""Which of the devices that can compute a model is fastest: tried once for a kind of network, and remembered. Plain.
+
+What is tried has been verified against fp32 before, as everything that computes is. A trial takes a second or two, so
+none is made of networks as small as to be done before it is.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+
+from core import paths
+from core.atomic import replacing
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.contract.settings import Precision
+from core.runtimes.choice import rivals, versions
+
+WORTH_BYTES = 400_000
+"""A network with fewer bytes of weights in fp32 is left where it is."""
+FASTER = 0.9
+"""Share of the first device's time that another has to stay under: what is as fast is not worth a change."""
+SECONDS = 0.15
+"""About what one run of the trial picture is to take on the first device."""
+SIDES = (32, 128)
+"""The trial picture's smallest and largest side."""
+ROUNDS = 3
+
+
+class Contender(Protocol):
+    """What can be tried: an engine."""
+
+    @property
+    def device(self) -> str:
+        """What a request calls its device."""
+
+    @property
+    def kind(self) -> tuple[float, ...]:
+        """Equal for networks of one kind, whatever their weights: a trial of one holds for all."""
+
+    @property
+    def fp32_bytes(self) -> int:
+        """What its weights take in fp32."""
+
+    def upscale(self, pixels: np.ndarray, cancel: CancelToken) -> np.ndarray:
+        """Enlarge a picture."""
+
+
+Each = TypeVar("Each", bound=Contender)
+
+
+def fastest(first: Each, on: Callable[[str], Each], precision: Precision) -> Each:
+    """The fastest engine for a model.
+
+    Args:
+        first: on the device that torch takes by itself; it stays unless another is clearly faster.
+        on: makes the engine on another device; may raise `UserError`.
+        precision: as the request names it.
+    """
+    others = rivals(first.device)
+    if not others or first.fp32_bytes < WORTH_BYTES:
+        return first
+    key = json.dumps([first.device, precision, first.kind, versions([first.device, *others])])
+    remembered = _read()
+    if key not in remembered:
+        contenders = [first, *_made(on, others)]
+        times = _times(contenders)
+        best = min(times[1:], default=times[0])
+        winner = contenders[times.index(best)] if best < FASTER * times[0] else first
+        _remember(key, winner.device)
+        return winner
+    device = remembered[key]
+    return next(iter(_made(on, [device])), first) if device in others else first
+
+
+def _made(on: Callable[[str], Each], devices: Sequence[str]) -> list[Each]:
+    made = []
+    for device in devices:
+        try:
+            made.append(on(device))
+        except UserError:
+            # It has no words for this network, or not in this precision.
+            continue
+    return made
+
+
+def _times(contenders: Sequence[Contender]) -> list[float]:
+    """The shortest time of each on one picture, in turns, so that noise hits all alike."""
+    small = _picture(SIDES[0])
+    for each in contenders:
+        # The first run sets up what later ones reuse.
+        each.upscale(small, CancelToken())
+    seconds = _timed(contenders[0], small)
+    side = round(SIDES[0] * (SECONDS / max(seconds, 1e-6)) ** 0.5)
+    picture = _picture(max(SIDES[0], min(SIDES[1], side)))
+    times = [float("inf")] * len(contenders)
+    for _ in range(ROUNDS):
+        for index, each in enumerate(contenders):
+            times[index] = min(times[index], _timed(each, picture))
+    return times
+
+
+def _timed(contender: Contender, picture: np.ndarray) -> float:
+    begun = time.perf_counter()
+    contender.upscale(picture, CancelToken())
+    return time.perf_counter() - begun
+
+
+def _picture(side: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
+
+
+def _read() -> dict[str, str]:
+    try:
+        found = json.loads((paths.user_cache() / "runtimes.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remember(key: str, device: str) -> None:
+    place = paths.user_cache() / "runtimes.json"
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(place) as temporary:
+            temporary.write_text(json.dumps(_read() | {key: device}, indent=1), encoding="utf-8")
+    except OSError:
+        # It is tried again next time.
+        pass

@@ -1,0 +1,154 @@
+"""The fastest device is found by measuring, once for a kind of network, and what was found is remembered."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
+from core.models.catalogue import find_model
+from core.runtimes import choice, trial
+from core.upscale.engine import open_engine
+from tests.core.networks import save_small_model
+from tests.core.runtimes.conftest import sample
+
+
+class Clock:
+    """Time that passes only while somebody computes."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Scripted:
+    """An engine that takes a given time a pixel."""
+
+    kind = (4.0, 320.0)
+
+    def __init__(self, device: str, speed: float, clock: Clock, fp32_bytes: int = 1_000_000) -> None:
+        self.device, self.speed, self.clock, self.fp32_bytes = device, speed, clock, fp32_bytes
+        self.sides: list[int] = []
+
+    def upscale(self, pixels: np.ndarray, cancel: CancelToken) -> np.ndarray:
+        self.sides.append(pixels.shape[0])
+        self.clock.now += self.speed * pixels.shape[0] * pixels.shape[1]
+        return pixels
+
+
+class Machine:
+    """A processor, and other devices with their speeds; None where one cannot compute the network."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **speeds: float | None) -> None:
+        self.clock = Clock()
+        self.speeds = speeds
+        self.asked: list[str] = []
+        monkeypatch.setattr(time, "perf_counter", self.clock)
+        monkeypatch.setattr(trial, "rivals", lambda first: list(speeds) if first == "cpu" else [])
+        monkeypatch.setattr(trial, "versions", lambda names: [f"{name} 1" for name in names])
+
+    def fastest(self, first: Scripted | None = None) -> str:
+        first = first or Scripted("cpu", 1e-5, self.clock)
+        return trial.fastest(first, self.on, "auto").device
+
+    def on(self, device: str) -> Scripted:
+        self.asked.append(device)
+        speed = self.speeds[device]
+        if speed is None:
+            raise UserError("It has no words for this network.")
+        return Scripted(device, speed, self.clock)
+
+
+def test_the_fastest_wins_and_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, openvino=0.8e-5, vulkan=0.2e-5)
+    assert machine.fastest() == "vulkan"
+    assert machine.asked == ["openvino", "vulkan"]
+    assert machine.fastest() == "vulkan"
+    assert machine.asked == ["openvino", "vulkan", "vulkan"]
+
+
+@pytest.mark.parametrize("speed", [0.95e-5, 3e-5])
+def test_what_is_hardly_faster_changes_nothing_and_is_not_tried_again(
+    speed: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(monkeypatch, openvino=speed)
+    assert machine.fastest() == "cpu"
+    assert machine.fastest() == "cpu"
+    assert machine.asked == ["openvino"]
+
+
+def test_what_cannot_compute_a_network_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Machine(monkeypatch, openvino=None, vulkan=0.5e-5).fastest() == "vulkan"
+    assert Machine(monkeypatch, openvino=None).fastest() == "cpu"
+
+
+def test_another_driver_is_another_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, vulkan=0.5e-5)
+    assert machine.fastest() == "vulkan"
+    monkeypatch.setattr(trial, "versions", lambda names: [f"{name} 2" for name in names])
+    machine.speeds["vulkan"] = 2e-5
+    assert machine.fastest() == "cpu"
+
+
+def test_small_networks_and_machines_with_a_card_are_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, openvino=0.1e-5)
+    assert machine.fastest(Scripted("cpu", 1e-5, machine.clock, fp32_bytes=20_000)) == "cpu"
+    assert machine.fastest(Scripted("cuda:0", 1e-5, machine.clock)) == "cuda:0"
+    assert machine.asked == []
+    assert choice.rivals("cuda:0") == []
+
+
+def test_the_trial_picture_is_as_large_as_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, openvino=1e-5)
+    for speed, side in ((1e-7, 128), (4e-5, 61), (1e-2, 32)):
+        first = Scripted("cpu", speed, machine.clock, fp32_bytes=1_000_000 + side)
+        first.kind = (4.0, float(side))
+        machine.fastest(first)
+        assert first.sides[-1] == side
+
+
+def test_a_memory_that_cannot_be_read_is_written_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache.mkdir()
+    (cache / "runtimes.json").write_text("[broken")
+    machine = Machine(monkeypatch, vulkan=0.5e-5)
+    assert machine.fastest() == "vulkan"
+    assert list(json.loads((cache / "runtimes.json").read_text()).values()) == ["vulkan"]
+    cache.joinpath("runtimes.json").unlink()
+    cache.rmdir()
+    cache.write_text("a file where the folder should be")
+    assert machine.fastest() == "vulkan"
+
+
+@pytest.mark.parametrize("winner", ["cpu", "openvino"])
+def test_automatic_takes_what_was_found_and_says_so(winner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choice, "rivals", lambda _first: ["openvino"])
+    monkeypatch.setattr(trial, "rivals", lambda first: ["openvino"] if first == "cpu" else [])
+    monkeypatch.setattr(
+        trial, "_times", lambda contenders: [2.0 if each.device != winner else 1.0 for each in contenders]
+    )
+    model = str(find_model("fast-x4").path)
+    engine = open_engine(model, "auto", tile=123 + len(winner))
+    assert engine.device == winner
+    assert ("by OpenVINO" in engine.description) == (winner == "openvino")
+    pixels = sample(20, 24)
+    exact = open_engine(model, "cpu", "fp32").upscale(pixels, CancelToken()).astype(int)
+    assert np.abs(engine.upscale(pixels, CancelToken()) - exact).max() <= 3
+
+
+def test_a_lost_device_is_no_rival(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = choice.rivals("cpu")
+    for each in before:
+        choice.give_up(each)
+    assert choice.rivals("cpu") == []
+
+
+def test_small_models_open_on_the_processor_at_once(tmp_path: Path, cache: Path) -> None:
+    assert open_engine(str(save_small_model(tmp_path / "a.safetensors"))).device in ("cpu", "cuda:0", "mps", "xpu:0")
+    assert not (cache / "runtimes.json").exists()
