@@ -18,6 +18,7 @@ from core.commands.upscale import _Lines
 from core.contract.settings import OUTPUT, SETTINGS, WATCH
 from core.contract.upscale import FileFailed, FileStarted, Planned
 from core.images import load
+from core.upscale.engine import open_engine
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import files_in, picture
 
@@ -180,11 +181,14 @@ def test_impossible_wishes_are_refused_in_two_lines(
     assert files_in(tmp_path) == ["a.png"]
 
 
-def test_devices_are_listed() -> None:
+def test_devices_are_listed(model: str) -> None:
     code, text = srgan("devices")
     assert code == 0
     assert "cpu" in text
-    assert json.loads(srgan("devices", "--json")[1].splitlines()[-1])["name"] == "cpu"
+    listed = [json.loads(line)["name"] for line in srgan("devices", "--json")[1].splitlines()]
+    assert "cpu" in listed
+    # torch's come first: the first is what auto takes unless a trial finds another faster.
+    assert listed[0] == open_engine(model, "auto").device
 
 
 def test_ctrl_c_stops_and_the_same_command_does_the_rest(tmp_path: Path, model: str) -> None:
