@@ -36,15 +36,20 @@ _LONGEST_PATH = 259
 """Characters that Windows allows where long paths are off; of a longer one it says that there is no such file."""
 
 
-def load(path: Path) -> Picture:
+def load(path: Path, check: Callable[[], None] = lambda: None) -> Picture:
     """Decode a picture and turn it upright. The content decides what it is, not the suffix.
 
     Pixels stay in the file's own colour profile, but for CMYK and LAB, which become sRGB. 16 bits stay 16 bits.
 
+    Args:
+        path: a file.
+        check: called where that takes long, as with measured values, whose whole series is looked at; raises where
+            nobody wants the picture any more.
+
     Raises:
         UserError: it is missing, unreadable, no picture, damaged, cut off, or has more than `MAX_PIXELS` pixels.
     """
-    with _opened(path) as (key, source):
+    with _opened(path, check=check) as (key, source):
         return _picture(path, key, source.header, source.decode(), is_first_of_many=source.header.frames > 1)
 
 
@@ -80,7 +85,7 @@ class Sequence:
 def _pages(path: Path, count: int, check: Callable[[], None]) -> Iterator[Picture]:
     for page in range(count):
         check()
-        with _opened(path, page) as (key, source):
+        with _opened(path, page, check) as (key, source):
             picture = _picture(path, key, source.header, source.decode(), is_first_of_many=False)
         yield picture
 
@@ -156,7 +161,7 @@ def thumbnail(path: Path, side: int) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path, page: int = 0) -> Iterator[tuple[str, Source]]:
+def _opened(path: Path, page: int = 0, check: Callable[[], None] = lambda: None) -> Iterator[tuple[str, Source]]:
     """The key and the open source of a picture, or of another page of a TIFF.
 
     What goes wrong inside becomes a `UserError` that names the file.
@@ -169,7 +174,7 @@ def _opened(path: Path, page: int = 0) -> Iterator[tuple[str, Source]]:
             raise UnreadableError("is not an ordinary file.", "Choose a picture file.")
         with path.open("rb") as file:
             key = key_of_content(file, path)
-            yield key, _source(file, key, path, page)
+            yield key, _source(file, key, path, page, check)
     except (UserError, Cancelled):
         raise
     except UnreadableError as refusal:
@@ -224,9 +229,9 @@ _SOURCES: dict[str, Callable[[BinaryIO], Source]] = {
 """What reads a format; Pillow the rest."""
 
 
-def _source(file: BinaryIO, key: str, path: Path, page: int) -> Source:
+def _source(file: BinaryIO, key: str, path: Path, page: int, check: Callable[[], None]) -> Source:
     if key == "tiff":
-        return TiffSource(file, path, page)
+        return TiffSource(file, path, page, check)
     if key == "bmp" and has_bit_fields(file):
         return BitFieldsSource(file)
     reader = _SOURCES.get(key)

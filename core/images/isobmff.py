@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from core.images.av1 import colours_of_stream
 from core.images.cicp import Cicp, meant
 
 _MAX_META = 1 << 24
 _MAX_ITEMS = 20_000
 _MAX_BOXES = 100_000
+_MAX_HEAD = 4096
+"""Of a coded picture, in which its sequence header lies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class _Items:
         self.items: dict[int, _Item] = {}
         self.references: list[tuple[bytes, int, list[int]]] = []
         self.primary = 0
+        self._locations = b""
         if meta:
             self._read_meta(meta)
 
@@ -73,7 +77,11 @@ class _Items:
         tiles = [to for kind, source, to in self.references if kind == b"dimg" and source == self.primary]
         tile = self.items.get(tiles[0][0]) if tiles and tiles[0] else None
         properties = item.properties + (tile.properties if tile else [])
-        cicp, identity = _colour([*(data for kind, data in properties if kind == b"colr"), self._track_colour])
+        colours = [*(data for kind, data in properties if kind == b"colr"), self._track_colour]
+        if not any(colours):
+            # Only the stream itself may say it.
+            colours = [self._colour_of_stream(tiles[0][0] if tile and tiles else self.primary)]
+        cicp, identity = _colour(colours)
         config = next((data for kind, data in properties if kind == b"av1C"), b"")
         full_chroma = len(config) > 2 and not config[2] & 0x0C
         pictures = [
@@ -89,6 +97,15 @@ class _Items:
             lossless=identity and full_chroma,
         )
 
+    def _colour_of_stream(self, number: int) -> bytes:
+        """A `colr` box of what the coded picture of an item says itself; empty where it says nothing."""
+        place = _first_extent(self._locations, number) if self._locations else None
+        if place is None or self.items.get(number, _Item(b"")).kind != b"av01":
+            return b""
+        self._file.seek(place[0])
+        found = colours_of_stream(self._file.read(min(place[1], _MAX_HEAD)))
+        return b"nclx" + struct.pack(">HHHB", *found, 0x80) if found else b""
+
     def _serves(self, number: int) -> bool:
         """Whether an item is a thumbnail, an alpha plane, or a tile of another one."""
         return any(
@@ -102,6 +119,8 @@ class _Items:
         for kind, data in _boxes(meta, 4):
             if kind == b"pitm":
                 self.primary = int.from_bytes(data[4:6] if data[0] == 0 else data[4:8], "big")
+            elif kind == b"iloc":
+                self._locations = data
             elif kind == b"iinf":
                 self._read_infos(data)
             elif kind == b"iref":
@@ -163,6 +182,35 @@ def _colour(boxes: list[bytes]) -> tuple[Cicp | None, bool]:
             # The decoder has turned the samples into full range already.
             return meant(primaries, transfer), matrix == 0
     return None, False
+
+
+def _first_extent(iloc: bytes, wanted: int) -> tuple[int, int] | None:
+    """Offset and length of the first part of an item, where it lies in the file itself."""
+    version = iloc[0]
+    offset_size, length_size = iloc[4] >> 4, iloc[4] & 15
+    base_size, index_size = iloc[5] >> 4, (iloc[5] & 15) if version else 0
+    wide = version == 2
+    at = 6
+
+    def number(size: int) -> int:
+        nonlocal at
+        at += size
+        if at > len(iloc):
+            raise ValueError("cut off")
+        return int.from_bytes(iloc[at - size : at], "big")
+
+    for _ in range(min(number(4 if wide else 2), _MAX_ITEMS)):
+        item = number(4 if wide else 2)
+        method = number(2) & 15 if version else 0
+        number(2)
+        base = number(base_size)
+        extents = []
+        for _ in range(number(2)):
+            number(index_size)
+            extents.append((base + number(offset_size), number(length_size)))
+        if item == wanted:
+            return extents[0] if extents and method == 0 else None
+    return None
 
 
 def _associations(data: bytes) -> dict[int, list[int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -69,16 +69,20 @@ class TiffSource:
         UnreadableError: it is damaged, too large, a camera's raw file, or of a kind that nobody here can read.
     """
 
-    def __init__(self, file: BinaryIO, path: Path | None, page: int = 0) -> None:
+    def __init__(
+        self, file: BinaryIO, path: Path | None, page: int = 0, check: Callable[[], None] = lambda: None
+    ) -> None:
         """Read the header.
 
         Args:
             file: the content.
             path: where it lies, for other files of its series to be looked at; None not to.
             page: which of its pages, from 0, without those that only show another one smaller.
+            check: called between the files of its series, to raise where nobody wants the rest.
         """
         self._file = file
         self._path = path
+        self._check = check
         self._read_ahead: np.ndarray | None = None
         try:
             self._reader = TagReader(file)
@@ -294,9 +298,8 @@ class TiffSource:
         else:
             hole = holes(numbers, self._no_data)
             kind = (samples.dtype.str, channels)
-            scale, note = scale_of(
-                numbers, hole, self._no_data, range_of_series(self._path, kind, _survey) if self._path else None
-            )
+            series = range_of_series(self._path, kind, _survey, self._check) if self._path else None
+            scale, note = scale_of(numbers, hole, self._no_data, series)
             pixels, notes = scale.pixels(numbers), (note,)
         if self._photometric == _WHITE_IS_ZERO:
             pixels = np.iinfo(pixels.dtype).max - pixels

@@ -126,11 +126,13 @@ _known: dict[tuple[Path, int, int], tuple[Kind, tuple[float, float] | None] | No
 _lock = threading.Lock()
 
 
-def range_of_series(path: Path, kind: Kind, survey: Survey) -> tuple[float, float] | None:
+def range_of_series(
+    path: Path, kind: Kind, survey: Survey, check: Callable[[], None] = lambda: None
+) -> tuple[float, float] | None:
     """The extremes of the other files beside `path` whose names differ in digits alone; None where there are none.
 
     Slices of one volume and tiles of one map only fit together if one number has one tone in all of them. Each file is
-    read once, as long as it stays what it is.
+    read once, as long as it stays what it is; `check` is called before each, to raise where nobody wants the rest.
     """
     pattern = _pattern(path.name)
     if "#" not in pattern:
@@ -138,6 +140,7 @@ def range_of_series(path: Path, kind: Kind, survey: Survey) -> tuple[float, floa
     extremes = []
     for other in sorted(path.parent.iterdir()):
         if other.name != path.name and _pattern(other.name) == pattern:
+            check()
             found = _surveyed(other, survey)
             if found is not None and found[0] == kind and found[1] is not None:
                 extremes.append(found[1])

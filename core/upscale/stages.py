@@ -112,7 +112,7 @@ class Stages:
         if request.model != AUTOMATIC:
             self._engines(AutomaticChoice(request.model, request.clean_up, request.detail, ""))
         try:
-            with self.records, _DecodeAhead(self.tasks, request) as ahead, _EncodeBehind() as behind:
+            with self.records, _DecodeAhead(self.tasks, request, self.cancel) as ahead, _EncodeBehind() as behind:
                 for index, task in enumerate(self.tasks):
                     self.cancel.check()
                     made = self._make(index, task, ahead.take(index))
@@ -329,7 +329,8 @@ class Stages:
 class _DecodeAhead:
     """Decodes the tasks' sources in their order, as far ahead as memory should be used for it."""
 
-    def __init__(self, tasks: tuple[Task, ...], settings: UpscaleSettings) -> None:
+    def __init__(self, tasks: tuple[Task, ...], settings: UpscaleSettings, cancel: CancelToken) -> None:
+        self._cancel = cancel
         self._tasks = tasks
         self._settings = settings
         self._pool = ThreadPoolExecutor(1, "decode")
@@ -350,7 +351,9 @@ class _DecodeAhead:
                 break
             if self._next > index + MOST_AHEAD:
                 break
-            self._futures[self._next] = self._pool.submit(_load, self._tasks[self._next].source, self._settings)
+            self._futures[self._next] = self._pool.submit(
+                _load, self._tasks[self._next].source, self._settings, self._cancel
+            )
             self._next += 1
         return self._futures.pop(index)
 
@@ -359,10 +362,10 @@ def _pixels(header: Probe) -> int:
     return header.width * header.height
 
 
-def _load(path: Path, settings: UpscaleSettings) -> _Loaded:
+def _load(path: Path, settings: UpscaleSettings, cancel: CancelToken) -> _Loaded:
     try:
         stamp, stat = source_stamp(path), path.stat()
-        picture, digest = load(path), sha256_of(path)
+        picture, digest = load(path, cancel.check), sha256_of(path)
         # A file that changed between the two gets no digest, so it is upscaled again next time.
         digest = digest if source_stamp(path) == stamp else ""
         return _Loaded(picture, digest, stamp, (stat.st_atime_ns, stat.st_mtime_ns), choice_for(settings, picture))

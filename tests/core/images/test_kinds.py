@@ -4,6 +4,7 @@ import io
 import struct
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pillow_heif
 import pytest
@@ -11,8 +12,10 @@ import tifffile
 from PIL import Image, ImageCms
 from skimage import data
 
+from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
 from core.images import Metadata, Picture, load, probe, save, thumbnail
+from core.images.cicp import Cicp
 
 from . import making
 
@@ -576,3 +579,32 @@ def test_an_avif_of_old_cavif_with_alpha_opens(tmp_path):
     picture = assert_probe_agrees(write(tmp_path / "b.avif", with_two_associations(content)))
     np.testing.assert_array_equal(picture.pixels, whole.pixels)
     np.testing.assert_array_equal(picture.alpha, whole.alpha)
+
+
+@pytest.mark.parametrize("codes", [(12, 13), (9, 16), (1, 13), (9, 18)])
+@pytest.mark.parametrize("deep", [False, True])
+def test_an_avif_whose_colours_only_its_stream_says(tmp_path, codes, deep):
+    pixels = making.smooth(40, 30) if not deep else making.smooth(40, 30, dtype=np.uint16) >> 6
+    content = bytes(
+        imagecodecs.avif_encode(
+            pixels, level=90, speed=8, bitspersample=10 if deep else 8, primaries=codes[0], transfer=codes[1], matrix=1
+        )
+    )
+    assert content.count(b"colrnclx") == 1
+    picture = load(write(tmp_path / "a.avif", content.replace(b"colrnclx", b"freenclx")))
+    assert picture.metadata.cicp == (None if codes == (1, 13) else Cicp(*codes))
+    np.testing.assert_array_equal(picture.pixels, load(write(tmp_path / "b.avif", content)).pixels)
+
+
+def test_a_series_of_slices_can_be_stopped(tmp_path):
+    slices(tmp_path, range(1000, 1200, 10))
+    asked = []
+
+    def check():
+        asked.append(1)
+        if len(asked) == 5:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        load(tmp_path / "slice1.tif", check)
+    assert len(asked) == 5
