@@ -125,11 +125,41 @@ _PANORAMA = {
 
 
 def _with_panorama(xmp: bytes, geometry: Geometry) -> bytes:
-    # A photo sphere stands upright whatever EXIF says, so its figures count along the upright picture's sides.
+    # A photo sphere stands upright whatever EXIF says, so its figures count along the upright picture's sides; unless
+    # they are those of the picture as it is stored.
+    if geometry.is_turned and geometry.before[0] != geometry.before[1]:
+        sides = (_first_number(xmp, "GPano", f"CroppedAreaImage{side}Pixels") for side in ("Width", "Height"))
+        if tuple(sides) == geometry.before:
+            xmp = _turned_panorama(xmp, geometry.orientation)
     before = geometry.before[::-1] if geometry.is_turned else geometry.before
     factors = [now / then for now, then in zip(geometry.size, before, strict=True)]
     for name, side in _PANORAMA.items():
         xmp = _with_multiple(xmp, "GPano", name, factors[side])
+    return xmp
+
+
+def _turned_panorama(xmp: bytes, orientation: int) -> bytes:
+    """The area of a panorama, and the rectangle in it, by a quarter turn: EXIF's orientation 5 to 8."""
+    areas = (
+        ("CroppedAreaLeftPixels", "CroppedAreaTopPixels", "CroppedAreaImage{}Pixels", "FullPano{}Pixels"),
+        (
+            "LargestValidInteriorRectLeft",
+            "LargestValidInteriorRectTop",
+            "LargestValidInteriorRect{}",
+            "CroppedAreaImage{}Pixels",
+        ),
+    )
+    for left_name, top_name, own, frame in areas:
+        names = (left_name, top_name, *(name.format(side) for name in (own, frame) for side in ("Width", "Height")))
+        numbers = [_first_number(xmp, "GPano", name) for name in names]
+        if any(number is None for number in numbers):
+            continue
+        left, top, width, height, across, down = (round(number or 0) for number in numbers)
+        from_right, from_bottom = across - left - width, down - top - height
+        xmp = _with_number(xmp, "GPano", left_name, from_bottom if orientation in (6, 7) else top)
+        xmp = _with_number(xmp, "GPano", top_name, from_right if orientation in (7, 8) else left)
+    for name in ("CroppedAreaImage{}Pixels", "FullPano{}Pixels", "LargestValidInteriorRect{}"):
+        xmp = _swapped(xmp, "GPano", name.format("Width"), name.format("Height"))
     return xmp
 
 

@@ -865,3 +865,40 @@ def test_the_gain_map_of_an_avif_is_seen(tmp_path):
         content[:meta] + struct.pack(">I", struct.unpack_from(">I", plain, meta)[0] + len(entry)) + content[meta + 4 :]
     )
     assert still_image(io.BytesIO(content)).gain_map
+
+
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+@pytest.mark.parametrize("stored", [False, True])
+def test_a_panorama_under_a_quarter_turn(orientation, stored):
+    """Its figures may be those of the picture as it is stored, or as it is shown; afterwards they are the latter."""
+    full = np.zeros((100, 200), int)
+    left, top, width, height = 30, 20, 80, 50
+    full[top : top + height, left : left + width] = 1
+    inner = (5, 7, 40, 20)
+    full[top + inner[1] : top + inner[1] + inner[3], left + inner[0] : left + inner[0] + inner[2]] = 2
+    turns = {5: lambda a: a.T, 6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].T, 8: lambda a: np.rot90(a)}
+    names = ("CroppedAreaLeftPixels", "CroppedAreaTopPixels", "CroppedAreaImageWidthPixels")
+    names += ("CroppedAreaImageHeightPixels", "FullPanoWidthPixels", "FullPanoHeightPixels")
+    names += tuple(f"LargestValidInteriorRect{part}" for part in ("Left", "Top", "Width", "Height"))
+
+    def figures(array):
+        y, x = np.nonzero(array)
+        v, u = np.nonzero(array == 2)
+        area = (x.min(), y.min(), np.ptp(x) + 1, np.ptp(y) + 1)
+        return (
+            *area,
+            array.shape[1],
+            array.shape[0],
+            u.min() - x.min(),
+            v.min() - y.min(),
+            np.ptp(u) + 1,
+            np.ptp(v) + 1,
+        )
+
+    shown = figures(turns[orientation](full))
+    said = " ".join(
+        f'GPano:{name}="{value}"' for name, value in zip(names, figures(full) if stored else shown, strict=True)
+    )
+    packet = f'<rdf:Description xmlns:GPano="{xmp.NAMESPACES["GPano"]}" {said}/>'.encode()
+    result = xmp.edited_xmp(packet, xmp.Geometry((height, width), (width, height), orientation))
+    assert tuple(xmp._first_number(result, "GPano", name) for name in names) == shown
