@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractSpinBox,
-    QCheckBox,
-    QComboBox,
     QDoubleSpinBox,
     QFileDialog,
     QFrame,
     QHBoxLayout,
-    QLineEdit,
     QPushButton,
     QSizePolicy,
     QSpinBox,
@@ -28,7 +24,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.errors import UserError
-from core.contract.settings import MAX_FACTOR, MAX_SIDE, MIN_FACTOR, SETTINGS, OutputSize, Setting, SizeKind
+from core.contract.settings import MAX_FACTOR, MAX_SIDE, MIN_FACTOR, SETTINGS, OutputSize, SizeKind
 from core.images import FORMATS
 from core.models.card import ModelCard
 from core.models.catalogue import (
@@ -45,10 +41,11 @@ from core.models.catalogue import (
 from srgan_desktop import settings
 from srgan_desktop.desktop import dialog_folder
 from srgan_desktop.detail import standing_of
-from srgan_desktop.fields import SECOND_LINE, Choice, Elided, Scrolled, WheelGuard, indent_number, labelled, quiet
+from srgan_desktop.fields import SECOND_LINE, Choice, Elided, Scrolled, indent_number, labelled, quiet
 from srgan_desktop.percent_slider import PercentSlider
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
+from srgan_desktop.upscale.bound_fields import BoundFields
 from srgan_desktop.upscale.preset_field import PresetField
 
 PHOTOGRAPHS = "Photographs"
@@ -59,8 +56,6 @@ WIDEST, NARROWEST = (340, 44), (270, 36)
 """Widths of the column: in pixels, and where that is more, in characters of middling width."""
 PRINT: Literal["print"] = "print"
 """Centimetres and dots an inch, which are kept as pixels."""
-MOST = 1_000_000
-"""Where a number ends that declares no end."""
 
 AUTOMATIC_CHOICE = Model(
     AUTOMATIC,
@@ -86,8 +81,7 @@ class OptionsPanel(Scrolled):
         super().__init__(parent)
         self._theme = theme
         self._settings = options
-        self._wheel_guard = WheelGuard(self)
-        self._boxes: list[tuple[Option[Any], QCheckBox | QSpinBox | QComboBox]] = []
+        self._fields = BoundFields(options, self)
         self.setWidgetResizable(True)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -118,30 +112,20 @@ class OptionsPanel(Scrolled):
 
     def _add_preset(self) -> None:
         self.preset = PresetField(self._theme, self._settings)
-        self._guarded(self.preset.choice)
+        self._fields.guarded(self.preset.choice)
         tooltip = "Settings under a name: for the web, for print, for an archive, or your own (command line: --preset)."
         self._column.addLayout(labelled("&Preset", tooltip, self.preset))
         self.preset.applied.connect(self.show_options)
 
     def show_options(self) -> None:
         """Show the options as they are, whoever changed them."""
-        for option, box in self._boxes:
-            box.blockSignals(True)
-            value = self._settings.get(option)
-            match box:
-                case QCheckBox():
-                    box.setChecked(value)
-                case QSpinBox():
-                    box.setValue(value)
-                case QComboBox():
-                    box.setCurrentIndex(max(0, box.findData(value)))
-            box.blockSignals(False)
+        self._fields.show_values()
         self.output_size.show_size(self._settings.get(settings.SIZE))
         self._say_whether_quality_counts()
         self.reload_models()
 
     def _add_model(self) -> None:
-        self.model = self._guarded(Choice())
+        self.model = self._fields.guarded(Choice())
         self.model.explain_rows()
         self._purpose = quiet()
         self._facts = Elided("muted")
@@ -154,7 +138,7 @@ class OptionsPanel(Scrolled):
         in_facts.setContentsMargins(0, 0, 0, 0)
         in_facts.addWidget(self._facts, 1)
         in_facts.addWidget(more)
-        self._column.addLayout(self._labelled(settings.MODEL, self.model, self._purpose, facts))
+        self._column.addLayout(self._fields.labelled(settings.MODEL, self.model, self._purpose, facts))
         self.model.currentIndexChanged.connect(self._on_model)
 
     def _add_mix(self) -> None:
@@ -163,18 +147,18 @@ class OptionsPanel(Scrolled):
 
     def _slider(self, option: Option[int], low: str, high: str) -> tuple[PercentSlider, QWidget]:
         slider = PercentSlider(low, high, option.default)
-        in_row = self._labelled(option, slider)
+        in_row = self._fields.labelled(option, slider)
         in_row.setContentsMargins(0, 0, 0, 0)
         row = QWidget()
         row.setLayout(in_row)
-        self._guarded(slider.slider)
+        self._fields.guarded(slider.slider)
         self._column.addWidget(row)
         slider.chosen.connect(lambda percent: self._on_mix(option, percent))
         return slider, row
 
     def _add_before(self) -> None:
-        self.before = self._guarded(Choice())
-        in_row = self._labelled(settings.BEFORE, self.before)
+        self.before = self._fields.guarded(Choice())
+        in_row = self._fields.labelled(settings.BEFORE, self.before)
         in_row.setContentsMargins(0, 0, 0, 0)
         self._before_row = QWidget()
         self._before_row.setLayout(in_row)
@@ -185,30 +169,29 @@ class OptionsPanel(Scrolled):
 
     def _add_size(self) -> None:
         self.output_size = SizeField(self._settings.get(settings.SIZE))
-        for field in self.output_size.findChildren(QWidget):
-            field.installEventFilter(self._wheel_guard)
-        self._column.addLayout(self._labelled(settings.SIZE, self.output_size))
+        self._fields.guard_all_in(self.output_size)
+        self._column.addLayout(self._fields.labelled(settings.SIZE, self.output_size))
         self.output_size.chosen.connect(lambda size: self._settings.set(settings.SIZE, size))
 
     def _add_format(self) -> None:
-        self.format = self._choice(
+        self.format = self._fields.choice(
             settings.FORMAT,
             [("same", "Same as source"), *((row.key, row.label) for row in FORMATS.values() if row.can_write)],
         )
-        self.quality = self._number(settings.QUALITY)
+        self.quality = self._fields.number(settings.QUALITY)
         pair = QHBoxLayout()
         pair.setSpacing(10)
-        pair.addLayout(self._labelled(settings.FORMAT, self.format), 5)
-        pair.addLayout(self._labelled(settings.QUALITY, self.quality), 3)
+        pair.addLayout(self._fields.labelled(settings.FORMAT, self.format), 5)
+        pair.addLayout(self._fields.labelled(settings.QUALITY, self.quality), 3)
         self._column.addLayout(pair)
 
     def _add_output(self) -> None:
         self.output = OutputField(self._theme, self._settings)
-        self._column.addLayout(self._labelled(settings.OUTPUT, self.output))
-        self.existing = self._choice(settings.EXISTING)
-        self._column.addLayout(self._labelled(settings.EXISTING, self.existing))
-        self.recursive = self._check(settings.RECURSIVE)
-        self.watch = self._check(settings.WATCH)
+        self._column.addLayout(self._fields.labelled(settings.OUTPUT, self.output))
+        self.existing = self._fields.choice(settings.EXISTING)
+        self._column.addLayout(self._fields.labelled(settings.EXISTING, self.existing))
+        self.recursive = self._fields.check(settings.RECURSIVE)
+        self.watch = self._fields.check(settings.WATCH)
         checks = QVBoxLayout()
         checks.setSpacing(6)
         checks.addWidget(self.recursive)
@@ -229,25 +212,25 @@ class OptionsPanel(Scrolled):
         hidden = QVBoxLayout(self.advanced)
         hidden.setContentsMargins(0, 0, 0, 0)
         hidden.setSpacing(12)
-        self.device = self._choice(settings.DEVICE)
-        self.precision = self._choice(settings.PRECISION)
-        self.tile = self._choice(settings.TILE)
-        hidden.addLayout(self._labelled(settings.DEVICE, self.device))
-        hidden.addLayout(self._labelled(settings.PRECISION, self.precision))
-        hidden.addLayout(self._labelled(settings.TILE, self.tile))
-        self.ensemble = self._check(settings.ENSEMBLE)
-        self.metadata = self._check(settings.METADATA)
-        self.tie_colours = self._check(settings.TIE_COLOURS)
+        self.device = self._fields.choice(settings.DEVICE)
+        self.precision = self._fields.choice(settings.PRECISION)
+        self.tile = self._fields.choice(settings.TILE)
+        hidden.addLayout(self._fields.labelled(settings.DEVICE, self.device))
+        hidden.addLayout(self._fields.labelled(settings.PRECISION, self.precision))
+        hidden.addLayout(self._fields.labelled(settings.TILE, self.tile))
+        self.ensemble = self._fields.check(settings.ENSEMBLE)
+        self.metadata = self._fields.check(settings.METADATA)
+        self.tie_colours = self._fields.check(settings.TIE_COLOURS)
         hidden.addWidget(self.ensemble)
         hidden.addWidget(self.tie_colours)
         hidden.addWidget(self.metadata)
         for name in ("larger", "frames"):
             option = settings.UPSCALE[name]
-            hidden.addLayout(self._labelled(option, self._choice(option)))
+            hidden.addLayout(self._fields.labelled(option, self._fields.choice(option)))
         pattern = settings.UPSCALE["result_name"]
-        hidden.addLayout(self._labelled(pattern, self._text(pattern)))
+        hidden.addLayout(self._fields.labelled(pattern, self._fields.text(pattern)))
         for name in ("wrap", "keep_date", "provenance", "keep_values"):
-            hidden.addWidget(self._check(settings.UPSCALE[name]))
+            hidden.addWidget(self._fields.check(settings.UPSCALE[name]))
         self._column.addWidget(self.advanced)
         self.fold.toggled.connect(self._on_fold)
         self.fold.setChecked(self._settings.get(settings.ADVANCED))
@@ -385,60 +368,6 @@ class OptionsPanel(Scrolled):
     def _say_whether_quality_counts(self) -> None:
         key = self._settings.get(settings.FORMAT)
         self.quality.setEnabled(key not in FORMATS or FORMATS[key].lossy)
-
-    def _text(self, option: Option) -> QLineEdit:
-        """A line that holds the option's value; what is not possible is not kept, and gone once it is left."""
-        line = self._guarded(QLineEdit(self._settings.get(option)))
-        line.setPlaceholderText("{name}")
-
-        def keep(text: str) -> None:
-            with contextlib.suppress(UserError):
-                _declared(option).check(text)
-                self._settings.set(option, text)
-
-        line.textChanged.connect(keep)
-        line.editingFinished.connect(lambda: line.setText(self._settings.get(option)))
-        return line
-
-    def _choice(self, option: Option, rows: Sequence[tuple[object, str]] | None = None) -> Choice:
-        """A box that holds one of the option's values; one from the file that it does not know becomes the default."""
-        box = self._guarded(Choice())
-        for value, label in _declared(option).choices if rows is None else rows:
-            box.addItem(label, value)
-        at = box.findData(self._settings.get(option))
-        if at < 0:
-            self._settings.set(option, option.default)
-            at = box.findData(option.default)
-        box.setCurrentIndex(at)
-        self._boxes.append((option, box))
-        box.currentIndexChanged.connect(lambda _row: self._settings.set(option, box.currentData()))
-        return box
-
-    def _number(self, option: Option[int]) -> QSpinBox:
-        declared = _declared(option)
-        box = self._guarded(QSpinBox(minimum=declared.low or 0, maximum=declared.high or MOST))
-        box.setSuffix(f" {declared.unit}" if declared.unit else "")
-        box.setValue(self._settings.get(option))
-        indent_number(box)
-        self._boxes.append((option, box))
-        box.valueChanged.connect(lambda value: self._settings.set(option, value))
-        return box
-
-    def _check(self, option: Option[bool]) -> QCheckBox:
-        box = QCheckBox(option.label)
-        box.setToolTip(option.tooltip)
-        box.setChecked(self._settings.get(option))
-        self._boxes.append((option, box))
-        box.toggled.connect(lambda on: self._settings.set(option, on))
-        return box
-
-    def _labelled(self, option: Option, field: QWidget, *below: QWidget) -> QVBoxLayout:
-        return labelled(option.label, option.tooltip, field, *below)
-
-    def _guarded(self, field: F) -> F:
-        field.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        field.installEventFilter(self._wheel_guard)
-        return field
 
 
 class KeptSettings(QFrame):
@@ -644,10 +573,3 @@ def _is_slider_end(model: Model) -> bool:
 def _beside(size: OutputSize) -> str:
     """Where results go when nobody chose a folder."""
     return f"Beside each original, named “…_{size}”; results of a folder go to “<folder>_{size}” beside it."
-
-
-def _declared(option: Option) -> Setting[Any]:
-    """The declaration of an option that keeps a setting of upscaling."""
-    if option.setting is None:
-        raise ValueError(f"{option.key} is no setting of upscaling")
-    return option.setting
