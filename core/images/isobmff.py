@@ -18,7 +18,7 @@ _MAX_META = 1 << 24
 _MAX_ITEMS = 20_000
 _MAX_BOXES = 100_000
 _MAX_HEAD = 4096
-"""Of a coded picture, in which its sequence header lies."""
+"""What of a coded picture is read, in which its sequence header lies."""
 
 
 @dataclass(frozen=True, slots=True)
