@@ -150,10 +150,11 @@ class CompareCard(QFrame):
         entry = self._entry
         if entry is None or not entry.has_result or entry.made_with is None:
             return ()
-        return differing(entry.made_with, self._session.run_settings.wanted, LOOK)
+        return differing(entry.made_with, self._session.pins.settings_of(entry), LOOK)
 
     def _difference(self) -> str:
-        return settings_words(self._session.run_settings.wanted, self._differing())
+        entry = self._entry
+        return "" if entry is None else settings_words(self._session.pins.settings_of(entry), self._differing())
 
     def _result_caption(self) -> str:
         entry = self._entry

@@ -87,6 +87,9 @@ class QueueCard(QFrame):
         )
         self.remove = self._action("Remove", "remove", self._remove)
         self.remove.setToolTip("Remove the selected pictures from the queue (Del). Your files stay.")
+        self.pin = self._action("Keep current settings", "rename", self._pin)
+        self.pin.setToolTip("Give the selected pictures the options as they are now, whatever the options become")
+        self.unpin = self._action("Follow the options again", "reset", self._unpin)
         self.undo = self._action("Put back what was removed", "undo", session.filling.undo_removal, "Ctrl+Z")
         self.searching = self._action("Search…", "search", self.filter.open_filter, "Ctrl+F")
         self.copy = self._action("Copy file", "copy", self._copy, "Ctrl+C")
@@ -169,6 +172,12 @@ class QueueCard(QFrame):
         # A run leaves its last picture selected; who then says Retry means those that failed.
         self._session.retry(chosen or failed or rows)
 
+    def _pin(self) -> None:
+        self._session.pins.pin(self.table.selected_rows())
+
+    def _unpin(self) -> None:
+        self._session.pins.unpin(self.table.selected_rows())
+
     def _remove(self) -> None:
         rows = self.table.selected_rows()
         if not rows:
@@ -219,6 +228,10 @@ class QueueCard(QFrame):
         menu.addActions([self.open_result, self.show_result, self.show_source, self.copy])
         menu.addSeparator()
         menu.addActions([self.retry, self.remove])
+        menu.addSeparator()
+        menu.addActions([self.pin, self.unpin])
+        entries = self._session.queue.entries
+        self.unpin.setEnabled(any(entries[row].own is not None for row in self.table.selected_rows()))
         menu.addSeparator()
         menu.addActions([self.clear_done, self.clear, self.undo])
         menu.popup(self.table.viewport().mapToGlobal(at))

@@ -101,6 +101,10 @@ class Entry:
     """What its header says, once that was read."""
     made_with: UpscaleRequest | None = None
     """The settings that made its result, in a request without inputs."""
+    own: UpscaleRequest | None = None
+    """Settings of its own, in a request without inputs; None where it follows the options."""
+    own_words: str = ""
+    """These settings in words."""
     number: int = 0
     """In the order of adding, from 1; 0 before it was added."""
     is_folder: bool = False
@@ -274,12 +278,16 @@ class Queue(QAbstractTableModel):
                 self.update(row, state=State.FAILED, problem=problems.of_event(event), fraction=0.0)
 
     def count_made_otherwise(self, settings: UpscaleRequest) -> int:
-        """How many results were made with other settings than these."""
+        """How many results were made with other settings than these, or than their own."""
         # The rows of a run share one object, so that thousands cost a few comparisons.
-        made = {id(entry.made_with): entry.made_with for entry in self._entries if entry.has_result}
-        counts = Counter(id(entry.made_with) for entry in self._entries if entry.has_result)
+        pairs = {
+            (id(entry.made_with), id(entry.own)): (entry.made_with, entry.own or settings)
+            for entry in self._entries
+            if entry.has_result
+        }
+        counts = Counter((id(entry.made_with), id(entry.own)) for entry in self._entries if entry.has_result)
         return sum(
-            counts[key] for key, other in made.items() if other is not None and differing(other, settings, RESULT)
+            counts[key] for key, (made, wanted) in pairs.items() if made is not None and differing(made, wanted, RESULT)
         )
 
     def show_paused(self, paused: bool) -> None:
@@ -351,7 +359,7 @@ class Queue(QAbstractTableModel):
         """What the engine said, or else what follows from the options."""
         if entry.output_size is not None or entry.size is None:
             return entry.output_size
-        return self._output_size.of(*entry.size)
+        return (entry.own.size if entry.own is not None else self._output_size).of(*entry.size)
 
     # What views ask
 
@@ -412,6 +420,8 @@ class Queue(QAbstractTableModel):
             lines += entry.notes
             if entry.has_result:
                 lines.append(str(entry.output))
+            if entry.own is not None:
+                lines.append(f"Own settings: {entry.own_words}")
             if entry.has_result and entry.made_with is not None:
                 lines.append(f"Made with {settings_words(entry.made_with, LOOK)}")
             return "\n".join(lines) or None

@@ -306,7 +306,7 @@ class QueueDelegate(QStyledItemDelegate):
         tokens = self._theme.tokens
         match entry.state:
             case State.WAITING:
-                self._paint_waiting(painter, option, box, entry.problem)
+                self._paint_waiting(painter, option, box, entry)
             case State.WORKING:
                 words = f"{self._queue.working_word()}  {entry.fraction:.0%}"
                 paused = self._queue.paused
@@ -328,13 +328,11 @@ class QueueDelegate(QStyledItemDelegate):
             case State.FAILED:
                 self._paint_problem(painter, option, box, entry.problem or Problem(State.FAILED.value))
 
-    def _paint_waiting(
-        self, painter: QPainter, option: QStyleOptionViewItem, box: QRect, problem: Problem | None
-    ) -> None:
-        if problem is None:
-            self._paint_lines(painter, option, box, State.WAITING.value, "", self._theme.tokens.muted)
+    def _paint_waiting(self, painter: QPainter, option: QStyleOptionViewItem, box: QRect, entry: Entry) -> None:
+        if entry.problem is None:
+            self._paint_lines(painter, option, box, State.WAITING.value, entry.own_words, self._theme.tokens.muted)
         else:
-            self._paint_problem(painter, option, box, problem)
+            self._paint_problem(painter, option, box, entry.problem)
 
     def _paint_problem(self, painter: QPainter, option: QStyleOptionViewItem, box: QRect, problem: Problem) -> None:
         elide = Qt.TextElideMode.ElideRight

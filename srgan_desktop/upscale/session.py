@@ -21,6 +21,7 @@ from core.contract.upscale import (
     PreviewRequest,
     Progress,
     Region,
+    UpscaleRequest,
     WatchRequest,
 )
 from srgan_desktop import problems, settings
@@ -31,9 +32,10 @@ from srgan_desktop.settings import Option, Settings
 from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.filling import Filling
 from srgan_desktop.upscale.forecast import Forecast
+from srgan_desktop.upscale.pins import Pins
 from srgan_desktop.upscale.preview import Previews
 from srgan_desktop.upscale.queue_model import FINISHED, Entry, Queue, State, folder_entry
-from srgan_desktop.upscale.requests import OPTIONS, RunSettings, preview_request
+from srgan_desktop.upscale.requests import OPTIONS, RunSettings
 from srgan_desktop.upscale.run import Happening, Order, Run
 from srgan_desktop.upscale.scanning import Scanned
 
@@ -74,6 +76,11 @@ class UpscaleSession(Session):
             self.await_end_of(lane.stopped)
         self._number: int | None = None
         """The run's job."""
+        self.pins = Pins(options, self.queue, self.run, self.run_settings, self)
+        self.pins.changed.connect(self.forecast.refresh)
+        self.pins.changed.connect(self.changed)
+        self._job_settings: UpscaleRequest | None = None
+        """Those of that job: its own for pictures that have some."""
         self._changed_timer = Throttle(TELL_MS, self.changed.emit, self)
         options.changed.connect(self._on_option)
         self.queue.show_output_size(options.get(settings.SIZE))
@@ -171,7 +178,7 @@ class UpscaleSession(Session):
 
     def preview_request(self, source: Path, region: Region) -> PreviewRequest:
         """What a preview of a region asks for, with the options as they are."""
-        return preview_request(self.settings, source, region)
+        return self.pins.preview_request(source, region)
 
     def preview(self, source: Path, region: Region, detail: int | None = None) -> bool:
         """Upscale a region of a picture now; an older preview is given up. False while a run has the engine.
@@ -247,8 +254,8 @@ class UpscaleSession(Session):
 
     def _run_job(self) -> None:
         self.previews.give_up()
-        assert self.run_settings.in_force is not None
-        request = replace(self.run_settings.in_force, inputs=tuple(self.queue.waiting()))
+        self._job_settings, inputs = self.pins.next_job()
+        request = replace(self._job_settings, inputs=inputs)
         self.run.give((each.path for each in request.inputs), self.watched)
         if self.watched:
             known = self.filling.folders.known(self.run.pending)
@@ -305,7 +312,8 @@ class UpscaleSession(Session):
         match event:
             case FileSaved():
                 self.run.count_saved(event.source)
-                self.forecast.learn_picture(event)
+                if self._job_settings is self.run_settings.in_force:
+                    self.forecast.learn_picture(event)
             case FileSkipped():
                 self.run.count_skipped(event.source)
             case FileFailed():
@@ -315,7 +323,7 @@ class UpscaleSession(Session):
                 self.run.count_failed(event.source, problems.of_event(event))
                 if event.details:
                     log.error("%s: %s\n%s", event.source, event.message, event.details)
-        self.queue.follow(event, self.run_settings.in_force)
+        self.queue.follow(event, self._job_settings)
         row = self.queue.row_of(event.source)
         if isinstance(event, FileSaved) and row is not None:
             self.saved.emit(self.queue.entries[row])

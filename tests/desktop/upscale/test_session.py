@@ -708,3 +708,41 @@ def test_detail_is_asked_for_only_of_models_that_know_it(session, job, options, 
         assert upscale_request(options, ()).detail == detail
         assert session.preview(tmp_path / "a.png", (0, 0, 8, 8))
         assert job.requests[-1].detail == detail
+
+
+def test_pictures_with_settings_of_their_own_are_done_with_them(filled, job, options):
+    options.set(settings.SIZE, OutputSize("factor", 2.0))
+    filled.pins.pin([1])
+    options.set(settings.SIZE, OutputSize("factor", 8.0))
+    assert filled.queue.output_size_of(filled.queue.entries[1]) in (None, (48, 36))
+    assert filled.pins.settings_of(filled.queue.entries[0]).size == OutputSize("factor", 8.0)
+    count = len(filled.queue.entries)
+    filled.start()
+    first = job.requests[-1]
+    assert (first.size, len(first.inputs)) == (OutputSize("factor", 8.0), count - 1)
+    for row in range(count):
+        if row != 1:
+            job.say(begin(filled, row), save(filled, row))
+    job.say(JobDone())
+    # What waits with other settings is the next job of the same run.
+    second = job.requests[-1]
+    assert filled.busy
+    assert second.size == OutputSize("factor", 2.0)
+    assert [each.path for each in second.inputs] == [source(filled, 1)]
+    job.say(begin(filled, 1), save(filled, 1), JobDone())
+    assert not filled.busy
+    assert filled.queue.entries[1].made_with.size == OutputSize("factor", 2.0)
+    # Neither was made otherwise than it should be.
+    assert filled.made_otherwise == 0
+    filled.pins.unpin([1])
+    assert filled.made_otherwise == 1
+
+
+def test_a_preview_of_a_picture_with_settings_of_its_own_shows_these(filled, job, options):
+    options.set(settings.ENSEMBLE, True)
+    filled.pins.pin([0])
+    options.set(settings.ENSEMBLE, False)
+    filled.preview(source(filled, 0), (0, 0, 8, 8))
+    assert job.requests[-1].ensemble
+    filled.preview(source(filled, 1), (0, 0, 8, 8))
+    assert not job.requests[-1].ensemble
