@@ -11,8 +11,11 @@ from core.contract.settings import SETTINGS
 from core.contract.upscale import Input, PreviewRequest, Region, UpscaleRequest
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.queue_model import Entry, Queue, State
-from srgan_desktop.upscale.requests import LOOK, RunSettings, preview_request, settings_words
+from srgan_desktop.upscale.requests import RunSettings, preview_request, settings_words
 from srgan_desktop.upscale.run import Run
+
+NAMED = ("model", "detail", "clean_up", "size")
+"""Settings that a row names; all of them are kept."""
 
 
 class Pins(QObject):
@@ -33,7 +36,7 @@ class Pins(QObject):
     def pin(self, rows: Iterable[int]) -> None:
         """Give pictures the options as they are now; those of the run under way keep theirs."""
         wanted = self._settings.wanted
-        self._own(rows, wanted, settings_words(wanted, LOOK))
+        self._own(rows, wanted, f"Own: {settings_words(wanted, NAMED)}")
 
     def unpin(self, rows: Iterable[int]) -> None:
         """Let pictures follow the options again."""

@@ -421,7 +421,7 @@ class Queue(QAbstractTableModel):
             if entry.has_result:
                 lines.append(str(entry.output))
             if entry.own is not None:
-                lines.append(f"Own settings: {entry.own_words}")
+                lines.append(f"{entry.own_words}. Kept, whatever the options become")
             if entry.has_result and entry.made_with is not None:
                 lines.append(f"Made with {settings_words(entry.made_with, LOOK)}")
             return "\n".join(lines) or None
