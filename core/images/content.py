@@ -75,7 +75,6 @@ _OTHERS = (
 )
 """How files begin that people take for pictures, or have among them; text in lower case."""
 _HINTS = {
-    _RAW: "Develop it into a TIFF or JPEG with the camera's or a raw program.",
     _FILM: "Take its frames out as PNG files first, as ffmpeg does.",
     _SOUND: "Choose a picture.",
     _ARCHIVE: "Unpack it first.",
@@ -150,6 +149,8 @@ def _other_kind(head: bytes) -> UnreadableError:
             "is a pointer of Git LFS, and not the file itself.", "Fetch the files with “git lfs pull”."
         )
     name = _name_of_other(head)
+    if name == _RAW:
+        return camera_raw()
     readable = ", ".join(row.label for row in FORMATS.values() if row.can_read)
     if name is None:
         return UnreadableError("is not a picture that can be read.", f"These can: {readable}.")

@@ -17,6 +17,7 @@ from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
 from core.images.animation import Animation, Timing
 from core.images.bmp_fields import BitFieldsSource, has_bit_fields
+from core.images.camera_raw import RawSource
 from core.images.colour import agreeing
 from core.images.content import key_of_content
 from core.images.formats import FORMATS, format_of_suffix
@@ -29,7 +30,7 @@ from core.images.png import PngSource
 from core.images.pnm import PnmSource
 from core.images.psd import PsdSource
 from core.images.qoi import QoiSource
-from core.images.refusal import UnreadableError, damaged
+from core.images.refusal import CameraRawError, UnreadableError, damaged
 from core.images.tiff import TiffSource
 
 _LONGEST_PATH = 259
@@ -173,8 +174,14 @@ def _opened(path: Path, page: int = 0, check: Callable[[], None] = lambda: None)
             # Reading a pipe or a device might never end.
             raise UnreadableError("is not an ordinary file.", "Choose a picture file.")
         with path.open("rb") as file:
-            key = key_of_content(file, path)
-            yield key, _source(file, key, path, page, check)
+            try:
+                key = key_of_content(file, path)
+                source = _source(file, key, path, page, check)
+            except CameraRawError:
+                if not FORMATS["raw"].can_read:
+                    raise
+                key, source = "raw", RawSource(file, path)
+            yield key, source
     except (UserError, Cancelled):
         raise
     except UnreadableError as refusal:

@@ -111,6 +111,12 @@ FORMATS: dict[str, Format] = {
         ),
         Format("exr", "OpenEXR", (".exr",), needs="OpenEXR", bits=16, alpha=True, light=True),
         Format("qoi", "QOI", (".qoi",), can_write=True, alpha=True, grey=False, plain=True),
+        Format(
+            *("raw", "Camera raw"),
+            (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw", ".nrw", ".iiq", ".3fr"),
+            needs="rawpy",
+            bits=16,
+        ),
         Format("ico", "Windows icon", (".ico", ".cur"), alpha=True),
         Format("pcx", "PCX", (".pcx",)),
     )

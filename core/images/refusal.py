@@ -25,10 +25,15 @@ def damaged(what: str = "is damaged or cut off") -> UnreadableError:
     return UnreadableError(f"{what}.", "Copy or download it again, or open it in an image editor and save it anew.")
 
 
-def camera_raw() -> UnreadableError:
+class CameraRawError(UnreadableError):
+    """It is a camera's raw file, which another decoder may know."""
+
+
+def camera_raw() -> CameraRawError:
     """The refusal of a raw file: built like a TIFF, whose first picture is only a small preview."""
-    return UnreadableError(
-        "is a camera's raw file.", "Develop it into a TIFF or JPEG with the camera's or a raw program."
+    return CameraRawError(
+        "is a camera's raw file.",
+        "Develop it into a TIFF or JPEG with the camera's or a raw program, or install rawpy.",
     )
 
 

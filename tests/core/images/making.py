@@ -9,6 +9,7 @@ from typing import Literal
 
 import imagecodecs
 import numpy as np
+import tifffile
 from PIL import Image, ImageCms
 
 XMP = (
@@ -146,3 +147,31 @@ def bmp_fields(samples: np.ndarray, masks: tuple[int, ...], bits: int, top_down:
     data = (stored if top_down else stored[::-1]).tobytes()
     start = 14 + len(info) + len(fields)
     return b"BM" + struct.pack("<IHHI", start + len(data), 0, 0, start) + info + fields + data
+
+
+def dng(width: int = 64, height: int = 48, orientation: int = 1) -> bytes:
+    """A raw file of a made-up camera: red grows to the right, green downwards, blue to the left (DNG 1.4)."""
+    y, x = np.mgrid[0:height, 0:width]
+    planes = [x / width, y / height, 1 - x / width]
+    which = np.array([[0, 1], [1, 2]])[y % 2, x % 2]
+    mosaic = (np.choose(which, planes) * 60_000).astype(np.uint16)
+    matrix = (3.2405, -1.5371, -0.4985, -0.9693, 1.8760, 0.0416, 0.0556, -0.2040, 1.0572)
+    rationals = tuple(number for value in matrix for number in (round(value * 10_000), 10_000))
+    tags: list[tuple[int, int, int | None, object, bool]] = [
+        (50706, 1, 4, bytes((1, 4, 0, 0)), True),
+        (50708, 2, None, "Maker Model", True),
+        (33421, 3, 2, (2, 2), True),
+        (33422, 1, 4, bytes((0, 1, 1, 2)), True),
+        (50721, 10, 9, rationals, True),
+        (50728, 5, 3, (1, 1, 1, 1, 1, 1), True),
+        (50714, 3, 1, 0, True),
+        (50717, 4, 1, 65_535, True),
+        (50778, 3, 1, 21, True),
+        (274, 3, 1, orientation, True),
+        (271, 2, None, "Maker", True),
+        (272, 2, None, "Model", True),
+        (315, 2, None, "Ada Lovelace", True),
+    ]
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, mosaic, photometric=32803, extratags=tags, metadata=None, software=False)
+    return buffer.getvalue()

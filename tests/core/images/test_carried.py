@@ -877,7 +877,7 @@ def test_a_panorama_under_a_quarter_turn(orientation, stored):
     inner = (5, 7, 40, 20)
     full[top + inner[1] : top + inner[1] + inner[3], left + inner[0] : left + inner[0] + inner[2]] = 2
     turns = {5: lambda a: a.T, 6: lambda a: np.rot90(a, -1), 7: lambda a: a[::-1, ::-1].T, 8: lambda a: np.rot90(a)}
-    names = ("CroppedAreaLeftPixels", "CroppedAreaTopPixels", "CroppedAreaImageWidthPixels")
+    names: tuple[str, ...] = ("CroppedAreaLeftPixels", "CroppedAreaTopPixels", "CroppedAreaImageWidthPixels")
     names += ("CroppedAreaImageHeightPixels", "FullPanoWidthPixels", "FullPanoHeightPixels")
     names += tuple(f"LargestValidInteriorRect{part}" for part in ("Left", "Top", "Width", "Height"))
 

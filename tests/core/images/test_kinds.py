@@ -296,6 +296,44 @@ def test_camera_raw_files_are_not_taken_for_their_previews(tmp_path):
         load(tmp_path / "a.dng")
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_camera_raw_is_developed(tmp_path, orientation):
+    picture = assert_probe_agrees(write(tmp_path / "a.dng", making.dng(orientation=orientation)))
+    assert picture.format == "raw"
+    assert picture.metadata.cicp == Cicp(12, 13)
+    assert "LibRaw" in picture.notes[0]
+    assert making.read_exif(picture.metadata.exif)[making.ARTIST] == "Ada Lovelace"
+    upright = np.rot90(picture.pixels, {1: 0, 3: 2, 6: 1, 8: -1}[orientation])
+    assert upright.shape == (48, 64, 3)
+    tones = upright.astype(float)
+    # As the light grew on the sensor.
+    assert tones[:, -16:, 0].mean() > 1.5 * tones[:, :16, 0].mean()
+    assert tones[-12:, :, 1].mean() > 1.5 * tones[:12, :, 1].mean()
+    assert tones[:, :16, 2].mean() > 1.5 * tones[:, -16:, 2].mean()
+
+
+def test_camera_raw_without_its_package_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.images.formats.find_spec", lambda _name: None)
+    with pytest.raises(UserError, match="raw file") as caught:
+        load(write(tmp_path / "a.dng", making.dng()))
+    assert "rawpy" in caught.value.hint
+
+
+def test_broken_camera_raw_crashes_nothing(tmp_path):
+    whole, rng = making.dng(), np.random.default_rng(3)
+    for number in range(24):
+        broken = bytearray(whole)
+        for _ in range(1 + 7 * (number % 2)):
+            broken[rng.integers(600 if number % 3 else len(broken))] = rng.integers(256)
+        if number % 6 == 0:
+            broken = broken[: rng.integers(100, len(broken))]
+        try:
+            assert load(write(tmp_path / "a.dng", bytes(broken))).pixels.ndim == 3
+        except UserError as error:
+            said = error
+            assert "\n" not in said.message
+
+
 # GIF, BMP, WebP, AVIF, HEIC
 
 

@@ -133,11 +133,11 @@ def test_linked_folders_are_followed_by_all_and_circles_are_not(tmp_path: Path) 
 
 
 def test_what_is_passed_over_is_counted(tmp_path: Path) -> None:
-    for name in ("a.png", "b.DNG", "c.dng", "d.txt", "e", "e.xmp", ".hidden.dng", "f.png.part"):
+    for name in ("a.png", "b.SVG", "c.svg", "d.txt", "e", "e.xmp", ".hidden.svg", "f.png.part"):
         (tmp_path / name).touch()
     passed_over: Counter[str] = Counter()
     list(scan([Input(tmp_path)], True, CancelToken(), None, passed_over))
-    assert in_words(passed_over) == "4 files of other kinds were passed over: 2 DNG, 1 TXT, 1 without a suffix."
-    assert in_words(Counter({".dng": 1})) == "1 file of another kind was passed over: 1 DNG."
+    assert in_words(passed_over) == "4 files of other kinds were passed over: 2 SVG, 1 TXT, 1 without a suffix."
+    assert in_words(Counter({".svg": 1})) == "1 file of another kind was passed over: 1 SVG."
     assert in_words(Counter()) is None
     assert (in_words(Counter(f".{number}" for number in range(9))) or "").endswith("4 more.")
