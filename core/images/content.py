@@ -98,6 +98,8 @@ def key_of_content(file: BinaryIO, path: Path) -> str:
             if head[8:10] == b"CR" and key == "tiff":
                 raise camera_raw()
             return key
+    if head[128:132] == b"DICM":
+        return "dicom"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     if head[4:8] == b"ftyp":
@@ -164,8 +166,6 @@ def _name_of_other(head: bytes) -> str | None:
         return _FILM
     if head[:4] == b"RIFF":
         return {b"AVI ": _FILM, b"WAVE": _SOUND}.get(head[8:12])
-    if head[128:132] == b"DICM":
-        return "a DICOM picture"
     lower = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     for signature, name in _OTHERS:
         if head.startswith(signature) or lower.startswith(signature):

@@ -20,6 +20,7 @@ from core.images.bmp_fields import BitFieldsSource, has_bit_fields
 from core.images.camera_raw import RawSource
 from core.images.colour import agreeing
 from core.images.content import key_of_content
+from core.images.dicom import DicomSource
 from core.images.formats import FORMATS, format_of_suffix
 from core.images.jxl import JxlSource
 from core.images.light import ExrSource, RadianceSource
@@ -232,6 +233,7 @@ _SOURCES: dict[str, Callable[[BinaryIO], Source]] = {
     "hdr": RadianceSource,
     "exr": ExrSource,
     "qoi": QoiSource,
+    "dicom": DicomSource,
 }
 """What reads a format; Pillow the rest."""
 

@@ -117,6 +117,7 @@ FORMATS: dict[str, Format] = {
             needs="rawpy",
             bits=16,
         ),
+        Format("dicom", "DICOM", (".dcm", ".dicom"), needs="pydicom", bits=16),
         Format("ico", "Windows icon", (".ico", ".cur"), alpha=True),
         Format("pcx", "PCX", (".pcx",)),
     )

@@ -1,0 +1,109 @@
+"""DICOM pictures: what a viewer shows of the first frame, by its own slope and window (DICOM PS3.3, C.11).
+
+Nothing that a file says of a patient is read into a picture, a name or a message.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import warnings
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from core.contract.errors import how_to_install
+from core.images.picture import Header, StoredPixels
+from core.images.refusal import UnreadableError, check_size, damaged
+from core.images.values import scale_of
+
+_GREY = ("MONOCHROME1", "MONOCHROME2")
+_COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+
+
+class DicomSource:
+    """An open DICOM file.
+
+    Raises:
+        UnreadableError: it is damaged, too large, holds no picture, or needs a package that is not there.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        try:
+            # Only when such a picture comes: it is an optional package.
+            self._package: Any = importlib.import_module("pydicom")
+        except ImportError:
+            raise UnreadableError(
+                "is a DICOM picture, which needs the package pydicom.",
+                f"Export the picture as PNG or TIFF. {how_to_install('pydicom')}",
+            ) from None
+        # What it complains about may quote what a file says.
+        logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
+        file.seek(0)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self._dataset = self._package.dcmread(file)
+        dataset = self._dataset
+        if "PixelData" not in dataset:
+            raise UnreadableError("is a DICOM file without a picture.", "Choose one of the series' pictures.")
+        self._kind = str(dataset.PhotometricInterpretation)
+        width, height = int(dataset.Columns), int(dataset.Rows)
+        check_size(width, height)
+        if self._kind not in (*_GREY, *_COLOUR):
+            raise UnreadableError("holds colours that cannot be read.", "Export the picture as PNG or TIFF.")
+        if not 1 <= int(dataset.get("BitsAllocated", 0)) <= 32:
+            raise damaged()
+        is_grey = self._kind in _GREY
+        frames = int(dataset.get("NumberOfFrames", 1) or 1)
+        if is_grey or self._kind == "PALETTE COLOR" or int(dataset.BitsAllocated) > 8:
+            self.header = Header(width, height, bits=16, frames=frames)
+        else:
+            self.header = Header(width, height, frames=frames)
+
+    def decode(self) -> StoredPixels:
+        """Decode the first frame."""
+        dataset, pixels = self._dataset, importlib.import_module("pydicom.pixels")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                numbers = pixels.pixel_array(dataset, index=0)
+            except (RuntimeError, NotImplementedError) as error:
+                if "plugin" not in str(error) and "Unable to decode" not in str(error):
+                    raise
+                raise UnreadableError(
+                    "is packed in a way that cannot be read here.", "Export the picture as PNG or TIFF, or unpacked."
+                ) from None
+            if self._kind == "PALETTE COLOR":
+                numbers = pixels.apply_color_lut(numbers, dataset)
+            elif self._kind in _GREY:
+                return self._grey(pixels.apply_modality_lut(numbers, dataset))
+        top = int(np.iinfo(numbers.dtype).max)
+        if self.header.bits == 16 and top != 65535:
+            numbers = (numbers.astype(np.uint32) * 65535 // top).astype(np.uint16)
+        return StoredPixels(np.ascontiguousarray(numbers[..., :3]), None, (_WITHOUT_TAGS,))
+
+    def _grey(self, numbers: np.ndarray) -> StoredPixels:
+        numbers = numbers[..., None].astype(np.float64)
+        centre, width = (_first(self._dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+        scale = None
+        if centre is not None and width is not None and width >= 1:
+            shown = (numbers - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
+            pixels = np.rint(np.clip(shown, 0, 1) * 65535).astype(np.uint16)
+            note = f"Shown by its window of {width:g} around {centre:g}."
+        else:
+            scale, note = scale_of(numbers.astype(np.float32), None, None, None)
+            pixels = scale.pixels(numbers)
+        if self._kind == "MONOCHROME1":
+            pixels, scale = 65535 - pixels, None
+        return StoredPixels(np.ascontiguousarray(pixels), None, (note, _WITHOUT_TAGS), scale=scale)
+
+
+_WITHOUT_TAGS = "What it says of the patient and the study was left out."
+
+
+def _first(value: Any) -> float | None:
+    """The first number of a tag that may have several."""
+    try:
+        return float(value[0] if isinstance(value, list | tuple) or hasattr(value, "__iter__") else value)
+    except (TypeError, ValueError, IndexError):
+        return None
