@@ -22,7 +22,7 @@ from typing import Any
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.jobs import DevicesFound, JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import STOP_SECONDS, TrainRequest
 
@@ -108,6 +108,14 @@ class _Worker:
                 "".join(traceback.format_exception(error)),
             )
             self._report(NO_JOB, failure)
+            return
+        try:
+            from core.runtimes import choice
+
+            self._report(NO_JOB, DevicesFound(tuple(choice.devices())))
+        except Exception:
+            # The window goes on listing what could be there.
+            log.exception("devices")
 
     def _do(self, job: Submit) -> None:
         token = self._token(job.job)

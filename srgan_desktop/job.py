@@ -22,7 +22,7 @@ from multiprocessing.process import BaseProcess
 import psutil
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.jobs import DevicesFound, JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.worker_entry import run_worker
 from srgan_desktop import problems
@@ -60,7 +60,8 @@ class Job(QObject):
     """
 
     reported = Signal(object)
-    """A `Report`, in the main thread. One of `NO_JOB` is `WorkerReady`, or `JobFailed` for a worker that died idle."""
+    """A `Report`, in the main thread. One of `NO_JOB` is `WorkerReady`, `DevicesFound`, or `JobFailed` for a worker
+    that died idle."""
     stopped = Signal()
     """After `shutdown`: neither process nor thread is left."""
 
@@ -184,7 +185,7 @@ class Job(QObject):
     def _pass_on(self, report: Report) -> None:
         if isinstance(report.event, WorkerReady):
             self.engine = EngineState.READY
-        elif report.job == NO_JOB:
+        elif report.job == NO_JOB and not isinstance(report.event, DevicesFound):
             self.engine = EngineState.STOPPED
         elif isinstance(report.event, JobDone | JobFailed | JobCancelled):
             self._outstanding.pop(report.job, None)

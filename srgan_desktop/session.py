@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QObject, Signal, SignalInstance
 
-from core.contract.jobs import JobCancelled, JobFailed, WorkerReady
+from core.contract.jobs import DevicesFound, JobCancelled, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Report
 from srgan_desktop.job import EngineState, Job
 from srgan_desktop.settings import Settings
@@ -18,6 +18,8 @@ class Session(QObject):
 
     changed = Signal()
     """Engine, progress or what can be started is not as before."""
+    devices_found = Signal(object)
+    """What the worker can compute on: a tuple of `DeviceInfo`."""
     failed = Signal(object)
     """A `Problem` that ended something, or kept it from being done."""
     notice = Signal(str)
@@ -83,6 +85,8 @@ class Session(QObject):
     def _on_engine(self, event: object) -> None:
         if isinstance(event, WorkerReady):
             self.device = event.device
+        elif isinstance(event, DevicesFound):
+            self.devices_found.emit(event.devices)
         elif isinstance(event, JobFailed):
             self.notice.emit(event.message)
         self.changed.emit()

@@ -98,6 +98,8 @@ WATCH: Option[bool] = _of(settings.WATCH)
 
 DEVICES = SETTINGS["device"].choices
 """What computes, and what to call it."""
+TRAIN_DEVICES = tuple((name, label) for name, label in DEVICES if name not in ("vulkan", "openvino"))
+"""What can train: torch alone."""
 
 PREVIEW = Option(
     "upscale/preview",

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from core.contract.device import DeviceInfo
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
@@ -18,6 +20,13 @@ class WorkerReady:
     """The worker process has imported torch and chosen a device: `device` says which, for people."""
 
     device: str
+
+
+@dataclass(frozen=True, slots=True)
+class DevicesFound:
+    """What the worker process can compute on, by every runtime; follows `WorkerReady`."""
+
+    devices: tuple[DeviceInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)

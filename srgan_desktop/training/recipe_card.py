@@ -108,7 +108,7 @@ class RecipeCard(QFrame):
         self.start = Choice()
         self.teacher = Choice()
         self.device = Choice()
-        for value, label in settings.DEVICES:
+        for value, label in settings.TRAIN_DEVICES:
             self.device.addItem(label, value)
         self.device.setCurrentIndex(max(0, self.device.findData(session.settings.get(settings.TRAIN_DEVICE))))
         self.content = QWidget()

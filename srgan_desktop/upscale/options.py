@@ -46,6 +46,7 @@ from srgan_desktop.percent_slider import PercentSlider
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.bound_fields import BoundFields
+from srgan_desktop.upscale.device_rows import possible
 from srgan_desktop.upscale.preset_field import PresetField
 
 PHOTOGRAPHS = "Photographs"
@@ -212,7 +213,7 @@ class OptionsPanel(Scrolled):
         hidden = QVBoxLayout(self.advanced)
         hidden.setContentsMargins(0, 0, 0, 0)
         hidden.setSpacing(12)
-        self.device = self._fields.choice(settings.DEVICE)
+        self.device = self._fields.choice(settings.DEVICE, possible(self._settings.get(settings.DEVICE)))
         self.precision = self._fields.choice(settings.PRECISION)
         self.tile = self._fields.choice(settings.TILE)
         hidden.addLayout(self._fields.labelled(settings.DEVICE, self.device))

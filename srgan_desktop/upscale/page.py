@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.contract.device import DeviceInfo
 from core.images import FORMATS, READABLE_SUFFIXES
 from srgan_desktop import problems, settings
 from srgan_desktop.desktop import dialog_folder, image_in, links_in, paths_in, show_in_file_manager
@@ -28,6 +29,7 @@ from srgan_desktop.run_bar import RunBar
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.compare_card import CompareCard
+from srgan_desktop.upscale.device_rows import list_devices
 from srgan_desktop.upscale.drop_area import DropArea
 from srgan_desktop.upscale.options import KeptSettings, OptionsPanel
 from srgan_desktop.upscale.queue_card import QueueCard
@@ -188,6 +190,7 @@ class UpscalePage(Page):
     def _bind(self) -> None:
         session, queue = self.session, self.session.queue
         session.changed.connect(self.show_state)
+        session.devices_found.connect(self._list_devices)
         session.finished.connect(self._on_finished)
         session.failed.connect(self._on_failed)
         session.notice.connect(self.notice)
@@ -221,6 +224,9 @@ class UpscalePage(Page):
         self._add_keys((("Ctrl+Return", self._start), ("Ctrl+Enter", self._start), ("Ctrl+P", self._pause_or_resume)))
 
     # Showing
+
+    def _list_devices(self, devices: tuple[DeviceInfo, ...]) -> None:
+        list_devices(self.options.device, devices)
 
     def show_state(self) -> None:
         """Bring bar, buttons and status in line with the session."""

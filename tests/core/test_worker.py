@@ -18,7 +18,7 @@ import pytest
 
 from core import worker as worker_module
 from core.contract.cancel import CancelToken
-from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
+from core.contract.jobs import DevicesFound, JobCancelled, JobDone, JobFailed, Notice, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import TrainingStep, TrainRequest
 from core.contract.upscale import FileSaved, Input, Planned, PreviewReady, PreviewRequest, UpscaleRequest
@@ -61,6 +61,10 @@ def worker() -> Iterator[Worker]:
     first = worker.next()
     assert first.job == NO_JOB
     assert isinstance(first.event, WorkerReady)
+    second = worker.next()
+    assert second.job == NO_JOB
+    assert isinstance(second.event, DevicesFound)
+    assert "cpu" in [each.name for each in second.event.devices]
     assert first.event.device
     yield worker
     ours.close()

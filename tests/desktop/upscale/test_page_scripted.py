@@ -10,10 +10,12 @@ from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog
 
-from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.device import DeviceInfo
+from core.contract.jobs import DevicesFound, JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB
 from core.contract.upscale import BatchFinished, FileFailed, FileSkipped, PreviewReady, PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
+from srgan_desktop.job import EngineState
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.remembered import load_queue, save_queue
@@ -79,6 +81,16 @@ def test_a_preview_that_gave_way_to_a_run_comes_back_after_it(qtbot, page, job, 
     job.say(end)
     qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
     job.say(JobCancelled())
+
+
+def test_the_devices_that_the_worker_finds_can_be_chosen(page, job):
+    found = DeviceInfo("cpu", "A processor", "bf16", 1, 1), DeviceInfo("vulkan:1", "A card by Vulkan", "fp16", 1, 1)
+    job.say(WorkerReady("A processor"), DevicesFound(found), job=NO_JOB)
+    assert page.session.engine is EngineState.READY
+    box = page.options.device
+    assert [box.itemText(row) for row in range(box.count())] == ["Automatic", "A processor", "A card by Vulkan"]
+    box.setCurrentIndex(2)
+    assert page.session.settings.get(settings.DEVICE) == "vulkan:1"
 
 
 def test_a_watch_says_what_it_waits_for(qtbot, page, job, tmp_path):
