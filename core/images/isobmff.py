@@ -18,7 +18,7 @@ _MAX_META = 1 << 24
 _MAX_ITEMS = 20_000
 _MAX_BOXES = 100_000
 _MAX_HEAD = 4096
-"""What of a coded picture is read, in which its sequence header lies."""
+"""How much of a coded picture is read: its sequence header lies in it."""
 
 
 @dataclass(frozen=True, slots=True)
