@@ -19,7 +19,6 @@ from pytestqt.qtbot import QtBot
 
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
-from tests.core.networks import save_small_model
 
 # Qt aborts where there is no screen, and windows that pop up would take the keys of whoever runs the tests.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -116,6 +115,9 @@ def theme(qapp, tmp_path_factory) -> Theme:
 @pytest.fixture(scope="session")
 def small_model(tmp_path_factory) -> str:
     """A real network of a few thousand weights."""
+    # Here, as it brings torch, which the window and most of its tests do without.
+    from tests.core.networks import save_small_model
+
     return str(save_small_model(tmp_path_factory.mktemp("model") / "small.safetensors"))
 
 

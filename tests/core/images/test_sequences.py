@@ -193,8 +193,9 @@ def test_a_file_of_many_pages_takes_the_memory_of_one(tmp_path):
         finally:
             tracemalloc.stop()
 
-    one, many = peak(1), peak(30)
-    assert many < one + 500_000
+    # Two: of several pages one may be decoded while the one before is written.
+    few, many = peak(2), peak(30)
+    assert many < few + 500_000
 
 
 def test_what_may_grow_beyond_four_gigabytes_is_a_big_tiff(tmp_path):
