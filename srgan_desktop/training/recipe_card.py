@@ -62,11 +62,9 @@ class LengthField(QWidget):
         assert label is not None
         self._label = label
         self.value.textEdited.connect(lambda text: draft.set(f"{self._stage}.{self._unit}", text.replace(",", "")))
-        draft.changed.connect(self.show_draft)
-        self.show_draft()
 
     def show_draft(self) -> None:
-        """Show what the draft says."""
+        """Show what the draft says; it has to be in its place by then."""
         draft, stage = self._draft, self._stage
         self._unit = "epochs" if draft.default_text(f"{stage}.epochs") != "0" else "steps"
         path = f"{stage}.{self._unit}"
@@ -165,6 +163,8 @@ class RecipeCard(QFrame):
         if draft.lacks_teacher or set(draft.faults) - {f"{stage}.{unit}" for stage in STAGES for unit in UNITS}:
             # What keeps the run from starting is not to be hidden.
             self.more.show_open(True)
+        for field in self.lengths.values():
+            field.show_draft()
         self._show_start()
         self._show_teacher()
         self._show_content()
