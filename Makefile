@@ -14,7 +14,7 @@ PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 BENCH ?= ../shared/data/bench
 CONTENT ?=
 
-.PHONY: help demo run test quick coverage lint format bench models-report package deb test-package findings clean
+.PHONY: help demo run test quick coverage lint format bench models-report package deb test-package test-cluster findings clean
 .DEFAULT_GOAL := demo
 
 help:  ## say what there is to make
@@ -65,6 +65,9 @@ deb: package  ## the same as a Debian package, in dist
 
 test-package: package  ## the packaged program on a virtual screen, beside the installed one
 	SRGAN_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest tests/packaging
+
+test-cluster: $(INSTALLED_DEV)  ## thousands of pictures on several nodes, which die, fill up or lack something: minutes
+	SRGAN_ENDURANCE=1 QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest tests/core/cluster
 
 findings: $(INSTALLED)  ## what other people's libraries do that one would guess wrong, looked at again; needs a network
 	for script in findings/*.sh; do echo "$$script"; PYTHON=$(BIN)/python bash $$script || exit 1; done

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from core.commands import models, training, upscale
+from core.commands import cluster, models, training, upscale
 from core.version import VERSION
 
 
@@ -51,6 +51,7 @@ def _options(
 upscale.add_to(app)
 models.add_to(app)
 training.add_to(app)
+cluster.add_to(app)
 
 if __name__ == "__main__":
     main()

@@ -16,6 +16,7 @@ LARGEST_CLASS = 350
 """Lines."""
 
 TOPICS = {
+    "core/cluster": {"endurance"},
     "core/upscale": {"before"},
     "core/images": {"more_formats", "carried", "hostile", "kinds", "round_trip", "samples"},
     "core/models": {"hostile", "mix", "shipped"},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import secrets
 import signal
 import socket
@@ -64,14 +65,16 @@ class Connection:
         ]
 
     def answers(self) -> bool:
-        """Whether the head is still there."""
-        if self.head is None:
-            return True
-        try:
-            socket.create_connection(self.head, timeout=ANSWER_SECONDS).close()
-        except OSError:
-            return False
-        return True
+        """Whether the head is still there, and this machine still part of the cluster."""
+        import ray
+
+        if self.head is not None:
+            try:
+                socket.create_connection(self.head, timeout=ANSWER_SECONDS).close()
+            except OSError:
+                return False
+        own = ray.get_runtime_context().get_node_id()
+        return any(each.key == own for each in self.nodes())
 
 
 @contextmanager
@@ -103,14 +106,15 @@ def connected(address: str) -> Iterator[Connection]:
             raise UserError(f"This process has joined another cluster, at {joined}.", "Give that address, or auto.")
         yield Connection(f"On the cluster at {joined}.", _reached(joined))
         return
-    try:
-        with _own_signals():
-            _init(found)
-        yield Connection(
-            f"On the cluster at {found}." if found else "There is no cluster here: on this machine alone.", head
-        )
-    finally:
-        ray.shutdown()
+    with _quiet():
+        try:
+            with _own_signals():
+                _init(found)
+            yield Connection(
+                f"On the cluster at {found}." if found else "There is no cluster here: on this machine alone.", head
+            )
+        finally:
+            ray.shutdown()
 
 
 def _init(address: str | None) -> None:
@@ -129,7 +133,6 @@ def _init(address: str | None) -> None:
         ) from error
     except (RuntimeError, ConnectionError, ValueError, TimeoutError, OSError) as error:
         raise _in_words(address, str(error)) from error
-    _silence()
 
 
 def _in_words(address: str | None, text: str) -> UserError:
@@ -148,13 +151,18 @@ def _in_words(address: str | None, text: str) -> UserError:
     )
 
 
-def _silence() -> None:
+@contextmanager
+def _quiet() -> Iterator[None]:
     """Keep Ray from printing what its machines report: it goes to standard output, among the events."""
-    from ray._private.ray_logging import global_worker_stdstream_dispatcher
+    from ray._private import worker
 
     # There is no public switch: `log_to_driver` is about what workers print.
-    with suppress(KeyError, ValueError):
-        global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    before = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda *_what, **_how: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = before
 
 
 def _found_here() -> str | None:
@@ -230,13 +238,17 @@ def check_nodes(connection: Connection, share: Share, request: UpscaleRequest, s
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    def look(*what: Any) -> dict[str, Any]:
-        # Sent as it is, and not by name: the program may not be there.
+    def look(what: bytes) -> dict[str, Any]:
+        # Sent as it is, and not by name, as are its arguments: the program may not be there.
+        import pickle
+
         try:
             from core.cluster.inspection import inspect
+
+            arguments = pickle.loads(what)
         except ImportError as error:
             return {"missing": error.name}
-        return inspect(*what)
+        return inspect(*arguments)
 
     folders = list(dict.fromkeys(task.journal for task in settled.tasks))[:MOST_FOLDERS]
     sources = {task.root or task.source.parent: task.source for task in reversed(settled.tasks)}
@@ -249,7 +261,7 @@ def check_nodes(connection: Connection, share: Share, request: UpscaleRequest, s
                 marks = [(_mark(folder), secrets.token_hex(8)) for folder in folders]
                 strategy = NodeAffinitySchedulingStrategy(node.key, soft=False)
                 lean = replace(request, inputs=(), roots=())
-                answer = task.options(scheduling_strategy=strategy).remote(lean, marks, seen)
+                answer = task.options(scheduling_strategy=strategy).remote(pickle.dumps((lean, marks, seen)))
                 asked.append((node, marks, answer))
         ray.wait([answer for _, _, answer in asked], num_returns=len(asked), timeout=INSPECTION_SECONDS)
         problems = [
@@ -297,9 +309,7 @@ def problem_of(found: dict[str, Any], marks: Iterable[tuple[Path, str]], fingerp
     if "silent" in found:
         return str(found["silent"])
     if "missing" in found:
-        if found["missing"] == "core":
-            return "SRGAN Desktop is not installed there."
-        return f"another version of SRGAN Desktop, or not all of it, is there: “{found['missing']}” is missing."
+        return f"SRGAN Desktop is not installed there, or another version of it: “{found['missing']}” is missing."
     if found["version"] != VERSION:
         return f"SRGAN Desktop {found['version']} is there, and {VERSION} here."
     if not found["torch"]:
@@ -307,7 +317,7 @@ def problem_of(found: dict[str, Any], marks: Iterable[tuple[Path, str]], fingerp
     if "model" in found:
         return f"{found['model']} Copy the file of the model there, to the same place."
     if found["fingerprint"] != fingerprint:
-        return "its model of this name is another one than here. Copy the file of the model there."
+        return "it would make other results: its model of this name, or its build of SRGAN Desktop, is another one."
     if "unwritable" in found:
         folder, why = found["unwritable"]
         return f"it cannot write into “{folder}”: {why}. All machines must see the output folder under this path."

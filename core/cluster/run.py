@@ -104,7 +104,6 @@ class _ClusterRun:
         self._blocks = Blocks([task.pixels for task in settled.tasks])
         self._staff: list[_Worker] = []
         self._wanted = 0
-        self._alive: set[str] = set()
         self._last_census = 0.0
         self._silent = 0
         """How often in a row the head did not answer."""
@@ -185,11 +184,9 @@ class _ClusterRun:
             self._silent = 0 if self._connection.answers() else self._silent + 1
             # Ray would end this process without a word a minute later.
             if self._silent > 2:
-                raise ConnectionError("its head does not answer any more.")
-            nodes = self._connection.nodes() if not self._silent else []
-            if nodes:
-                self._alive = {node.key for node in nodes}
-                room = sum(node.room_for(self._share) for node in nodes)
+                raise ConnectionError("its head does not answer, or this machine is no part of it any more.")
+            if not self._silent:
+                room = sum(node.room_for(self._share) for node in self._connection.nodes())
                 self._wanted = room if self._most is None else min(room, self._most)
         if any(worker.node for worker in self._staff):
             self._without_since = None
@@ -358,8 +355,9 @@ class _ClusterRun:
         self._leave_behind(worker)
         if self._meter is not None and worker.in_network is not None:
             self._meter.drop(worker.in_network)
-        self._alive = {node.key for node in self._connection.nodes()}
-        blameless = worker.node not in self._alive or "node has died" in str(error)
+        # Where the cluster is gone with it, the next census says so; asking for its nodes would take minutes.
+        alive = {node.key for node in self._connection.nodes()} if self._connection.answers() else set()
+        blameless = worker.node not in alive or "node has died" in str(error)
         self._last_census = 0.0
         given_up = self._blocks.give_back(worker.block, blameless=blameless)
         for number in given_up:

@@ -87,7 +87,7 @@ def upscale_command(
             if settings is not None:
                 raise UserError("--preset and --settings exclude each other.", "Name one of them.")
             settings = find_preset(preset)
-        request = _request(inputs, output, settings, read_settings(given))
+        request = request_of(inputs, output, settings, read_settings(given))
         on = _cluster_options(cluster, workers, per_worker, watching=watching)
         if dry_run:
             _tell_plan(request, cancel, console, as_json=as_json)
@@ -148,7 +148,7 @@ def _cluster_options(
     return ClusterOptions(address, workers, None if share is None else Share.parse(share))
 
 
-def _request(inputs: list[Path], output: Path | None, file: Path | None, given: dict[str, Any]) -> UpscaleRequest:
+def request_of(inputs: list[Path], output: Path | None, file: Path | None, given: dict[str, Any]) -> UpscaleRequest:
     """Defaults, then the settings file, then what stands on the command line."""
     from core.upscale.settings import from_toml
 

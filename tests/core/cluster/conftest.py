@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+import torch
 
 from core.cluster.options import ClusterOptions, Share
 from core.contract.cancel import CancelToken
@@ -19,6 +20,14 @@ from tests.core.upscale.conftest import Outcome, picture
 # As the program does, before anything imports it.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+
+@pytest.fixture(autouse=True)
+def _threads_as_before() -> Iterator[None]:
+    """A worker sets torch's threads for its process, which here is that of the tests."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

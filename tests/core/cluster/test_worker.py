@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from core.cluster.messages import Assignment, Begun, BlockEnd, Made, NotMade, Said, TaskProgress
@@ -14,13 +13,6 @@ from core.upscale.batch import upscale
 from core.upscale.plan import plan
 from tests.core.cluster.conftest import broken_picture, request_for
 from tests.core.upscale.conftest import files_in, picture
-
-
-@pytest.fixture(autouse=True)
-def _threads_as_before():
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
 
 
 def block_of(request, folder: Path) -> list[Assignment]:

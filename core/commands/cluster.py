@@ -1,0 +1,69 @@
+"""`srgan cluster`: what a batch would take on many machines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from core.cluster.options import Share
+from core.commands.console import Json, print_json, running_command
+from core.commands.options import option, read_settings, takes_settings
+from core.commands.upscale import request_of
+from core.contract.settings import OUTPUT
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    cluster = typer.Typer(no_args_is_help=True, help="Work on many machines; the work itself is “upscale --cluster”.")
+    cluster.callback()(_cluster)
+    cluster.command("plan")(plan_command)
+    app.add_typer(cluster, name="cluster")
+
+
+def _cluster() -> None:
+    pass
+
+
+@takes_settings
+def plan_command(
+    inputs: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    *,
+    output: Annotated[Path | None, option(OUTPUT)] = None,
+    given: dict[str, Any],
+    workers: Annotated[int, typer.Option("--workers", min=1, help="How many there will be.")] = 1,
+    per_worker: Annotated[
+        str | None, typer.Option("--per-worker", metavar="SHARE", help="What each will have: gpu=1, or cpu=4, or both.")
+    ] = None,
+    price: Annotated[
+        float | None, typer.Option("--price", min=0, help="What a worker costs an hour, in any currency.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say how long a batch takes on so many workers, and what it costs: some of its pictures are measured here."""
+    from core.cluster.estimate import estimate
+
+    with running_command() as (cancel, console):
+        share = Share(1) if per_worker is None else Share.parse(per_worker)
+        found = estimate(request_of(inputs, output, None, read_settings(given)), workers, share.cpus, cancel)
+        if as_json:
+            print_json([found])
+            return
+        console.print(
+            f"{found.pictures:,} pictures, {found.megapixels:,.1f} megapixels of results; {found.measured} measured on "
+            f"this machine: {found.seconds_per_megapixel:.3g} seconds a megapixel with {share}.",
+            soft_wrap=True,
+            highlight=False,
+        )
+        console.print(
+            f"{_hours(found.hours)} on {workers:,} such workers, {_hours(found.worker_hours)} of work in all."
+        )
+        if price is not None:
+            console.print(f"Cost: {found.worker_hours * price:,.2f}, at {price:g} a worker and hour.")
+
+
+def _hours(hours: float) -> str:
+    if hours >= 48:
+        return f"{hours / 24:,.1f} days"
+    return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.1f} minutes"
