@@ -114,6 +114,13 @@ def test_the_trial_picture_is_as_large_as_time_allows(monkeypatch: pytest.Monkey
         assert first.sides[-1] == side
 
 
+def test_a_trial_of_a_slow_network_ends_after_one_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch, openvino=1e-3)
+    first = Scripted("cpu", 3e-3, machine.clock)
+    assert machine.fastest(first) == "openvino"
+    assert len(first.sides) == 3, "one to warm up, one to find the size, one round"
+
+
 def test_a_memory_that_cannot_be_read_is_written_anew(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache.mkdir()
     (cache / "runtimes.json").write_text("[broken")
