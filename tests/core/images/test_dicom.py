@@ -53,7 +53,7 @@ RAMP = np.tile(np.arange(0, 4000, 50, dtype=np.int16), (20, 1))
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_slope_and_window_are_applied(tmp_path, packed):
-    window = {"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": 40, "WindowWidth": 400}
+    window: dict[str, Any] = {"RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": 40, "WindowWidth": 400}
     picture = assert_probe_agrees(write(tmp_path / "a.dcm", dicom(RAMP, packed=packed, **window)))
     values = RAMP[0] - 1024
     wanted = np.clip((values - 39.5) / 399 + 0.5, 0, 1) * 65535
