@@ -59,6 +59,8 @@ _NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD = 1, 5, 8, 32946, 3
 _BOUNDED = frozenset({_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD})
 """Compressions that are told how much to give at most. Of those that hold whole pictures the size of these is checked
 here (`tiff_segments`), but for JPEG, which libtiff checks."""
+_OF_LIBTIFF = frozenset({2, 3, 4, 6, 7, 32771, 32809, 34676, 34677})
+"""Compressions of fax, JPEG and a few others, which Pillow hands to libtiff."""
 _MAX_PAGES = 100_000
 
 
@@ -118,6 +120,12 @@ class TiffSource:
             return
         if self._compression in PICTURES:
             raise UnreadableError("holds another format in a way that cannot be read.", "Save it anew as an RGB TIFF.")
+        if self._compression not in _BOUNDED | _OF_LIBTIFF:
+            known = [each.name for each in tifffile.COMPRESSION if each == self._compression]
+            named = known[0].replace("_", " ") if known else f"number {self._compression}"
+            raise UnreadableError(
+                f"is packed by a method that cannot be read ({named}).", "Save it anew as PNG or TIFF."
+            )
         self._image = None if self._is_deep_lab else open_with_pillow(file, "tiff", self._index)
         self.header = Header(
             # Pillow turns TIFF files upright by itself.

@@ -538,3 +538,15 @@ def test_plain_formats_say_what_they_leave_out(tmp_path, format):
     notes = save(tmp_path / "b", Picture(PHOTO, None, Metadata(icc=making.profile())), "pnm")
     assert notes == ()
     np.testing.assert_array_equal(load(tmp_path / "b").pixels, PHOTO)
+
+
+@pytest.mark.parametrize(("compression", "words"), [(34661, "JBIG"), (34713, "NIKON NEF"), (12345, "number 12345")])
+def test_a_tiff_that_is_packed_by_an_unknown_method_is_not_called_damaged(tmp_path, compression, words):
+    tifffile.imwrite(tmp_path / "a.tif", PHOTO, photometric="rgb", metadata=None)
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+        place = tiff.pages[0].tags["Compression"].valueoffset
+    content[place : place + 2] = struct.pack("<H", compression)
+    with pytest.raises(UserError, match=words) as caught:
+        load(write(tmp_path / "a.tif", bytes(content)))
+    assert "damaged" not in caught.value.message
