@@ -228,9 +228,9 @@ def test_the_result_of_another_picture_of_its_folder_is_not_replaced(tmp_path: P
 def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     source = picture(tmp_path / "a.png")
 
-    def load_and_put(path: Path) -> Any:
+    def load_and_put(path: Path, check: Any) -> Any:
         picture(tmp_path / "a_4x.png", seed=3)
-        return load(path)
+        return load(path, check)
 
     monkeypatch.setattr(stages, "load", load_and_put)
     outcome = run(source, existing="replace")
@@ -316,8 +316,8 @@ def test_a_source_that_changes_while_it_is_read_is_upscaled_again(
 ) -> None:
     source = picture(tmp_path / "a.png")
 
-    def load_and_change(path: Path) -> Any:
-        result = load(path)
+    def load_and_change(path: Path, check: Any) -> Any:
+        result = load(path, check)
         picture(source, seed=7)
         return result
 
