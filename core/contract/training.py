@@ -16,6 +16,8 @@ from typing import Literal
 import numpy as np
 
 from core.contract.errors import UserError
+from core.contract.jobs import Notice
+from core.contract.models import DownloadProgress
 
 StageName = Literal["psnr", "gan"]
 HR_FOLDER = "hr_images"
@@ -325,6 +327,25 @@ class TrainingEstimated:
     """With the teacher's work, so far as it has not been done yet."""
     peak_memory: int
     """Bytes: of the device where it has its own memory, else of the process."""
+
+
+TrainingEvent = (
+    DownloadProgress
+    | ScanProgress
+    | PictureQuarantined
+    | ScanFinished
+    | TeacherProgress
+    | SamplesSaved
+    | TrainingStarted
+    | StageStarted
+    | TrainingStep
+    | Validation
+    | CheckpointSaved
+    | Notice
+    | TrainingEstimated
+    | TrainingFinished
+)
+"""What a run, or an estimate of one, yields."""
 
 
 @dataclass(frozen=True, slots=True)

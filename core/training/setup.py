@@ -5,14 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.training import ScanRequest, TrainRequest
+from core.contract.training import ScanRequest, TrainingEvent, TrainRequest
 from core.models.catalogue import Model, find_model
 from core.models.content import ContentLoss, ContentNetwork, load_content
 from core.models.generator import Generator as Network
@@ -82,7 +81,7 @@ class Setup:
 
 def set_up(
     request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelToken, *, only_try: bool = False
-) -> Generator[Any, None, Setup]:
+) -> Generator[TrainingEvent, None, Setup]:
     """Find and load everything, in the order of how soon its faults are known.
 
     Args:
@@ -159,7 +158,7 @@ def _teacher(recipe: Recipe, device: torch.device) -> Teacher | None:
 
 def _content_network(
     request: TrainRequest, recipe: Recipe, place: Place, cancel: CancelToken
-) -> Generator[Any, None, ContentNetwork | None]:
+) -> Generator[TrainingEvent, None, ContentNetwork | None]:
     if not recipe.wants_content:
         return None
     if not place.first:
@@ -186,7 +185,7 @@ def _content_loss(recipe: Recipe, content: ContentNetwork | None) -> ContentLoss
         raise UserError(f"gan.content.layers: {error}.", "Correct the recipe.") from error
 
 
-def _scanned(request: TrainRequest, recipe: Recipe, cancel: CancelToken) -> Generator[Any, None, Scan]:
+def _scanned(request: TrainRequest, recipe: Recipe, cancel: CancelToken) -> Generator[TrainingEvent, None, Scan]:
     assert request.data is not None  # the run folder has seen to it
     found = yield from scan(
         ScanRequest(

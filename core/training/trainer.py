@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
@@ -23,6 +22,7 @@ from core.contract.training import (
     StageStarted,
     TrainingEstimated,
     TrainingEstimateRequest,
+    TrainingEvent,
     TrainingFinished,
     TrainingStarted,
     TrainingStep,
@@ -55,7 +55,7 @@ LEAST_RATE = 2.0**-8
 """Halved below this share of its rate, a run is not held by smaller steps: something else is wrong."""
 
 
-def train(request: TrainRequest, cancel: CancelToken) -> Iterator[Any]:
+def train(request: TrainRequest, cancel: CancelToken) -> Iterator[TrainingEvent]:
     """Train as `request` says, from nothing or from a run's newest checkpoint.
 
     Under `torchrun` every process calls this with the same request; only rank 0 yields.
@@ -78,7 +78,7 @@ def train(request: TrainRequest, cancel: CancelToken) -> Iterator[Any]:
 
 def _train(
     request: TrainRequest, recipe: Recipe, folder: RunFolder, place: Place, cancel: CancelToken
-) -> Iterator[Any]:
+) -> Iterator[TrainingEvent]:
     checkpoint = _checkpoint_to_go_on_from(request, folder)
     setup = yield from set_up(request, recipe, place, cancel)
     run = _Run(request, setup, folder, place, cancel)
@@ -90,7 +90,7 @@ def _train(
         yield run.finish()
 
 
-def estimate(request: TrainingEstimateRequest, cancel: CancelToken) -> Iterator[Any]:
+def estimate(request: TrainingEstimateRequest, cancel: CancelToken) -> Iterator[TrainingEvent]:
     """Measure a few steps of each stage, at its largest crops, without writing anything but into the cache.
 
     Yields:
@@ -234,7 +234,7 @@ class _Run:
             self.folder.log(event)
         return event
 
-    def stage(self, name: StageName) -> Iterator[Any]:
+    def stage(self, name: StageName) -> Iterator[TrainingEvent]:
         """The rest of a stage; whatever ends it, the steps up to then are saved."""
         if self.stopped:
             return
@@ -261,7 +261,7 @@ class _Run:
 
     # Within a stage
 
-    def _stage(self, name: StageName) -> Iterator[Any]:
+    def _stage(self, name: StageName) -> Iterator[TrainingEvent]:
         training = self.training
         gan = name == "gan"
         stage: StageRecipe = self.recipe.gan if gan else self.recipe.psnr
@@ -373,7 +373,7 @@ class _Run:
             pairs.append(names)
         return tuple(pairs)
 
-    def _back_to_finite(self, report: StepReport) -> Iterator[Any]:
+    def _back_to_finite(self, report: StepReport) -> Iterator[TrainingEvent]:
         # Not to a checkpoint of the bad steps themselves: what they found unbearable is in it.
         path, checkpoint = newest_checkpoint(
             self.folder.checkpoints, lambda each: each.part("training").values["bad_steps"] == 0
