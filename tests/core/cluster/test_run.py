@@ -23,6 +23,9 @@ from core.upscale.journal import Journal
 from tests.core.cluster.conftest import broken_picture, request_for, run_on, worker_processes
 from tests.core.upscale.conftest import Outcome, files_in, picture
 
+# Each worker is a process that imports torch, which takes long where others compute, too.
+pytestmark = pytest.mark.timeout(600)
+
 
 def folder_of(root: Path, count: int) -> Path:
     for number in range(count):
