@@ -37,6 +37,11 @@ def free_folder(path: Path, taken: Callable[[Path], bool]) -> Path:
     return first_free(lambda number: path if number == 1 else path.with_name(f"{path.name} ({number})"), taken)
 
 
+def free_name(name: str, taken: Callable[[str], bool]) -> str:
+    """`name`, or, where that is taken, the first free one of `name (2)`, `name (3)` and so on."""
+    return first_free(lambda number: name if number == 1 else f"{name} ({number})", taken)
+
+
 def numbered(path: Path, number: int) -> Path:
     """`a (2).png` for `a.png`."""
     return path.with_name(fitting_name(f"{path.stem} ({number})", path.suffix))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -32,6 +31,7 @@ from core.evaluate.saving import save_png
 from core.images import READABLE_SUFFIXES, load
 from core.models.catalogue import SUFFIXES
 from core.models.content import ContentNetwork, content_for
+from core.names import free_name
 from core.upscale.engine import open_engine
 
 SMALLEST = 32
@@ -120,8 +120,7 @@ def labels(models: Sequence[Evaluated]) -> list[str]:
         wanted = name if each.detail == 100 else f"{name} at {each.detail} %"
         wanted += f", clean-up {each.clean_up} %" if each.clean_up else ""
         wanted += ", 8 passes" if each.ensemble else ""
-        numbered = (wanted if number == 1 else f"{wanted} ({number})" for number in itertools.count(1))
-        found.append(next(label for label in numbered if label not in found))
+        found.append(free_name(wanted, found.__contains__))
     return found
 
 

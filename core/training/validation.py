@@ -22,6 +22,7 @@ from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle
 from core.models.card import ModelCard
 from core.models.content import ContentNetwork, picture_distances
 from core.models.weights import save_generator
+from core.names import free_name
 from core.training.checkpoint import PartState
 from core.training.dataset import TrainingPicture, decode
 from core.training.degradation import DEGRADATIONS
@@ -367,15 +368,11 @@ class Seen:
 
 def _different(names: Sequence[str]) -> list[str]:
     """Numbers those that are there already, also in other letters: some file systems tell no case."""
-    taken: set[str] = set()
-    found = []
+    found: dict[str, str] = {}
     for name in names:
-        free, number = name, 2
-        while free.casefold() in taken:
-            free, number = f"{name} ({number})", number + 1
-        taken.add(free.casefold())
-        found.append(free)
-    return found
+        free = free_name(name, lambda each: each.casefold() in found)
+        found[free.casefold()] = free
+    return list(found.values())
 
 
 def picture_distance(content: ContentNetwork, first: np.ndarray, second: np.ndarray) -> float:
