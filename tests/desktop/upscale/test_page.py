@@ -318,8 +318,7 @@ def test_pause_resume_and_cancel(qtbot, page, tmp_path):
 def test_what_comes_into_a_watched_folder_is_upscaled_until_somebody_stops(qtbot, page, tmp_path):
     make_picture(tmp_path / "in" / "a.png")
     fill(qtbot, page, tmp_path / "in")
-    page.options.ensureWidgetVisible(page.options.watch)
-    click(page.options.watch)
+    page.options.watch.click()
     click(page.start_button)
     qtbot.waitUntil(lambda: page.session.run.rests, timeout=TIMEOUT)
     assert states(page) == {"a.png": State.DONE}
