@@ -24,6 +24,8 @@ _PHOTOSHOP = b"Photoshop 3.0\0"
 _MPF = b"MPF\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 _SOI, _SOS, _EOI, _COM = 0xD8, 0xDA, 0xD9, 0xFE
+_PROGRESSIVE = 0xC2
+"""The frame header of a picture whose coefficients come in several scans."""
 _APP0, _APP1, _APP2, _APP13 = 0xE0, 0xE1, 0xE2, 0xED
 _MPF_ENTRIES, _MPF_ENTRY = 0xB002, 16
 _PREVIEW = 0x010000
@@ -192,6 +194,8 @@ def with_end_marker(file: BinaryIO) -> BinaryIO | None:
     end = bytes((0xFF, _EOI))
     # The first byte of the marker may be there.
     data = data[:-1] if data.endswith(b"\xff") else data
+    if not _has_all_scans(data):
+        return None
     shown = []
     for tail in (b"", _JUNK):
         try:
@@ -200,6 +204,34 @@ def with_end_marker(file: BinaryIO) -> BinaryIO | None:
         except (OSError, SyntaxError, ValueError):
             return None
     return io.BytesIO(data + end) if shown[0] == shown[1] else None
+
+
+def _has_all_scans(data: bytes) -> bool:
+    """Whether a progressive picture has every bit of every coefficient (ITU-T T.81, annex G.1.1.1); others say so by
+    their pixels."""
+    missing: set[tuple[int, int]] = set()
+    position = 2
+    while (position := data.find(b"\xff", position)) >= 0 and position + 4 <= len(data):
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        content = data[position + 4 : position + 2 + length]
+        # Within coded data: stuffed zeros, restarts and fill bytes.
+        if marker in (0x00, 0x01, 0xFF) or 0xD0 <= marker <= _SOI:
+            position += 1 if marker == 0xFF else 2
+            continue
+        if marker == _PROGRESSIVE and len(content) > 5:
+            components = content[6 : 6 + 3 * content[5] : 3]
+            missing = {(component, place) for component in components for place in range(64)}
+        elif marker == _SOS and content and len(content) >= 4 + 2 * content[0]:
+            components = content[1 : 1 + 2 * content[0] : 2]
+            first, last, low = (
+                content[1 + 2 * content[0]],
+                content[2 + 2 * content[0]],
+                content[3 + 2 * content[0]] & 15,
+            )
+            if low == 0:
+                missing -= {(component, place) for component in components for place in range(first, last + 1)}
+        position += 2 + max(2, length)
+    return not missing
 
 
 def segment(marker: int, data: bytes) -> bytes:
