@@ -19,7 +19,7 @@ _OF_DEVICES = frozenset(
     {"con", "prn", "aux", "nul", "conin$", "conout$", *(port + n for port in ("com", "lpt") for n in "123456789¹²³")}
 )
 """Names that mean devices on Windows, in any folder and with any suffix."""
-_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]')
+_FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f]+')
 
 
 def first_free(make: Callable[[int], T], taken: Callable[[T], bool]) -> T:

@@ -63,7 +63,7 @@ def test_a_dropped_folder_is_examined_and_shown(page: TrainPage, qtbot, home: Pa
     fill(page, "plain", qtbot, home)
     pictures = page.set_up.pictures
     assert not page.set_up.welcome.isVisible()
-    assert pictures.learn.text == "10 to learn from"
+    assert pictures.learn.text == "10 for training"
     assert pictures.hold.text == "2 held out"
     assert pictures.quarantined.text == "2 quarantined"
     assert pictures.folder.whole == str(home / "plain")
@@ -288,7 +288,7 @@ def test_looks_are_scrubbed_and_the_newest_is_followed(page: TrainPage, qtbot, h
 def test_a_run_that_is_stopped_before_its_first_step_leaves_nothing(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "starts-slowly", qtbot, home)
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: page.run.bar.title.whole == "Looking at the pictures: 1 of 2…", timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: page.run.bar.title.whole == "Checking pictures: 1 of 2…", timeout=WAIT_MS)
     click(page.run.stop, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
     assert page.banner.text == "Stopped before the first step Nothing of this run was kept."
