@@ -64,7 +64,7 @@ def test_a_dropped_folder_is_examined_and_shown(page: TrainPage, qtbot, home: Pa
     pictures = page.set_up.pictures
     assert not page.set_up.welcome.isVisible()
     assert pictures.learn.text == "10 for training"
-    assert pictures.hold.text == "2 held out"
+    assert pictures.hold.text == "2 for testing"
     assert pictures.quarantined.text == "2 quarantined"
     assert pictures.folder.whole == str(home / "plain")
     assert pictures.model.rowCount() == 2
