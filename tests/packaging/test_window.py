@@ -63,7 +63,9 @@ def test_from_a_folder_to_the_pictures_of_the_command(bundle, start, person, unf
     program = start("-o", tmp_path / "frozen", pictures)
     window = person.window("SRGAN Desktop", program)
     print(f"\nwindow after {time.monotonic() - begun:.2f} s")
-    subprocess.run([unfrozen, "upscale", pictures, "-o", tmp_path / "unfrozen"], check=True, capture_output=True)
+    # By torch, as in the package: beside this command lies OpenVINO, which may be faster, and rounds otherwise.
+    command = [unfrozen, "upscale", pictures, "-o", tmp_path / "unfrozen", "--device", "cpu"]
+    subprocess.run(command, check=True, capture_output=True)
     person.look_at(window)
     wanted = files_below(tmp_path / "unfrozen")
 
