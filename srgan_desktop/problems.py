@@ -68,6 +68,10 @@ def engine_died(exit_code: int | None) -> JobFailed:
         exit_code: of the process; negative is minus the signal that ended it; None when it never started.
     """
     again = "Press Start to continue: finished results are kept."
+    for_memory = f"Close other programs or choose a smaller tile under Advanced. {again}"
+    for_crashes = (
+        f"Often the graphics driver is to blame; Processor as the device, under Advanced, does without it. {again}"
+    )
     if exit_code is None:
         return JobFailed(
             "The engine could not be started.", "Restart the program; if that does not help, reinstall it."
@@ -75,19 +79,19 @@ def engine_died(exit_code: int | None) -> JobFailed:
     if exit_code in (-9, 137):
         return JobFailed(
             "The system ended the engine, most likely because memory ran out.",
-            f"Close other programs or choose a smaller tile under Advanced. {again}",
+            for_memory,
             f"worker process ended by SIGKILL (exit code {exit_code})",
         )
     if exit_code in _OUT_OF_MEMORY:
         return JobFailed(
             "The engine was ended, most likely because memory ran out.",
-            f"Close other programs or choose a smaller tile under Advanced. {again}",
+            for_memory,
             f"worker process ended with status {exit_code:#010x}",
         )
     if exit_code in _CRASHES:
         return JobFailed(
             f"The engine crashed ({_CRASHES[exit_code]}).",
-            f"Often the graphics driver is to blame; Processor as the device, under Advanced, does without it. {again}",
+            for_crashes,
             f"worker process ended with status {exit_code:#010x}",
         )
     if exit_code < 0:
@@ -97,7 +101,7 @@ def engine_died(exit_code: int | None) -> JobFailed:
             name = f"signal {-exit_code}"
         return JobFailed(
             f"The engine crashed ({name}).",
-            f"Often the graphics driver is to blame; Processor as the device, under Advanced, does without it. {again}",
+            for_crashes,
             f"worker process ended by {name} (exit code {exit_code})",
         )
     return JobFailed(

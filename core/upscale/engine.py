@@ -18,6 +18,7 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import Precision
+from core.hashing import stamp_of
 from core.models.catalogue import Mix, find_model, mix_for
 from core.runtimes.choice import give_up, load_model
 from core.runtimes.network import (
@@ -96,7 +97,7 @@ def open_restorer(model: str, device: str = "auto", precision: Precision = "auto
 
 
 def _open_mix(mix: Mix, device: str, precision: Precision, tile: int) -> Engine:
-    files = tuple((str(each.path), share, *_version(each.path)) for each, share in mix.parts)
+    files = tuple((str(each.path), share, stamp_of(each.path)) for each, share in mix.parts)
     key = (files, device, precision, tile)
     with _open_lock:
         if key not in _open:
@@ -108,11 +109,6 @@ def _open_mix(mix: Mix, device: str, precision: Precision, tile: int) -> Engine:
         # The job before may have been cancelled.
         _open[key].drop_picture()
         return _open[key]
-
-
-def _version(path: Path) -> tuple[int, int]:
-    stat = path.stat()
-    return stat.st_mtime_ns, stat.st_size
 
 
 class Engine:

@@ -13,6 +13,7 @@ from core import paths
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.contract.settings import SETTINGS, UpscaleSettings
+from core.names import portable_name
 from core.upscale.settings import from_toml, to_plain
 
 KEPT = tuple(name for name, declared in SETTINGS.items() if declared.decides)
@@ -60,10 +61,10 @@ def save_preset(name: str, settings: UpscaleSettings) -> Path:
     Raises:
         UserError: the name is empty, or the file cannot be written.
     """
-    plain = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', "-", name).strip(" .")[:80]
+    plain = name.strip(" .")[:80]
     if not plain:
         raise UserError("A preset needs a name.", "Give it one.")
-    path = paths.user_presets() / f"{plain}.toml"
+    path = paths.user_presets() / f"{portable_name(plain)}.toml"
     values = {key: value for key, value in to_plain(settings).items() if key in KEPT}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

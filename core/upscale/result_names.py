@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.contract.upscale import Input, Size
+from core.folders import real_path
 from core.hashing import sha256_of
 from core.images import Probe
 from core.images.decode import shown
@@ -120,7 +121,7 @@ class ResultNames:
         The folder is resolved, the name is not: a result replaces a link, not what the link leads to.
         """
         if path.parent not in self._folders:
-            self._folders[path.parent] = os.path.realpath(path.parent)
+            self._folders[path.parent] = real_path(path.parent)
         return unicodedata.normalize("NFC", str(Path(self._folders[path.parent], path.name))).casefold()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.cancel import CancelToken
+from core.hashing import stamp_of
 from core.images import Metadata, Picture, load, probe, profile_for
 from srgan_desktop.compare.pyramid import Pyramid, build, rough
 from srgan_desktop.pixels import for_display
@@ -125,7 +126,7 @@ def _size(source: PictureSource) -> tuple[int, int] | None:
 def _known(source: PictureSource, known: Sequence[DecodedPicture]) -> DecodedPicture | None:
     for each in known:
         if isinstance(source, Path):
-            if isinstance(each.source, Path) and each.source == source and each.stamp == _stamp(source):
+            if isinstance(each.source, Path) and each.source == source and each.stamp == stamp_of(source):
                 return each
         elif each.source is source:
             return each
@@ -136,16 +137,8 @@ def _decode(source: PictureSource) -> DecodedPicture:
     if isinstance(source, np.ndarray):
         pixels = source[..., 0] if source.shape[2:] == (1,) else source
         return DecodedPicture(source, rough(pixels))
-    stamp = _stamp(source)
+    stamp = stamp_of(source)
     picture = load(source)
     grey = picture.pixels.shape[2] == 1
     icc = profile_for(picture.metadata, grey)
     return DecodedPicture(source, rough(for_display(picture)), stamp, icc, grey)
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size

@@ -19,6 +19,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.contract.upscale import Stamp
+from core.hashing import stamp_of
 from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
@@ -62,7 +64,7 @@ class ModelCardView(QFrame):
         self._theme = theme
         self._session = session
         self._entry: ListedModel | None = None
-        self._digests: dict[tuple[Path, int, int], str] = {}
+        self._digests: dict[tuple[Path, Stamp | None], str] = {}
         self.title = titled("", "title")
         self.title.setWordWrap(True)
         self.facts = quiet()
@@ -178,7 +180,10 @@ class ModelCardView(QFrame):
             widget.show()
 
     def _digest_row(self, entry: ListedModel) -> QWidget:
-        digest = entry.sha256 if isinstance(entry, KnownModel) else self._digests.get(_stamp(entry.path), "")
+        if isinstance(entry, KnownModel):
+            digest = entry.sha256
+        else:
+            digest = self._digests.get((entry.path, stamp_of(entry.path)), "")
         row = QWidget()
         inside = QHBoxLayout(row)
         inside.setContentsMargins(0, 0, 0, 0)
@@ -210,7 +215,7 @@ class ModelCardView(QFrame):
         self._session.hash(path)
 
     def _on_hashed(self, path: Path, digest: str) -> None:
-        self._digests[_stamp(path)] = digest
+        self._digests[(path, stamp_of(path))] = digest
         if isinstance(self._entry, Model) and self._entry.path == path:
             self._show_rows(self._entry)
 
@@ -340,11 +345,3 @@ def _measured(card: ModelCard) -> str:
         subject, _, metric = name.rpartition(" ")
         lines.append(f"{' '.join(part for part in (subject, METRICS.get(metric, metric)) if part)}: {value:.4g}")
     return "\n".join(lines)
-
-
-def _stamp(path: Path) -> tuple[Path, int, int]:
-    try:
-        stat = path.stat()
-    except OSError:
-        return path, 0, 0
-    return path, stat.st_mtime_ns, stat.st_size
