@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from core.runtimes.graph import Graph, GraphLayer
+from core.runtimes.openvino_package import openvino
 
 Ranges = Mapping[int, np.ndarray]
 """What goes into each convolution, by the number of its layer: 2 x C, the lowest and the highest of each channel."""
@@ -28,17 +29,14 @@ def model_of(graph: Graph, ranges: Ranges | None = None, watched: Sequence[int] 
             to as many levels ("fake quantisation"; OpenVINO turns it into integers).
         watched: the numbers of the values that come out, in place of the last.
     """
-    from openvino import Model
-
     builder = _Builder(graph, ranges or {})
-    return Model([builder.result(number) for number in watched or [len(graph.layers) - 1]], builder.parameters)
+    results = [builder.result(number) for number in watched or [len(graph.layers) - 1]]
+    return openvino().Model(results, builder.parameters)
 
 
 class _Builder:
     def __init__(self, graph: Graph, ranges: Ranges) -> None:
-        from openvino import opset13
-
-        self._ops: Any = opset13
+        self._ops: Any = openvino().opset13
         self._ranges = ranges
         self._nodes: list[Any] = []
         self.parameters: list[Any] = []

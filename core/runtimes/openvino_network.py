@@ -17,13 +17,14 @@ import numpy as np
 import psutil
 
 from core.contract.device import DeviceInfo
-from core.contract.errors import UserError, how_to_install
+from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.runtimes.calibration import ranges_for
 from core.runtimes.graph import Graph, split_end
 from core.runtimes.graph_network import GraphNetwork, check
 from core.runtimes.network import DeviceMemoryError, Report, TileGeometry, UnsupportedPrecisionError
 from core.runtimes.openvino_graph import Ranges, model_of
+from core.runtimes.openvino_package import openvino
 
 _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "int8": "f32"}
 """Between 8-bit convolutions values stay in float32: nearer to the right picture than in bf16, and no slower."""
@@ -203,11 +204,7 @@ def _plain(error: RuntimeError) -> Exception:
 
 @cache
 def _openvino() -> Any:
-    try:
-        import openvino
-    except ImportError as error:
-        raise UserError("OpenVINO is not installed.", how_to_install("openvino")) from error
-    return openvino.Core()
+    return openvino().Core()
 
 
 def _place_of(device: str) -> str:
