@@ -13,6 +13,7 @@ from core.training.dataset import TrainingPicture, decode, loader_of
 from core.training.recipe import load_recipe
 from core.training.run import RunFolder
 from core.training.samples import samples
+from core.training.sources import pictures_in
 from tests.core.training.pictures import TINY
 
 
@@ -51,8 +52,9 @@ def test_samples_show_what_the_recipe_does_to_pictures(data: Path, override, see
 def test_samples_are_cut_by_the_loader_of_the_recipe(data: Path) -> None:
     ready = of(SamplesRequest("quick", data, (("data.degradation", "blind"),), count=1))
     recipe = load_recipe("quick", (("data.degradation", "blind"),))
-    number = int(np.random.default_rng(recipe.seed).permutation(6)[0])
-    picture = TrainingPicture(sorted(data.iterdir())[number], 72, 64, "")
+    files = pictures_in(data)
+    number = int(np.random.default_rng(recipe.seed).permutation(len(files))[0])
+    picture = TrainingPicture(files[number], 72, 64, "")
     with loader_of(recipe, [picture]) as loader:
         batch = loader.cut(number, 16, 1)
     assert np.array_equal(batch.lr[0], ready.pairs[0][0])

@@ -66,16 +66,21 @@ def nothing_left_running():
 def page(qtbot, window, tmp_path):
     """The page, empty, with results going to `out`, and without previews."""
     page = window.page("upscale")
+    before = {option: page.settings.get(option) for option in settings.UPSCALE.values()}
     page.settings.set(settings.OUTPUT, str(tmp_path / "out"))
     page.compare.preview_button.setChecked(False)
     # Keys need it, and other tests have windows too.
     window.activateWindow()
     qtbot.waitUntil(window.isActiveWindow)
     yield page
+    page.compare.preview_button.setChecked(False)
     page.session.cancel()
     qtbot.waitUntil(lambda: not page.busy and not page.session.scanning, timeout=TIMEOUT)
     page.session.filling.clear()
     page.options.watch.setChecked(False)
+    # The window is every test's: what one sets must not be what another one starts from.
+    for option, value in before.items():
+        page.settings.set(option, value)
     page.banner.hide()
     assert page.contents.currentWidget() is page.drop_area
 
@@ -516,5 +521,3 @@ def test_dragging_the_detail_slider_is_followed_by_previews(qtbot, page, tmp_pat
     qtbot.waitUntil(lambda: difference(shown[-1]) <= 1, timeout=TIMEOUT)
     assert difference(shown[0]) > 5
     qtbot.waitUntil(lambda: page.compare.words.whole.startswith("Previewed in"), timeout=TIMEOUT)
-    page.compare.preview_button.setChecked(False)
-    page.settings.set(settings.MODEL, small_model)
