@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from core.evaluate.resampling import KERNELS, Kernel, compressed, reduce_bicubic, resize, to_uint8
+
+VERSION = 2
+"""Of what `blind` does: what a teacher made of crops worn otherwise is not used."""
 
 Degradation = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 """(H x W x 3 uint8 RGB, scale that divides H and W, random generator) to H/scale x W/scale x 3 uint8."""
@@ -50,6 +53,9 @@ _CLEAN = 0.1
 _SMALL_ALONE = 0.65
 """Probability, for pictures that are not left clean, that all wear befell the picture when it was as small as it is
 now. Small pictures were mostly taken, scanned or saved at their size: no reduction has averaged noise away."""
+_ONE_THING = 0.4
+"""Probability that only one thing befell such a picture: it is out of focus, or noisy, or compressed. What one thing
+took can be given back further than where another has covered it, and a network that hardly ever sees it does not."""
 _SMALL_NOISE = 0.65
 _SMALL_COMPRESSED = 0.75
 _SECOND_ORDER = 0.5
@@ -72,8 +78,8 @@ def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray
     After Real-ESRGAN (Wang et al. 2021, sec. 3.2): generalised Gaussian and sinc blurs, three resampling kernels,
     noise, JPEG or WebP. Noise is white or correlated as demosaicing and scanning leave it, in colour, grey or in
     blotches of colour, and follows the light as photons or as film grain does. A tenth stays clean. Two thirds of the
-    rest were reduced first and worn at their final size; the others were worn large, in one round or two, the last
-    compression before or after the last reduction.
+    rest were reduced first and worn at their final size, two in five of them by one thing alone; the others were worn
+    large, in one round or two, the last compression before or after the last reduction.
     """
     if random.random() < _CLEAN:
         return reduce_bicubic(hr, scale)
@@ -81,8 +87,11 @@ def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray
     picture = hr.astype(np.float32)
     if random.random() < _SMALL_ALONE:
         wear = _HEAVY if random.random() < _HEAVY_SHARE else _LIGHT
+        picture = resize(picture, height, width, _kernel(random))
+        if random.random() < _ONE_THING:
+            return to_uint8(_worn_once(picture, wear, random))
         # Blurred when it is small already: a lens or a scanner out of focus, seen at the size that is there now.
-        picture = _blurred(resize(picture, height, width, _kernel(random)), wear, random)
+        picture = _blurred(picture, wear, random)
         if random.random() < _INTERLACED:
             picture = _interlaced(picture, random)
         if random.random() < _SMALL_NOISE:
@@ -111,6 +120,14 @@ def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray
 
 DEGRADATIONS: dict[str, Degradation] = {"bicubic": bicubic, "blind": blind}
 """What `data.degradation` in a recipe may say."""
+
+
+def _worn_once(picture: np.ndarray, wear: _Wear, random: np.random.Generator) -> np.ndarray:
+    """By one thing, each as likely as the others."""
+    way = random.integers(3)
+    if way == 0:
+        return _blurred(picture, replace(wear, blur=1.0), random)
+    return _noisy(picture, wear, random) if way == 1 else _compressed(picture, wear, random)
 
 
 def _blurred(picture: np.ndarray, wear: _Wear, random: np.random.Generator) -> np.ndarray:

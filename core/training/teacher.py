@@ -27,6 +27,7 @@ from core.hashing import sha256_of
 from core.models.catalogue import Model, find_model
 from core.models.serving import load_served
 from core.runtimes.torch_network import TorchModel
+from core.training import degradation
 from core.training.dataset import TrainingPicture, loader_of
 from core.training.pool import CHUNK, Pool
 from core.training.processes import Place, wait_for_all
@@ -214,6 +215,7 @@ def _key(recipe: Recipe, fingerprint: str, model: Model, patch: int, margin: int
         patch,
         margin,
         data.degradation,
+        degradation.VERSION,
         data.synthetic,
         data.candidates,
         data.reduce_to,
