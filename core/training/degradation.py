@@ -10,7 +10,7 @@ import numpy as np
 from core.evaluate.resampling import KERNELS, Kernel, compressed, reduce_bicubic, resize, to_uint8
 
 VERSION = 2
-"""Of what `blind` does: what a teacher made of crops worn otherwise is not used."""
+"""Counts the changes of `blind`: what a teacher made of crops that were worn otherwise is not used."""
 
 Degradation = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 """(H x W x 3 uint8 RGB, scale that divides H and W, random generator) to H/scale x W/scale x 3 uint8."""
