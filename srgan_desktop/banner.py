@@ -91,6 +91,11 @@ class Banner(QFrame):
         self.setAccessibleName(self.text)
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
 
+    def advise(self, advice: str) -> None:
+        """Change the second line alone, as of something that goes on."""
+        self._advice.setText(advice)
+        self._advice.setVisible(bool(advice))
+
     def _tint(self) -> None:
         tokens = self._theme.tokens
         colour = {"info": tokens.accent_text, "good": tokens.good, "warn": tokens.warn, "bad": tokens.bad}[self._level]

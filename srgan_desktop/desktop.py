@@ -9,6 +9,9 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData, QProcess, QStandardPaths, QUrl
 from PySide6.QtGui import QDesktopServices, QImage, QPixmap
 
+WEB = ("http", "https")
+"""Schemes of links that can be fetched."""
+
 
 def paths_in(mime: QMimeData) -> list[Path]:
     """The local files and folders of a drop or of the clipboard."""
@@ -24,8 +27,10 @@ def mime_of(paths: Sequence[Path]) -> QMimeData:
 
 
 def links_in(mime: QMimeData) -> list[str]:
-    """The addresses of a drop from a browser: pages and pictures of the net."""
-    return [url.toString() for url in mime.urls() if url.scheme() in ("http", "https")]
+    """The web addresses of a drop from a browser, or of a copied one."""
+    text = mime.text().strip() if mime.hasText() and not mime.hasUrls() else ""
+    urls = [QUrl(text)] if text.startswith(("http://", "https://")) and len(text.split()) == 1 else mime.urls()
+    return [url.toString(QUrl.ComponentFormattingOption.FullyEncoded) for url in urls if url.scheme() in WEB]
 
 
 def image_in(mime: QMimeData) -> QImage | None:

@@ -10,32 +10,35 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QAction, QActionGroup, QCloseEvent, QKeySequence, QPainter, QPaintEvent, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPainter, QPaintEvent, QShowEvent
 from PySide6.QtWidgets import (
     QApplication,
-    QButtonGroup,
     QFrame,
     QHBoxLayout,
     QMainWindow,
-    QMenu,
     QMessageBox,
     QStackedWidget,
     QSystemTrayIcon,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from srgan_desktop.afterwards import AfterRuns
 from srgan_desktop.awake import Awake
 from srgan_desktop.fields import Elided
 from srgan_desktop.help import AboutDialog, KeysDialog
 from srgan_desktop.page import Page
 from srgan_desktop.page_builder import PageBuilder
-from srgan_desktop.settings import APPEARANCE, GEOMETRY, MODEL, Settings
-from srgan_desktop.theme import Theme, app_icon, repolish
+from srgan_desktop.problems import Problem
+from srgan_desktop.rail import Rail
+from srgan_desktop.settings import GEOMETRY, MODEL, Settings
+from srgan_desktop.taskbar import TaskbarProgress
+from srgan_desktop.theme import Theme, app_icon
 
 NOTICE_MS = 8_000
 """How long a line stays in the status strip."""
+TASKBAR_MS = 1_000
+"""How often the taskbar hears how far the runs are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +106,21 @@ class MainWindow(QMainWindow):
         self._painted = False
         self._question: QMessageBox | None = None
         self._tray: QSystemTrayIcon | None = None
+        self._awake = Awake()
+        self._taskbar = TaskbarProgress(self)
+        self._taskbar_timer = QTimer(self, interval=TASKBAR_MS)
+        self._taskbar_timer.timeout.connect(self._show_in_taskbar)
+        self._was_busy = False
+        """Whether a run has ended just now, and nobody knows yet whether by itself."""
+        self.after_runs = AfterRuns(self, self._let_sleep)
+        self.after_runs.failed.connect(self._on_failed)
         self._stack = QStackedWidget()
         self.status = StatusStrip(theme)
-        self._rail = self._build_rail()
+        self.rail = Rail(theme, settings, [(entry.key, entry.title, entry.icon) for entry in PAGES], self.after_runs)
+        self.rail.page_requested.connect(self.show_page)
+        self.rail.keys_requested.connect(self._show_keys)
+        self.rail.about_requested.connect(self._show_about)
+        self.page_buttons = self.rail.page_buttons
         right = QVBoxLayout()
         right.setSpacing(0)
         right.addWidget(self._stack, 1)
@@ -114,7 +129,7 @@ class MainWindow(QMainWindow):
         row = QHBoxLayout(centre)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(0)
-        row.addWidget(self._rail)
+        row.addWidget(self.rail)
         row.addLayout(right, 1)
         self.setCentralWidget(centre)
         leave = QAction("Quit", self, shortcut=QKeySequence("Ctrl+Q"))
@@ -124,7 +139,6 @@ class MainWindow(QMainWindow):
         keys.setShortcuts([QKeySequence("F1"), QKeySequence("?"), QKeySequence("Shift+?")])
         keys.triggered.connect(self._show_keys)
         self.addAction(keys)
-        self._awake = Awake()
         self._builder = PageBuilder(self, [(entry.key, entry.module) for entry in PAGES[1:]], self._build_piece)
         self._builder.stopped.connect(self._on_stopped)
         self._restore_geometry()
@@ -140,7 +154,7 @@ class MainWindow(QMainWindow):
             page.notify.connect(partial(self._notify, key))
             page.stopped.connect(self._on_stopped)
             page.session.changed.connect(self._close_if_no_longer_asked)
-            page.session.changed.connect(self._keep_awake)
+            page.session.changed.connect(self._follow_runs)
             self._pages[key] = page
             self._stack.addWidget(page)
             self._connect_pages(key, page)
@@ -172,7 +186,7 @@ class MainWindow(QMainWindow):
         """Bring a page to the front."""
         self._stack.setCurrentWidget(self.page(key))
         self.page_buttons[key].setChecked(True)
-        self._mark(key, news=False)
+        self.rail.mark(key, news=False)
         if key in self._engine_words:
             self.status.show_engine(*self._engine_words[key])
 
@@ -263,9 +277,33 @@ class MainWindow(QMainWindow):
         self._question = box
         box.open()
 
-    def _keep_awake(self) -> None:
-        """Nobody wants a night's run to fall asleep with the machine."""
-        self._awake.hold(self._busy)
+    def _follow_runs(self) -> None:
+        """Nobody wants a night's run to fall asleep with the machine, nor to come back for a look how far it is."""
+        busy = self._busy
+        if busy == self._awake.held:
+            return
+        self._awake.hold(busy)
+        if busy:
+            self._taskbar_timer.start()
+        else:
+            self._taskbar_timer.stop()
+            self._was_busy = True
+            # A run that ends by itself is told of before that; one that was stopped is not.
+            QTimer.singleShot(0, self, self._forget_run)
+        self._show_in_taskbar()
+
+    def _forget_run(self) -> None:
+        self._was_busy = False
+
+    def _show_in_taskbar(self) -> None:
+        known = [page.progress for page in self._pages.values() if page.progress is not None]
+        self._taskbar.show(min(known, default=None))
+
+    def _let_sleep(self) -> None:
+        self._awake.hold(False)
+
+    def _on_failed(self, problem: Problem) -> None:
+        self.status.show_notice(f"{problem.message} {problem.hint}")
 
     def _show_keys(self) -> None:
         KeysDialog(self).open()
@@ -308,6 +346,7 @@ class MainWindow(QMainWindow):
             if self._tray is not None:
                 self._tray.hide()
             self._awake.hold(False)
+            self._taskbar.show(None)
             self.hide()
             self.closed.emit()
 
@@ -321,82 +360,14 @@ class MainWindow(QMainWindow):
             screen = self.screen().availableGeometry()
             self.resize(min(1280, screen.width()), min(800, screen.height()))
 
-    def _build_rail(self) -> QFrame:
-        rail = QFrame()
-        rail.setObjectName("rail")
-        column = QVBoxLayout(rail)
-        column.setContentsMargins(8, 14, 8, 10)
-        column.setSpacing(6)
-        group = QButtonGroup(self)
-        self.page_buttons: dict[str, QToolButton] = {}
-        for number, entry in enumerate(PAGES, 1):
-            button = QToolButton()
-            button.setProperty("role", "page")
-            button.setCheckable(True)
-            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextUnderIcon)
-            button.setIconSize(QSize(26, 26))
-            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-            button.setToolTip(f"{entry.title} (Ctrl+{number})")
-            button.clicked.connect(lambda _checked, key=entry.key: self.show_page(key))
-            self._theme.set_icon(button, entry.icon)
-            group.addButton(button)
-            self.page_buttons[entry.key] = button
-            self._mark(entry.key, news=False)
-            column.addWidget(button)
-        column.addStretch(1)
-        column.addWidget(self._help_button(), 0, Qt.AlignmentFlag.AlignHCenter)
-        column.addWidget(self._appearance_button(), 0, Qt.AlignmentFlag.AlignHCenter)
-        return rail
-
-    def _help_button(self) -> QToolButton:
-        button = QToolButton()
-        button.setIconSize(QSize(20, 20))
-        button.setToolTip("Help: keys, version, licences, log")
-        button.setAccessibleName("Help")
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._theme.set_icon(button, "help")
-        menu = QMenu(button)
-        menu.addAction("&Keys (?)").triggered.connect(self._show_keys)
-        menu.addAction("&About SRGAN Desktop").triggered.connect(self._show_about)
-        button.setMenu(menu)
-        return button
-
-    def _appearance_button(self) -> QToolButton:
-        button = QToolButton()
-        button.setIconSize(QSize(20, 20))
-        button.setToolTip(APPEARANCE.tooltip)
-        button.setAccessibleName(APPEARANCE.label)
-        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self._theme.set_icon(button, "appearance")
-        menu = QMenu(button)
-        choices = QActionGroup(menu)
-        for value, label in (("system", "&System"), ("light", "&Light"), ("dark", "&Dark")):
-            action = menu.addAction(label)
-            action.setCheckable(True)
-            action.setChecked(self._settings.get(APPEARANCE) == value)
-            action.triggered.connect(lambda _checked, value=value: self._settings.set(APPEARANCE, value))
-            choices.addAction(action)
-        button.setMenu(menu)
-        return button
-
-    def _mark(self, key: str, *, news: bool) -> None:
-        """Show on the rail whether something happened on a page that was not seen yet."""
-        number, title = next((number, entry.title) for number, entry in enumerate(PAGES, 1) if entry.key == key)
-        button = self.page_buttons[key]
-        button.setText(f"{title} •" if news else title)
-        button.setAccessibleName(f"Page {title}, with news" if news else f"Page {title}")
-        button.setProperty("news", news)
-        repolish(button)
-        # Another text takes the key away.
-        button.setShortcut(QKeySequence(f"Ctrl+{number}"))
-
     def _notify(self, key: str, title: str, text: str) -> None:
         """Tell people who are elsewhere, on another page or in another window; those who look see the page's banner."""
+        if self._was_busy and not self._busy:
+            self._was_busy = False
+            self.after_runs.begin()
         in_front = self.front is self._pages[key]
         if not in_front:
-            self._mark(key, news=True)
+            self.rail.mark(key, news=True)
             self.status.show_notice(" · ".join(part for part in (title, text) if part))
         elif self.isActiveWindow():
             return

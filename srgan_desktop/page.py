@@ -71,6 +71,11 @@ class Page(QWidget):
         """Whether closing would end or break something off."""
         return self.session.busy
 
+    @property
+    def progress(self) -> float | None:
+        """How much of the run under way is done, 0 to 1; None where there is none, or nobody can tell."""
+        return None
+
     def start_engine(self) -> None:
         """Called once the page is on the screen. Does nothing where the engine starts when it is first needed."""
 

@@ -159,14 +159,6 @@ def drop_refused() -> Problem:
     return Problem("Nothing usable was dropped or pasted.", "Drop or paste files, folders, or a copied picture.")
 
 
-def link_refused(link: str) -> Problem:
-    """What was dragged from a browser is an address, not a file."""
-    return Problem(
-        f"“{link[:80]}” is a link, and nothing is fetched from the internet.",
-        "Save the picture with your browser first, or copy the picture itself and paste it here.",
-    )
-
-
 def duration(seconds: float) -> str:
     """`8 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = max(0, round(seconds))

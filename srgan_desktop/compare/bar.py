@@ -55,7 +55,7 @@ class CompareBar(QFrame):
         self.difference_button = self._button("difference", DIFFERENCE)
         self.difference_button.setAccessibleName("Difference")
         self.difference_button.setCheckable(True)
-        self.save_button = self._button("save", "Save what is seen as a picture…")
+        self.save_button = self._button("save", "Save the comparison: as a picture, or as a web page with a slider…")
         self.full_screen_button = self._button("full-screen", "The picture alone on the whole screen (F11)")
         self._lay_out()
         self._bind()

@@ -1,31 +1,81 @@
-"""A comparison as a picture file."""
+"""A comparison as a file: what is seen as a picture, or both pictures as a page with a divider to drag."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.atomic import replacing
+from core.contract.cancel import CancelToken
+from srgan_desktop.background import Lane
+from srgan_desktop.compare.slider_page import Side, save_slider_page
 from srgan_desktop.desktop import dialog_folder
 
+PICTURE = "Picture of what is shown (*.png *.jpg *.webp)"
+PAGE = "Web page with a slider (*.html)"
+PAGE_SUFFIXES = (".html", ".htm")
 
-def ask_for_file(parent: QWidget, stem: str, *folders: str) -> Path | None:
-    """Ask where a comparison is to be saved; None where the user thinks better of it.
 
-    Args:
-        parent: the window.
-        stem: of the name that is proposed.
-        folders: the dialog begins in the first of these that is there.
-    """
-    file, _ = QFileDialog.getSaveFileName(
-        parent,
-        "Save the comparison as a picture",
-        str(Path(dialog_folder(*folders)) / f"{stem} compared.png"),
-        "Pictures (*.png *.jpg *.webp)",
-    )
-    return Path(file) if file else None
+class ComparisonSaver(QObject):
+    """Asks where, and writes."""
+
+    saved = Signal(object)
+    """The path written."""
+    failed = Signal(object)
+    """The exception why nothing was."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self._parent = parent
+        self._folder = ""
+        """That of the last one saved."""
+        self._lane = Lane("slider page", self)
+
+    def ask(self, source: Path | None, image: Callable[[], QImage], sides: Sequence[Side]) -> None:
+        """Save where the user says, as what the user says.
+
+        Args:
+            source: the first picture, where it is a file: the name that is proposed comes of it.
+            image: what is seen.
+            sides: the two pictures of a page; none where there are not two.
+        """
+        stem, beside = (source.stem, str(source.parent)) if source is not None else ("Pictures", "")
+        file, kind = QFileDialog.getSaveFileName(
+            self._parent,
+            "Save the comparison",
+            str(Path(dialog_folder(self._folder, beside)) / f"{stem} compared.png"),
+            ";;".join([PICTURE, PAGE] if sides else [PICTURE]),
+        )
+        if file:
+            # Not every dialog changes the suffix of the name with the kind.
+            path = Path(file).with_suffix(PAGE_SUFFIXES[0]) if kind == PAGE else Path(file)
+            self._folder = str(path.parent)
+            self.save(path, image, sides)
+
+    def save(self, path: Path, image: Callable[[], QImage], sides: Sequence[Side]) -> None:
+        """Write a page or a picture, by the suffix; ends with `saved` or `failed`."""
+        if path.suffix.lower() in PAGE_SUFFIXES and sides:
+            # A hundred megapixels take seconds to pack.
+            self._lane.stream(partial(_page, tuple(sides), path), self.saved.emit, self._on_ended, writes=True)
+            return
+        try:
+            self.saved.emit(save_image(image(), path))
+        except OSError as error:
+            self.failed.emit(error)
+
+    def _on_ended(self, error: Exception | None) -> None:
+        if error is not None:
+            self.failed.emit(error)
+
+
+def _page(sides: tuple[Side, ...], path: Path, _cancel: CancelToken) -> Sequence[Path]:
+    before, after = sides
+    return (save_slider_page(path.stem, before, after, path),)
 
 
 def save_image(image: QImage, path: Path) -> Path:

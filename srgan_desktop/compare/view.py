@@ -33,8 +33,9 @@ from srgan_desktop.compare.keys import press_key
 from srgan_desktop.compare.navigator import Navigator
 from srgan_desktop.compare.overlay import Overlay
 from srgan_desktop.compare.pyramid import Pyramid
-from srgan_desktop.compare.saving import ask_for_file, save_image
+from srgan_desktop.compare.saving import ComparisonSaver
 from srgan_desktop.compare.scene import Patch, Scene
+from srgan_desktop.compare.slider_page import Side
 from srgan_desktop.theme import Theme
 
 HOLD_MS = 150
@@ -77,13 +78,12 @@ class CompareView(QWidget):
         self._overlay = Overlay()
         self._region: tuple[int, int, int, int] | None = None
         self._difference: Pyramid | None = None
-        self._saved_to = ""
-        """Folder of the comparison that was saved last."""
 
         self.canvas = Canvas(theme)
         self.navigator = Navigator(self.canvas)
         self.bar = CompareBar(theme, self.canvas)
         self._decoder, self._patcher, self._subtracter = (Lane("compare", self) for _ in range(3))
+        self._saver = ComparisonSaver(self)
         self._hold = QTimer(self, singleShot=True, interval=HOLD_MS)
         self._lay_out()
         self._bind()
@@ -233,6 +233,8 @@ class CompareView(QWidget):
         self.canvas.moved.connect(self._on_moved)
         self.canvas.arranged.connect(self._show_state)
         self.bar.difference_button.toggled.connect(self._on_difference_toggled)
+        self._saver.saved.connect(self.saved)
+        self._saver.failed.connect(self.failed)
         self.bar.save_button.clicked.connect(self._choose_file)
         self.bar.full_screen_button.clicked.connect(self.toggle_full_screen)
         alone = QAction(self)
@@ -251,19 +253,17 @@ class CompareView(QWidget):
             self._full_screen.enter()
 
     def save(self, path: Path) -> None:
-        """Write what is seen into a picture file of any kind that Qt writes; ends with `saved` or `failed`."""
-        try:
-            self.saved.emit(save_image(self.canvas.picture(), path))
-        except OSError as error:
-            self.failed.emit(error)
+        """Write what is seen into a picture file of any kind that Qt writes, or both pictures into a page with a slider
+        where the suffix is that of a page; ends with `saved` or `failed`."""
+        self._saver.save(path, self.canvas.picture, self._sides)
 
     def _choose_file(self) -> None:
         source = self._shown[0].source if self._shown else None
-        stem, beside = (source.stem, str(source.parent)) if isinstance(source, Path) else ("Pictures", "")
-        path = ask_for_file(self, stem, self._saved_to, beside)
-        if path is not None:
-            self._saved_to = str(path.parent)
-            self.save(path)
+        self._saver.ask(source if isinstance(source, Path) else None, self.canvas.picture, self._sides)
+
+    @property
+    def _sides(self) -> tuple[Side, ...]:
+        return _sides(self._shown, self._decoded, self.canvas.pair)
 
     def _on_difference_toggled(self) -> None:
         self._subtract()
@@ -411,6 +411,16 @@ def _caption(number: int, shown: Shown, decoded: DecodedPicture | None, error: E
     if error is not None:
         return f"{words} · cannot be shown"
     return words if shown.source is None else f"{words} · opening…"
+
+
+def _sides(shown: Sequence[Shown], decoded: Sequence[DecodedPicture | None], pair: tuple[int, int]) -> tuple[Side, ...]:
+    """Both pictures of the divider, where both are there."""
+    if len(decoded) < 2:
+        return ()
+    there = [(shown[index].caption, picture) for index in pair if (picture := decoded[index]) is not None]
+    levels = [(caption, picture.pyramid.levels[0]) for caption, picture in there]
+    sides = tuple(Side(caption, pixels) for caption, pixels in levels if pixels is not None)
+    return sides if len(sides) == 2 else ()
 
 
 def _among(source: PictureSource, sources: Sequence[PictureSource | None]) -> bool:

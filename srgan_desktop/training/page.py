@@ -102,6 +102,11 @@ class TrainPage(Page):
 
     # What the window asks
 
+    @property
+    def progress(self) -> float | None:
+        run = self.session.active
+        return run.step / run.total_steps if run is not None and run.step and run.total_steps else None
+
     def open(self, paths: list[Path]) -> None:
         """Take a folder of pictures; of files, the folder they lie in."""
         folder = next((path if path.is_dir() else path.parent for path in paths), None)

@@ -104,7 +104,7 @@ class TrainSession(Session):
         self.archive.failed.connect(self.failed)
         self.await_end_of(self.archive.stopped)
         self._run: int | None = None
-        self._running_record: RunRecord | None = None
+        self.active: RunRecord | None = None
         """The record of the run under way; `record` may be another one meanwhile."""
         self._to_resume: Path | None = None
         self._scan_timer = Throttle(SCAN_DELAY_MS, self._examine, self)
@@ -188,12 +188,12 @@ class TrainSession(Session):
     @property
     def shows_active(self) -> bool:
         """Whether `record` is the run under way."""
-        return self.record is not None and self.record is self._running_record
+        return self.record is not None and self.record is self.active
 
     @property
     def active_folder(self) -> Path | None:
         """The folder of the run under way."""
-        return self._running_record.folder if self._running_record is not None else None
+        return self.active.folder if self.active is not None else None
 
     def start(self) -> None:
         """Begin a run with the chosen pictures and the recipe as it is."""
@@ -313,7 +313,7 @@ class TrainSession(Session):
         self.estimator.give_up()
         self.examiner.give_up()
         self.record = record
-        self._running_record = record
+        self.active = record
         self.activity = Activity("Starting")
         self._run = self._job.run(request)
         self._enter(TrainingPhase.STARTING)
@@ -336,8 +336,8 @@ class TrainSession(Session):
                 self.changed.emit()
             case TrainingStarted() | TrainingStep() | Validation() | TrainingFinished():
                 self._on_record(event)
-            case StageStarted() if self._running_record is not None:
-                self._running_record.stage = event.stage
+            case StageStarted() if self.active is not None:
+                self.active.stage = event.stage
                 self.stepped.emit()
             case Notice():
                 self.notice.emit(event.message)
@@ -355,9 +355,9 @@ class TrainSession(Session):
                 self._after_run()
 
     def _on_record(self, event: object) -> None:
-        if self._running_record is None:
+        if self.active is None:
             return
-        self._running_record.take(event)
+        self.active.take(event)
         if isinstance(event, TrainingStarted) and self.phase is TrainingPhase.STARTING:
             self._enter(TrainingPhase.RUNNING)
         if isinstance(event, Validation):
@@ -374,7 +374,7 @@ class TrainSession(Session):
     def _let_go(self) -> RunRecord | None:
         """Back to idle; answers with the record of what ran, or None where nothing of it is on the disk."""
         self._run = None
-        record, self._running_record = self._running_record, None
+        record, self.active = self.active, None
         self.activity = Activity()
         if record is not None and not (record.folder / "recipe.toml").is_file():
             if self.record is record:
@@ -399,8 +399,8 @@ class TrainSession(Session):
             self._to_resume = None
             self._go_on_with(record)
             return
-        if self._running_record is not None and self._running_record.folder == record.folder:
-            record = self._running_record
+        if self.active is not None and self.active.folder == record.folder:
+            record = self.active
         self.record = record
         self.begun.emit()
 

@@ -16,6 +16,7 @@ from srgan_desktop import problems, settings
 from srgan_desktop.background import Lane
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.folders import AddedFolders
+from srgan_desktop.upscale.links import Fetching, fetch_picture
 from srgan_desktop.upscale.queue_model import Entry, Queue, State, folder_entry
 from srgan_desktop.upscale.remembered import load_queue, save_queue
 from srgan_desktop.upscale.run import Run
@@ -44,6 +45,8 @@ class Filling(QObject):
     """There may be something else for a run to do."""
     searched = Signal(object)
     """The `Scanned` of a search that has ended, with words about what of it was new."""
+    fetching = Signal(object)
+    """How far a link is: a `Fetching`, and None once it is saved, refused or given up."""
 
     def __init__(self, queue: Queue, run: Run, options: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -54,7 +57,8 @@ class Filling(QObject):
         self._scanner.found.connect(self._on_found)
         self._scanner.finished.connect(self._on_scanned)
         self._keeper = Lane("queue file", self)
-        self.lanes = (self._scanner, self._keeper)
+        self._links = Lane("links", self)
+        self.lanes = (self._scanner, self._keeper, self._links)
         """Whose threads an orderly end waits for."""
         self.folders = AddedFolders()
         self.last_time: list[Path] = []
@@ -80,13 +84,23 @@ class Filling(QObject):
     def add_image(self, image: QImage) -> None:
         """Save a pasted picture as a file of its own, and append it."""
         name = f"pasted-{datetime.now().strftime('%Y%m%d-%H%M%S-%f')[:-3]}.png"
-        self._scanner.save_and_add(image, _own_pictures() / name)
+        self._scanner.save_and_add(image, own_pictures() / name)
         self.changed.emit()
 
     def add_sample(self) -> None:
         """Append a picture that comes with the program, as a copy that its result can lie beside."""
-        self._scanner.copy_and_add(paths.RESOURCES / "samples" / SAMPLE, _own_pictures() / SAMPLE)
+        self._scanner.copy_and_add(paths.RESOURCES / "samples" / SAMPLE, own_pictures() / SAMPLE)
         self.changed.emit()
+
+    def fetch(self, links: Iterable[str]) -> None:
+        """Save the pictures that links lead to as files of their own, one after the other, and append them."""
+        for link in links:
+            work = partial(fetch_picture, link, own_pictures())
+            self._links.stream(work, self._on_fetched, self._on_fetch_ended)
+
+    def give_up_links(self) -> None:
+        """Fetch no further; what is saved stays."""
+        self._links.cancel_all()
 
     # Out
 
@@ -152,6 +166,17 @@ class Filling(QObject):
             del self._removals[:-MOST_REMOVALS]
             self._queue.remove(chosen)
 
+    def _on_fetched(self, event: Fetching | Path) -> None:
+        if isinstance(event, Fetching):
+            self.fetching.emit(event)
+        else:
+            self.add([event])
+
+    def _on_fetch_ended(self, error: Exception | None) -> None:
+        self.fetching.emit(None)
+        if error is not None:
+            self.searched.emit(Scanned("", problems.of_exception(error)))
+
     def _on_last_time(self, pictures: list[Path]) -> None:
         if not self._queue.entries:
             self.last_time = pictures
@@ -184,7 +209,8 @@ def _found_words(new: int, known: int) -> str:
     return f"Found {new:,} new · {again}" if new else again
 
 
-def _own_pictures() -> Path:
+def own_pictures() -> Path:
+    """The folder for pictures that come without a file: pasted ones, the sample, and what links lead to."""
     # Results lie beside their sources by default, so it goes where people look for pictures, not into a cache.
     pictures = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.PicturesLocation)
     return Path(pictures) / "SRGAN Desktop" if pictures else paths.user_pasted()

@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from core.contract.device import DeviceInfo
 from core.images import FORMATS, READABLE_SUFFIXES
-from srgan_desktop import problems, settings
+from srgan_desktop import settings
 from srgan_desktop.desktop import dialog_folder, image_in, links_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.drawer import Drawer
@@ -31,12 +31,14 @@ from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.compare_card import CompareCard
 from srgan_desktop.upscale.device_rows import list_devices
 from srgan_desktop.upscale.drop_area import DropArea
+from srgan_desktop.upscale.filling import own_pictures
+from srgan_desktop.upscale.links import Fetching
 from srgan_desktop.upscale.options import KeptSettings, OptionsPanel
 from srgan_desktop.upscale.queue_card import QueueCard
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.run import Summary
 from srgan_desktop.upscale.session import UpscaleSession
-from srgan_desktop.upscale.words import bar_state, engine_words, start_words, summary_figures
+from srgan_desktop.upscale.words import bar_state, engine_words, fetching_words, start_words, summary_figures
 
 LEAST_LEFT = 86
 """Width of queue and comparison under which the options go into the drawer, in characters of middling width."""
@@ -109,6 +111,11 @@ class UpscalePage(Page):
         """The one that is compared; None while the queue is empty."""
         entry = self.queue.current()
         return None if entry is None or entry.is_folder else entry.path
+
+    @property
+    def progress(self) -> float | None:
+        run = self.session.run
+        return run.fraction if run.busy and not run.rests else None
 
     def start_engine(self) -> None:
         """Called once the window is on the screen."""
@@ -195,6 +202,7 @@ class UpscalePage(Page):
         session.failed.connect(self._on_failed)
         session.notice.connect(self.notice)
         session.saved.connect(self._on_saved)
+        session.filling.fetching.connect(self._show_fetching)
         queue.rowsInserted.connect(self._show_contents)
         queue.rowsRemoved.connect(self._show_contents)
         queue.dataChanged.connect(self._on_data)
@@ -281,7 +289,9 @@ class UpscalePage(Page):
     # Input
 
     def _drop_words(self, mime: QMimeData) -> str:
-        return "Drop to add to the queue" if paths_in(mime) or mime.hasImage() or links_in(mime) else ""
+        if paths_in(mime) or mime.hasImage():
+            return "Drop to add to the queue"
+        return f"Drop to fetch the picture into {own_pictures()}" if links_in(mime) else ""
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         # What is dragged out of the queue is not put in again.
@@ -301,11 +311,21 @@ class UpscalePage(Page):
     def _take(self, mime: QMimeData) -> None:
         image = None if paths_in(mime) else image_in(mime)
         if image is None and links_in(mime) and not paths_in(mime):
-            self._on_failed(problems.link_refused(links_in(mime)[0]))
+            self.session.filling.fetch(links_in(mime))
         elif image is None:
             super()._take(mime)
         else:
             self.session.filling.add_image(image)
+
+    def _show_fetching(self, fetching: Fetching | None) -> None:
+        if fetching is None:
+            self.banner.hide()
+            return
+        if fetching.done and self.banner.isVisible():
+            self.banner.advise(fetching_words(fetching))
+        else:
+            give_up = ("Cancel", self.session.filling.give_up_links)
+            self.banner.say("info", f"Fetching “{fetching.name}”", fetching_words(fetching), [give_up])
 
     def _paste(self) -> None:
         self._take(QGuiApplication.clipboard().mimeData())

@@ -9,6 +9,8 @@ from srgan_desktop import problems
 from srgan_desktop.job import EngineState
 from srgan_desktop.run_bar import BarState
 from srgan_desktop.upscale.estimate import estimate_words
+from srgan_desktop.upscale.filling import own_pictures
+from srgan_desktop.upscale.links import Fetching
 from srgan_desktop.upscale.queue_model import State, shown_name
 from srgan_desktop.upscale.run import Phase, Summary
 from srgan_desktop.upscale.session import UpscaleSession
@@ -101,6 +103,13 @@ def summary_figures(summary: Summary) -> str:
     if summary.failed:
         parts.append(f"{summary.failed:,} failed")
     return ", ".join(parts) + (f", in {problems.duration(summary.seconds)}." if summary.seconds else ".")
+
+
+def fetching_words(fetching: Fetching) -> str:
+    """`3 of 12 MB from example.org, into /home/me/Pictures/SRGAN Desktop`."""
+    total = f" of {problems.gigabytes(fetching.total)}" if fetching.total else ""
+    so_far = f"{problems.gigabytes(fetching.done)}{total} from {fetching.host}" if fetching.done else fetching.host
+    return f"{so_far}, into {own_pictures()}"
 
 
 def named(folders: Sequence[Path]) -> str:

@@ -1,6 +1,9 @@
 """The whole view on real files: keys, buttons, loading, failures, and its end."""
 
+import base64
 import gc
+import io
+import re
 import threading
 import weakref
 
@@ -102,6 +105,27 @@ def test_the_view_is_announced_only_when_it_changed(compared, qtbot):
         compared.canvas.set_divider(0.3)
         compared.canvas.fit()
         compared.canvas.set_nearest(True)
+
+
+def test_both_pictures_become_a_page_with_a_slider(compared, qtbot, tmp_path):
+    with qtbot.waitSignal(compared.saved) as saved:
+        compared.save(tmp_path / "a & b.html")
+    page = saved.args[0].read_text()
+    pictures = re.findall('alt="([^"]+)" src="data:image/png;base64,([^"]+)"', page)
+    sizes = {alt: Image.open(io.BytesIO(base64.b64decode(data))).size for alt, data in pictures}
+    with Image.open(PORTRAIT) as image:
+        assert sizes == {"Before": image.size, "After": (4 * image.width, 4 * image.height)}
+    assert "<title>a &amp; b</title>" in page
+    # Nothing is left to fill in, and nothing is loaded from elsewhere.
+    assert "/*TITLE" not in page
+    assert "http" not in page
+    assert 'type="range"' in page
+
+
+def test_a_page_needs_both_pictures_and_a_folder_to_write_to(view, compared, qtbot, tmp_path):
+    with qtbot.waitSignal(compared.failed) as failed:
+        compared.save(tmp_path / "missing" / "page.html")
+    assert isinstance(failed.args[0], OSError)
 
 
 def test_another_file_keeps_zoom_and_place(compared, settle, save, noise):

@@ -8,7 +8,7 @@ import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QGuiApplication, QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 
 from core.contract.device import DeviceInfo
 from core.contract.jobs import DevicesFound, JobCancelled, JobDone, JobFailed, WorkerReady
@@ -349,13 +349,39 @@ def test_files_are_copied_results_before_sources(page, job, tmp_path):
     assert [url.fileName() for url in urls] == ["0.png", "b.png", "c.png", "d.png", "e.png"]
 
 
-def test_a_link_from_a_browser_is_refused_in_words(page):
+def dropped_link(link):
     mime = QMimeData()
-    mime.setUrls([QUrl("https://example.org/cat.jpg")])
-    assert page._drop_words(mime)
+    mime.setUrls([QUrl(link)])
+    return mime
+
+
+def test_a_link_from_a_browser_is_fetched_into_a_folder_that_was_named(page, qtbot, web, own_home):
+    mime = dropped_link(f"{web.url}/cat%20one.png?size=large")
+    assert "Pictures" in page._drop_words(mime) or "SRGAN" in page._drop_words(mime)
+    before = len(page.session.queue.entries)
     page._take(mime)
-    assert "example.org/cat.jpg" in page.banner.text
+    qtbot.waitUntil(lambda: len(page.session.queue.entries) == before + 1)
+    path = page.session.queue.entries[-1].path
+    assert path.name == "cat one.png"
+    assert own_home in path.parents
+    assert path.read_bytes() == web.picture
+    assert page.banner.isHidden()
+
+
+def test_a_link_that_leads_to_no_picture_is_refused_in_words(page, qtbot, web):
+    page._take(dropped_link(f"{web.url}/page"))
+    qtbot.waitUntil(lambda: "web page" in page.banner.text)
     assert "paste" in page.banner.text
+
+
+def test_a_link_can_be_given_up(page, qtbot, web):
+    before = len(page.session.queue.entries)
+    page._take(dropped_link(f"{web.url}/slow.png"))
+    qtbot.waitUntil(lambda: "Fetching" in page.banner.text)
+    page.banner.findChild(QPushButton).click()
+    qtbot.waitUntil(page.banner.isHidden)
+    web.released.set()
+    assert len(page.session.queue.entries) == before
 
 
 def test_the_queue_of_last_time_is_offered_again(qtbot, theme, options, job, tmp_path):
