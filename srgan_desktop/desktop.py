@@ -9,6 +9,8 @@ from pathlib import Path
 from PySide6.QtCore import QMimeData, QProcess, QStandardPaths, QUrl
 from PySide6.QtGui import QDesktopServices, QImage, QPixmap
 
+from core.archives import archive_of
+
 WEB = ("http", "https")
 """Schemes of links that can be fetched."""
 
@@ -19,7 +21,8 @@ def paths_in(mime: QMimeData) -> list[Path]:
 
 
 def mime_of(paths: Sequence[Path]) -> QMimeData:
-    """Files, as the clipboard and a drop take them: as such, and their paths as text."""
+    """Files, as the clipboard and a drop take them: as such, and their paths as text; for those in archives, these."""
+    paths = list(dict.fromkeys(archive_of(path) or path for path in paths))
     mime = QMimeData()
     mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
     mime.setText("\n".join(str(path) for path in paths))
@@ -51,7 +54,8 @@ def dialog_folder(*remembered: str) -> str:
 
 
 def show_in_file_manager(path: Path) -> None:
-    """Open the folder of a file, with the file selected where the system can do that."""
+    """Open the folder of a file, or of the archive that it is in, with that selected where the system can do that."""
+    path = archive_of(path) or path
     if sys.platform == "win32":
         explorer = QProcess()
         explorer.setProgram("explorer")

@@ -23,6 +23,7 @@ from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.settings import OUTPUT, WATCH, check_settings
 from core.contract.upscale import (
+    ArchiveSaved,
     BatchFinished,
     BatchInterrupted,
     FileFailed,
@@ -196,7 +197,7 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
                 if kind == "refuse":
                     line |= {"message": item.error.message, "hint": item.error.hint}  # type: ignore[union-attr]
                 else:
-                    line["output"] = str(item.output)  # type: ignore[union-attr]
+                    line["output"] = str(item.final if kind == "write" else item.output)  # type: ignore[union-attr]
                 if kind == "write":
                     line["pictures"] = item.pictures  # type: ignore[union-attr]
                 sys.stdout.write(json.dumps(line) + "\n")
@@ -208,7 +209,7 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
         table.add_column(head, overflow="fold")
     for task in settled.tasks:
         size = ", ".join(filter(None, (f"{task.size[0]} x {task.size[1]}", task.pictures_in_words)))
-        table.add_row("write", plain(task.source), plain(f"{task.output} ({size})"))
+        table.add_row("write", plain(task.source), plain(f"{task.final} ({size})"))
     for done in settled.done:
         there = f"{done.output} is there" if done.output != done.source else done.reason
         table.add_row("skip", plain(done.source), plain(there))
@@ -271,13 +272,19 @@ class _Lines:
             before, after = ("{} x {}".format(*size) for size in (event.input_size, event.output_size))
             score = "equal" if math.isinf(event.consistency) else f"{event.consistency:.1f} dB"
             many = f"{event.pictures:,} pictures, " if event.pictures > 1 else ""
-            self._say(f"{event.output}  {many}{before} to {after}, consistency {score}, {event.seconds:.1f} s")
+            self._say(
+                f"{event.packed or event.output}  {many}{before} to {after}, consistency {score}, {event.seconds:.1f} s"
+            )
             for note in (event.reason, *event.notes):
                 if note:
                     self._say(f"    {note}", "dim")
         elif isinstance(event, FileSkipped):
             there = "is there already" if event.output != event.source else event.reason
             self._say(f"{event.output}  {there}", "dim")
+        elif isinstance(event, ArchiveSaved):
+            self._say(f"{event.output}  {event.pictures:,} {'picture' if event.pictures == 1 else 'pictures'}")
+            for note in event.notes:
+                self._say(f"    {note}", "dim")
         elif isinstance(event, FileFailed):
             self.finished += not self.refused
             self.refused = max(0, self.refused - 1)

@@ -18,6 +18,7 @@ from core.contract.errors import UserError
 ExistingPolicy = Literal["skip", "number", "replace"]
 LargerPolicy = Literal["skip", "copy", "shrink"]
 FramesPolicy = Literal["all", "first"]
+ArchivesPolicy = Literal["folder", "archive"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
 SizeKind = Literal["factor", "width", "height", "longest"]
 
@@ -444,6 +445,17 @@ class UpscaleSettings:
     )
     """`all` pages of a TIFF into a TIFF, and frames of an animation into an animation, where the format holds them; or
     the `first` alone."""
+    archives: ArchivesPolicy = setting(
+        "folder",
+        label="Ar&chives",
+        tooltip="The pictures in an archive (ZIP, CBZ) become a folder of results, or an archive of the same kind that "
+        "also has what else is in the first.",
+        help="What becomes of archives (ZIP, CBZ): a {choices} of the same kind. Else {default}.",
+        choices=(("folder", "A folder of results"), ("archive", "An archive again")),
+        decides=False,
+        previewed=False,
+    )
+    """`folder` or `archive`: what the results of the pictures in an archive become."""
     keep_values: bool = setting(
         False,
         label="Keep measured &values",

@@ -1,8 +1,8 @@
 """Requests and events of upscaling: a batch, a watch over folders, a preview of one region.
 
 Every batch is `Planned`, then per file `FileStarted`, any number of `Progress`, and exactly one of `FileSaved`,
-`FileSkipped`, `FileFailed`; then `BatchFinished`. A watch is one batch after another, each with a `BatchStarted` before
-it. A preview is one `PreviewReady`.
+`FileSkipped`, `FileFailed`; then an `ArchiveSaved` for each archive made of an archive, and `BatchFinished`. A watch is
+one batch after another, each with a `BatchStarted` before it. A preview is one `PreviewReady`.
 """
 
 from __future__ import annotations
@@ -128,6 +128,22 @@ class FileSaved:
     """What `FileStarted.reason` says."""
     pictures: int = 1
     """How many pages or frames the result has; sizes are those of the first, and the consistency is the least."""
+    packed: Path | None = None
+    """Where in an archive the result ends up, as an `ArchiveSaved` will say; None for one that stays where it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSaved:
+    """The results of an archive's pictures became an archive."""
+
+    source: Path
+    """The archive that the pictures are from."""
+    output: Path
+    moved: tuple[tuple[Path, Path], ...]
+    """Where results lay, and where they lie now: paths that lead into `output`."""
+    pictures: int
+    """How many of them it holds."""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +180,9 @@ class BatchFinished:
     """Pages and frames in what was saved; as many as `saved` where each file has one."""
 
 
-BatchEvent = Planned | FileStarted | Progress | FileSaved | FileSkipped | FileFailed | Notice | BatchFinished
+BatchEvent = (
+    Planned | FileStarted | Progress | FileSaved | FileSkipped | FileFailed | ArchiveSaved | Notice | BatchFinished
+)
 """What an upscale run yields."""
 
 

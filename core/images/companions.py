@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from core import archives
 from core.atomic import replacing
+from core.contract.errors import UserError
 from core.images.decode import shown
 from core.images.metadata import geo, xmp
 from core.images.metadata.parts import without_pointers
@@ -72,14 +74,22 @@ def carry_companions(
 def _beside(source: Path, suffix: str) -> Path:
     """The companion with this suffix, in the case that it is written in."""
     plain = source.with_suffix(suffix)
-    return plain if plain.exists() else source.with_suffix(suffix.upper())
+    return plain if archives.exists(plain) else source.with_suffix(suffix.upper())
 
 
 def _content(path: Path) -> bytes | None:
     """All of a small file; None where there is none that can be read."""
     try:
-        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+        stamp = archives.stamp_of(path) if archives.exists(path) else None
+        if stamp is None or stamp[0] > _MOST_BYTES:
             return None
-        return path.read_bytes()
-    except OSError:
+        with archives.opened(path) as file:
+            return file.read()
+    except (OSError, UserError):
         return None
+
+
+def is_companion(path: Path) -> bool:
+    """Whether a file is, by its suffix, one that belongs to a picture and is carried with it."""
+    suffix = path.suffix.lower()
+    return suffix in (".xmp", ".prj", ".wld") or (len(suffix) in (4, 5) and suffix.endswith("w") and suffix != ".raw")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from core import archives
 from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
 from core.images.animation import Animation, Timing
@@ -69,7 +70,7 @@ def load_all(path: Path, check: Callable[[], None] = lambda: None) -> Sequence:
         count = source.header.frames
         if FORMATS[key].several != "frames":
             return Sequence(count, None, _pages(path, count, check))
-        with path.open("rb") as file:
+        with archives.opened(path) as file:
             timing = Animation(file, key, check).timing
         return Sequence(len(timing.durations), timing, _frames(path, source.header, check))
 
@@ -93,7 +94,7 @@ def _pages(path: Path, count: int, check: Callable[[], None]) -> Iterator[Pictur
 
 
 def _frames(path: Path, header: Header, check: Callable[[], None]) -> Iterator[Picture]:
-    with _opened(path) as (key, _source), path.open("rb") as file:
+    with _opened(path) as (key, _source), archives.opened(path) as file:
         for decoded in Animation(file, key, check).frames():
             check()
             yield _picture(path, key, replace(header, bits=8, orientation=1), decoded, is_first_of_many=False)
@@ -169,19 +170,19 @@ def _opened(path: Path, page: int = 0, check: Callable[[], None] = lambda: None)
     What goes wrong inside becomes a `UserError` that names the file.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
+        if archives.archive_of(path) is None and not stat.S_ISREG(path.stat().st_mode):
             if path.is_dir():
                 raise UnreadableError("is a folder, not a picture.", "Choose a file.")
             # Reading a pipe or a device might never end.
             raise UnreadableError("is not an ordinary file.", "Choose a picture file.")
-        with path.open("rb") as file:
+        with archives.opened(path) as file, ExitStack() as copies:
             try:
                 key = key_of_content(file, path)
                 source = _source(file, key, path, page, check)
             except CameraRawError:
                 if not FORMATS["raw"].can_read:
                     raise
-                key, source = "raw", RawSource(file, path)
+                key, source = "raw", RawSource(file, copies.enter_context(archives.on_disk(path)))
             yield key, source
     except (UserError, Cancelled):
         raise

@@ -14,6 +14,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from core import archives
 from core.images.colour import inks_to_srgb, lab_to_srgb, srgb_profile
 from core.images.directories import BYTE, UNDEFINED, BadDirectoryError, TagReader, TagValue, Tree, serialised
 from core.images.metadata.exif import (
@@ -376,7 +377,7 @@ def _pages(reader: TagReader) -> list[tuple[int, int]]:
 def _survey(path: Path) -> tuple[Kind, tuple[float, float] | None] | None:
     """What kind of numbers a file of a series holds, and their extremes; None where it holds none."""
     try:
-        with path.open("rb") as file:
+        with archives.opened(path) as file:
             return TiffSource(file, None).survey()
     except Exception:
         # A broken neighbour, or one that is no TIFF, is no part of the series; its own turn will tell what is wrong.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from core import archives
 from core.images.refusal import UnreadableError
 
 _BELOW, _ABOVE = -0.125, 1.25
@@ -138,7 +139,7 @@ def range_of_series(
     if "#" not in pattern:
         return None
     extremes = []
-    for other in sorted(path.parent.iterdir()):
+    for other in sorted(archives.siblings(path)):
         if other.name != path.name and _pattern(other.name) == pattern:
             check()
             found = _surveyed(other, survey)
@@ -154,11 +155,10 @@ def _pattern(name: str) -> str:
 
 
 def _surveyed(path: Path, survey: Survey) -> tuple[Kind, tuple[float, float] | None] | None:
-    try:
-        stat = path.stat()
-    except OSError:
+    stamp = archives.stamp_of(path)
+    if stamp is None:
         return None
-    key = (path, stat.st_mtime_ns, stat.st_size)
+    key = (path, *stamp)
     with _lock:
         if key in _known:
             return _known[key]

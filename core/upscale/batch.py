@@ -10,9 +10,13 @@ from contextlib import suppress
 from typing import TypeVar
 
 from core.contract.cancel import CancelToken
+from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchEvent, BatchFinished, FileFailed, FileSaved, FileSkipped, Planned, UpscaleRequest
+from core.images.decode import shown
+from core.upscale.packing import pack
 from core.upscale.plan import Plan, plan
+from core.upscale.result_names import Packing
 
 Run = Callable[[UpscaleRequest, Plan, CancelToken], Iterator[BatchEvent]]
 """Does the tasks of a plan: yields what becomes of each, and raises as `upscale`."""
@@ -30,7 +34,8 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
 
     Yields:
         `Planned`; a `FileSkipped` or `FileFailed` for each that needs nothing or cannot be done; per picture
-        `FileStarted`, `Progress`, and one of `FileSaved` and `FileFailed`; last `BatchFinished`. `Notice` at any time.
+        `FileStarted`, `Progress`, and one of `FileSaved` and `FileFailed`; an `ArchiveSaved` for each archive that
+        becomes one; last `BatchFinished`. `Notice` at any time.
         A `FileSaved` may come after the next picture's `FileStarted`, as it is written meanwhile.
 
     Raises:
@@ -56,7 +61,23 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
                 pictures += event.pictures
             failed += isinstance(event, FileFailed)
             yield event
+    for packing in settled.packings:
+        try:
+            packed = pack(packing, request, settled, cancel)
+        except (UserError, OSError) as error:
+            failed += 1
+            yield FileFailed(packing.source, *_words_of(error, packing))
+        else:
+            if packed is not None:
+                yield packed
     yield BatchFinished(saved, len(settled.done), failed, time.monotonic() - begun, pictures)
+
+
+def _words_of(error: UserError | OSError, packing: Packing) -> tuple[str, str]:
+    if isinstance(error, UserError):
+        return error.message, error.hint
+    what = f"“{shown(packing.output)}” could not be written: {error.strerror or error}."
+    return what, "Start again once that is mended: the results are kept, and need only be packed."
 
 
 def _next(events: queue.SimpleQueue[T]) -> T:

@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 import os
 from collections import defaultdict
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from core import archives
 from core.atomic import PART_SUFFIX, replacing
 from core.contract.errors import UserError
 from core.contract.upscale import Size
@@ -123,6 +124,15 @@ class Journal:
         lines = self._by_output.get(self._relative(output))
         return (self._absolute(lines[-1].source), lines[-1].source_sha256) if lines else None
 
+    def results_in(self, archive: Path) -> dict[Path, Path]:
+        """The results on record that lie in an archive, each with its source."""
+        below = f"{self._relative(archive)}/"
+        return {
+            self._absolute(output): self._absolute(lines[-1].source)
+            for output, lines in self._by_output.items()
+            if output.startswith(below)
+        }
+
     def results(self) -> list[tuple[Path, Path]]:
         """(source, output) of everything on record."""
         return [
@@ -192,6 +202,30 @@ class Journal:
         stamp = _output_stamp(self._absolute(announced.output))
         self._append(replace(announced, complete=True, output_stamp=stamp, consistency=consistency))
 
+    def announce_move(self, old: Path, new: Path) -> None:
+        """Say that a result is about to go to another place.
+
+        Raises:
+            OSError: the disk is full, or gone.
+        """
+        line = self._maker(self._relative(old), _output_stamp(old))
+        if line is not None:
+            output = self._relative(new)
+            self._append(replace(line, complete=False, output=output, output_stamp=_output_stamp(new)))
+
+    def complete_moves(self, moved: Mapping[Path, Path]) -> None:
+        """Say that results, which still lie where they were, lie at other places too: for each the old one by the new.
+
+        Raises:
+            OSError: the disk is full, or gone.
+        """
+        lines = []
+        for new, old in moved.items():
+            line = self._maker(self._relative(old), _output_stamp(old))
+            if line is not None:
+                lines.append(replace(line, output=self._relative(new), output_stamp=_output_stamp(new)))
+        self._append(*lines)
+
     def end(self) -> None:
         """Let go of the lock."""
         if self._lock is not None:
@@ -216,16 +250,18 @@ class Journal:
         lines = self._by_output.get(output, [])
         return next((each for each in reversed(lines) if each.complete and each.output_stamp == stamp), None)
 
-    def _append(self, result: Result) -> None:
-        values = {_KEYS.get(name, name): getattr(result, name) for name in Result.__dataclass_fields__}
-        line = json.dumps(values) + "\n"
+    def _append(self, *results: Result) -> None:
+        names = Result.__dataclass_fields__
+        values = ({_KEYS.get(name, name): getattr(result, name) for name in names} for result in results)
+        text = "".join(json.dumps(each) + "\n" for each in values)
         with (self._own / JOURNAL).open("ab") as file:
             if file.tell() and not _ends_with_newline(self._own / JOURNAL):
                 file.write(b"\n")
-            file.write(line.encode("ascii"))
+            file.write(text.encode("ascii"))
             file.flush()
             os.fsync(file.fileno())
-        self._remember(result)
+        for result in results:
+            self._remember(result)
 
     def _remember(self, result: Result) -> None:
         self._by_source[result.source].append(result)
@@ -253,11 +289,14 @@ def results_of_sources_in(roots: Set[Path], folder: Path) -> set[Path]:
 
 def source_stamp(path: Path) -> tuple[int, int, int]:
     """Bytes and times of change; differs after every change of the content, but for one on Windows that keeps both
-    size and date.
+    size and date. In an archive: bytes, checksum and time.
 
     Raises:
         OSError: there is no such file.
     """
+    if archives.archive_of(path) is not None:
+        _read_at, changed = archives.times_of(path)
+        return *(archives.stamp_of(path) or _NOTHING), changed
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import psutil
 
+from core import archives
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.settings import UpscaleSettings, check_settings
+from core.contract.settings import ExistingPolicy, UpscaleSettings, check_settings
 from core.contract.upscale import Input, Size, UpscaleRequest
 from core.folders import real_path
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
 from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, Model, find_model, mix_for
-from core.names import free_folder
-from core.upscale.journal import Journal
+from core.names import free_folder, free_path, portable_name
+from core.upscale.journal import FOLDER, Journal
 from core.upscale.pass_sizes import pass_sizes
-from core.upscale.result_names import Placement, ResultNames
+from core.upscale.result_names import Packing, Placement, ResultNames
 from core.upscale.scan import Unusable, in_words, scan
 from core.upscale.settings import fingerprint_of
 
@@ -50,6 +53,8 @@ MOST_SCALE = 16
 """The largest scale of a network that the estimate of memory believes."""
 MEMORY_COPIES = 3
 """How often a result lies in memory at its peak: as pixels, as what is being written, and as a working copy."""
+UNPACKED = "unpacked"
+"""The folder beside a journal where results lie until they are packed."""
 REDUCTION_COPIES = 3
 """Likewise what the network makes, where it is larger than the result and lies beside it: itself, and what the
 reduction works on. Measured at 8 bits, with `resize`: 2.4."""
@@ -77,6 +82,8 @@ class Task:
     """How many pages or frames are done."""
     copied: bool = False
     """Whether the source itself is the result, as it is large enough."""
+    packed: Path | None = None
+    """Where the result ends up in an archive, once that is packed."""
 
     @property
     def pixels(self) -> int:
@@ -87,6 +94,11 @@ class Task:
     def pictures_in_words(self) -> str:
         """`12 pages`, `40 frames`, or nothing for a single picture."""
         return f"{self.pictures:,} {FORMATS[self.probe.format].several}" if self.pictures > 1 else ""
+
+    @property
+    def final(self) -> Path:
+        """Where the result is to be found in the end."""
+        return self.packed or self.output
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,8 @@ class Plan:
     fingerprint: str
     """The settings fingerprint of all results."""
     warnings: tuple[str, ...] = ()
+    packings: tuple[Packing, ...] = ()
+    """What is to be packed: archives whose results become archives, too."""
 
 
 def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
@@ -149,7 +163,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
             refused.append(RefusedInput(each.path, each.error))
             continue
         try:
-            placement = _place(request, each, output_roots, model)
+            placement = _place(request, each, output_roots, model, fingerprint)
             if placement is None:
                 large_enough.append(Done(each.path, each.path, reason=f"It is larger than {request.size} already."))
             else:
@@ -159,7 +173,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     # A refused source is still somebody's picture, and must not be replaced.
     names = ResultNames(each.path for each in found)
     names.part(placements)
-    tasks, done, unreadable = _compare_with_disk(request, placements, fingerprint, names, cancel)
+    tasks, done, unreadable, packings = _compare_with_disk(request, placements, fingerprint, names, cancel)
     refused += unreadable
     done += large_enough
     others = in_words(passed_over)
@@ -168,14 +182,14 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
         hint = "Name a folder with pictures, or the pictures themselves."
         raise UserError(f"There is no picture in {given}.", f"{others} {hint}" if others else hint)
     warnings = (*((others,) if others else ()), *_check_space(tasks))
-    return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, warnings)
+    return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, warnings, packings)
 
 
 def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
     """For each folder that was searched, the folder below which its tree is mirrored."""
     distinct = list(dict.fromkeys(roots))
     if request.output is None:
-        return {root: root.parent / f"{root.name or 'disk'}_{request.size}" for root in distinct}
+        return {root: root.parent / f"{_folder_name(root) or 'disk'}_{request.size}" for root in distinct}
     output = _absolute(request.output)
     if len(distinct) == 1:
         return {distinct[0]: output}
@@ -183,12 +197,42 @@ def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, 
     output_roots: dict[Path, Path] = {}
     taken: set[Path] = set()
     for root in distinct:
-        output_roots[root] = free_folder(output / (root.name or "disk"), taken.__contains__)
+        output_roots[root] = free_folder(output / (_folder_name(root) or "disk"), taken.__contains__)
         taken.add(output_roots[root])
     return output_roots
 
 
-def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], model: Model) -> Placement | None:
+def _folder_name(root: Path) -> str:
+    """What the folder of an archive's results is called, or of those of a folder."""
+    return root.stem if archives.is_archive(root) else root.name
+
+
+def _within(root: Path, archive: Path) -> Path:
+    """The folder of the results of an archive that lies somewhere in a folder, relative to that."""
+    # A folder or another archive of that name has its results there.
+    others = (archive.with_suffix(suffix) for suffix in ("", *sorted(archives.ARCHIVE_SUFFIXES)))
+    is_alone = not any(other != archive and other.exists() for other in others)
+    return archive.parent.relative_to(root) / (archive.stem if is_alone else archive.name)
+
+
+def _packing(request: UpscaleRequest, archive: Path, root: Path, output_root: Path, fingerprint: str) -> Packing:
+    output = None if request.output is None else _absolute(request.output)
+    if root != archive:
+        target = output_root / archive.relative_to(root)
+    elif output_root == output:
+        target = output_root / archive.name
+    else:
+        target = output_root.with_name(f"{output_root.name}{archive.suffix}")
+    if real_path(target) == real_path(archive):
+        target = archive.with_name(f"{archive.stem}_{request.size}{archive.suffix}")
+    journal = output or (target.parent if root == archive else output_root)
+    key = hashlib.sha256(f"{os.path.relpath(archive, journal)}\n{fingerprint}".encode("utf-8", "surrogateescape"))
+    return Packing(archive, target, journal / FOLDER / UNPACKED / key.hexdigest()[:16], journal)
+
+
+def _place(
+    request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], model: Model, fingerprint: str
+) -> Placement | None:
     """None where the picture is large enough, and is to be left out."""
     header = probe(each.path)
     target, pictures = target_of(request, header)
@@ -204,7 +248,17 @@ def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path],
     source = each.path
     # Several trees below one output folder keep one journal there.
     output = None if request.output is None else _absolute(request.output)
-    if each.root is not None:
+    packing = None
+    archive = archives.archive_of(source)
+    if each.root is not None and archive is not None:
+        if request.archives == "archive":
+            packing = _packing(request, archive, each.root, output_roots[each.root], fingerprint)
+            folder, journal_folder = packing.unpacked, packing.journal
+        else:
+            inside = _within(each.root, archive) if each.root != archive else ""
+            folder, journal_folder = output_roots[each.root] / inside, output or output_roots[each.root]
+        folder = folder.joinpath(*map(portable_name, source.parent.relative_to(archive).parts))
+    elif each.root is not None:
         folder = output_roots[each.root] / source.parent.relative_to(each.root)
         journal_folder = output or output_roots[each.root]
     else:
@@ -213,10 +267,14 @@ def _place(request: UpscaleRequest, each: Input, output_roots: dict[Path, Path],
     stem = f"{source.stem}_{request.size}" if beside else source.stem
     if request.result_name:
         stem = _named(request, source, model, header, size)
+    if archive is not None:
+        # What an archive calls its files was never asked of this system.
+        stem = portable_name(stem)
     suffix = source.suffix if copied else suffix_for(source.suffix, target)
     placement = Placement(each, header, target, size, folder, journal_folder, stem, suffix)
     placement.copied = copied
     placement.pictures = pictures
+    placement.packing = packing
     asked = header.format if request.format == "same" else request.format
     if copied:
         placement.notes.append(f"Copied as it is, as it is larger than {request.size} already.")
@@ -289,7 +347,7 @@ def _compare_with_disk(
     fingerprint: str,
     names: ResultNames,
     cancel: CancelToken,
-) -> tuple[list[Task], list[Done], list[RefusedInput]]:
+) -> tuple[list[Task], list[Done], list[RefusedInput], tuple[Packing, ...]]:
     done: list[Done] = []
     refused: list[RefusedInput] = []
     journals: dict[Path, Journal] = {}
@@ -309,8 +367,11 @@ def _compare_with_disk(
                 )
                 continue
             # Replacing a result by an equal one would be for nothing; one that somebody changed is made again.
+            in_archive = made is not None and archives.archive_of(made) is not None
             if (
                 made is not None
+                # Who wants a folder is not served by an archive.
+                and (placement.packing is not None or not in_archive)
                 and not names.is_promised(made)
                 and (request.existing == "skip" or journals[placement.journal_folder].is_untouched(made))
             ):
@@ -318,10 +379,15 @@ def _compare_with_disk(
                 names.promise(made)
                 continue
         waiting.append(placement)
+    packings = _settled_packings(request, placements, waiting, done, names)
     tasks: list[Task] = []
     for placement in waiting:
-        journal = journals[placement.journal_folder] if request.existing == "replace" else None
-        output, note = names.choose(placement, journal)
+        packing = None if placement.packing is None else packings[placement.packing]
+        # What waits to be packed was left by a run of the same settings.
+        replaces = request.existing == "replace" or packing is not None
+        if replaces and placement.journal_folder not in journals:
+            journals[placement.journal_folder] = Journal(placement.journal_folder)
+        output, note = names.choose(placement, journals[placement.journal_folder] if replaces else None)
         notes = (*placement.notes, *note)
         tasks.append(
             Task(
@@ -335,9 +401,51 @@ def _compare_with_disk(
                 placement.input.root,
                 placement.pictures,
                 placement.copied,
+                None if packing is None else packing.output / output.relative_to(packing.unpacked),
             )
         )
-    return tasks, done, refused
+    return tasks, done, refused, tuple(packings.values())
+
+
+def _settled_packings(
+    request: UpscaleRequest,
+    placements: list[Placement],
+    waiting: list[Placement],
+    done: list[Done],
+    names: ResultNames,
+) -> dict[Packing, Packing]:
+    """For each packing as it was wanted the one with a name that is free, or whose archive gets more."""
+    settled: dict[Packing, Packing] = {}
+    for wanted in dict.fromkeys(each.packing for each in placements if each.packing is not None):
+        due = {each.input.path for each in waiting if each.packing == wanted}
+        made = [each.output for each in done if archives.archive_of(each.source) == wanted.source]
+        takes = partial(_takes, Journal(wanted.journal), wanted.source, request.existing, due, made)
+        output = free_path(wanted.output, lambda path: names.is_reserved(path) or not takes(path))  # noqa: B023
+        names.promise(output)
+        settled[wanted] = replace(wanted, output=output)
+    return settled
+
+
+def _takes(
+    journal: Journal, source: Path, existing: ExistingPolicy, due: set[Path], made: list[Path], archive: Path
+) -> bool:
+    """Whether an archive can be made under this name, or, where an earlier run made one of `source`, gets more.
+
+    Args:
+        journal: what is on record.
+        source: the archive that the pictures are from.
+        existing: what becomes of earlier results.
+        due: the pictures to do.
+        made: the results that are there already.
+        archive: the name.
+    """
+    if not os.path.lexists(archive):
+        return True
+    there = {of for output, of in journal.results_in(archive).items() if archives.exists(output)}
+    if existing == "number" or not any(archives.archive_of(of) == source for of in there):
+        return False
+    # Pictures with settings of their own are done by another run, into the same archive.
+    return existing == "replace" or due.isdisjoint(there) or any(each.is_relative_to(archive) for each in made)
 
 
 def _check_space(tasks: list[Task]) -> tuple[str, ...]:
@@ -352,7 +460,9 @@ def _check_space(tasks: list[Task]) -> tuple[str, ...]:
             )
         device = place.stat().st_dev
         places[device] = place
-        needed[device] += task.pixels * BYTES_PER_PIXEL[task.format] * (2 if task.probe.sixteen_bit else 1)
+        size = task.pixels * BYTES_PER_PIXEL[task.format] * (2 if task.probe.sixteen_bit else 1)
+        # While results are packed, they are there twice.
+        needed[device] += size if task.packed is None else 2 * size
     warnings = []
     for device, place in places.items():
         free = shutil.disk_usage(place).free

@@ -156,6 +156,7 @@ class Records:
             notes,
             facts.reason,
             encoded.pictures,
+            task.packed,
         )
 
     def clean(self, task: Task) -> None:
@@ -166,7 +167,9 @@ class Records:
 
     def _still_free(self, task: Task) -> tuple[Path, tuple[str, ...]]:
         """The planned name, or another if somebody else has put a file there since."""
-        if not os.path.lexists(task.output) or (self._request.existing == "replace" and self._made(task)):
+        # What lies in wait of being packed is nobody's yet.
+        replaces = self._request.existing == "replace" or task.packed is not None
+        if not os.path.lexists(task.output) or (replaces and self._made(task)):
             return task.output, ()
         output = free_path(task.output)
         return output, note_of(output, task.output)
@@ -187,7 +190,7 @@ def failure_of(task: Task, error: Exception) -> tuple[FileFailed, UserError | No
 def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
     """What to tell people, and whether it ends the run."""
     if isinstance(error, UserError):
-        if task.root is not None and not task.root.is_dir():
+        if task.root is not None and not task.root.exists():
             gone = UserError(
                 f"The folder “{task.root}” is gone.",
                 "Connect its disk again, then start again: what is done stays.",

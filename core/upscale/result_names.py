@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from core import archives
 from core.contract.upscale import Input, Size
 from core.folders import real_path
 from core.hashing import sha256_of
@@ -16,6 +17,20 @@ from core.images import Probe
 from core.images.decode import shown
 from core.names import fitting_name, free_path
 from core.upscale.journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How the results of an archive's pictures become an archive again."""
+
+    source: Path
+    """The archive that they are from."""
+    output: Path
+    """The archive that they go into."""
+    unpacked: Path
+    """A folder of this run's own, where results lie until all of them can be packed."""
+    journal: Path
+    """The folder whose journal knows them."""
 
 
 @dataclass(slots=True)
@@ -33,6 +48,7 @@ class Placement:
     notes: list[str] = field(default_factory=list)
     pictures: int = 1
     copied: bool = False
+    packing: Packing | None = None
 
     @property
     def output(self) -> Path:
@@ -83,7 +99,7 @@ class ResultNames:
 
         def taken(path: Path) -> bool:
             # Never replace a source, nor what this run makes or has found done.
-            if self._is_reserved(path):
+            if self.is_reserved(path):
                 return True
             if not os.path.lexists(path):
                 return False
@@ -93,7 +109,8 @@ class ResultNames:
         self.promise(free)
         return free, note_of(free, placement.output, " and no earlier result of it" if replacing else "")
 
-    def _is_reserved(self, path: Path) -> bool:
+    def is_reserved(self, path: Path) -> bool:
+        """Whether this is the name of a source, or was given away."""
         return self._key(path) in self._sources or self.is_promised(path)
 
     def _another_has(self, path: Path, placement: Placement, journal: Journal) -> bool:
@@ -101,7 +118,7 @@ class ResultNames:
         if made_of is None:
             return False
         maker, sha256 = made_of
-        if self._is_reserved(maker) or not maker.exists():
+        if self.is_reserved(maker) or not archives.exists(maker):
             return False
         try:
             # A copy elsewhere is the same picture.

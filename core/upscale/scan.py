@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import archives
 from core.atomic import PART_SUFFIX
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -21,7 +22,7 @@ from core.upscale.journal import results_of_sources_in
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """A file or folder that was named, or met, and cannot be searched."""
+    """A file, folder or archive that was named, or met, and cannot be searched."""
 
     path: Path
     error: UserError
@@ -34,11 +35,11 @@ def scan(
     leave_out: Path | None = None,
     passed_over: Counter[str] | None = None,
 ) -> Iterator[Input | Unusable]:
-    """Every picture among `inputs` and in their folders, each once, folders in natural order.
+    """Every picture among `inputs`, in their folders and archives, each once, folders in natural order.
 
     A file that was named is taken whatever its suffix: its content decides later. In folders, only files with the
     suffix of a picture are taken; hidden ones, and those that an earlier run made of other pictures found here, are
-    not. Links are followed, but no folder is searched twice.
+    not. Links are followed, but no folder is searched twice. Archives are folders, and all in them is taken.
 
     Args:
         inputs: files and folders.
@@ -62,8 +63,12 @@ def scan(
             continue
         if is_folder:
             found = _search(path, roots, recursive, cancel, leave_out, passed_over)
+        elif archives.is_archive(path):
+            made = results_of_sources_in(roots, path.parent)
+            found = _unpacked(path, path, made, passed_over)
         else:
             root = given.root if given.root is not None and path.is_relative_to(given.root) else None
+            root = root or archives.archive_of(path)
             found = iter([Input(path, root)])
         for each in found:
             cancel.check()
@@ -112,10 +117,34 @@ def _search(
                 folders.append(path)
             elif path.suffix.lower() in READABLE_SUFFIXES and path.suffix != PART_SUFFIX and path not in made:
                 yield Input(path, root)
+            elif recursive and archives.is_archive(path):
+                yield from _unpacked(path, root, made, passed_over)
             elif passed_over is not None and path not in made and path.suffix not in _COMPANIONS:
                 passed_over[path.suffix.lower()] += 1
         if recursive:
             waiting += folders[::-1]
+
+
+def _unpacked(
+    archive: Path, root: Path, made: Set[Path], passed_over: Counter[str] | None
+) -> Iterator[Input | Unusable]:
+    """The pictures in an archive that are none of those made before, in natural order, then what it has that is not
+    opened."""
+    try:
+        listing = archives.list_archive(archive)
+    except UserError as error:
+        yield Unusable(archive, error)
+        return
+    for name in sorted(listing.members, key=lambda name: [natural(part) for part in name.split("/")]):
+        path = archive / name
+        if any(map(is_left_out, name.split("/"))) or path in made:
+            continue
+        if path.suffix.lower() in READABLE_SUFFIXES:
+            yield Input(path, root)
+        elif passed_over is not None and path.suffix not in _COMPANIONS:
+            passed_over[path.suffix.lower()] += 1
+    for refusal in listing.refused:
+        yield Unusable(archive, refusal)
 
 
 _COMPANIONS = frozenset({PART_SUFFIX, ".xmp", ".prj", ".wld", ".tfw", ".jgw", ".pgw", ".xml"})

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from core import devices
+from core import archives, devices
 from core.atomic import replacing
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
@@ -185,7 +185,8 @@ class Stages:
 
         def copy(path: Path) -> Encoded:
             with replacing(path) as temporary:
-                shutil.copyfile(task.source, temporary)
+                with archives.opened(task.source) as file, temporary.open("wb") as target:
+                    shutil.copyfileobj(file, target)
                 if self.request.keep_date:
                     os.utime(temporary, ns=source.times_ns)
             return Encoded(float("inf"), pictures=task.pictures)
@@ -364,11 +365,11 @@ def _pixels(header: Probe) -> int:
 
 def _load(path: Path, settings: UpscaleSettings, cancel: CancelToken) -> _Loaded:
     try:
-        stamp, stat = source_stamp(path), path.stat()
+        stamp, times = source_stamp(path), archives.times_of(path)
         picture, digest = load(path, cancel.check), sha256_of(path)
         # A file that changed between the two gets no digest, so it is upscaled again next time.
         digest = digest if source_stamp(path) == stamp else ""
-        return _Loaded(picture, digest, stamp, (stat.st_atime_ns, stat.st_mtime_ns), choice_for(settings, picture))
+        return _Loaded(picture, digest, stamp, times, choice_for(settings, picture))
     except OSError as error:
         raise UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the disk.") from error
 

@@ -225,7 +225,7 @@ class OptionsPanel(Scrolled):
         hidden.addWidget(self.ensemble)
         hidden.addWidget(self.tie_colours)
         hidden.addWidget(self.metadata)
-        for name in ("larger", "frames"):
+        for name in ("larger", "frames", "archives"):
             option = settings.UPSCALE[name]
             hidden.addLayout(self._fields.labelled(option, self._fields.choice(option)))
         pattern = settings.UPSCALE["result_name"]

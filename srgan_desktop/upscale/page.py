@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.archives import ARCHIVE_SUFFIXES
 from core.contract.device import DeviceInfo
 from core.images import FORMATS, READABLE_SUFFIXES
 from srgan_desktop import settings
@@ -75,7 +76,7 @@ class UpscalePage(Page):
     ) -> None:
         super().__init__(theme, options, session or UpscaleSession(options), parent)
         self._following = False
-        self._last_output: Path | None = None
+        self._last_saved: Entry | None = None
         self._follow_timer = QTimer(self, singleShot=True, interval=FOLLOW_EVERY_MS)
         readable = [row.label for row in FORMATS.values() if row.can_read]
         self.drop_area = DropArea(theme, f"{' · '.join(readable[:8])} and {len(readable) - 8} more")
@@ -331,7 +332,7 @@ class UpscalePage(Page):
         self._take(QGuiApplication.clipboard().mimeData())
 
     def _choose_files(self) -> None:
-        suffixes = " ".join(f"*{suffix}" for suffix in sorted(READABLE_SUFFIXES))
+        suffixes = " ".join(f"*{suffix}" for suffix in sorted(READABLE_SUFFIXES | ARCHIVE_SUFFIXES))
         files, _ = QFileDialog.getOpenFileNames(
             self,
             "Add pictures",
@@ -370,7 +371,7 @@ class UpscalePage(Page):
             self.session.pause()
 
     def _on_saved(self, entry: Entry) -> None:
-        self._last_output = entry.output
+        self._last_saved = entry
         row = self.session.queue.row_of(entry.path)
         current = self.queue.table.currentIndex().row()
         if row not in (None, current) and self._following and not self._follow_timer.isActive():
@@ -399,7 +400,7 @@ class UpscalePage(Page):
         actions = []
         if summary.failures:
             actions.append(("Show failed…", lambda: FailuresDialog(summary.failures, self.window()).open()))
-        if self._last_output is not None and summary.saved:
+        if self._last_saved is not None and summary.saved:
             actions.append(("Open folder", self._open_last_folder))
         if summary.cancelled:
             self.banner.say("info", "Cancelled", f"{figures} The rest waits in the queue.", actions)
@@ -409,5 +410,6 @@ class UpscalePage(Page):
         self.notify.emit(title, figures)
 
     def _open_last_folder(self) -> None:
-        if self._last_output is not None:
-            show_in_file_manager(self._last_output)
+        if self._last_saved is not None and self._last_saved.output is not None:
+            # Where it lies now: it may have been packed since.
+            show_in_file_manager(self._last_saved.output)

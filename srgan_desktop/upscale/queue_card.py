@@ -6,6 +6,7 @@ from PySide6.QtCore import QModelIndex, QPoint, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout
 
+from core.archives import archive_of
 from srgan_desktop import problems
 from srgan_desktop.desktop import mime_of, show_in_file_manager
 from srgan_desktop.dialogs import ProblemDialog
@@ -197,7 +198,8 @@ class QueueCard(QFrame):
         if entry.state is State.FAILED:
             self._show_problem()
         else:
-            QDesktopServices.openUrl(QUrl.fromLocalFile(str(entry.output or entry.path)))
+            result = entry.output or entry.path
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(archive_of(result) or result)))
 
     def _show_result(self) -> None:
         entry = self.current()

@@ -24,7 +24,7 @@ from core.contract.upscale import (
     Size,
     UpscaleRequest,
 )
-from core.images import Probe
+from core.images import FORMATS, Probe
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
@@ -119,6 +119,14 @@ class Entry:
     def path(self) -> Path:
         """The source."""
         return self.input.path
+
+    @property
+    def pictures_in_words(self) -> str:
+        """`12 pages`, `40 frames`, or nothing for a single picture or one whose header was not read."""
+        if self.header is None or self.header.frames < 2:
+            return ""
+        several = FORMATS[self.header.format].several
+        return f"{self.header.frames:,} {several}" if several else ""
 
     @property
     def has_result(self) -> bool:
@@ -277,6 +285,13 @@ class Queue(QAbstractTableModel):
             case FileFailed():
                 self.update(row, state=State.FAILED, problem=problems.of_event(event), fraction=0.0)
 
+    def follow_moves(self, moved: Iterable[tuple[Path, Path]]) -> None:
+        """Results lie elsewhere now: in an archive."""
+        places = dict(moved)
+        for row, entry in enumerate(self._entries):
+            if entry.output in places:
+                self.update(row, output=places[entry.output])
+
     def count_made_otherwise(self, settings: UpscaleRequest) -> int:
         """How many results were made with other settings than these, or than their own."""
         # The rows of a run share one object, so that thousands cost a few comparisons.
@@ -400,7 +415,8 @@ class Queue(QAbstractTableModel):
                 return shown_name(entry.path)
             case Column.SIZE:
                 after = self.output_size_of(entry)
-                return f"{dimensions(entry.size)} → {dimensions(after)}" if entry.size and after else ""
+                sizes = f"{dimensions(entry.size)} → {dimensions(after)}" if entry.size and after else ""
+                return f"{entry.pictures_in_words}, {sizes}" if sizes and entry.pictures_in_words else sizes
             case Column.STATE:
                 if entry.state is State.WORKING:
                     return f"{self.working_word()}, {entry.fraction:.0%}"

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core import paths
+from core.archives import exists
 from core.atomic import replacing
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,7 @@ def load_queue() -> list[Path]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         log.warning("the queue of the last time: %s", error)
         return []
-    return [picture for picture in pictures if picture.is_file()]
+    return [picture for picture in pictures if exists(picture)]
 
 
 def save_queue(pictures: Sequence[Path]) -> None:

@@ -122,6 +122,8 @@ def _words(request: UpscaleRequest, field: str) -> str:
             return f"named {request.result_name}" if request.result_name else "names as before"
         case "frames":
             return "only first pages and frames" if request.frames == "first" else "all pages and frames"
+        case "archives":
+            return "archives of archives" if request.archives == "archive" else "folders of archives"
         case "keep_values":
             return "with measured values" if request.keep_values else "values of pictures"
         case "keep_metadata":

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice
 from core.contract.upscale import (
+    ArchiveSaved,
     BatchFinished,
     BatchInterrupted,
     BatchStarted,
@@ -288,6 +289,9 @@ class UpscaleSession(Session):
                 self.changed.emit()
             case FileSaved() | FileSkipped() | FileFailed():
                 self._on_outcome(event)
+            case ArchiveSaved():
+                self.queue.follow_moves(event.moved)
+                self.notice.emit(" ".join((f"{event.output.name} is packed.", *event.notes)))
             case Notice():
                 self.notice.emit(event.message)
             case BatchStarted():

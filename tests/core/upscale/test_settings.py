@@ -33,6 +33,7 @@ ANOTHER: dict[str, Any] = {
     "keep_values": True,
     "frames": "first",
     "larger": "copy",
+    "archives": "archive",
     "wrap": True,
     "result_name": "{name}_{model}_{scale}x",
     "device": "cuda:1",

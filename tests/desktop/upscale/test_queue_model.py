@@ -8,6 +8,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 
 from core.contract.settings import OutputSize
 from core.contract.upscale import FileSaved, Input, UpscaleRequest
+from core.images import Probe
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.queue_model import ENTRY, Column, Entry, Queue, State
@@ -176,3 +177,21 @@ def test_an_index_that_is_kept_follows_its_row(queue):
     kept = QPersistentModelIndex(queue.index(0, 1))
     queue.sort(Column.PICTURE)
     assert (kept.row(), kept.column()) == (1, 1)
+
+
+def test_a_row_says_how_many_pages_or_frames_its_picture_has(queue):
+    queue.add(entries("a.tif", "b.gif", "c.heic", "d.png"))
+    headers = (("a.tif", "tiff", 12), ("b.gif", "gif", 40), ("c.heic", "heic", 3), ("d.png", "png", 1))
+    for name, format, frames in headers:
+        queue.learn_header(Path("/pictures") / name, Probe(8, 6, format, False, False, frames))
+    texts = [text(queue, row, Column.SIZE) for row in range(4)]
+    assert texts[:2] == ["12 pages, 8 × 6 → 32 × 24", "40 frames, 8 × 6 → 32 × 24"]
+    assert texts[2:] == ["8 × 6 → 32 × 24"] * 2
+
+
+def test_results_that_were_packed_are_found_in_their_archive(queue):
+    queue.add(entries("a.png", "b.png"))
+    old, new = Path("/out/.srgan/unpacked/a.png"), Path("/out/a.cbz/a.png")
+    queue.update(0, state=State.DONE, output=old)
+    queue.follow_moves([(old, new)])
+    assert [entry.output for entry in queue.entries] == [new, None]

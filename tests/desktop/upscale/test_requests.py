@@ -31,6 +31,7 @@ OTHER: dict[str, tuple[Any, str]] = {
     "keep_values": (True, "with measured values"),
     "wrap": (True, "seamless"),
     "larger": ("copy", "larger ones copied"),
+    "archives": ("archive", "archives of archives"),
     "result_name": ("{name}_{model}", "named {name}_{model}"),
     "frames": ("first", "only first pages and frames"),
     "output": (Path("/tmp/out"), "saved to out"),
@@ -69,6 +70,7 @@ def test_every_option_of_a_request_is_watched(options):
             settings.EXISTING: "number",
             settings.UPSCALE["frames"]: "first",
             settings.UPSCALE["larger"]: "copy",
+            settings.UPSCALE["archives"]: "archive",
             settings.UPSCALE["result_name"]: "{name}_2",
         }.get(option, not option.default if isinstance(option.default, bool) else None)
         if changed is None:

@@ -2,6 +2,7 @@
 
 import itertools
 import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,18 @@ def scanner(qtbot):
 @pytest.fixture
 def finds(scanner):
     return Finds(scanner)
+
+
+def test_archives_are_searched_as_folders_are(scanner, finds, qtbot, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.cbz", "w") as archive:
+        archive.write(make_picture(tmp_path / "p.png"), "pages/1.png")
+        archive.writestr("../evil.png", b"x")
+    with qtbot.waitSignal(scanner.finished):
+        scanner.search([tmp_path / "a.cbz"], True)
+    assert [each.input for each in finds.found if each.problem is None] == [
+        Input(tmp_path / "a.cbz" / "pages" / "1.png", tmp_path / "a.cbz")
+    ]
+    assert "leads out" in finds.found[-1].problem.message
 
 
 @pytest.fixture

@@ -1,0 +1,384 @@
+"""Archives of pictures, ZIP and CBZ, read as if they were folders: `comic.cbz/page 1.png` is a path. Plain.
+
+What leads into an archive is opened by `opened`, weighed by `stamp_of` and told to be there by `exists`; for all other
+paths these do what the file system does. Nothing is ever unpacked under a name that an archive says.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import stat
+import struct
+import tempfile
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from core.contract.errors import UserError
+
+ARCHIVE_SUFFIXES = frozenset({".zip", ".cbz"})
+"""Lower case with dot."""
+
+MOST_ENTRIES = 20_000
+_MOST_DIRECTORY_BYTES = 1 << 24
+MOST_BYTES = 1 << 32
+"""The most that one file in an archive may unpack to: more than the largest picture that is read takes unpacked."""
+_WHERE_BOMBS_BEGIN, MOST_RATIO = 1 << 30, 250
+"""An archive that unpacks to more than this many bytes, and more than so many times its size, is refused: only blank
+paper is packed like that."""
+_IN_MEMORY = 1 << 26
+"""Bytes of an unpacked file that are kept in memory; beyond, they lie in a temporary file."""
+_BLOCK = 1 << 20
+_ENCRYPTED, _UTF_8 = 0x1, 0x800
+_METHODS = {
+    zipfile.ZIP_STORED: "",
+    zipfile.ZIP_DEFLATED: "zlib",
+    zipfile.ZIP_BZIP2: "bz2",
+    zipfile.ZIP_LZMA: "lzma",
+}
+_OTHERS = {
+    b"Rar!": "a RAR archive",
+    b"7z\xbc\xaf": "a 7-Zip archive",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF document",
+}
+"""What goes under these suffixes, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A file in an archive."""
+
+    name: str
+    """With slashes, relative to the archive."""
+    info: zipfile.ZipInfo
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """Bytes and checksum: what `stamp_of` says."""
+        return self.info.file_size, self.info.CRC
+
+    @property
+    def time_ns(self) -> int | None:
+        """When it was last changed, in nanoseconds, by the local time; None where that is no time."""
+        _year, month, day, *_ = self.info.date_time
+        with suppress(ValueError, OverflowError):
+            # Zeros, which mean that nobody knew, would be taken for the day before.
+            return None if not (month and day) else int(time.mktime((*self.info.date_time, 0, 0, -1))) * 1_000_000_000
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What an archive holds."""
+
+    members: dict[str, Member] = field(default_factory=dict)
+    """By name, in the archive's order; of two of one name the last, as unpacking leaves it."""
+    refused: tuple[UserError, ...] = ()
+    """What is in it and is not opened, each with its name."""
+
+
+def archive_of(path: Path) -> Path | None:
+    """The archive that a path leads into; None for a path that leads to a file or folder of its own."""
+    for parent in path.parents:
+        if parent.suffix.lower() in ARCHIVE_SUFFIXES and parent.is_file():
+            return parent
+    return None
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a path is that of an archive, by its suffix."""
+    return path.suffix.lower() in ARCHIVE_SUFFIXES and path.is_file()
+
+
+def list_archive(archive: Path) -> Listing:
+    """The files in an archive; read once as long as nobody changes it.
+
+    Raises:
+        UserError: it cannot be read, is none, or has more in it than an honest one.
+    """
+    try:
+        status = archive.stat()
+        key = (str(archive), status.st_size, status.st_mtime_ns)
+        with _lock:
+            if key in _known:
+                return _known[key]
+        with archive.open("rb") as file:
+            listing = _listed(file, archive.name)
+    except OSError as error:
+        if error.errno is None:
+            raise _damaged(archive.name) from error
+        raise UserError(f"“{_plain(archive.name)}” could not be read: {error.strerror}.", "Check the disk.") from error
+    except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, EOFError, OverflowError) as error:
+        raise _damaged(archive.name) from error
+    with _lock:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[key] = listing
+    return listing
+
+
+def stamp_of(path: Path) -> tuple[int, int] | None:
+    """Bytes and time of change in ns of a file, or bytes and checksum of one in an archive; None where there is none.
+
+    Equal as long as nobody writes it.
+    """
+    if archive_of(path) is None:
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        return status.st_size, status.st_mtime_ns
+    member = _found(path)
+    return None if member is None else member.stamp
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file, in an archive or not."""
+    return path.is_file() if archive_of(path) is None else _found(path) is not None
+
+
+def times_of(path: Path) -> tuple[int, int]:
+    """When a file was last read and last changed, in ns; for one in an archive both are what that says.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    archive = archive_of(path)
+    member = _found(path)
+    if member is not None and member.time_ns is not None:
+        return member.time_ns, member.time_ns
+    status = (archive or path).stat()
+    return status.st_atime_ns, status.st_mtime_ns
+
+
+def siblings(path: Path) -> Iterator[Path]:
+    """What lies in the folder of a file, in an archive or not.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    archive = archive_of(path)
+    if archive is None:
+        yield from path.parent.iterdir()
+        return
+    for name in list_archive(archive).members:
+        if (archive / name).parent == path.parent:
+            yield archive / name
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[io.BufferedReader]:
+    """A file, in an archive or not, open for reading at any place.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+        UserError: the archive is damaged, or does not open this one.
+    """
+    archive = archive_of(path)
+    if archive is None:
+        with path.open("rb") as file:
+            yield file
+        return
+    member = _found(path)
+    if member is None:
+        raise FileNotFoundError(2, "No such file in the archive", str(path))
+    try:
+        with zipfile.ZipFile(archive) as container, container.open(member.info) as packed:
+            unpacking = _Unpacking(cast(BinaryIO, packed), member.info.file_size)
+            try:
+                yield io.BufferedReader(unpacking)
+            finally:
+                unpacking.discard()
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise UserError(
+            f"“{_plain(path.name)}” cannot be unpacked from “{_plain(archive.name)}”, which is damaged.",
+            "Copy or download the archive again.",
+        ) from error
+
+
+@contextmanager
+def on_disk(path: Path) -> Iterator[Path]:
+    """Where a file lies for libraries that want a name: itself, or a copy of what is in an archive, as long as needed.
+
+    Raises:
+        OSError, UserError: as `opened`.
+    """
+    if archive_of(path) is None:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
+        # The name is ours: what an archive says may be anything.
+        copy = Path(folder, f"unpacked{path.suffix if path.suffix.isascii() else ''}")
+        with opened(path) as file, copy.open("wb") as target:
+            shutil.copyfileobj(file, target, _BLOCK)
+        yield copy
+
+
+class _Unpacking(io.RawIOBase):
+    """A packed file read at any place: unpacked only as far as somebody has read, so that a header costs little."""
+
+    def __init__(self, packed: BinaryIO, size: int) -> None:
+        self._packed = packed
+        self._size = size
+        self._copy = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="srgan-")  # noqa: SIM115 - closed by `discard`
+        self._there = 0
+        """Bytes unpacked so far."""
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        if start + offset < 0:
+            raise OSError(22, "Invalid argument")
+        self._at = start + offset
+        return self._at
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        self._unpack_to(min(self._at + len(buffer), self._size))
+        self._copy.seek(self._at)
+        data = self._copy.read(len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def discard(self) -> None:
+        """Let go of what was unpacked."""
+        self._copy.close()
+
+    def _unpack_to(self, end: int) -> None:
+        self._copy.seek(self._there)
+        while self._there < end:
+            data = self._packed.read(_BLOCK)
+            if not data:
+                raise EOFError("less than it says")
+            self._copy.write(data)
+            self._there += len(data)
+
+
+_MOST_KNOWN = 64
+_known: dict[tuple[str, int, int], Listing] = {}
+_lock = threading.Lock()
+
+
+def _found(path: Path) -> Member | None:
+    archive = archive_of(path)
+    if archive is None:
+        return None
+    try:
+        return list_archive(archive).members.get(path.relative_to(archive).as_posix())
+    except UserError:
+        return None
+
+
+def _listed(file: BinaryIO, name: str) -> Listing:
+    name = _plain(name)
+    head = file.read(4)
+    for signature, kind in _OTHERS.items():
+        if head.startswith(signature):
+            raise UserError(f"“{name}” is {kind}, and no ZIP archive.", "Unpack it first.")
+    size = file.seek(0, io.SEEK_END)
+    if _directory_bytes(file, size) > _MOST_DIRECTORY_BYTES:
+        raise _too_many(name)
+    with zipfile.ZipFile(file) as container:
+        entries = container.infolist()
+    if len(entries) > MOST_ENTRIES:
+        raise _too_many(name)
+    entries = [each for each in entries if each.filename and not each.filename.endswith(("/", "\\"))]
+    unpacked, packed = sum(each.file_size for each in entries), sum(each.compress_size for each in entries)
+    # Parts that are packed once and listed often make the largest bombs of all.
+    if packed > size or (unpacked > _WHERE_BOMBS_BEGIN and unpacked > MOST_RATIO * size):
+        raise UserError(
+            f"“{name}” says that it unpacks to {unpacked / 1e9:,.0f} GB, far too much for its size.",
+            "If you trust it, unpack it first.",
+        )
+    members: dict[str, Member] = {}
+    refused: list[UserError] = []
+    encrypted = 0
+    for each in entries:
+        inside = _name_of(each)
+        problem = _problem_of(each, inside, name)
+        if each.flag_bits & _ENCRYPTED:
+            encrypted += 1
+        elif problem is not None:
+            refused.append(problem)
+        else:
+            members[inside] = Member(inside, each)
+    if encrypted:
+        what = "It is" if not members else f"{encrypted:,} of its files are"
+        refused.append(UserError(f"“{name}”: {what} encrypted.", "Unpack it with its password first."))
+    return Listing(members, tuple(refused))
+
+
+def _directory_bytes(file: BinaryIO, size: int) -> int:
+    """How long the list of an archive's files is, as its end says; 0 where there is none, which its reader will tell.
+
+    Looked at first, as reading a list takes several times its length of memory.
+    """
+    file.seek(max(0, size - _END_BYTES))
+    end = file.read(_END_BYTES)
+    at = end.rfind(b"PK\5\6")
+    if at < 0 or len(end) < at + 22:
+        return 0
+    length = int(struct.unpack_from("<I", end, at + 12)[0])
+    if length == 0xFFFFFFFF and at >= 20 and end[at - 20 : at - 16] == b"PK\6\7":
+        file.seek(min(size, struct.unpack_from("<Q", end, at - 12)[0]))
+        large = file.read(56)
+        length = struct.unpack_from("<Q", large, 40)[0] if len(large) == 56 else length
+    return length
+
+
+_END_BYTES = (1 << 16) + 22 + 20
+"""The end of an archive: its record, a comment, and where the record of a large archive lies."""
+
+
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """Its name with slashes. Where nothing says how it is written, it is UTF-8 if it can be, as most programs write."""
+    name = info.filename
+    if not info.flag_bits & _UTF_8:
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    # Some programs of Windows write its own separator, others begin with a dot.
+    return str(PurePosixPath(name.replace("\\", "/")))
+
+
+def _problem_of(info: zipfile.ZipInfo, inside: str, name: str) -> UserError | None:
+    """Why a file in an archive is not opened; None where it is."""
+    what = f"“{_plain(inside)}” in “{name}”"
+    path = PurePosixPath(inside)
+    if path.is_absolute() or not path.parts or ".." in path.parts or inside[1:2] == ":":
+        return UserError(f"{what} leads out of the archive, and is not opened.", "Unpack the archive first.")
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return UserError(f"{what} is a link, and is not followed.", "Unpack the archive first.")
+    if path.suffix.lower() in ARCHIVE_SUFFIXES:
+        return UserError(f"{what} is an archive in an archive, and is not opened.", "Unpack the outer one first.")
+    if info.compress_type not in _METHODS:
+        return UserError(f"{what} is packed in a way that cannot be read.", "Unpack the archive first.")
+    if info.file_size > MOST_BYTES:
+        return UserError(f"{what} says that it unpacks to {info.file_size / 1e9:,.0f} GB.", "Unpack the archive first.")
+    return None
+
+
+def _too_many(name: str) -> UserError:
+    return UserError(f"“{name}” lists more than {MOST_ENTRIES:,} files.", "Unpack it first.")
+
+
+def _damaged(name: str) -> UserError:
+    return UserError(
+        f"“{_plain(name)}” is no ZIP archive, or is damaged or cut off.", "Copy or download it again, or unpack it."
+    )
+
+
+def _plain(name: str) -> str:
+    return "".join(character if character.isprintable() else "�" for character in name)
