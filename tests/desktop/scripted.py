@@ -5,6 +5,8 @@ import signal
 import time
 from multiprocessing.connection import Connection
 
+import psutil
+
 from core.contract.jobs import JobCancelled, JobDone, Notice, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 
@@ -77,12 +79,12 @@ def ignore_everything(connection: Connection, job: int) -> None:
 def die_when_cancelled(connection: Connection, job: int) -> None:
     connection.send(Report(job, Notice("listening")))
     connection.recv()
-    os.kill(os.getpid(), signal.SIGKILL)
+    psutil.Process().kill()
 
 
 def be_killed(connection: Connection, job: int) -> None:
     connection.send(Report(job, Notice("last words")))
-    os.kill(os.getpid(), signal.SIGKILL)
+    psutil.Process().kill()
 
 
 def exit_with(connection: Connection, job: int, code: int) -> None:

@@ -3,7 +3,6 @@
 import gc
 import multiprocessing
 import os
-import signal
 import threading
 
 import psutil
@@ -65,7 +64,7 @@ def test_a_process_that_has_just_ended_can_be_killed_all_the_same(qtbot, make):
     job, ear = make()
     number = job.run(("count", 1))
     qtbot.waitUntil(lambda: ear.ended(number), timeout=TIMEOUT)
-    os.kill(job.pid, signal.SIGKILL)
+    psutil.Process(job.pid).kill()
     job._link.join()
     job._kill()
     assert job.pid is None
@@ -204,7 +203,7 @@ def test_death_in_idleness_is_told_too(qtbot, make):
     job.start()
     job.start()
     qtbot.waitUntil(lambda: ear.events(NO_JOB) == [WorkerReady("a script")], timeout=TIMEOUT)
-    os.kill(job.pid, signal.SIGKILL)
+    psutil.Process(job.pid).kill()
     qtbot.waitUntil(lambda: len(ear.events(NO_JOB)) == 2, timeout=TIMEOUT)
     assert isinstance(ear.events(NO_JOB)[-1], JobFailed)
     assert job.pid is None

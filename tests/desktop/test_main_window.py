@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -221,7 +220,7 @@ def test_the_engine_strip_says_what_happens(qtbot, window):
     page = window.page("upscale")
     assert "Starting the engine" in window.status.engine.whole
     qtbot.waitUntil(lambda: page.session.worker_pid is not None, timeout=TIMEOUT)
-    os.kill(page.session.worker_pid, signal.SIGKILL)
+    psutil.Process(page.session.worker_pid).kill()
     qtbot.waitUntil(lambda: "stopped" in window.status.engine.whole, timeout=TIMEOUT)
     assert "memory" in window.status.notice.whole
 

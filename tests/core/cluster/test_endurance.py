@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -89,7 +88,7 @@ def test_two_thousand_pictures_survive_a_worker_a_node_and_the_driver(tmp_path: 
         if event["event"] != "FileSaved":
             continue
         if saved == 200:
-            worker_processes()[0].send_signal(signal.SIGKILL)
+            worker_processes()[0].kill()
         elif saved == 500:
             fresh.remove_node(doomed, allow_graceful=False)
         elif saved == 1000:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -98,7 +97,7 @@ def test_a_picture_that_kills_two_workers_is_left_out_by_name(tmp_path: Path, mo
         if isinstance(event, FileStarted) and deaths[event.source.name]:
             deaths[event.source.name] -= 1
             for process in worker_processes():
-                process.send_signal(signal.SIGKILL)
+                process.kill()
 
     outcome = run_on(joined, request_for(model, tmp_path / "out", folder), workers=1, on_event=kill)
     assert len(outcome.saved) == len(outcome.of(FileSaved)) == 7

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from PySide6.QtCore import QCoreApplication
 
@@ -242,7 +241,7 @@ def test_a_worker_killed_while_paused_is_noticed(ready: Ready, qtbot) -> None:
     with qtbot.waitSignal(session.notice, timeout=WAIT_MS):
         session.pause()
     with qtbot.waitSignal(session.failed, timeout=WAIT_MS):
-        os.kill(session._job.pid, signal.SIGKILL)
+        psutil.Process(session._job.pid).kill()
     assert session.phase is TrainingPhase.IDLE
 
 

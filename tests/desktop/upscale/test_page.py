@@ -1,12 +1,12 @@
 """The Upscale page in the real window with the real worker, driven by real Qt events, down to files on the disk."""
 
 import os
-import signal
 import struct
 import zlib
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 from PySide6.QtCore import QEventLoop, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
@@ -347,7 +347,7 @@ def test_a_killed_engine_is_told_plainly_and_start_goes_on(qtbot, page, tmp_path
     fill(qtbot, page, tmp_path / "in")
     click(page.start_button)
     qtbot.waitUntil(lambda: page.session.queue.count(State.DONE) > 1, timeout=TIMEOUT)
-    os.kill(page.session.worker_pid, signal.SIGKILL)
+    psutil.Process(page.session.worker_pid).kill()
     wait_for_end(qtbot, page)
     saved = page.session.queue.count(State.DONE)
     assert 0 < saved < 100
