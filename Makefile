@@ -14,7 +14,7 @@ PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 BENCH ?= ../shared/data/bench
 CONTENT ?=
 
-.PHONY: help demo run test quick coverage lint format bench models-report package deb test-package test-cluster findings clean
+.PHONY: help demo run test quick coverage lint format bench models-report package deb test-package test-cluster test-windows package-windows findings clean
 .DEFAULT_GOAL := demo
 
 help:  ## say what there is to make
@@ -68,6 +68,13 @@ test-package: package  ## the packaged program on a virtual screen, beside the i
 
 test-cluster: $(INSTALLED_DEV)  ## thousands of pictures on several nodes, which die, fill up or lack something: minutes
 	SRGAN_ENDURANCE=1 QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest tests/core/cluster
+
+test-windows: $(INSTALLED_DEV)  ## the tests and the window with Windows' own Python, under Wine in .wine; needs root once
+	scripts/windows/setup.sh
+	scripts/windows/test.sh
+
+package-windows: $(INSTALLED_DEV)  ## the program for Windows and its installer, built and started under Wine: dist/windows
+	scripts/windows/package.sh
 
 findings: $(INSTALLED)  ## what other people's libraries do that one would guess wrong, looked at again; needs a network
 	for script in findings/*.sh; do echo "$$script"; PYTHON=$(BIN)/python bash $$script || exit 1; done

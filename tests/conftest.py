@@ -5,7 +5,10 @@ Other examples are drawn by `pytest --hypothesis-profile=explore`, which is for 
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from tests import windows
 
 # `make test` runs a process a core (pytest-xdist), and torch would start as many threads in each of them. Here, before
 # anything imports torch, and in the environment, so that the programs that tests start do the same.
@@ -16,3 +19,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 settings.register_profile("gate", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("gate")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what cannot hold on this system."""
+    for item in items:
+        why = windows.reason(item.nodeid)
+        if why is not None:
+            item.add_marker(pytest.mark.skip(reason=why))

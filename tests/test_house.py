@@ -25,7 +25,7 @@ TOPICS = {
     "srgan_desktop/compare": {"scaling"},
     "srgan_desktop/training": {"window"},
     "srgan_desktop/upscale": {"page_scripted"},
-    "scripts": {"bench", "draw", "package", "reports", "system_packages"},
+    "scripts": {"bench", "draw", "package", "reports", "system_packages", "windows"},
     "examples": {"examples"},
     "packaging": {"contents", "deb", "window"},
     "": {"contributing", "house", "version"},

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# Build the program for Windows, start it under Wine, and make the installer: dist/windows.
+# usage: scripts/windows/package.sh
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+source=$(cd "$here/../.." && pwd)
+folder=$(realpath -m "${WINE_FOLDER:-$source/.wine}")
+python=${PYTHON:-$source/.venv/bin/python}
+
+"$here/setup.sh"
+cd "$source"
+# What the program says of itself is in its own wheel.
+rm -rf "$folder/own" "$folder/dist"
+"$python" -m pip wheel --quiet --no-deps --wheel-dir "$folder/own" .
+"$python" -m zipfile -e "$folder"/own/*.whl "$folder/own"
+rm -rf "$folder"/own/*.whl "$folder"/own/{core,srgan_desktop,resources}
+"$here/run.sh" python -m PyInstaller --noconfirm --log-level WARN --distpath 'Z:\w\dist' --workpath 'Z:\w\build' build.spec
+mkdir -p dist/windows
+PYTHONPATH=$source "$python" scripts/package_windows.py "$folder/dist/srgan-desktop" "$folder/site-wine" "$folder/site" dist/windows \
+    --makensis "$here/linux.sh $source/dist/windows makensis"

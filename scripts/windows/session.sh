@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# What run.sh starts where Wine is.
+# usage: session.sh FOLDER OUTPUT COMMAND...
+set -uo pipefail
+w=$1
+output=$2
+shift 2
+windows="Z:${w//\//\\}"
+export HOME="$w/home" WINEPREFIX="$w/prefix" WINEDEBUG="${WINEDEBUG:--all}" WINEDLLOVERRIDES="mscoree,mshtml=" LANG=C.UTF-8
+export PYTHONPATH="$windows\\site-wine;$windows\\own;$windows\\src" PYTHONDONTWRITEBYTECODE=1
+# torch counts one core under Wine.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
+export WINDOWS_PYTHON="$w/python/python.exe"
+mkdir -p "$HOME"
+
+for number in $(seq 90 120); do
+    [ -e "/tmp/.X$number-lock" ] || break
+done
+export DISPLAY=":$number"
+Xvfb "$DISPLAY" -screen 0 1600x1000x24 -nolisten tcp >/dev/null 2>&1 &
+screen=$!
+finish() {
+    # Every program of Windows ends with the server, also a worker that nobody waits for.
+    /usr/lib/wine/wineserver64 -k >/dev/null 2>&1
+    kill "$screen" 2>/dev/null
+}
+trap finish EXIT
+for _ in $(seq 100); do [ -e "/tmp/.X11-unix/X$number" ] && break; sleep 0.1; done
+
+# A server that stays: each program would start its own again, which takes seconds.
+/usr/lib/wine/wineserver64 -p >/dev/null 2>&1
+if [ ! -f "$WINEPREFIX/system.reg" ]; then
+    wine wineboot --init >/dev/null 2>&1
+    # Qt looks for fonts where Windows has them.
+    cp /usr/share/fonts/truetype/dejavu/*.ttf "$WINEPREFIX/drive_c/windows/Fonts/"
+fi
+if [ "$1" = python ]; then
+    shift
+    set -- wine "$WINDOWS_PYTHON" "$@"
+fi
+# Into a file: Wine's services keep a pipe open, and its reader would wait for ever.
+"$@" >"$output" 2>&1 </dev/null
