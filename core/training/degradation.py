@@ -9,7 +9,7 @@ import numpy as np
 
 from core.evaluate.resampling import KERNELS, Kernel, compressed, reduce_bicubic, resize, to_uint8
 
-VERSION = 2
+VERSION = 3
 """Counts the changes of `blind`: what a teacher made of crops that were worn otherwise is not used."""
 
 Degradation = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
@@ -47,15 +47,17 @@ _SECOND = _Wear(0.6, (0.2, 1.2), (0.3, 0.4, 0.3), (0.4, 1.2), (1, 10), (35, 95))
 # are worn lightly; some are photographs taken in the dark, pushed film, or passed on through three programs.
 _LIGHT = _Wear(0.4, (0.2, 1.4), (0.0, 1.0, 0.0), (1.0, 1.0), (1, 14), (30, 95))
 _HEAVY = _Wear(0.5, (0.2, 2.0), (0.0, 1.0, 0.0), (1.0, 1.0), (10, 34), (15, 75))
-_HEAVY_SHARE = 0.3
+_HEAVY_SHARE = 0.4
 _CLEAN = 0.1
 """Probability of plain bicubic, so that clean pictures stay clean."""
 _SMALL_ALONE = 0.65
 """Probability, for pictures that are not left clean, that all wear befell the picture when it was as small as it is
 now. Small pictures were mostly taken, scanned or saved at their size: no reduction has averaged noise away."""
-_ONE_THING = 0.4
-"""Probability that only one thing befell such a picture: it is out of focus, or noisy, or compressed. What one thing
-took can be given back further than where another has covered it, and a network that hardly ever sees it does not."""
+_ONE_THING = 0.5
+"""Probability that only one thing befell such a picture. What one thing took can be given back further than where
+another has covered it, and a network that hardly ever sees it does not."""
+_WHICH_THING = (0.45, 0.35, 0.2)
+"""Probabilities that it is out of focus, noisy and compressed. Blur is the slowest to learn."""
 _SMALL_NOISE = 0.65
 _SMALL_COMPRESSED = 0.75
 _SECOND_ORDER = 0.5
@@ -78,7 +80,7 @@ def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray
     After Real-ESRGAN (Wang et al. 2021, sec. 3.2): generalised Gaussian and sinc blurs, three resampling kernels,
     noise, JPEG or WebP. Noise is white or correlated as demosaicing and scanning leave it, in colour, grey or in
     blotches of colour, and follows the light as photons or as film grain does. A tenth stays clean. Two thirds of the
-    rest were reduced first and worn at their final size, two in five of them by one thing alone; the others were worn
+    rest were reduced first and worn at their final size, half of them by one thing alone; the others were worn
     large, in one round or two, the last compression before or after the last reduction.
     """
     if random.random() < _CLEAN:
@@ -123,8 +125,7 @@ DEGRADATIONS: dict[str, Degradation] = {"bicubic": bicubic, "blind": blind}
 
 
 def _worn_once(picture: np.ndarray, wear: _Wear, random: np.random.Generator) -> np.ndarray:
-    """By one thing, each as likely as the others."""
-    way = random.integers(3)
+    way = random.choice(3, p=_WHICH_THING)
     if way == 0:
         return _blurred(picture, replace(wear, blur=1.0), random)
     return _noisy(picture, wear, random) if way == 1 else _compressed(picture, wear, random)
@@ -193,10 +194,10 @@ def _noisy(picture: np.ndarray, wear: _Wear, random: np.random.Generator) -> np.
     """
     deviation = random.uniform(*wear.noise)
     kind = random.random()
-    grey = random.random() < 0.4
+    grey = random.random() < 0.5
     height, width = picture.shape[:2]
     noise = random.standard_normal((height, width, 1 if grey else 3), dtype=np.float32)
-    if kind < 0.4:
+    if kind < (0.6 if grey else 0.4):
         # Neighbours alike, within a pixel or two; a sum of shifted copies is quicker than a convolution.
         noise = _correlated(noise, float(random.uniform(0.1, 0.5)), int(random.integers(1, 3)))
     if not grey and random.random() < 0.3:
