@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from core.version import VERSION
 
@@ -17,17 +17,19 @@ if TYPE_CHECKING:
     from core.contract.cancel import Cancelled, CancelToken
     from core.contract.errors import UserError
     from core.contract.evaluate import CheckReady, CheckRequest, Evaluated, EvaluateRequest, SetEvaluated
-    from core.contract.jobs import Notice
+    from core.contract.jobs import Event, Notice
     from core.contract.settings import OutputSize, UpscaleSettings
     from core.contract.training import (
         PrepareFinished,
         PrepareRequest,
+        TrainingEvent,
         TrainingFinished,
         TrainingStep,
         TrainRequest,
         Validation,
     )
     from core.contract.upscale import (
+        BatchEvent,
         BatchFinished,
         FileFailed,
         FileSaved,
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
         Planned,
         Progress,
         UpscaleRequest,
+        WatchEvent,
         WatchRequest,
     )
     from core.images import Metadata, Picture, load, save
@@ -114,7 +117,17 @@ __all__ = [
 ]
 
 
-def run(request: object, cancel: CancelToken | None = None) -> Iterator[Any]:
+@overload
+def run(request: UpscaleRequest, cancel: CancelToken | None = None) -> Iterator[BatchEvent]: ...
+@overload
+def run(request: WatchRequest, cancel: CancelToken | None = None) -> Iterator[WatchEvent]: ...
+@overload
+def run(request: TrainRequest, cancel: CancelToken | None = None) -> Iterator[TrainingEvent]: ...
+@overload
+def run(request: object, cancel: CancelToken | None = None) -> Iterator[Event]: ...
+
+
+def run(request: object, cancel: CancelToken | None = None) -> Iterator[Event]:
     """Do what a request asks for, in this process.
 
     Args:

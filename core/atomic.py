@@ -15,11 +15,11 @@ from core.contract.errors import UserError
 PART_SUFFIX = ".part"
 """What unfinished files end in; a scan for pictures never takes them, and a later run may delete them."""
 
-_IS_WINDOWS = os.name == "nt"
-HELD_SECONDS = 2.0 if _IS_WINDOWS else 0.0
+IS_WINDOWS = os.name == "nt"
+HELD_SECONDS = 2.0 if IS_WINDOWS else 0.0
 """How long a file that cannot be moved or deleted is tried again: on Windows a virus scanner, an indexer or a viewer
 holds what is new for a moment."""
-_PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.05
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def _replace(temporary: Path, final: Path) -> None:
         temporary.replace(final)
     except PermissionError:
         # Windows does not replace a file that is marked read-only, which elsewhere says nothing of its name.
-        if not _IS_WINDOWS or os.access(final, os.W_OK) or not final.is_file():
+        if not IS_WINDOWS or os.access(final, os.W_OK) or not final.is_file():
             raise
         final.chmod(stat.S_IWRITE)
         temporary.replace(final)
@@ -68,7 +68,7 @@ def _patiently(act: Callable[[], None]) -> None:
         except PermissionError:
             if time.monotonic() >= until:
                 raise
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(PAUSE_SECONDS)
 
 
 def check_free(paths: Iterable[Path]) -> None:

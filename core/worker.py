@@ -18,11 +18,10 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
-from typing import Any
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
-from core.contract.jobs import DevicesFound, JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.jobs import DevicesFound, Event, JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import STOP_SECONDS, TrainRequest
 
@@ -53,7 +52,7 @@ EXIT_GRACE_SECONDS = 15.0
 
 def serve(connection: Connection) -> None:
     """Serve requests from `connection` until it closes, or `Shutdown`, SIGTERM or SIGHUP comes."""
-    worker = _Worker(connection)
+    worker = _JobServer(connection)
     # Ctrl-C in a terminal reaches every process there; the window decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A logout reaches every process too, this one perhaps before the window.
@@ -63,7 +62,7 @@ def serve(connection: Connection) -> None:
     worker.run()
 
 
-class _Worker:
+class _JobServer:
     """Jobs in the order in which they came, and the tokens to stop them by."""
 
     def __init__(self, connection: Connection) -> None:
@@ -183,7 +182,7 @@ class _Worker:
         time.sleep(STOP_SECONDS if trains else EXIT_GRACE_SECONDS)
         os._exit(1)
 
-    def _report(self, job: int, event: Any) -> None:
+    def _report(self, job: int, event: Event) -> None:
         self._outbox.put(Report(job, event))
 
     def _send(self) -> None:
@@ -194,7 +193,7 @@ class _Worker:
             pass  # the window is gone, as the listener finds out too
 
 
-def generator_for(request: object) -> Callable[[Any, CancelToken], Iterator[Any]]:
+def generator_for(request: object) -> Callable[[object, CancelToken], Iterator[Event]]:
     """What does `request`: a function that takes it and a cancel token, and gives a generator of events.
 
     Raises:
@@ -204,5 +203,5 @@ def generator_for(request: object) -> Callable[[Any, CancelToken], Iterator[Any]
     if kind not in WORK:
         raise UserError(f"The engine does not know what a {kind} is.", "Restart the program: its parts do not match.")
     module, name = WORK[kind].split(":")
-    generator: Callable[[Any, CancelToken], Iterator[Any]] = getattr(importlib.import_module(module), name)
+    generator: Callable[[object, CancelToken], Iterator[Event]] = getattr(importlib.import_module(module), name)
     return generator

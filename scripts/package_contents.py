@@ -111,7 +111,7 @@ def parts_of(entries: Iterable[Entry]) -> list[Component]:
     Args:
         entries: of everything that goes into the bundle.
     """
-    owners = _owners_by_path()
+    owners = owners_by_path()
     parts: dict[str, Component] = {}
     homeless = []
     for target, source, kind in entries:
@@ -201,7 +201,7 @@ def report(parts: Iterable[Component]) -> str:
 
 
 @cache
-def _owners_by_path() -> dict[str, str]:
+def owners_by_path() -> dict[str, str]:
     """Which distribution every installed file belongs to, by its path and by its path in the bundle."""
     owners = {}
     for owner in distributions():

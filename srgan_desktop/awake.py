@@ -18,7 +18,8 @@ class Awake:
     def __init__(self) -> None:
         """Ask for nothing yet."""
         self._held = False
-        self._process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | None = None
+        """What holds the promise while it lives."""
 
     @property
     def held(self) -> bool:
@@ -38,18 +39,18 @@ class Awake:
             self._stop()
 
     def _start(self) -> None:
-        command = _command()
+        command = inhibit_command()
         if command is None:
             return
         try:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
         except OSError as error:
             log.info("the machine may fall asleep: %s", error)
 
     def _stop(self) -> None:
-        process, self._process = self._process, None
+        process, self.process = self.process, None
         if process is not None:
             # Its standard input closes with it, which ends `cat`, and so the promise; also when this program is killed.
             process.terminate()
@@ -58,7 +59,7 @@ class Awake:
             process.wait()
 
 
-def _command() -> list[str] | None:
+def inhibit_command() -> list[str] | None:
     """A program that keeps the machine awake until its standard input closes; None where there is none."""
     if sys.platform == "darwin":
         return ["caffeinate", "-i", "cat"]

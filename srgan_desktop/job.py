@@ -82,11 +82,12 @@ class Job(QObject):
         self._cancel_grace_ms = cancel_grace_ms
         self.engine = EngineState.OFF
         """What the process is doing; for others to read."""
-        self._link: _Link | None = None
+        self._link: WorkerLink | None = None
         self._numbers = itertools.count(NO_JOB + 1)
         self._outstanding: dict[int, _OpenJob] = {}  # in the order in which they are done
         self._killed_for_one = False
-        self._shutting_down = False
+        self.shutting_down = False
+        """Whether `shutdown` was called; for others to read."""
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
     @property
@@ -101,14 +102,14 @@ class Job(QObject):
 
     def start(self) -> None:
         """Start the process, if there is none, so that the first job need not wait for its imports."""
-        if self._link is None and not self._shutting_down:
+        if self._link is None and not self.shutting_down:
             self.engine = EngineState.STARTING
-            self._link = _Link(self._target, self._arrived.emit)
+            self._link = WorkerLink(self._target, self._arrived.emit)
             self._link.start()
 
     def run(self, request: object) -> int:
         """Have a request of `core.contract` done after those given before; answers with the job's number."""
-        if self._shutting_down:
+        if self.shutting_down:
             raise RuntimeError("the worker is being shut down")
         job = next(self._numbers)
         self._submit(job, _OpenJob(request))
@@ -135,9 +136,9 @@ class Job(QObject):
 
     def shutdown(self) -> None:
         """Cancel everything and end the process: it is asked, then killed. Ends with `stopped`."""
-        if self._shutting_down:
+        if self.shutting_down:
             return
-        self._shutting_down = True
+        self.shutting_down = True
         if self._link is None:
             QTimer.singleShot(0, self, self.stopped.emit)
             return
@@ -146,7 +147,7 @@ class Job(QObject):
         self._send(Shutdown())
         # While it imports torch it reads no messages, and has nothing to finish.
         ready = self.engine is EngineState.READY
-        QTimer.singleShot(SHUTDOWN_GRACE_MS if ready else 0, self, self._kill)
+        QTimer.singleShot(SHUTDOWN_GRACE_MS if ready else 0, self, self.kill)
 
     def _submit(self, job: int, given: _OpenJob) -> None:
         self.start()
@@ -165,12 +166,13 @@ class Job(QObject):
         if self.engine is EngineState.READY and next(iter(self._outstanding)) == job:
             log.warning("job %d did not stop when asked; killing its process", job)
             self._killed_for_one = True
-            self._kill()
+            self.kill()
         else:
             # The job cannot have heard yet: the process still imports torch, or another job is before it.
             QTimer.singleShot(self._cancel_grace_ms, self, lambda: self._enforce(job))
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """End the process without asking, if there is one."""
         if self._link is not None:
             self._link.kill()
 
@@ -201,7 +203,7 @@ class Job(QObject):
         self.engine = EngineState.STOPPED
         open_jobs, self._outstanding = self._outstanding, {}
         killed_for_one, self._killed_for_one = self._killed_for_one, False
-        if not self._shutting_down:
+        if not self.shutting_down:
             log.error("the worker died, exit code %s, jobs left: %s", death.exit_code, list(open_jobs))
         failure = problems.engine_died(death.exit_code)
         ends: list[Report] = []
@@ -214,7 +216,7 @@ class Job(QObject):
                 ends.append(Report(job, failure))
         for end in ends:
             self.reported.emit(end)
-        if self._shutting_down:
+        if self.shutting_down:
             self.stopped.emit()
         elif not open_jobs:
             self.reported.emit(Report(NO_JOB, failure))
@@ -242,11 +244,11 @@ class _Died:
 class _Delivery:
     """A message and the process it came from: one that has been given up may still have some under way."""
 
-    link: _Link
+    link: WorkerLink
     message: Report | _Died
 
 
-class _Link(threading.Thread):
+class WorkerLink(threading.Thread):
     """One worker process from its start to its end, and the only thread that reads from or writes to its pipe.
 
     Writing happens here too, as a request may be larger than the pipe holds, and the worker reads nothing until it has
@@ -286,6 +288,12 @@ class _Link(threading.Thread):
             if self._process is not None:
                 self._process.kill()
 
+    def close(self) -> None:
+        """Close what `send` wakes the thread by; messages are dropped from now on."""
+        with self._wake_lock:
+            self._wake.close()
+        self._woken.close()
+
     def run(self) -> None:
         """Serve the pipe until the process is gone."""
         exit_code: int | None = None
@@ -294,9 +302,7 @@ class _Link(threading.Thread):
         except Exception:
             log.exception("the link to the worker broke")
         finally:
-            with self._wake_lock:
-                self._wake.close()
-            self._woken.close()
+            self.close()
             # The window may be gone when a test or a crash tears everything down.
             with contextlib.suppress(RuntimeError):
                 self._deliver(_Delivery(self, _Died(exit_code)))
@@ -309,7 +315,7 @@ class _Link(threading.Thread):
             process.start()
             # Keeping it open would hide the worker's death.
             theirs.close()
-            _lower_priority(process.pid)
+            lower_priority(process.pid)
             with self._process_lock:
                 self._process = process
                 if self._killed:
@@ -336,22 +342,26 @@ class _Link(threading.Thread):
             ready = wait([connection, self._woken, sentinel])
             if self._woken in ready:
                 self._woken.recv_bytes()
-                self._write(connection, self._outbox.get())
+                self.write(connection, self._outbox.get())
             if connection in ready:
                 self._deliver(_Delivery(self, connection.recv()))
             elif sentinel in ready:
                 return
 
-    def _write(self, connection: Connection, message: object) -> None:
+    def write(self, connection: Connection, message: object) -> None:
+        """Send a message; if nobody takes it any more, deliver what was said before, up to the end of the pipe.
+
+        Raises:
+            EOFError: the worker is gone.
+        """
         try:
             connection.send(message)
         except OSError:
-            # The worker is gone; what it said before lies in the pipe yet, up to an EOFError.
             while True:
                 self._deliver(_Delivery(self, connection.recv()))
 
 
-def _lower_priority(pid: int | None) -> None:
+def lower_priority(pid: int | None) -> None:
     """Let the desktop stay responsive while every core computes."""
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(pid)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Literal, overload
 
 from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPainter, QPaintEvent, QShowEvent
@@ -35,6 +35,11 @@ from srgan_desktop.settings import GEOMETRY, MODEL, Settings
 from srgan_desktop.taskbar import TaskbarProgress
 from srgan_desktop.theme import Theme, app_icon
 
+if TYPE_CHECKING:
+    from srgan_desktop.models.page import ModelsPage
+    from srgan_desktop.training.page import TrainPage
+    from srgan_desktop.upscale.page import UpscalePage
+
 NOTICE_MS = 8_000
 """How long a line stays in the status strip."""
 TASKBAR_MS = 1_000
@@ -50,28 +55,37 @@ class PageEntry:
     icon: str
     module: str
     """Where its class is."""
-    make: Callable[[Theme, Settings], Page]
-    """Begins the page while the window rests, or when it is first shown; imports what the page needs."""
+    make: Callable[[MainWindow], Page]
+    """Begins the page while the window rests, or when it is first shown; imports what the page needs.
+
+    What one page asks of another is connected here, by way of the window, as pages do not know each other.
+    """
 
 
-def _upscale(theme: Theme, settings: Settings) -> Page:
+def _upscale(window: MainWindow) -> UpscalePage:
     from srgan_desktop.upscale.page import UpscalePage
 
-    return UpscalePage(theme, settings)
-
-
-def _train(theme: Theme, settings: Settings) -> Page:
-    from srgan_desktop.training.page import TrainPage
-
-    page = TrainPage(theme, settings, built=False)
-    page.model_ready.connect(lambda key: settings.set(MODEL, key))
+    page = UpscalePage(window.theme, window.settings)
+    page.check_requested.connect(window.check_picture)
+    page.options.more_models.connect(partial(window.show_page, "models"))
     return page
 
 
-def _models(theme: Theme, settings: Settings) -> Page:
+def _train(window: MainWindow) -> TrainPage:
+    from srgan_desktop.training.page import TrainPage
+
+    page = TrainPage(window.theme, window.settings, built=False)
+    page.model_ready.connect(lambda key: window.settings.set(MODEL, key))
+    return page
+
+
+def _models(window: MainWindow) -> ModelsPage:
     from srgan_desktop.models.page import ModelsPage
 
-    return ModelsPage(theme, settings, built=False)
+    page = ModelsPage(window.theme, window.settings, built=False)
+    page.selected_picture = lambda: window.page("upscale").selected_picture
+    page.fine_tune_requested.connect(window.fine_tune)
+    return page
 
 
 PAGES: tuple[PageEntry, ...] = (
@@ -94,10 +108,10 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle("SRGAN Desktop")
         self.setMinimumSize(QSize(820, 470))
-        self._theme = theme
-        self._settings = settings
-        self._pages: dict[str, Any] = {}
-        self._begun: dict[str, Page] = {}
+        self.theme = theme
+        self.settings = settings
+        self._pages: dict[str, Page] = {}
+        self.begun: dict[str, Page] = {}
         """Pages that are being made."""
         self._engine_words: dict[str, tuple[str, str]] = {}
         self._to_stop = 0
@@ -139,15 +153,24 @@ class MainWindow(QMainWindow):
         keys.setShortcuts([QKeySequence("F1"), QKeySequence("?"), QKeySequence("Shift+?")])
         keys.triggered.connect(self._show_keys)
         self.addAction(keys)
-        self._builder = PageBuilder(self, [(entry.key, entry.module) for entry in PAGES[1:]], self._build_piece)
+        self._builder = PageBuilder(self, [(entry.key, entry.module) for entry in PAGES[1:]], self.build_piece_of)
         self._builder.stopped.connect(self._on_stopped)
         self._restore_geometry()
         self.show_page(PAGES[0].key)
 
-    def page(self, key: str) -> Any:
+    @overload
+    def page(self, key: Literal["upscale"]) -> UpscalePage: ...
+    @overload
+    def page(self, key: Literal["train"]) -> TrainPage: ...
+    @overload
+    def page(self, key: Literal["models"]) -> ModelsPage: ...
+    @overload
+    def page(self, key: str) -> Page: ...
+
+    def page(self, key: str) -> Page:
         """A page, made if it was not shown yet."""
         if key not in self._pages:
-            page: Any = self._begun.pop(key, None) or self._entry(key).make(self._theme, self._settings)
+            page = self.begun.pop(key, None) or self._entry(key).make(self)
             page.build()
             page.status_changed.connect(partial(self._on_status, key))
             page.notice.connect(self.status.show_notice)
@@ -157,19 +180,18 @@ class MainWindow(QMainWindow):
             page.session.changed.connect(self._follow_runs)
             self._pages[key] = page
             self._stack.addWidget(page)
-            self._connect_pages(key, page)
             if self._painted:
                 page.start_engine()
         return self._pages[key]
 
-    def _build_piece(self, key: str) -> bool:
-        """Make another piece of a page; whether there is more to make of it."""
+    def build_piece_of(self, key: str) -> bool:
+        """Make another piece of a page while the window rests; whether there is more to make of it."""
         if key in self._pages:
             return False
-        if key not in self._begun:
-            self._begun[key] = self._entry(key).make(self._theme, self._settings)
+        if key not in self.begun:
+            self.begun[key] = self._entry(key).make(self)
             return True
-        if self._begun[key].build_piece():
+        if self.begun[key].build_piece():
             return True
         self.page(key)
         return False
@@ -195,6 +217,16 @@ class MainWindow(QMainWindow):
         self.show_page(PAGES[0].key)
         self.page(PAGES[0].key).open(paths)
 
+    def fine_tune(self, model: str) -> None:
+        """Have a model trained further, by its key."""
+        self.page("train").fine_tune(model)
+        self.show_page("train")
+
+    def check_picture(self, picture: Path) -> None:
+        """Have a picture checked on the Models page."""
+        self.page("models").check_picture(picture)
+        self.show_page("models")
+
     def come_forward(self) -> None:
         """Be seen, and get the keys, as far as the system lets us."""
         self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
@@ -216,7 +248,7 @@ class MainWindow(QMainWindow):
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
         if event.type() == QEvent.Type.ApplicationFontChange:
-            self._theme.fit_font()
+            self.theme.fit_font()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         event.ignore()
@@ -232,23 +264,6 @@ class MainWindow(QMainWindow):
     @property
     def _busy(self) -> bool:
         return any(page.busy for page in self._pages.values())
-
-    def _connect_pages(self, key: str, page: Any) -> None:
-        """What one page asks of another goes by way of the window, as pages do not know each other."""
-        if key == "upscale":
-            page.check_requested.connect(self._check)
-            page.options.more_models.connect(partial(self.show_page, "models"))
-        elif key == "models":
-            page.selected_picture = lambda: self.page("upscale").selected_picture
-            page.fine_tune_requested.connect(self._fine_tune)
-
-    def _fine_tune(self, model: str) -> None:
-        self.page("train").fine_tune(model)
-        self.show_page("train")
-
-    def _check(self, picture: Path) -> None:
-        self.page("models").check_picture(picture)
-        self.show_page("models")
 
     def _start_engines(self) -> None:
         self._builder.begin()
@@ -325,15 +340,15 @@ class MainWindow(QMainWindow):
         if self._question is not None:
             self._question.reject()
         self.closing.emit()
-        self._settings.set(GEOMETRY, base64.b64encode(self.saveGeometry().data()).decode())
-        self._settings.save()
+        self.settings.set(GEOMETRY, base64.b64encode(self.saveGeometry().data()).decode())
+        self.settings.save()
         if not self._busy:
             self.hide()
         else:
             self._stack.setEnabled(False)
             self.status.show_notice("Stopping the run…")
         self._builder.close()
-        for key in list(self._begun):
+        for key in list(self.begun):
             # Only a whole page can let go of what it has.
             self.page(key)
         self._to_stop = len(self._pages) + 1
@@ -351,7 +366,7 @@ class MainWindow(QMainWindow):
             self.closed.emit()
 
     def _restore_geometry(self) -> None:
-        saved = self._settings.get(GEOMETRY)
+        saved = self.settings.get(GEOMETRY)
         try:
             restored = bool(saved) and self.restoreGeometry(QByteArray(base64.b64decode(saved)))
         except ValueError:

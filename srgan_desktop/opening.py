@@ -44,7 +44,7 @@ class InstanceServer(QObject):
         self._server = QLocalServer(self)
         self._server.setSocketOptions(QLocalServer.SocketOption.UserAccessOption)
         self._server.newConnection.connect(self._on_connection)
-        name = name or _name()
+        name = name or server_name()
         if not self._server.listen(name):
             # What a killed program left behind; one that lives has answered before.
             QLocalServer.removeServer(name)
@@ -120,7 +120,7 @@ def hand_over(paths: list[Path], output: Path | None, name: str | None = None) -
         Whether one is there, and has taken them.
     """
     socket = QLocalSocket()
-    socket.connectToServer(name or _name())
+    socket.connectToServer(name or server_name())
     if not socket.waitForConnected(CONNECT_MS):
         return False
     _let_others_come_forward()
@@ -139,7 +139,7 @@ def hand_over(paths: list[Path], output: Path | None, name: str | None = None) -
     return answer == _TAKEN
 
 
-def _name() -> str:
+def server_name() -> str:
     """One for each user, home and screen: a window elsewhere would not be seen."""
     screen = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY", "")
     user = os.environ.get("USERNAME", "") if sys.platform == "win32" else os.getuid()

@@ -155,14 +155,14 @@ class DropOverlay(QFrame):
         self._page = page
         self.setObjectName("dropOverlay")
         self.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._label = titled("", "headline")
-        self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        QVBoxLayout(self).addWidget(self._label)
+        self.label = titled("", "headline")
+        self.label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        QVBoxLayout(self).addWidget(self.label)
         self.hide()
 
     def cover_page(self, words: str) -> None:
         """Cover the page, and say what a drop would do."""
-        self._label.setText(words)
+        self.label.setText(words)
         self.fit_page()
         self.raise_()
         self.show()

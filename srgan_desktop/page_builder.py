@@ -44,7 +44,8 @@ class PageBuilder(QObject):
         self._make = make
         self._imports = Lane("imports", self)
         self._imports.stopped.connect(self.stopped)
-        self._rest = Throttle(IDLE_MS, self._go_on, self)
+        self.rest = Throttle(IDLE_MS, self._go_on, self)
+        """Runs out when nobody has used the window for a moment."""
 
     def begin(self) -> None:
         """Wait for the window to rest, and begin; the window has to be on the screen."""
@@ -56,13 +57,13 @@ class PageBuilder(QObject):
 
     def close(self) -> None:
         """Make no more; ends with `stopped`."""
-        self._rest.stop()
+        self.rest.stop()
         self._waiting.clear()
         self._ready.clear()
         self._imports.close()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() in INPUT and self._rest.isActive():
+        if event.type() in INPUT and self.rest.isActive():
             self._wait(IDLE_MS)
         return super().eventFilter(watched, event)
 
@@ -86,8 +87,8 @@ class PageBuilder(QObject):
         self._wait(IDLE_MS)
 
     def _wait(self, milliseconds: int) -> None:
-        self._rest.setInterval(milliseconds)
-        self._rest.when_quiet()
+        self.rest.setInterval(milliseconds)
+        self.rest.when_quiet()
 
 
 def _imported(module: str, _cancel: object) -> Sequence[object]:

@@ -128,6 +128,12 @@ class _Slider(QSlider):
     double_clicked = Signal()
     digit_typed = Signal(str)
 
+    def part(self, part: QStyle.SubControl) -> QRect:
+        """Where the groove or the handle is."""
+        option = QStyleOptionSlider()
+        self.initStyleOption(option)
+        return self.style().subControlRect(QStyle.ComplexControl.CC_Slider, option, part, self)
+
     def mousePressEvent(self, event: QMouseEvent) -> None:
         if event.button() == Qt.MouseButton.LeftButton and not self._handle().contains(event.position().toPoint()):
             self.setValue(self._value_at(event.position().x()))
@@ -145,15 +151,10 @@ class _Slider(QSlider):
             super().keyPressEvent(event)
 
     def _handle(self) -> QRect:
-        return self._part(QStyle.SubControl.SC_SliderHandle)
-
-    def _part(self, part: QStyle.SubControl) -> QRect:
-        option = QStyleOptionSlider()
-        self.initStyleOption(option)
-        return self.style().subControlRect(QStyle.ComplexControl.CC_Slider, option, part, self)
+        return self.part(QStyle.SubControl.SC_SliderHandle)
 
     def _value_at(self, x: float) -> int:
-        groove, handle = self._part(QStyle.SubControl.SC_SliderGroove), self._handle()
+        groove, handle = self.part(QStyle.SubControl.SC_SliderGroove), self._handle()
         way = groove.width() - handle.width()
         place = round(x - groove.x() - handle.width() / 2)
         return QStyle.sliderValueFromPosition(self.minimum(), self.maximum(), place, way)

@@ -38,7 +38,9 @@ class Thumbnail:
 
 
 @dataclass(frozen=True, slots=True)
-class _Made:
+class MadeThumbnail:
+    """What a thread has read of a file; pixmaps belong to the main thread."""
+
     path: Path
     image: QImage | None
     size: Size | None
@@ -58,6 +60,16 @@ class Thumbnails(Lane):
         self._in_work: set[Path] = set()
         self._stale: set[Path] = set()
         """Those in work whose file has changed since they were begun."""
+
+    @property
+    def kept(self) -> int:
+        """How many thumbnails are in memory."""
+        return len(self._kept)
+
+    @property
+    def waiting(self) -> int:
+        """How many pictures wait to be read."""
+        return len(self._wanted)
 
     def get(self, path: Path) -> Thumbnail | None:
         """The thumbnail if it is there; else None, and `made` follows."""
@@ -87,9 +99,9 @@ class Thumbnails(Lane):
         while self._wanted and len(self._in_work) < THREADS:
             path, _ = self._wanted.popitem()
             self._in_work.add(path)
-            self.run(partial(_make, path), self._on_made)
+            self.run(partial(make_thumbnail, path), self._on_made)
 
-    def _on_made(self, made: _Made) -> None:
+    def _on_made(self, made: MadeThumbnail) -> None:
         self._in_work.discard(made.path)
         self._make_next()
         if made.path in self._stale:
@@ -104,7 +116,8 @@ class Thumbnails(Lane):
         self.made.emit(made.path)
 
 
-def _make(path: Path) -> _Made:
+def make_thumbnail(path: Path) -> MadeThumbnail:
+    """Read a file, in any thread. Raises nothing: what is wrong stands in `trouble`."""
     # Here, as decoders take long to import and the window is to be painted first.
     from core.images import probe, thumbnail
     from srgan_desktop.pixels import to_qimage
@@ -113,11 +126,11 @@ def _make(path: Path) -> _Made:
     try:
         found = probe(path)
         size = found.width, found.height
-        return _Made(path, to_qimage(np.ascontiguousarray(thumbnail(path, SIDE))), size, "")
+        return MadeThumbnail(path, to_qimage(np.ascontiguousarray(thumbnail(path, SIDE))), size, "")
     except UserError as error:
-        return _Made(path, None, size, str(error))
+        return MadeThumbnail(path, None, size, str(error))
     except Exception as error:
-        return _Made(path, None, size, f"No thumbnail: {error}")
+        return MadeThumbnail(path, None, size, f"No thumbnail: {error}")
 
 
 def paint_thumbnail(theme: Theme, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:

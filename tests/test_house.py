@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -32,6 +33,30 @@ TOPICS = {
 }
 """Tests of what several modules do together; all others are named after the module that they test."""
 
+SEAMS = (
+    "core/contract/protocol.py",
+    "core/contract/cancel.py",
+    "core/contract/upscale.py",
+    "core/contract/training.py",
+    "core/contract/evaluate.py",
+    "core/contract/models.py",
+    "core/worker.py",
+    "srgan_desktop/job.py",
+    "srgan_desktop/session.py",
+    "srgan_desktop/page.py",
+    "srgan_desktop/main_window.py",
+)
+"""Where requests and events pass between processes, and pages between each other and the window."""
+
+PRIVATE = {
+    "tests/desktop/scripted.py: _exit": "os._exit, the system's own way to end at once",
+    **{
+        f"tests/core/training/test_degradation.py: {name}": "a step of random wear, whose result alone is random"
+        for name in ("_compressed", "_convolved", "_gaussian", "_sinc")
+    },
+}
+"""Private names that a test reaches for all the same, and why."""
+
 
 @cache
 def _tree(path: Path) -> ast.Module:
@@ -51,7 +76,7 @@ def _classes() -> Iterator[tuple[Path, ast.ClassDef]]:
 
 
 def test_no_class_name_is_used_twice() -> None:
-    counts = Counter(node.name for _, node in _classes() if not node.name.startswith("_"))
+    counts = Counter(node.name for _, node in _classes())
     assert len(counts) > 200
     assert [name for name, count in counts.items() if count > 1] == []
 
@@ -59,6 +84,40 @@ def test_no_class_name_is_used_twice() -> None:
 def test_no_class_is_longer_than_a_few_pages() -> None:
     lengths = {f"{path.stem}.{node.name}": (node.end_lineno or 0) - node.lineno + 1 for path, node in _classes()}
     assert {name: length for name, length in lengths.items() if length > LARGEST_CLASS} == {}
+
+
+def test_nothing_reaches_for_private_names_of_others() -> None:
+    """What a test needs of a module has a public name there; what has none for a reason stands in `PRIVATE`."""
+    found = {
+        f"{path.relative_to(ROOT).as_posix()}: {name}"
+        for path in _sources("tests", "scripts", "examples")
+        for name in _private_names(_tree(path))
+    }
+    assert found == set(PRIVATE)
+
+
+def _private_names(tree: ast.Module) -> Iterator[str]:
+    """Names with one leading underscore that are read, imported or replaced, and are not the file's own."""
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+            names = [node.attr]
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")).endswith("attr"):
+            names = [
+                argument.value.rpartition(".")[2]
+                for argument in node.args
+                if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+            ]
+        yield from (name for name in names if re.match(r"_[^_]", name) and name not in own)
+
+
+@pytest.mark.parametrize("path", SEAMS)
+def test_what_crosses_a_seam_has_a_type(path: str) -> None:
+    names = {node.id for node in ast.walk(_tree(ROOT / path)) if isinstance(node, ast.Name)}
+    assert "Any" not in names
 
 
 def test_docstrings_are_sentences() -> None:

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
+from core.contract.jobs import Event
 
 _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
 """Windows has no terminal that hangs up."""
@@ -127,7 +128,7 @@ def plain(value: object) -> Text:
     return Text(text)
 
 
-def print_json(events: Iterable[Any]) -> None:
+def print_json(events: Iterable[Event]) -> None:
     """One line an event: its class as `event`, then its fields."""
     for event in events:
         line = {"event": type(event).__name__, **_plain_values(dataclasses.asdict(event))}

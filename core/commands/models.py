@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +19,7 @@ from core.commands.console import EXIT_FAILED, Json, plain, print_json, running_
 from core.commands.options import help_of
 from core.contract.errors import UserError
 from core.contract.evaluate import BICUBIC, BlindRequest, CheckProgress, CheckReady, CheckRequest
+from core.contract.jobs import Event
 from core.contract.models import DownloadProgress, DownloadRequest, ImportRequest, ModelAdded, ModelRefused
 from core.contract.settings import SETTINGS, Precision
 from core.contract.upscale import Region
@@ -74,7 +75,7 @@ def download_command(
 
     with running_command() as (cancel, console):
         for name in names:
-            events: Iterable[Any] = download(DownloadRequest(name), cancel)
+            events: Iterable[Event] = download(DownloadRequest(name), cancel)
             if as_json:
                 print_json(events)
                 continue

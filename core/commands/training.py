@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,7 +20,7 @@ from core.commands.console import Json, plain, print_json, running_command
 from core.commands.options import help_of
 from core.contract.errors import UserError
 from core.contract.evaluate import Evaluated, EvaluateRequest, ModelQuality, PictureEvaluated, SetEvaluated
-from core.contract.jobs import Notice
+from core.contract.jobs import Event, Notice
 from core.contract.models import DownloadProgress
 from core.contract.settings import SETTINGS, Precision
 from core.contract.training import (
@@ -80,7 +80,7 @@ def prepare_command(
     from core.training.prepare import prepare
 
     with running_command() as (cancel, console):
-        events: Iterable[Any] = prepare(PrepareRequest(source, out, hr, lr, count, seed), cancel)
+        events: Iterable[Event] = prepare(PrepareRequest(source, out, hr, lr, count, seed), cancel)
         if as_json:
             print_json(events)
             return
@@ -202,7 +202,7 @@ def evaluate_command(
         details = detail_of_each(models, detail)
         subjects = tuple(Evaluated(name, each, ensemble=ensemble) for name, each in zip(models, details, strict=True))
         request = EvaluateRequest(subjects, data, content_weights, device, known, out, worn)
-        events: Iterable[Any] = evaluate(request, cancel)
+        events: Iterable[Event] = evaluate(request, cancel)
         if as_json:
             print_json(events)
             return
@@ -248,7 +248,7 @@ def export_command(
         console.print(plain(words), highlight=False, soft_wrap=True)
 
 
-def _draw_training(events: Iterable[Any], console: Console) -> None:
+def _draw_training(events: Iterable[Event], console: Console) -> None:
     with _bar(console) as bar:
         draw = _TrainingLines(bar, console.is_terminal)
         for event in events:
@@ -263,7 +263,7 @@ class _TrainingLines:
         self.terminal = terminal
         self.task: TaskID = bar.add_task("Checking the pictures", total=None)
 
-    def __call__(self, event: Any) -> None:
+    def __call__(self, event: object) -> None:
         if isinstance(event, (ScanProgress, DownloadProgress)):
             name = event.name if isinstance(event, DownloadProgress) else "Checking the pictures"
             self.bar.update(self.task, description=name, completed=event.done, total=event.total)

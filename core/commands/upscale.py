@@ -19,8 +19,9 @@ from rich.text import Text
 from core.cluster.options import ClusterOptions, Share
 from core.commands.console import EXIT_FAILED, Json, plain, print_json, quiet_libraries, running_command
 from core.commands.options import option, read_settings, takes_settings
+from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.jobs import Notice
+from core.contract.jobs import Event, Notice
 from core.contract.settings import OUTPUT, WATCH, check_settings
 from core.contract.upscale import (
     ArchiveSaved,
@@ -101,7 +102,7 @@ def upscale_command(
                 if not path.is_dir():
                     raise UserError(f"“{path}” is no folder that could be watched.", "Name folders, and no files.")
             folders = tuple(path.absolute() for path in inputs)
-            events: Iterable[Any] = watch(WatchRequest(replace(request, inputs=()), folders), cancel)
+            events: Iterable[Event] = watch(WatchRequest(replace(request, inputs=()), folders), cancel)
         elif on is not None:
             from core.cluster.run import upscale_on
 
@@ -186,7 +187,7 @@ def _same_model(given: str, of_file: str) -> bool:
         return False
 
 
-def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_json: bool) -> None:
+def _tell_plan(request: UpscaleRequest, cancel: CancelToken, console: Console, *, as_json: bool) -> None:
     from core.upscale.plan import plan
 
     settled = plan(request, cancel)
@@ -226,11 +227,11 @@ def _tell_plan(request: UpscaleRequest, cancel: Any, console: Console, *, as_jso
         raise typer.Exit(EXIT_FAILED)
 
 
-def _draw(events: Iterable[Any], console: Console, *, watching: bool) -> int:
+def _draw(events: Iterable[Event], console: Console, *, watching: bool) -> int:
     """Show a run; answers with how many files failed."""
     failures: list[FileFailed] = []
     with _bar(console) as bar:
-        draw = _Lines(bar, None if watching else failures)
+        draw = UpscaleLines(bar, None if watching else failures)
         for event in events:
             draw(event)
     if failures:
@@ -246,7 +247,7 @@ def _draw(events: Iterable[Any], console: Console, *, watching: bool) -> int:
     return len(failures)
 
 
-class _Lines:
+class UpscaleLines:
     """One line for each result, and a bar for the run."""
 
     def __init__(self, bar: Progress, failures: list[FileFailed] | None) -> None:
@@ -259,7 +260,8 @@ class _Lines:
         self.refused = 0
         """Refusals still to come before the first picture begins; `files` does not count them."""
 
-    def __call__(self, event: Any) -> None:
+    def __call__(self, event: object) -> None:
+        """Show an event of a batch or a watch."""
         if isinstance(event, Planned):
             self.files, self.refused, self.finished = event.files, event.refused, 0
             self.bar.update(self.task, total=1.0, description="Starting")

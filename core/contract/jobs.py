@@ -4,8 +4,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 from core.contract.device import DeviceInfo
+
+
+class Event(Protocol):
+    """What work yields: any frozen dataclass, so that it can be pickled, compared, and written as JSON."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)

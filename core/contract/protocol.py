@@ -7,7 +7,8 @@ either that the other is gone: the worker then cancels what it does and exits, s
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from core.contract.jobs import Event
 
 NO_JOB = 0
 """The job number of reports that belong to no job, such as `WorkerReady`."""
@@ -19,7 +20,7 @@ class Submit:
 
     job: int
     """Chosen by the sender, above 0, never used twice."""
-    request: Any
+    request: object
     """A request of `core.contract`."""
 
 
@@ -54,5 +55,5 @@ class Report:
     """An event of a job."""
 
     job: int
-    event: Any
+    event: Event
     """An event of `core.contract`; the last one of a job is `JobDone`, `JobFailed` or `JobCancelled`."""

@@ -65,7 +65,8 @@ class CommunityNetwork(nn.Module):
             UserError: it does not run.
         """
         super().__init__()
-        self._descriptor = descriptor
+        self.descriptor = descriptor
+        """spandrel's, with what it promises of the network."""
         self.network: nn.Module = descriptor.model
         self.architecture: str = descriptor.architecture.name
         self.tags = tuple(str(tag) for tag in descriptor.tags)
@@ -89,8 +90,8 @@ class CommunityNetwork(nn.Module):
     def supports(self, dtype: torch.dtype) -> bool:
         """Whether its architecture is known to work in this precision; the engine still checks."""
         if dtype == torch.float16:
-            return bool(self._descriptor.supports_half)
-        return dtype == torch.float32 or bool(self._descriptor.supports_bfloat16)
+            return bool(self.descriptor.supports_half)
+        return dtype == torch.float32 or bool(self.descriptor.supports_bfloat16)
 
     def use_precision(self, dtype: torch.dtype) -> CommunityNetwork:
         """Compute in `dtype` from now on; returns itself."""
@@ -126,7 +127,7 @@ class CommunityNetwork(nn.Module):
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         # spandrel takes one picture at a time.
         # A copy: some networks, spandrel's RCAN among them, scale what they are given in place.
-        results = [self._descriptor(part[None].clone(memory_format=layout)).float() for part in parts]
+        results = [self.descriptor(part[None].clone(memory_format=layout)).float() for part in parts]
         y = torch.cat(results)
         if self.channels == 1:
             y = y.view(x.shape[0], -1, *y.shape[-2:])

@@ -53,7 +53,7 @@ def ranges_for(
             ]
     except (OSError, ValueError, zipfile.BadZipFile):
         pass
-    found = _measured(graphs, computing, observing)
+    found = measure_ranges(graphs, computing, observing)
     arrays = {f"{index}-{number}": each for index, ranges in enumerate(found) for number, each in ranges.items()}
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,8 @@ def ranges_for(
     return found
 
 
-def _measured(graphs: Sequence[Graph], computing: Any, observing: Any) -> list[Ranges]:
+def measure_ranges(graphs: Sequence[Graph], computing: Any, observing: Any) -> list[Ranges]:
+    """What reaches each convolution of a network's graphs, over all sample pictures."""
     watched = [sorted({layer.inputs[0] for layer in graph.layers if layer.kind == "convolution"}) for graph in graphs]
     observers = [observing(graph, numbers) for graph, numbers in zip(graphs, watched, strict=True)]
     trunk = computing(graphs[0]) if len(graphs) > 1 else None

@@ -20,7 +20,7 @@ RUNTIMES = {
 }
 """The module of each, by what its devices' names begin with; torch's own names are `cpu`, `cuda`, `xpu` and `mps`."""
 
-_lost: set[str] = set()
+lost_devices: set[str] = set()
 """Devices that stopped answering in this process."""
 
 
@@ -36,7 +36,7 @@ def load_model(parts: Sequence[tuple[Path, float]], device: str, precision: Prec
     Raises:
         UserError: there is no such device, or the files are no usable model.
     """
-    if device in _lost or f"{device}:0" in _lost:
+    if device in lost_devices or f"{device}:0" in lost_devices:
         device = "cpu"
     if precision == "int8" and device in ("auto", "cpu"):
         device = "openvino"
@@ -46,7 +46,7 @@ def load_model(parts: Sequence[tuple[Path, float]], device: str, precision: Prec
 
 def give_up(device: str) -> None:
     """Use a device no more in this process."""
-    _lost.add(device)
+    lost_devices.add(device)
 
 
 def devices() -> list[DeviceInfo]:
@@ -58,12 +58,12 @@ def rivals(first: str) -> list[str]:
     """Devices that may be faster than the one that torch takes by itself.
 
     Where torch knows a graphics card there are none: others would have to share it. Drivers that compute on the
-    processor are left out, and so is what was lost.
+    processor are left out, and so is what was lost_devices.
     """
     if first != "cpu":
         return []
     found = [each.name for name in ("openvino", "vulkan") for each in _runtime(name).rivals()]
-    return [each for each in found if each not in _lost]
+    return [each for each in found if each not in lost_devices]
 
 
 def versions(names: Sequence[str]) -> list[str]:

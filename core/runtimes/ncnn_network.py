@@ -76,7 +76,7 @@ class VulkanModel:
         if precision not in ("fp32", "fp16"):
             raise UnsupportedPrecisionError(precision)
         computes = [
-            _Compute(files, inputs, self._index, precision)
+            NcnnCompute(files, inputs, self._index, precision)
             for files, inputs in zip(self._files, self._inputs, strict=True)
         ]
         weights = sum(len(data) for _param, data in self._files) // (1 if precision == "fp32" else 2)
@@ -84,7 +84,7 @@ class VulkanModel:
 
     def memory(self) -> tuple[int, int]:
         """(total, free) bytes: what the driver lets this program have, for both."""
-        budget = int(_ncnn().get_gpu_device(self._index).get_heap_budget()) << 20
+        budget = int(ncnn_library().get_gpu_device(self._index).get_heap_budget()) << 20
         return budget, budget
 
     def release_memory(self) -> None:
@@ -115,7 +115,7 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> VulkanModel:
 def devices() -> list[DeviceInfo]:
     """The cards with a Vulkan driver, real ones first; none where ncnn is not installed."""
     try:
-        ncnn = _ncnn()
+        ncnn = ncnn_library()
     except UserError:
         return []
     found = []
@@ -127,20 +127,20 @@ def devices() -> list[DeviceInfo]:
 
 def driver_of(device: str) -> str:
     """What a measurement on this card holds for: its name and its driver's version."""
-    info = _ncnn().get_gpu_info(_index_of(device))
+    info = ncnn_library().get_gpu_info(_index_of(device))
     return f"{info.device_name()} {info.driver_version()}"
 
 
 def rivals() -> list[DeviceInfo]:
     """What may be faster than torch on a processor: cards, and not drivers that compute on the processor."""
-    return [each for each in devices() if _ncnn().get_gpu_info(_index_of(each.name)).type() != SOFTWARE]
+    return [each for each in devices() if ncnn_library().get_gpu_info(_index_of(each.name)).type() != SOFTWARE]
 
 
-class _Compute:
+class NcnnCompute:
     """A graph on a card: arrays in, array out."""
 
     def __init__(self, files: tuple[str, bytes], inputs: int, index: int, precision: Precision) -> None:
-        ncnn = _ncnn()
+        ncnn = ncnn_library()
         self._inputs = inputs
         self._net = ncnn.Net()
         options = self._net.opt
@@ -157,7 +157,12 @@ class _Compute:
             raise UnsupportedPrecisionError(f"ncnn does not load this model in {precision}")
 
     def __call__(self, arrays: Sequence[np.ndarray], _report: Report) -> np.ndarray:
-        ncnn = _ncnn()
+        """Compute a tile from its inputs, C x h x w each.
+
+        Raises:
+            DeviceMemoryError, DeviceLostError: the card could not.
+        """
+        ncnn = ncnn_library()
         extractor = self._net.create_extractor()
         for index, array in zip(range(self._inputs), arrays, strict=True):
             # A Mat refers to the array's memory without keeping it; its clone has its own.
@@ -171,7 +176,7 @@ class _Compute:
 
 
 @cache
-def _ncnn() -> Any:
+def ncnn_library() -> Any:
     """The library, with Vulkan started.
 
     Raises:
@@ -211,7 +216,7 @@ def _noted() -> Iterator[None]:
 
 def _index_of(device: str) -> int:
     number = device.partition(":")[2]
-    count = _ncnn().get_gpu_count()
+    count = ncnn_library().get_gpu_count()
     index = int(number) if number.isdigit() else (0 if not number else -1)
     if not 0 <= index < count:
         there = ", ".join(f"vulkan:{each}" for each in range(count))
@@ -220,13 +225,13 @@ def _index_of(device: str) -> int:
             f"Choose one of: {there}." if count else "No graphics card here has a Vulkan driver; install the card's.",
         )
     if not number:
-        real = (each for each in range(count) if _ncnn().get_gpu_info(each).type() != SOFTWARE)
+        real = (each for each in range(count) if ncnn_library().get_gpu_info(each).type() != SOFTWARE)
         return next(real, 0)
     return index
 
 
 def _label(index: int) -> str:
-    info = _ncnn().get_gpu_info(index)
+    info = ncnn_library().get_gpu_info(index)
     kind = " (software)" if info.type() == SOFTWARE else ""
     return f"{info.device_name()}{kind} by Vulkan"
 

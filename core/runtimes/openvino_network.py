@@ -69,9 +69,10 @@ class OpenVinoModel:
         """
         ranges: Sequence[Ranges | None] = [None] * len(self._graphs)
         if precision == "int8":
-            ranges = ranges_for(self._graphs, lambda graph: _Compute(graph, "CPU", "fp32"), _observing)
+            ranges = ranges_for(self._graphs, lambda graph: OpenVinoCompute(graph, "CPU", "fp32"), _observing)
         computes = [
-            _Compute(graph, self._place, precision, each) for graph, each in zip(self._graphs, ranges, strict=True)
+            OpenVinoCompute(graph, self._place, precision, each)
+            for graph, each in zip(self._graphs, ranges, strict=True)
         ]
         weights = sum(graph.weights_bytes for graph in self._graphs) // {"fp32": 1, "int8": 4}.get(precision, 2)
         return GraphNetwork(self.geometry, precision, weights, computes)
@@ -80,7 +81,7 @@ class OpenVinoModel:
         """(total, free) bytes: graphics in processors shares the system's memory."""
         system = psutil.virtual_memory()
         if self._place.startswith("GPU"):
-            total = int(_openvino().get_property(self._place, "GPU_DEVICE_TOTAL_MEM_SIZE"))
+            total = int(openvino_core().get_property(self._place, "GPU_DEVICE_TOTAL_MEM_SIZE"))
             return total, min(total, system.available)
         return system.total, system.available
 
@@ -112,7 +113,7 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> OpenVinoModel:
 def devices() -> list[DeviceInfo]:
     """What OpenVINO can compute on here; nothing where it is not installed."""
     try:
-        places = list(_openvino().available_devices)
+        places = list(openvino_core().available_devices)
     except UserError:
         return []
     system = psutil.virtual_memory()
@@ -138,7 +139,7 @@ def driver_of(device: str) -> str:
     return _full_name(_place_of(device))
 
 
-class _Compute:
+class OpenVinoCompute:
     """A graph on a device: arrays in, array out. Its end is computed in float32, so that smooth gradients stay so."""
 
     def __init__(self, graph: Graph, place: str, precision: Precision, ranges: Ranges | None = None) -> None:
@@ -155,12 +156,18 @@ class _Compute:
         self._seconds_per_pixel = 0.0
 
     def __call__(self, arrays: Sequence[np.ndarray], report: Report) -> np.ndarray:
-        result = self._run(arrays, report)
+        """Compute a tile from its inputs, C x h x w each; `report` may raise to end it."""
+        result = self.run_body(arrays, report)
         if self._end is None:
             return result
         return self._end.infer([result[None], *(each[None] for each in arrays)])[0][0]
 
-    def _run(self, arrays: Sequence[np.ndarray], report: Report) -> np.ndarray:
+    def run_body(self, arrays: Sequence[np.ndarray], report: Report) -> np.ndarray:
+        """Compute all but the end.
+
+        Raises:
+            DeviceMemoryError: there is not enough for this tile.
+        """
         pixels = arrays[0].shape[1] * arrays[0].shape[2]
         expected = max(self._seconds_per_pixel * pixels, 1e-3)
         begun = time.perf_counter()
@@ -169,7 +176,7 @@ class _Compute:
             while not self._request.wait_for(_ASK_MS):
                 report(min(0.95, (time.perf_counter() - begun) / expected) if self._seconds_per_pixel else 0.0)
         except RuntimeError as error:
-            raise _plain(error) from None
+            raise as_engine_error(error) from None
         except BaseException:
             self._request.cancel()
             raise
@@ -189,12 +196,13 @@ def _compiled(model: Any, place: str, hint: str) -> Any:
         # OpenVINO has threads of its own, and does not look there.
         options["INFERENCE_NUM_THREADS"] = int(os.environ["OMP_NUM_THREADS"])
     try:
-        return _openvino().compile_model(model, place, options)
+        return openvino_core().compile_model(model, place, options)
     except RuntimeError as error:
         raise UnsupportedPrecisionError(str(error)) from error
 
 
-def _plain(error: RuntimeError) -> Exception:
+def as_engine_error(error: RuntimeError) -> Exception:
+    """What the engine takes an error of OpenVINO's for: `DeviceMemoryError` where memory ran out, else itself."""
     # There is no other sign: OpenVINO raises RuntimeError for everything.
     words = str(error).lower()
     if any(mark in words for mark in ("alloc", "out of memory", "out_of_", "exceeded max size")):
@@ -203,14 +211,19 @@ def _plain(error: RuntimeError) -> Exception:
 
 
 @cache
-def _openvino() -> Any:
+def openvino_core() -> Any:
+    """The library, begun once in a process.
+
+    Raises:
+        UserError: it is not installed.
+    """
     return openvino().Core()
 
 
 def _place_of(device: str) -> str:
     """What OpenVINO calls the device of a request."""
     wanted = device.partition(":")[2].upper() or "CPU"
-    places = list(_openvino().available_devices)
+    places = list(openvino_core().available_devices)
     # One card alone is called GPU, and one of several GPU.0.
     found = next((each for each in places if each == wanted or each == wanted.removesuffix(".0")), None)
     found = found or next((each for each in places if each == f"{wanted}.0"), None)
@@ -226,12 +239,12 @@ def _device_of(place: str) -> str:
 
 @cache
 def _full_name(place: str) -> str:
-    return str(_openvino().get_property(place, "FULL_DEVICE_NAME"))
+    return str(openvino_core().get_property(place, "FULL_DEVICE_NAME"))
 
 
 @cache
 def _fast_precision(place: str) -> Precision:
-    able = _openvino().get_property(place, "OPTIMIZATION_CAPABILITIES")
+    able = openvino_core().get_property(place, "OPTIMIZATION_CAPABILITIES")
     if place == "CPU":
         return "bf16" if "BF16" in able else "fp32"
     return "fp16" if "FP16" in able else "fp32"

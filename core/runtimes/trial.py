@@ -70,7 +70,7 @@ def fastest(first: Each, on: Callable[[str], Each], precision: Precision) -> Eac
     remembered = _read()
     if key not in remembered:
         contenders = [first, *_made(on, others)]
-        times = _times(contenders)
+        times = measure_times(contenders)
         best = min(times[1:], default=times[0])
         winner = contenders[times.index(best)] if best < FASTER * times[0] else first
         _remember(key, winner.device)
@@ -90,7 +90,7 @@ def _made(on: Callable[[str], Each], devices: Sequence[str]) -> list[Each]:
     return made
 
 
-def _times(contenders: Sequence[Contender]) -> list[float]:
+def measure_times(contenders: Sequence[Contender]) -> list[float]:
     """The shortest time of each on one picture, in turns, so that noise hits all alike."""
     small = _picture(SIDES[0])
     for each in contenders:

@@ -137,7 +137,7 @@ class CropLoader:
         mean_bytes = sum(3 * p.width * p.height for p in self.pictures) / len(self.pictures)
         # Some room for what loader threads decode ahead of the selection.
         self.selected = max(1, min(len(self.pictures), int(0.8 * picture_bytes / mean_bytes)))
-        self.cache = _PictureCache(picture_bytes)
+        self.cache = PictureCache(picture_bytes)
         self.synthetic_share = synthetic_share
         self.candidates = candidates
         self.reduce_to = reduce_to
@@ -427,7 +427,7 @@ def _shuffled(count: int, seed: int, epoch: int) -> np.ndarray:
     return _shuffles[key]
 
 
-class _PictureCache:
+class PictureCache:
     """Decoded pictures, the longest unused thrown out first. Threads that want the same picture decode it once."""
 
     def __init__(self, budget: int) -> None:
@@ -438,6 +438,11 @@ class _PictureCache:
         self._lock = threading.Lock()
 
     def get(self, path: Path) -> np.ndarray:
+        """The picture, H x W x 3 uint8 RGB, not to be written to; decoded if it is not here.
+
+        Raises:
+            UserError: it cannot be read.
+        """
         with self._lock:
             if path in self._pictures:
                 self._pictures.move_to_end(path)

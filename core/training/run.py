@@ -18,11 +18,10 @@ import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from core.atomic import replacing
 from core.contract.errors import UserError
-from core.contract.training import TrainRequest
+from core.contract.training import TrainingEvent, TrainRequest
 from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml, toml_value
 
 TENSORBOARD = "tensorboard"
@@ -205,7 +204,7 @@ class RunFolder:
                 "Go on with it from the command line: srgan train RECIPE --data DIR --run FOLDER --resume.",
             ) from error
 
-    def log(self, event: Any) -> None:
+    def log(self, event: TrainingEvent) -> None:
         """Append an event to the log."""
         with self.log_file.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"event": type(event).__name__, **asdict(event)}, default=str) + "\n")

@@ -133,7 +133,7 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
     finally:
         cache.save()
     if "validation" not in found:
-        chosen = _held_out(found["training"], request)
+        chosen = choose_held_out(found["training"], request)
         for kept in (found, seen):
             kept["validation"] = [each for index, each in enumerate(kept["training"]) if index in chosen]
             kept["training"] = [each for index, each in enumerate(kept["training"]) if index not in chosen]
@@ -327,7 +327,7 @@ def _paired(
     return paired
 
 
-def _held_out(pictures: Sequence[TrainingPicture], request: ScanRequest) -> set[int]:
+def choose_held_out(pictures: Sequence[TrainingPicture], request: ScanRequest) -> set[int]:
     """Which ones are held back, with all pictures of one photograph on one side."""
     groups: dict[str, list[int]] = {}
     for index, picture in enumerate(pictures):

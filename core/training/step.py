@@ -382,7 +382,7 @@ class Training:
         seen = math.ceil(self.recipe.gan.content.share * len(sr))
         sr, hr = sr[:seen], hr[:seen]
         if self.recipe.gan.content.augment:
-            sr, hr = _augmented(sr, hr)
+            sr, hr = augment_alike(sr, hr)
         with autocast(self.device, self.precision):
             return self.content_distance(sr, hr)
 
@@ -461,7 +461,7 @@ def enlarge_with(generator: Generator, device: torch.device) -> Callable[[np.nda
     return enlarge
 
 
-def _augmented(sr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
+def augment_alike(sr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
     """Both pictures shifted, turned and mirrored alike, at random; up to `LARGEST_SHIFT` pixels smaller."""
     # On the CPU, whose random state a checkpoint keeps.
     top, left, turns, mirrored = (int(n) for n in torch.randint(0, 8, (4,)))

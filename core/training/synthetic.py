@@ -39,7 +39,7 @@ def draw(random: np.random.Generator) -> np.ndarray:
         `SIDE` x `SIDE` x 3 uint8 RGB.
     """
     if random.random() < LEAVES:
-        return _leaves(random)
+        return dead_leaves(random)
     picture = _ground(random) if random.random() < 0.4 else _shapes(random)
     for _ in range(int(random.integers(1, 4))):
         _write(picture, random)
@@ -117,7 +117,7 @@ def _stripes(picture: Image.Image, middle: np.ndarray, size: float, random: np.r
     picture.paste(_colour(random), (int(middle[0]) - radius, int(middle[1]) - radius), mask)
 
 
-def _leaves(random: np.random.Generator) -> np.ndarray:
+def dead_leaves(random: np.random.Generator) -> np.ndarray:
     """Leaves of one palette over one another; some graded, some grainy, some outlined."""
     side, (smallest, largest) = SIDE * _FINE, _LEAF
     count = int(random.integers(300, 2000))
@@ -177,11 +177,11 @@ def _filled(numbers: np.ndarray, count: int, random: np.random.Generator) -> np.
         added += slopes[:, 0][of_pixel] * x.astype(np.float32) + slopes[:, 1][of_pixel] * y.astype(np.float32)
     if random.random() < 0.4:
         strength = (random.uniform(0, 30, count) * (random.random(count) < 0.5)).astype(np.float32)
-        added += strength[of_pixel] * _grain(random)
+        added += strength[of_pixel] * film_grain(random)
     return np.clip(np.round(picture + added[..., None]), 0, 255).astype(np.uint8)
 
 
-def _grain(random: np.random.Generator) -> np.ndarray:
+def film_grain(random: np.random.Generator) -> np.ndarray:
     """SIDE x SIDE float32 noise of mean 0 and standard deviation 1, whose amplitude falls with frequency."""
     frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(SIDE), np.fft.rfftfreq(SIDE), indexing="ij"))
     fall = (frequency + 4 / SIDE) ** -random.uniform(0.5, 1.8)

@@ -48,7 +48,7 @@ TEST_SIDE = 24
 Sink = Callable[[Rect, np.ndarray], None]
 """Takes a finished part: where (in output pixels of the whole picture), and its pixels."""
 
-_distrusted: set[tuple[str, Precision, str]] = set()
+distrusted: set[tuple[str, Precision, str]] = set()
 """(device, precision, model) that failed in this process: not tried again. Another model may well do in half precision
 what this one cannot, so none is judged by another."""
 _open: OrderedDict[tuple[object, ...], Engine] = OrderedDict()
@@ -145,9 +145,9 @@ class Engine:
         self._half: Network | None = None
         self._asked = precision
         self._tile = tile
-        self._engine_notes: list[str] = []
+        self.engine_notes: list[str] = []
         """About the engine, said once, with whatever picture came to light."""
-        self._picture_notes: list[str] = []
+        self.picture_notes: list[str] = []
         """About the picture in work."""
         self._warned_of_tiles = False
         self.precision: Precision = "fp32"
@@ -188,13 +188,13 @@ class Engine:
 
     def take_notes(self) -> tuple[str, ...]:
         """What happened since the last call that the user should know, each said once."""
-        notes = tuple(dict.fromkeys((*self._engine_notes, *self._picture_notes)))
-        self._engine_notes, self._picture_notes = [], []
+        notes = tuple(dict.fromkeys((*self.engine_notes, *self.picture_notes)))
+        self.engine_notes, self.picture_notes = [], []
         return notes
 
     def drop_picture(self) -> None:
         """Forget the notes on a picture that was not finished: they are not about the next."""
-        self._picture_notes = []
+        self.picture_notes = []
 
     def upscale(
         self,
@@ -285,7 +285,7 @@ class Engine:
                     "Close other programs, or choose the device cpu.",
                 )
             side = -(-side // 2)
-            self._picture_notes.append(f"Memory ran out; went on with tiles of {side} pixels.")
+            self.picture_notes.append(f"Memory ran out; went on with tiles of {side} pixels.")
             smaller = [part for big in (tile, *waiting[::-1]) for part in tiles(big.core, picture, side, self.reach)]
             waiting = smaller[::-1]
 
@@ -385,17 +385,17 @@ class Engine:
         self._fp32, self._half, self.precision = self._model.network("fp32"), None, "fp32"
         self._asked = "auto"
         self._settle_precision()
-        self._engine_notes.append(f"{lost} stopped answering; the rest is done on {self._model.device_label}.")
+        self.engine_notes.append(f"{lost} stopped answering; the rest is done on {self._model.device_label}.")
 
     def _warn_of_tiles(self) -> None:
         geometry = self._model.geometry
         note = geometry.tiles_note.format(model=self.name)
         if note and geometry.each_picture:
-            self._picture_notes.append(note)
+            self.picture_notes.append(note)
         elif note and not self._warned_of_tiles:
             # Once, and not for each of a thousand pictures.
             self._warned_of_tiles = True
-            self._engine_notes.append(note)
+            self.engine_notes.append(note)
 
     def _side_for_memory(self, *, exact: bool) -> int:
         bytes_each = 4 if exact or self._half is None else 2
@@ -405,7 +405,7 @@ class Engine:
 
     def _settle_precision(self) -> None:
         wanted = self._model.fast_precision if self._asked == "auto" else self._asked
-        if wanted == "fp32" or (self._asked == "auto" and self._trust_key(wanted) in _distrusted):
+        if wanted == "fp32" or (self._asked == "auto" and self._trust_key(wanted) in distrusted):
             return
         try:
             half = self._model.network(wanted)
@@ -413,7 +413,7 @@ class Engine:
             if self._asked != "auto":
                 raise UserError(f"The model {self.name} does not work in {wanted}.", "Choose auto or fp32.") from error
             return
-        psnr = self._psnr_against_fp32(half)
+        psnr = self.psnr_against_fp32(half)
         self._half, self.precision = half, wanted
         if psnr >= VERIFIED_PSNR:
             return
@@ -425,7 +425,7 @@ class Engine:
             )
         self._distrust(f"{wanted} gives wrong pictures of {self.name} on {self.device}; fp32 is used.")
 
-    def _psnr_against_fp32(self, half: Network) -> float:
+    def psnr_against_fp32(self, half: Network) -> float:
         """PSNR in dB on a small test picture of gradients, edges and noise; minus infinity if it fails."""
         ramp = np.broadcast_to(np.linspace(0, 1, TEST_SIDE, dtype=np.float32), (TEST_SIDE, TEST_SIDE))
         # Impulses of one channel alone drive some networks far out of range, where nothing needs to be right.
@@ -454,8 +454,8 @@ class Engine:
         return str(self.device), precision, self.name
 
     def _distrust(self, note: str) -> None:
-        _distrusted.add(self._trust_key(self.precision))
-        self._engine_notes.append(note)
+        distrusted.add(self._trust_key(self.precision))
+        self.engine_notes.append(note)
         self._half, self.precision = None, "fp32"
 
 

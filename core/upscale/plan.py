@@ -453,7 +453,7 @@ def _check_space(tasks: list[Task]) -> tuple[str, ...]:
     needed: dict[int, float] = defaultdict(float)
     places: dict[int, Path] = {}
     for task in tasks:
-        place = _existing(task.output.parent)
+        place = nearest_existing(task.output.parent)
         if not place.is_dir():
             raise UserError(
                 f"There is no disk “{place}” to write results to.", "Put it in, or choose another output folder."
@@ -476,7 +476,8 @@ def _check_space(tasks: list[Task]) -> tuple[str, ...]:
     return tuple(warnings)
 
 
-def _existing(folder: Path) -> Path:
+def nearest_existing(folder: Path) -> Path:
+    """The folder, or the closest one above it that is there; the root of its disk where none is."""
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
     return folder

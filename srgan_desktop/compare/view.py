@@ -70,7 +70,7 @@ class CompareView(QWidget):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
-        self._shown: Sequence[Shown] = ()
+        self.shown: Sequence[Shown] = ()
         self._numbered = False
         self._decoded: list[DecodedPicture | None] = []
         self._errors: list[Exception | None] = []
@@ -103,8 +103,8 @@ class CompareView(QWidget):
 
     def call_last(self, caption: str) -> None:
         """Give the last picture another caption."""
-        if self._shown and self._shown[-1].caption != caption:
-            self._shown = [*self._shown[:-1], replace(self._shown[-1], caption=caption)]
+        if self.shown and self.shown[-1].caption != caption:
+            self.shown = [*self.shown[:-1], replace(self.shown[-1], caption=caption)]
             self._show_scene()
 
     def show_pictures(self, pictures: Sequence[Shown]) -> None:
@@ -125,7 +125,7 @@ class CompareView(QWidget):
         for lane in (self._decoder, self._patcher, self._subtracter):
             lane.cancel_all()
         self._hold.stop()
-        self._shown, self._decoded, self._errors = (), [], []
+        self.shown, self._decoded, self._errors = (), [], []
         self._promised = self._difference = None
         self._overlay.drop()
         self.bar.show_choices(())
@@ -206,7 +206,7 @@ class CompareView(QWidget):
             self.file_step_requested.emit(-1 if key == Qt.Key.Key_PageUp else 1)
         elif key == Qt.Key.Key_X and not modifiers:
             self.bar.difference_button.click()
-        elif not press_key(self.canvas, event, len(self._shown) if self._numbered else 0):
+        elif not press_key(self.canvas, event, len(self.shown) if self._numbered else 0):
             event.ignore()
 
     def keyReleaseEvent(self, event: QKeyEvent) -> None:
@@ -258,12 +258,12 @@ class CompareView(QWidget):
         self._saver.save(path, self.canvas.picture, self._sides)
 
     def _choose_file(self) -> None:
-        source = self._shown[0].source if self._shown else None
+        source = self.shown[0].source if self.shown else None
         self._saver.ask(source if isinstance(source, Path) else None, self.canvas.picture, self._sides)
 
     @property
     def _sides(self) -> tuple[Side, ...]:
-        return _sides(self._shown, self._decoded, self.canvas.pair)
+        return _sides(self.shown, self._decoded, self.canvas.pair)
 
     def _on_difference_toggled(self) -> None:
         self._subtract()
@@ -278,7 +278,7 @@ class CompareView(QWidget):
         sources = [shown.source for shown in pictures]
         # No more than these, so that the memory of the others is free for the new ones.
         known = [each for each in self._decoded if each is not None and _among(each.source, sources)]
-        self._shown, self._numbered = list(pictures), numbered
+        self.shown, self._numbered = list(pictures), numbered
         self._decoded, self._errors = [None] * len(pictures), [None] * len(pictures)
         self._promised = self._region = self._difference = None
         self._overlay = Overlay()
@@ -353,7 +353,7 @@ class CompareView(QWidget):
             overlay = self._overlay if self._shown_difference is None else Overlay()
             scene = overlay.scene(pictures, self._promised)
             self.canvas.set_scene(scene, self._captions(scene))
-        elif all(shown.source is None or error for shown, error in zip(self._shown, self._errors, strict=True)):
+        elif all(shown.source is None or error for shown, error in zip(self.shown, self._errors, strict=True)):
             self._hold.stop()
             error = next((error for error in self._errors if error is not None), None)
             if error is None:
@@ -363,19 +363,19 @@ class CompareView(QWidget):
                 self.canvas.set_message(problem.message, problem.hint)
 
     def _show_waiting(self) -> None:
-        source = self._shown[0].source if self._shown else None
+        source = self.shown[0].source if self.shown else None
         self.canvas.set_message(f"Opening {source.name}…" if isinstance(source, Path) else "Opening…")
 
     def _captions(self, scene: Scene) -> list[str]:
-        pictures = enumerate(zip(self._shown, self._decoded, self._errors, strict=True), 1)
+        pictures = enumerate(zip(self.shown, self._decoded, self._errors, strict=True), 1)
         captions = [_caption(number if self._numbered else 0, *picture) for number, picture in pictures]
-        if len(self._shown) == 2 and not scene.comparable:
+        if len(self.shown) == 2 and not scene.comparable:
             # Nothing is before or after it.
-            captions[0] = _caption(0, replace(self._shown[0], caption="Original"), self._decoded[0], self._errors[0])
+            captions[0] = _caption(0, replace(self.shown[0], caption="Original"), self._decoded[0], self._errors[0])
         if self._shown_difference is not None:
             captions[-1] = "Difference"
         elif self._overlay.is_seen:
-            captions[-1] = self._overlay.words(self._shown[-1].caption)
+            captions[-1] = self._overlay.words(self.shown[-1].caption)
         return captions
 
     def _on_moved(self) -> None:

@@ -44,14 +44,26 @@ class RunArchive(Lane):
 
     def delete(self, folder: Path) -> None:
         """Delete a run's folder for good, then list what is left."""
-        self.run(partial(_delete, folder, paths.user_runs()), self._on_listed, writes=True)
+        self.run(partial(delete_run_folder, folder, paths.user_runs()), self._on_listed, writes=True)
 
     def _on_listed(self, runs: list[RunRecord]) -> None:
         self.runs = runs
         self.listed.emit(runs)
 
 
-def _delete(folder: Path, root: Path) -> list[RunRecord]:
+def delete_run_folder(folder: Path, root: Path) -> list[RunRecord]:
+    """Delete a run's folder for good.
+
+    Args:
+        folder: directly in `root`.
+        root: of all runs.
+
+    Returns:
+        The runs that are left.
+
+    Raises:
+        UserError: it is no run of ours.
+    """
     # Nothing but a run of ours is ever deleted, whatever a link or a caller's mistake may say.
     if folder.parent != root or folder.is_symlink() or not (folder / "recipe.toml").is_file():
         raise UserError(f"{folder} is no run of this program.", "Delete it in the file manager.")

@@ -117,7 +117,8 @@ class _Plot(QWidget):
     def __init__(self, title: str, explanation: str, unit: str, *, logarithmic: bool = False) -> None:
         super().__init__()
         self._logarithmic = logarithmic
-        self._lines: dict[tuple[str, bool], pg.PlotDataItem] = {}
+        self.lines: dict[tuple[str, bool], pg.PlotDataItem] = {}
+        """By name, and whether it is the faint one behind the smoothed."""
         self._values: dict[str, tuple[float, str]] = {}
         self._axes = True
         self.legend = QLabel()
@@ -151,7 +152,7 @@ class _Plot(QWidget):
 
     def reset(self) -> None:
         self.plot.clear()
-        self._lines.clear()
+        self.lines.clear()
         self._values.clear()
         self.legend.setText("nothing measured yet")
         self._show_axes(False)
@@ -180,14 +181,14 @@ class _Plot(QWidget):
     ) -> None:
         """Draw a line, or draw it anew."""
         key = name, faint
-        if key not in self._lines:
-            self._lines[key] = self.plot.plot([], [])
+        if key not in self.lines:
+            self.lines[key] = self.plot.plot([], [])
         tint = QColor(colour)
         if faint:
             tint.setAlpha(60)
         width = 1 if faint or dashed else 2
         style = pg.QtCore.Qt.PenStyle.DashLine if dashed else pg.QtCore.Qt.PenStyle.SolidLine
-        item = self._lines[key]
+        item = self.lines[key]
         item.setPen(pg.mkPen(tint, width=width, style=style))
         item.setSymbol("o" if dots else None)
         if dots:
@@ -206,7 +207,7 @@ class _Plot(QWidget):
 
     def fit_decades(self) -> None:
         """Keep a loss near 0 from squeezing all others into one line."""
-        values = [value for item in self._lines.values() for value in item.getOriginalDataset()[1]]
+        values = [value for item in self.lines.values() for value in item.getOriginalDataset()[1]]
         if values:
             highest, lowest = math.log10(max(values)), math.log10(min(values))
             self.plot.setYRange(max(lowest, highest - MOST_DECADES), highest, padding=0.05)

@@ -44,6 +44,7 @@ class RecipeForm(QWidget):
         above.addWidget(self.only_changed)
         above.addWidget(self.reset_all)
         self.fault = quiet()
+        """What is wrong with what was typed, in words."""
         self.fault.setProperty("role", "fault")
         self.nothing = quiet("No field matches.")
         self.rows: dict[str, FieldRow] = {}
@@ -113,17 +114,18 @@ class FieldRow(QWidget):
         self.field = field
         self._draft = draft
         self._title = titled(field.title)
-        self._mark = QLabel("changed")
-        self._mark.setProperty("role", "changed")
-        self._mark.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.mark = QLabel("changed")
+        self.mark.setProperty("role", "changed")
+        self.mark.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.reset = QToolButton()
         self.reset.setIconSize(QSize(14, 14))
         self.reset.setFixedSize(22, 22)
         self.reset.setAccessibleName(f"Reset {field.title}")
         theme.set_icon(self.reset, "reset")
         self.reset.clicked.connect(lambda: draft.reset(field.path))
-        self._fault = quiet()
-        self._fault.setProperty("role", "fault")
+        self.fault = quiet()
+        """What is wrong with what was typed, in words."""
+        self.fault.setProperty("role", "fault")
         self.editor = self._make_editor()
         width = EDITOR_CHARACTERS * self.fontMetrics().averageCharWidth()
         self.editor.setFixedWidth(width)
@@ -132,7 +134,7 @@ class FieldRow(QWidget):
         heading = QHBoxLayout()
         heading.setSpacing(6)
         heading.addWidget(self._title)
-        heading.addWidget(self._mark)
+        heading.addWidget(self.mark)
         heading.addWidget(self.reset)
         heading.addStretch(1)
         words = QVBoxLayout()
@@ -142,9 +144,9 @@ class FieldRow(QWidget):
         right = QVBoxLayout()
         right.setSpacing(3)
         right.addWidget(self.editor)
-        right.addWidget(self._fault)
+        right.addWidget(self.fault)
         right.addStretch(1)
-        self._fault.setFixedWidth(width)
+        self.fault.setFixedWidth(width)
         row = QHBoxLayout(self)
         row.setContentsMargins(22, 5, 2, 5)
         row.setSpacing(12)
@@ -168,13 +170,13 @@ class FieldRow(QWidget):
             case QLineEdit() if self.editor.text().strip() != text:
                 self.editor.setText(text)
         changed = self.field.path in self._draft.changes
-        self._mark.setVisible(changed)
+        self.mark.setVisible(changed)
         self.reset.setVisible(changed)
         default = self._draft.default_text(self.field.path)
         self.reset.setToolTip(f"Reset to {default or 'nothing'}")
         fault = self._draft.faults.get(self.field.path, "")
-        self._fault.setText(fault)
-        self._fault.setVisible(bool(fault))
+        self.fault.setText(fault)
+        self.fault.setVisible(bool(fault))
         if self.editor.property("fault") != bool(fault):
             self.editor.setProperty("fault", bool(fault))
             repolish(self.editor)
@@ -214,6 +216,7 @@ class _FoldingSection(QWidget):
         self.explanation = quiet(explanation)
         self.explanation.setContentsMargins(22, 0, 0, 2)
         self.fault = quiet()
+        """What is wrong with what was typed, in words."""
         self.fault.setProperty("role", "fault")
         self.fault.setContentsMargins(22, 0, 0, 2)
         column = QVBoxLayout(self)

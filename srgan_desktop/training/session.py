@@ -107,7 +107,8 @@ class TrainSession(Session):
         self.active: RunRecord | None = None
         """The record of the run under way; `record` may be another one meanwhile."""
         self._to_resume: Path | None = None
-        self._scan_timer = Throttle(SCAN_DELAY_MS, self._examine, self)
+        self.scan_timer = Throttle(SCAN_DELAY_MS, self._examine, self)
+        """Runs out when the recipe has rested; then the pictures are looked at, if it asks for others."""
         self._load_first_recipe()
         self.draft.changed.connect(self._on_draft)
         options.changed.connect(self._on_option)
@@ -254,7 +255,7 @@ class TrainSession(Session):
     # Within
 
     def _close(self) -> None:
-        self._scan_timer.stop()
+        self.scan_timer.stop()
         self.archive.close()
         self.examiner.give_up()
         self.estimator.give_up()
@@ -274,7 +275,7 @@ class TrainSession(Session):
 
     def _on_draft(self) -> None:
         self._forget_stale_estimate()
-        self._scan_timer.when_quiet()
+        self.scan_timer.when_quiet()
         self.changed.emit()
 
     def _on_option(self, option: object) -> None:

@@ -47,7 +47,7 @@ def test_a_file_that_a_scanner_holds_for_a_moment_is_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(atomic, "HELD_SECONDS", 30.0)
-    monkeypatch.setattr(atomic, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(atomic, "PAUSE_SECONDS", 0.0)
     monkeypatch.setattr(Path, "replace", held_for(3, Path.replace))
     final = tmp_path / "a.png"
     with replacing(final) as temporary:
@@ -85,7 +85,7 @@ def test_a_read_only_file_is_replaced_where_that_was_asked_for(tmp_path: Path, m
             raise PermissionError(errno.EACCES, "Access is denied", str(target))
         return replace(self, target)
 
-    monkeypatch.setattr(atomic, "_IS_WINDOWS", True)
+    monkeypatch.setattr(atomic, "IS_WINDOWS", True)
     monkeypatch.setattr(Path, "replace", replace_as_windows_does)
     # For root every file is writable.
     monkeypatch.setattr(os, "access", lambda path, _mode: bool(Path(path).stat().st_mode & 0o200))

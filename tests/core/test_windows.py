@@ -29,7 +29,7 @@ def test_an_output_on_a_disk_that_is_not_there_is_refused_in_words(
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
     model = str(save_small_model(tmp_path / "model.safetensors"))
     # The search upwards ends at the root of the drive, which is none.
-    monkeypatch.setattr(planning, "_existing", lambda _folder: Path("Q:\\"))
+    monkeypatch.setattr(planning, "nearest_existing", lambda _folder: Path("Q:\\"))
     with pytest.raises(UserError, match="There is no disk “Q:"):
         planning.plan(UpscaleRequest((Input(tmp_path / "a.png"),), Path("Q:\\out"), model=model), CancelToken())
 

@@ -13,8 +13,9 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from PySide6.QtCore import QCoreApplication, QEvent
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
 from srgan_desktop.settings import Settings
@@ -108,8 +109,14 @@ def options(tmp_path) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def theme(qapp, tmp_path_factory) -> Theme:
-    return Theme(qapp, Settings(tmp_path_factory.mktemp("theme") / "settings.ini", qapp))
+def theme_settings(qapp, tmp_path_factory) -> Settings:
+    """Those that the theme of all tests listens to."""
+    return Settings(tmp_path_factory.mktemp("theme") / "settings.ini", qapp)
+
+
+@pytest.fixture(scope="session")
+def theme(qapp, theme_settings: Settings) -> Theme:
+    return Theme(qapp, theme_settings)
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +126,24 @@ def small_model(tmp_path_factory) -> str:
     from tests.core.networks import save_small_model
 
     return str(save_small_model(tmp_path_factory.mktemp("model") / "small.safetensors"))
+
+
+def drop(page: QWidget, *paths: Path) -> bool:
+    """Drag files over a page and let go; whether it took them."""
+    mime = QMimeData()
+    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    return drop_mime(page, mime)
+
+
+def drop_mime(page: QWidget, mime: QMimeData) -> bool:
+    """Drag something over a page and let go; whether it was taken."""
+    point = page.rect().center()
+    action, button, no_keys = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+    enter = QDragEnterEvent(point, action, mime, button, no_keys)
+    QApplication.sendEvent(page, enter)
+    if enter.isAccepted():
+        QApplication.sendEvent(page, QDropEvent(QPointF(point), action, mime, button, no_keys))
+    return enter.isAccepted()
 
 
 def make_picture(path: Path, width: int = 24, height: int = 18, seed: int = 0) -> Path:

@@ -3,11 +3,12 @@
 import os
 import signal
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 
 import psutil
 
-from core.contract.jobs import JobCancelled, JobDone, Notice, WorkerReady
+from core.contract.jobs import Event, JobCancelled, JobDone, Notice, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 
 
@@ -42,8 +43,31 @@ def _serve(connection: Connection) -> None:
         if isinstance(message, Shutdown):
             return
         if isinstance(message, Submit):
+            assert isinstance(message.request, tuple)
             name, *arguments = message.request
             globals()[name](connection, message.job, *arguments)
+
+
+Tell = Callable[[Event], None]
+
+
+def play(connection: Connection, do: Callable[[Submit, Connection, Tell], Event]) -> None:
+    """Serve requests by a part: what `do` tells of a job, and the event that it returns as the job's last."""
+    connection.send(Report(NO_JOB, WorkerReady("a scripted device")))
+    try:
+        while True:
+            message = connection.recv()
+            if isinstance(message, Shutdown):
+                return
+            if isinstance(message, Submit):
+                job = message.job
+
+                def tell(event: Event, job: int = job) -> None:
+                    connection.send(Report(job, event))
+
+                tell(do(message, connection, tell))
+    except EOFError:
+        return
 
 
 def count(connection: Connection, job: int, to: int) -> None:

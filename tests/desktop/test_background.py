@@ -190,9 +190,9 @@ def test_what_waits_and_is_cancelled_ends_without_its_turn(qtbot, owner, heard, 
 def test_what_hangs_and_is_cancelled_no_longer_holds_up_its_lane(qtbot, owner, heard, gate, monkeypatch):
     monkeypatch.setattr(background, "GRACE_MS", 0)
     lane, hung = Lane("lane", owner), Heard()
-    lane.stream(hangs(gate), hung.take, hung.ended)
+    task = lane.stream(hangs(gate), hung.take, hung.ended)
     lane.stream(counts(1), heard.take, heard.ended)
-    lane.cancel(lane._tasks[0])
+    lane.cancel(task)
     qtbot.waitUntil(lambda: heard.words == [0, None])
     assert hung.words == [None]
     gate.set()

@@ -4,6 +4,8 @@ import gc
 import multiprocessing
 import os
 import threading
+import time
+from contextlib import closing
 
 import psutil
 import pytest
@@ -52,7 +54,7 @@ def make(qtbot):
 
     yield of
     for job in made:
-        if not job._shutting_down:
+        if not job.shutting_down:
             with qtbot.waitSignal(job.stopped, timeout=TIMEOUT):
                 job.shutdown()
         assert not job.running
@@ -65,21 +67,21 @@ def test_a_process_that_has_just_ended_can_be_killed_all_the_same(qtbot, make):
     number = job.run(("count", 1))
     qtbot.waitUntil(lambda: ear.ended(number), timeout=TIMEOUT)
     psutil.Process(job.pid).kill()
-    job._link.join()
-    job._kill()
-    assert job.pid is None
+    while job.pid is not None:
+        time.sleep(0.001)
+    job.kill()
     qtbot.waitUntil(lambda: not job.running, timeout=TIMEOUT)
 
 
 def test_what_a_worker_said_before_it_died_is_heard(qapp):
     heard = []
-    link = job_module._Link(scripted.serve, heard.append)
+    link = job_module.WorkerLink(scripted.serve, heard.append)
     ours, theirs = multiprocessing.Pipe()
     report = Report(1, JobDone())
     theirs.send(report)
     theirs.close()
-    with ours, link._wake, link._woken, pytest.raises(EOFError):
-        link._write(ours, "anything")
+    with ours, closing(link), pytest.raises(EOFError):
+        link.write(ours, "anything")
     assert [delivery.message for delivery in heard] == [report]
 
 
@@ -256,7 +258,7 @@ def test_the_worker_never_gets_more_priority_than_the_window(monkeypatch, nicene
             return niceness if value is None else asked.append(value)
 
     monkeypatch.setattr(psutil, "Process", Process)
-    job_module._lower_priority(1)
+    job_module.lower_priority(1)
     assert asked == [max(5, niceness)]
 
 

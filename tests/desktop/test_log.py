@@ -42,7 +42,8 @@ def test_words_of_python_and_qt_go_into_one_file(qapp, begun, own_home):
 
 
 def test_streams_that_are_not_there_are_replaced(begun, monkeypatch):
-    monkeypatch.setattr(sys, "stdout", log._LogStream(logging.INFO))
+    monkeypatch.setattr(sys, "stdout", None)
+    log.replace_missing_streams()
     print("a progress bar")
     assert not sys.stdout.isatty()
     assert "a progress bar" in begun.read_text(encoding="utf-8")

@@ -101,7 +101,7 @@ class Hanging(app.MainWindow):
         super().__init__(*arguments)
         Hanging.window = self
 
-thumbnails._make = read_for_ever
+thumbnails.make_thumbnail = read_for_ever
 app.MainWindow = Hanging
 sys.exit(app.run([sys.argv[2]]))
 """
@@ -305,18 +305,18 @@ def test_files_of_a_second_start_come_to_their_page(qtbot, window, tmp_path):
 
 
 def test_a_page_that_was_begun_is_finished_when_it_is_asked_for(qtbot, window):
-    assert window._build_piece("train")
-    page = window._begun["train"]
+    assert window.build_piece_of("train")
+    page = window.begun["train"]
     assert not hasattr(page, "tabs")
     window.show_page("train")
     assert window.front is page
     assert page.tabs.isVisible()
-    assert not window._build_piece("train")
+    assert not window.build_piece_of("train")
 
 
 def test_piece_by_piece_a_page_becomes_whole(window):
     pieces = 0
-    while window._build_piece("models"):
+    while window.build_piece_of("models"):
         pieces += 1
     assert pieces > 5
     assert window.page("models").list.count() > 0

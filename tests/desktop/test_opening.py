@@ -145,11 +145,11 @@ def test_names_differ_by_home_and_screen(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setenv("DISPLAY", ":1")
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    first = opening._name()
-    assert first == opening._name()
+    first = opening.server_name()
+    assert first == opening.server_name()
     monkeypatch.setenv("DISPLAY", ":2")
-    second = opening._name()
+    second = opening.server_name()
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    assert len({first, second, opening._name()}) == 3
+    assert len({first, second, opening.server_name()}) == 3
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    assert Path(opening._name()).parent == tmp_path
+    assert Path(opening.server_name()).parent == tmp_path

@@ -56,9 +56,9 @@ def test_whoever_uses_the_window_is_not_held_up(qtbot, window, modules, monkeypa
     monkeypatch.setattr(page_builder, "IDLE_MS", 60_000)
     builder = PageBuilder(window, [("a", "first_page")], print)
     builder.begin()
-    timer = builder._rest.timerId()
+    timer = builder.rest.timerId()
     QTest.mouseClick(window.windowHandle(), Qt.MouseButton.LeftButton)
-    assert builder._rest.timerId() != timer
+    assert builder.rest.timerId() != timer
     close(qtbot, builder)
     assert "first_page" not in sys.modules
 

@@ -29,8 +29,8 @@ def chosen(field):
 
 def place(field, percent):
     """Where the middle of the handle is at so many percent."""
-    groove = field.slider._part(QStyle.SubControl.SC_SliderGroove)
-    handle = field.slider._part(QStyle.SubControl.SC_SliderHandle).width()
+    groove = field.slider.part(QStyle.SubControl.SC_SliderGroove)
+    handle = field.slider.part(QStyle.SubControl.SC_SliderHandle).width()
     return QPoint(round(groove.x() + handle / 2 + (groove.width() - handle) * percent / 100), groove.center().y())
 
 

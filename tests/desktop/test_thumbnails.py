@@ -53,7 +53,7 @@ def test_a_file_that_is_not_there(get, tmp_path):
 def test_one_that_is_forgotten_while_it_is_read_is_read_again(get, thumbnails, qtbot, tmp_path, monkeypatch):
     path = make_picture(tmp_path / "a.png", 10, 10)
     reading, gate = threading.Event(), threading.Event()
-    real = module._make
+    real = module.make_thumbnail
 
     def slow(asked):
         made = real(asked)
@@ -61,7 +61,7 @@ def test_one_that_is_forgotten_while_it_is_read_is_read_again(get, thumbnails, q
         gate.wait(20)
         return made
 
-    monkeypatch.setattr(module, "_make", slow)
+    monkeypatch.setattr(module, "make_thumbnail", slow)
     assert thumbnails.get(path) is None
     assert reading.wait(20)
     make_picture(path, 20, 30)
@@ -87,11 +87,11 @@ def test_memory_and_waiting_are_bounded(qtbot, thumbnails, tmp_path, monkeypatch
     for path in pictures:
         thumbnails.get(path)
         qtbot.waitUntil(lambda path=path: path in made, timeout=20_000)
-    assert len(thumbnails._kept) == 3
+    assert thumbnails.kept == 3
     assert KEPT > 100
     for number in range(500):
         thumbnails.get(tmp_path / f"none {number}.png")
-    assert len(thumbnails._wanted) <= module.WAITING
+    assert thumbnails.waiting <= module.WAITING
 
 
 def test_nothing_is_begun_after_the_end(qtbot, tmp_path):

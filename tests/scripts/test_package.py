@@ -30,9 +30,9 @@ def two_distributions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """To list the files of all that is installed takes most of a minute."""
     owners = [distribution(name) for name in ("numpy", "pillow")]
     monkeypatch.setattr(package_contents, "distributions", lambda: owners)
-    package_contents._owners_by_path.cache_clear()
+    package_contents.owners_by_path.cache_clear()
     yield
-    package_contents._owners_by_path.cache_clear()
+    package_contents.owners_by_path.cache_clear()
 
 
 @pytest.mark.usefixtures("two_distributions")

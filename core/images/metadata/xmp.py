@@ -128,7 +128,7 @@ def _with_panorama(xmp: bytes, geometry: Geometry) -> bytes:
     # A photo sphere stands upright whatever EXIF says, so its figures count along the upright picture's sides; unless
     # they are those of the picture as it is stored.
     if geometry.is_turned and geometry.before[0] != geometry.before[1]:
-        sides = (_first_number(xmp, "GPano", f"CroppedAreaImage{side}Pixels") for side in ("Width", "Height"))
+        sides = (first_number(xmp, "GPano", f"CroppedAreaImage{side}Pixels") for side in ("Width", "Height"))
         if tuple(sides) == geometry.before:
             xmp = _turned_panorama(xmp, geometry.orientation)
     before = geometry.before[::-1] if geometry.is_turned else geometry.before
@@ -151,7 +151,7 @@ def _turned_panorama(xmp: bytes, orientation: int) -> bytes:
     )
     for left_name, top_name, own, frame in areas:
         names = (left_name, top_name, *(name.format(side) for name in (own, frame) for side in ("Width", "Height")))
-        numbers = [_first_number(xmp, "GPano", name) for name in names]
+        numbers = [first_number(xmp, "GPano", name) for name in names]
         if any(number is None for number in numbers):
             continue
         left, top, width, height, across, down = (round(number or 0) for number in numbers)
@@ -196,7 +196,7 @@ _NUMBER = rb"[-+]?\d{1,12}(?:\.\d{0,12})?"
 
 def _with_dimensions(xmp: bytes, geometry: Geometry) -> bytes:
     factors = geometry.factors[::-1] if geometry.is_turned else geometry.factors
-    old = {"w": _first_number(xmp, "stDim", "w"), "h": _first_number(xmp, "stDim", "h")}
+    old = {"w": first_number(xmp, "stDim", "w"), "h": first_number(xmp, "stDim", "h")}
     if geometry.is_turned and old["w"] is not None and old["h"] is not None:
         old = {"w": old["h"], "h": old["w"]}
     for name, factor in zip(("w", "h"), factors, strict=True):
@@ -346,7 +346,14 @@ def _swapped(xmp: bytes, prefix: str, one: str, other: str) -> bytes:
     return xmp
 
 
-def _first_number(xmp: bytes, prefix: str, name: str) -> float | None:
+def first_number(xmp: bytes, prefix: str, name: str) -> float | None:
+    """The value of the first property of this name, whatever the packet calls its namespace; None without one.
+
+    Args:
+        xmp: the packet.
+        prefix: the usual one of the namespace: `GPano`, `stArea`.
+        name: of the property within it.
+    """
     for known in _prefixes_of(xmp, prefix, name):
         tag = re.escape(known) + b":" + name.encode()
         match = re.search(rb"(?:\b%b\s*=\s*[\"']|<%b\s*>)\s*(%b)\s*(?=[\"']|</)" % (tag, tag, _NUMBER), xmp)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from typer.testing import CliRunner
 
 from core.cli import app
-from core.commands.upscale import _Lines
+from core.commands.upscale import UpscaleLines
 from core.contract.settings import OUTPUT, SETTINGS, WATCH
 from core.contract.upscale import FileFailed, FileStarted, Planned
 from core.images import load
@@ -146,7 +146,7 @@ def test_another_model_than_that_of_the_file_has_a_detail_of_its_own(tmp_path: P
 
 def test_refused_pictures_are_not_counted_among_those_at_work() -> None:
     bar = Progress(disable=True)
-    lines = _Lines(bar, [])
+    lines = UpscaleLines(bar, [])
     for event in (
         Planned(2, 0, 2),
         FileFailed(Path("x"), "No."),

@@ -407,9 +407,9 @@ def test_regions_of_faces_follow_size_and_turn(tmp_path, orientation, as_element
     seen = spot(result.pixels)
     for name, value in zip("xywh", seen, strict=True):
         side = 480 if name in "xw" else 360
-        found = xmp._first_number(written, "stArea", name)
+        found = xmp.first_number(written, "stArea", name)
         assert found == pytest.approx(value / side, abs=1e-6)
-    assert (xmp._first_number(written, "stDim", "w"), xmp._first_number(written, "stDim", "h")) == (480, 360)
+    assert (xmp.first_number(written, "stDim", "w"), xmp.first_number(written, "stDim", "h")) == (480, 360)
     text = written[written.index(b'Rectangle="') + 11 :].split(b'"')[0]
     left, top, wide, high = (float(part) for part in text.split(b","))
     assert ((left + wide / 2) * 480, (top + high / 2) * 360) == pytest.approx(seen[:2], abs=1e-3)
@@ -901,4 +901,4 @@ def test_a_panorama_under_a_quarter_turn(orientation, stored):
     )
     packet = f'<rdf:Description xmlns:GPano="{xmp.NAMESPACES["GPano"]}" {said}/>'.encode()
     result = xmp.edited_xmp(packet, xmp.Geometry((height, width), (width, height), orientation))
-    assert tuple(xmp._first_number(result, "GPano", name) for name in names) == shown
+    assert tuple(xmp.first_number(result, "GPano", name) for name in names) == shown

@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def _trust_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "_distrusted", set())
+    monkeypatch.setattr(engine_module, "distrusted", set())
 
 
 def sample(name: str, height: int, width: int) -> np.ndarray:
@@ -169,7 +169,7 @@ def test_half_precision_only_where_the_architecture_allows(monkeypatch: pytest.M
     monkeypatch.setattr(devices, "fast_precision", lambda _device: "bf16")
     assert Engine(TorchModel(load_community(small_compact(), "c"), CPU), "c").precision == "bf16"
     network = load_community(small_compact(), "c")
-    network._descriptor.supports_bfloat16 = False
+    network.descriptor.supports_bfloat16 = False
     assert Engine(TorchModel(network, CPU), "c").precision == "fp32"
     with pytest.raises(UserError, match="does not work in bf16"):
         Engine(TorchModel(network, CPU), "c", "bf16")

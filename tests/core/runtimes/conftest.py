@@ -47,8 +47,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's cache, nor hears of what another one distrusted."""
     folder = tmp_path / "cache"
     monkeypatch.setattr(paths, "user_cache", lambda: folder)
-    monkeypatch.setattr(engine_module, "_distrusted", set())
-    monkeypatch.setattr(choice, "_lost", set())
+    monkeypatch.setattr(engine_module, "distrusted", set())
+    monkeypatch.setattr(choice, "lost_devices", set())
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return folder
 

@@ -66,13 +66,13 @@ def test_arrays_that_are_no_plain_block_of_memory_go_in_whole(tmp_path: Path) ->
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: Any) -> None:
     """Let the card do what `answer` says of each tile before it computes it."""
-    real = ncnn_network._Compute.__call__
+    real = ncnn_network.NcnnCompute.__call__
 
     def call(self: Any, arrays: Any, report: Any) -> np.ndarray:
         answer(arrays[0].shape)
         return real(self, arrays, report)
 
-    monkeypatch.setattr(ncnn_network._Compute, "__call__", call)
+    monkeypatch.setattr(ncnn_network.NcnnCompute, "__call__", call)
 
 
 def test_a_failed_allocation_halves_the_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_what_ncnn_answers_is_told_apart(
 ) -> None:
     model = load([(generator_file(tmp_path, **CONFIGS["direct"]), 1.0)], "vulkan")
     network = model.network("fp32")
-    real = ncnn_network._ncnn()
+    real = ncnn_network.ncnn_library()
 
     class Failing:
         def input(self, *_args: object) -> None:
@@ -179,7 +179,7 @@ def test_a_driver_that_crashed_is_not_started_again(cache: Path, monkeypatch: py
     cache.mkdir()
     crashed = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
     (cache / "vulkan-starting").write_bytes(crashed.stdout)
-    ncnn_network._ncnn.cache_clear()
+    ncnn_network.ncnn_library.cache_clear()
     try:
         assert devices() == rivals() == []
         with pytest.raises(UserError, match="crashed") as caught:
@@ -190,4 +190,4 @@ def test_a_driver_that_crashed_is_not_started_again(cache: Path, monkeypatch: py
         assert devices()
         assert not (cache / "vulkan-starting").exists()
     finally:
-        ncnn_network._ncnn.cache_clear()
+        ncnn_network.ncnn_library.cache_clear()

@@ -99,8 +99,8 @@ def test_int8_is_openvinos_wherever_a_processor_is_meant_and_leaves_deep_picture
 
 def test_a_model_is_calibrated_once(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = generator_file(tmp_path, **CONFIGS["skip x2"])
-    real, measured = calibration._measured, []
-    monkeypatch.setattr(calibration, "_measured", lambda *args: measured.append(1) or real(*args))
+    real, measured = calibration.measure_ranges, []
+    monkeypatch.setattr(calibration, "measure_ranges", lambda *args: measured.append(1) or real(*args))
     first = load([(path, 1.0)], "openvino").network("int8")
     second = load([(path, 1.0)], "openvino").network("int8")
     assert len(measured) == 1
@@ -130,9 +130,9 @@ def test_a_precision_that_silently_becomes_another_is_refused(tmp_path: Path) ->
         def __getattr__(self, name: str) -> Any:
             return getattr(self.real, name)
 
-    sly = Sly(openvino_network._openvino())
+    sly = Sly(openvino_network.openvino_core())
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(openvino_network, "_openvino", lambda: sly)
+        patch.setattr(openvino_network, "openvino_core", lambda: sly)
         with pytest.raises(UnsupportedPrecisionError, match="computes in f32"):
             model.network("fp16")
         with pytest.raises(UserError, match="does not work in fp16"):
@@ -154,14 +154,14 @@ def test_cancel_is_heard_within_a_tile(tmp_path: Path) -> None:
 
 def test_out_of_memory_halves_the_tile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = generator_file(tmp_path, **CONFIGS["skip x2"])
-    real = openvino_network._Compute._run
+    real = openvino_network.OpenVinoCompute.run_body
 
     def small_only(self: Any, arrays: Any, report: Any) -> np.ndarray:
         if arrays[0].shape[1] * arrays[0].shape[2] > 60 * 60:
-            raise openvino_network._plain(RuntimeError("[GPU] Exceeded max size of memory object allocation"))
+            raise openvino_network.as_engine_error(RuntimeError("[GPU] Exceeded max size of memory object allocation"))
         return real(self, arrays, report)
 
-    monkeypatch.setattr(openvino_network._Compute, "_run", small_only)
+    monkeypatch.setattr(openvino_network.OpenVinoCompute, "run_body", small_only)
     engine = Engine(load([(path, 1.0)], "openvino"), "ours", "fp32", 100)
     result = engine.upscale(sample(90, 80), CancelToken())
     assert any("Memory ran out" in note for note in engine.take_notes())
@@ -171,8 +171,8 @@ def test_out_of_memory_halves_the_tile(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_errors_of_memory_and_others_are_told_apart() -> None:
-    assert isinstance(openvino_network._plain(RuntimeError("std::bad_alloc")), DeviceMemoryError)
-    assert isinstance(openvino_network._plain(RuntimeError("Check 'shape.compatible' failed")), RuntimeError)
+    assert isinstance(openvino_network.as_engine_error(RuntimeError("std::bad_alloc")), DeviceMemoryError)
+    assert isinstance(openvino_network.as_engine_error(RuntimeError("Check 'shape.compatible' failed")), RuntimeError)
 
 
 def test_devices_are_named_as_requests_name_them(tmp_path: Path) -> None:

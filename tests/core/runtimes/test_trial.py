@@ -138,7 +138,7 @@ def test_automatic_takes_what_was_found_and_says_so(winner: str, monkeypatch: py
     monkeypatch.setattr(choice, "rivals", lambda _first: ["openvino"])
     monkeypatch.setattr(trial, "rivals", lambda first: ["openvino"] if first == "cpu" else [])
     monkeypatch.setattr(
-        trial, "_times", lambda contenders: [2.0 if each.device != winner else 1.0 for each in contenders]
+        trial, "measure_times", lambda contenders: [2.0 if each.device != winner else 1.0 for each in contenders]
     )
     model = str(find_model("fast-x4").path)
     engine = open_engine(model, "auto", tile=123 + len(winner))

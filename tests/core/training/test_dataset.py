@@ -112,7 +112,7 @@ def test_a_set_larger_than_memory_slides_through_it(tmp_path: Path) -> None:
 
 def test_threads_that_want_the_same_picture_decode_it_once(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = min(data.iterdir())
-    cache = dataset._PictureCache(64 << 20)
+    cache = dataset.PictureCache(64 << 20)
     together, calls = threading.Barrier(4), []
 
     def slow(wanted: Path) -> np.ndarray:

@@ -21,7 +21,7 @@ from core.training import scan as scan_module
 from core.training.dataset import TrainingPicture
 from core.training.recipe import load_recipe
 from core.training.run import RunFolder
-from core.training.scan import Scan, _held_out, scan
+from core.training.scan import Scan, choose_held_out, scan
 from tests.core.training.pictures import picture_folder, textured
 
 
@@ -317,7 +317,7 @@ def test_what_comes_or_goes_moves_hardly_anything_across_the_split() -> None:
     ]
 
     def held(pictures: list[TrainingPicture], folder: str = "/photos") -> set[str]:
-        found = _held_out(pictures, ScanRequest(Path(folder), held_out=0.1))
+        found = choose_held_out(pictures, ScanRequest(Path(folder), held_out=0.1))
         return {pictures[index].hr.name for index in found}
 
     whole = held(pictures)

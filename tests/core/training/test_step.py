@@ -19,7 +19,7 @@ from core.training.checkpoint import PartState, load_optimizer
 from core.training.dataset import Batch
 from core.training.losses import LOSSES
 from core.training.recipe import Recipe, load_recipe
-from core.training.step import Training, _augmented
+from core.training.step import Training, augment_alike
 from tests.core.networks import lively_generator
 from tests.core.training.pictures import TINY
 
@@ -188,12 +188,12 @@ def test_pictures_are_augmented_alike_and_in_many_ways() -> None:
     sr = torch.rand(2, 3, 64, 64)
     seen = set()
     for _ in range(40):
-        first, second = _augmented(sr, sr * 0.5)
+        first, second = augment_alike(sr, sr * 0.5)
         assert first.shape == (2, 3, 57, 57)
         torch.testing.assert_close(first * 0.5, second)
         seen.add(tuple(first[0, 0, 0, :3].tolist()))
     assert len(seen) > 30
-    assert _augmented(sr[..., :16, :16], sr[..., :16, :16])[0].shape == (2, 3, 12, 12)
+    assert augment_alike(sr[..., :16, :16], sr[..., :16, :16])[0].shape == (2, 3, 12, 12)
 
 
 def _context(sr: torch.Tensor, hr: torch.Tensor):

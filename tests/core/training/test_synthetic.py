@@ -42,7 +42,7 @@ def test_leaves_cover_the_picture_at_all_sizes() -> None:
     shapes alone it would double, of noise be halved."""
     ratios = []
     for number in range(6):
-        leaves = synthetic._leaves(np.random.default_rng([1, number]))
+        leaves = synthetic.dead_leaves(np.random.default_rng([1, number]))
         assert leaves.shape == (synthetic.SIDE, synthetic.SIDE, 3)
         fine, coarse = (np.abs(np.diff(reduce_bicubic(leaves, scale).astype(int), axis=1)).mean() for scale in (2, 4))
         ratios.append(coarse / fine)
@@ -51,7 +51,7 @@ def test_leaves_cover_the_picture_at_all_sizes() -> None:
 
 
 def test_grain_is_of_no_mean_and_one_deviation_and_coarser_than_white_noise() -> None:
-    grain = synthetic._grain(np.random.default_rng(0))
+    grain = synthetic.film_grain(np.random.default_rng(0))
     assert grain.shape == (synthetic.SIDE, synthetic.SIDE)
     assert abs(grain.mean()) < 1e-3
     assert abs(grain.std() - 1) < 1e-3

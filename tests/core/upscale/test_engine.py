@@ -49,7 +49,7 @@ def whole(config: GeneratorConfig, pixels: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(autouse=True)
 def _trust_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "_distrusted", set())
+    monkeypatch.setattr(engine_module, "distrusted", set())
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -282,9 +282,9 @@ def test_a_model_that_fails_in_half_precision_says_nothing_about_others(
 ) -> None:
     monkeypatch.setattr("core.devices.fast_precision", lambda _device: "bf16")
     one, other = (save_small_model(tmp_path / f"{name}.safetensors") for name in ("one", "other"))
-    real = Engine._psnr_against_fp32
+    real = Engine.psnr_against_fp32
     monkeypatch.setattr(
-        Engine, "_psnr_against_fp32", lambda self, half: 20.0 if self.name == "one" else real(self, half)
+        Engine, "psnr_against_fp32", lambda self, half: 20.0 if self.name == "one" else real(self, half)
     )
     assert open_engine(str(one), "cpu").precision == "fp32"
     assert open_engine(str(other), "cpu").precision == "bf16"

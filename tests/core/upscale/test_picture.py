@@ -78,8 +78,8 @@ def test_a_previews_notes_stay_with_it(tmp_path: Path) -> None:
     engine = open_engine(model, "cpu", "fp32")
     request = PreviewRequest(tmp_path / "a.png", (8, 8, 16, 16), model=model, device="cpu", precision="fp32")
     # One that was cancelled, and what was found out about the engine meanwhile.
-    engine._picture_notes.append("Memory ran out.")
-    engine._engine_notes.append("bf16 gives wrong pictures.")
+    engine.picture_notes.append("Memory ran out.")
+    engine.engine_notes.append("bf16 gives wrong pictures.")
     (shown,) = preview(request, CancelToken())
     assert shown.notes == ("bf16 gives wrong pictures.",)
     (again,) = preview(request, CancelToken())

@@ -5,19 +5,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from srgan_desktop.settings import Settings
-from srgan_desktop.theme import Theme
-
-
-@pytest.fixture(scope="session")
-def settings(qapp, tmp_path_factory):
-    return Settings(tmp_path_factory.mktemp("settings") / "settings.ini", qapp)
-
-
-@pytest.fixture(scope="session")
-def theme(qapp, settings):
-    return Theme(qapp, settings)
-
 
 @pytest.fixture
 def noise():

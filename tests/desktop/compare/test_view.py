@@ -520,10 +520,10 @@ def test_deleting_it_while_it_decodes_leaves_no_thread(qtbot, theme, monkeypatch
     QCoreApplication.processEvents()
 
 
-def test_colours_follow_the_appearance(view, settings):
+def test_colours_follow_the_appearance(view, theme_settings):
     seen = []
     for scheme in ("dark", "light"):
-        settings.set(APPEARANCE, scheme)
+        theme_settings.set(APPEARANCE, scheme)
         seen.append(view.canvas.grab().toImage().pixelColor(20, 20).name())
     assert seen == [TOKENS["dark"].window, TOKENS["light"].window]
 

@@ -17,30 +17,19 @@ from core.contract.evaluate import (
     ModelCompared,
     PictureQuality,
 )
-from core.contract.jobs import JobCancelled, JobDone, JobFailed, WorkerReady
+from core.contract.jobs import Event, JobCancelled, JobDone, JobFailed
 from core.contract.models import BlendRequest, ImportRequest, ModelAdded, ModelRefused
-from core.contract.protocol import NO_JOB, Cancel, Report, Shutdown, Submit
+from core.contract.protocol import Cancel, Shutdown, Submit
+from tests.desktop.scripted import Tell, play
 
 PIXELS = np.zeros((64, 64, 3), np.uint8)
 
 
 def scripted(connection: Connection) -> None:
-    connection.send(Report(NO_JOB, WorkerReady("a scripted device")))
-    try:
-        while True:
-            message = connection.recv()
-            if isinstance(message, Shutdown):
-                return
-            if isinstance(message, Submit):
-                connection.send(Report(message.job, _do(message, connection)))
-    except EOFError:
-        return
+    play(connection, _do)
 
 
-def _do(run: Submit, connection: Connection) -> object:
-    def tell(event: object) -> None:
-        connection.send(Report(run.job, event))
-
+def _do(run: Submit, connection: Connection, tell: Tell) -> Event:
     match run.request:
         case ImportRequest(files):
             for file in files:
@@ -86,7 +75,7 @@ def _do(run: Submit, connection: Connection) -> object:
     return JobDone()
 
 
-def _wait(run: Submit, connection: Connection) -> object:
+def _wait(run: Submit, connection: Connection) -> Event:
     while True:
         message = connection.recv()
         if isinstance(message, Shutdown) or (isinstance(message, Cancel) and message.job == run.job):

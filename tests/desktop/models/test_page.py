@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
-    QApplication,
     QFileDialog,
     QInputDialog,
     QMessageBox,
@@ -36,7 +35,7 @@ from srgan_desktop.models.session import ModelsSession, Trial
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 from tests.core.networks import save_small_model
-from tests.desktop.conftest import make_picture
+from tests.desktop.conftest import drop, make_picture
 from tests.desktop.models.conftest import WAIT_MS, Server
 
 ENGINE_MS = 120_000
@@ -72,16 +71,6 @@ def real_page(no_known: None, theme: Theme, options: Settings, qtbot) -> Iterato
     page.deleteLater()
 
 
-def drop(page: ModelsPage, *places: Path) -> None:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(place)) for place in places])
-    actions, button, modifier = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    QApplication.sendEvent(page, QDragEnterEvent(QPoint(50, 50), actions, mime, button, modifier))
-    assert page.drop_overlay.isVisible()
-    QApplication.sendEvent(page, QDropEvent(QPointF(50, 50), actions, mime, button, modifier))
-    assert not page.drop_overlay.isVisible()
-
-
 def click(button: QAbstractButton, qtbot) -> None:
     assert button.isVisible()
     assert button.isEnabled()
@@ -96,7 +85,7 @@ def test_empty_groups_say_how_to_fill_them(page: ModelsPage) -> None:
     assert page.list.rows[DEFAULT_MODEL].mark.isVisible()
     assert not page.card.remove.isEnabled()
     assert not page.card.rename.isEnabled()
-    assert not page.session._job.running
+    assert page.session.worker_pid is None
 
 
 def test_keys_walk_the_list_and_choose_the_model_in_use(

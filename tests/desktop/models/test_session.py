@@ -135,7 +135,7 @@ def test_a_download_arrives_checked_and_can_be_used(
     assert session.downloads == {}
     assert seen[0].done == 0
     assert any(each is not None and each.done == each.total > 0 for each in seen)
-    assert not session._job.running
+    assert session.worker_pid is None
 
 
 def test_a_cancelled_download_goes_on_where_it_was(

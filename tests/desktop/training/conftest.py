@@ -9,7 +9,6 @@ from PySide6.QtCore import QObject
 
 from srgan_desktop.job import Job
 from srgan_desktop.settings import TRAIN_FOLDER, TRAIN_RECIPE, Settings
-from srgan_desktop.theme import Theme
 from srgan_desktop.training.session import TrainSession
 from tests.desktop.training.scripted import scripted
 
@@ -31,11 +30,6 @@ def options(home: Path, qapp) -> Settings:
     return settings
 
 
-@pytest.fixture(scope="session")
-def theme(qapp, tmp_path_factory) -> Theme:
-    return Theme(qapp, Settings(tmp_path_factory.mktemp("look") / "settings.ini", qapp))
-
-
 @pytest.fixture
 def make_session(options: Settings, qtbot) -> Iterator[Callable[[], TrainSession]]:
     """Sessions over scripted workers; none leaves a process or thread behind."""
@@ -51,7 +45,7 @@ def make_session(options: Settings, qtbot) -> Iterator[Callable[[], TrainSession
         if not session.shutting_down:
             with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
                 session.shutdown()
-        assert not session._job.running
+        assert session.worker_pid is None
     left = [thread.name for thread in threading.enumerate() if thread.name in ("worker link", "run archive")]
     assert not left
 

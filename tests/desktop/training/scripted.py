@@ -9,8 +9,8 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from core.contract.jobs import JobCancelled, JobDone, JobFailed, Notice, WorkerReady
-from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
+from core.contract.jobs import Event, JobCancelled, JobDone, JobFailed, Notice
+from core.contract.protocol import Cancel, Pause, Resume, Shutdown, Submit
 from core.contract.training import (
     CheckpointSaved,
     PictureQuarantined,
@@ -31,28 +31,17 @@ from core.contract.training import (
 )
 from core.training.recipe import load_recipe, recipe_toml
 from core.training.run import RunFolder
+from tests.desktop.scripted import Tell, play
 
 STEPS = 6
 LOOK_EVERY = 2
 
 
 def scripted(connection: Connection) -> None:
-    connection.send(Report(NO_JOB, WorkerReady("a scripted device")))
-    try:
-        while True:
-            message = connection.recv()
-            if isinstance(message, Shutdown):
-                return
-            if isinstance(message, Submit):
-                connection.send(Report(message.job, _do(message, connection)))
-    except EOFError:
-        return
+    play(connection, _do)
 
 
-def _do(run: Submit, connection: Connection) -> object:
-    def tell(event: object) -> None:
-        connection.send(Report(run.job, event))
-
+def _do(run: Submit, connection: Connection, tell: Tell) -> Event:
     match run.request:
         case ScanRequest():
             tell(ScanProgress(1, 2))
@@ -78,7 +67,7 @@ def _do(run: Submit, connection: Connection) -> object:
     return JobDone()
 
 
-def _train(request: TrainRequest, job: int, connection: Connection, tell) -> object:
+def _train(request: TrainRequest, job: int, connection: Connection, tell: Tell) -> Event:
     part = request.data.name
     if part == "fails":
         return JobFailed("The disk is full.", "Make room.")
@@ -124,7 +113,7 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell) -> obj
     return JobDone()
 
 
-def _listen(connection: Connection, job: int, tell, *, wait: bool) -> bool:
+def _listen(connection: Connection, job: int, tell: Tell, *, wait: bool) -> bool:
     """Whether the job is to stop; stays here while it is paused."""
     paused = False
     while wait or paused or connection.poll():

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton
 
 from core import paths
@@ -15,6 +14,7 @@ from srgan_desktop.settings import APPEARANCE, Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.page import TrainPage
 from srgan_desktop.training.session import TrainingPhase, TrainSession
+from tests.desktop.conftest import drop
 from tests.desktop.training.conftest import WAIT_MS
 from tests.desktop.training.scripted import STEPS
 
@@ -33,14 +33,6 @@ def page(make_session: Callable[[], TrainSession], theme: Theme, options: Settin
     page.deleteLater()
 
 
-def drop(page: TrainPage, *places: Path) -> None:
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(place)) for place in places])
-    actions, button, modifier = Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    QApplication.sendEvent(page, QDragEnterEvent(QPoint(50, 50), actions, mime, button, modifier))
-    QApplication.sendEvent(page, QDropEvent(QPointF(50, 50), actions, mime, button, modifier))
-
-
 def fill(page: TrainPage, part: str, qtbot, home: Path) -> None:
     (home / part).mkdir()
     drop(page, home / part)
@@ -55,7 +47,7 @@ def click(button: QPushButton, qtbot) -> None:
 
 def test_nothing_chosen_explains_the_three_steps_and_starts_no_engine(page: TrainPage) -> None:
     assert page.set_up.welcome.isVisible()
-    assert not page.session._job.running
+    assert page.session.worker_pid is None
     assert not page.busy
 
 
@@ -98,17 +90,17 @@ def test_a_wrong_field_is_marked_as_it_is_typed_and_stops_the_start(page: TrainP
     row.editor.setFocus()
     row.editor.selectAll()
     qtbot.keyClicks(row.editor, "4x")
-    assert row._fault.text() == "Needs a whole number"
-    assert row._mark.isVisible()
+    assert row.fault.text() == "Needs a whole number"
+    assert row.mark.isVisible()
     assert not page.set_up.start.isEnabled()
     assert "marked in red" in page.set_up.words.whole
     row.editor.selectAll()
     qtbot.keyClicks(row.editor, "40")
-    assert row._fault.text() == ""
+    assert row.fault.text() == ""
     assert page.set_up.start.isEnabled()
     qtbot.mouseClick(row.reset, Qt.MouseButton.LeftButton)
     assert row.editor.text() == "400"
-    assert not row._mark.isVisible()
+    assert not row.mark.isVisible()
     assert page.session.draft.changes == {}
 
 
@@ -257,7 +249,7 @@ def test_a_whole_run_through_the_buttons(page: TrainPage, qtbot, home: Path, opt
     assert page.run.verdict.text == "Better than bicubic Better than bicubic."
     assert [each.step for each in page.session.record.validations] == [2, 4, 6]
     page.run.curves.draw()
-    (line,) = [item for (name, faint), item in page.run.curves.losses._lines.items() if name == "l1" and not faint]
+    (line,) = [item for (name, faint), item in page.run.curves.losses.lines.items() if name == "l1" and not faint]
     assert len(line.getData()[0]) == STEPS
     assert not page.run.curves.balance.isVisible()
     with qtbot.waitSignal(page.model_ready, timeout=WAIT_MS) as ready:
@@ -278,11 +270,11 @@ def test_looks_are_scrubbed_and_the_newest_is_followed(page: TrainPage, qtbot, h
     panel.time.setFocus()
     qtbot.keyClick(panel.time, Qt.Key.Key_Left)
     assert panel.validation.step == STEPS - 2
-    assert panel.compare._shown[1].source == page.session.record.validations[1].pictures[0].sr
+    assert panel.compare.shown[1].source == page.session.record.validations[1].pictures[0].sr
     qtbot.mouseClick(panel.earlier, Qt.MouseButton.LeftButton)
     assert panel.validation.step == 2
     assert not panel.earlier.isEnabled()
-    assert [shown.caption for shown in panel.compare._shown] == ["LR", "SR", "HR", "Bicubic"]
+    assert [shown.caption for shown in panel.compare.shown] == ["LR", "SR", "HR", "Bicubic"]
 
 
 def test_a_run_that_is_stopped_before_its_first_step_leaves_nothing(page: TrainPage, qtbot, home: Path) -> None:
@@ -391,14 +383,16 @@ def test_nothing_is_cut_off_in_a_small_window(page: TrainPage, qtbot, home: Path
                     assert button.width() >= button.sizeHint().width(), (view, button.text())
 
 
-def test_other_colours_are_drawn_at_once(page: TrainPage, qtbot, home: Path, theme: Theme) -> None:
+def test_other_colours_are_drawn_at_once(
+    page: TrainPage, qtbot, home: Path, theme: Theme, theme_settings: Settings
+) -> None:
     fill(page, "plain", qtbot, home)
     click(page.set_up.start, qtbot)
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
     before = page.run.curves.quality.plot.backgroundBrush().color()
-    kept = theme._settings.get(APPEARANCE)
-    theme._settings.set(APPEARANCE, "dark" if theme.scheme == "light" else "light")
+    kept = theme_settings.get(APPEARANCE)
+    theme_settings.set(APPEARANCE, "dark" if theme.scheme == "light" else "light")
     try:
         assert page.run.curves.quality.plot.backgroundBrush().color() != before
     finally:
-        theme._settings.set(APPEARANCE, kept)
+        theme_settings.set(APPEARANCE, kept)

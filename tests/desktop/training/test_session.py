@@ -77,10 +77,10 @@ def test_another_minimum_looks_at_the_pictures_again_and_another_rate_does_not(r
     session = ready("plain")
     before = session.examiner.found
     session.draft.set("psnr.rate", "0.001")
-    session._scan_timer.timeout.emit()
+    session.scan_timer.timeout.emit()
     assert session.examiner.found is before
     session.draft.set("data.minimum_side", "200")
-    session._scan_timer.timeout.emit()
+    session.scan_timer.timeout.emit()
     assert session.examiner.found is not before
     qtbot.waitUntil(lambda: session.can_start, timeout=WAIT_MS)
 
@@ -241,7 +241,7 @@ def test_a_worker_killed_while_paused_is_noticed(ready: Ready, qtbot) -> None:
     with qtbot.waitSignal(session.notice, timeout=WAIT_MS):
         session.pause()
     with qtbot.waitSignal(session.failed, timeout=WAIT_MS):
-        psutil.Process(session._job.pid).kill()
+        psutil.Process(session.worker_pid).kill()
     assert session.phase is TrainingPhase.IDLE
 
 
@@ -365,7 +365,7 @@ def test_shutdown_waits_for_what_is_being_written(
 ) -> None:
     monkeypatch.setattr("srgan_desktop.background.GRACE_MS", 0)
     gate, stopped = threading.Event(), []
-    monkeypatch.setattr("srgan_desktop.training.archive._delete", lambda _folder, _root: gate.wait() and [])
+    monkeypatch.setattr("srgan_desktop.training.archive.delete_run_folder", lambda _folder, _root: gate.wait() and [])
     session.stopped.connect(lambda: stopped.append(True))
     session.delete_run(home / "a run")
     session.shutdown()
@@ -385,4 +385,4 @@ def test_shutdown_leaves_nothing(ready: Ready, qtbot, part: str) -> None:
     session.start()
     with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
         session.shutdown()
-    assert not session._job.running
+    assert session.worker_pid is None

@@ -121,7 +121,7 @@ def test_closing_while_training_saves_the_run(theme: Theme, options: Settings, q
     close = next(button for button in box.buttons() if button is not box.escapeButton())
     with qtbot.waitSignal(window.closed, timeout=ENGINE_MS):
         qtbot.mouseClick(close, Qt.MouseButton.LeftButton)
-    assert not page.session._job.running
+    assert page.session.worker_pid is None
     (run,) = paths.user_runs().iterdir()
     saved = max(int(path.stem.split("-")[1]) for path in (run / "checkpoints").glob("checkpoint-*.safetensors"))
     assert saved >= page.session.record.step > 3

@@ -122,9 +122,9 @@ def test_models(panel, options, small_model):
     assert panel.model.count() == 4
 
 
-def test_what_the_model_is_for_stands_under_its_name(panel):
+def test_what_the_model_is_for_stands_under_its_name(panel, options):
     for model in models():
-        choose_model(panel, model.key)
+        choose_model(panel, options, model.key)
         assert model.card.purpose in {label.text() for label in panel.findChildren(QLabel)}
 
 
@@ -193,10 +193,10 @@ def test_the_detail_slider_goes_from_one_model_to_the_other(pair, panel, options
     panel.detail.slider.setValue(58)
     assert (options.get(settings.DETAIL), panel.detail.slider.value()) == (60, 60)
     # The other model by name is the slider's other end, and back again where it was.
-    choose_model(panel, "soft")
+    choose_model(panel, options, "soft")
     assert panel.detail.slider.value() == 0
     assert options.get(settings.DETAIL) == 60
-    choose_model(panel, "sharp")
+    choose_model(panel, options, "sharp")
     assert panel.detail.slider.value() == 60
 
 
@@ -204,8 +204,8 @@ def test_who_chooses_the_detailed_model_by_name_gets_detail(pair, panel, options
     options.set(settings.MODEL, "sharp")
     QTest.keyClick(panel.detail.slider, Qt.Key.Key_Home)
     assert options.get(settings.DETAIL) == 0
-    choose_model(panel, "soft")
-    choose_model(panel, "sharp")
+    choose_model(panel, options, "soft")
+    choose_model(panel, options, "sharp")
     assert (options.get(settings.DETAIL), panel.detail.slider.value()) == (DEFAULT_DETAIL, DEFAULT_DETAIL)
 
 
@@ -227,12 +227,12 @@ def test_clean_up_goes_to_the_cleaner_model_beside_detail(four, panel, options):
     assert (options.get(settings.MODEL), options.get(settings.CLEAN_UP)) == ("sharp", 70)
     assert upscale_request(options, ()).clean_up == 70
     # Each end by its name is a place on both sliders, and moving one of them leaves the other where it was.
-    choose_model(panel, "clean-soft")
+    choose_model(panel, options, "clean-soft")
     assert (panel.detail.slider.value(), panel.clean_up.slider.value()) == (0, 100)
     panel.detail.slider.setValue(30)
     request = upscale_request(options, ())
     assert (request.model, request.detail, request.clean_up) == ("sharp", 30, 100)
-    choose_model(panel, "soft")
+    choose_model(panel, options, "soft")
     panel.clean_up.slider.setValue(40)
     request = upscale_request(options, ())
     assert (request.model, request.detail, request.clean_up) == ("sharp", 0, 40)
@@ -247,11 +247,11 @@ def test_automatic_asks_for_no_mix_of_its_own(four, panel, options):
     assert panel.clean_up_row.isHidden()
 
 
-def choose_model(panel, key):
+def choose_model(panel, options, key):
     row = next((row for row in range(panel.model.count()) if panel.model.itemData(row).key == key), None)
     if row is None:
         # An end of a slider has no row of its own; the Models page chooses it by its key.
-        panel._settings.set(settings.MODEL, key)
+        options.set(settings.MODEL, key)
     else:
         panel.model.setCurrentIndex(row)
 

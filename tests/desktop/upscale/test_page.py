@@ -9,13 +9,12 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEventLoop, QMimeData, QPoint, QPointF, Qt, QTimer, QUrl
+from PySide6.QtCore import QEventLoop, QMimeData, QPoint, Qt, QTimer, QUrl
 from PySide6.QtGui import (
     QColor,
     QContextMenuEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
-    QDropEvent,
     QGuiApplication,
     QImage,
 )
@@ -30,7 +29,7 @@ from srgan_desktop.main_window import MainWindow
 from srgan_desktop.settings import Settings
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import Column, State
-from tests.desktop.conftest import make_picture, nothing_left
+from tests.desktop.conftest import drop, drop_mime, make_picture, nothing_left
 
 TIMEOUT = 90_000
 
@@ -83,20 +82,6 @@ def page(qtbot, window, tmp_path):
         page.settings.set(option, value)
     page.banner.hide()
     assert page.contents.currentWidget() is page.drop_area
-
-
-def drop(page, *paths, image=None, at=None):
-    mime = QMimeData()
-    mime.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    if image is not None:
-        mime.setImageData(image)
-    point = QPointF(at or page.rect().center())
-    buttons, no_keys = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
-    enter = QDragEnterEvent(point.toPoint(), Qt.DropAction.CopyAction, mime, buttons, no_keys)
-    QApplication.sendEvent(page, enter)
-    if enter.isAccepted():
-        QApplication.sendEvent(page, QDropEvent(point, Qt.DropAction.CopyAction, mime, buttons, no_keys))
-    return enter.isAccepted()
 
 
 def fill(qtbot, page, *paths):
@@ -412,7 +397,9 @@ def test_what_is_dropped_without_a_file_or_picture_in_it(qtbot, page):
 def test_a_dropped_picture_that_is_no_file(qtbot, page, own_home):
     image = QImage(20, 10, QImage.Format.Format_RGB32)
     image.fill(QColor("#336699"))
-    assert drop(page, image=image)
+    mime = QMimeData()
+    mime.setImageData(image)
+    assert drop_mime(page, mime)
     qtbot.waitUntil(lambda: len(states(page)) == 1, timeout=TIMEOUT)
     (entry,) = page.session.queue.entries
     assert entry.path.is_relative_to(own_home)

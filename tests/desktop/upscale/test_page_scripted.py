@@ -20,7 +20,7 @@ from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.remembered import load_queue, save_queue
 from srgan_desktop.upscale.session import UpscaleSession
-from tests.desktop.conftest import make_picture
+from tests.desktop.conftest import drop_mime, make_picture
 from tests.desktop.upscale.scripted import FakeJob, begin, save
 
 TIMEOUT = 20_000
@@ -276,7 +276,7 @@ def shown(page):
     return [name for row, name in enumerate(names(page)) if not page.queue.table.isRowHidden(row)]
 
 
-def test_rows_are_searched_and_only_those_found_are_acted_on(page, job):
+def test_rows_are_searched_and_only_those_found_are_acted_on(qtbot, page, job):
     page.start_button.click()
     finish(None, page, job, 0)
     page.queue.searching.trigger()
@@ -288,8 +288,7 @@ def test_rows_are_searched_and_only_those_found_are_acted_on(page, job):
     assert shown(page) == ["a.png"]
     # Another one is done meanwhile.
     job.say(begin(page.session, 1), save(page.session, 1))
-    page.queue.table._filter_again()
-    assert shown(page) == ["a.png", "b.png"]
+    qtbot.waitUntil(lambda: shown(page) == ["a.png", "b.png"])
     page.queue.table.selectAll()
     assert page.queue.table.selected_rows() == [0, 1]
     QTest.keyClick(page.queue.filter.search, Qt.Key.Key_Escape)
@@ -357,9 +356,9 @@ def dropped_link(link):
 
 def test_a_link_from_a_browser_is_fetched_into_a_folder_that_was_named(page, qtbot, web, own_home):
     mime = dropped_link(f"{web.url}/cat%20one.png?size=large")
-    assert "Pictures" in page._drop_words(mime) or "SRGAN" in page._drop_words(mime)
     before = len(page.session.queue.entries)
-    page._take(mime)
+    assert drop_mime(page, mime)
+    assert "Pictures" in page.drop_overlay.label.text() or "SRGAN" in page.drop_overlay.label.text()
     qtbot.waitUntil(lambda: len(page.session.queue.entries) == before + 1)
     path = page.session.queue.entries[-1].path
     assert path.name == "cat one.png"
@@ -369,7 +368,7 @@ def test_a_link_from_a_browser_is_fetched_into_a_folder_that_was_named(page, qtb
 
 
 def test_a_link_that_leads_to_no_picture_is_refused_in_words(page, qtbot, web):
-    page._take(dropped_link(f"{web.url}/page"))
+    assert drop_mime(page, dropped_link(f"{web.url}/page"))
     qtbot.waitUntil(lambda: "web page" in page.banner.text)
     assert "paste" in page.banner.text
 

@@ -25,7 +25,7 @@ from core.contract.upscale import (
 from core.hashing import stamp_of
 from srgan_desktop import settings
 from srgan_desktop.job import EngineState
-from srgan_desktop.thumbnails import _Made
+from srgan_desktop.thumbnails import MadeThumbnail
 from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.requests import upscale_request
 from srgan_desktop.upscale.run import Phase
@@ -686,9 +686,9 @@ def test_a_thumbnail_that_hangs_does_not_keep_the_session(qtbot, options, job, t
     def hang(path):
         reading.set()
         gate.wait()
-        return _Made(path, None, None, "")
+        return MadeThumbnail(path, None, None, "")
 
-    monkeypatch.setattr("srgan_desktop.thumbnails._make", hang)
+    monkeypatch.setattr("srgan_desktop.thumbnails.make_thumbnail", hang)
     session = UpscaleSession(options, job=job)
     session.thumbnails.get(tmp_path / "on a drive that is gone.png")
     assert reading.wait(20)
