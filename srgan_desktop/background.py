@@ -35,8 +35,8 @@ class Lane(QObject):
 
     Everything is asked for and answered in the main thread; only a task's `work` runs in a thread of its own, which
     lives no longer than that work. Threads are plain ones, as a QThread that is destroyed while it runs aborts the
-    program. They know no QObject and no callback, so nothing of Qt is ever deleted in one of them, and when the lane
-    is deleted they are cancelled and never heard of again.
+    program. They know no callback and of Qt only a mailbox, which they give back when the lane is deleted: then they
+    are cancelled and never heard of again.
 
     * Of a task that was cancelled nothing arrives but its end. If it does not stop within `GRACE_MS` it counts as
       ended, and the lane goes on without it.
@@ -48,8 +48,6 @@ class Lane(QObject):
     """The `Problem` that a task of `run` met."""
     stopped = Signal()
     """After `close`: nothing is under way any more but reading that hangs."""
-
-    _posted = Signal(object, object)
 
     def __init__(self, name: str, parent: QObject | None = None, *, threads: int | None = 1) -> None:
         """Start nothing yet.
@@ -67,7 +65,8 @@ class Lane(QObject):
         self._tasks: list[LaneTask] = []
         """All that have not ended."""
         self._closed = False
-        self._posted.connect(self._on_posted, Qt.ConnectionType.QueuedConnection)
+        self._mailbox = _Mailbox()
+        self._mailbox.posted.connect(self._on_posted, Qt.ConnectionType.QueuedConnection)
 
     @property
     def busy(self) -> bool:
@@ -138,9 +137,8 @@ class Lane(QObject):
     def _start_waiting(self) -> None:
         while self._waiting and (self._most is None or len(self._running) < self._most):
             task = self._waiting.pop(0)
-            thread = _Thread(self._name, task.work, task.token, self._posted.emit)
+            thread = _Thread(self._name, task.work, task.token, self._mailbox)
             self._running[thread] = task
-            # Emitted before anything of this object is torn down.
             self.destroyed.connect(thread.let_go)
             thread.start()
 
@@ -189,6 +187,16 @@ class _End:
     error: Exception | None
 
 
+class _Mailbox(QObject):
+    """Where threads post what comes of their tasks.
+
+    No part of the lane: nothing else keeps Qt from destroying a lane in the middle of an emission by a thread. Python
+    keeps this one for as long as a thread has it, and Qt delivers nothing to a lane that is gone.
+    """
+
+    posted = Signal(object, object)
+
+
 class _Thread(threading.Thread):
     """Does one task and posts what comes of it, as long as there is somebody to post to."""
 
@@ -197,13 +205,13 @@ class _Thread(threading.Thread):
         name: str,
         work: Callable[[CancelToken], Iterable[object]],
         token: CancelToken,
-        post: Callable[[_Thread, object], None],
+        mailbox: _Mailbox,
     ) -> None:
         # A daemon, so that one that hangs does not keep the program.
         super().__init__(name=name, daemon=True)
         self._work = work
         self._token = token
-        self._post: Callable[[_Thread, object], None] | None = post
+        self._mailbox: _Mailbox | None = mailbox
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -220,21 +228,14 @@ class _Thread(threading.Thread):
 
     def let_go(self) -> None:
         """Cancel the work and post nothing more."""
-        # Waits for what is just being posted, so that nothing can meet a destroyed object.
         with self._lock:
-            self._post = None
+            self._mailbox = None
         self._token.cancel()
 
     def _deliver(self, event: object) -> None:
         with self._lock:
-            if self._post is None:
-                return
-            try:
-                self._post(self, event)
-            except RuntimeError:
-                # Python's half of the QObject goes a moment before Qt's, and with it the signal.
-                self._post = None
-                self._token.cancel()
+            if self._mailbox is not None:
+                self._mailbox.posted.emit(self, event)
 
 
 class Throttle(QTimer):

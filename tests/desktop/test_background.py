@@ -1,6 +1,7 @@
 """Lanes of background work, and the throttle."""
 
 import gc
+import sys
 import threading
 import weakref
 
@@ -322,6 +323,27 @@ def test_deleting_it_in_the_middle_of_work_ends_the_thread(qapp, delete):
     assert ended.wait(10)
     assert tokens[0].cancelled
     QCoreApplication.processEvents()
+
+
+def test_deleting_it_at_any_moment_meets_no_thread_that_posts(qapp):
+    """Qt would crash if it destroyed what a thread is just emitting from."""
+
+    def chatters(token):
+        while not token.cancelled:
+            yield "word"
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(30):
+            owner = QObject()
+            lane = Lane("lane", owner, threads=2)
+            for _ in range(2):
+                lane.stream(chatters, lambda _word: None, print)
+            QCoreApplication.processEvents()
+            delete_with_its_parent(owner, lane)
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_losing_the_last_reference_ends_the_thread(qapp):
