@@ -131,10 +131,14 @@ def is_safetensors(path: Path) -> bool:
     """
     try:
         with path.open("rb") as file:
-            beginning = file.read(9)
+            return begins_safetensors(file.read(9))
     except OSError as error:
         raise _unreadable(path, error) from error
-    return beginning[8:] == b"{" and 2 <= int.from_bytes(beginning[:8], "little") <= MAX_HEADER
+
+
+def begins_safetensors(beginning: bytes) -> bool:
+    """Whether a file whose first nine bytes or more are these is safetensors."""
+    return beginning[8:9] == b"{" and 2 <= int.from_bytes(beginning[:8], "little") <= MAX_HEADER
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:

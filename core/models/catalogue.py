@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -233,17 +234,35 @@ def card_of(path: Path) -> ModelCard:
     Raises:
         UserError: the file cannot be read, or is called safetensors and is none.
     """
-    if is_safetensors(path) or (path.suffix.lower() == ".safetensors" and not _is_pickle(path)):
-        header = read_header(path)
-        metadata = header.get("__metadata__", {})
-        card = ModelCard.from_metadata(metadata, path.stem)
-        if "architecture" in metadata or "head.conv.weight" in header:
-            return card
-        return replace(card, architecture="", scale=_scale_in_name(path.stem))
+    try:
+        stat = path.stat()
+    except OSError:
+        # Says why.
+        is_safetensors(path)
+        raise
+    card = _stated_card(path, (stat.st_size, stat.st_mtime_ns, stat.st_ino))
+    if card is not None:
+        return card
     for known in KNOWN:
         if path.name == known.file_name:
             return known.card
     return ModelCard(name=path.stem, scale=_scale_in_name(path.stem), architecture="")
+
+
+@lru_cache(maxsize=1024)
+def _stated_card(path: Path, _stamp: tuple[int, ...]) -> ModelCard | None:
+    """What a file with this stamp says of itself; None for a pickle.
+
+    Models are listed several times for each picture, so a header is read anew only when its file has changed.
+    """
+    if not is_safetensors(path) and (path.suffix.lower() != ".safetensors" or _is_pickle(path)):
+        return None
+    header = read_header(path)
+    metadata = header.get("__metadata__", {})
+    card = ModelCard.from_metadata(metadata, path.stem)
+    if "architecture" in metadata or "head.conv.weight" in header:
+        return card
+    return replace(card, architecture="", scale=_scale_in_name(path.stem))
 
 
 def _is_pickle(path: Path) -> bool:

@@ -11,6 +11,7 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import safetensors
 import safetensors.torch
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from core.atomic import replacing
 from core.contract.errors import UserError
-from core.models.card import ModelCard, is_safetensors
+from core.models.card import ModelCard, begins_safetensors
 from core.models.catalogue import card_of
 from core.models.foreign import to_our_layout
 from core.models.generator import Generator, config_of, fold_batch_norm
@@ -115,25 +116,26 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path.name} is larger than 2 GB.", "That is no upscaler; choose another file.")
     card = card_of(path)
-    if is_safetensors(path):
-        try:
-            # Not `load_file`, whose tensors keep the file mapped: Windows would let nobody replace it meanwhile.
-            return safetensors.torch.load(path.read_bytes()), card
-        except (safetensors.SafetensorError, OSError) as error:
-            raise UserError(f"{path.name} is damaged: {_first(error)}", "Fetch or export it again.") from error
-    return _load_pickle(path), card
-
-
-def _load_pickle(path: Path) -> dict[str, Tensor]:
     try:
         with path.open("rb") as file:
             beginning = file.read(32)
+            file.seek(0)
+            if not begins_safetensors(beginning):
+                return _load_pickle(path, file, beginning), card
+            # Not `load_file`, whose tensors keep the file mapped: Windows would let nobody replace it meanwhile.
+            return safetensors.torch.load(file.read()), card
+    except (safetensors.SafetensorError, OSError) as error:
+        raise UserError(f"{path.name} is damaged: {_first(error)}", "Fetch or export it again.") from error
+
+
+def _load_pickle(path: Path, file: BinaryIO, beginning: bytes) -> dict[str, Tensor]:
+    try:
         _check_beginning(path, beginning)
         if beginning.startswith(b"PK"):
-            _check_archive(path)
+            _check_archive(path, file)
+            file.seek(0)
         # Not by its path: torch then takes what is called .safetensors for it, whatever it holds.
-        with path.open("rb") as file:
-            content = torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except UserError:
         raise
     except pickle.UnpicklingError as error:
@@ -175,10 +177,10 @@ def _check_beginning(path: Path, beginning: bytes) -> None:
             raise UserError(f"{path.name} {what}.", _WANTED)
 
 
-def _check_archive(path: Path) -> None:
+def _check_archive(path: Path, file: BinaryIO) -> None:
     """Refuse an archive that is no state dict, or that would unpack to more than it is."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             entries = archive.infolist()
     except (zipfile.BadZipFile, OSError, ValueError) as error:
         raise _damaged(path) from error

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, JpegImagePlugin
+from PIL import Image
 
 from core import paths
 from core.atomic import replacing
@@ -29,11 +29,11 @@ from core.contract.training import HR_FOLDER, LR_FOLDER, PictureQuarantined, Sca
 from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
 from core.hashing import sha256_of
-from core.images.jpeg_traces import BLOCK, find_traces
+from core.images.jpeg_traces import BLOCK, find_traces, quality_of_tables
 from core.training.dataset import TrainingPicture, decode
 from core.training.sources import lr_of, pictures_in
 
-CACHE_FORMAT = 2
+CACHE_FORMAT = 3
 """Rises when what is measured of a picture changes."""
 
 DUPLICATE_BITS = 20
@@ -448,15 +448,10 @@ def _jpeg_quality(path: Path) -> int:
             return 100
     try:
         with Image.open(path, formats=("JPEG",)) as image:
-            table = image.quantization[0] if isinstance(image, JpegImagePlugin.JpegImageFile) else []
+            return round(quality_of_tables(getattr(image, "quantization", {})))
     except Exception:
         # Pillow may raise anything at all on what a stranger made; the picture itself has been decoded.
         return 100
-    if not sum(table):
-        return 100
-    # libjpeg's table for quality 50 sums to 3688; others are that times (200 - 2q) % above 50, 5000 / q % below.
-    percent = 100 * sum(table) / 3688
-    return round((200 - percent) / 2 if percent <= 100 else 5000 / percent)
 
 
 class _Cache:

@@ -105,8 +105,6 @@ def _words(request: UpscaleRequest, field: str) -> str:
             return f"{request.size.value:g}×" if factor else f"{request.size.kind} {request.size.value:g} px"
         case "format":
             return FORMATS[request.format].label if request.format in FORMATS else "format as source"
-        case "quality":
-            return f"quality {request.quality}"
         case "tie_colours":
             return "colours tied" if request.tie_colours else "colours not tied"
         case "keep_date":
@@ -137,14 +135,12 @@ def _words(request: UpscaleRequest, field: str) -> str:
         case "existing":
             existing = {"skip": "skips what is done", "number": "keeps both", "replace": "replaces results"}
             return existing[request.existing]
-        case "device":
-            return f"device {request.device}"
         case "tile":
             return f"tile {request.tile}" if request.tile else "automatic tile"
     declared, value = SETTINGS[field], getattr(request, field)
     if isinstance(value, bool):
         return f"{'with' if value else 'without'} {declared.plain_label.lower()}"
-    return f"{declared.plain_label} {value} {declared.unit}".strip()
+    return f"{declared.plain_label.lower()} {value} {declared.unit}".strip()
 
 
 def _model_name(key: str) -> str:

@@ -14,7 +14,6 @@ def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """No test reads or writes the user's models."""
     folder = tmp_path / "user models"
     monkeypatch.setattr(paths, "user_models", lambda: folder)
-    monkeypatch.setattr(paths, "user_cache", lambda: tmp_path / "cache")
     return folder
 
 

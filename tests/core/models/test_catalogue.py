@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -19,14 +20,15 @@ from core.models.catalogue import (
     downloadable,
     find_model,
     free_key,
+    mix_for,
     models,
     remove_model,
     rename_model,
 )
 from core.models.generator import GeneratorConfig
 from core.models.known import KNOWN, known_by_hash, known_model
-from core.models.weights import load_generator, save_generator
-from tests.core.networks import lively_generator, save_small_model
+from core.models.weights import load_generator, load_state, save_generator
+from tests.core.networks import lively_generator, save_pair, save_small_model
 
 
 def test_every_known_model_has_what_a_person_and_a_download_need() -> None:
@@ -97,6 +99,37 @@ def test_a_file_without_a_card_is_known_by_its_name(name: str, scale: int, tmp_p
     for suffix in (".safetensors", ".pth"):
         card = card_of(tmp_path / f"{name}{suffix}")
         assert (card.name, card.scale, card.architecture) == (name, scale, "")
+
+
+def test_headers_are_read_once_however_often_models_are_asked_for(
+    user_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    real = Path.open
+
+    def counting(path: Path, *args: Any, **options: Any) -> Any:
+        opened.append(path.name)
+        return real(path, *args, **options)
+
+    save_pair(user_folder)
+    (user_folder / "theirs_x2.pth").write_bytes(b"PK\x03\x04")
+    models()
+    monkeypatch.setattr(Path, "open", counting)
+    for _ in range(3):
+        mix_for(find_model("sharp"), 50)
+    assert [name for name in opened if name.endswith(".safetensors")] == []
+    # Its weights are read in one go.
+    load_state(user_folder / "sharp.safetensors")
+    assert [name for name in opened if name.endswith(".safetensors")] == ["sharp.safetensors"]
+    # A file that has changed is another one, even if it is as long as before.
+    path = user_folder / "soft.safetensors"
+    changed = path.read_bytes().replace(b'"soft"', b'"mild"')
+    path.unlink()
+    path.write_bytes(changed)
+    assert find_model("soft").card.name == "mild"
+    path.unlink()
+    with pytest.raises(UserError, match="no model"):
+        find_model("soft")
 
 
 def test_names_that_no_file_may_have_become_names_that_one_may(user_folder: Path) -> None:
