@@ -33,10 +33,10 @@ _VERB = {Afterwards.SLEEP: "sleep", Afterwards.SHUT_DOWN: "shut down"}
 
 def possible() -> tuple[Afterwards, ...]:
     """What this system can be asked for."""
-    return tuple(each for each in Afterwards if each is Afterwards.NOTHING or _command(each) is not None)
+    return tuple(each for each in Afterwards if each is Afterwards.NOTHING or command_for(each) is not None)
 
 
-def _command(what: Afterwards) -> list[str] | None:
+def command_for(what: Afterwards) -> list[str] | None:
     """The program that does it; None where there is none."""
     sleeps = what is Afterwards.SLEEP
     if sys.platform == "win32":
@@ -140,7 +140,7 @@ class AfterRuns(QObject):
     def _on_counted(self, result: int) -> None:
         what, self.countdown = self.choice, None
         self.choose(Afterwards.NOTHING)
-        command = _command(what)
+        command = command_for(what)
         if result != QDialog.DialogCode.Accepted or command is None:
             return
         self._let_sleep()

@@ -37,14 +37,19 @@ class TaskbarProgress:
         self._told = told
         try:
             if self._show is None:
-                self._show = _connect(self._window)
+                self._show = connect_taskbar(self._window)
             self._show(*told)
         except (OSError, ImportError) as error:
             log.info("no progress in the taskbar: %s", error)
             self._show = _show_nothing
 
 
-def _connect(window: QWidget) -> Show:
+def connect_taskbar(window: QWidget) -> Show:
+    """What shows progress in this system's taskbar.
+
+    Raises:
+        OSError, ImportError: it cannot be reached.
+    """
     if sys.platform == "win32":
         return _windows(window)
     return _show_nothing if sys.platform == "darwin" else launcher_entry()

@@ -1,9 +1,13 @@
-"""What every test gets: the same Hypothesis examples each time, and one thread where processes share the cores.
+"""What every test gets: the same Hypothesis examples each time, a cache that is no user's, and one thread where
+processes share the cores.
 
 Other examples are drawn by `pytest --hypothesis-profile=explore`, which is for looking for what these do not show.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 
 import pytest
 from hypothesis import settings
@@ -14,6 +18,12 @@ from tests import windows
 # anything imports torch, and in the environment, so that the programs that tests start do the same.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Whose cache a developer has decides nothing here. All processes of the tests share one, so that what one of them finds
+# out, such as which runtime is fastest, the others need not.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="srgan-tests-")
+    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 # A machine that stands still for a moment is no failure; a test that fails once in many tells nothing of a change.
 settings.register_profile("gate", deadline=None, derandomize=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 import os
 import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,22 @@ from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder
 from tests.core.upscale.conftest import picture
 
-TIMEOUT = 60
+TIMEOUT = 150
+"""Seconds; where others compute, too, to import torch may take one."""
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @dataclass
 class Worker:
     pipe: Connection
     process: Any
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def submit(self, request: object) -> int:
+        job = next(self.numbers)
+        self.pipe.send(Submit(job, request))
+        return job
 
     def next(self) -> Report:
         assert self.pipe.poll(TIMEOUT), "the worker says nothing"
@@ -50,8 +60,7 @@ class Worker:
         return self.until(lambda r: r.job == job and isinstance(r.event, JobDone | JobFailed | JobCancelled))
 
 
-@pytest.fixture
-def worker() -> Iterator[Worker]:
+def _started() -> Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=run_worker, args=(theirs,), daemon=True)
@@ -66,12 +75,32 @@ def worker() -> Iterator[Worker]:
     assert isinstance(second.event, DevicesFound)
     assert "cpu" in [each.name for each in second.event.devices]
     assert first.event.device
+    return worker
+
+
+@pytest.fixture
+def worker() -> Iterator[Worker]:
+    """One of its own, for a test that ends it."""
+    worker = _started()
     yield worker
-    ours.close()
-    process.join(TIMEOUT)
-    exit_code = process.exitcode
-    process.close()
+    worker.pipe.close()
+    worker.process.join(TIMEOUT)
+    exit_code = worker.process.exitcode
+    worker.process.close()
     assert exit_code is not None
+
+
+@pytest.fixture(scope="module")
+def warm_worker() -> Iterator[Worker]:
+    """One for all tests that leave it well, as it imports torch; it ends as it is asked to."""
+    worker = _started()
+    yield worker
+    worker.pipe.send(Shutdown())
+    worker.process.join(TIMEOUT)
+    exit_code = worker.process.exitcode
+    worker.process.close()
+    worker.pipe.close()
+    assert exit_code == 0
 
 
 @pytest.fixture(scope="session")
@@ -85,46 +114,51 @@ def request(tmp_path: Path, model: str, count: int, side: int = 12) -> UpscaleRe
     return UpscaleRequest((Input(tmp_path / "in"),), tmp_path / "out", model=model)
 
 
-def test_jobs_are_done_in_order_and_each_ends_once(tmp_path: Path, model: str, worker: Worker) -> None:
-    first = request(tmp_path, model, 3)
-    worker.pipe.send(Submit(1, first))
-    worker.pipe.send(Submit(2, PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model)))
-    worker.pipe.send(Submit(3, PreviewRequest(tmp_path / "none.png", (0, 0, 5, 5), model=model)))
-    worker.pipe.send(Submit(4, "no request at all"))
-    one = worker.end_of(1)
+def test_jobs_are_done_in_order_and_each_ends_once(tmp_path: Path, model: str, warm_worker: Worker) -> None:
+    worker, upscaling = warm_worker, request(tmp_path, model, 3)
+    numbers = [
+        worker.submit(each)
+        for each in (
+            upscaling,
+            PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model),
+            PreviewRequest(tmp_path / "none.png", (0, 0, 5, 5), model=model),
+            "no request at all",
+        )
+    ]
+    one, two, three, four = map(worker.end_of, numbers)
     assert isinstance(one[0].event, Planned)
     assert sum(isinstance(report.event, FileSaved) for report in one) == 3
     assert isinstance(one[-1].event, JobDone)
-    two = worker.end_of(2)
     assert isinstance(two[0].event, PreviewReady)
     assert two[0].event.pixels.shape == (20, 20, 3)
-    three = worker.end_of(3)
     assert isinstance(three[-1].event, JobFailed)
     assert "does not exist" in three[-1].event.message
-    four = worker.end_of(4)
     assert isinstance(four[-1].event, JobFailed)
     # And it is still well.
-    worker.pipe.send(Submit(5, first))
-    assert isinstance(worker.end_of(5)[-1].event, JobDone)
-    worker.pipe.send(Shutdown())
-    worker.process.join(TIMEOUT)
-    assert worker.process.exitcode == 0
+    assert isinstance(worker.end_of(worker.submit(upscaling))[-1].event, JobDone)
 
 
-def test_cancel_pause_and_resume_are_heard_while_it_works(tmp_path: Path, model: str, worker: Worker) -> None:
-    worker.pipe.send(Submit(1, request(tmp_path, model, 150, 40)))
-    worker.pipe.send(Submit(2, PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model)))
+def test_cancel_pause_and_resume_are_heard_while_it_works(tmp_path: Path, model: str, warm_worker: Worker) -> None:
+    worker = warm_worker
+    one = worker.submit(request(tmp_path, model, 150, 40))
+    two = worker.submit(PreviewRequest(tmp_path / "in" / "0.png", (0, 0, 5, 5), model=model))
     worker.until(lambda report: isinstance(report.event, FileSaved))
-    worker.pipe.send(Pause(1))
-    worker.pipe.send(Cancel(2))
+    worker.pipe.send(Pause(one))
+    worker.pipe.send(Cancel(two))
     # What was under way arrives, then nothing.
     while worker.pipe.poll(1.5):
         assert not isinstance(worker.pipe.recv().event, JobDone)
-    worker.pipe.send(Resume(1))
+    worker.pipe.send(Resume(one))
     worker.until(lambda report: isinstance(report.event, FileSaved))
-    worker.pipe.send(Cancel(1))
-    assert isinstance(worker.end_of(1)[-1].event, JobCancelled)
-    assert isinstance(worker.end_of(2)[-1].event, JobCancelled)
+    worker.pipe.send(Cancel(one))
+    assert isinstance(worker.end_of(one)[-1].event, JobCancelled)
+    assert isinstance(worker.end_of(two)[-1].event, JobCancelled)
+
+
+def test_ctrl_c_in_the_terminal_is_for_the_window(tmp_path: Path, model: str, warm_worker: Worker) -> None:
+    os.kill(warm_worker.process.pid, signal.SIGINT)
+    job = warm_worker.submit(request(tmp_path, model, 1))
+    assert isinstance(warm_worker.end_of(job)[-1].event, JobDone)
 
 
 def test_it_ends_when_the_window_is_gone(tmp_path: Path, model: str, worker: Worker) -> None:
@@ -134,12 +168,6 @@ def test_it_ends_when_the_window_is_gone(tmp_path: Path, model: str, worker: Wor
     worker.process.join(TIMEOUT)
     assert worker.process.exitcode is not None
     assert not list((tmp_path / "out").glob("*.part"))
-
-
-def test_ctrl_c_in_the_terminal_is_for_the_window(tmp_path: Path, model: str, worker: Worker) -> None:
-    os.kill(worker.process.pid, signal.SIGINT)
-    worker.pipe.send(Submit(1, request(tmp_path, model, 1)))
-    assert isinstance(worker.end_of(1)[-1].event, JobDone)
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
@@ -193,7 +221,8 @@ def test_a_killed_worker_leaves_no_child(tmp_path: Path, model: str, worker: Wor
     family = psutil.Process(worker.process.pid).children(recursive=True)
     worker.process.kill()
     worker.process.join(TIMEOUT)
-    assert not any(child.is_running() for child in family)
+    _, left = psutil.wait_procs(family, timeout=TIMEOUT)
+    assert left == []
     with suppress(EOFError, OSError):
         while worker.pipe.poll(TIMEOUT):
             worker.pipe.recv()

@@ -38,10 +38,10 @@ def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path_factory, monkeypatch) -> Path:
-    """Keeps settings, models, caches and pasted pictures out of the real home."""
+    """Keeps settings, models and pasted pictures out of the real home; the cache is that of all tests."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
-    for name in ("CONFIG", "DATA", "CACHE", "STATE"):
+    for name in ("CONFIG", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
     return home
 

@@ -15,7 +15,7 @@ def done(monkeypatch, tmp_path):
     """A file that is there once the machine would sleep."""
     file = tmp_path / "asleep"
     script = f"open({str(file)!r}, 'w').close()"
-    monkeypatch.setattr(afterwards, "_command", lambda _what: [sys.executable, "-c", script])
+    monkeypatch.setattr(afterwards, "command_for", lambda _what: [sys.executable, "-c", script])
     return file
 
 
@@ -68,7 +68,7 @@ def test_the_countdown_can_be_stopped(window, done):
 
 def test_a_system_that_refuses_is_quoted(qtbot, window, monkeypatch):
     script = "import sys; sys.exit('Access denied')"
-    monkeypatch.setattr(afterwards, "_command", lambda _what: [sys.executable, "-c", script])
+    monkeypatch.setattr(afterwards, "command_for", lambda _what: [sys.executable, "-c", script])
     after = AfterRuns(window, lambda: None)
     after.choose(Afterwards.SHUT_DOWN)
     after.begin()

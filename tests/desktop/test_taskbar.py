@@ -51,7 +51,7 @@ def test_the_desktop_hears_of_progress_and_of_its_end(qapp, bus, monkeypatch):
 
 def test_only_what_is_new_is_told(monkeypatch):
     told = []
-    monkeypatch.setattr(taskbar, "_connect", lambda _window: lambda *state: told.append(state))
+    monkeypatch.setattr(taskbar, "connect_taskbar", lambda _window: lambda *state: told.append(state))
     progress = TaskbarProgress(None)
     progress.show(None)
     assert not told

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from core import paths
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder
 
@@ -28,7 +27,6 @@ Run = Callable[..., str]
 @pytest.fixture
 def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run an example as a program; gives what it printed."""
-    monkeypatch.setattr(paths, "user_cache", lambda: tmp_path / "cache")
 
     def run(name: str, *arguments: str | Path) -> str:
         monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])

@@ -21,9 +21,9 @@ Run = Callable[..., str]
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No script reads or writes the user's cache, models and settings; and one thread is enough."""
+    """No script reads or writes the user's models and settings."""
     home = tmp_path_factory.mktemp("home")
-    for name in ("CACHE", "CONFIG", "DATA", "STATE"):
+    for name in ("CONFIG", "DATA", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
 
 

@@ -25,7 +25,6 @@ from tests.core.training.pictures import textured
 @pytest.fixture(autouse=True)
 def user_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(paths, "user_models", lambda: tmp_path / "models")
-    monkeypatch.setattr(paths, "user_cache", lambda: tmp_path / "cache")
     monkeypatch.setattr(paths, "downloaded_content", lambda name: tmp_path / f"{name}.safetensors")
     return tmp_path / "models"
 

@@ -18,7 +18,7 @@ WAIT_MS = 60_000
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's folders, in this process and in those that it starts."""
-    for name in ("DATA", "CONFIG", "CACHE", "STATE"):
+    for name in ("DATA", "CONFIG", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     return tmp_path
 

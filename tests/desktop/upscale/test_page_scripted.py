@@ -375,7 +375,7 @@ def test_a_link_that_leads_to_no_picture_is_refused_in_words(page, qtbot, web):
 
 def test_a_link_can_be_given_up(page, qtbot, web):
     before = len(page.session.queue.entries)
-    page._take(dropped_link(f"{web.url}/slow.png"))
+    assert drop_mime(page, dropped_link(f"{web.url}/slow.png"))
     qtbot.waitUntil(lambda: "Fetching" in page.banner.text)
     page.banner.findChild(QPushButton).click()
     qtbot.waitUntil(page.banner.isHidden)
