@@ -33,6 +33,9 @@ TOPICS = {
 }
 """Tests of what several modules do together; all others are named after the module that they test."""
 
+SHOWN = {"text", "currentText", "itemText", "title", "toolTip", "windowTitle", "accessibleName", "statusTip"}
+"""What gives the words of a widget."""
+
 SEAMS = (
     "core/contract/protocol.py",
     "core/contract/cancel.py",
@@ -112,6 +115,34 @@ def _private_names(tree: ast.Module) -> Iterator[str]:
                 if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
             ]
         yield from (name for name in names if re.match(r"_[^_]", name) and name not in own)
+
+
+def test_no_logic_hangs_on_the_words_of_a_widget() -> None:
+    """Words change with taste and language; what is decided by is a state, an enum or an item's data."""
+    found = []
+    for path in _sources("srgan_desktop"):
+        for node in ast.walk(_tree(path)):
+            asked: list[ast.expr] = []
+            if isinstance(node, ast.Compare):
+                asked = [node.left, *node.comparators]
+            elif isinstance(node, ast.Call) and getattr(node.func, "attr", "") in ("startswith", "endswith"):
+                asked = [node.func, *node.args]
+            elif isinstance(node, ast.Match):
+                asked = [
+                    node.subject,
+                    *(case.pattern.value for case in node.cases if isinstance(case.pattern, ast.MatchValue)),
+                ]
+            words = any(isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value for each in asked)
+            if words and any(_shows_words(each) for one in asked for each in ast.walk(one)):
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert found == []
+
+
+def _shows_words(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        # A draft's `text(path)` is a value.
+        return node.func.attr in SHOWN and (not node.args or node.func.attr == "itemText")
+    return isinstance(node, ast.Attribute) and node.attr == "whole"
 
 
 @pytest.mark.parametrize("path", SEAMS)

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,72 +18,45 @@ from core.models import downloads
 from core.models.card import ModelCard
 from core.models.downloads import download
 from core.models.known import KnownModel
+from tests.local_server import LocalHandler, LocalServer
 
 BODY = bytes(range(256)) * 4096
 
 
-class Server:
+class Server(LocalServer):
     """Answers by what is queued in `answers`, and then as a good server does."""
 
     def __init__(self) -> None:
+        super().__init__(Handler)
         self.answers: list[Callable[[Handler], None]] = []
         self.ranges: list[str | None] = []
-        self.released = threading.Event()
-        server = self
-
-        class Bound(Handler):
-            owner = server
-
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Bound)
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02})
-        self.thread.start()
-
-    def close(self) -> None:
-        self.released.set()
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
 
 
-class Handler(BaseHTTPRequestHandler):
-    owner: Server
+class Handler(LocalHandler):
+    server: Server
 
     def do_GET(self) -> None:
-        self.owner.ranges.append(self.headers.get("Range"))
-        answer = self.owner.answers.pop(0) if self.owner.answers else send
+        self.server.ranges.append(self.headers.get("Range"))
+        answer = self.server.answers.pop(0) if self.server.answers else send
         answer(self)
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
 
 
 def send(handler: Handler, body: bytes = BODY) -> None:
     """Answer as a good server does: whole, or from where it was asked."""
-    start = int((handler.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
-    if start >= len(body):
+    if handler.start >= len(body):
         handler.send_response(416)
         handler.send_header("Content-Range", f"bytes */{len(body)}")
         handler.send_header("Content-Length", "0")
         handler.end_headers()
         return
-    handler.send_response(206 if start else 200)
-    if start:
-        handler.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-    handler.send_header("Content-Length", str(len(body) - start))
-    handler.end_headers()
-    handler.wfile.write(body[start:])
+    handler.send_head(len(body), handler.start)
+    handler.wfile.write(body[handler.start :])
 
 
 def cut_after(count: int) -> Callable[[Handler], None]:
     def answer(handler: Handler) -> None:
-        start = int((handler.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
-        handler.send_response(206 if start else 200)
-        if start:
-            handler.send_header("Content-Range", f"bytes {start}-{len(BODY) - 1}/{len(BODY)}")
-        handler.send_header("Content-Length", str(len(BODY) - start))
-        handler.end_headers()
-        handler.wfile.write(BODY[start : start + count])
+        handler.send_head(len(BODY), handler.start)
+        handler.wfile.write(BODY[handler.start : handler.start + count])
         handler.close_connection = True
 
     return answer
@@ -92,9 +64,7 @@ def cut_after(count: int) -> Callable[[Handler], None]:
 
 def whole_again(handler: Handler) -> None:
     """Answer as a server does that knows no ranges."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(BODY)))
-    handler.end_headers()
+    handler.send_head(len(BODY))
     handler.wfile.write(BODY)
 
 
@@ -104,12 +74,10 @@ def corrupt(handler: Handler) -> None:
 
 def stall(handler: Handler) -> None:
     """Half of the file, and then nothing."""
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(BODY)))
-    handler.end_headers()
+    handler.send_head(len(BODY))
     handler.wfile.write(BODY[: len(BODY) // 2])
     handler.wfile.flush()
-    handler.owner.released.wait(60)
+    handler.server.released.wait(60)
     handler.close_connection = True
 
 

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -17,6 +15,7 @@ from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.settings import Settings
 from tests.core.networks import save_small_model
 from tests.desktop.models.scripted import scripted
+from tests.local_server import LocalHandler, LocalServer
 
 WAIT_MS = 60_000
 
@@ -67,47 +66,30 @@ def session(no_known: None, one_shipped: None, make_session: Callable[[], Models
     return make_session()
 
 
-class Server:
+class Server(LocalServer):
     """Serves one body; with `hold`, sends half of it and waits until it is released."""
 
     def __init__(self, body: bytes) -> None:
+        super().__init__(_Handler)
         self.body = body
         self.hold = False
         self.starts: list[int] = []
-        self.released = threading.Event()
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").rstrip("-"))
-                server.starts.append(start)
-                self.send_response(206 if start else 200)
-                if start:
-                    end = len(server.body)
-                    self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
-                self.send_header("Content-Length", str(len(server.body) - start))
-                self.end_headers()
-                half = len(server.body) // 2
-                if server.hold:
-                    self.wfile.write(server.body[start:half])
-                    self.wfile.flush()
-                    server.released.wait()
-                    self.close_connection = True
-                else:
-                    self.wfile.write(server.body[start:])
 
-            def log_message(self, format: str, *args: object) -> None:
-                pass
+class _Handler(LocalHandler):
+    server: Server
 
-        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.thread = threading.Thread(target=self.http.serve_forever, kwargs={"poll_interval": 0.02})
-        self.thread.start()
-
-    def close(self) -> None:
-        self.released.set()
-        self.http.shutdown()
-        self.http.server_close()
-        self.thread.join()
+    def do_GET(self) -> None:
+        body, start, half = self.server.body, self.start, len(self.server.body) // 2
+        self.server.starts.append(start)
+        self.send_head(len(body), start)
+        if self.server.hold:
+            self.wfile.write(body[start:half])
+            self.wfile.flush()
+            self.server.released.wait()
+            self.close_connection = True
+        else:
+            self.wfile.write(body[start:])
 
 
 @pytest.fixture
@@ -121,7 +103,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def known(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> KnownModel:
     """A model that lies on the server alone."""
     known = KnownModel(
-        f"http://127.0.0.1:{server.http.server_port}/remote.safetensors",
+        f"{server.url}/remote.safetensors",
         hashlib.sha256(server.body).hexdigest(),
         len(server.body) / 1e6,
         "Anything, in a test.",

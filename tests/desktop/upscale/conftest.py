@@ -1,28 +1,23 @@
-"""A web server on this machine, for links."""
+"""A web server on this machine, for links, and a worker whose every word the test says."""
 
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from tests.desktop.conftest import make_picture
+from tests.desktop.upscale.scripted import FakeJob
+from tests.local_server import LocalHandler, LocalServer
 
 
-class Web(ThreadingHTTPServer):
+class Web(LocalServer):
     """Serves one picture, and what is none."""
 
-    daemon_threads = True
-
     def __init__(self, picture: bytes) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.picture = picture
-        self.released = threading.Event()
-        """Ends the answers that wait."""
-        self.url = f"http://127.0.0.1:{self.server_port}"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(LocalHandler):
     server: Web
 
     def do_GET(self) -> None:
@@ -56,17 +51,14 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
 
 @pytest.fixture
 def web(tmp_path_factory) -> Iterator[Web]:
     server = Web(make_picture(tmp_path_factory.mktemp("web") / "cat.png").read_bytes())
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
     yield server
-    server.released.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server.close()
+
+
+@pytest.fixture
+def job(qapp) -> FakeJob:
+    return FakeJob()

@@ -14,12 +14,7 @@ from srgan_desktop.upscale.queue_model import Column
 from srgan_desktop.upscale.session import UpscaleSession
 from srgan_desktop.upscale.words import bar_state
 from tests.desktop.conftest import make_picture
-from tests.desktop.upscale.scripted import FakeJob, begin, save
-
-
-@pytest.fixture
-def job(qapp):
-    return FakeJob()
+from tests.desktop.upscale.scripted import begin, save
 
 
 @pytest.fixture

@@ -21,14 +21,9 @@ from srgan_desktop.upscale.queue_model import State
 from srgan_desktop.upscale.remembered import load_queue, save_queue
 from srgan_desktop.upscale.session import UpscaleSession
 from tests.desktop.conftest import drop_mime, make_picture
-from tests.desktop.upscale.scripted import FakeJob, begin, save
+from tests.desktop.upscale.scripted import begin, save
 
 TIMEOUT = 20_000
-
-
-@pytest.fixture
-def job(qtbot):
-    return FakeJob()
 
 
 @pytest.fixture

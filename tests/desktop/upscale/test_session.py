@@ -32,12 +32,7 @@ from srgan_desktop.upscale.run import Phase
 from srgan_desktop.upscale.session import UpscaleSession
 from tests.core.networks import save_pair
 from tests.desktop.conftest import make_picture
-from tests.desktop.upscale.scripted import FakeJob, begin, save, source, states
-
-
-@pytest.fixture
-def job(qapp):
-    return FakeJob()
+from tests.desktop.upscale.scripted import begin, save, source, states
 
 
 @pytest.fixture

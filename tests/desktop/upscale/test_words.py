@@ -11,12 +11,7 @@ from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.session import UpscaleSession
 from srgan_desktop.upscale.words import bar_state, start_words
 from tests.desktop.conftest import make_picture
-from tests.desktop.upscale.scripted import FakeJob, begin, save, source
-
-
-@pytest.fixture
-def job(qapp):
-    return FakeJob()
+from tests.desktop.upscale.scripted import begin, save, source
 
 
 @pytest.fixture
