@@ -29,7 +29,7 @@ MOST_ENTRIES = 20_000
 _MOST_DIRECTORY_BYTES = 1 << 24
 MOST_BYTES = 1 << 32
 """The most that one file in an archive may unpack to: more than the largest picture that is read takes unpacked."""
-_WHERE_BOMBS_BEGIN, MOST_RATIO = 1 << 30, 250
+WHERE_BOMBS_BEGIN, MOST_RATIO = 1 << 30, 250
 """An archive that unpacks to more than this many bytes, and more than so many times its size, is refused: only blank
 paper is packed like that."""
 _IN_MEMORY = 1 << 26
@@ -298,7 +298,7 @@ def _listed(file: BinaryIO, name: str) -> Listing:
     entries = [each for each in entries if each.filename and not each.filename.endswith(("/", "\\"))]
     unpacked, packed = sum(each.file_size for each in entries), sum(each.compress_size for each in entries)
     # Parts that are packed once and listed often make the largest bombs of all.
-    if packed > size or (unpacked > _WHERE_BOMBS_BEGIN and unpacked > MOST_RATIO * size):
+    if packed > size or (unpacked > WHERE_BOMBS_BEGIN and unpacked > MOST_RATIO * size):
         raise UserError(
             f"“{name}” says that it unpacks to {unpacked / 1e9:,.0f} GB, far too much for its size.",
             "If you trust it, unpack it first.",

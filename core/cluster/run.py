@@ -284,7 +284,7 @@ class _ClusterRun:
                     self._failed_starts = 0
                     said = []
             except _worker_errors() as error:
-                yield from self._bury(worker, error)
+                yield from self._replace_dead(worker, error)
                 continue
             for message in said:
                 yield from self._heed(worker, message)
@@ -337,7 +337,7 @@ class _ClusterRun:
         self._finish(worker.block, made.number)
         yield replace(saved, seconds=made.seconds)
 
-    def _bury(self, worker: _Worker, error: Exception) -> Iterator[BatchEvent]:
+    def _replace_dead(self, worker: _Worker, error: Exception) -> Iterator[BatchEvent]:
         """A worker is dead: what it had is done by others."""
         import ray
 

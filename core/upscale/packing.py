@@ -71,7 +71,7 @@ def pack(packing: Packing, request: UpscaleRequest, settled: Plan, cancel: Cance
         journal.announce_move(*next((old, new) for new, old in results.items()))
         target.parent.mkdir(parents=True, exist_ok=True)
         with replacing(target) as temporary:
-            _write(temporary, target, contents, cancel)
+            write_archive(temporary, target, contents, cancel)
         journal.complete_moves(results)
     finally:
         journal.end()
@@ -114,7 +114,20 @@ def _contents(packing: Packing, journal: Journal, results: Iterable[Path]) -> di
     return contents
 
 
-def _write(temporary: Path, target: Path, contents: dict[Path, Path], cancel: CancelToken) -> None:
+def write_archive(temporary: Path, target: Path, contents: dict[Path, Path], cancel: CancelToken) -> None:
+    """Put files into a ZIP in natural order.
+
+    Args:
+        temporary: the archive.
+        target: the folder that it stands for, to which names in it are relative.
+        contents: for each path below `target` the file that has its content.
+        cancel: asked at every file.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+        OSError: a file cannot be read, or the disk is full.
+    """
+
     def order(path: Path) -> list[list[tuple[int, int | str]]]:
         return [natural(part) for part in path.relative_to(target).parts]
 

@@ -53,7 +53,7 @@ class Crossfade:
         soft, full = (self._ends[end] for end in ENDS)
         if soft.pixels.shape != full.pixels.shape or soft.region != full.region:
             return None
-        # In 256ths, as whole numbers are far quicker than floats.
+        # In parts of 256, as whole numbers are far quicker than floats.
         share = round(256 * request.detail / 100)
         mixed = soft.pixels.astype(np.uint16) * (256 - share) + full.pixels.astype(np.uint16) * share + 128
         return Faded(soft.region, soft.scale, (mixed >> 8).astype(np.uint8))

@@ -206,7 +206,7 @@ def test_too_many_files_are_refused_before_their_list_takes_memory(tmp_path: Pat
 
 
 def test_archives_that_unpack_to_far_too_much_are_refused(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(archives, "_WHERE_BOMBS_BEGIN", 1 << 20)
+    monkeypatch.setattr(archives, "WHERE_BOMBS_BEGIN", 1 << 20)
     path = archive(tmp_path / "a.zip", **{f"{n}.bmp": bytes(1 << 19) for n in range(8)})
     assert "far too much for its size" in found(path)[0]
     # Packed once, listed often.

@@ -793,7 +793,7 @@ def test_results_are_named_by_a_pattern(tmp_path: Path, run: Run, pattern: str, 
 
 
 @pytest.mark.parametrize(
-    "pattern", ["x", "{name}/{size}", "{nam}", "{name", "{name}{0}", "{name.__class__}", "..{name}\\x"]
+    "pattern", ["x", "{name}/{size}", "{colour}", "{name", "{name}{0}", "{name.__class__}", "..{name}\\x"]
 )
 def test_what_is_no_pattern_for_names_is_refused(tmp_path: Path, run: Run, pattern: str) -> None:
     picture(tmp_path / "in" / "a.png")

@@ -157,7 +157,7 @@ def test_a_disk_that_fills_while_packing_keeps_the_results(tmp_path: Path, run: 
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("core.upscale.packing._write", fail)
+        patched.setattr("core.upscale.packing.write_archive", fail)
         outcome = run(source, archives="archive")
     (failed,) = outcome.of(FileFailed)
     assert "No space left" in failed.message
