@@ -53,7 +53,7 @@ distrusted: set[tuple[str, Precision, str]] = set()
 what this one cannot, so none is judged by another."""
 _open: OrderedDict[tuple[object, ...], Engine] = OrderedDict()
 _open_lock = threading.Lock()
-_OPEN_BYTES = 128 << 20
+OPEN_BYTES = 128 << 20
 """Bytes of weights that stay loaded beside the last two networks: a run that chooses by the picture uses a dozen mixes
 of one small network in turn."""
 
@@ -66,7 +66,7 @@ def open_engine(
     detail: int = 100,
     clean_up: int = 0,
 ) -> Engine:
-    """The engine for these settings; the last ones used are kept loaded, as `_OPEN_BYTES` allows.
+    """The engine for these settings; the last ones used are kept loaded, as `OPEN_BYTES` allows.
 
     Raises:
         UserError: no such model or device, the file is not a usable model, it enlarges nothing, or it knows no such
@@ -103,7 +103,7 @@ def _open_mix(mix: Mix, device: str, precision: Precision, tile: int) -> Engine:
         if key not in _open:
             parts = [(each.path, share) for each, share in mix.parts]
             _open[key] = opened(parts, mix.name, device, precision, tile)
-            while len(_open) > 2 and sum(each.weights_bytes for each in _open.values()) > _OPEN_BYTES:
+            while len(_open) > 2 and sum(each.weights_bytes for each in _open.values()) > OPEN_BYTES:
                 _open.popitem(last=False)
         _open.move_to_end(key)
         # The job before may have been cancelled.

@@ -101,6 +101,10 @@ def test_detail_is_asked_of_the_model_that_has_some(tmp_path: Path, detail: str,
         code, text = srgan("upscale", source, *model, "--detail", detail, "--existing", "number")
         assert code == 0
         assert told in text
+
+
+def test_without_a_word_on_detail_the_model_that_was_named_is_used(tmp_path: Path) -> None:
+    source = picture(tmp_path / "a.png")
     assert "faithful x4 on" in srgan("upscale", source, "--existing", "number", "-m", "faithful-x4")[1]
     assert "Automatic on" in srgan("upscale", source, "--existing", "number")[1]
     assert "Automatic on" in srgan("upscale", source, "--existing", "number", "-m", "auto")[1]

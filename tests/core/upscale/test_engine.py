@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +22,14 @@ from core.contract.settings import Precision
 from core.models.blend import blend_files
 from core.models.generator import GeneratorConfig
 from core.models.serving import ServedGenerator
-from core.runtimes import torch_network
+from core.runtimes import choice, torch_network
+from core.runtimes.network import DeviceLostError, Part, Report
 from core.runtimes.torch_network import TorchModel
+from core.tiling import Rect
 from core.upscale import engine as engine_module
 from core.upscale.engine import Engine, open_engine
 from tests.core.networks import lively_generator, save_pair, save_small_model
+from tests.core.upscale.doubling import Doubling
 
 CPU = torch.device("cpu")
 CONFIG = GeneratorConfig(features=8, blocks=2, norm="none", skip="bicubic")
@@ -50,6 +55,7 @@ def whole(config: GeneratorConfig, pixels: np.ndarray) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def _trust_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "distrusted", set())
+    monkeypatch.setattr(choice, "lost_devices", set())
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -294,3 +300,113 @@ def test_a_model_that_fails_in_half_precision_says_nothing_about_others(
     # Not tried again, and not told again.
     again = open_engine(str(one), "cpu", tile=64)
     assert (again.precision, again.take_notes()) == ("fp32", ())
+
+
+# What a runtime may do, by one of numpy alone
+
+
+class Half(Doubling):
+    """Its own half precision, whose values are off by `error`, or which fails."""
+
+    precision: Precision = "bf16"
+
+    def __init__(self, error: float | Exception) -> None:
+        self.error = error
+
+    def run(self, source: np.ndarray, core: Rect, kind: type[np.generic], report: Report) -> Iterator[Part]:
+        if isinstance(self.error, Exception):
+            raise self.error
+        for part in super().run(source, core, kind, report):
+            yield replace(part, pixels=part.pixels + np.float32(self.error))
+
+
+class Doubler(Doubling):
+    """Doubles on a card that may be lost, with tiles cut as a test wants them."""
+
+    device, device_label = "vulkan:0", "a card"
+
+    def __init__(self, half: float | Exception | None = None, lost_after: int = 1 << 30, **geometry: Any) -> None:
+        self.geometry = replace(Doubling.geometry, **geometry)
+        self.fast_precision = "fp32" if half is None else "bf16"
+        self.half = half
+        self.lost_after = lost_after
+        self.cores: list[Rect] = []
+
+    def network(self, precision: Precision) -> Doubling:
+        return self if precision == "fp32" or self.half is None else Half(self.half)
+
+    def run(self, source: np.ndarray, core: Rect, kind: type[np.generic], report: Report) -> Iterator[Part]:
+        if len(self.cores) == self.lost_after:
+            raise DeviceLostError
+        self.cores.append(core)
+        yield from super().run(source, core, kind, report)
+
+
+def doubled(pixels: np.ndarray) -> np.ndarray:
+    return pixels.repeat(2, 0).repeat(2, 1)
+
+
+@pytest.mark.parametrize("after", [0, 2])
+def test_a_lost_device_is_given_up_and_another_does_the_tile_again(after: int) -> None:
+    pixels = photo(30, 40)
+    engine = Engine(Doubler(lost_after=after), "test", "fp32", 10, Doubling)
+    np.testing.assert_array_equal(engine.upscale(pixels, CancelToken()), doubled(pixels))
+    assert engine.device == "cpu"
+    assert engine.take_notes() == ("a card stopped answering; the rest is done on numpy.",)
+    assert "vulkan:0" in choice.lost_devices
+
+
+def test_a_device_that_is_lost_while_it_is_tried_is_given_up_before_the_first_picture() -> None:
+    engine = Engine(Doubler(half=0.0, lost_after=0), "test", elsewhere=Doubling)
+    assert (engine.device, engine.precision) == ("cpu", "fp32")
+    with pytest.raises(UserError, match="a card stopped answering"):
+        Engine(Doubler(half=0.0, lost_after=0), "test")
+
+
+def test_half_precision_that_changes_nothing_is_taken() -> None:
+    assert Engine(Doubler(half=0.0), "test").precision == "bf16"
+
+
+@pytest.mark.parametrize(
+    ("half", "words"),
+    [(0.1, "of test on vulkan:0 (20 dB against fp32)."), (RuntimeError("mixed types"), "of test on vulkan:0.")],
+)
+def test_half_precision_that_was_asked_for_by_name_and_is_wrong_is_refused(half: float | Exception, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        Engine(Doubler(half=half), "test", "bf16")
+    assert words in caught.value.message
+    # Nobody asked for it: it is left alone, and said once in this process.
+    engine = Engine(Doubler(half=half), "test")
+    assert engine.precision == "fp32"
+    assert "fp32 is used" in engine.take_notes()[0]
+    assert Engine(Doubler(half=half), "test").take_notes() == ()
+
+
+def test_a_network_that_wants_the_whole_picture_gets_it_at_once() -> None:
+    model = Doubler(whole=True)
+    pixels = photo(90, 70)
+    np.testing.assert_array_equal(Engine(model, "test", "fp32", 10).upscale(pixels, CancelToken()), doubled(pixels))
+    assert model.cores == [Rect(0, 0, 70, 90)]
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_what_tiles_change_is_told_once_or_of_each_picture(each: bool) -> None:
+    engine = Engine(Doubler(tiles_note="{model} sees seams", each_picture=each), "test", "fp32", 20)
+    told = []
+    for size in ((20, 20), (20, 50), (50, 20)):
+        engine.upscale(photo(*size), CancelToken())
+        told.append(engine.take_notes())
+    assert told == [(), ("test sees seams",), ("test sees seams",) if each else ()]
+
+
+def test_the_last_two_engines_stay_open_and_more_only_as_bytes_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "OPEN_BYTES", 1)
+    a, b, c = (str(save_small_model(tmp_path / f"{name}.safetensors")) for name in "abc")
+    first, second = open_engine(a, "cpu", "fp32"), open_engine(b, "cpu", "fp32")
+    assert open_engine(a, "cpu", "fp32") is first
+    third = open_engine(c, "cpu", "fp32")
+    assert open_engine(a, "cpu", "fp32") is first
+    assert open_engine(c, "cpu", "fp32") is third
+    assert open_engine(b, "cpu", "fp32") is not second
