@@ -87,7 +87,8 @@ class Adversary:
         with parametrize.cached():
             settle_spectral_norm(self.network)
             with autocast(self.device, self.precision):
-                fake, real = self.forward(sr), self.forward(hr)
+                # In one batch: batch normalisation of each by itself would make the blurred as loud as the sharp.
+                fake, real = self.forward(torch.cat((sr, hr))).chunk(2)
         return Verdict(real.float(), fake.float())
 
     def learn(self, verdict: Verdict, share: float = 1.0) -> dict[str, Tensor]:

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import torch
+
+from core.training.adversary import Adversary
+from core.training.recipe import GanStage
+
+
+def test_the_discriminator_sees_which_of_both_is_fainter() -> None:
+    """Normalised each by itself, a batch and the same at a quarter of its contrast would get the same verdict."""
+    torch.manual_seed(0)
+    stage = GanStage(discriminator="patch", discriminator_features=8)
+    adversary = Adversary(stage, 4, torch.device("cpu"), "fp32")
+    real = 50 * torch.randn(4, 3, 64, 64)
+    verdict = adversary.judge(real, real / 4, torch.arange(4))
+    assert verdict.real.shape == verdict.fake.shape == (4, 1, 4, 4)
+    assert (verdict.real - verdict.fake).abs().mean() > 0.3 * verdict.real.std()
+
+
+def test_each_gets_its_own_verdict() -> None:
+    """Whichever of both it is that changes, its own logits change most."""
+    torch.manual_seed(0)
+    adversary = Adversary(GanStage(discriminator="unet", discriminator_features=8), 4, torch.device("cpu"), "fp32")
+    real, fake = torch.rand(2, 3, 32, 32), torch.rand(2, 3, 32, 32)
+    before = adversary.judge(real, fake, torch.arange(2))
+    after = adversary.judge(real, fake.flip(-1), torch.arange(2))
+    # It has no batch normalisation: what is real is judged as before.
+    assert torch.allclose(before.real, after.real, atol=1e-3)
+    assert not torch.allclose(before.fake, after.fake, atol=1e-3)
