@@ -1,17 +1,21 @@
-"""A coloured strip above the queue: how a run ended, or what went wrong. It stays until it is closed or replaced."""
+"""A coloured strip over a page: how a run ended, or what went wrong. It stays until it is closed or replaced."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from srgan_desktop.theme import Theme, repolish
 
 Level = Literal["info", "good", "warn", "bad"]
+WIDEST = 760
+"""Pixels; longer lines are hard to read."""
+MARGIN = 12
+"""Between a floating banner and the edges of its place."""
 
 
 class Banner(QFrame):
@@ -21,6 +25,8 @@ class Banner(QFrame):
         super().__init__(parent)
         self._theme = theme
         self._level: Level = "info"
+        self._place: Callable[[], QRect] | None = None
+        self._at_top = False
         self._icon = QLabel()
         self._icon.setFixedSize(22, 22)
         self._title = QLabel()
@@ -52,6 +58,31 @@ class Banner(QFrame):
         row.addWidget(close)
         theme.changed.connect(self._tint)
         self.hide()
+
+    def float_in(self, place: Callable[[], QRect], *, at_top: bool = False) -> None:
+        """Lie over the page instead of in its layout, so that nothing moves under the pointer when it comes and goes.
+
+        Args:
+            place: where on the page, asked for whenever it is shown.
+            at_top: whether it lies at the top of that place, at the right; else at the bottom, in the middle.
+        """
+        self._place = place
+        self._at_top = at_top
+
+    def fit_place(self) -> None:
+        """Take the size that its words need, at its place."""
+        if self._place is None or self.isHidden():
+            return
+        place = self._place()
+        width = min(place.width() - 2 * MARGIN, WIDEST)
+        self.ensurePolished()
+        height = max(self.heightForWidth(width), self.minimumSizeHint().height())
+        if self._at_top:
+            self.setGeometry(place.right() - width - MARGIN, place.top(), width, height)
+        else:
+            left = place.left() + (place.width() - width) // 2
+            self.setGeometry(left, place.bottom() - height - MARGIN, width, height)
+        self.raise_()
 
     @property
     def text(self) -> str:
@@ -87,6 +118,7 @@ class Banner(QFrame):
         repolish(self)
         self._tint()
         self.show()
+        self.fit_place()
         # Screen readers say it without the focus moving here.
         self.setAccessibleName(self.text)
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.Alert))
@@ -95,6 +127,7 @@ class Banner(QFrame):
         """Change the second line alone, as of something that goes on."""
         self._advice.setText(advice)
         self._advice.setVisible(bool(advice))
+        self.fit_place()
 
     def _tint(self) -> None:
         tokens = self._theme.tokens

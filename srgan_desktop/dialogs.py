@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
+    QInputDialog,
     QLabel,
+    QLineEdit,
     QPlainTextEdit,
     QPushButton,
     QVBoxLayout,
@@ -107,3 +109,25 @@ def _buttons(dialog: QDialog, text: str) -> QHBoxLayout:
     row.addStretch(1)
     row.addWidget(close)
     return row
+
+
+def ask_for_name(window: QWidget, title: str, label: str, name: str, rename: Callable[[str], object]) -> None:
+    """Open a dialog that calls `rename` with another name.
+
+    Args:
+        window: that the dialog belongs to.
+        title: of the dialog.
+        label: over the field.
+        name: as it is now.
+        rename: takes what was typed.
+    """
+    dialog = QInputDialog(window)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setWindowTitle(title)
+    dialog.setLabelText(label)
+    dialog.setTextValue(name)
+    dialog.setTextEchoMode(QLineEdit.EchoMode.Normal)
+    dialog.setOkButtonText("Rename")
+    dialog.resize(QSize(420, 120))
+    dialog.textValueSelected.connect(rename)
+    dialog.open()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from PySide6.QtCore import QMimeData, Qt, Signal
+from PySide6.QtCore import QMimeData, QRect, Qt, Signal
 from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
 from srgan_desktop import problems
-from srgan_desktop.banner import Banner
+from srgan_desktop.banner import MARGIN, Banner
 from srgan_desktop.desktop import paths_in
 from srgan_desktop.dialogs import ProblemDialog
 from srgan_desktop.fields import titled
@@ -44,7 +44,8 @@ class Page(QWidget):
         self.session = session
         session.setParent(self)
         session.stopped.connect(self.stopped)
-        self.banner = Banner(theme)
+        self.banner = Banner(theme, self)
+        self.banner.float_in(self._banner_place, at_top=True)
         self.drop_overlay = DropOverlay(self)
         self.setAcceptDrops(True)
         self._pieces = self._build()
@@ -105,6 +106,10 @@ class Page(QWidget):
         self.banner.say("bad", problem.message, problem.hint, actions)
         self.notify.emit(problem.message, problem.hint)
 
+    def _banner_place(self) -> QRect:
+        """Where the banner floats, at the top of it."""
+        return self.rect().adjusted(0, MARGIN // 2, 0, 0)
+
     # Drag and drop
 
     def _drop_words(self, mime: QMimeData) -> str:
@@ -143,6 +148,7 @@ class Page(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        self.banner.fit_place()
         if self.drop_overlay.isVisible():
             self.drop_overlay.fit_page()
 

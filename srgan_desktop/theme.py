@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 from core import paths
 from srgan_desktop.settings import APPEARANCE, Option, Settings
+from srgan_desktop.underlines import QuietStyle, Underlines
 
 Scheme = Literal["light", "dark"]
 
@@ -124,7 +125,10 @@ class Theme(QObject):
         self._app = app
         self._settings = settings
         self._scheme: Scheme | None = None
-        app.setStyle("Fusion")
+        # Kept here, as the application does not keep Python's half of it.
+        self._style = QuietStyle("Fusion")
+        app.setStyle(self._style)
+        self._underlines = Underlines(app, self._style)
         hints = QGuiApplication.styleHints()
         self._sheet = ""
         hints.colorSchemeChanged.connect(self._on_system_change)

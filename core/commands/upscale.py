@@ -58,7 +58,7 @@ def upscale_command(
         typer.Option("--settings", "--recipe", help="Settings from a file, as a run leaves in OUTPUT/.srgan/."),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", help="Settings by name (Web 2x, Archive TIFF, your own), or from a file.")
+        str | None, typer.Option("--preset", help="Settings by name (Web 2x, “Archive TIFF 16 bit”, your own) or file.")
     ] = None,
     watching: Annotated[bool, option(WATCH)] = False,
     cluster: Annotated[

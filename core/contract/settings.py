@@ -17,46 +17,49 @@ from core.contract.errors import UserError
 
 ExistingPolicy = Literal["skip", "number", "replace"]
 LargerPolicy = Literal["skip", "copy", "shrink"]
+Depth = Literal["source", "16"]
 FramesPolicy = Literal["all", "first"]
 ArchivesPolicy = Literal["folder", "archive"]
 Precision = Literal["auto", "fp32", "bf16", "fp16", "int8"]
-SizeKind = Literal["factor", "width", "height", "longest"]
+SizeKind = Literal["factor", "width", "height", "longest", "print"]
 
 MIN_FACTOR = 0.1
 MAX_FACTOR = 64.0
 MAX_SIDE = 1_000_000
+MAX_DPI = 100_000
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class OutputSize:
-    """How large a picture becomes: a factor, or one target side in pixels with the aspect ratio kept."""
+    """How large a picture becomes: a factor, one target side in pixels, or its longest side in print; the aspect ratio
+    is kept."""
 
     kind: SizeKind = "factor"
     value: float = 4.0
-    """The factor (0.1 to 64), or the target side in pixels."""
+    """The factor (0.1 to 64), the target side in pixels, or the longest side in centimetres."""
+    dpi: int = 0
+    """Pixels per inch of a size in print, which its results say they have; 0 for all others."""
 
     def __post_init__(self) -> None:
         if self.kind == "factor" and not MIN_FACTOR <= self.value <= MAX_FACTOR:
             raise UserError(f"A factor of {self.value:g} is out of range.", f"Choose {MIN_FACTOR:g} to {MAX_FACTOR:g}.")
-        if self.kind != "factor" and not 1 <= self.value <= MAX_SIDE:
-            raise UserError(f"A side of {self.value:g} pixels is out of range.", f"Choose 1 to {MAX_SIDE:,}.")
+        if self.kind == "print" and not 1 <= self.dpi <= MAX_DPI:
+            raise UserError(f"{self.dpi} dpi is out of range.", f"Choose 1 to {MAX_DPI:,}.")
+        if self.kind != "factor" and not 1 <= self._pixels <= MAX_SIDE:
+            raise UserError(f"A side of {self._pixels:g} pixels is out of range.", f"Choose 1 to {MAX_SIDE:,}.")
+
+    @property
+    def _pixels(self) -> float:
+        """The target side."""
+        return float(max(1, round(self.value / 2.54 * self.dpi))) if self.kind == "print" else self.value
 
     def of(self, width: int, height: int) -> tuple[int, int]:
         """The (width, height) in pixels of what becomes of a `width` x `height` picture; never under 1 x 1."""
-        side = {"width": width, "height": height, "longest": max(width, height)}
-        factor = self.value if self.kind == "factor" else self.value / side[self.kind]
+        side = {"width": width, "height": height}.get(self.kind, max(width, height))
+        factor = self.value if self.kind == "factor" else self._pixels / side
         return max(1, round(width * factor)), max(1, round(height * factor))
-
-    @classmethod
-    def in_print(cls, centimetres: float, dpi: int) -> OutputSize:
-        """The longest side in print, at so many dots an inch.
-
-        Raises:
-            UserError: it is out of range.
-        """
-        return cls("longest", float(max(1, round(centimetres / 2.54 * dpi))))
 
     @classmethod
     def parse(cls, text: str) -> OutputSize:
@@ -66,7 +69,7 @@ class OutputSize:
             UserError: the text is none of these, or out of range.
         """
         if print_size := re.fullmatch(r"(\d+(?:\.\d+)?)cm@(\d+)(?:dpi)?", text.strip().lower()):
-            return cls.in_print(float(print_size[1]), int(print_size[2]))
+            return cls("print", float(print_size[1]), int(print_size[2]))
         match = re.fullmatch(r"x?(\d+(?:\.\d+)?)(x|w|h|px)?", text.strip().lower())
         if not match:
             raise UserError(
@@ -77,6 +80,8 @@ class OutputSize:
         return cls(kinds.get(match[2] or "x", "factor"), float(match[1]))
 
     def __str__(self) -> str:
+        if self.kind == "print":
+            return f"{self.value:g}cm@{self.dpi}dpi"
         suffix = {"factor": "x", "width": "w", "height": "h", "longest": "px"}[self.kind]
         return f"{self.value:g}{suffix}"
 
@@ -313,6 +318,16 @@ class UpscaleSettings:
         previewed=False,
     )
     """1 to 100, for formats that lose something; 100 is lossless where the format can."""
+    depth: Depth = setting(
+        "source",
+        label="Colour depth",
+        tooltip="16 bits per channel keep the fine steps that the network makes of an 8-bit picture, as scans and "
+        "archives want them. Only for formats that hold them (PNG, TIFF, AVIF, JPEG XL ...); files are twice as large.",
+        help="source or 16: bits per channel, where the format holds them. Else {default}.",
+        choices=(("source", "As source"), ("16", "16 bits per channel")),
+        previewed=False,
+    )
+    """`source`, or `16` bits per channel where the format holds them."""
     existing: ExistingPolicy = setting(
         "skip",
         label="If the result already e&xists",

@@ -244,6 +244,7 @@ def _place(
             return None
         copied, size, target = True, (header.width, header.height), header.format
     else:
+        header = deepened(header, request, target)
         _check_size(each.path, header, size, target, model.card.scale)
     source = each.path
     # Several trees below one output folder keep one journal there.
@@ -307,6 +308,14 @@ def target_of(request: UpscaleSettings, header: Probe) -> tuple[str, int]:
     if request.format == "same":
         return header.format, header.frames
     return (target, header.frames) if FORMATS[target].several == kind else (target, 1)
+
+
+def deepened(header: Probe, settings: UpscaleSettings, target: str) -> Probe:
+    """What the header would say of a source that is as deep as its result shall be; frames are read in 8 bits."""
+    animated = header.frames > 1 and FORMATS[header.format].several == "frames"
+    if settings.depth == "16" and FORMATS[target].sixteen_bit and not animated:
+        return replace(header, sixteen_bit=True)
+    return header
 
 
 def _absolute(path: Path) -> Path:

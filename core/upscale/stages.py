@@ -17,6 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core import archives, devices
 from core.atomic import replacing
 from core.contract.cancel import Cancelled, CancelToken
@@ -166,7 +168,7 @@ class Stages:
             if task.pictures > 1:
                 self._make_sequence(task, source, engines, report)
                 return None
-            result = self._upscaled(picture, engines, report)
+            result = self._upscaled(_as_deep_as(task.probe, picture), engines, report)
             notes = (*picture.notes, *task.notes, *(note for each in engines for note in each.take_notes()))
             return _Result(task, source, result, notes, time.monotonic() - begun)
         except Cancelled:
@@ -218,7 +220,11 @@ class Stages:
         )
         if wrap:
             result = wrap.cut(result, size)
-        return result if request.keep_metadata else replace(result, metadata=result.metadata.only_colour())
+        metadata = result.metadata if request.keep_metadata else result.metadata.only_colour()
+        if request.size.dpi:
+            # The size was asked for in print; whatever the source says of itself, this is the result's.
+            metadata = replace(metadata, dpi=(float(request.size.dpi),) * 2)
+        return replace(result, metadata=metadata)
 
     def _make_sequence(
         self, task: Task, source: _Loaded, engines: list[Engine], report: Callable[[float], None]
@@ -245,7 +251,8 @@ class Stages:
         def results() -> Iterator[Picture]:
             for picture in sequence.pictures:
                 # `scores` has as many as there are before this one.
-                result = self._upscaled(picture, engines, lambda done: report((len(scores) + done) / sequence.count))
+                deep = _as_deep_as(task.probe, picture)
+                result = self._upscaled(deep, engines, lambda done: report((len(scores) + done) / sequence.count))
                 scores.append(consistency(result, picture))
                 notes.update(dict.fromkeys(picture.notes))
                 yield result
@@ -361,6 +368,14 @@ class _DecodeAhead:
 
 def _pixels(header: Probe) -> int:
     return header.width * header.height
+
+
+def _as_deep_as(header: Probe, picture: Picture) -> Picture:
+    """The picture in 16 bits, where its result is to have them."""
+    if not header.sixteen_bit or picture.pixels.dtype == np.uint16:
+        return picture
+    alpha = None if picture.alpha is None else picture.alpha.astype(np.uint16) * 257
+    return replace(picture, pixels=picture.pixels.astype(np.uint16) * 257, alpha=alpha, source_bits=None)
 
 
 def _load(path: Path, settings: UpscaleSettings, cancel: CancelToken) -> _Loaded:

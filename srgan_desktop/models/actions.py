@@ -6,8 +6,9 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
 from srgan_desktop.desktop import show_in_file_manager
+from srgan_desktop.dialogs import ask_for_name
 from srgan_desktop.models.blend_dialog import BlendDialog
-from srgan_desktop.models.model_dialogs import ask_for_name, ask_to_remove
+from srgan_desktop.models.model_dialogs import ask_to_remove
 from srgan_desktop.models.session import ModelsSession
 
 
@@ -49,7 +50,9 @@ class ModelActions(QObject):
         """Ask for another name for it."""
         model = self._session.find(key)
         if model is not None:
-            ask_for_name(model, self._page.window(), lambda name: self._rename(key, name))
+            label = "Name of the model, on its card and of its file:"
+            window = self._page.window()
+            ask_for_name(window, "Rename a model", label, model.card.name, lambda name: self._rename(key, name))
 
     def ask_to_remove(self, key: str) -> None:
         """Ask whether to delete its file; one that ships stays."""

@@ -1,27 +1,13 @@
-"""Questions about a model: what it is to be called, and whether it is to go."""
+"""The question whether a model is to go."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtWidgets import QInputDialog, QLineEdit, QMessageBox, QWidget
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QMessageBox, QWidget
 
 from core.models.catalogue import Model
-
-
-def ask_for_name(model: Model, window: QWidget, rename: Callable[[str], object]) -> None:
-    """Open a dialog that calls `rename` with another name."""
-    dialog = QInputDialog(window)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    dialog.setWindowTitle("Rename a model")
-    dialog.setLabelText("Name of the model, on its card and of its file:")
-    dialog.setTextValue(model.card.name)
-    dialog.setTextEchoMode(QLineEdit.EchoMode.Normal)
-    dialog.setOkButtonText("Rename")
-    dialog.resize(QSize(420, 120))
-    dialog.textValueSelected.connect(rename)
-    dialog.open()
 
 
 def ask_to_remove(model: Model, in_use: bool, window: QWidget, remove: Callable[[], object]) -> None:

@@ -109,7 +109,6 @@ class ModelsPage(Page):
         page.setContentsMargins(14, 10, 14, 12)
         page.setSpacing(10)
         page.addLayout(header)
-        page.addWidget(self.banner)
         page.addWidget(self.stack, 1)
         self._bind()
         self.show_view("models")

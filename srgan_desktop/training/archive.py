@@ -11,7 +11,7 @@ from PySide6.QtCore import QObject, Signal
 from core import paths
 from core.contract.errors import UserError
 from srgan_desktop.background import Lane
-from srgan_desktop.training.runs import RunRecord, install_model, read_run, read_runs
+from srgan_desktop.training.runs import RunRecord, install_model, read_run, read_runs, rename_run
 
 
 class RunArchive(Lane):
@@ -46,9 +46,18 @@ class RunArchive(Lane):
         """Delete a run's folder for good, then list what is left."""
         self.run(partial(delete_run_folder, folder, paths.user_runs()), self._on_listed, writes=True)
 
+    def rename(self, folder: Path, name: str) -> None:
+        """Call a run otherwise, then list all; its folder and its model keep their names."""
+        self.run(partial(_rename, folder, name, paths.user_runs()), self._on_listed, writes=True)
+
     def _on_listed(self, runs: list[RunRecord]) -> None:
         self.runs = runs
         self.listed.emit(runs)
+
+
+def _rename(folder: Path, name: str, root: Path) -> list[RunRecord]:
+    rename_run(folder, name)
+    return read_runs(root)
 
 
 def delete_run_folder(folder: Path, root: Path) -> list[RunRecord]:

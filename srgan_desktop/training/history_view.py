@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from srgan_desktop.dialogs import ask_for_name
 from srgan_desktop.fields import card, quiet, titled
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.runs import RunRecord
@@ -48,6 +49,7 @@ class HistoryView(QWidget):
         self.open = self._button(theme, "&Open", "eye", "Look at its curves and pictures (Return)")
         self.resume = self._button(theme, "&Resume", "play", "Continue exactly where it stopped")
         self.use = self._button(theme, "&Use this model", "good", "Add its model to yours, for the Upscale page")
+        self.rename = self._button(theme, "Re&name…", "rename", "Give the run another name (F2)")
         self.folder = self._button(theme, "&Folder", "folder", "Show its files in the file manager")
         self.delete = self._button(theme, "&Delete…", "remove", "Delete the run with its pictures and saved states")
         self.words = quiet()
@@ -58,7 +60,7 @@ class HistoryView(QWidget):
         for button in (self.open, self.resume, self.use):
             buttons.addWidget(button)
         buttons.addStretch(1)
-        for button in (self.folder, self.delete):
+        for button in (self.rename, self.folder, self.delete):
             buttons.addWidget(button)
         full = card()
         column = QVBoxLayout(full)
@@ -99,6 +101,7 @@ class HistoryView(QWidget):
         self.resume.setEnabled(record is not None and record.can_go_on and not self.session.busy)
         self.use.setEnabled(record is not None and not active and record.model is not None)
         self.use.setText("&Use this model" if record is None or record.finished else "&Use the best so far")
+        self.rename.setEnabled(record is not None)
         self.folder.setEnabled(record is not None)
         self.delete.setEnabled(record is not None and not active)
         self.words.setText(_words(record))
@@ -111,6 +114,8 @@ class HistoryView(QWidget):
         self.table.doubleClicked.connect(self._open)
         self.table.open_requested.connect(self._open)
         self.table.delete_requested.connect(self._delete)
+        self.table.rename_requested.connect(self._rename)
+        self.rename.clicked.connect(self._rename)
         self.open.clicked.connect(self._open)
         self.resume.clicked.connect(self._resume)
         self.use.clicked.connect(self._use)
@@ -128,6 +133,16 @@ class HistoryView(QWidget):
     def _use(self) -> None:
         if (record := self.current()) is not None:
             self.session.archive.install(record)
+
+    def _rename(self) -> None:
+        if (record := self.current()) is not None:
+            ask_for_name(
+                self.window(),
+                "Rename a run",
+                "Name of the run:",
+                record.name,
+                lambda name: self.session.archive.rename(record.folder, name),
+            )
 
     def _folder(self) -> None:
         if (record := self.current()) is not None:
@@ -226,6 +241,7 @@ class RunTable(QAbstractTableModel):
 class _Table(QTableView):
     open_requested = Signal()
     delete_requested = Signal()
+    rename_requested = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -251,6 +267,8 @@ class _Table(QTableView):
             self.open_requested.emit()
         elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
             self.delete_requested.emit()
+        elif event.key() == Qt.Key.Key_F2:
+            self.rename_requested.emit()
         else:
             super().keyPressEvent(event)
 

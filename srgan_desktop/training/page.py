@@ -94,7 +94,6 @@ class TrainPage(Page):
         page.setContentsMargins(14, 10, 14, 12)
         page.setSpacing(10)
         page.addLayout(header)
-        page.addWidget(self.banner)
         page.addWidget(self.stack, 1)
         self._bind()
         self.session.await_end_of(self.set_up.pictures.thumbnails.stopped)
@@ -170,7 +169,7 @@ class TrainPage(Page):
         session.ended.connect(self._on_ended)
         session.failed.connect(self._on_failed)
         session.notice.connect(self._on_notice)
-        session.archive.listed.connect(self._show_count)
+        session.archive.listed.connect(self._on_listed)
         session.archive.installed.connect(self._on_model)
         self._add_keys(
             (
@@ -203,6 +202,15 @@ class TrainPage(Page):
                 if session.phase is TrainingPhase.PAUSED:
                     return f"Training is paused on {session.device}", "warn"
                 return f"{'Training' if session.busy else 'Ready to train'} on {session.device}", "good"
+
+    def _on_listed(self, runs: list[RunRecord]) -> None:
+        """One may have been renamed; those that are looked at follow."""
+        names = {run.folder: run.name for run in runs}
+        for record in (self.session.record, self.session.active):
+            if record is not None:
+                record.name = names.get(record.folder, record.name)
+        self._show_count()
+        self.session.changed.emit()
 
     def _show_count(self) -> None:
         count = len(self.session.archive.runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import unicodedata
@@ -19,7 +20,10 @@ from core.models.catalogue import SUFFIXES, models
 from core.names import first_free
 from core.training.recipe import Recipe
 from core.training.run import VALIDATION_FOLDERS, RunFolder
+from srgan_desktop.training.requests import MOST_OF_NAME
 
+NAME_FILE = "name.txt"
+"""In a run's folder: what the user has renamed it to."""
 POINTS = 2048
 """A curve keeps at most so many points: when it is full, every second one goes."""
 
@@ -56,7 +60,7 @@ class RunRecord:
 
     folder: Path
     name: str
-    """The recipe's name."""
+    """The recipe's, until the user renames the run."""
     total_steps: int = 0
     step: int = 0
     stage: str = ""
@@ -143,6 +147,8 @@ def read_run(folder: Path, *, curves: bool = True) -> RunRecord:
     except UserError:
         pass
     record = RunRecord(folder, recipe.name if recipe else folder.name, recipe.total_steps if recipe else 0)
+    with contextlib.suppress(OSError):
+        record.name = (folder / NAME_FILE).read_text(encoding="utf-8", errors="replace").strip() or record.name
     try:
         record.began = datetime.fromtimestamp((folder / "recipe.toml").stat().st_mtime)
         log = place.log_file.read_text(encoding="utf-8", errors="replace")
@@ -152,6 +158,25 @@ def read_run(folder: Path, *, curves: bool = True) -> RunRecord:
         record.take(event)
     record.can_go_on = record.finished is None and recipe is not None and place.holds_checkpoint
     return record
+
+
+def rename_run(folder: Path, name: str) -> None:
+    """Call a run otherwise in lists. Its recipe stays as it is, as a resumed run must find it unchanged.
+
+    Raises:
+        UserError: the name is empty, or cannot be written.
+    """
+    plain = " ".join(name.split())[:MOST_OF_NAME]
+    if not plain:
+        raise UserError("A run needs a name.", "Type one.")
+    try:
+        with replacing(folder / NAME_FILE) as temporary:
+            temporary.write_text(f"{plain}\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(
+            f"The name could not be saved in {folder}: {error.strerror or error}.",
+            "Check the disk and the permissions.",
+        ) from error
 
 
 def new_run_folder(name: str) -> Path:

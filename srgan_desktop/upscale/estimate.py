@@ -76,19 +76,34 @@ def _kind(settings: UpscaleRequest | PreviewRequest) -> Hashable:
     return settings.model, str(settings.size), settings.ensemble, settings.device, settings.precision, settings.tile
 
 
-def estimate(
-    waiting: Iterable[Probe | None], settings: UpscaleRequest, pace: Pace, free: int | None = None
-) -> Estimate:
+def total(parts: Iterable[Estimate], free: int | None) -> Estimate:
+    """What several estimates are together; their time is known where that of each is.
+
+    Args:
+        parts: for pictures with settings of one kind each.
+        free: bytes that are free where the results go.
+    """
+    every = list(parts)
+    seconds = [part.seconds for part in every if part.pixels]
+    return Estimate(
+        sum(part.pixels for part in every),
+        sum(part.size for part in every),
+        sum(filter(None, seconds)) if seconds and None not in seconds else None,
+        sum(part.unread for part in every),
+        free,
+    )
+
+
+def estimate(waiting: Iterable[Probe | None], settings: UpscaleRequest, pace: Pace) -> Estimate:
     """What it takes to upscale these.
 
     Args:
         waiting: the headers of the pictures; None for one that was not read yet.
         settings: how.
         pace: what was measured.
-        free: bytes that are free where the results go.
     """
     # Here, as decoders are imported with it, and the window is to paint first.
-    from core.upscale.plan import BYTES_PER_PIXEL, target_of
+    from core.upscale.plan import BYTES_PER_PIXEL, deepened, target_of
 
     source = pixels = unread = 0
     size = 0.0
@@ -100,9 +115,9 @@ def estimate(
         format, count = target_of(settings, header)
         source += header.width * header.height * count
         pixels += width * height * count
-        depth = 2 if header.sixteen_bit else 1
+        depth = 2 if deepened(header, settings, format).sixteen_bit else 1
         size += width * height * count * depth * BYTES_PER_PIXEL[format]
-    return Estimate(pixels, size, pace.seconds(settings, source) if source else None, unread, free)
+    return Estimate(pixels, size, pace.seconds(settings, source) if source else None, unread)
 
 
 def estimate_words(result: Estimate) -> str:

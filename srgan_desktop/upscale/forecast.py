@@ -9,12 +9,12 @@ from pathlib import Path
 
 from PySide6.QtCore import QModelIndex, QObject, Signal
 
-from core.contract.upscale import FileSaved, PreviewReady
+from core.contract.upscale import FileSaved, PreviewReady, UpscaleRequest
 from core.images import Probe
 from srgan_desktop import problems
 from srgan_desktop.background import Lane, Throttle
 from srgan_desktop.problems import Problem
-from srgan_desktop.upscale.estimate import Estimate, Pace, estimate
+from srgan_desktop.upscale.estimate import Estimate, Pace, estimate, total
 from srgan_desktop.upscale.preview import Previews
 from srgan_desktop.upscale.queue_model import Queue, State
 from srgan_desktop.upscale.requests import RunSettings
@@ -56,10 +56,10 @@ class Forecast(QObject):
         for start in range(0, len(wanted), AT_ONCE):
             self.lane.run(partial(_read_headers, wanted[start : start + AT_ONCE]), self._on_read)
 
-    def learn_picture(self, saved: FileSaved) -> None:
-        """Note how long a picture of the run under way took."""
-        if self._settings.in_force is not None:
-            self._pace.learn(self._settings.in_force, saved.input_size[0] * saved.input_size[1], saved.seconds)
+    def learn_picture(self, saved: FileSaved, settings: UpscaleRequest | None) -> None:
+        """Note how long a picture of the run under way took with the settings of its job."""
+        if settings is not None:
+            self._pace.learn(settings, saved.input_size[0] * saved.input_size[1], saved.seconds)
 
     def _on_preview(self, done: PreviewReady) -> None:
         if self._previews.request is not None:
@@ -83,7 +83,14 @@ class Forecast(QObject):
             self._place, self._free = place, None
             if place is not None:
                 self.lane.run(partial(_free_bytes, place), partial(self._on_free, place))
-        self.estimate = estimate((entry.header for entry in waiting), wanted, self._pace, self._free)
+        groups: dict[int, tuple[UpscaleRequest, list[Probe | None]]] = {}
+        for entry in waiting:
+            own = entry.own or wanted
+            # Pictures that were given the same settings share the object, which is quicker to compare.
+            groups.setdefault(id(own), (own, []))[1].append(entry.header)
+        self.estimate = total(
+            (estimate(headers, settings, self._pace) for settings, headers in groups.values()), self._free
+        )
         self.changed.emit()
 
     def _on_free(self, place: Path, free: int | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent, QShowEvent
@@ -38,7 +38,7 @@ from core.models.catalogue import (
     models,
     uncleaned_of,
 )
-from srgan_desktop import settings
+from srgan_desktop import problems, settings
 from srgan_desktop.desktop import dialog_folder
 from srgan_desktop.detail import standing_of
 from srgan_desktop.fields import SECOND_LINE, Choice, Elided, Scrolled, indent_number, labelled, quiet
@@ -55,9 +55,6 @@ PURPOSE = 120
 """Characters of what a model is for that are shown under its name."""
 WIDEST, NARROWEST = (340, 44), (270, 36)
 """Widths of the column: in pixels, and where that is more, in characters of middling width."""
-PRINT: Literal["print"] = "print"
-"""Centimetres and dots an inch, which are kept as pixels."""
-
 AUTOMATIC_CHOICE = Model(
     AUTOMATIC,
     Path(),
@@ -225,7 +222,7 @@ class OptionsPanel(Scrolled):
         hidden.addWidget(self.ensemble)
         hidden.addWidget(self.tie_colours)
         hidden.addWidget(self.metadata)
-        for name in ("larger", "frames", "archives"):
+        for name in ("depth", "larger", "frames", "archives"):
             option = settings.UPSCALE[name]
             hidden.addLayout(self._fields.labelled(option, self._fields.choice(option)))
         pattern = settings.UPSCALE["result_name"]
@@ -371,23 +368,41 @@ class OptionsPanel(Scrolled):
         self.quality.setEnabled(key not in FORMATS or FORMATS[key].lossy)
 
 
-class KeptSettings(QFrame):
-    """Says over the options that the run under way goes on with others."""
+class OptionsNotice(QFrame):
+    """Says over the options whose settings they are, where they are not simply those of the next run."""
+
+    done = Signal(bool)
+    """The settings of single pictures are edited no longer; whether they are kept."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setProperty("banner", "info")
         self.setMaximumWidth(widest(self))
         self.words = quiet()
+        self.keep = QPushButton("Done", self)
+        self.keep.clicked.connect(lambda: self.done.emit(True))
+        self.drop = QPushButton("Cancel", self)
+        self.drop.clicked.connect(lambda: self.done.emit(False))
+        buttons = QHBoxLayout()
+        buttons.addStretch(1)
+        buttons.addWidget(self.keep)
+        buttons.addWidget(self.drop)
         column = QVBoxLayout(self)
         column.setContentsMargins(10, 7, 10, 7)
         column.addWidget(self.words)
+        column.addLayout(buttons)
         self.hide()
 
-    def show_words(self, kept: str) -> None:
-        """Name the settings that the run keeps; with none, nothing is to be seen."""
-        self.words.setText(f"The current run keeps {kept}. Changes apply to the next one.")
-        self.setVisible(bool(kept))
+    def show_state(self, edited: Sequence[Path], kept: str) -> None:
+        """Name the pictures whose settings are edited, or the settings that the run keeps; else nothing is seen."""
+        for button in (self.keep, self.drop):
+            button.setVisible(bool(edited))
+        if edited:
+            whose = f"“{edited[0].name}”" if len(edited) == 1 else problems.pictures(len(edited))
+            self.words.setText(f"Own settings of {whose}")
+        else:
+            self.words.setText(f"The current run keeps {kept}. Changes apply to the next one.")
+        self.setVisible(bool(edited) or bool(kept))
 
 
 def widest(widget: QWidget) -> int:
@@ -415,7 +430,7 @@ class SizeField(QWidget):
             ("width", "Width"),
             ("height", "Height"),
             ("longest", "Longest side"),
-            (PRINT, "Print size"),
+            ("print", "Print size"),
         ):
             self.preset.addItem(label, (kind, None))
         self.number = QDoubleSpinBox()
@@ -455,7 +470,11 @@ class SizeField(QWidget):
         self.preset.blockSignals(False)
 
     def _show(self, size: OutputSize) -> None:
-        self.dpi.hide()
+        self.dpi.setVisible(size.kind == "print")
+        if size.dpi:
+            self.dpi.blockSignals(True)
+            self.dpi.setValue(size.dpi)
+            self.dpi.blockSignals(False)
         plain = size in dict(SETTINGS["size"].choices)
         for row in range(self.preset.count()):
             kind, factor = self.preset.itemData(row)
@@ -470,7 +489,7 @@ class SizeField(QWidget):
             self.number.setDecimals(2)
             self.number.setRange(MIN_FACTOR, MAX_FACTOR)
             self.number.setSuffix(" ×")
-        elif kind == PRINT:
+        elif kind == "print":
             self.number.setDecimals(1)
             self.number.setRange(1, 1000)
             self.number.setSuffix(" cm")
@@ -484,10 +503,10 @@ class SizeField(QWidget):
     def _on_preset(self, _row: int) -> None:
         kind, factor = self.preset.currentData()
         self.number.setVisible(factor is None)
-        self.dpi.setVisible(kind == PRINT)
+        self.dpi.setVisible(kind == "print")
         if factor is None:
             # The longer side of A4, in print.
-            firsts = {"factor": 2.5, "width": 3840, "height": 2160, "longest": 4096, PRINT: 29.7}
+            firsts = {"factor": 2.5, "width": 3840, "height": 2160, "longest": 4096, "print": 29.7}
             self._prepare_number(kind, firsts[kind])
             factor = self.number.value()
         self._tell(kind, factor)
@@ -496,8 +515,8 @@ class SizeField(QWidget):
         kind, _ = self.preset.currentData()
         self._tell(kind, value)
 
-    def _tell(self, kind: SizeKind | Literal["print"], value: float) -> None:
-        self.chosen.emit(OutputSize.in_print(value, self.dpi.value()) if kind == "print" else OutputSize(kind, value))
+    def _tell(self, kind: SizeKind, value: float) -> None:
+        self.chosen.emit(OutputSize(kind, value, self.dpi.value() if kind == "print" else 0))
 
 
 class OutputField(QWidget):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QEvent, QMimeData, QModelIndex, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QModelIndex, QObject, QRect, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QGuiApplication, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import (
     QFileDialog,
@@ -21,6 +22,7 @@ from core.archives import ARCHIVE_SUFFIXES
 from core.contract.device import DeviceInfo
 from core.images import FORMATS, READABLE_SUFFIXES
 from srgan_desktop import settings
+from srgan_desktop.banner import Banner
 from srgan_desktop.desktop import dialog_folder, image_in, links_in, paths_in, show_in_file_manager
 from srgan_desktop.dialogs import FailuresDialog
 from srgan_desktop.drawer import Drawer
@@ -32,9 +34,9 @@ from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.compare_card import CompareCard
 from srgan_desktop.upscale.device_rows import list_devices
 from srgan_desktop.upscale.drop_area import DropArea
-from srgan_desktop.upscale.filling import own_pictures
+from srgan_desktop.upscale.filling import Filling, own_pictures
 from srgan_desktop.upscale.links import Fetching
-from srgan_desktop.upscale.options import KeptSettings, OptionsPanel
+from srgan_desktop.upscale.options import OptionsNotice, OptionsPanel
 from srgan_desktop.upscale.queue_card import QueueCard
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.run import Summary
@@ -83,7 +85,7 @@ class UpscalePage(Page):
         self.queue = QueueCard(theme, self.session)
         self.compare = CompareCard(theme, self.session)
         self.options = OptionsPanel(theme, options)
-        self.kept_settings = KeptSettings()
+        self.options_notice = OptionsNotice()
         self.bar = RunBar(
             theme,
             Qt.Orientation.Horizontal,
@@ -92,6 +94,7 @@ class UpscalePage(Page):
             pause_tooltip="Pause the run and free the machine for other programs",
             resume="&Resume",
         )
+        self.banner.float_in(self._banner_place)
         self.start_button = QPushButton("&Start")
         self.start_button.setProperty("role", "primary")
         self.bar.add_button(self.start_button, "play")
@@ -104,8 +107,6 @@ class UpscalePage(Page):
         self._bind()
         self.show_state()
         self._show_contents()
-
-    # What the window asks
 
     @property
     def selected_picture(self) -> Path | None:
@@ -149,14 +150,13 @@ class UpscalePage(Page):
         self.contents.addWidget(self.split)
         left = QVBoxLayout()
         left.setSpacing(10)
-        left.addWidget(self.banner)
         left.addWidget(self.contents, 1)
         upper = QHBoxLayout()
         upper.setSpacing(14)
         upper.addLayout(left, 1)
         above = QHBoxLayout()
         above.setContentsMargins(4, 0, 10, 0)
-        above.addWidget(self.kept_settings)
+        above.addWidget(self.options_notice)
         self.side = QWidget()
         self.side.setMaximumWidth(self.options.maximumWidth())
         right = QVBoxLayout(self.side)
@@ -178,6 +178,7 @@ class UpscalePage(Page):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         self._fit_options()
+        self.banner.fit_place()
 
     def minimumSizeHint(self) -> QSize:
         # That of a page whose options are in the drawer, or the window could never become so narrow.
@@ -203,7 +204,7 @@ class UpscalePage(Page):
         session.failed.connect(self._on_failed)
         session.notice.connect(self.notice)
         session.saved.connect(self._on_saved)
-        session.filling.fetching.connect(self._show_fetching)
+        session.filling.fetching.connect(partial(_show_fetching, self.banner, session.filling))
         queue.rowsInserted.connect(self._show_contents)
         queue.rowsRemoved.connect(self._show_contents)
         queue.dataChanged.connect(self._on_data)
@@ -222,6 +223,9 @@ class UpscalePage(Page):
             widget.installEventFilter(self)
         view.file_step_requested.connect(self._step)
         self.options.preset.failed.connect(self._on_failed)
+        session.pins.options_replaced.connect(self.options.show_options)
+        session.pins.failed.connect(self._on_failed)
+        self.options_notice.done.connect(lambda keep: session.pins.end_editing(keep=keep))
         self.compare.check_requested.connect(self._ask_to_check)
         self.start_button.clicked.connect(self._start)
         self.options_button.toggled.connect(self.drawer.show_open)
@@ -231,6 +235,11 @@ class UpscalePage(Page):
         # The queue's keys are heard also while the empty page has no queue.
         self.addActions(self.queue.actions())
         self._add_keys((("Ctrl+Return", self._start), ("Ctrl+Enter", self._start), ("Ctrl+P", self._pause_or_resume)))
+
+    def _banner_place(self) -> QRect:
+        """Over the lower end of the picture, above its buttons."""
+        place = QRect(self.contents.mapTo(self, self.contents.rect().topLeft()), self.contents.size())
+        return place.adjusted(0, 0, 0, -self.compare.view.bar.height())
 
     # Showing
 
@@ -254,7 +263,7 @@ class UpscalePage(Page):
             (self.bar.pause if session.busy else self.start_button).setFocus()
         self.bar.show_state(bar_state(session))
         self.drop_area.show_offers(session.filling.removed, len(session.filling.last_time))
-        self.kept_settings.show_words(session.kept_settings)
+        self.options_notice.show_state(session.pins.edited, session.kept_settings)
         self.status_changed.emit(*engine_words(session))
 
     def _show_start(self) -> None:
@@ -317,16 +326,6 @@ class UpscalePage(Page):
             super()._take(mime)
         else:
             self.session.filling.add_image(image)
-
-    def _show_fetching(self, fetching: Fetching | None) -> None:
-        if fetching is None:
-            self.banner.hide()
-            return
-        if fetching.done and self.banner.isVisible():
-            self.banner.advise(fetching_words(fetching))
-        else:
-            give_up = ("Cancel", self.session.filling.give_up_links)
-            self.banner.say("info", f"Fetching “{fetching.name}”", fetching_words(fetching), [give_up])
 
     def _paste(self) -> None:
         self._take(QGuiApplication.clipboard().mimeData())
@@ -413,3 +412,13 @@ class UpscalePage(Page):
         if self._last_saved is not None and self._last_saved.output is not None:
             # Where it lies now: it may have been packed since.
             show_in_file_manager(self._last_saved.output)
+
+
+def _show_fetching(banner: Banner, filling: Filling, fetching: Fetching | None) -> None:
+    if fetching is None:
+        banner.hide()
+    elif fetching.done and banner.isVisible():
+        banner.advise(fetching_words(fetching))
+    else:
+        give_up = ("Cancel", filling.give_up_links)
+        banner.say("info", f"Fetching “{fetching.name}”", fetching_words(fetching), [give_up])

@@ -88,8 +88,13 @@ class QueueCard(QFrame):
         )
         self.remove = self._action("Remove", "remove", self._remove)
         self.remove.setToolTip("Remove the selected pictures from the queue (Del). Your files stay.")
-        self.pin = self._action("Keep current settings", "rename", self._pin)
+        self.pin = self._action("Keep the current options", "rename", self._pin)
         self.pin.setToolTip("Give the selected pictures the options as they are now, whatever the options become")
+        self.take_over = self._action("Keep what Automatic chooses", "good", self._take_over)
+        self.take_over.setToolTip("Let Automatic choose model, clean-up and detail now, to be changed by hand")
+        self.edit_own = self._action("Edit…", "set-up", self._edit_own)
+        self.edit_own.setToolTip("Show these settings in the options, to change them for the selected pictures alone")
+        self.use_for_all = self._action("Use for all pictures", "upscale", self._use_for_all)
         self.unpin = self._action("Follow the options again", "reset", self._unpin)
         self.undo = self._action("Put back what was removed", "undo", session.filling.undo_removal, "Ctrl+Z")
         self.searching = self._action("Search…", "search", self.filter.open_filter, "Ctrl+F")
@@ -176,6 +181,16 @@ class QueueCard(QFrame):
     def _pin(self) -> None:
         self._session.pins.pin(self.table.selected_rows())
 
+    def _take_over(self) -> None:
+        self._session.pins.take_over(self.table.selected_rows())
+
+    def _edit_own(self) -> None:
+        self._session.pins.edit(self.table.selected_rows())
+
+    def _use_for_all(self) -> None:
+        if (entry := self.current()) is not None:
+            self._session.pins.use_for_all(entry)
+
     def _unpin(self) -> None:
         self._session.pins.unpin(self.table.selected_rows())
 
@@ -231,9 +246,13 @@ class QueueCard(QFrame):
         menu.addSeparator()
         menu.addActions([self.retry, self.remove])
         menu.addSeparator()
-        menu.addActions([self.pin, self.unpin])
-        entries = self._session.queue.entries
-        self.unpin.setEnabled(any(entries[row].own is not None for row in self.table.selected_rows()))
+        own = menu.addMenu(self._theme.icon("set-up"), "Own settings")
+        own.setToolTipsVisible(True)
+        own.addActions([self.pin, self.take_over, self.edit_own, self.use_for_all, self.unpin])
+        entries = [self._session.queue.entries[row] for row in self.table.selected_rows()]
+        for action in (self.edit_own, self.use_for_all, self.unpin):
+            action.setEnabled(any(each.own is not None for each in entries))
+        self.take_over.setEnabled(any(self._session.pins.is_automatic(each) for each in entries))
         menu.addSeparator()
         menu.addActions([self.clear_done, self.clear, self.undo])
         menu.popup(self.table.viewport().mapToGlobal(at))

@@ -101,10 +101,14 @@ def _words(request: UpscaleRequest, field: str) -> str:
         case "before":
             return f"after {' and '.join(map(_model_name, request.before))}" if request.before else "no model before it"
         case "size":
-            factor = request.size.kind == "factor"
-            return f"{request.size.value:g}×" if factor else f"{request.size.kind} {request.size.value:g} px"
+            size = request.size
+            if size.kind == "print":
+                return f"{size.value:g} cm at {size.dpi} dpi"
+            return f"{size.value:g}×" if size.kind == "factor" else f"{size.kind} {size.value:g} px"
         case "format":
             return FORMATS[request.format].label if request.format in FORMATS else "format as source"
+        case "depth":
+            return "16 bits per channel" if request.depth == "16" else "depth as source"
         case "tie_colours":
             return "colours tied" if request.tie_colours else "colours not tied"
         case "keep_date":

@@ -80,6 +80,7 @@ class UpscaleSession(Session):
         self.pins = Pins(options, self.queue, self.run, self.run_settings, self)
         self.pins.changed.connect(self.forecast.refresh)
         self.pins.changed.connect(self.changed)
+        self.await_end_of(self.pins.lane.stopped)
         self._job_settings: UpscaleRequest | None = None
         """Those of that job: its own for pictures that have some."""
         self._changed_timer = Throttle(TELL_MS, self.changed.emit, self)
@@ -158,6 +159,7 @@ class UpscaleSession(Session):
         skipped)."""
         if not self.can_start or self.shutting_down:
             return
+        self.pins.end_editing(keep=True)
         if self.starts_again:
             self.retry(range(len(self.queue.entries)))
         if self.queue.count(State.WAITING) or self.watched:
@@ -316,8 +318,7 @@ class UpscaleSession(Session):
         match event:
             case FileSaved():
                 self.run.count_saved(event.source)
-                if self._job_settings is self.run_settings.in_force:
-                    self.forecast.learn_picture(event)
+                self.forecast.learn_picture(event, self._job_settings)
             case FileSkipped():
                 self.run.count_skipped(event.source)
             case FileFailed():
@@ -379,5 +380,6 @@ class UpscaleSession(Session):
         self.thumbnails.close()
         self.filling.close()
         self.forecast.lane.close()
+        self.pins.close()
         self._job.shutdown()
         self._tell(Happening.CLOSE)

@@ -76,7 +76,7 @@ def test_a_preset_is_named_or_refused(tmp_path: Path, model: str) -> None:
     code, text = srgan("upscale", tmp_path / "in", "-m", model, "--preset", "nothing")
     assert code != 0
     assert "no preset “nothing”" in text
-    assert "Archive TIFF" in text
+    assert "Archive TIFF 16 bit" in text
 
 
 def test_a_dry_run_tells_and_does_nothing(tmp_path: Path, model: str) -> None:

@@ -396,6 +396,33 @@ def test_measured_values_come_back_if_asked(tmp_path: Path, run: Run) -> None:
     assert tifffile.imread(run(tmp_path / "a.tif", model="", output=tmp_path / "o").saved["a.tif"]).dtype == np.uint16
 
 
+def test_sixteen_bits_hold_finer_steps_than_the_source(tmp_path: Path, run: Run) -> None:
+    shades = np.linspace(100, 110, 24 * 18).reshape(18, 24).astype(np.uint8)
+    Image.fromarray(np.dstack([shades] * 3)).save(tmp_path / "a.png")
+    Image.fromarray(np.dstack([shades] * 3)).save(tmp_path / "b.jpg")
+    saved = run(tmp_path, model="", depth="16", output=tmp_path / "out").saved
+    deep = load(saved["a.png"])
+    assert deep.pixels.dtype == np.uint16
+    # More than the 8 bits of the source, spread out: steps between its steps.
+    assert (deep.pixels % 257 != 0).any()
+    assert load(saved["b.jpg"]).pixels.dtype == np.uint8
+
+
+def test_a_size_in_print_is_written_into_the_result(tmp_path: Path, run: Run) -> None:
+    Image.new("RGB", (24, 18), "teal").save(tmp_path / "a.jpg", dpi=(72, 72))
+    for keep in (True, False):
+        result = run(
+            tmp_path / "a.jpg",
+            model="",
+            size=OutputSize.parse("1cm@254dpi"),
+            keep_metadata=keep,
+            output=tmp_path / str(keep),
+        ).saved["a.jpg"]
+        with Image.open(result) as image:
+            assert image.size == (100, 75)
+            assert image.info["dpi"] == (254, 254)
+
+
 def test_the_same_format_of_a_lossless_webp_is_lossless(tmp_path: Path, run: Run) -> None:
     pixels = np.random.default_rng(0).integers(0, 255, (9, 12, 3), np.uint8)
     Image.fromarray(pixels).save(tmp_path / "exact.webp", lossless=True)

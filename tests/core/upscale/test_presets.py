@@ -18,10 +18,10 @@ def own_presets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_preset_that_ships_can_be_read() -> None:
-    assert {"Web 2x", "Print A3 at 300 dpi", "Archive TIFF"} <= set(presets())
+    assert {"Web 2x", "Print A3 at 300 dpi", "Archive TIFF 16 bit"} <= set(presets())
     for name in presets():
         assert read_preset(name)
-    assert read_preset("print a3 at 300 DPI")["size"] == OutputSize("longest", 4961)
+    assert read_preset("print a3 at 300 DPI")["size"] == OutputSize("print", 42, 300)
     # What it does not name stays as it is.
     assert "model" not in read_preset("Web 2x")
 
@@ -51,7 +51,12 @@ def test_what_is_wrong_is_said() -> None:
 
 
 def test_a_size_in_print() -> None:
-    assert OutputSize.parse("42cm@300dpi") == OutputSize("longest", 4961)
-    assert OutputSize.parse("10cm@254") == OutputSize("longest", 1000)
+    assert OutputSize.parse("42cm@300dpi").of(400, 300) == (4961, 3721)
+    assert OutputSize.parse("10cm@254").of(30, 40) == (750, 1000)
+    assert str(OutputSize.parse("29.7cm@300")) == "29.7cm@300dpi"
+    assert OutputSize.parse(str(OutputSize("print", 29.7, 300))) == OutputSize("print", 29.7, 300)
+    for text in ("42cm@0dpi", "0cm@1dpi9"):
+        with pytest.raises(UserError):
+            OutputSize.parse(text)
     with pytest.raises(UserError):
         OutputSize.parse("42cm")

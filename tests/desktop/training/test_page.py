@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox, QPushButton
+from PySide6.QtWidgets import QApplication, QFileDialog, QInputDialog, QMessageBox, QPushButton
 
 from core import paths
 from core.training.recipe import load_recipe
@@ -332,6 +332,20 @@ def test_a_stop_that_could_not_save_does_not_say_that_everything_is_saved(page: 
     qtbot.waitUntil(lambda: not page.busy, timeout=WAIT_MS)
     assert "continue from the last saved state" in page.banner.text
     assert "Everything is saved" not in page.banner.text
+
+
+def test_a_run_is_renamed_in_the_history(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    click(page.set_up.start, qtbot)
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.archive.runs) == 1, timeout=WAIT_MS)
+    qtbot.mouseClick(page.tabs.buttons["history"], Qt.MouseButton.LeftButton)
+    qtbot.keyClick(page.history.table, Qt.Key.Key_F2)
+    dialog = page.window().findChild(QInputDialog)
+    assert dialog.textValue() == page.history.current().name
+    dialog.setTextValue("Second try")
+    dialog.accept()
+    qtbot.waitUntil(lambda: page.history.current().name == "Second try")
+    assert page.session.record.name == "Second try"
 
 
 def test_history_opens_and_deletes_after_asking(page: TrainPage, qtbot, home: Path) -> None:

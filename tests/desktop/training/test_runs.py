@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from core import paths
+from core.contract.errors import UserError
 from core.contract.training import TrainingFinished, TrainingStarted, TrainingStep, TrainRequest, Validation
 from core.training.recipe import load_recipe
 from core.training.run import RunFolder
-from srgan_desktop.training.runs import POINTS, Series, new_run_folder, read_run, read_runs, slug
+from srgan_desktop.training.runs import POINTS, Series, new_run_folder, read_run, read_runs, rename_run, slug
 from tests.desktop.training.scripted import validation_event
 
 
@@ -53,6 +54,19 @@ def test_a_run_is_read_from_its_folder(folder: RunFolder) -> None:
     (listed,) = read_runs(folder.path.parent)
     assert (listed.step, listed.validations, listed.can_go_on) == (10, record.validations, True)
     assert len(listed.losses["l1"].steps) < 10
+
+
+def test_a_run_can_be_called_otherwise(folder: RunFolder) -> None:
+    recipe = folder.recipe()
+    rename_run(folder.path, "  Sharper,\nsecond try ")
+    assert read_run(folder.path).name == "Sharper, second try"
+    # What a resumed run compares stays as it is.
+    assert folder.recipe() == recipe
+    with pytest.raises(UserError, match="needs a name"):
+        rename_run(folder.path, "  ")
+    shutil.rmtree(folder.path)
+    with pytest.raises(UserError, match="could not be saved"):
+        rename_run(folder.path, "gone")
 
 
 def test_a_moved_run_finds_its_pictures(folder: RunFolder, tmp_path: Path) -> None:

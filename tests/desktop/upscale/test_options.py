@@ -284,12 +284,12 @@ def test_options_are_saved_as_a_preset(panel, options):
     assert "needs a name" in told[0].message
 
 
-def test_a_print_size_is_kept_in_pixels(panel, options):
+def test_a_print_size_is_kept_as_such(panel, options):
     field = panel.output_size
     choose(field.preset, ("print", None))
     assert field.dpi.isVisible()
-    assert options.get(settings.SIZE) == OutputSize.in_print(29.7, 300)
+    assert options.get(settings.SIZE) == OutputSize("print", 29.7, 300)
     field.number.setValue(42)
-    assert options.get(settings.SIZE) == OutputSize("longest", 4961)
+    assert options.get(settings.SIZE) == OutputSize("print", 42, 300)
     field.dpi.setValue(150)
-    assert options.get(settings.SIZE) == OutputSize("longest", 2480)
+    assert options.get(settings.SIZE) == OutputSize("print", 42, 150)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QPushButton
 from core.contract.device import DeviceInfo
 from core.contract.jobs import DevicesFound, JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB
+from core.contract.settings import OutputSize
 from core.contract.upscale import BatchFinished, FileFailed, FileSkipped, PreviewReady, PreviewRequest, UpscaleRequest
 from srgan_desktop import settings
 from srgan_desktop.job import EngineState
@@ -207,12 +208,12 @@ def test_a_finished_picture_is_tried_anew(qtbot, done, options, job):
 
 def test_in_a_run_options_say_that_it_keeps_its_own(page, options, job):
     page.start_button.click()
-    assert not page.kept_settings.isVisible()
+    assert not page.options_notice.isVisible()
     options.set(settings.ENSEMBLE, True)
-    assert page.kept_settings.isVisible()
-    assert "1 pass" in page.kept_settings.words.text()
+    assert page.options_notice.isVisible()
+    assert "1 pass" in page.options_notice.words.text()
     job.say(JobCancelled())
-    assert not page.kept_settings.isVisible()
+    assert not page.options_notice.isVisible()
 
 
 def test_a_result_that_was_there_already_is_shown(qtbot, page, job):
@@ -341,6 +342,33 @@ def test_files_are_copied_results_before_sources(page, job, tmp_path):
     page.queue.copy.trigger()
     urls = QGuiApplication.clipboard().mimeData().urls()
     assert [url.fileName() for url in urls] == ["0.png", "b.png", "c.png", "d.png", "e.png"]
+
+
+def test_settings_of_one_picture_are_edited_in_the_options(page, qtbot, options):
+    options.set(settings.SIZE, OutputSize("factor", 2.0))
+    page.session.pins.pin([0])
+    options.set(settings.SIZE, OutputSize("factor", 8.0))
+    page.queue.table.choose(0)
+    page.queue.edit_own.trigger()
+    assert not page.options_notice.isHidden()
+    assert "Own settings of" in page.options_notice.words.text()
+    assert page.options.output_size.preset.currentText() == "2×"
+    options.set(settings.SIZE, OutputSize("factor", 3.0))
+    page.options_notice.keep.click()
+    entry = page.session.queue.entries[0]
+    assert entry.own.size == OutputSize("factor", 3.0)
+    assert "3×" in entry.own_words
+    # The options are those of all others again.
+    assert options.get(settings.SIZE) == OutputSize("factor", 8.0)
+    assert page.options.output_size.preset.currentText() == "8×"
+    assert page.options_notice.isHidden()
+    page.queue.edit_own.trigger()
+    options.set(settings.SIZE, OutputSize("factor", 4.0))
+    page.options_notice.drop.click()
+    assert page.session.queue.entries[0].own.size == OutputSize("factor", 3.0)
+    assert options.get(settings.SIZE) == OutputSize("factor", 8.0)
+    page.queue.use_for_all.trigger()
+    assert options.get(settings.SIZE) == OutputSize("factor", 3.0)
 
 
 def dropped_link(link):

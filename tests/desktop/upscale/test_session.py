@@ -23,6 +23,7 @@ from core.contract.upscale import (
     UpscaleRequest,
 )
 from core.hashing import stamp_of
+from core.models.catalogue import AUTOMATIC
 from srgan_desktop import settings
 from srgan_desktop.job import EngineState
 from srgan_desktop.thumbnails import MadeThumbnail
@@ -731,6 +732,29 @@ def test_pictures_with_settings_of_their_own_are_done_with_them(filled, job, opt
     assert filled.made_otherwise == 0
     filled.pins.unpin([1])
     assert filled.made_otherwise == 1
+
+
+def test_what_automatic_chooses_becomes_a_pictures_own(filled, qtbot, options, tmp_path):
+    options.set(settings.MODEL, AUTOMATIC)
+    noisy, missing = filled.queue.entries[0], filled.queue.entries[1]
+    missing.path.unlink()
+    assert filled.pins.is_automatic(noisy)
+    with qtbot.waitSignal(filled.pins.failed):
+        filled.pins.take_over([0, 1])
+    assert noisy.own is not None
+    assert noisy.own.model not in ("", AUTOMATIC)
+    assert f"Clean-up {noisy.own.clean_up} %" in noisy.own_words
+    assert missing.own is None
+    assert not filled.pins.is_automatic(noisy)
+
+
+def test_own_settings_are_in_the_estimate(filled, qtbot, options):
+    count = len(filled.queue.entries)
+    options.set(settings.SIZE, OutputSize("factor", 2.0))
+    filled.pins.pin([0])
+    options.set(settings.SIZE, OutputSize("factor", 4.0))
+    small, large = 48 * 36, 96 * 72
+    qtbot.waitUntil(lambda: filled.forecast.estimate.pixels == small + (count - 1) * large)
 
 
 def test_a_preview_of_a_picture_with_settings_of_its_own_shows_these(filled, job, options):
