@@ -80,5 +80,5 @@ def check_free(paths: Iterable[Path]) -> None:
     for path in paths:
         if os.path.lexists(path):
             raise UserError(
-                f"{path} is there already, and would be overwritten.", "Choose another place, or remove what is there."
+                f"{path} already exists and would be overwritten.", "Choose another place, or remove the existing file."
             )

@@ -38,7 +38,7 @@ KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("Ctrl+C", "Copy the results"),
             ("Ctrl+F", "Search, or show only failed pictures"),
             ("Ctrl+R", "Retry"),
-            ("Ctrl+Z", "Put back what was removed"),
+            ("Ctrl+Z", "Undo remove"),
             ("Return", "Open the result"),
             ("Del", "Remove"),
             ("Ctrl+,", "Options, in a narrow window"),

@@ -95,7 +95,7 @@ class InstanceServer(QObject):
             message = json.loads(line)
             paths, output, token = message["paths"], message["output"], message["token"]
             if not (isinstance(paths, list) and all(isinstance(text, str) for text in [*paths, output, token])):
-                raise TypeError("texts are wanted")
+                raise TypeError("texts are expected")
         except (ValueError, KeyError, TypeError):
             log.warning("somebody sent what no start of this program sends")
             socket.abort()

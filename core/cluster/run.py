@@ -142,7 +142,7 @@ class _ClusterRun:
         except _connection_errors() as error:
             raise UserError(
                 f"The cluster is gone: {str(error).strip().splitlines()[0]}",
-                "Start it again, then the same command: what is done stays.",
+                "Start it again, then run the same command: finished results are kept.",
             ) from error
         if self._fatal is not None:
             raise self._fatal
@@ -197,7 +197,7 @@ class _ClusterRun:
         waited = now - self._without_since
         if waited > LATE_SECONDS and not self._told_late:
             self._told_late = True
-            yield Notice("No worker is there yet: the machines of the cluster may be busy. It is waited for.")
+            yield Notice("No worker yet: the machines of the cluster may be busy. Waiting for one.")
         if waited > START_SECONDS:
             raise UserError(
                 f"No worker could be started within {START_SECONDS // 60} minutes.",

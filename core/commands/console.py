@@ -78,7 +78,7 @@ def running_command() -> Iterator[tuple[CancelToken, Console]]:
             errors.print(plain(error.hint), soft_wrap=True, highlight=False)
         raise typer.Exit(EXIT_FAILED) from error
     except Cancelled:
-        errors.print("Stopped. What is saved stays.")
+        errors.print("Stopped. Saved results are kept.")
         raise typer.Exit(EXIT_CANCELLED) from None
     finally:
         for name, handler in before.items():

@@ -144,12 +144,12 @@ def train_command(
             )
         if resume and start:
             raise UserError(
-                "A run that goes on has its model, so --start has no effect on it.", "Go on without it, or start anew."
+                "A resumed run keeps its model, so --start has no effect.", "Leave it out, or start a new run."
             )
         if resume and teacher:
             raise UserError(
                 "A run that goes on has its teacher, so --teacher has no effect on it.",
-                "Go on without it, or start anew.",
+                "Leave it out, or start a new run.",
             )
         if not recipe and not (resume and run):
             raise UserError(

@@ -100,7 +100,7 @@ def upscale_command(
         if watching:
             for path in inputs:
                 if not path.is_dir():
-                    raise UserError(f"“{path}” is no folder that could be watched.", "Name folders, and no files.")
+                    raise UserError(f"“{path}” is not a folder that could be watched.", "Name folders, and no files.")
             folders = tuple(path.absolute() for path in inputs)
             events: Iterable[Event] = watch(WatchRequest(replace(request, inputs=()), folders), cancel)
         elif on is not None:

@@ -203,7 +203,7 @@ def check_result_name(pattern: str) -> None:
         parts = []
     if "name" not in parts or any(character in pattern for character in '/\\:*?"<>|\0'):
         raise UserError(
-            f"“{pattern}” is no pattern for names.",
+            f"“{pattern}” is not a valid name pattern.",
             f"It holds {{name}} and may hold {', '.join(f'{{{part}}}' for part in NAME_PARTS[1:])}, and no slashes.",
         )
 
@@ -275,9 +275,9 @@ class UpscaleSettings:
     larger: LargerPolicy = setting(
         "skip",
         label="&Larger pictures",
-        tooltip="What becomes of pictures that are larger than a width, height or side asked for as output size: they "
-        "are left out, copied as they are, or made smaller.",
-        help="What becomes of pictures larger than the width, height or side asked for: {choices}. Else {default}.",
+        tooltip="What to do with pictures that are larger than the width, height or side asked for: leave them out, "
+        "copy them as they are, or make them smaller.",
+        help="What to do with pictures larger than the width, height or side asked for: {choices}. Else {default}.",
         choices=(("skip", "Leave out"), ("copy", "Copy as they are"), ("shrink", "Make smaller")),
         previewed=False,
     )
@@ -446,7 +446,7 @@ class UpscaleSettings:
         label="Note ho&w it was made",
         tooltip="Adds program, model and settings to the results, as XMP: picture agencies require it, and years "
         "later it tells you how a picture was made.",
-        help="Write into results that and how they were enlarged.",
+        help="Write into the results how they were made.",
         previewed=False,
     )
     frames: FramesPolicy = setting(

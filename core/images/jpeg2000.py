@@ -108,7 +108,7 @@ def _depth(file: BinaryIO, start: int) -> int:
         raise damaged()
     bits = max((depth & 0x7F) + 1 for depth in components[::3])
     if bits > 16:
-        raise UnreadableError(f"holds {bits} bits a channel.", "Save it anew as a 16-bit TIFF or PNG.")
+        raise UnreadableError(f"holds {bits} bits a channel.", "Save it again as a 16-bit TIFF or PNG.")
     return bits
 
 

@@ -76,9 +76,9 @@ class RadianceSource:
             raise damaged()
         said = head[: match.start()]
         if b"FORMAT=32-bit_rle_xyze" in said:
-            raise UnreadableError("holds colours as XYZ.", "Save it anew as RGB.")
+            raise UnreadableError("holds colours as XYZ.", "Save it again as RGB.")
         if (match[1], match[3]) != (b"-Y", b"+X"):
-            raise UnreadableError("is stored turned or mirrored.", "Save it anew the usual way up, or as a TIFF.")
+            raise UnreadableError("is stored turned or mirrored.", "Save it again the usual way up, or as a TIFF.")
         height, width = int(match[2]), int(match[4])
         check_size(width, height)
         # The best that its run lengths can do.

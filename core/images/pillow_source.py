@@ -168,7 +168,7 @@ def _plain_mode(image: Image.Image) -> str:
         return "LA" if image.has_transparency_data else "L"
     if image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
         return "RGBA" if image.has_transparency_data else "RGB"
-    raise UnreadableError(f"holds pixels of an unusual kind ({image.mode}).", "Save it anew as an RGB PNG or TIFF.")
+    raise UnreadableError(f"holds pixels of an unusual kind ({image.mode}).", "Save it again as an RGB PNG or TIFF.")
 
 
 def _open_heic(file: BinaryIO) -> Image.Image:
@@ -286,7 +286,7 @@ def _decode_deep(file: BinaryIO, key: str, bits: int) -> StoredPixels:
             samples = samples >> (16 - bits)
     samples = samples.reshape(*samples.shape[:2], -1)
     if samples.shape[2] > 4:
-        raise UnreadableError(f"holds {samples.shape[2]} channels a pixel.", "Save it anew as an RGB TIFF or PNG.")
+        raise UnreadableError(f"holds {samples.shape[2]} channels a pixel.", "Save it again as an RGB TIFF or PNG.")
     if samples.dtype.itemsize == 1:
         # A decoder that gives 8 bits all the same has reduced them.
         bits = 8

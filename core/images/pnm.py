@@ -106,7 +106,7 @@ class PnmSource:
         except (KeyError, ValueError) as error:
             raise damaged() from error
         if not 1 <= self._channels <= 4:
-            raise UnreadableError(f"holds {self._channels} channels a pixel.", "Save it anew as an RGB TIFF or PNG.")
+            raise UnreadableError(f"holds {self._channels} channels a pixel.", "Save it again as an RGB TIFF or PNG.")
         return width, height
 
     def _bytes(self) -> int:

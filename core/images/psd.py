@@ -165,7 +165,7 @@ class PsdSource:
         elif kind == _RUN_LENGTHS:
             raw = self._unpacked(data, count, row)
         else:
-            raise UnreadableError("is packed in a way that cannot be read.", "Save it anew in Photoshop.")
+            raise UnreadableError("is packed in a way that cannot be read.", "Save it again in Photoshop.")
         if len(raw) < count * height * row:
             raise damaged()
         if self._bits == 1:

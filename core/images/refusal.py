@@ -22,7 +22,7 @@ class UnreadableError(Exception):
 
 def damaged(what: str = "is damaged or cut off") -> UnreadableError:
     """The refusal of a file that says it is a picture and does not hold a whole one."""
-    return UnreadableError(f"{what}.", "Copy or download it again, or open it in an image editor and save it anew.")
+    return UnreadableError(f"{what}.", "Copy or download it again, or open it in an image editor and save it again.")
 
 
 class CameraRawError(UnreadableError):

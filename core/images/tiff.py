@@ -120,12 +120,12 @@ class TiffSource:
             )
             return
         if self._compression in PICTURES:
-            raise UnreadableError("holds another format in a way that cannot be read.", "Save it anew as an RGB TIFF.")
+            raise UnreadableError("holds another format in a way that cannot be read.", "Save it again as an RGB TIFF.")
         if self._compression not in _BOUNDED | _OF_LIBTIFF:
             known = [each.name for each in tifffile.COMPRESSION if each == self._compression]
             named = known[0].replace("_", " ") if known else f"number {self._compression}"
             raise UnreadableError(
-                f"is packed by a method that cannot be read ({named}).", "Save it anew as PNG or TIFF."
+                f"is packed by a method that cannot be read ({named}).", "Save it again as PNG or TIFF."
             )
         self._image = None if self._is_deep_lab else open_with_pillow(file, "tiff", self._index)
         self.header = Header(
@@ -170,7 +170,7 @@ class TiffSource:
             raise camera_raw()
         samples = reader.integer(directory, _SAMPLES, 1)
         if not 1 <= samples <= _MAX_SAMPLES:
-            raise UnreadableError(f"holds {samples} channels a pixel.", "Save it anew as an RGB TIFF or PNG.")
+            raise UnreadableError(f"holds {samples} channels a pixel.", "Save it again as an RGB TIFF or PNG.")
         entry = directory.entries.get(_BITS)
         depths = set(reader.integers(entry).tolist()) if entry else {1}
         self._bits = int(max(depths, default=1))
@@ -208,7 +208,7 @@ class TiffSource:
         reader, directory = self._reader, self._directory
         parameters = directory.entries.get(_LERC_PARAMETERS)
         if self._compression in LERC and parameters and reader.integers(parameters).tolist()[1:2] != [0]:
-            raise UnreadableError("is packed as LERC and once more.", "Save it anew with another compression.")
+            raise UnreadableError("is packed as LERC and once more.", "Save it again with another compression.")
         tiles = directory.entries.get(_SEGMENTS[1][0])
         width = reader.integer(directory, _TILE_WIDTH, 0) if tiles else self._width
         rows = min(reader.integer(directory, _ROWS_PER_STRIP, self._height), self._height)

@@ -84,7 +84,7 @@ def scale_of(
     is spread from its least to its largest number, over all files of its series.
     """
     if samples.dtype.kind not in "uif":
-        raise UnreadableError(f"holds numbers of an unusual kind ({samples.dtype}).", "Save it anew as a 16-bit TIFF.")
+        raise UnreadableError(f"holds numbers of an unusual kind ({samples.dtype}).", "Save it again as a 16-bit TIFF.")
     own = extremes(samples, hole) or (0.0, 0.0)
     low, high = (min(own[0], series[0]), max(own[1], series[1])) if series else own
     dtype = samples.dtype.newbyteorder("=").str

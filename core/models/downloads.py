@@ -68,7 +68,7 @@ def download(request: DownloadRequest, cancel: CancelToken) -> Iterator[Download
         fetching.stop()
     if fetching.error is not None:
         raise fetching.error
-    yield ModelAdded(known.key, fetching.target, () if fetching.fetched else ("It was here already.",))
+    yield ModelAdded(known.key, fetching.target, () if fetching.fetched else ("Already installed.",))
 
 
 class _Stopped(Exception):  # noqa: N818 - an answer
@@ -221,7 +221,7 @@ def _first_byte(answer: requests.Response) -> int:
 
 def _in_words(error: Exception | None) -> str:
     if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate is not to be trusted."
+        return "the server's certificate cannot be trusted."
     if isinstance(error, requests.TooManyRedirects):
         return "the server sends from one address to the next without end."
     if isinstance(error, requests.Timeout):

@@ -56,7 +56,7 @@ def import_model(path: Path) -> ModelAdded:
     for model in models():
         same = model.path.resolve() == path.resolve() or (known is not None and model.key == known.key)
         if same or f"sha256 {digest}" in model.card.description:
-            return ModelAdded(model.key, model.path, ("It was here already.",))
+            return ModelAdded(model.key, model.path, ("Already installed.",))
     state, card = _described(state, card, path)
     if known is not None:
         card = replace(known.card, scale=card.scale, architecture=card.architecture, size=card.size)

@@ -129,7 +129,7 @@ def newest_checkpoint(folder: Path, wanted: Callable[[Checkpoint], bool] = lambd
             continue
         if wanted(checkpoint):
             return path, checkpoint
-    raise UserError(f"{folder} holds no checkpoint to go on from.", "Start the run anew in an empty folder.")
+    raise UserError(f"{folder} has no checkpoint to resume from.", "Start a new run in an empty folder.")
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

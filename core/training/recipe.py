@@ -464,7 +464,7 @@ class Recipe(_Section):
         "that this program opens. It counts by the losses `teacher` and `teacher_content`.",
     )
     checkpoint_every: int = Field(
-        default=500, ge=1, description="Steps between two saved checkpoints, from which a run can go on."
+        default=500, ge=1, description="Steps between two saved checkpoints, from which a run can be resumed."
     )
     keep_checkpoints: int = Field(default=3, ge=1, description="Older checkpoints are deleted.")
     generator: GeneratorRecipe = Field(default_factory=GeneratorRecipe, description="The network.")

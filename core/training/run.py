@@ -79,7 +79,7 @@ class RunFolder:
             if found is not None:
                 raise UserError(
                     f"{self.path} is not empty: it holds {found.relative_to(self.path)}.",
-                    "A run may overwrite what is there. Choose another folder, or move that away.",
+                    "A run could overwrite its files. Choose an empty folder, or move them away.",
                 )
             for folder in (self.checkpoints, self.samples, self.references):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -175,7 +175,9 @@ class RunFolder:
         try:
             text = self._recipe.read_text(encoding="utf-8")
         except OSError as error:
-            raise UserError(f"{self.path} holds no run to go on with.", "Check the folder, or start anew.") from error
+            raise UserError(
+                f"{self.path} holds no run that can be resumed.", "Check the folder, or start a new run."
+            ) from error
         return parse_recipe(text, str(self._recipe))
 
     def request(self) -> TrainRequest:

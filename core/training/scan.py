@@ -176,7 +176,7 @@ _WHAT_TO_DO = {
     "small": "Pictures need sides of at least {minimum} pixels, and there must be two or more.",
     "unpaired": "Each picture in {hr} needs one of its name in {lr}, such as 0801.png or 0801x4.png for 0801.png.",
     "mismatch": "Those in {lr} must be what became of those in {hr}, so many times smaller as the model's scale.",
-    "unreadable": "Copy them again, or save them anew as PNG.",
+    "unreadable": "Copy them again, or save them again as PNG.",
     "upscaled": "Choose sharp originals, or train without the thorough check of pictures.",
     "compressed": "Choose better originals, or train without the thorough check of pictures.",
     "duplicate": "Choose pictures that differ from each other.",

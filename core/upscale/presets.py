@@ -63,7 +63,7 @@ def save_preset(name: str, settings: UpscaleSettings) -> Path:
     """
     plain = name.strip(" .")[:80]
     if not plain:
-        raise UserError("A preset needs a name.", "Give it one.")
+        raise UserError("A preset needs a name.", "Type one.")
     path = paths.user_presets() / f"{portable_name(plain)}.toml"
     values = {key: value for key, value in to_plain(settings).items() if key in KEPT}
     try:

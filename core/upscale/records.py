@@ -193,7 +193,7 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
         if task.root is not None and not task.root.exists():
             gone = UserError(
                 f"The folder “{task.root}” is gone.",
-                "Connect its disk again, then start again: what is done stays.",
+                "Connect its disk again, then start again: finished results are kept.",
             )
             return gone, True
         return error, False
@@ -206,12 +206,12 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
         folder = task.output.parent
         if error.errno in _FULL:
             return UserError(
-                f"The disk of “{folder}” is full.", "Free some space, then start again: what is done stays."
+                f"The disk of “{folder}” is full.", "Free some space, then start again: finished results are kept."
             ), True
         if not task.journal.is_dir():
             return UserError(
                 f"The output folder “{task.journal}” is gone.",
-                "Connect its disk again, then start again: what is done stays.",
+                "Connect its disk again, then start again: finished results are kept.",
             ), True
         held = isinstance(error, PermissionError) and task.output.exists()
         opened = "Close it where another program has it open, or check" if held else "Check"

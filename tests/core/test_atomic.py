@@ -100,5 +100,5 @@ def test_a_read_only_file_is_replaced_where_that_was_asked_for(tmp_path: Path, m
 def test_nothing_that_is_there_is_overwritten_unasked(tmp_path: Path) -> None:
     (tmp_path / "there").touch()
     check_free([tmp_path / "free"])
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         check_free([tmp_path / "free", tmp_path / "there"])

@@ -135,7 +135,7 @@ def test_check_says_how_good_it_is_and_keeps_the_pictures(source: Path, tmp_path
     before = (tmp_path / "out" / "mine-original.png").read_bytes()
     code, text = srgan("check", source, "-m", model, "-o", tmp_path / "out")
     assert code == 1
-    assert "is there already" in text
+    assert "already exists" in text
     assert (tmp_path / "out" / "mine-original.png").read_bytes() == before
 
 

@@ -276,7 +276,7 @@ def test_blend_lies_between_its_parents(tmp_path: Path) -> None:
     larger = save_small_model(tmp_path / "large.safetensors", features=12)
     assert "different networks: features 8 and 12." in words(srgan("blend", first, larger, "--out", tmp_path / "x"))
     assert srgan("blend", first, second, "--alpha", 1.5, "--out", tmp_path / "x").exit_code == 1
-    assert "is there already" in words(srgan("blend", first, second, "--out", out))
+    assert "already exists" in words(srgan("blend", first, second, "--out", out))
 
 
 def test_export_writes_onnx_that_agrees(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_results_are_kept_where_nothing_is_and_each_has_its_place(model: str, tm
     (hr,) = data.glob("*.png")
     before = hr.read_bytes()
     # There the results would take the place of the originals.
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         run(EvaluateRequest((Evaluated(model),), data, output=tmp_path))
     assert hr.read_bytes() == before
     with Image.open(hr) as image:

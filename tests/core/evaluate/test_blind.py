@@ -102,7 +102,7 @@ def test_what_cannot_be_used_is_said(model: str, folder: Path, tmp_path: Path) -
     ready, data = run(BlindRequest((folder,), model, "bicubic", tmp_path / "page.html", side=64))
     assert [each["name"] for each in data["pairs"]] == ["0.png"]
     assert sorted(words.split(":")[0] for words in ready.left_out) == ["1.png", "2.png"]
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         run(BlindRequest((folder,), model, "bicubic", ready.page, side=64))
     ready.page.unlink()
     (folder / "0.png").unlink()

@@ -126,7 +126,7 @@ def test_a_download_is_whole_checked_and_named_last(user_folder: Path) -> None:
 def test_what_is_here_is_not_fetched_again(server: Server) -> None:
     fetch()
     _progress, added = fetch()
-    assert added.notes == ("It was here already.",)
+    assert added.notes == ("Already installed.",)
     assert len(server.ranges) == 1
 
 

@@ -52,7 +52,7 @@ def test_the_same_file_twice_is_one_model(animevideo: Path, user_folder: Path, t
     copy.write_bytes(animevideo.read_bytes())
     first, second, third = [*bring(animevideo, copy), *bring(user_folder / "animevideov3.safetensors")]
     assert first.path == second.path == third.path
-    assert second.notes == third.notes == ("It was here already.",)
+    assert second.notes == third.notes == ("Already installed.",)
     assert len(list(user_folder.iterdir())) == 1
 
 
@@ -136,9 +136,9 @@ def test_two_community_models_are_blended_with_both_parents_on_the_card(tmp_path
 def test_a_blend_or_an_export_never_replaces_a_file(tmp_path: Path) -> None:
     model = save_small_model(tmp_path / "a.safetensors")
     before = model.read_bytes()
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         blend_files(str(model), str(model), 0.5, model)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         export_onnx(str(model), model)
     assert model.read_bytes() == before
 

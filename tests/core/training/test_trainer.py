@@ -347,7 +347,7 @@ def test_a_spoiled_checkpoint_is_passed_over(data: Path, held_out: Path, tmp_pat
     assert (path != newest, checkpoint.step) == (True, 3)
     for each in (run / "checkpoints").iterdir():
         each.write_bytes(b"nothing")
-    with pytest.raises(UserError, match="no checkpoint to go on from"):
+    with pytest.raises(UserError, match="no checkpoint to resume from"):
         list(train(TrainRequest("", data, run, True, held_out), CancelToken()))
 
 

@@ -824,7 +824,7 @@ def test_results_are_named_by_a_pattern(tmp_path: Path, run: Run, pattern: str, 
 )
 def test_what_is_no_pattern_for_names_is_refused(tmp_path: Path, run: Run, pattern: str) -> None:
     picture(tmp_path / "in" / "a.png")
-    with pytest.raises(UserError, match="no pattern for names"):
+    with pytest.raises(UserError, match="not a valid name pattern"):
         run(tmp_path / "in", result_name=pattern)
 
 
