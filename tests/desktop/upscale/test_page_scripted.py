@@ -344,6 +344,18 @@ def test_files_are_copied_results_before_sources(page, job, tmp_path):
     assert [url.fileName() for url in urls] == ["0.png", "b.png", "c.png", "d.png", "e.png"]
 
 
+def test_a_message_moves_nothing_under_the_pointer(page):
+    page.resize(900, 600)
+    QApplication.processEvents()
+    parts = (page.queue, page.compare, page.bar, page.start_button)
+    before = [part.geometry() for part in parts]
+    page.banner.say("bad", "It did not work.", "Try something else. " * 12, [("Details…", lambda: None)])
+    QApplication.processEvents()
+    assert [part.geometry() for part in parts] == before
+    assert page.rect().contains(page.banner.geometry())
+    assert page.banner.geometry().bottom() < page.compare.view.bar.mapTo(page, QPoint(0, 0)).y()
+
+
 def test_settings_of_one_picture_are_edited_in_the_options(page, qtbot, options):
     options.set(settings.SIZE, OutputSize("factor", 2.0))
     page.session.pins.pin([0])
