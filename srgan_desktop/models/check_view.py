@@ -12,7 +12,7 @@ from core.contract.evaluate import CheckReady
 from srgan_desktop import problems
 from srgan_desktop.compare.view import Shown
 from srgan_desktop.fields import Choice, labelled, quiet, titled
-from srgan_desktop.models.picture_card import PictureCard, RegionPicker
+from srgan_desktop.models.picture_card import PictureCard
 from srgan_desktop.models.session import CHECK_MOST, ModelsSession, Trial
 from srgan_desktop.models.trial_view import TrialView
 from srgan_desktop.theme import Theme, repolish
@@ -68,13 +68,7 @@ class CheckView(TrialView):
     def why_not(self) -> str:
         if self.model.currentData() is None:
             return "No models yet."
-        if self.session.opening is not None:
-            return "The picture is being opened…"
-        return "" if self.session.picture is not None else "Choose a picture first."
-
-    @property
-    def picker(self) -> RegionPicker:
-        return self.picture.picker
+        return self.why_no_picture()
 
     def show_models(self) -> None:
         chosen = self.model.currentData() or self.session.default_key

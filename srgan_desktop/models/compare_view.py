@@ -11,7 +11,7 @@ from srgan_desktop import problems
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import Shown
 from srgan_desktop.fields import Elided, quiet, titled
-from srgan_desktop.models.picture_card import PictureCard, RegionPicker
+from srgan_desktop.models.picture_card import PictureCard
 from srgan_desktop.models.session import COMPARE_MOST, ModelsSession, Trial
 from srgan_desktop.models.trial_view import TrialView
 from srgan_desktop.theme import Theme
@@ -84,13 +84,7 @@ class CompareModelsView(TrialView):
             return "Two models needed: download or import another one."
         if len(self.ticked) < 2:
             return f"Tick two to {MOST_COMPARED} models."
-        if self.session.opening is not None:
-            return "The picture is being opened…"
-        return "" if self.session.picture is not None else "Choose a picture first."
-
-    @property
-    def picker(self) -> RegionPicker:
-        return self.picture.picker
+        return self.why_no_picture()
 
     def show_models(self) -> None:
         keys = [model.key for model in self.session.models]

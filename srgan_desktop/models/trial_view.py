@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from srgan_desktop.compare.view import CompareView
 from srgan_desktop.fields import Elided, card, quiet, scrolled, titled
 from srgan_desktop.job import EngineState
-from srgan_desktop.models.picture_card import MOST_HEIGHT, RegionPicker
+from srgan_desktop.models.picture_card import MOST_HEIGHT, PictureCard, RegionPicker
 from srgan_desktop.models.session import ModelsSession, Trial
 from srgan_desktop.models.trial_picture import TrialPicture
 from srgan_desktop.progress_line import ProgressLine
@@ -31,6 +31,9 @@ SIDE_WIDTH, SIDE_CHARACTERS = 286, 40
 
 class TrialView(QWidget):
     """A column on the left, pictures on the right. What is tried, and what is said of it, is the subclass's."""
+
+    picture: PictureCard
+    """Made by the subclass, for the part that it chooses."""
 
     def __init__(
         self, theme: Theme, session: ModelsSession, trial: Trial, start: str, title: str, steps: Sequence[str]
@@ -116,7 +119,13 @@ class TrialView(QWidget):
     @property
     def picker(self) -> RegionPicker:
         """Where the part of the picture is chosen."""
-        raise NotImplementedError
+        return self.picture.picker
+
+    def why_no_picture(self) -> str:
+        """Why there is no picture yet, in words; empty where there is one."""
+        if self.session.opening is not None:
+            return "The picture is being opened…"
+        return "" if self.session.picture is not None else "Choose a picture first."
 
     def show_results(self) -> None:
         """Show pictures in place of the explanation."""
