@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from rich.progress import Progress
 from typer.testing import CliRunner
 
@@ -198,8 +199,8 @@ def test_devices_are_listed(model: str) -> None:
 def test_ctrl_c_stops_and_the_same_command_does_the_rest(tmp_path: Path, model: str) -> None:
     for index in range(4):
         picture(tmp_path / "in" / f"{index}.png", 48, 48, seed=index)
-    # The last one takes longer than a signal.
-    picture(tmp_path / "in" / "large.png", 600, 600)
+    # The last one takes seconds, a signal but a moment.
+    Image.new("RGB", (1000, 800), "grey").save(tmp_path / "in" / "large.png")
     command = [sys.executable, "-m", "core.cli", "upscale", str(tmp_path / "in"), "-m", model, "--json"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(

@@ -644,6 +644,7 @@ def test_a_defect_keeps_its_traceback_and_the_rest_goes_on(
     assert len(outcome.saved) == 1
 
 
+@pytest.mark.timeout(600)  # a process of its own imports torch
 @pytest.mark.parametrize("moment", ["compute", "named"])
 def test_a_killed_run_resumes_where_it_stopped(tmp_path: Path, model: str, run: Run, moment: str) -> None:
     """SIGKILL while a picture is computed, and between a result's name and its line in the journal."""
@@ -651,7 +652,8 @@ def test_a_killed_run_resumes_where_it_stopped(tmp_path: Path, model: str, run: 
         picture(tmp_path / "in" / f"{index}.png", 24, 24, seed=index)
     out = tmp_path / "out"
     code = f"""
-import time, psutil
+import time
+import psutil
 from pathlib import Path
 from core.contract.cancel import CancelToken
 from core.contract.upscale import Input, UpscaleRequest
@@ -681,7 +683,7 @@ list(batch.upscale(request, CancelToken()))
 """
     environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", code]
-    ended = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+    ended = subprocess.run(command, env=environment, capture_output=True, timeout=500, check=False)
     assert ended.returncode == (-9 if os.name == "posix" else 15), ended.stderr.decode()
     done = digests(out)
     assert len(done) >= 2
