@@ -23,6 +23,9 @@ from core.images.png import encode_png, pixel_data
 from core.images.refusal import UnreadableError
 
 MOST_FRAMES = 100_000
+_ALWAYS_TAKEN, _MOST_PIXELS_A_BYTE = 1 << 26, 20_000
+"""How many pixels all frames together may have, or how many a byte of the file: a few bytes can claim frames that take
+hours. A still screen that was recorded takes a byte for some thousands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class Animation:
         count = int(getattr(self._image, "n_frames", 1))
         if count > MOST_FRAMES:
             raise UnreadableError(f"has {count:,} frames.", "Cut it into parts first.")
+        pixels = count * self._image.width * self._image.height
+        if pixels > max(_ALWAYS_TAKEN, _MOST_PIXELS_A_BYTE * file.seek(0, io.SEEK_END)):
+            width, height = self._image.size
+            raise UnreadableError(
+                f"says that it has {count:,} frames of {width:,} x {height:,} pixels, far too many for its size.",
+                "Save it anew, or take its first frame alone (--frames first).",
+            )
         durations = []
         self._has_alpha = False
         for index in range(self._first, count):

@@ -39,7 +39,7 @@ _LONGEST_PATH = 259
 """Characters that Windows allows where long paths are off; of a longer one it says that there is no such file."""
 
 
-def load(path: Path, check: Callable[[], None] = lambda: None) -> Picture:
+def load(path: Path, check: Callable[[], None] = lambda: None, *, whole_range: bool = False) -> Picture:
     """Decode a picture and turn it upright. The content decides what it is, not the suffix.
 
     Pixels stay in the file's own colour profile, but for CMYK and LAB, which become sRGB. 16 bits stay 16 bits.
@@ -48,20 +48,23 @@ def load(path: Path, check: Callable[[], None] = lambda: None) -> Picture:
         path: a file.
         check: called where that takes long, as with measured values, whose whole series is looked at; raises where
             nobody wants the picture any more.
+        whole_range: whether all numbers of a DICOM picture become pixels, with its tags, so that they can be written
+            as one again; else what a viewer shows.
 
     Raises:
         UserError: it is missing, unreadable, no picture, damaged, cut off, or has more than `MAX_PIXELS` pixels.
     """
-    with _opened(path, check=check) as (key, source):
+    with _opened(path, check=check, whole_range=whole_range) as (key, source):
         return _picture(path, key, source.header, source.decode(), is_first_of_many=source.header.frames > 1)
 
 
-def load_all(path: Path, check: Callable[[], None] = lambda: None) -> Sequence:
+def load_all(path: Path, check: Callable[[], None] = lambda: None, *, whole_range: bool = False) -> Sequence:
     """All pages or frames of a file, one after another, each as `load` gives the first.
 
     Args:
-        path: a TIFF or an animation.
+        path: a TIFF, a DICOM file or an animation.
         check: called between pictures, to raise where nobody wants the rest.
+        whole_range: as in `load`.
 
     Raises:
         UserError: as `load`, also while pictures are taken from the result.
@@ -69,7 +72,7 @@ def load_all(path: Path, check: Callable[[], None] = lambda: None) -> Sequence:
     with _opened(path) as (key, source):
         count = source.header.frames
         if FORMATS[key].several != "frames":
-            return Sequence(count, None, _pages(path, count, check))
+            return Sequence(count, None, _pages(path, count, check, whole_range))
         with archives.opened(path) as file:
             timing = Animation(file, key, check).timing
         return Sequence(len(timing.durations), timing, _frames(path, source.header, check))
@@ -85,10 +88,10 @@ class Sequence:
     pictures: Iterator[Picture]
 
 
-def _pages(path: Path, count: int, check: Callable[[], None]) -> Iterator[Picture]:
+def _pages(path: Path, count: int, check: Callable[[], None], whole_range: bool) -> Iterator[Picture]:
     for page in range(count):
         check()
-        with _opened(path, page, check) as (key, source):
+        with _opened(path, page, check, whole_range) as (key, source):
             picture = _picture(path, key, source.header, source.decode(), is_first_of_many=False)
         yield picture
 
@@ -124,6 +127,7 @@ def _picture(path: Path, key: str, header: Header, decoded: StoredPixels, *, is_
         header.lossless,
         decoded.scale,
         texture=header.texture,
+        dicom=header.dicom,
         colourless=_colourless(pixels),
         jpeg_quality=header.jpeg_quality,
     )
@@ -164,8 +168,10 @@ def thumbnail(path: Path, side: int) -> np.ndarray:
 
 
 @contextmanager
-def _opened(path: Path, page: int = 0, check: Callable[[], None] = lambda: None) -> Iterator[tuple[str, Source]]:
-    """The key and the open source of a picture, or of another page of a TIFF.
+def _opened(
+    path: Path, page: int = 0, check: Callable[[], None] = lambda: None, whole_range: bool = False
+) -> Iterator[tuple[str, Source]]:
+    """The key and the open source of a picture, or of another page of a TIFF or frame of a DICOM file.
 
     What goes wrong inside becomes a `UserError` that names the file.
     """
@@ -178,7 +184,7 @@ def _opened(path: Path, page: int = 0, check: Callable[[], None] = lambda: None)
         with archives.opened(path) as file, ExitStack() as copies:
             try:
                 key = key_of_content(file, path)
-                source = _source(file, key, path, page, check)
+                source = _source(file, key, path, page, check, whole_range)
             except CameraRawError:
                 if not FORMATS["raw"].can_read:
                     raise
@@ -234,12 +240,13 @@ _SOURCES: dict[str, Callable[[BinaryIO], Source]] = {
     "hdr": RadianceSource,
     "exr": ExrSource,
     "qoi": QoiSource,
-    "dicom": DicomSource,
 }
 """What reads a format; Pillow the rest."""
 
 
-def _source(file: BinaryIO, key: str, path: Path, page: int, check: Callable[[], None]) -> Source:
+def _source(file: BinaryIO, key: str, path: Path, page: int, check: Callable[[], None], whole_range: bool) -> Source:
+    if key == "dicom":
+        return DicomSource(file, page, whole_range=whole_range)
     if key == "tiff":
         return TiffSource(file, path, page, check)
     if key == "bmp" and has_bit_fields(file):

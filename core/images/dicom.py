@@ -1,6 +1,6 @@
-"""DICOM pictures: what a viewer shows of the first frame, by its own slope and window (DICOM PS3.3, C.11).
+"""DICOM pictures in: what a viewer shows of a frame by its slope and window (DICOM PS3.3, C.11), or all its numbers.
 
-Nothing that a file says of a patient is read into a picture, a name or a message.
+What a file says of a patient goes into a DICOM result, and into no other, and into no name or message.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from core.contract.errors import how_to_install
+from core.images.dicom_tags import DicomTags
 from core.images.picture import Header, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
-from core.images.values import scale_of
+from core.images.values import Scale, scale_of
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
@@ -28,7 +29,17 @@ class DicomSource:
         UnreadableError: it is damaged, too large, holds no picture, or needs a package that is not there.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, frame: int = 0, *, whole_range: bool = False) -> None:
+        """Read the tags.
+
+        Args:
+            file: the content.
+            frame: which one is decoded.
+            whole_range: whether all stored numbers become pixels, so that they can be written again, and not only
+                those that a viewer shows.
+        """
+        self._frame = frame
+        self._whole_range = whole_range
         try:
             # Only when such a picture comes: it is an optional package.
             self._package: Any = importlib.import_module("pydicom")
@@ -55,18 +66,19 @@ class DicomSource:
             raise damaged()
         is_grey = self._kind in _GREY
         frames = int(dataset.get("NumberOfFrames", 1) or 1)
-        if is_grey or self._kind == "PALETTE COLOR" or int(dataset.BitsAllocated) > 8:
-            self.header = Header(width, height, bits=16, frames=frames)
-        else:
-            self.header = Header(width, height, frames=frames)
+        if not 1 <= frames <= _MOST_FRAMES or frame >= frames:
+            raise damaged()
+        is_deep = is_grey or self._kind == "PALETTE COLOR" or int(dataset.BitsAllocated) > 8
+        tags = DicomTags(dataset, str(dataset.file_meta.get("TransferSyntaxUID", ""))) if whole_range else None
+        self.header = Header(width, height, bits=16 if is_deep else 8, frames=frames, dicom=tags)
 
     def decode(self) -> StoredPixels:
-        """Decode the first frame."""
+        """Decode the frame."""
         dataset, pixels = self._dataset, importlib.import_module("pydicom.pixels")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                numbers = pixels.pixel_array(dataset, index=0)
+                numbers = pixels.pixel_array(dataset, index=self._frame)
             except (RuntimeError, NotImplementedError) as error:
                 if "plugin" not in str(error) and "Unable to decode" not in str(error):
                     raise
@@ -75,12 +87,27 @@ class DicomSource:
                 ) from None
             if self._kind == "PALETTE COLOR":
                 numbers = pixels.apply_color_lut(numbers, dataset)
+            elif self._kind in _GREY and self._whole_range:
+                return self._numbers(numbers)
             elif self._kind in _GREY:
                 return self._grey(pixels.apply_modality_lut(numbers, dataset))
         top = int(np.iinfo(numbers.dtype).max)
         if self.header.bits == 16 and top != 65535:
             numbers = (numbers.astype(np.uint32) * 65535 // top).astype(np.uint16)
-        return StoredPixels(np.ascontiguousarray(numbers[..., :3]), None, (_WITHOUT_TAGS,))
+        notes = () if self._whole_range else (_WITHOUT_TAGS,)
+        return StoredPixels(np.ascontiguousarray(numbers[..., :3]), None, notes)
+
+    def _numbers(self, numbers: np.ndarray) -> StoredPixels:
+        """All stored numbers, neither sloped nor inverted: a viewer does that with the result's as with these."""
+        if self.header.frames == 1:
+            low, high = float(numbers.min()), float(numbers.max())
+        else:
+            # One mapping for all frames, without reading all of them.
+            bits = int(self._dataset.get("BitsStored", 0)) or 8 * numbers.dtype.itemsize
+            low = -(2.0 ** (bits - 1)) if numbers.dtype.kind == "i" else 0.0
+            high = low + 2.0**bits - 1
+        scale = Scale(low, high, numbers.dtype.name)
+        return StoredPixels(scale.pixels(numbers[..., None]), None, scale=scale)
 
     def _grey(self, numbers: np.ndarray) -> StoredPixels:
         numbers = numbers[..., None].astype(np.float64)
@@ -98,6 +125,7 @@ class DicomSource:
         return StoredPixels(np.ascontiguousarray(pixels), None, (note, _WITHOUT_TAGS), scale=scale)
 
 
+_MOST_FRAMES = 100_000
 _WITHOUT_TAGS = "What it says of the patient and the study was left out."
 
 

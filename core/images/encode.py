@@ -19,6 +19,7 @@ from core.images.avif import encode_avif
 from core.images.colour import expressed, grey_to_srgb, is_grey_profile
 from core.images.dds import encode_dds
 from core.images.decode import shown
+from core.images.dicom_tags import encode_dicom
 from core.images.formats import FORMATS, Format
 from core.images.jpeg import application_segments, with_application_segments, with_gain_map, with_segments
 from core.images.jxl import encode_jxl
@@ -90,7 +91,7 @@ def save(
             notes += write_tiff(temporary, samples, metadata)
         else:
             # In memory first: Pillow's encoders, when they write to a file, do not say why that failed.
-            parts, more = _encoded(format, picture, samples, metadata, None if lossless else quality)
+            parts, more = _encoded(format, picture, samples, metadata, None if lossless else quality, origin)
             notes += more
             with temporary.open("wb") as file:
                 for part in parts:
@@ -101,7 +102,12 @@ def save(
 
 
 def _encoded(
-    format: str, picture: Picture, samples: np.ndarray, metadata: Metadata, quality: int | None
+    format: str,
+    picture: Picture,
+    samples: np.ndarray,
+    metadata: Metadata,
+    quality: int | None,
+    origin: Origin | None,
 ) -> tuple[Sequence[bytes | memoryview], tuple[str, ...]]:
     """The parts of a file in any format but TIFF, and what to tell the user; without a quality nothing is lost."""
     if format == "png":
@@ -116,6 +122,8 @@ def _encoded(
         return [encoded], notes
     if format == "pnm":
         return encode_pnm(samples), ()
+    if format == "dicom":
+        return encode_dicom(picture, samples, origin), ()
     if format == "dds":
         return encode_dds(samples, picture.texture)
     if format == "qoi":

@@ -37,6 +37,8 @@ class Format:
     """Whether there is no place in it for EXIF, XMP or a profile: its colours are those of sRGB."""
     several: Literal["", "pages", "frames"] = ""
     """What it calls its pictures, where it may hold several and all of them can be written."""
+    own: bool = False
+    """Whether only what was read as it is written as it, as it needs what the source says: nobody can choose it."""
     light: bool = False
     """Whether it holds linear light as floats instead of samples."""
 
@@ -44,6 +46,11 @@ class Format:
     def can_read(self) -> bool:
         """Whether what reads it is here: looked for now, imported when a picture needs it."""
         return not self.needs or find_spec(self.needs.replace("-", "_")) is not None
+
+    @property
+    def can_choose(self) -> bool:
+        """Whether any picture can be written as it."""
+        return self.can_write and not self.own
 
     @property
     def sixteen_bit(self) -> bool:
@@ -117,7 +124,16 @@ FORMATS: dict[str, Format] = {
             needs="rawpy",
             bits=16,
         ),
-        Format("dicom", "DICOM", (".dcm", ".dicom"), needs="pydicom", bits=16),
+        Format(
+            *("dicom", "DICOM", (".dcm", ".dicom")),
+            needs="pydicom",
+            can_write=True,
+            own=True,
+            bits=16,
+            max_side=65_535,
+            plain=True,
+            several="pages",
+        ),
         Format("ico", "Windows icon", (".ico", ".cur"), alpha=True),
         Format("pcx", "PCX", (".pcx",)),
     )
@@ -153,10 +169,10 @@ def choose_format(source: Picture | Probe, wanted: str) -> str:
     """
     if wanted == "same":
         target = FORMATS[source.format if FORMATS[source.format].can_write else "png"]
-    elif wanted in FORMATS and FORMATS[wanted].can_write:
+    elif wanted in FORMATS and FORMATS[wanted].can_choose:
         target = FORMATS[wanted]
     else:
-        writable = ", ".join(row.key for row in FORMATS.values() if row.can_write)
+        writable = ", ".join(row.key for row in FORMATS.values() if row.can_choose)
         raise UserError(f"Pictures cannot be written as “{wanted}”.", f"Choose same, {writable}.")
     has_alpha = source.alpha if isinstance(source, Probe) else source.alpha is not None
     return "png" if has_alpha and not target.alpha else target.key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from core.images.directories import TagValue
 from core.images.metadata.parts import GainMap, LeftOut
 from core.images.metadata.text import Text
 from core.images.values import Scale
+
+if TYPE_CHECKING:
+    from core.images.dicom_tags import DicomTags
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,8 @@ class Picture:
     """How the file's numbers became pixels, where they were no picture values."""
     texture: Texture | None = None
     """How it was held, where it comes from a DDS file."""
+    dicom: DicomTags | None = field(default=None, repr=False)
+    """What a DICOM file says beside its pixels, where that was asked for; it may name a patient."""
     colourless: bool = False
     """Whether the whole picture is grey, to a level, though its pixels may be RGB."""
     jpeg_quality: float | None = None
@@ -147,6 +152,8 @@ class Header:
     """Like `Picture.jpeg_quality`."""
     texture: Texture | None = None
     """How a DDS file holds the picture."""
+    dicom: DicomTags | None = field(default=None, repr=False)
+    """Like `Picture.dicom`."""
     metadata: Metadata = field(default_factory=Metadata)
     """What was found, with dpi not yet looked up in EXIF."""
 

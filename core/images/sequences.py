@@ -13,6 +13,7 @@ import numpy as np
 from core.atomic import replacing
 from core.images.animation import Timing, write_apng, write_avif, write_gif, write_webp
 from core.images.colour import profile_for
+from core.images.dicom_tags import encode_dicom
 from core.images.encode import samples_for, values_for
 from core.images.formats import FORMATS, Format
 from core.images.metadata.carry import Origin, as_written
@@ -33,7 +34,8 @@ def save_all(
     origin: Origin | None = None,
     date_ns: tuple[int, int] | None = None,
 ) -> tuple[str, ...]:
-    """Write pictures as pages of a TIFF, or frames of one size as an animation, under the final name once complete.
+    """Write pictures as pages of a TIFF, or frames of one size as an animation or DICOM file, under the final name once
+    complete.
 
     Of a TIFF no more than one page is in memory at a time, if `pictures` makes them so; of an animation one frame, but
     for AVIF, whose encoder wants all of them.
@@ -41,7 +43,7 @@ def save_all(
     Args:
         path: where it goes.
         pictures: each is asked for when the one before is written; what this raises leaves no file.
-        format: `tiff`, or a format of animations.
+        format: `tiff`, `dicom`, or a format of animations.
         quality: of lossy formats.
         timing: of the frames of an animation.
         expected_bytes: of all pages uncompressed, roughly: beyond 4 GB the file becomes a BigTIFF.
@@ -69,6 +71,16 @@ def save_all(
                     pages.add(samples, metadata)
                     notes |= dict.fromkeys((*more, *lost))
                 notes |= dict.fromkeys(pages.finish())
+        elif format == "dicom":
+            with temporary.open("wb") as file:
+                for picture in pictures:
+                    samples, _metadata, lost = samples_for(target, picture, picture.metadata)
+                    head, frame = encode_dicom(picture, samples, origin, of_several=True)
+                    if file.tell() == 0:
+                        file.write(head)
+                    file.write(frame)
+                    notes |= dict.fromkeys(lost)
+                file.write(b"\0" * (file.tell() % 2))
         else:
             if timing is None:
                 raise ValueError("an animation needs its timing")

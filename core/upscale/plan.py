@@ -43,6 +43,7 @@ BYTES_PER_PIXEL = {
     "pfm": 12.0,
     "hdr": 3.5,
     "qoi": 1.8,
+    "dicom": 3.0,
 }
 """What 8-bit colour photographs take at the default quality: for the check of free space, which warns before it
 refuses."""
@@ -144,8 +145,8 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     """
     if not request.inputs:
         raise UserError("No picture was given.", "Name files or folders.")
-    if request.format != "same" and not (request.format in FORMATS and FORMATS[request.format].can_write):
-        writable = ", ".join(row.key for row in FORMATS.values() if row.can_write)
+    if request.format != "same" and not (request.format in FORMATS and FORMATS[request.format].can_choose):
+        writable = ", ".join(row.key for row in FORMATS.values() if row.can_choose)
         raise UserError(f"Pictures cannot be written as “{request.format}”.", f"Choose same, {writable}.")
     check_settings(request)
     model = find_model(DEFAULT_MODEL if request.model == AUTOMATIC else request.model)

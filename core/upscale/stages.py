@@ -27,7 +27,7 @@ from core.contract.jobs import Notice
 from core.contract.settings import SETTINGS, UpscaleSettings
 from core.contract.upscale import BatchEvent, FileStarted, UpscaleRequest
 from core.hashing import sha256_of
-from core.images import Origin, Picture, Probe, load, load_all, save, save_all
+from core.images import FORMATS, Origin, Picture, Probe, load, load_all, save, save_all
 from core.images.decode import shown
 from core.models.catalogue import AUTOMATIC, find_model
 from core.upscale.automatic import AutomaticChoice
@@ -220,11 +220,13 @@ class Stages:
         )
         if wrap:
             result = wrap.cut(result, size)
-        metadata = result.metadata if request.keep_metadata else result.metadata.only_colour()
+        metadata, dicom = result.metadata, result.dicom
+        if not request.keep_metadata:
+            metadata, dicom = metadata.only_colour(), None if dicom is None else dicom.without_patient()
         if request.size.dpi:
             # The size was asked for in print; whatever the source says of itself, this is the result's.
             metadata = replace(metadata, dpi=(float(request.size.dpi),) * 2)
-        return replace(result, metadata=metadata)
+        return replace(result, metadata=metadata, dicom=dicom)
 
     def _make_sequence(
         self, task: Task, source: _Loaded, engines: list[Engine], report: Callable[[float], None]
@@ -244,7 +246,7 @@ class Stages:
         self, task: Task, source: _Loaded, engines: list[Engine], report: Callable[[float], None], path: Path
     ) -> Encoded:
         request = self.request
-        sequence = load_all(task.source, self.cancel.check)
+        sequence = load_all(task.source, self.cancel.check, whole_range=FORMATS[task.format].own)
         scores: list[float] = []
         notes: dict[str, None] = {}
 
@@ -359,9 +361,7 @@ class _DecodeAhead:
                 break
             if self._next > index + MOST_AHEAD:
                 break
-            self._futures[self._next] = self._pool.submit(
-                _load, self._tasks[self._next].source, self._settings, self._cancel
-            )
+            self._futures[self._next] = self._pool.submit(_load, self._tasks[self._next], self._settings, self._cancel)
             self._next += 1
         return self._futures.pop(index)
 
@@ -378,10 +378,11 @@ def _as_deep_as(header: Probe, picture: Picture) -> Picture:
     return replace(picture, pixels=picture.pixels.astype(np.uint16) * 257, alpha=alpha, source_bits=None)
 
 
-def _load(path: Path, settings: UpscaleSettings, cancel: CancelToken) -> _Loaded:
+def _load(task: Task, settings: UpscaleSettings, cancel: CancelToken) -> _Loaded:
+    path = task.source
     try:
         stamp, times = source_stamp(path), archives.times_of(path)
-        picture, digest = load(path, cancel.check), sha256_of(path)
+        picture, digest = load(path, cancel.check, whole_range=FORMATS[task.format].own), sha256_of(path)
         # A file that changed between the two gets no digest, so it is upscaled again next time.
         digest = digest if source_stamp(path) == stamp else ""
         return _Loaded(picture, digest, stamp, times, choice_for(settings, picture))

@@ -174,7 +174,7 @@ class OptionsPanel(Scrolled):
     def _add_format(self) -> None:
         self.format = self._fields.choice(
             settings.FORMAT,
-            [("same", "Same as source"), *((row.key, row.label) for row in FORMATS.values() if row.can_write)],
+            [("same", "Same as source"), *((row.key, row.label) for row in FORMATS.values() if row.can_choose)],
         )
         self.quality = self._fields.number(settings.QUALITY)
         pair = QHBoxLayout()

@@ -73,7 +73,7 @@ def test_a_refusal_names_the_setting_and_what_it_can_be() -> None:
 
 
 def test_the_help_names_every_format_that_can_be_written() -> None:
-    writable = {row.key for row in FORMATS.values() if row.can_write}
+    writable = {row.key for row in FORMATS.values() if row.can_choose}
     assert writable <= set(re.findall(r"\w+", SETTINGS["format"].help))
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +12,13 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from core.contract.errors import UserError
-from core.images import load, probe, save
+from core.images import Origin, choose_format, load, load_all, probe, save, save_all
+from tests.core.upscale.conftest import model, run
 
 from . import making
 from .test_kinds import assert_probe_agrees, write
+
+__all__ = ["model", "run"]
 
 NAME = "Lovelace^Ada"
 
@@ -86,12 +91,12 @@ def test_nothing_of_the_patient_gets_out(tmp_path, capfd, caplog):
     assert "patient" in picture.notes[-1]
     broken = bytearray((tmp_path / "a.dcm").read_bytes())
     rng = np.random.default_rng(5)
-    for _ in range(150):
+    for number in range(500):
         mutated = bytearray(broken)
         for _ in range(3):
             mutated[rng.integers(132, 700)] = rng.integers(256)
         try:
-            load(write(tmp_path / "b.dcm", bytes(mutated)))
+            load(write(tmp_path / "b.dcm", bytes(mutated)), whole_range=number % 2 == 1)
         except UserError as error:
             said = error
             assert "Lovelace" not in f"{said.message}{said.hint}"
@@ -108,3 +113,131 @@ def test_without_a_picture_or_its_package(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "pydicom", None)
     with pytest.raises(UserError, match="needs the package pydicom"):
         load(write(tmp_path / "b.dcm", dicom(RAMP)))
+
+
+def enlarged(path: Path, target: Path, factor: int = 2, **given: Any) -> pydicom.FileDataset:
+    """A DICOM file made of another by repeating its pixels, as a batch writes it, read by pydicom."""
+    source = load(path, whole_range=True)
+    pixels = source.pixels.repeat(factor, 0).repeat(factor, 1)
+    save(target, replace(source, pixels=pixels), "dicom", **given)
+    return pydicom.dcmread(target)
+
+
+GEOMETRY: dict[str, Any] = {
+    "PixelSpacing": [0.5, 0.25],
+    "ImagerPixelSpacing": [0.6, 0.6],
+    "ImagePositionPatient": [-10.0, 20.0, 5.0],
+    "ImageOrientationPatient": [1, 0, 0, 0, 1, 0],
+    "SeriesInstanceUID": "1.2.3",
+    "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
+    "SmallestImagePixelValue": 0,
+    "WindowCenter": 40,
+    "WindowWidth": 400,
+    "RescaleIntercept": -1024,
+    "RescaleSlope": 1,
+}
+
+
+@pytest.mark.parametrize("kind", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("dtype", [np.int16, np.uint16, np.uint8])
+def test_a_result_has_all_numbers_and_the_tags_that_size_changes_mended(tmp_path, dtype, kind):
+    numbers = (RAMP // 20).astype(dtype) if dtype == np.uint8 else (RAMP - 2000 * (dtype == np.int16)).astype(dtype)
+    path = write(tmp_path / "a.dcm", dicom(numbers, kind, **GEOMETRY))
+    before, after = pydicom.dcmread(path), enlarged(path, tmp_path / "b.dcm")
+    # Beyond the window, too, and neither sloped nor inverted twice.
+    np.testing.assert_array_equal(after.pixel_array, numbers.repeat(2, 0).repeat(2, 1))
+    assert (after.Rows, after.Columns) == (2 * before.Rows, 2 * before.Columns)
+    assert list(after.PixelSpacing) == [0.25, 0.125]
+    assert list(after.ImagerPixelSpacing) == [0.3, 0.3]
+    # The centre of the first pixel is a quarter of the old spacing nearer to the corner.
+    assert list(after.ImagePositionPatient) == [-10.0625, 19.875, 5.0]
+    assert after.SOPInstanceUID != before.SOPInstanceUID
+    assert after.file_meta.MediaStorageSOPInstanceUID == after.SOPInstanceUID
+    assert after.SourceImageSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
+    assert after.SeriesInstanceUID != before.SeriesInstanceUID
+    assert after.SeriesInstanceUID == enlarged(path, tmp_path / "c.dcm").SeriesInstanceUID
+    assert list(after.ImageType) == ["DERIVED", "PRIMARY", "AXIAL"]
+    assert "SmallestImagePixelValue" not in after
+    assert "LossyImageCompression" not in after
+    unchanged = ("PatientName", "WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope", "BitsStored")
+    assert all(after[name] == before[name] for name in unchanged)
+    assert after.PhotometricInterpretation == kind
+
+
+def test_what_was_lost_stays_lost_and_the_origin_is_said(tmp_path):
+    path = write(tmp_path / "a.dcm", dicom(RAMP, LossyImageCompression="01", LossyImageCompressionRatio=10))
+    after = enlarged(path, tmp_path / "b.dcm", origin=Origin("SRGAN Desktop 1", "fast x4", "4x"))
+    assert (after.LossyImageCompression, after.LossyImageCompressionRatio) == ("01", 10)
+    assert after.DerivationDescription == "Enlarged by SRGAN Desktop 1, fast x4, 4x"
+    assert "DerivationDescription" not in enlarged(path, tmp_path / "c.dcm")
+
+
+def test_colour_and_places_in_pixels(tmp_path):
+    region = pydicom.Dataset()
+    region.RegionLocationMinX0, region.RegionLocationMaxY1, region.PhysicalDeltaX = 3, 7, 0.02
+    rgb = making.noise(31, 21, 3, np.uint8)
+    path = write(tmp_path / "a.dcm", dicom(rgb, "RGB", SequenceOfUltrasoundRegions=[region]))
+    after = enlarged(path, tmp_path / "b.dcm", 3)
+    np.testing.assert_array_equal(after.pixel_array, rgb.repeat(3, 0).repeat(3, 1))
+    mended = after.SequenceOfUltrasoundRegions[0]
+    assert (mended.RegionLocationMinX0, mended.RegionLocationMaxY1) == (9, 21)
+    assert mended.PhysicalDeltaX == pytest.approx(0.02 / 3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int16])
+def test_all_frames_become_frames(tmp_path, dtype):
+    frames = making.noise(5, 3 * 3, 1, np.uint8)[..., 0].reshape(3, 3, 5).astype(dtype)
+    path = write(tmp_path / "a.dcm", dicom(frames))
+    sequence = load_all(path, whole_range=True)
+    assert (sequence.count, sequence.timing) == (3, None)
+    save_all(tmp_path / "b.dcm", sequence.pictures, "dicom")
+    after = pydicom.dcmread(tmp_path / "b.dcm")
+    np.testing.assert_array_equal(after.pixel_array, frames)
+    # What a viewer shows of each of them can be a page, too.
+    save_all(tmp_path / "c.tif", load_all(path).pictures, "tiff")
+    assert probe(tmp_path / "c.tif").frames == 3
+    first = enlarged(path, tmp_path / "d.dcm")
+    assert first.NumberOfFrames == 1
+    np.testing.assert_array_equal(first.pixel_array, frames[0].repeat(2, 0).repeat(2, 1))
+
+
+def test_places_of_frames_in_functional_groups_are_mended(tmp_path):
+    shared, plane, measures = pydicom.Dataset(), pydicom.Dataset(), pydicom.Dataset()
+    measures.PixelSpacing, plane.ImageOrientationPatient = [1.0, 1.0], [1, 0, 0, 0, 1, 0]
+    shared.PixelMeasuresSequence, shared.PlaneOrientationSequence = [measures], [plane]
+    per_frame = []
+    for z in (0, 4):
+        place, group = pydicom.Dataset(), pydicom.Dataset()
+        place.ImagePositionPatient = [0, 0, z]
+        group.PlanePositionSequence = [place]
+        per_frame.append(group)
+    groups: dict[str, Any] = {"SharedFunctionalGroupsSequence": [shared], "PerFrameFunctionalGroupsSequence": per_frame}
+    path = write(tmp_path / "a.dcm", dicom(np.stack([RAMP, RAMP]), **groups))
+    source = load(path, whole_range=True)
+    pixels = source.pixels.repeat(2, 0).repeat(2, 1)
+    save_all(tmp_path / "b.dcm", [replace(source, pixels=pixels)] * 2, "dicom")
+    after = pydicom.dcmread(tmp_path / "b.dcm")
+    places = [list(group.PlanePositionSequence[0].ImagePositionPatient) for group in after[0x5200, 0x9230].value]
+    assert places == [[-0.25, -0.25, 0], [-0.25, -0.25, 4]]
+    assert list(after.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].PixelSpacing) == [0.5, 0.5]
+
+
+def test_a_patient_is_in_dicom_results_alone_and_not_where_metadata_is_left_out(tmp_path, run, caplog):
+    write(tmp_path / "a.dcm", dicom(RAMP, **GEOMETRY))
+    run(tmp_path / "a.dcm")
+    result = pydicom.dcmread(tmp_path / "a_4x.dcm")
+    assert (str(result.PatientName), result.Rows) == (NAME, 80)
+    assert "Enlarged by SRGAN Desktop" in result.DerivationDescription
+    run(tmp_path / "a.dcm", keep_metadata=False, output=tmp_path / "out")
+    assert b"Lovelace" not in (tmp_path / "out" / "a.dcm").read_bytes()
+    assert pydicom.dcmread(tmp_path / "out" / "a.dcm").PixelSpacing == [0.125, 0.0625]
+    run(tmp_path / "a.dcm", format="png")
+    assert "window of 400" in str(load(tmp_path / "a.dcm").notes)
+    assert not any(b"Lovelace" in file.read_bytes() for file in tmp_path.glob("*.png"))
+    assert all(b"Lovelace" not in file.read_bytes() for file in (tmp_path / ".srgan").iterdir())
+    assert "Lovelace" not in caplog.text + repr(load(tmp_path / "a.dcm", whole_range=True))
+
+
+def test_nobody_can_choose_dicom_for_other_pictures(tmp_path):
+    with pytest.raises(UserError, match="cannot be written as “dicom”"):
+        choose_format(load(write(tmp_path / "a.png", making.png(1, 1, 8, 0, b"\0\0"))), "dicom")

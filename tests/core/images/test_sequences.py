@@ -248,7 +248,7 @@ def test_broken_animations_are_pictures_or_refused(tmp_path, format):
     animate(buffer, format, frames(4))
     whole = buffer.getvalue()
     rng = np.random.default_rng(7)
-    for number in range(150):
+    for number in range(500):
         broken = bytearray(whole)
         for _ in range(1 + number % 3):
             broken[rng.integers(len(broken))] = rng.integers(256)
@@ -265,7 +265,7 @@ def test_broken_animations_are_pictures_or_refused(tmp_path, format):
 
 def test_formats_of_several_pictures():
     assert {row.key for row in FORMATS.values() if row.several == "frames"} == set(ANIMATIONS)
-    assert [row.key for row in FORMATS.values() if row.several == "pages"] == ["tiff"]
+    assert [row.key for row in FORMATS.values() if row.several == "pages"] == ["tiff", "dicom"]
 
 
 def test_an_animation_that_claims_a_million_frames(tmp_path):
@@ -275,3 +275,12 @@ def test_an_animation_that_claims_a_million_frames(tmp_path):
     content[at : at + 4] = struct.pack(">I", 1_000_000)
     with pytest.raises(UserError):
         list(load_all(write(tmp_path / "b.png", bytes(content))).pictures)
+
+
+def test_a_small_file_that_claims_hours_of_pixels(tmp_path):
+    animate(tmp_path / "a.webp", "webp", frames(4))
+    content = bytearray((tmp_path / "a.webp").read_bytes())
+    at = content.index(b"VP8X") + 12
+    content[at : at + 3] = (10_000_000).to_bytes(3, "little")
+    with pytest.raises(UserError, match="far too many"):
+        load_all(write(tmp_path / "b.webp", bytes(content)))
