@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from pathlib import Path
 from typing import Any
@@ -109,6 +109,11 @@ class Entry:
     """In the order of adding, from 1; 0 before it was added."""
     is_folder: bool = False
     """It could not be searched, and is no picture."""
+    name: str = field(init=False)
+    """What rows are sorted by: the file's name in small letters, made once, as a sort of thousands asks for all."""
+
+    def __post_init__(self) -> None:
+        self.name = self.input.path.name.lower()
 
     @property
     def differs_much(self) -> bool:
@@ -208,7 +213,7 @@ class Queue(QAbstractTableModel):
         before = self.persistentIndexList()
         paths = [self._entries[index.row()].path for index in before]
         self._entries.sort(key=_KEYS[column], reverse=order == Qt.SortOrder.DescendingOrder)
-        self._rows = {entry.path: row for row, entry in enumerate(self._entries)}
+        self._rows = {entry.input.path: row for row, entry in enumerate(self._entries)}
         after = [self.index(self._rows[path], index.column()) for path, index in zip(paths, before, strict=True)]
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
@@ -479,7 +484,7 @@ def _runs_backwards(rows: Iterable[int]) -> Iterable[tuple[int, int]]:
 _STATES = tuple(State)
 _KEYS: dict[int, Callable[[Entry], Any]] = {
     -1: lambda entry: entry.number,
-    Column.PICTURE: lambda entry: (entry.path.name.lower(), entry.number),
+    Column.PICTURE: lambda entry: (entry.name, entry.number),
     Column.SIZE: lambda entry: entry.size[0] * entry.size[1] if entry.size else 0,
     Column.STATE: lambda entry: (_STATES.index(entry.state), entry.problem is None),
     Column.CONSISTENCY: lambda entry: math.inf if entry.consistency is None else entry.consistency,

@@ -6,8 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
+from PySide6.QtWidgets import QApplication
 
-from scripts import bench_engine, bench_package, bench_runtimes, bench_training
+from scripts import bench_engine, bench_package, bench_runtimes, bench_training, bench_window
 from tests.scripts.conftest import Run
 
 TINY = (
@@ -61,3 +62,11 @@ def test_bench_package_takes_turns() -> None:
 
     times = bench_package.alternately(2, lambda: contender("a", 1.0), lambda: contender("b", 2.0))
     assert (order, times) == (["a", "b", "a", "b"], [[1.0, 1.0], [2.0, 2.0]])
+
+
+def test_bench_window(main: Run, qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_window, "TURNS", 1)
+    monkeypatch.setattr(bench_window, "MANY", 200)
+    said = main(bench_window)
+    assert re.search(r"sort, 200 rows: \d+\.\d ms, \d+\.\d times that of 100", said)
+    assert re.search(r"TrainPage: longest piece \d+ ms", said)
