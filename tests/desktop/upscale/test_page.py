@@ -31,7 +31,10 @@ from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import Column, State
 from tests.desktop.conftest import drop, drop_mime, make_picture, nothing_left
 
-TIMEOUT = 90_000
+TIMEOUT = 240_000
+"""For a worker to begin: where others compute, to import torch may take minutes."""
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
