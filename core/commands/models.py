@@ -97,7 +97,7 @@ def download_command(
 
 
 def import_command(
-    files: Annotated[list[Path], typer.Argument(help="Model files: .safetensors, .pth or .pt.")],
+    files: Annotated[list[Path], typer.Argument(help="Model files: .safetensors, .pth, .pt, .onnx, or ncnn's .param.")],
     as_json: Json = False,
 ) -> None:
     """Take model files over into your folder; each is looked at first, and no code in it ever runs."""

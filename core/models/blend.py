@@ -14,10 +14,10 @@ from core.atomic import check_free
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import BlendRequest, ModelAdded
-from core.hashing import sha256_of
 from core.models.card import ModelCard
 from core.models.catalogue import Model, find_model, free_key
 from core.models.generator import Generator, GeneratorConfig
+from core.models.graph_files import digest_of
 from core.models.weights import generator_of, is_generator, load_state, save_generator
 
 
@@ -145,4 +145,4 @@ def _blended_weights(one: Model, other: Model, alpha: float) -> tuple[dict[str, 
 
 
 def _named(model: Model) -> str:
-    return f"{model.card.name} (sha256 {sha256_of(model.path)})"
+    return f"{model.card.name} (sha256 {digest_of(model.path)})"

@@ -13,6 +13,8 @@ from typing import Literal
 from core import paths
 from core.contract.errors import UserError
 from core.models.card import ModelCard, is_safetensors, read_header, rewrite_card
+from core.models.graph_files import card_of_graph, files_of
+from core.models.graph_files import origin_of as program_of
 from core.models.known import KNOWN, KnownModel
 from core.names import first_free, portable_name
 
@@ -23,7 +25,8 @@ AUTOMATIC = "auto"
 DEFAULT_DETAIL = 50
 """Percent of it, where nobody chooses: by both perceptual measures nearer to the originals than 0 % on every set, for
 0.1 to 0.2 dB (docs/models.md)."""
-SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt")
+SUFFIXES = (".safetensors", ".pth", ".pt", ".ckpt", ".param", ".onnx")
+"""How files of models end; the weights of ncnn's `.param` lie beside it."""
 OUR_ARCHITECTURE = "srgan"
 """What the card of a model says that this program can train, blend and export."""
 IMPORTED = "Imported from "
@@ -95,6 +98,8 @@ def find_model(name: str) -> Model:
     with contextlib.suppress(OSError, RuntimeError):  # a name that no file can have, or `~` of a user who is not here
         path = Path(name).expanduser()
         if name and path.is_file():
+            # Of ncnn's two files the one that lists layers stands for both.
+            path = files_of(path)[0]
             return Model(str(path), path, card_of(path), shipped=False)
     if any(name == other.key for other in KNOWN):
         raise UserError(f"The model “{name}” is not here yet.", f"Download it first: srgan models download {name}")
@@ -243,6 +248,8 @@ def card_of(path: Path) -> ModelCard:
     card = _stated_card(path, (stat.st_size, stat.st_mtime_ns, stat.st_ino))
     if card is not None:
         return card
+    if program_of(path) is not None:
+        return card_of_graph(path)
     for known in KNOWN:
         if path.name == known.file_name:
             return known.card
@@ -292,7 +299,8 @@ def remove_model(key: str) -> None:
     """
     model = _own_model(key, "removed")
     try:
-        model.path.unlink()
+        for each in files_of(model.path):
+            each.unlink()
     except OSError as error:
         raise UserError(f"{model.path} cannot be deleted: {error.strerror}.", "Close what uses it.") from error
 

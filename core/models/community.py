@@ -25,20 +25,14 @@ from spandrel import (
 from torch import Tensor, nn
 
 from core.contract.errors import UserError
+from core.models.graph import BLENDED, OVERLAP
+from core.models.graph_files import SCALES
 
-OVERLAP = 48
-"""Source pixels that a tile looks over its edge. How far such networks see is not known; in theory hundreds of pixels.
-Measured on Real-ESRGAN x4plus, the deepest of the common ones, tiles that look 16 pixels far are up to 21 levels of 255
-off, 32 pixels 6 levels, 48 pixels 2, 64 pixels under 1."""
-BLENDED = 16
-"""Source pixels across a seam over which two tiles are blended; each of them looks at least 40 pixels beyond."""
 PROBE_SIDE = 24
 """Pixels a side of the test picture; some networks pad it to a multiple of their window."""
 BLOCK = 16
 """Largest side of the attention windows, and of the blocks of pixels turned into channels, that networks cut a picture
 into without a word in the descriptor."""
-SCALES = range(1, 17)
-"""1 restores a picture at its size: such a network runs before one that enlarges."""
 
 _OVERHEAD = 4
 """Values alive at the peak, in units of the largest input and output of one layer: skips and workspace are more."""

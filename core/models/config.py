@@ -11,6 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+GLOBAL_REACH = 64
+"""Overlap for networks that look at the whole picture (channel attention), where only an approximation can be tiled."""
+FEATURE_MAPS = 5
+"""Feature maps alive at once at the trunk's peak: long skip, block input, two inside the block, and workspace."""
+
 
 @dataclass(frozen=True, slots=True)
 class GeneratorConfig:
@@ -37,6 +42,33 @@ class GeneratorConfig:
             raise ValueError(f"scale must be 2, 4 or 8, not {self.scale}")
         if not (1 <= self.features <= 512 and 1 <= self.blocks <= 256):
             raise ValueError(f"{self.features} features and {self.blocks} blocks are out of range")
+
+    @property
+    def trunk_reach(self) -> int | None:
+        """How many source pixels away from a pixel the trunk looks; None where it looks at the whole picture."""
+        if self.attention == "channel":
+            return None
+        return 4 + 2 * self.blocks + 1
+
+    @property
+    def tail_reach(self) -> int:
+        """How many source pixels away from a pixel what lies behind the trunk looks."""
+        if self.upsampler == "direct":
+            convolutions = 1.0
+        else:
+            doublings = int(math.log2(self.scale))
+            convolutions = sum(2.0**-k for k in range(doublings)) + 4 / self.scale
+        return max(math.ceil(convolutions), 2 if self.skip == "bicubic" else 0)
+
+    @property
+    def reach(self) -> int:
+        """How many source pixels around a region a tile looks at."""
+        return GLOBAL_REACH if self.trunk_reach is None else self.trunk_reach + self.tail_reach
+
+    @property
+    def values_per_pixel(self) -> int:
+        """Alive at once per source pixel, at the peak."""
+        return FEATURE_MAPS * self.features
 
 
 def config_of_shapes(shapes: Mapping[str, tuple[int, ...]]) -> GeneratorConfig:

@@ -128,19 +128,12 @@ class Generator(nn.Module):
     @property
     def trunk_reach(self) -> int | None:
         """How many source pixels away from a pixel `trunk_features` looks; None where it looks at the whole picture."""
-        if self.config.attention == "channel":
-            return None
-        return 4 + 2 * self.config.blocks + 1
+        return self.config.trunk_reach
 
     @property
     def tail_reach(self) -> int:
         """How many source pixels away from a pixel `enlarge` looks."""
-        if self.config.upsampler == "direct":
-            convolutions = 1.0
-        else:
-            doublings = int(math.log2(self.config.scale))
-            convolutions = sum(2.0**-k for k in range(doublings)) + 4 / self.config.scale
-        return max(math.ceil(convolutions), 2 if self.skip else 0)
+        return self.config.tail_reach
 
     def trunk_features(self, x: Tensor) -> Tensor:
         """N x 3 x H x W (0..1) to N x F x H x W."""

@@ -16,10 +16,11 @@ from core import paths
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import ImportRequest, ModelAdded, ModelRefused
-from core.hashing import sha256_of
 from core.models.card import ModelCard
-from core.models.catalogue import IMPORTED, OUR_ARCHITECTURE, free_key, models
+from core.models.catalogue import IMPORTED, OUR_ARCHITECTURE, card_of, free_key, models
 from core.models.foreign import to_our_layout
+from core.models.graph import Graph
+from core.models.graph_files import digest_of, files_of, holds_graph, read_graph, save_graph
 from core.models.known import known_by_hash
 from core.models.weights import generator_of, is_generator, load_state, save_generator
 
@@ -50,21 +51,30 @@ def import_model(path: Path) -> ModelAdded:
     Raises:
         UserError: it cannot be read, holds no network that enlarges pictures, or cannot be saved.
     """
-    state, card = load_state(path)
-    digest = sha256_of(path)
+    if not path.is_file():
+        raise UserError(f"There is no model file {path}.", "Check the path, or choose a model from the list.")
+    as_graph = holds_graph(path)
+    path = files_of(path)[0]
+    card = card_of(path)
+    content = read_graph(path) if as_graph else load_state(path)[0]
+    digest = digest_of(path)
     known = known_by_hash(digest)
     for model in models():
         same = model.path.resolve() == path.resolve() or (known is not None and model.key == known.key)
         if same or f"sha256 {digest}" in model.card.description:
             return ModelAdded(model.key, model.path, ("Already installed.",))
-    state, card = _described(state, card, path)
+    if not isinstance(content, Graph):
+        content, card = _described(content, card, path)
     if known is not None:
         card = replace(known.card, scale=card.scale, architecture=card.architecture, size=card.size)
     card = replace(card, description=f"{card.description}\n{IMPORTED}{path.name} (sha256 {digest}).".strip())
     key = free_key(card.name if known is None else f"{known.key}-imported")
     target = paths.user_models() / f"{key}.safetensors"
     try:
-        save_generator(target, state, card)
+        if isinstance(content, Graph):
+            save_graph(target, content, card)
+        else:
+            save_generator(target, content, card)
     except OSError as error:
         raise UserError(
             f"{target} cannot be written: {error.strerror}.", "Free some space, or check the folder's rights."

@@ -19,18 +19,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.contract.errors import UserError
 from core.models.blend import mean_of
 from core.models.card import ModelCard
+from core.models.catalogue import card_of
 from core.models.generator import Generator, Upsample
+from core.models.generator_graph import convolution_before_shuffle
+from core.models.graph_files import holds_graph, read_graph
 from core.models.weights import generator_of, is_generator, load_state
 
 if TYPE_CHECKING:
     from core.models.community import CommunityNetwork
+    from core.models.graph_module import GraphModule
 
-GLOBAL_REACH = 64
-"""Overlap for networks that look at the whole picture (channel attention), where only an approximation can be tiled."""
-FEATURE_MAPS = 5
-"""Feature maps alive at once at the trunk's peak: long skip, block input, two inside the block, and workspace."""
+    ForeignNetwork = CommunityNetwork | GraphModule
 
 
 class ServedGenerator(nn.Module):
@@ -48,14 +50,14 @@ class ServedGenerator(nn.Module):
         self.scale = generator.config.scale
         self.trunk_reach = generator.trunk_reach
         self.tail_reach = generator.tail_reach
-        self.reach = GLOBAL_REACH if self.trunk_reach is None else self.trunk_reach + self.tail_reach
+        self.reach = generator.config.reach
         """How many source pixels around a region change its result."""
         self.blended = 0
         """Source pixels across a seam over which tiles are blended: none, as they agree."""
         self.aligned = 1
         self.whole = False
         self.channels_last = True
-        self.values_per_pixel = FEATURE_MAPS * generator.config.features
+        self.values_per_pixel = generator.config.values_per_pixel
         """Alive at once per source pixel, at the peak."""
         self.head, self.trunk, self.trunk_end = generator.head, generator.trunk, generator.trunk_end
         self.skip, self.squash = generator.skip, generator.squash
@@ -69,7 +71,7 @@ class ServedGenerator(nn.Module):
             act = nn.PReLU(4 * generator.config.features)
             act.weight = nn.Parameter(last.act.weight.detach().repeat_interleave(4))
             self.upsample = nn.Sequential(*generator.upsample[:-1], last.conv, act)
-            self.tail = convolution_before_shuffle(generator.tail)
+            self.tail = _before_shuffle(generator.tail)
             self.shuffle = 2
         self.requires_grad_(False).eval()
 
@@ -112,34 +114,17 @@ class ServedGenerator(nn.Module):
         return self.enlarge(self.trunk_features(x), x)
 
 
-def convolution_before_shuffle(conv: nn.Conv2d) -> nn.Conv2d:
-    """The convolution K with shuffle(K(x)) == conv(shuffle(x)) for a pixel shuffle by 2.
-
-    With output row 2i + a and kernel row u, the input row 2i + a + u - p lies in sub-pixel plane q = (a + u - p) mod 2
-    at row i + (a + u - p - q) / 2; columns likewise.
-
-    Args:
-        conv: odd, square kernel with "same" zero padding, stride 1.
-    """
-    out_channels, in_channels, size, _ = conv.weight.shape
-    padding = size // 2
-    reach = (padding + 1) // 2
-    weight = torch.zeros(out_channels, 2, 2, in_channels, 2, 2, 2 * reach + 1, 2 * reach + 1)
-    for a in range(2):
-        for u in range(size):
-            row, q = divmod(a + u - padding, 2)
-            for b in range(2):
-                for v in range(size):
-                    column, t = divmod(b + v - padding, 2)
-                    weight[:, a, b, :, q, t, row + reach, column + reach] = conv.weight[:, :, u, v].detach()
-    moved = nn.Conv2d(4 * in_channels, 4 * out_channels, 2 * reach + 1, padding=reach)
-    moved.weight = nn.Parameter(weight.flatten(3, 5).flatten(0, 2))
+def _before_shuffle(conv: nn.Conv2d) -> nn.Conv2d:
+    """The convolution that does before a pixel shuffle by 2 what this one does behind it."""
+    weight = torch.from_numpy(convolution_before_shuffle(conv.weight.detach().numpy()))
+    moved = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[2], padding=weight.shape[2] // 2)
+    moved.weight = nn.Parameter(weight)
     assert conv.bias is not None
     moved.bias = nn.Parameter(conv.bias.detach().repeat_interleave(4))
     return moved
 
 
-def load_served(parts: Sequence[tuple[Path, float]]) -> tuple[ServedGenerator | CommunityNetwork, ModelCard]:
+def load_served(parts: Sequence[tuple[Path, float]]) -> tuple[ServedGenerator | ForeignNetwork, ModelCard]:
     """Load a network for upscaling, SRGAN or another, in float32 on the CPU.
 
     Args:
@@ -153,6 +138,15 @@ def load_served(parts: Sequence[tuple[Path, float]]) -> tuple[ServedGenerator | 
         UserError: as `load_state`; a file holds no network that enlarges pictures; or they are different networks.
     """
     path = parts[0][0]
+    if any(holds_graph(each) for each, _share in parts):
+        if len(parts) > 1:
+            raise UserError(
+                f"{path.name} has no softer or cleaner version: networks of ncnn and ONNX are not mixed.",
+                "Choose it at 100 % detail and 0 % clean-up.",
+            )
+        from core.models.graph_module import GraphModule
+
+        return GraphModule(read_graph(path)), card_of(path)
     state, card = load_state(path)
     if len(parts) > 1:
         state = mean_of([(state, parts[0][1]), *((load_state(other)[0], share) for other, share in parts[1:])])

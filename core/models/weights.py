@@ -24,6 +24,7 @@ from core.models.card import ModelCard, begins_safetensors
 from core.models.catalogue import card_of
 from core.models.foreign import to_our_layout
 from core.models.generator import Generator, config_of, fold_batch_norm
+from core.models.graph_files import holds_graph
 
 MAX_BYTES = 2 << 30
 """A file larger than this is no upscaler."""
@@ -46,7 +47,6 @@ _PREFIXES = ("module.", "_orig_mod.", "netG.")
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF", "is an HDF5 file, as Keras and TensorFlow write it"),
     (b"GGUF", "is a GGUF file of a language model"),
-    (b"7767517", "describes a network for ncnn"),
     (b"\x1f\x8b", "is a gzip archive"),
     (b"Rar!", "is a RAR archive"),
     (b"7z\xbc\xaf", "is a 7z archive"),
@@ -56,7 +56,7 @@ _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG", "is a picture"),
     (b"\xff\xd8\xff", "is a picture"),
 )
-_WANTED = "Models are .safetensors, .pth, .pt or .ckpt files with PyTorch weights."
+_WANTED = "Models are .safetensors, .pth, .pt or .ckpt files with PyTorch weights, .onnx, or ncnn's .param and .bin."
 
 
 def load_generator(path: Path, *, fold: bool = False) -> tuple[Generator, ModelCard]:
@@ -115,6 +115,11 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
         raise UserError(f"There is no model file {path}.", "Check the path, or choose a model from the list.")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path.name} is larger than 2 GB.", "That is no upscaler; choose another file.")
+    if holds_graph(path):
+        raise UserError(
+            f"{path.name} is a network of ncnn or ONNX: its weights cannot be blended, trained on or exported.",
+            "Choose a model with PyTorch weights; this one can upscale.",
+        )
     card = card_of(path)
     try:
         with path.open("rb") as file:

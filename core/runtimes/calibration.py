@@ -12,7 +12,7 @@ import numpy as np
 from core import paths
 from core.atomic import replacing
 from core.images import load
-from core.runtimes.graph import Graph
+from core.models.graph import Graph
 from core.runtimes.network import unit_values
 from core.runtimes.openvino_graph import Ranges
 

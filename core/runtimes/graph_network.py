@@ -9,7 +9,7 @@ import numpy as np
 
 from core.contract.errors import UserError
 from core.contract.settings import Precision
-from core.runtimes.graph import Graph
+from core.models.graph import Graph
 from core.runtimes.network import OTHERWISE, TAIL_SIDE, TRUNK_SHARE, Part, Report, TileGeometry, levels, unit_values
 from core.tiling import Rect, tiles
 
@@ -21,7 +21,7 @@ Compute = Callable[[Sequence[np.ndarray], Report], np.ndarray]
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A model as plain graphs, and what torch makes of one small picture."""
+    """A model as plain graphs, and what becomes of one small picture."""
 
     name: str
     """The name of the model, for people."""
@@ -30,7 +30,7 @@ class Traced:
     source: np.ndarray
     """H x W x 3, float32 in 0..1."""
     wanted: np.ndarray
-    """sH x sW x 3 in float32, clipped."""
+    """sH x sW x 3 in float32, clipped: what torch makes of it, or else ncnn on the processor."""
 
 
 class GraphNetwork:
@@ -63,6 +63,9 @@ class GraphNetwork:
 
     def _whole(self, x: np.ndarray, core: Rect, report: Report) -> Iterator[tuple[Rect, np.ndarray]]:
         inner = core.scaled(self._geometry.scale)
+        bottom, right = (-side % self._geometry.multiple for side in x.shape[1:])
+        if bottom or right:
+            x = np.pad(x, ((0, 0), (0, bottom), (0, right)), mode="edge")
         planes = self._computes[0]([x], report)[:, inner.top : inner.bottom, inner.left : inner.right]
         # As spandrel gives them: what is flat only because it is out of range shows as flat.
         yield Rect(0, 0, inner.width, inner.height), planes.clip(0, 1)
@@ -88,7 +91,7 @@ class GraphNetwork:
 
 
 def check(network: GraphNetwork, traced: Traced, runtime: str) -> None:
-    """Compare what a runtime makes of a small picture in fp32 with what torch makes of it.
+    """Compare what a runtime makes of a small picture in fp32 with what should become of it.
 
     Raises:
         UserError: they differ by more than a level of 8 bits.

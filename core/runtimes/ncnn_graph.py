@@ -10,7 +10,7 @@ from collections import Counter
 
 import numpy as np
 
-from core.runtimes.graph import Graph, GraphLayer
+from core.models.graph import Graph, GraphLayer
 
 MAGIC = 7767517
 OUTPUT = "out"
@@ -64,13 +64,8 @@ class _Writer:
         match layer.kind:
             case "input":
                 self._line("Input", name, [], [name])
-            case "convolution":
-                assert layer.weight is not None
-                size = layer.weight.shape[-1]
-                options = f"0={layer.channels} 1={size} 4={size // 2} 5=1 6={layer.weight.size}"
-                self._line("Convolution", name, taken, [name], options)
-                self._data.append(_FLOAT32)
-                self._append(layer.weight, layer.bias)
+            case "convolution" | "deconvolution":
+                self._convolution(layer, name, taken)
             case "affine":
                 self._line("Scale", name, taken, [name], f"0={layer.channels} 1=1")
                 self._append(layer.weight, layer.bias)
@@ -81,12 +76,49 @@ class _Writer:
                 # Pooling gives a vector, which an operation on two values would take for a row.
                 self._line("Pooling", f"{name}_pool", taken, [f"{name}_pool"], "0=1 4=1")
                 self._line("Reshape", name, [f"{name}_pool"], [name], f"0=1 1=1 2={layer.channels}")
-            case "bicubic" | "nearest":
-                how = 3 if layer.kind == "bicubic" else 1
-                self._line("Interp", name, taken, [name], f"0={how} 1={layer.factor}.0 2={layer.factor}.0")
+            case "clip":
+                low, high = np.clip([layer.low, layer.high], -_LARGEST, _LARGEST)
+                self._line("Clip", name, taken, [name], f"0={low:.9e} 1={high:.9e}")
+            case "average_pool" | "max_pool":
+                top, left, bottom, right = layer.sides
+                options = f"0={int(layer.kind == 'average_pool')} 1={layer.window} 2={layer.stride} 5=1"
+                self._line("Pooling", name, taken, [name], f"{options} 3={left} 13={top} 14={right} 15={bottom}")
+            case "slice":
+                ends = f"-23309=1,{layer.first} -23310=1,{layer.first + layer.channels} -23311=1,0"
+                self._line("Crop", name, taken, [name], ends)
+            case "crop":
+                top, left, bottom, right = layer.sides
+                below, beside = -bottom or _TO_THE_END, -right or _TO_THE_END
+                ends = f"-23309=2,{top},{left} -23310=2,{below},{beside} -23311=2,1,2"
+                self._line("Crop", name, taken, [name], ends)
+            case "pad":
+                top, left, bottom, right = layer.sides
+                how = ("constant", "replicate", "reflect").index(layer.fill)
+                self._line("Padding", name, taken, [name], f"0={top} 1={bottom} 2={left} 3={right} 4={how}")
+            case "bicubic" | "bilinear" | "nearest":
+                how = ("nearest", "bilinear", "bicubic").index(layer.kind) + 1
+                factor = float(layer.factor)
+                self._line("Interp", name, taken, [name], f"0={how} 1={factor:.9e} 2={factor:.9e}")
             case _:
                 kind, options = _SIMPLE[layer.kind]
                 self._line(kind, name, taken, [name], options.format(factor=layer.factor))
+
+    def _convolution(self, layer: GraphLayer, name: str, taken: list[str]) -> None:
+        assert layer.weight is not None
+        high, wide = layer.weight.shape[2:]
+        top, left, bottom, right = layer.sides
+        options = f"0={layer.channels} 1={wide} 11={high} 2={layer.dilation} 3={layer.stride} 5=1 6={layer.weight.size}"
+        options += f" 4={left} 14={top} 15={right} 16={bottom}"
+        kind, weight = "Convolution", layer.weight
+        if layer.kind == "deconvolution":
+            kind = "Deconvolution"
+            grouped = weight.reshape(layer.groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+            weight = grouped.reshape(layer.channels, -1, high, wide)
+        if layer.groups > 1:
+            kind, options = f"{kind}DepthWise", f"{options} 7={layer.groups}"
+        self._line(kind, name, taken, [name], options)
+        self._data.append(_FLOAT32)
+        self._append(weight, layer.bias)
 
     def _line(self, kind: str, name: str, taken: list[str], given: list[str], options: str = "") -> None:
         words = [kind, name, str(len(taken)), str(len(given)), *taken, *given, options]
@@ -103,8 +135,22 @@ _SIMPLE = {
     "sigmoid": ("Sigmoid", ""),
     "tanh": ("TanH", ""),
     "silu": ("Swish", ""),
+    "gelu": ("GELU", "0=0"),
+    "mish": ("Mish", ""),
+    "hardswish": ("HardSwish", "0=1.666666667e-01 1=5.0e-01"),
+    "hardsigmoid": ("HardSigmoid", "0=1.666666667e-01 1=5.0e-01"),
+    "elu": ("ELU", "0=1.0"),
+    "abs": ("UnaryOp", "0=0"),
+    "sqrt": ("UnaryOp", "0=5"),
+    "exp": ("UnaryOp", "0=7"),
     "add": ("BinaryOp", "0=0"),
     "multiply": ("BinaryOp", "0=2"),
+    "divide": ("BinaryOp", "0=3"),
+    "maximum": ("BinaryOp", "0=4"),
+    "minimum": ("BinaryOp", "0=5"),
     "concat": ("Concat", "0=0"),
     "shuffle": ("PixelShuffle", "0={factor}"),
+    "unshuffle": ("Reorg", "0={factor}"),
 }
+_TO_THE_END = -233
+_LARGEST = float(np.finfo(np.float32).max)

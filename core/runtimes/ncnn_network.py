@@ -18,8 +18,8 @@ from core import paths
 from core.contract.device import DeviceInfo
 from core.contract.errors import UserError, how_to_install
 from core.contract.settings import Precision
-from core.runtimes.graph import Graph
-from core.runtimes.graph_network import GraphNetwork, check
+from core.models.graph import Graph
+from core.runtimes.graph_network import Compute, GraphNetwork, check
 from core.runtimes.ncnn_graph import OUTPUT, files_of, input_name
 from core.runtimes.network import (
     DeviceLostError,
@@ -44,7 +44,7 @@ class VulkanModel:
         """Take a model's layers.
 
         Args:
-            graphs: as `core.runtimes.tracing.graphs_of` gives them.
+            graphs: as `core.runtimes.loading` gives them.
             geometry: of the model.
             device: as a request names it.
 
@@ -103,10 +103,10 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> VulkanModel:
             known here.
     """
     _index_of(device)
-    # Not before it is known that there is a card: it imports torch.
-    from core.runtimes.tracing import trace
+    # Not before it is known that it is there: this may import torch.
+    from core.runtimes.loading import load_graphs
 
-    traced = trace(parts, "Vulkan")
+    traced = load_graphs(parts, "Vulkan")
     model = VulkanModel(traced.graphs, traced.geometry, device)
     check(model.network("fp32"), traced, f"{model.device_label}")
     return model
@@ -136,19 +136,32 @@ def rivals() -> list[DeviceInfo]:
     return [each for each in devices() if ncnn_library().get_gpu_info(_index_of(each.name)).type() != SOFTWARE]
 
 
-class NcnnCompute:
-    """A graph on a card: arrays in, array out."""
+def on_processor(graph: Graph) -> Compute:
+    """What computes a graph in fp32 on the processor: slowly, without Vulkan, and by nothing but ncnn itself.
 
-    def __init__(self, files: tuple[str, bytes], inputs: int, index: int, precision: Precision) -> None:
-        ncnn = ncnn_library()
+    Raises:
+        UserError: ncnn is not installed.
+    """
+    return NcnnCompute(files_of(graph), len(graph.inputs), None, "fp32")
+
+
+class NcnnCompute:
+    """A graph on a card, or on the processor where no card is named: arrays in, array out."""
+
+    def __init__(self, files: tuple[str, bytes], inputs: int, index: int | None, precision: Precision) -> None:
+        ncnn = ncnn_library() if index is not None else _package()
         self._inputs = inputs
         self._net = ncnn.Net()
         options = self._net.opt
-        options.use_vulkan_compute = True
+        options.use_vulkan_compute = index is not None
+        if index is None:
+            # Several would wait for each other longer than so small a picture takes.
+            options.num_threads = 1
         half = precision == "fp16"
         options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = half
         options.use_bf16_storage = options.use_bf16_packed = False
-        self._net.set_vulkan_device(index)
+        if index is not None:
+            self._net.set_vulkan_device(index)
         param, data = files
         with _quiet():
             loaded = self._net.load_param_mem(param) == 0
@@ -162,7 +175,7 @@ class NcnnCompute:
         Raises:
             DeviceMemoryError, DeviceLostError: the card could not.
         """
-        ncnn = ncnn_library()
+        ncnn = _package()
         extractor = self._net.create_extractor()
         for index, array in zip(range(self._inputs), arrays, strict=True):
             # A Mat refers to the array's memory without keeping it; its clone has its own.
@@ -182,12 +195,19 @@ def ncnn_library() -> Any:
     Raises:
         UserError: it is not installed, or its driver crashed when it was last started.
     """
+    ncnn = _package()
+    with _noted():
+        ncnn.get_gpu_count()
+    return ncnn
+
+
+@cache
+def _package() -> Any:
+    """The library, which starts Vulkan when it is first asked for a card."""
     try:
         import ncnn
     except ImportError as error:
         raise UserError("ncnn, which computes by Vulkan, is not installed.", how_to_install("ncnn")) from error
-    with _noted():
-        ncnn.get_gpu_count()
     return ncnn
 
 

@@ -111,6 +111,8 @@ class TileGeometry:
     where tiles do not show."""
     each_picture: bool
     """Whether that is told of each picture that it concerns, or once."""
+    multiple: int = 1
+    """Of which number the sides of what goes into the network must be multiples; what is missing is repeated."""
 
 
 class LoadedModel(Protocol):

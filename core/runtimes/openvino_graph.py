@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from core.runtimes.graph import Graph, GraphLayer
+from core.models.graph import Graph, GraphLayer
 from core.runtimes.openvino_package import openvino
 
 Ranges = Mapping[int, np.ndarray]
@@ -57,6 +57,8 @@ class _Builder:
                 return parameter
             case "convolution":
                 return self._convolution(number, layer)
+            case "deconvolution":
+                return self._deconvolution(inputs[0], layer)
             case "affine":
                 return ops.add(ops.multiply(inputs[0], _each(layer.weight)), _each(layer.bias))
             case "prelu":
@@ -65,24 +67,37 @@ class _Builder:
                     return ops.relu(inputs[0])
                 same = np.unique(layer.weight)
                 return ops.prelu(inputs[0], same if same.size == 1 else layer.weight)
-            case "sigmoid":
-                return ops.sigmoid(inputs[0])
-            case "tanh":
-                return ops.tanh(inputs[0])
-            case "silu":
-                return ops.swish(inputs[0])
-            case "add":
-                return ops.add(*inputs)
-            case "multiply":
-                return ops.multiply(*inputs)
+            case "clip":
+                return ops.clamp(inputs[0], max(layer.low, -_LARGEST), min(layer.high, _LARGEST))
             case "concat":
                 return ops.concat(inputs, 1)
+            case "slice":
+                ends = [layer.first, layer.first + layer.channels]
+                return ops.slice(inputs[0], *([each] for each in ends), [1], [1])
             case "shuffle":
-                return ops.depth_to_space(inputs[0], "depth_first", layer.factor)
+                return ops.depth_to_space(inputs[0], "depth_first", int(layer.factor))
+            case "unshuffle":
+                return ops.space_to_depth(inputs[0], "depth_first", int(layer.factor))
             case "mean":
                 return ops.reduce_mean(inputs[0], np.array([2, 3]), keep_dims=True)
-            case "bicubic" | "nearest":
+            case "average_pool" | "max_pool":
+                return self._pooled(inputs[0], layer)
+            case "pad":
+                modes = {"constant": "constant", "reflect": "reflect", "replicate": "edge"}
+                begins, ends = ([0, 0, *layer.sides[edge : edge + 2]] for edge in (0, 2))
+                return ops.pad(inputs[0], begins, ends, modes[layer.fill], ops.constant(np.float32(0)))
+            case "crop":
+                return self._cropped(inputs[0], layer)
+            case "bicubic" | "bilinear" | "nearest":
                 return self._resized(inputs[0], layer)
+            case "gelu":
+                return ops.gelu(inputs[0], "erf")
+            case "elu":
+                return ops.elu(inputs[0], 1.0)
+            case "hardsigmoid":
+                return ops.hard_sigmoid(inputs[0], np.float32(1 / 6), np.float32(0.5))
+            case _:
+                return getattr(ops, _PLAIN.get(layer.kind, layer.kind))(*inputs)
 
     def _convolution(self, number: int, layer: GraphLayer) -> Any:
         ops = self._ops
@@ -90,9 +105,35 @@ class _Builder:
         x, weight = self._nodes[layer.inputs[0]], layer.weight
         if number in self._ranges:
             x, weight = self._in_eight_bits(layer.inputs[0], weight, self._ranges[number])
-        pads = [layer.weight.shape[-1] // 2] * 2
-        y = ops.convolution(x, weight, [1, 1], pads, pads, [1, 1])
+        options = [layer.stride] * 2, layer.sides[:2], layer.sides[2:], [layer.dilation] * 2
+        if layer.groups == 1:
+            y = ops.convolution(x, weight, *options)
+        else:
+            y = ops.group_convolution(x, weight.reshape(layer.groups, -1, *weight.shape[1:]), *options)
         return ops.add(y, _each(layer.bias))
+
+    def _deconvolution(self, x: Any, layer: GraphLayer) -> Any:
+        ops = self._ops
+        assert layer.weight is not None
+        options = [layer.stride] * 2, layer.sides[:2], layer.sides[2:], [1, 1]
+        if layer.groups == 1:
+            y = ops.convolution_backprop_data(x, layer.weight, [layer.stride] * 2, None, *options[1:])
+        else:
+            weight = layer.weight.reshape(layer.groups, -1, *layer.weight.shape[1:])
+            y = ops.group_convolution_backprop_data(x, weight, [layer.stride] * 2, None, *options[1:])
+        return ops.add(y, _each(layer.bias))
+
+    def _pooled(self, x: Any, layer: GraphLayer) -> Any:
+        ops = self._ops
+        options = [layer.stride] * 2, layer.sides[:2], layer.sides[2:], [layer.window] * 2
+        if layer.kind == "average_pool":
+            return ops.avg_pool(x, *options, True)
+        return ops.max_pool(x, options[0], [1, 1], *options[1:]).output(0)
+
+    def _cropped(self, x: Any, layer: GraphLayer) -> Any:
+        begins = list(layer.sides[:2])
+        ends = [-each if each else np.iinfo(np.int64).max for each in layer.sides[2:]]
+        return self._ops.slice(x, begins, ends, [1, 1], [2, 3])
 
     def _in_eight_bits(self, number: int, weight: np.ndarray, extremes: np.ndarray) -> tuple[Any, Any]:
         """Round a value and the weights that it meets.
@@ -116,18 +157,22 @@ class _Builder:
         return x, ops.fake_quantize(ops.constant(weight), -largest, largest, -largest, largest, _WEIGHT_LEVELS)
 
     def _resized(self, x: Any, layer: GraphLayer) -> Any:
-        scales = np.array([layer.factor] * 2, np.float32)
-        cubic = layer.kind == "bicubic"
+        mode = {"bicubic": "cubic", "bilinear": "linear_onnx"}.get(layer.kind, layer.kind)
         return self._ops.interpolate(
             x,
-            scales,
-            mode="cubic" if cubic else "nearest",
+            np.array([float(layer.factor)] * 2, np.float32),
+            mode=mode,
             shape_calculation_mode="scales",
-            coordinate_transformation_mode="half_pixel" if cubic else "asymmetric",
+            coordinate_transformation_mode="asymmetric" if layer.kind == "nearest" else "half_pixel",
             nearest_mode="floor",
             cube_coeff=-0.75,
             axes=np.array([2, 3]),
         )
+
+
+_PLAIN = {"silu": "swish", "hardswish": "hswish"}
+"""What OpenVINO calls operations that have other names here."""
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def _each(values: np.ndarray | None) -> np.ndarray:

@@ -19,8 +19,8 @@ import psutil
 from core.contract.device import DeviceInfo
 from core.contract.errors import UserError
 from core.contract.settings import Precision
+from core.models.graph import Graph, split_end
 from core.runtimes.calibration import ranges_for
-from core.runtimes.graph import Graph, split_end
 from core.runtimes.graph_network import GraphNetwork, check
 from core.runtimes.network import DeviceMemoryError, Report, TileGeometry, UnsupportedPrecisionError
 from core.runtimes.openvino_graph import Ranges, model_of
@@ -39,7 +39,7 @@ class OpenVinoModel:
         """Take a model's layers.
 
         Args:
-            graphs: as `core.runtimes.tracing.graphs_of` gives them.
+            graphs: as `core.runtimes.loading` gives them.
             geometry: of the model.
             device: as a request names it.
 
@@ -101,10 +101,10 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> OpenVinoModel:
             not known here.
     """
     _place_of(device)
-    # Not before it is known that OpenVINO is there: it imports torch.
-    from core.runtimes.tracing import trace
+    # Not before it is known that it is there: this may import torch.
+    from core.runtimes.loading import load_graphs
 
-    traced = trace(parts, "OpenVINO")
+    traced = load_graphs(parts, "OpenVINO")
     model = OpenVinoModel(traced.graphs, traced.geometry, device)
     check(model.network("fp32"), traced, "OpenVINO")
     return model

@@ -20,10 +20,11 @@ from core import devices as torch_devices
 from core.contract.device import DeviceInfo
 from core.contract.settings import Precision
 from core.models.community import CommunityNetwork
+from core.models.graph_module import GraphModule
 from core.models.serving import ServedGenerator, load_served
+from core.runtimes.loading import geometry_of_config, geometry_of_graph, tiles_are_blended
 from core.runtimes.network import (
     COMMUNITY_SIDE,
-    GENERATOR_SIDE,
     TAIL_SIDE,
     TRUNK_SHARE,
     DeviceLostError,
@@ -35,11 +36,13 @@ from core.runtimes.network import (
 )
 from core.tiling import Rect, tiles
 
+ForeignNetwork = CommunityNetwork | GraphModule
+
 
 class TorchModel:
     """A `LoadedModel`."""
 
-    def __init__(self, network: ServedGenerator | CommunityNetwork, device: torch.device) -> None:
+    def __init__(self, network: ServedGenerator | ForeignNetwork, device: torch.device) -> None:
         """Put the network on the device.
 
         Args:
@@ -88,7 +91,7 @@ class TorchModel:
 class TorchNetwork:
     """A `Network`."""
 
-    def __init__(self, module: ServedGenerator | CommunityNetwork, precision: Precision, device: torch.device) -> None:
+    def __init__(self, module: ServedGenerator | ForeignNetwork, precision: Precision, device: torch.device) -> None:
         self.module = module
         self.precision = precision
         self._device = device
@@ -174,7 +177,7 @@ def _generator_parts(network: ServedGenerator, x: Tensor, core: Rect, report: Re
         report(TRUNK_SHARE + (1 - TRUNK_SHARE) * done / area)
 
 
-def _whole_tile(network: CommunityNetwork, x: Tensor, core: Rect, report: Report) -> Iterator[tuple[Rect, Tensor]]:
+def _whole_tile(network: ForeignNetwork, x: Tensor, core: Rect, report: Report) -> Iterator[tuple[Rect, Tensor]]:
     """Enlarge `core` of a tile in one part; yields what `_generator_parts` does."""
     y = network.run(x, report)[0]
     inner = core.scaled(network.scale)
@@ -192,25 +195,22 @@ def _levels(y: Tensor, kind: type[np.generic]) -> np.ndarray:
     return rounded.to(torch.uint8 if top == 255 else torch.int32).cpu().numpy().astype(kind, copy=False)
 
 
-def geometry_of(network: ServedGenerator | CommunityNetwork) -> TileGeometry:
+def geometry_of(network: ServedGenerator | ForeignNetwork) -> TileGeometry:
     """How its tiles are cut."""
-    ours = isinstance(network, ServedGenerator)
     if isinstance(network, ServedGenerator):
-        at_large = network.trunk_reach is None
-        note = "This model looks at the whole picture; in tiles its result differs slightly." if at_large else ""
-    else:
-        discouraged = " Its author advises against tiles." if network.tiling_discouraged else ""
-        overlap = f"its tiles overlap by {network.reach} pixels and are blended.{discouraged}"
-        note = f"How far {{model}} looks is not known: {overlap}"
+        return geometry_of_config(network.config)
+    if isinstance(network, GraphModule):
+        return geometry_of_graph(network.graph)
+    discouraged = " Its author advises against tiles." if network.tiling_discouraged else ""
     return TileGeometry(
         scale=network.scale,
         reach=network.reach,
         blended=network.blended,
         aligned=network.aligned,
         whole=network.whole,
-        largest_side=GENERATOR_SIDE if ours else COMMUNITY_SIDE,
-        tail_reach=network.tail_reach if isinstance(network, ServedGenerator) else 0,
+        largest_side=COMMUNITY_SIDE,
+        tail_reach=0,
         values_per_pixel=network.values_per_pixel,
-        tiles_note=note,
-        each_picture=ours,
+        tiles_note=tiles_are_blended(network.reach) + discouraged,
+        each_picture=False,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,15 @@ import torch
 from torch import Tensor, fx, nn
 
 from core.contract.errors import UserError
-from core.models.community import CommunityNetwork
+from core.models.generator_graph import graphs_of_generator
+from core.models.graph import Graph
+from core.models.graph_module import GraphModule
 from core.models.serving import ServedGenerator, load_served
-from core.runtimes.graph import Graph
+from core.models.weights import generator_of, load_state
 from core.runtimes.graph_network import Traced
+from core.runtimes.loading import SIDES
 from core.runtimes.network import OTHERWISE
-from core.runtimes.torch_network import geometry_of
-
-SIDES = (23, 21)
-"""Height and width of the picture that a runtime's result is compared on: nothing divides both."""
+from core.runtimes.torch_network import ForeignNetwork, geometry_of
 
 
 class UntraceableError(Exception):
@@ -39,7 +40,7 @@ def trace(parts: Sequence[tuple[Path, float]], runtime: str) -> Traced:
     """
     network, card = load_served(parts)
     try:
-        graphs = graphs_of(network)
+        graphs = _graphs_of(network, parts[0][0])
     except UntraceableError as error:
         raise UserError(f"{card.name} cannot be computed by {runtime}: {error}.", OTHERWISE) from error
     source = np.random.default_rng(0).random((*SIDES, 3), np.float32)
@@ -48,17 +49,13 @@ def trace(parts: Sequence[tuple[Path, float]], runtime: str) -> Traced:
     return Traced(card.name, graphs, geometry_of(network), source, y.clamp(0, 1).permute(1, 2, 0).numpy())
 
 
-def graphs_of(network: ServedGenerator | CommunityNetwork) -> tuple[Graph, ...]:
-    """Read a network's layers.
-
-    Returns:
-        For our generators two: pixels to features, and features with their pixels to enlarged pixels. For others one.
-
-    Raises:
-        UntraceableError: it is made of other things.
-    """
+def _graphs_of(network: ServedGenerator | ForeignNetwork, path: Path) -> tuple[Graph, ...]:
+    if isinstance(network, GraphModule):
+        return (network.graph,)
     if isinstance(network, ServedGenerator):
-        return graph_of(_Trunk(network), (3,)), graph_of(_Tail(network), (network.config.features, 3))
+        # An SRGAN in a pickle, ours or another program's.
+        state = generator_of(load_state(path)[0], path.name).state_dict()
+        return graphs_of_generator({key: _array(value) for key, value in state.items()}, path.name)[1]
     if network.channels != 3:
         raise UntraceableError(f"it takes {network.channels} channels")
     return (graph_of(network.network, (3,)),)
@@ -75,24 +72,6 @@ def graph_of(module: nn.Module, channels: tuple[int, ...]) -> Graph:
     except Exception as error:  # whatever a symbol cannot do
         raise UntraceableError(str(error)) from error
     return _Reader((untouched, tracer.root), channels).read(traced)
-
-
-class _Trunk(nn.Module):
-    def __init__(self, network: ServedGenerator) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.network.trunk_features(x)
-
-
-class _Tail(nn.Module):
-    def __init__(self, network: ServedGenerator) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, features: Tensor, x: Tensor) -> Tensor:
-        return self.network.enlarge(features, x)
 
 
 class _Tracer(fx.Tracer):
@@ -229,20 +208,27 @@ class _Reader:
         if not (same and plain and square and module.padding_mode == "zeros"):
             raise UntraceableError("it has convolutions with strides, groups, gaps or other padding")
         bias = np.zeros(module.out_channels, np.float32) if module.bias is None else _array(module.bias)
-        return self._layer("convolution", x, channels=module.out_channels, weight=_array(module.weight), bias=bias)
+        return self._layer(
+            "convolution",
+            x,
+            channels=module.out_channels,
+            weight=_array(module.weight),
+            bias=bias,
+            sides=(size // 2,) * 4,
+        )
 
     def _activation(self, x: _Value, slope: float) -> _Value:
         return self._layer("prelu", x, weight=np.full(x.channels(self._graph), slope, np.float32))
 
     def _shuffle(self, x: _Value, factor: int) -> _Value:
-        return self._layer("shuffle", x, channels=x.channels(self._graph) // factor**2, factor=factor)
+        return self._layer("shuffle", x, channels=x.channels(self._graph) // factor**2, factor=Fraction(factor))
 
     def _resize(self, x: _Value, scale: Any, mode: str, align_corners: bool | None) -> _Value:
         factors = set(scale) if isinstance(scale, tuple | list) else {scale}
         factor = float(factors.pop()) if len(factors) == 1 else 0.0
         if factor != int(factor) or factor < 1 or mode not in ("bicubic", "nearest") or align_corners:
             raise UntraceableError(f"it resizes by {scale} ({mode})")
-        return self._layer(mode, x, factor=int(factor))
+        return self._layer(mode, x, factor=Fraction(int(factor)))
 
     def _arithmetic(self, name: str, first: Any, second: Any) -> _Value:
         if isinstance(first, _Value) and isinstance(second, _Value):

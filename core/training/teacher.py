@@ -23,8 +23,8 @@ from core import paths
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.training import TeacherProgress
-from core.hashing import sha256_of
 from core.models.catalogue import Model, find_model
+from core.models.graph_files import digest_of
 from core.models.serving import load_served
 from core.runtimes.torch_network import TorchModel
 from core.training import degradation
@@ -208,7 +208,7 @@ def _key(recipe: Recipe, fingerprint: str, model: Model, patch: int, margin: int
     """A name for a pool, made of all that decides what lies in it."""
     data = recipe.data
     decisive = (
-        sha256_of(model.path),
+        digest_of(model.path),
         fingerprint,
         recipe.seed,
         recipe.generator.scale,

@@ -20,6 +20,7 @@ from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.hashing import stamp_of
 from core.models.catalogue import Mix, find_model, mix_for
+from core.models.graph_files import files_of
 from core.runtimes.choice import give_up, load_model
 from core.runtimes.network import (
     DeviceLostError,
@@ -97,7 +98,9 @@ def open_restorer(model: str, device: str = "auto", precision: Precision = "auto
 
 
 def _open_mix(mix: Mix, device: str, precision: Precision, tile: int) -> Engine:
-    files = tuple((str(each.path), share, stamp_of(each.path)) for each, share in mix.parts)
+    files = tuple(
+        (str(each.path), share, tuple(stamp_of(file) for file in files_of(each.path))) for each, share in mix.parts
+    )
     key = (files, device, precision, tile)
     with _open_lock:
         if key not in _open:

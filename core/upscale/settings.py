@@ -17,8 +17,8 @@ import tomli_w
 
 from core.contract.errors import UserError
 from core.contract.settings import SETTINGS, OutputSize, UpscaleSettings, check_settings
-from core.hashing import sha256_of
 from core.models.catalogue import AUTOMATIC, Mix, Model, base_of, family_of, find_model
+from core.models.graph_files import digest_of
 from core.upscale.automatic import POLICY_VERSION
 
 RESULTS_VERSION = 3
@@ -131,6 +131,6 @@ def _digest(deciding: dict[str, object]) -> str:
 
 def _sha256_of_model(path: Path) -> str:
     try:
-        return sha256_of(path)
+        return digest_of(path)
     except OSError as error:
         raise UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path.") from error

@@ -29,7 +29,11 @@ from srgan_desktop.theme import Theme
 GROUPS: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
     ("Comes with the program", ("shipped",), "No models included: reinstall the program, or download one."),
     ("Made here", ("trained", "blended"), "None yet. Train one, or blend two."),
-    ("Imported and downloaded", ("imported", "downloaded"), "None yet. Drop .safetensors, .pth or .pt files here."),
+    (
+        "Imported and downloaded",
+        ("imported", "downloaded"),
+        "None yet. Drop .safetensors, .pth, .onnx or .param files here.",
+    ),
 )
 """(title, which kinds, what to say where there is none)."""
 KNOWN_TITLE = "Can be downloaded"

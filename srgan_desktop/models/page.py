@@ -92,7 +92,7 @@ class ModelsPage(Page):
         self.check = CheckView(theme, self.session)
         yield
         self.import_button = QPushButton("&Import…")
-        self.import_button.setToolTip("Import model files: .safetensors, .pth and .pt (Ctrl+O)")
+        self.import_button.setToolTip("Import model files: .safetensors, .pth, .pt, .onnx and ncnn's .param (Ctrl+O)")
         self.import_button.setIconSize(QSize(16, 16))
         theme.set_icon(self.import_button, "import")
         self.views = {"models": self._models_view(), "compare": self.compare, "check": self.check}

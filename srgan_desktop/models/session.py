@@ -208,7 +208,10 @@ class ModelsSession(Session):
             return
         if not found:
             self.failed.emit(
-                Problem("There is no model file in that folder.", "Models are .safetensors, .pth and .pt files.")
+                Problem(
+                    "There is no model file in that folder.",
+                    "Models: .safetensors, .pth, .pt, .onnx, .param with .bin.",
+                )
             )
         elif self._import is not None:
             self.failed.emit(Problem("Other files are being imported.", "Drop these again when that is done."))
