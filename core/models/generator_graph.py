@@ -22,7 +22,7 @@ from core.models.graph import Graph
 
 Arrays = dict[str, np.ndarray]
 _EPSILON = 1e-5
-"""Of batch normalisation, as torch's."""
+"""Added to the variance by batch normalisation, as torch does."""
 
 
 def load_arrays(path: Path) -> Arrays:
@@ -69,7 +69,7 @@ def graphs_of_generator(arrays: Mapping[str, np.ndarray], name: str) -> tuple[Ge
     """
     try:
         config = config_of_shapes({key: value.shape for key, value in arrays.items()})
-        builder = _Builder(config, _folded(arrays))
+        builder = _GeneratorGraph(config, _folded(arrays))
         return config, (builder.trunk(), builder.tail())
     except (KeyError, ValueError, IndexError) as error:
         raise UserError(
@@ -98,7 +98,7 @@ def _folded(arrays: Mapping[str, np.ndarray]) -> Arrays:
     return folded
 
 
-class _Builder:
+class _GeneratorGraph:
     def __init__(self, config: GeneratorConfig, arrays: Arrays) -> None:
         self._config = config
         self._arrays = arrays

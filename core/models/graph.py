@@ -165,7 +165,7 @@ class Graph:
             sizes.append(_size_of(layer, [sizes[each] for each in layer.inputs], (height, width)))
         return sizes[-1]
 
-    def geometry(self) -> Geometry:
+    def geometry(self) -> GraphGeometry:
         """How it enlarges, and how far it looks.
 
         Raises:
@@ -183,7 +183,7 @@ class Graph:
             reach.append(None if len(known) < len(before) or layer.kind == "mean" else far)
         last = reach[-1]
         exact = last is not None and last <= EXACT_REACH
-        return Geometry(
+        return GraphGeometry(
             scale=scale,
             multiple=multiple,
             reach=ceil(last) if last is not None and exact else OVERLAP,
@@ -213,13 +213,13 @@ class Graph:
 
 
 @dataclass(frozen=True, slots=True)
-class Geometry:
+class GraphGeometry:
     """How a graph enlarges, and how its tiles are cut."""
 
     scale: int
     """How many times each side becomes larger."""
     multiple: int
-    """Of which number the sides of what goes in have to be multiples."""
+    """The number of which the sides of what goes in have to be multiples."""
     reach: int
     """How many source pixels around one a tile looks at."""
     blended: int

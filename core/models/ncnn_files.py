@@ -80,7 +80,7 @@ def read_ncnn(path: Path) -> Graph:
     except UnicodeDecodeError as error:
         raise _damaged(param) from error
     try:
-        graph = check_graph(_Reader(weights).read(text))
+        graph = check_graph(_NcnnReader(weights).read(text))
         weights.check_end()
         return graph
     except GraphError as error:
@@ -134,52 +134,15 @@ _Blob = int | np.ndarray
 """The number of a value in the graph, or a constant of C or C x H x W."""
 
 
-class _Reader:
+class _NcnnLayers:
+    """Reads layers that take one value and give one of the same size."""
+
     def __init__(self, weights: _Weights) -> None:
         self._weights = weights
         self._graph = Graph()
         self._blobs: dict[str, _Blob] = {}
         self._vectors: set[int] = set()
         """Values of C x 1 x 1, which ncnn has as plain rows of numbers."""
-
-    def read(self, text: str) -> Graph:
-        lines = [line.split() for line in text.splitlines() if line.strip()]
-        if not lines or lines[0] != [MAGIC.decode()]:
-            raise GraphError("its .param does not begin as ncnn's do")
-        count = int(lines[1][0])
-        if count != len(lines) - 2 or count > MAX_LAYERS:
-            raise GraphError("its .param is cut short")
-        last: _Blob = 0
-        for kind, name, inputs, outputs, *rest in lines[2:]:
-            taken, given = int(inputs), int(outputs)
-            if taken < 0 or given < 1 or taken + given > len(rest):
-                raise GraphError("its .param is cut short")
-            blobs = [self._blobs[each] for each in rest[:taken]]
-            options = _options(rest[taken + given :])
-            results = self._layer(kind, name, blobs, options, given)
-            self._blobs.update(zip(rest[taken : taken + given], results, strict=True))
-            last = results[-1]
-        if not isinstance(last, int) or last != len(self._graph.layers) - 1:
-            raise GraphError("its last layer is not its result")
-        return self._graph
-
-    def _layer(self, kind: str, name: str, blobs: list[_Blob], options: Options, outputs: int) -> list[_Blob]:
-        if kind in ("Split", "Noop", "Dropout"):
-            return list(blobs[:1]) * outputs
-        if kind == "MemoryData":
-            return [self._memory(options)]
-        if kind == "Slice":
-            return self._slices(self._value(blobs[0], kind), options, outputs)
-        read: Callable[..., _Blob] | None = getattr(self, f"_{kind.lower()}", None)
-        if read is None or kind not in LAYERS:
-            raise GraphError(f"it has a layer “{kind}” ({name}), which is not known here")
-        if outputs != 1:
-            raise GraphError(f"its layer {name} has {outputs} results")
-        if kind == "Input":
-            return [read()]
-        if kind in ("BinaryOp", "Eltwise", "Concat"):
-            return [read(blobs, options)]
-        return [read(self._value(blobs[0], kind), options)]
 
     def _value(self, blob: _Blob, kind: str) -> int:
         if not isinstance(blob, int):
@@ -371,6 +334,49 @@ class _Reader:
         if kind not in (0, 5, 7, 16):
             raise GraphError(f"it has a UnaryOp of an unknown kind ({kind})")
         return self._add({0: "abs", 5: "sqrt", 7: "exp", 16: "tanh"}[kind], x)
+
+
+class _NcnnReader(_NcnnLayers):
+    """Reads all layers, line by line."""
+
+    def read(self, text: str) -> Graph:
+        lines = [line.split() for line in text.splitlines() if line.strip()]
+        if not lines or lines[0] != [MAGIC.decode()]:
+            raise GraphError("its .param does not begin as ncnn's do")
+        count = int(lines[1][0])
+        if count != len(lines) - 2 or count > MAX_LAYERS:
+            raise GraphError("its .param is cut short")
+        last: _Blob = 0
+        for kind, name, inputs, outputs, *rest in lines[2:]:
+            taken, given = int(inputs), int(outputs)
+            if taken < 0 or given < 1 or taken + given > len(rest):
+                raise GraphError("its .param is cut short")
+            blobs = [self._blobs[each] for each in rest[:taken]]
+            options = _options(rest[taken + given :])
+            results = self._layer(kind, name, blobs, options, given)
+            self._blobs.update(zip(rest[taken : taken + given], results, strict=True))
+            last = results[-1]
+        if not isinstance(last, int) or last != len(self._graph.layers) - 1:
+            raise GraphError("its last layer is not its result")
+        return self._graph
+
+    def _layer(self, kind: str, name: str, blobs: list[_Blob], options: Options, outputs: int) -> list[_Blob]:
+        if kind in ("Split", "Noop", "Dropout"):
+            return list(blobs[:1]) * outputs
+        if kind == "MemoryData":
+            return [self._memory(options)]
+        if kind == "Slice":
+            return self._slices(self._value(blobs[0], kind), options, outputs)
+        read: Callable[..., _Blob] | None = getattr(self, f"_{kind.lower()}", None)
+        if read is None or kind not in LAYERS:
+            raise GraphError(f"it has a layer “{kind}” ({name}), which is not known here")
+        if outputs != 1:
+            raise GraphError(f"its layer {name} has {outputs} results")
+        if kind == "Input":
+            return [read()]
+        if kind in ("BinaryOp", "Eltwise", "Concat"):
+            return [read(blobs, options)]
+        return [read(self._value(blobs[0], kind), options)]
 
     # What brings values together.
 

@@ -61,7 +61,7 @@ def read_onnx(path: Path) -> Graph:
     """
     model = _parsed(path)
     try:
-        return check_graph(_Reader(path, model).read())
+        return check_graph(_OnnxReader(path, model).read())
     except GraphError as error:
         raise UserError(f"{path.name} cannot be used: {error}.", _ELSEWHERE) from error
     except (ValueError, KeyError, IndexError, ArithmeticError, AttributeError, TypeError) as error:
@@ -228,32 +228,15 @@ _Value = int | np.ndarray
 """The number of a value in the graph, or a constant."""
 
 
-class _Reader:
+class _OnnxOperators:
+    """Reads operators that take one value and give one of the same size."""
+
     def __init__(self, path: Path, model: Any) -> None:
         self._path = path
         self._proto = model.graph
         self._opset = max((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), default=1)
         self._graph = Graph()
         self._values: dict[str, _Value] = {}
-
-    def read(self) -> Graph:
-        if len(self._proto.node) > MAX_NODES:
-            raise GraphError("it has too many operators")
-        self._values = {each.name: _array(each, self._path) for each in self._proto.initializer}
-        inputs = [each for each in self._proto.input if each.name not in self._values]
-        if len(inputs) != 1 or len(self._proto.output) != 1:
-            raise GraphError(f"it takes {len(inputs)} pictures and gives {len(self._proto.output)}")
-        self._check_input(inputs[0])
-        self._values[inputs[0].name] = self._graph.add("input", channels=3)
-        for node in self._proto.node:
-            self._read_node(node)
-        result = self._values[self._proto.output[0].name]
-        if not isinstance(result, int):
-            raise GraphError("its result is a constant")
-        if result != len(self._graph.layers) - 1:
-            # Whatever was computed behind it leads nowhere.
-            self._affine(result, 1, 0)
-        return self._graph
 
     def _check_input(self, given: Any) -> None:
         tensor = given.type.tensor_type
@@ -427,6 +410,29 @@ class _Reader:
         if power.size != 1 or float(power.reshape(-1)[0]) not in (2.0, 0.5):
             raise GraphError("it raises to a power that is not known here")
         return self._graph.add("multiply", x, x) if float(power.reshape(-1)[0]) == 2 else self._graph.add("sqrt", x)
+
+
+class _OnnxReader(_OnnxOperators):
+    """Reads all operators, node by node."""
+
+    def read(self) -> Graph:
+        if len(self._proto.node) > MAX_NODES:
+            raise GraphError("it has too many operators")
+        self._values = {each.name: _array(each, self._path) for each in self._proto.initializer}
+        inputs = [each for each in self._proto.input if each.name not in self._values]
+        if len(inputs) != 1 or len(self._proto.output) != 1:
+            raise GraphError(f"it takes {len(inputs)} pictures and gives {len(self._proto.output)}")
+        self._check_input(inputs[0])
+        self._values[inputs[0].name] = self._graph.add("input", channels=3)
+        for node in self._proto.node:
+            self._read_node(node)
+        result = self._values[self._proto.output[0].name]
+        if not isinstance(result, int):
+            raise GraphError("its result is a constant")
+        if result != len(self._graph.layers) - 1:
+            # Whatever was computed behind it leads nowhere.
+            self._affine(result, 1, 0)
+        return self._graph
 
     # What brings values together.
 

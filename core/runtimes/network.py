@@ -112,7 +112,7 @@ class TileGeometry:
     each_picture: bool
     """Whether that is told of each picture that it concerns, or once."""
     multiple: int = 1
-    """Of which number the sides of what goes into the network must be multiples; what is missing is repeated."""
+    """The number of which the sides of what goes into the network must be multiples; what is missing is repeated."""
 
 
 class LoadedModel(Protocol):

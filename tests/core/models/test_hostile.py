@@ -28,7 +28,7 @@ def refusal(path: Path) -> str:
     [
         (b"<!DOCTYPE html><html>404</html>", "web page"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1", "pointer of Git LFS"),
-        (b"7767517\n40 41\nInput", "weights are not beside it"),
+        (b"7767517\n40 41\nInput", "network of ncnn"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
         (b"\xff\xd8\xff\xe0 a photograph", "picture"),
         (b"", "damaged"),
