@@ -169,7 +169,9 @@ def _from_tensors(tensors: Mapping[str, np.ndarray], text: str) -> Graph:
             each.name: _of_kind(given[each.name], each.default) for each in fields(GraphLayer) if each.name in given
         }
         arrays = {part: tensors.get(f"{number}.{part}") for part in _ARRAYS}
-        floats = {part: None if array is None else array.astype(np.float32) for part, array in arrays.items()}
+        floats: dict[str, Any] = {
+            part: None if array is None else array.astype(np.float32) for part, array in arrays.items()
+        }
         graph.layers.append(GraphLayer(kind, tuple(int(each) for each in inputs), int(channels), **floats, **options))
     return check_graph(graph)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +71,9 @@ class GraphLayers(nn.Module):
 
     def _compute(self, number: int, layer: GraphLayer, given: list[Tensor]) -> Tensor:
         x = given[0]
-        weight, bias = (getattr(self, f"{part}_{number}", None) for part in ("weight", "bias"))
+        # What a layer of its kind has, `check_graph` has seen to.
+        parts = (getattr(self, f"{part}_{number}", None) for part in ("weight", "bias"))
+        weight, bias = cast(tuple[Tensor, Tensor], tuple(parts))
         top, left, bottom, right = layer.sides
         match layer.kind:
             case "convolution":

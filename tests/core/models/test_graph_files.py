@@ -360,7 +360,7 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
             helper.make_node("Div", ["a", "two"], ["b"]),
             helper.make_node("Clip", ["b", "low", "two"], ["sr"]),
         ],
-        {"one": np.ones((1, 3, 1, 1), np.float32), "two": np.float32(2), "low": np.float32(0.1)},
+        {"one": np.ones((1, 3, 1, 1), np.float32), "two": np.array(2, np.float32), "low": np.array(0.1, np.float32)},
     ),
     "padded and cut": (
         [
