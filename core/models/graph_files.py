@@ -53,6 +53,12 @@ def holds_graph(path: Path) -> bool:
     return is_safetensors(path) and LAYERS in read_header(path).get("__metadata__", {})
 
 
+def states_layers(content: bytes) -> bool:
+    """Whether the bytes of a sound safetensors file list a network's layers."""
+    length = int.from_bytes(content[:8], "little")
+    return LAYERS in json.loads(content[8 : 8 + length]).get("__metadata__", {})
+
+
 def files_of(path: Path) -> tuple[Path, ...]:
     """All files that a model consists of, the given one first: weights of ncnn's and of large ONNX files lie beside."""
     if (param := param_of(path)) is not None:

@@ -24,7 +24,7 @@ from core.models.card import ModelCard, begins_safetensors
 from core.models.catalogue import card_of
 from core.models.foreign import to_our_layout
 from core.models.generator import Generator, config_of, fold_batch_norm
-from core.models.graph_files import holds_graph
+from core.models.graph_files import holds_graph, states_layers
 
 MAX_BYTES = 2 << 30
 """A file larger than this is no upscaler."""
@@ -115,22 +115,30 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
         raise UserError(f"There is no model file {path}.", "Check the path, or choose a model from the list.")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path.name} is larger than 2 GB.", "That is no upscaler; choose another file.")
-    if holds_graph(path):
-        raise UserError(
-            f"{path.name} is a network of ncnn or ONNX: its weights cannot be blended, trained on or exported.",
-            "Choose a model with PyTorch weights; this one can upscale.",
-        )
     card = card_of(path)
     try:
         with path.open("rb") as file:
             beginning = file.read(32)
             file.seek(0)
             if not begins_safetensors(beginning):
+                if holds_graph(path):
+                    raise _is_graph(path)
                 return _load_pickle(path, file, beginning), card
             # Not `load_file`, whose tensors keep the file mapped: Windows would let nobody replace it meanwhile.
-            return safetensors.torch.load(file.read()), card
+            content = file.read()
+        state = safetensors.torch.load(content)
+        if states_layers(content):
+            raise _is_graph(path)
+        return state, card
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path.name} is damaged: {_first(error)}", "Fetch or export it again.") from error
+
+
+def _is_graph(path: Path) -> UserError:
+    return UserError(
+        f"{path.name} is a network of ncnn or ONNX: its weights cannot be blended, trained on or exported.",
+        "Choose a model with PyTorch weights; this one can upscale.",
+    )
 
 
 def _load_pickle(path: Path, file: BinaryIO, beginning: bytes) -> dict[str, Tensor]:

@@ -163,6 +163,7 @@ def test_downloads_are_checked_and_kept(tmp_path: Path, vgg16: Path, monkeypatch
     weights = SimpleNamespace(IMAGENET1K_V1=SimpleNamespace(url=f"http://nowhere.test/vgg16-{digest}.pth"))
     monkeypatch.setattr(torchvision.models, "VGG16_Weights", weights)
     monkeypatch.setattr("urllib.request.urlopen", lambda *_a, **_k: Served(content))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     if not honest:
         with pytest.raises(UserError, match="SHA-256"):
             list(load_content("vgg16", None, CancelToken()))

@@ -227,9 +227,9 @@ def test_the_result_of_another_picture_of_its_folder_is_not_replaced(tmp_path: P
 def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     source = picture(tmp_path / "a.png")
 
-    def load_and_put(path: Path, check: Any) -> Any:
+    def load_and_put(path: Path, *how: Any, **more: Any) -> Any:
         picture(tmp_path / "a_4x.png", seed=3)
-        return load(path, check)
+        return load(path, *how, **more)
 
     monkeypatch.setattr(stages, "load", load_and_put)
     outcome = run(source, existing="replace")
@@ -315,8 +315,8 @@ def test_a_source_that_changes_while_it_is_read_is_upscaled_again(
 ) -> None:
     source = picture(tmp_path / "a.png")
 
-    def load_and_change(path: Path, check: Any) -> Any:
-        result = load(path, check)
+    def load_and_change(path: Path, *how: Any, **more: Any) -> Any:
+        result = load(path, *how, **more)
         picture(source, seed=7)
         return result
 

@@ -153,10 +153,10 @@ def test_what_a_folder_that_went_away_in_a_batch_left_is_done_later(
         picture(folder / name)
     real = load
 
-    def unplugged(path: Path, check: Any) -> Any:
+    def unplugged(path: Path, *how: Any, **more: Any) -> Any:
         if path.name == "4.png" and folder.exists():
             folder.rename(gone)
-        return real(path, check)
+        return real(path, *how, **more)
 
     with monkeypatch.context() as cable:
         cable.setattr(stages, "load", unplugged)

@@ -165,6 +165,7 @@ def test_fields_are_found_by_what_they_explain(page: TrainPage, qtbot, home: Pat
 def test_content_weights_are_asked_for_where_the_recipe_needs_them(
     page: TrainPage, qtbot, home: Path, options: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     fill(page, "plain", qtbot, home)
     card = page.set_up.recipe
     card.more.show_open(True)
