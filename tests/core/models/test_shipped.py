@@ -96,11 +96,9 @@ def test_the_soft_photo_model_is_the_nearest_on_worn_pictures(originals: list[np
         found = {key: mean_figure(figure, originals, key, wear=True) for key in ("", *SHIPPED)}
         soft, sharp = found.pop("photo-soft-x4"), found.pop("photo-x4")
         assert soft > max(found.values()) + clearly
-        # What it sharpens beside that costs a little of both, and leaves it no further away than the other networks
-        # are. By PSNR alone bicubic is 0.1 dB nearer: a blur is the safest guess at noise.
-        if figure is psnr_y:
-            del found[""]
-        assert soft > sharp > max(found.values())
+        # What it draws costs it both, as it costs the other one that an adversary taught; but of the two it is the one
+        # for worn pictures.
+        assert soft > sharp > found["detail-x4"]
 
 
 def test_every_corner_of_detail_and_clean_up_is_a_mix_of_one_family() -> None:
