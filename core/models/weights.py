@@ -115,7 +115,6 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
         raise UserError(f"There is no model file {path}.", "Check the path, or choose a model from the list.")
     if path.stat().st_size > MAX_BYTES:
         raise UserError(f"{path.name} is larger than 2 GB.", "That is no upscaler; choose another file.")
-    card = card_of(path)
     try:
         with path.open("rb") as file:
             beginning = file.read(32)
@@ -123,13 +122,14 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
             if not begins_safetensors(beginning):
                 if holds_graph(path):
                     raise _is_graph(path)
+                card = card_of(path)
                 return _load_pickle(path, file, beginning), card
             # Not `load_file`, whose tensors keep the file mapped: Windows would let nobody replace it meanwhile.
             content = file.read()
         state = safetensors.torch.load(content)
         if states_layers(content):
             raise _is_graph(path)
-        return state, card
+        return state, card_of(path)
     except (safetensors.SafetensorError, OSError) as error:
         raise UserError(f"{path.name} is damaged: {_first(error)}", "Fetch or export it again.") from error
 
