@@ -1,4 +1,6 @@
-"""DDS textures out: mipmaps, and blocks of BC1, BC3, BC4, BC5 and BC7 (Microsoft's DDS and Direct3D 11 block formats).
+"""DDS textures (Microsoft's DDS and Direct3D 11 block formats): those of light in and out, others out, with mipmaps.
+
+Blocks of BC1, BC3, BC4, BC5 and BC7:
 
 Two end points along the direction of most spread, then those that suit the steps found; of BC7 its mode for whole
 blocks with alpha. Pillow, which decodes all of them, encodes some, at 3 to 9 dB less.
@@ -6,14 +8,17 @@ blocks with alpha. Pillow, which decodes all of them, encodes some, at 3 to 9 dB
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 
-from core.images.picture import Texture
-from core.images.refusal import UnreadableError, damaged
+from core.images.light import LIGHT, shown
+from core.images.picture import Header, Metadata, StoredPixels, Texture
+from core.images.refusal import UnreadableError, check_size, damaged
 
 _HEADER = 128
 _HEADER_DX10 = 20
@@ -38,6 +43,14 @@ _OLD_KINDS = {
 _CODES = {"BC1": b"DXT1", "BC3": b"DXT5", "BC4": b"BC4U", "BC5": b"ATI2"}
 _SIGNED = (81, 84)
 _PLAIN, _BC7 = "uncompressed", 98
+_FLOATS = "floats"
+_LAYOUTS = {
+    2: ("<f4", 4), 6: ("<f4", 3), 16: ("<f4", 2), 41: ("<f4", 1), 10: ("<f2", 4), 34: ("<f2", 2), 54: ("<f2", 1)
+}  # fmt: skip
+"""Types and channels of DXGI's kinds of floats."""
+_HALVES, _BC6H_SIGNED = 10, 96
+_OLD_FLOATS = {111: 54, 112: 34, 113: 10, 114: 41, 115: 16, 116: 2}
+"""Direct3D 9's numbers of the same."""
 _BLOCKS_AT_ONCE = 1 << 14
 
 
@@ -63,7 +76,9 @@ def texture_of(file: BinaryIO) -> Texture:
         dxgi = struct.unpack_from("<I", head, _HEADER)[0]
         if struct.unpack_from("<I", head, _HEADER + 12)[0] > 1:
             raise UnreadableError("holds several textures.", "Save them one by one first.")
-    return Texture(_KINDS.get(dxgi) or _OLD_KINDS.get(code, _PLAIN), dxgi, mipmaps > 1)
+    dxgi = dxgi or _OLD_FLOATS.get(struct.unpack("<I", code)[0], 0)
+    kind = _FLOATS if dxgi in _LAYOUTS else _KINDS.get(dxgi) or _OLD_KINDS.get(code, _PLAIN)
+    return Texture(kind, dxgi, mipmaps > 1)
 
 
 def encode_dds(samples: np.ndarray, texture: Texture | None) -> tuple[list[bytes], tuple[str, ...]]:
@@ -80,8 +95,11 @@ def encode_dds(samples: np.ndarray, texture: Texture | None) -> tuple[list[bytes
     notes: tuple[str, ...] = ()
     if kind == "BC4" and samples.shape[2] != 1:
         kind = "BC7"
-    if (kind in ("BC1", "BC5") and has_alpha) or kind in ("BC2", "BC6H"):
-        kind = "BC7" if kind == "BC6H" else "BC3"
+    if texture.is_light:
+        # Of what another program made ordinary colours of.
+        kind = "BC7"
+    if (kind in ("BC1", "BC5") and has_alpha) or kind == "BC2":
+        kind = "BC3"
         notes = (f"Its blocks became {kind}, as {texture.kind} cannot be written with what it holds.",)
     dxgi = texture.dxgi if kind == texture.kind and texture.dxgi not in _SIGNED else 0
     if kind == "BC7" and not dxgi:
@@ -90,6 +108,103 @@ def encode_dds(samples: np.ndarray, texture: Texture | None) -> tuple[list[bytes
     encoded = [_encoded(level, kind) for level in levels]
     head = _head(samples.shape, kind, dxgi, len(levels), len(encoded[0]), has_alpha)
     return [head, *encoded], notes
+
+
+class DdsLightSource:
+    """An open texture of linear light: blocks of BC6H (Direct3D 11.3 functional specification, 19.5.14), or floats.
+
+    Pillow cuts the light of the one off at white, and opens none of the others.
+
+    Raises:
+        UnreadableError: it is damaged, too large, or holds more than one picture.
+    """
+
+    def __init__(self, file: BinaryIO, texture: Texture) -> None:
+        self._file = file
+        file.seek(12)
+        height, width = struct.unpack("<2I", file.read(8))
+        check_size(width, height)
+        file.seek(84)
+        self._start = _HEADER + (_HEADER_DX10 if file.read(4) == b"DX10" else 0)
+        self._size = (height, width)
+        self._texture = texture
+        end = file.seek(0, os.SEEK_END)
+        blocks = -(-height // 4) * -(-width // 4)
+        kind, self._channels = _LAYOUTS.get(texture.dxgi, ("", 3))
+        self._kind = np.dtype(kind) if kind else None
+        self._bytes = height * width * self._channels * self._kind.itemsize if self._kind else blocks * 16
+        if end - self._start < self._bytes:
+            raise damaged()
+        self._alpha = self._opacity()
+        self.header = Header(
+            width,
+            height,
+            bits=16,
+            alpha=self._alpha is not None,
+            texture=texture,
+            metadata=Metadata(cicp=LIGHT),
+        )
+
+    def decode(self) -> StoredPixels:
+        """Decode the largest of its mipmaps."""
+        height, width = self._size
+        if self._kind is None:
+            padded = (height + -height % 4, width + -width % 4, 3)
+            signed = self._texture.dxgi == _BC6H_SIGNED
+            decoded = imagecodecs.bcn_decode(self._read(), -6 if signed else 6, shape=padded)
+            light = np.asarray(decoded)[:height, :width]
+        else:
+            light = self._values()[..., : 1 if self._channels == 1 else 3]
+        if light.shape[2] == 2:
+            light = np.concatenate([light, np.zeros((*light.shape[:2], 1), light.dtype)], axis=2)
+        return shown(light, self._alpha)
+
+    def _read(self) -> bytes:
+        self._file.seek(self._start)
+        data = self._file.read(self._bytes)
+        if len(data) < self._bytes:
+            raise damaged()
+        return data
+
+    def _values(self) -> np.ndarray:
+        assert self._kind is not None
+        return np.frombuffer(self._read(), self._kind).reshape(*self._size, self._channels)
+
+    def _opacity(self) -> np.ndarray | None:
+        """H x W of 16 bits; None where everything is opaque."""
+        if self._channels < 4:
+            return None
+        opacity = np.clip(np.nan_to_num(self._values()[..., 3].astype(np.float32)), 0, 1)
+        alpha = np.rint(opacity * 65535).astype(np.uint16)
+        return None if int(alpha.min()) == 65535 else alpha
+
+
+def encode_dds_light(
+    light: np.ndarray, alpha: np.ndarray | None, texture: Texture
+) -> tuple[list[bytes], tuple[str, ...]]:
+    """The parts of a DDS file of linear light, and what to tell the user.
+
+    Args:
+        light: H x W x 1 or 3 floats, 1 is white.
+        alpha: H x W of 16 bits; None for opaque.
+        texture: how the source held it: floats become the same floats, blocks halves.
+    """
+    dxgi = texture.dxgi if texture.dxgi in _LAYOUTS else _HALVES
+    kind, channels = _LAYOUTS[dxgi]
+    if light.shape[2] == 1 and channels > 1:
+        light = np.repeat(light, 3, axis=2)
+    samples = np.ones((*light.shape[:2], channels), np.float32)
+    samples[..., :3] = light[..., :channels]
+    if alpha is not None and channels == 4:
+        samples[..., 3] = alpha / np.float32(65535)
+    samples = np.minimum(samples, np.finfo(kind).max)
+    levels = _mipmaps(samples) if texture.mipmaps else [samples]
+    encoded = [level.astype(kind).tobytes() for level in levels]
+    pitch = len(encoded[0]) // len(samples)
+    notes = (
+        () if dxgi == texture.dxgi else (f"Its blocks became floats of 16 bits, as {texture.kind} cannot be written.",)
+    )
+    return [_head(light.shape, _FLOATS, dxgi, len(levels), pitch, False), *encoded], notes
 
 
 def _mipmaps(samples: np.ndarray) -> list[np.ndarray]:
@@ -109,7 +224,7 @@ def _mipmaps(samples: np.ndarray) -> list[np.ndarray]:
 def _head(shape: tuple[int, ...], kind: str, dxgi: int, levels: int, first: int, has_alpha: bool) -> bytes:
     height, width = shape[:2]
     flags = _CAPS | _HEIGHT | _WIDTH | _FORMAT | (_MIPMAPS if levels > 1 else 0)
-    flags |= _PITCH if kind == _PLAIN else _LINEAR
+    flags |= _PITCH if kind in (_PLAIN, _FLOATS) else _LINEAR
     size = 4 * width if kind == _PLAIN else first
     head = b"DDS " + struct.pack("<7I44x", 124, flags, height, width, size, 0, levels if levels > 1 else 0)
     if kind == _PLAIN:

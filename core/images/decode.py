@@ -21,6 +21,7 @@ from core.images.bmp_fields import BitFieldsSource, has_bit_fields
 from core.images.camera_raw import RawSource
 from core.images.colour import agreeing
 from core.images.content import key_of_content
+from core.images.dds import DdsLightSource, texture_of
 from core.images.dicom import DicomSource
 from core.images.formats import FORMATS, format_of_suffix
 from core.images.jxl import JxlSource
@@ -251,6 +252,8 @@ def _source(file: BinaryIO, key: str, path: Path, page: int, check: Callable[[],
         return TiffSource(file, path, page, check)
     if key == "bmp" and has_bit_fields(file):
         return BitFieldsSource(file)
+    if key == "dds" and (texture := texture_of(file)).is_light:
+        return DdsLightSource(file, texture)
     reader = _SOURCES.get(key)
     return reader(file) if reader else PillowSource(file, key)
 

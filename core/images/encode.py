@@ -17,7 +17,7 @@ from core.atomic import replacing
 from core.contract.errors import UserError
 from core.images.avif import encode_avif
 from core.images.colour import expressed, grey_to_srgb, is_grey_profile
-from core.images.dds import encode_dds
+from core.images.dds import encode_dds, encode_dds_light
 from core.images.decode import shown
 from core.images.dicom_tags import encode_dicom
 from core.images.formats import FORMATS, Format
@@ -81,6 +81,8 @@ def save(
             f"but {target.label} holds at most {target.max_side:,} a side.",
             "Choose PNG or TIFF, or a smaller size.",
         )
+    if format == "dds" and _is_light(picture):
+        target = replace(target, bits=16, light=True)
     metadata, notes = as_written(picture.metadata, target, (picture.width, picture.height), origin)
     samples, metadata, more = samples_for(target, picture, metadata)
     notes += more
@@ -125,7 +127,10 @@ def _encoded(
     if format == "dicom":
         return encode_dicom(picture, samples, origin), ()
     if format == "dds":
-        return encode_dds(samples, picture.texture)
+        if picture.texture is None or not _is_light(picture):
+            return encode_dds(samples, picture.texture)
+        alpha = samples[..., 3] if samples.shape[2] == 4 else None
+        return encode_dds_light(light_of(samples[..., :3], metadata.cicp), alpha, picture.texture)
     if format == "qoi":
         return [bytes(imagecodecs.qoi_encode(np.ascontiguousarray(samples)))], ()
     if format in ("pfm", "hdr"):
@@ -133,6 +138,13 @@ def _encoded(
         return encode_pfm(light) if format == "pfm" else [encode_radiance(light)], ()
     options = {"compression": "tga_rle"} if format == "tga" else _webp_options(100 if quality is None else quality)
     return [_encode_with_pillow(samples, metadata, format, options)], ()
+
+
+def _is_light(picture: Picture) -> bool:
+    """Whether it is a texture of light that still holds some: 16 bits of HDR colours."""
+    cicp = picture.metadata.cicp
+    held = picture.texture is not None and picture.texture.is_light
+    return held and picture.pixels.dtype == np.uint16 and cicp is not None and cicp.is_hdr
 
 
 def values_for(

@@ -61,11 +61,16 @@ class Texture:
     """How a DDS file holds its picture."""
 
     kind: str
-    """`BC1` to `BC7`, or `uncompressed`."""
+    """`BC1` to `BC7`, `floats` or `uncompressed`."""
     dxgi: int = 0
     """DXGI's number of that, which also says whether values are sRGB; 0 where the file has only an older name."""
     mipmaps: bool = False
     """Whether smaller versions of it follow."""
+
+    @property
+    def is_light(self) -> bool:
+        """Whether it holds linear light without a top."""
+        return self.kind in ("BC6H", "floats")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

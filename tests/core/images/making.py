@@ -175,3 +175,19 @@ def dng(width: int = 64, height: int = 48, orientation: int = 1) -> bytes:
     buffer = io.BytesIO()
     tifffile.imwrite(buffer, mosaic, photometric=32803, extratags=tags, metadata=None, software=False)
     return buffer.getvalue()
+
+
+def dds_head(width: int, height: int, dxgi: int, mipmaps: int = 1) -> bytes:
+    """The head of a DDS file of one texture (Microsoft's DDS_HEADER and DDS_HEADER_DXT10)."""
+    head = b"DDS " + struct.pack("<7I44x", 124, 0x1007, height, width, 0, 0, mipmaps)
+    head += struct.pack("<II4s20x", 32, 4, b"DX10") + struct.pack("<I16x", 0x1000)
+    return head + struct.pack("<5I", dxgi, 3, 0, 1, 0)
+
+
+def bc6h_block(colours: tuple[int, int, int]) -> bytes:
+    """One block of mode 11: two end points of 10 bits a channel, all 16 pixels the first of them."""
+    bits = 0b00011
+    for channel, colour in enumerate(colours):
+        for end in range(2):
+            bits |= colour << (5 + 10 * (3 * end + channel))
+    return bits.to_bytes(16, "little")

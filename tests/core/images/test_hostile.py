@@ -149,6 +149,9 @@ def kinds():
         "pfm": ("pfm", Picture(rgb, None)),
         "hdr": ("hdr", Picture(rgb, None)),
         "qoi": ("qoi", Picture(rgb, alpha)),
+        "raw": making.dng(),
+        "dds floats": making.dds_head(16, 12, 10) + making.noise(16, 12, 4, np.uint16).tobytes(),
+        "dds light": making.dds_head(16, 12, 95) + making.bc6h_block((1000, 600, 200)) * 12,
         "psd": making.psd(rgb),
         "psd16": making.psd(deep, packed=False),
         "exr": exr(rgb),
@@ -210,7 +213,21 @@ def test_flipped_bits_never_escape_as_anything_but_a_user_error(tmp_path, conten
 
 
 MUTATED = ["jxl", "jxl16", "jxl profile", "jp2", "j2k", "tga", "dds", "pnm", "pfm", "hdr", "qoi", "psd", "psd16", "exr"]
-MUTATED += ["ico", "pcx", "bit fields", "fax", "lzw", "cmyk", "bmp", "gif", "webp", "avif"]
+MUTATED += [
+    "raw",
+    "dds floats",
+    "dds light",
+    "ico",
+    "pcx",
+    "bit fields",
+    "fax",
+    "lzw",
+    "cmyk",
+    "bmp",
+    "gif",
+    "webp",
+    "avif",
+]
 MUTATED += [f"tiff {name}" for name in ("jpeg2000", "jpegxl", "jpegxr", "lerc", "webp", "png")]
 
 

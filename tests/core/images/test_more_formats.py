@@ -14,8 +14,9 @@ from skimage import data
 
 from core.contract.errors import UserError
 from core.images import Metadata, Picture, choose_format, load, probe, save
-from core.images.cicp import Cicp
+from core.images.cicp import REFERENCE_WHITE, Cicp
 from core.images.jxl_header import read_head, with_colours
+from core.images.light import light_of
 from core.images.picture import Texture
 from core.images.profiles import profile_of
 
@@ -268,6 +269,46 @@ def test_dds_of_grey_and_of_other_sources(tmp_path):
     assert load(tmp_path / "b.dds").texture == Texture("BC7", 98, True)
     notes = save(tmp_path / "c.dds", Picture(PHOTO, PHOTO[..., 0], texture=Texture("BC1")), "dds")
     assert "BC3" in notes[0]
+
+
+def test_dds_of_light_keeps_what_is_brighter_than_white(tmp_path):
+    # An end point of 10 bits becomes 16 (times 64, and a half), and these times 31 / 64 are the bits of a half float.
+    codes = (1000, 600, 200)
+    halves = [np.uint16((((code << 16) + 0x8000) >> 10) * 31 >> 6).view(np.float16) for code in codes]
+    path = write(tmp_path / "sky.dds", making.dds_head(6, 5, 95) + making.bc6h_block(codes) * 4)
+    picture = assert_probe_agrees(path)
+    assert (picture.width, picture.height, picture.alpha) == (6, 5, None)
+    seen = light_of(picture.pixels, picture.metadata.cicp)
+    expected = np.minimum(np.array(halves, np.float64), 10_000 / REFERENCE_WHITE)
+    np.testing.assert_allclose(seen[2, 3], expected, rtol=2e-3)
+    assert seen[0, 0, 0] > 40
+    notes = save(tmp_path / "again.dds", picture, "dds")
+    assert any("floats of 16 bits" in note for note in notes)
+    again = assert_probe_agrees(tmp_path / "again.dds")
+    assert again.texture == Texture("floats", 10)
+    np.testing.assert_allclose(again.pixels.astype(int), picture.pixels, atol=40)
+
+
+@pytest.mark.parametrize("mipmaps", [False, True])
+@pytest.mark.parametrize(("dxgi", "kind", "channels"), [(10, "<f2", 4), (2, "<f4", 4), (6, "<f4", 3), (41, "<f4", 1)])
+def test_dds_of_floats(tmp_path, dxgi, kind, channels, mipmaps):
+    values = np.ones((9, 12, channels), kind)
+    values[..., : min(channels, 3)] = np.linspace(0, 20, 9 * 12 * min(channels, 3)).reshape(9, 12, -1)
+    if channels == 4:
+        values[:4, :, 3] = 0.25
+    smaller = bytes(values[::2, ::2].nbytes) if mipmaps else b""
+    path = write(tmp_path / "a.dds", making.dds_head(12, 9, dxgi, 2 if mipmaps else 1) + values.tobytes() + smaller)
+    picture = assert_probe_agrees(path)
+    np.testing.assert_allclose(light_of(picture.pixels, picture.metadata.cicp), values[..., :3], rtol=2e-3, atol=2e-3)
+    assert (picture.alpha is None) == (channels != 4)
+    save(tmp_path / "b.dds", picture, "dds")
+    again = assert_probe_agrees(tmp_path / "b.dds")
+    assert again.texture == picture.texture == Texture("floats", dxgi, mipmaps)
+    np.testing.assert_allclose(again.pixels.astype(int), picture.pixels, atol=40)
+    if channels == 4:
+        assert np.abs(again.alpha.astype(int) - 16384)[:4].max() <= 20
+    with pytest.raises(UserError, match="damaged"):
+        load(write(tmp_path / "c.dds", path.read_bytes()[:300]))
 
 
 def test_cube_maps_are_refused_by_their_name(tmp_path):
