@@ -37,7 +37,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print every event as one lin
 @contextmanager
 def running_command() -> Iterator[tuple[CancelToken, Console]]:
     """Run a command: Ctrl-C, SIGTERM and a terminal that is closed cancel, a `UserError` becomes two lines and exit
-    code 1."""
+    code 1; libraries are quiet."""
+    with quiet_libraries(), _ending_in_order() as running:
+        yield running
+
+
+@contextmanager
+def _ending_in_order() -> Iterator[tuple[CancelToken, Console]]:
     cancel = CancelToken()
     console = Console(file=sys.stdout)
     errors = Console(file=sys.stderr)

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from core.cluster.options import ClusterOptions, Share
-from core.commands.console import EXIT_FAILED, Json, plain, print_json, quiet_libraries, running_command
+from core.commands.console import EXIT_FAILED, Json, plain, print_json, running_command
 from core.commands.options import option, read_settings, takes_settings
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -82,7 +82,7 @@ def upscale_command(
     as_json: Json = False,
 ) -> None:
     """Upscale pictures and folders. What was done before by the same settings is not done again."""
-    with quiet_libraries(), running_command() as (cancel, console):
+    with running_command() as (cancel, console):
         if preset is not None:
             from core.upscale.presets import find_preset
 
