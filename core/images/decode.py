@@ -93,8 +93,10 @@ def _pages(path: Path, count: int, check: Callable[[], None], whole_range: bool)
     for page in range(count):
         check()
         with _opened(path, page, check, whole_range) as (key, source):
-            picture = _picture(path, key, source.header, source.decode(), is_first_of_many=False)
-        yield picture
+            made = [_picture(path, key, source.header, source.decode(), is_first_of_many=False)]
+        # No page is held here while the next one is read.
+        del source
+        yield made.pop()
 
 
 def _frames(path: Path, header: Header, check: Callable[[], None]) -> Iterator[Picture]:

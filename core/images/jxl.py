@@ -25,7 +25,7 @@ _FILE_TYPE = box(b"ftyp", b"jxl \0\0\0\0jxl ")
 _MAX_BOXES = 10_000
 _WIDE = Cicp(12, 13)
 """Display P3: what colours coded as XYB are decoded to where a profile is beyond the decoder, which knows none."""
-_LOSSLESS_EFFORT, _EFFORT = 3, 5
+LOSSLESS_EFFORT, _EFFORT = 3, 5
 """More of it takes several times as long for 5 %."""
 _ROWS = 64
 
@@ -201,7 +201,7 @@ def encode_jxl(samples: np.ndarray, metadata: Metadata, quality: int | None) -> 
 
 
 def _lossless(samples: np.ndarray, metadata: Metadata) -> tuple[bytes, list[bytes]]:
-    encoded = imagecodecs.jpegxl_encode(_plain(samples), lossless=True, effort=_LOSSLESS_EFFORT)
+    encoded = imagecodecs.jpegxl_encode(_plain(samples), lossless=True, effort=LOSSLESS_EFFORT)
     codestream, others = _kept(bytes(encoded))
     # Of 16 bits the encoder says that they are linear.
     return with_colours(codestream, metadata.cicp, metadata.icc), others

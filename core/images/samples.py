@@ -6,9 +6,9 @@ import numpy as np
 
 
 def whole_range(samples: np.ndarray, bits: int) -> np.ndarray:
-    """Unsigned integers of so many bits, up to 16, as uint8 or uint16 over their whole range."""
+    """Unsigned integers of so many bits, up to 16, as uint8 or uint16 over their whole range; not always a copy."""
     if bits == 8 * samples.dtype.itemsize:
-        return samples.astype(samples.dtype.newbyteorder("="))
+        return samples.astype(samples.dtype.newbyteorder("="), copy=not samples.flags.writeable)
     if bits > 8:
         return spread(samples, bits)
     return spread(samples, bits, 255).astype(np.uint8)

@@ -70,6 +70,8 @@ def save_all(
                         samples, metadata = values_for(picture, samples, metadata, keep_values=keep_values)
                     pages.add(samples, metadata)
                     notes |= dict.fromkeys((*more, *lost))
+                    # Not held while the next page is made.
+                    del picture, samples
                 notes |= dict.fromkeys(pages.finish())
         elif format == "dicom":
             with temporary.open("wb") as file:

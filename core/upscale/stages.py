@@ -254,10 +254,12 @@ class Stages:
             for picture in sequence.pictures:
                 # `scores` has as many as there are before this one.
                 deep = _as_deep_as(task.probe, picture)
-                result = self._upscaled(deep, engines, lambda done: report((len(scores) + done) / sequence.count))
-                scores.append(consistency(result, picture))
+                result = [self._upscaled(deep, engines, lambda done: report((len(scores) + done) / sequence.count))]
+                scores.append(consistency(result[0], picture))
                 notes.update(dict.fromkeys(picture.notes))
-                yield result
+                # Neither is held here while the next is read.
+                del picture, deep
+                yield result.pop()
 
         channels = 4 if task.probe.alpha else 3
         written = save_all(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from scripts import bench_engine, bench_package, bench_runtimes, bench_training, bench_window
+from scripts import bench_engine, bench_formats, bench_package, bench_runtimes, bench_training, bench_window
 from tests.scripts.conftest import Run
 
 TINY = (
@@ -70,3 +70,12 @@ def test_bench_window(main: Run, qapp: QApplication, monkeypatch: pytest.MonkeyP
     said = main(bench_window)
     assert re.search(r"sort, 200 rows: \d+\.\d ms, \d+\.\d times that of 100", said)
     assert re.search(r"TrainPage: longest piece \d+ ms", said)
+
+
+def test_bench_formats(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"ROUNDS": 1, "SIZE": (40, 60), "PAGES": 3, "PAGE": (20, 30)}.items():
+        monkeypatch.setattr(bench_formats, name, value)
+    said = main(bench_formats)
+    assert len(re.findall(r"^(?:writing|reading) .*: \d+\.\d\d of the library's time$", said, re.MULTILINE)) == 4
+    assert re.search(r"a TIFF of 3 pages: \d+\.\d\d of the memory", said)
+    assert re.search(r"metadata of a JPEG: -?\d+\.\d\d ms a file", said)
