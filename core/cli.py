@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from core.commands import cluster, models, training, upscale
+from core.edition import missing_torch
 from core.version import VERSION
 
 
@@ -22,7 +23,13 @@ def main() -> None:
             # Windows gives a pipe or a file the encoding of its oldest programs, which lacks most of the world's names.
             encoding = "utf-8" if sys.platform == "win32" and not stream.isatty() else None
             stream.reconfigure(encoding=encoding, errors="replace")
-    app()
+    try:
+        app()
+    except ImportError as error:
+        missing = missing_torch(error, f"“srgan {next(iter(sys.argv[1:]), '')}”")
+        if missing is None:
+            raise
+        raise SystemExit(str(missing)) from error
 
 
 def _version(wanted: bool) -> None:

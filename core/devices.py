@@ -1,17 +1,13 @@
-"""Which device to compute on, in which precision, and how much memory it has left."""
+"""Which of torch's devices to compute on, in which precision, and how much memory it has left."""
 
 from __future__ import annotations
 
-import ctypes
-import platform
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from functools import cache
+from contextlib import contextmanager
 
-import psutil
 import torch
 
+from core import processor
 from core.contract.device import DeviceInfo
 from core.contract.errors import UserError
 from core.contract.settings import Precision
@@ -47,7 +43,7 @@ def of_engine(name: str) -> torch.device:
 def describe(device: torch.device) -> DeviceInfo:
     """What a person wants to know of a device."""
     total, free = memory(device)
-    label = _cpu_name()
+    label = processor.processor_name()
     if device.type in ("cuda", "xpu"):
         label = getattr(torch, device.type).get_device_name(device)
     elif device.type == "mps":
@@ -79,28 +75,15 @@ def memory(device: torch.device) -> tuple[int, int]:
         free, total = torch.xpu.mem_get_info(device)
         return total, free
     # Apple's GPU shares the system's memory.
-    system = psutil.virtual_memory()
-    return system.total, system.available
+    return processor.system_memory()
 
 
 def release_memory(device: torch.device) -> None:
     """Give cached memory back to the system after a large picture."""
     if device.type in ("cuda", "xpu", "mps"):
         getattr(torch, device.type).empty_cache()
-    elif libc := _glibc():
-        libc.malloc_trim(0)
-
-
-def keep_large_blocks() -> None:
-    """Let glibc reuse large freed blocks instead of handing each back to the kernel; call once per process.
-
-    glibc maps every block over 32 MB afresh, so each layer of a large tile would fault in and zero its output page by
-    page: the trunk on a 1024 x 1024 tile takes 1.6 times as long that way. `release_memory` gives the blocks back.
-    """
-    if libc := _glibc():
-        m_trim_threshold, m_mmap_max = -1, -4
-        libc.mallopt(m_mmap_max, 0)
-        libc.mallopt(m_trim_threshold, 2**31 - 1)
+    else:
+        processor.release_memory()
 
 
 @contextmanager
@@ -113,13 +96,6 @@ def same_shapes(device: torch.device) -> Iterator[None]:
         yield
 
 
-@cache
-def _glibc() -> ctypes.CDLL | None:
-    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
-        return None
-    return ctypes.CDLL("libc.so.6")
-
-
 def _names() -> list[str]:
     names = []
     for kind in ("cuda", "xpu"):
@@ -129,25 +105,3 @@ def _names() -> list[str]:
     if torch.backends.mps.is_available():
         names.append("mps")
     return [*names, "cpu"]
-
-
-@cache
-def _cpu_name() -> str:
-    if sys.platform == "linux":
-        try:
-            with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-                for line in file:
-                    if line.startswith("model name"):
-                        return line.split(":", 1)[1].strip()
-        except OSError:
-            pass
-    if sys.platform == "win32":
-        import winreg
-
-        # platform.processor() says family and stepping, which tell nobody what they own.
-        with suppress(OSError), winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, _WINDOWS_CPU) as key:
-            return str(winreg.QueryValueEx(key, "ProcessorNameString")[0]).strip()
-    return platform.processor() or platform.machine() or "CPU"
-
-
-_WINDOWS_CPU = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"

@@ -19,11 +19,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
+from core import processor
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import DevicesFound, Event, JobCancelled, JobDone, JobFailed, WorkerReady
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import STOP_SECONDS, TrainRequest
+from core.edition import missing_torch
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,14 @@ WORK: dict[str, str] = {
     "BlendRequest": "core.models.blend:blend_models",
 }
 """What does a request, by its class: a generator of events, imported when it is first asked for."""
+
+_WITH_TORCH = {
+    "TrainRequest": "Training",
+    "TrainingEstimateRequest": "Training",
+    "BlendRequest": "Blending models",
+    "ImportRequest": "Importing this model",
+}
+"""What the light edition says that it cannot do."""
 
 EXIT_GRACE_SECONDS = 15.0
 """How long a job may take to stop once the process is to end; then it ends all the same. Training has its own."""
@@ -91,26 +101,24 @@ class _JobServer:
         sender.join(EXIT_GRACE_SECONDS)
 
     def _warm_up(self) -> None:
-        """Import torch and choose a device before the first request."""
+        """Import what computes, and choose a device before the first request."""
         try:
-            from core import devices
+            from core.runtimes import choice
 
-            devices.keep_large_blocks()
+            processor.keep_large_blocks()
             # Loads the modules of the most likely request, too.
             importlib.import_module("core.upscale.stages")
-            self._report(NO_JOB, WorkerReady(devices.describe(devices.choose()).label))
+            self._report(NO_JOB, WorkerReady(choice.first_device().label))
         except Exception as error:
             log.exception("no engine")
             failure = JobFailed(
                 "The engine could not be started.",
-                "Reinstall the program, or its torch package.",
+                "Reinstall the program.",
                 "".join(traceback.format_exception(error)),
             )
             self._report(NO_JOB, failure)
             return
         try:
-            from core.runtimes import choice
-
             self._report(NO_JOB, DevicesFound(tuple(choice.devices())))
         except Exception:
             # The window goes on listing what could be there.
@@ -128,15 +136,13 @@ class _JobServer:
             end = JobCancelled()
         except UserError as error:
             end = JobFailed(error.message, error.hint)
+        except ImportError as error:
+            end = _failed_to_import(error, type(job.request).__name__)
         except MemoryError:
             end = JobFailed("Memory ran out.", "Close other programs, or choose smaller pictures.")
         except Exception as error:
             log.exception("job %d", job.job)
-            end = JobFailed(
-                f"This could not be done: {type(error).__name__}.",
-                "This is a fault of the program; the details help to mend it.",
-                "".join(traceback.format_exception(error)),
-            )
+            end = _fault(error)
         with self._tokens_lock:
             del self._tokens[job.job]
         self._report(job.job, end)
@@ -191,6 +197,22 @@ class _JobServer:
                 self._connection.send(report)
         except OSError:
             pass  # the window is gone, as the listener finds out too
+
+
+def _failed_to_import(error: ImportError, kind: str) -> JobFailed:
+    missing = missing_torch(error, _WITH_TORCH.get(kind, "This"))
+    if missing is not None:
+        return JobFailed(missing.message, missing.hint)
+    log.error("import", exc_info=error)
+    return _fault(error)
+
+
+def _fault(error: Exception) -> JobFailed:
+    return JobFailed(
+        f"This could not be done: {type(error).__name__}.",
+        "This is a fault of the program; the details help to mend it.",
+        "".join(traceback.format_exception(error)),
+    )
 
 
 def generator_for(request: object) -> Callable[[object, CancelToken], Iterator[Event]]:

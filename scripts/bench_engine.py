@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import torch
 
-from core import devices
+from core import processor
 from core.contract.cancel import CancelToken
 from core.models.generator import Generator
 from core.upscale.engine import open_engine
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--large", action="store_true")
     large = parser.parse_args().large
-    devices.keep_large_blocks()
+    processor.keep_large_blocks()
     pixels = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
     plain = Generator().eval()
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255

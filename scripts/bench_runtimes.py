@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from core import devices
+from core import processor
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.images import load
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="")
     only = parser.parse_args().only
-    devices.keep_large_blocks()
+    processor.keep_large_blocks()
     names = sorted({each.name.partition(":")[0] for each in all_devices()} & {"openvino", "vulkan"})
     with tempfile.TemporaryDirectory() as folder:
         for model in [only] if only else [*OURS, *_others(Path(folder))]:

@@ -26,7 +26,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from core import devices, paths
+from core import paths, processor
 from core.models.content import ContentLoss, ContentNetwork, InputRule
 from core.models.discriminator import UNetDiscriminator, build_discriminator
 from core.models.generator import Generator, GeneratorConfig, initialise
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the recipes")
     fields = tuple((field, value) for field, _, value in (each.partition("=") for each in parser.parse_args().set))
-    devices.keep_large_blocks()
+    processor.keep_large_blocks()
     torch.manual_seed(0)
     precision = training_precision(CPU, "auto")
     print(f"{torch.get_num_threads()} threads, the trainer in {precision}, the plain steps in fp32")

@@ -26,7 +26,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import distance_transform_edt
 from torch import Tensor, nn
 
-from core import devices
+from core import processor
 from core.contract.cancel import CancelToken
 from core.contract.evaluate import BICUBIC, Evaluated, EvaluateRequest, ModelQuality, SetEvaluated
 from core.contract.jobs import Notice
@@ -228,7 +228,7 @@ def multiply_adds(generator: nn.Module) -> int:
 
 def measure_speed(candidates: list[Candidate], kept: dict[str, Any]) -> None:
     """Seconds a megapixel of output in the precision that the program chooses here, taking turns."""
-    devices.keep_large_blocks()
+    processor.keep_large_blocks()
     pixels = np.random.default_rng(0).integers(0, 255, (SPEED_SIDE, SPEED_SIDE, 3), np.uint8)
     engines = {
         candidate.identity: open_engine(candidate.name, "cpu", detail=candidate.detail) for candidate in candidates

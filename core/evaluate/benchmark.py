@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core import devices
 from core.atomic import check_free
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -25,14 +25,16 @@ from core.contract.evaluate import (
 from core.contract.jobs import Notice
 from core.evaluate.artefacts import artefacts
 from core.evaluate.metrics import mean_psnr, psnr_y, ssim_y
-from core.evaluate.perceptual import perceptual
+from core.evaluate.perceptual import content_network, perceptual
 from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
 from core.evaluate.saving import save_png
 from core.images import READABLE_SUFFIXES, load
 from core.models.catalogue import SUFFIXES
-from core.models.content import ContentNetwork, content_for
 from core.names import free_name
 from core.upscale.engine import open_engine
+
+if TYPE_CHECKING:
+    from core.models.content import ContentNetwork
 
 SMALLEST = 32
 """Pixels: of a smaller side the border and SSIM's window leave nothing to measure."""
@@ -64,11 +66,9 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
     scale = engines[0].scale
     if any(engine.scale != scale for engine in engines):
         raise UserError("These models enlarge by different factors.", "Measure those of one factor together.")
-    content = content_for(request.content_weights)
+    content = content_network(request.content_weights, engines[0].device)
     if content is None:
         yield Notice("No perceptual distance: it needs a VGG (--content-weights FILE).")
-    else:
-        content = content.to(devices.of_engine(engines[0].device))
     for name, files in sets.items():
         done: list[PictureEvaluated] = []
         pixels = 0

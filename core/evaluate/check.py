@@ -12,16 +12,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core import devices
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.evaluate import CheckProgress, CheckReady, CheckRequest, PictureQuality
 from core.evaluate.metrics import psnr_y, ssim_y
-from core.evaluate.perceptual import perceptual
+from core.evaluate.perceptual import content_network, perceptual
 from core.evaluate.progress import with_progress
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
-from core.models.content import content_for
 from core.upscale.engine import open_engine
 from core.upscale.picture import clipped, without_colour
 
@@ -45,12 +43,12 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         UserError: the picture, the model or the content weights are unusable, or the picture is too small.
         Cancelled: asked for.
     """
-    content = content_for(request.content_weights)
     picture = load(request.source)
     cancel.check()
     engine = open_engine(
         request.model, request.device, request.precision, request.tile, request.detail, request.clean_up
     )
+    content = content_network(request.content_weights, engine.device)
     scale = engine.scale
     left, top, width, height = clipped(request.region, picture.width, picture.height, request.source.name)
     part = picture.pixels[top : top + height, left : left + width]
@@ -71,7 +69,7 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     cancel.check()
     mine, other = None, None
     if content is not None:
-        mine, other = perceptual(content.to(devices.of_engine(engine.device)), original, [upscaled, bicubic])
+        mine, other = perceptual(content, original, [upscaled, bicubic])
     quality, bicubic_quality = _quality(original, upscaled, scale, mine), _quality(original, bicubic, scale, other)
     notes = [*picture.notes, *engine.take_notes()]
     if picture.alpha is not None:

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
-import torch
 
-from core import devices
+from core import processor
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.evaluate import CheckProgress, CompareFailed, CompareRequest, ModelCompared
+from core.edition import has_torch
 from core.evaluate.progress import with_progress
 from core.images import Picture, load
 from core.upscale.engine import Engine, open_engine
@@ -61,7 +61,7 @@ def _one(
     scale = engine.scale
     size = (cut.width * scale, cut.height * scale)
     start = time.perf_counter()
-    with _peak_memory(devices.of_engine(engine.device)) as memory:
+    with _peak_memory(engine.device) as memory:
         result = yield from with_progress(
             lambda report: upscale_picture(engine, cut, size, ensemble=False, cancel=cancel, on_progress=report),
             begin,
@@ -90,10 +90,12 @@ class _Memory:
 
 
 @contextmanager
-def _peak_memory(device: torch.device) -> Iterator[_Memory]:
-    """Measure the most memory that the block takes: of the device if it has its own, else of this process."""
+def _peak_memory(device: str) -> Iterator[_Memory]:
+    """Measure the most memory that the block takes: of torch's device if it has its own, else of this process."""
     memory = _Memory()
-    if device.type == "cuda":
+    if device.startswith("cuda"):
+        import torch
+
         before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         try:
@@ -101,7 +103,12 @@ def _peak_memory(device: torch.device) -> Iterator[_Memory]:
         finally:
             memory.peak = torch.cuda.max_memory_allocated(device) - before
         return
-    devices.release_memory(device)
+    if has_torch():
+        from core import devices
+
+        devices.release_memory(devices.of_engine(device))
+    else:
+        processor.release_memory()
     process = psutil.Process()
     before = process.memory_info().rss
     done = threading.Event()

@@ -5,14 +5,40 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.models.content import ContentNetwork, picture_distances
+from core.edition import has_torch, needs_torch
+
+if TYPE_CHECKING:
+    from core.models.content import ContentNetwork
 
 LARGEST = 1 << 19
 """Pixels that are measured in one piece: VGG takes 1.7 GB a megapixel. The pictures of Set5, Set14 and BSD100 are
 smaller."""
+
+
+def content_network(weights: Path | None, device: str) -> ContentNetwork | None:
+    """The network that the distance is measured by, where torch measures what an engine made; None if none is here.
+
+    Args:
+        weights: a file of VGG features; None takes torchvision's if they have been downloaded.
+        device: of the engine, as a request names it.
+
+    Raises:
+        UserError: the file is unusable, or there is one and no torch.
+    """
+    if not has_torch():
+        if weights is None:
+            return None
+        raise needs_torch("The perceptual distance")
+    from core import devices
+    from core.models.content import content_for
+
+    content = content_for(weights)
+    return None if content is None else content.to(devices.of_engine(device))
 
 
 def perceptual(content: ContentNetwork, original: np.ndarray, results: Sequence[np.ndarray]) -> list[float]:
@@ -26,6 +52,8 @@ def perceptual(content: ContentNetwork, original: np.ndarray, results: Sequence[
         original: H x W x 3 uint8 RGB, at least 16 pixels a side.
         results: each of the same size.
     """
+    from core.models.content import picture_distances
+
     height, width = original.shape[:2]
     if height * width <= LARGEST:
         return picture_distances(content, original, results)

@@ -16,13 +16,25 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 
+from core.atomic import replacing
 from core.contract.errors import UserError
+from core.models.card import ModelCard, is_safetensors, read_header
 from core.models.config import GeneratorConfig, config_of_shapes
 from core.models.graph import Graph
 
 Arrays = dict[str, np.ndarray]
 _EPSILON = 1e-5
 """Added to the variance by batch normalisation, as torch does."""
+
+
+MAX_BYTES = 2 << 30
+"""A file larger than this is no upscaler."""
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file claims to hold one of our networks, as safetensors."""
+    small = path.is_file() and path.stat().st_size <= MAX_BYTES
+    return small and is_safetensors(path) and "head.conv.weight" in read_header(path)
 
 
 def load_arrays(path: Path) -> Arrays:
@@ -36,6 +48,17 @@ def load_arrays(path: Path) -> Arrays:
     except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
         raise UserError(f"{path.name} is damaged: {error}", "Fetch or export it again.") from error
     return {name: np.asarray(value, np.float32) for name, value in found.items()}
+
+
+def save_arrays(path: Path, arrays: Arrays, card: ModelCard) -> None:
+    """Write weights and card as safetensors, whole or not at all.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(safetensors.numpy.save(arrays, card.to_metadata()))
 
 
 def mean_of_arrays(parts: Sequence[tuple[Arrays, float]]) -> Arrays:

@@ -9,20 +9,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from core import paths
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import ImportRequest, ModelAdded, ModelRefused
+from core.edition import has_torch, needs_torch
 from core.models.card import ModelCard
 from core.models.catalogue import IMPORTED, OUR_ARCHITECTURE, card_of, free_key, models
-from core.models.foreign import to_our_layout
+from core.models.config import GeneratorConfig
+from core.models.generator_graph import Arrays, graphs_of_generator, is_ours, load_arrays, save_arrays
 from core.models.graph import Graph
 from core.models.graph_files import digest_of, files_of, holds_graph, read_graph, save_graph
 from core.models.known import known_by_hash
-from core.models.weights import generator_of, is_generator, load_state, save_generator
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def import_models(request: ImportRequest, cancel: CancelToken) -> Iterator[ModelAdded | ModelRefused]:
@@ -56,7 +59,7 @@ def import_model(path: Path) -> ModelAdded:
     as_graph = holds_graph(path)
     path = files_of(path)[0]
     card = card_of(path)
-    content = read_graph(path) if as_graph else load_state(path)[0]
+    content = read_graph(path) if as_graph else _weights(path)
     digest = digest_of(path)
     known = known_by_hash(digest)
     for model in models():
@@ -74,7 +77,7 @@ def import_model(path: Path) -> ModelAdded:
         if isinstance(content, Graph):
             save_graph(target, content, card)
         else:
-            save_generator(target, content, card)
+            _save(target, content, card)
     except OSError as error:
         raise UserError(
             f"{target} cannot be written: {error.strerror}.", "Free some space, or check the folder's rights."
@@ -83,17 +86,53 @@ def import_model(path: Path) -> ModelAdded:
     return ModelAdded(key, target, unknown)
 
 
-def _described(state: Mapping[str, Tensor], card: ModelCard, path: Path) -> tuple[dict[str, Tensor], ModelCard]:
+def _weights(path: Path) -> Mapping[str, Tensor] | Arrays:
+    """By name; without torch, those of our own networks alone."""
+    if has_torch():
+        from core.models.weights import load_state
+
+        return load_state(path)[0]
+    if not is_ours(path):
+        raise needs_torch(path.name)
+    return load_arrays(path)
+
+
+def _save(target: Path, weights: Mapping[str, Tensor] | Arrays, card: ModelCard) -> None:
+    if has_torch():
+        from core.models.weights import save_generator
+
+        save_generator(target, weights, card)  # type: ignore[arg-type]
+    else:
+        save_arrays(target, weights, card)  # type: ignore[arg-type]
+
+
+def _described(
+    weights: Mapping[str, Tensor] | Arrays, card: ModelCard, path: Path
+) -> tuple[Mapping[str, Tensor] | Arrays, ModelCard]:
     """The weights as they are to be kept, and a card whose scale, architecture and size are read from them."""
+    if has_torch():
+        return _described_by_torch(weights, card, path)  # type: ignore[arg-type]
+    config, _graphs = graphs_of_generator(weights, path.name)  # type: ignore[arg-type]
+    return weights, _as_ours(card, config)
+
+
+def _as_ours(card: ModelCard, config: GeneratorConfig) -> ModelCard:
+    size = card.size or f"{config.features}nf {config.blocks}nb"
+    return replace(card, scale=config.scale, architecture=OUR_ARCHITECTURE, size=size)
+
+
+def _described_by_torch(
+    state: Mapping[str, Tensor], card: ModelCard, path: Path
+) -> tuple[dict[str, Tensor], ModelCard]:
+    from core.models.community import load_community
+    from core.models.foreign import to_our_layout
+    from core.models.weights import generator_of, is_generator
+
     if is_generator(state):
         generator = generator_of(state, path.name)
-        ours = to_our_layout(state)
-        config = generator.config
-        size = card.size or f"{config.features}nf {config.blocks}nb"
-        if ours is not None:
+        if to_our_layout(state) is not None:
             card = replace(card, tags=tuple(dict.fromkeys([*card.tags, "srgan"])))
-        return generator.state_dict(), replace(card, scale=config.scale, architecture=OUR_ARCHITECTURE, size=size)
-    from core.models.community import load_community
+        return generator.state_dict(), _as_ours(card, generator.config)
 
     network = load_community(state, path.name)
     card = replace(

@@ -1,24 +1,31 @@
-"""Which runtime computes a model, and where. Plain: a runtime is imported when it is first asked for."""
+"""Which runtime computes a model, and where. Plain: a runtime is imported when it is first asked for.
+
+The full edition begins with torch, which opens every model. The light one has no torch: OpenVINO computes on the
+processor there, and ncnn what OpenVINO cannot, or everything where that is not installed.
+"""
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from core.contract.device import DeviceInfo
+from core.contract.errors import UserError
 from core.contract.settings import Precision
+from core.edition import has_torch, needs_torch
 from core.runtimes.network import LoadedModel
 
+TORCH = "core.runtimes.torch_network"
+NCNN_PROCESSOR = "core.runtimes.ncnn_processor"
 RUNTIMES = {
-    "torch": "core.runtimes.torch_network",
     "openvino": "core.runtimes.openvino_network",
     "vulkan": "core.runtimes.ncnn_network",
 }
-"""The module of each, by what its devices' names begin with; torch's own names are `cpu`, `cuda`, `xpu` and `mps`."""
+"""The module of each, by what its devices' names begin with; `cpu` is torch's, or ncnn's where torch is not."""
+OF_TORCH = ("cuda", "xpu", "mps")
 
 lost_devices: set[str] = set()
 """Devices that stopped answering in this process."""
@@ -29,8 +36,8 @@ def load_model(parts: Sequence[tuple[Path, float]], device: str, precision: Prec
 
     Args:
         parts: model files and their shares, which sum to 1 (`core.models.catalogue.Mix`).
-        device: as a request names it; `auto` is the one that torch takes by itself. One that was lost in this process
-            is taken for the processor.
+        device: as a request names it; `auto` is the one that is taken without a trial. One that was lost in this
+            process is taken for the processor.
         precision: as a request names it: int8 on a processor is OpenVINO's alone.
 
     Raises:
@@ -40,7 +47,21 @@ def load_model(parts: Sequence[tuple[Path, float]], device: str, precision: Prec
         device = "cpu"
     if precision == "int8" and device in ("auto", "cpu"):
         device = "openvino"
+    if device == "auto" and not has_torch():
+        return _load_without_torch(parts)
     loaded: LoadedModel = _runtime(device).load(parts, device)
+    return loaded
+
+
+def _load_without_torch(parts: Sequence[tuple[Path, float]]) -> LoadedModel:
+    device = first_device().name
+    try:
+        loaded: LoadedModel = _runtime(device).load(parts, device)
+    except UserError:
+        if device == "cpu":
+            raise
+        # What OpenVINO cannot build, ncnn may; what is no model at all is refused again, in the same words.
+        loaded = _runtime("cpu").load(parts, "cpu")
     return loaded
 
 
@@ -50,20 +71,36 @@ def give_up(device: str) -> None:
 
 
 def devices() -> list[DeviceInfo]:
-    """Every device of this machine, by every runtime that is installed: torch's first."""
-    return [each for module in RUNTIMES.values() for each in importlib.import_module(module).devices()]
+    """Every device of this machine, by every runtime that is installed: the one that `auto` begins with first."""
+    modules = [TORCH, *RUNTIMES.values()] if has_torch() else [RUNTIMES["openvino"], NCNN_PROCESSOR, RUNTIMES["vulkan"]]
+    return [each for module in modules for each in importlib.import_module(module).devices()]
+
+
+def first_device() -> DeviceInfo:
+    """The device that `auto` takes without a trial.
+
+    Raises:
+        UserError: nothing that computes is installed.
+    """
+    modules = [TORCH] if has_torch() else [RUNTIMES["openvino"], NCNN_PROCESSOR]
+    for module in modules:
+        for each in importlib.import_module(module).devices():
+            if has_torch() or each.name in ("openvino", "cpu"):
+                found: DeviceInfo = each
+                return found
+    raise UserError("Nothing that computes networks is installed.", "Reinstall the program.")
 
 
 def rivals(first: str) -> list[str]:
-    """Devices that may be faster than the one that torch takes by itself.
+    """Devices that may be faster than the one that is taken without a trial.
 
     Where torch knows a graphics card there are none: others would have to share it. Drivers that compute on the
     processor are left out, and so is what was lost_devices.
     """
-    if first != "cpu":
+    if first not in ("cpu", "openvino"):
         return []
-    found = [each.name for name in ("openvino", "vulkan") for each in _runtime(name).rivals()]
-    return [each for each in found if each not in lost_devices]
+    found = [each.name for name in RUNTIMES for each in _runtime(name).rivals()]
+    return [each for each in found if each not in (first, *lost_devices)]
 
 
 def versions(names: Sequence[str]) -> list[str]:
@@ -79,4 +116,8 @@ def versions(names: Sequence[str]) -> list[str]:
 
 def _runtime(device: str) -> Any:
     name = device.partition(":")[0]
-    return importlib.import_module(RUNTIMES.get(name, RUNTIMES["torch"]))
+    if name in RUNTIMES or has_torch():
+        return importlib.import_module(RUNTIMES.get(name, TORCH))
+    if name in OF_TORCH:
+        raise needs_torch(f"The device “{device}”")
+    return importlib.import_module(NCNN_PROCESSOR)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from core.contract.errors import UserError, how_to_install
-from core.models.card import is_safetensors, read_header
+from core.edition import has_torch, needs_torch
 from core.models.catalogue import card_of
 from core.models.config import GeneratorConfig
-from core.models.generator_graph import graphs_of_generator, load_arrays, mean_of_arrays
+from core.models.generator_graph import graphs_of_generator, is_ours, load_arrays, mean_of_arrays
 from core.models.graph import Graph
 from core.models.graph_files import holds_graph, read_graph
 from core.runtimes.graph_network import Traced
@@ -21,7 +19,6 @@ from core.runtimes.network import COMMUNITY_SIDE, GENERATOR_SIDE, TileGeometry
 
 SIDES = (23, 21)
 """Height and width of the picture that a runtime's result is compared on: nothing divides both."""
-MAX_BYTES = 2 << 30
 
 
 def load_graphs(parts: Sequence[tuple[Path, float]], runtime: str) -> Traced:
@@ -35,28 +32,32 @@ def load_graphs(parts: Sequence[tuple[Path, float]], runtime: str) -> Traced:
         UserError: the files are no usable model; it is made of layers that have no place in a graph; or it takes torch
             to read it, which is not installed.
     """
-    path = parts[0][0]
-    if all(_is_ours(each) for each, _share in parts):
-        config, graphs = graphs_of_generator(
-            mean_of_arrays([(load_arrays(each), share) for each, share in parts]), path.name
-        )
-        return _checked_by_ncnn(card_of(path).name, graphs, geometry_of_config(config))
-    if len(parts) == 1 and holds_graph(path):
-        graph = read_graph(path)
-        return _checked_by_ncnn(card_of(path).name, (graph,), geometry_of_graph(graph))
-    if find_spec("torch") is None:
-        raise UserError(
-            f"{path.name} can only be read with torch, which is not here.",
-            f"{how_to_install('torch')} Models of SRGAN, ncnn and ONNX open without.",
-        )
+    found = read_graphs(parts)
+    if found is not None:
+        return _checked_by_ncnn(card_of(parts[0][0]).name, *found)
     from core.runtimes.tracing import trace
 
     return trace(parts, runtime)
 
 
-def _is_ours(path: Path) -> bool:
-    small = path.is_file() and path.stat().st_size <= MAX_BYTES
-    return small and is_safetensors(path) and "head.conv.weight" in read_header(path)
+def read_graphs(parts: Sequence[tuple[Path, float]]) -> tuple[tuple[Graph, ...], TileGeometry] | None:
+    """Read a model's files as plain graphs; None where that takes torch, which is here.
+
+    Raises:
+        UserError: the files are no usable model, or it takes torch to read them, which is not installed.
+    """
+    path = parts[0][0]
+    if all(is_ours(each) for each, _share in parts):
+        config, graphs = graphs_of_generator(
+            mean_of_arrays([(load_arrays(each), share) for each, share in parts]), path.name
+        )
+        return graphs, geometry_of_config(config)
+    if len(parts) == 1 and holds_graph(path):
+        graph = read_graph(path)
+        return (graph,), geometry_of_graph(graph)
+    if not has_torch():
+        raise needs_torch(path.name)
+    return None
 
 
 def _checked_by_ncnn(name: str, graphs: tuple[Graph, ...], geometry: TileGeometry) -> Traced:

@@ -23,6 +23,11 @@ def input_name(index: int) -> str:
     return f"in{index}"
 
 
+def value_name(number: int) -> str:
+    """What the value of the layer with this number is called, unless that is an input or the last."""
+    return f"v{number}"
+
+
 def files_of(graph: Graph) -> tuple[str, bytes]:
     """The text of a `.param` and the bytes of a `.bin`, in float32."""
     return _Writer(graph).files()
@@ -43,7 +48,7 @@ class _Writer:
         inputs = 0
         last = len(self._graph.layers) - 1
         for number, layer in enumerate(self._graph.layers):
-            name = OUTPUT if number == last else f"v{number}"
+            name = OUTPUT if number == last else value_name(number)
             taken = [self._free[each].pop(0) for each in layer.inputs]
             if layer.kind == "input":
                 name = input_name(inputs)

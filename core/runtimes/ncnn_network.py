@@ -137,26 +137,48 @@ def rivals() -> list[DeviceInfo]:
 
 
 def on_processor(graph: Graph) -> Compute:
-    """What computes a graph in fp32 on the processor: slowly, without Vulkan, and by nothing but ncnn itself.
+    """What computes a graph of a small picture in fp32 on the processor: without Vulkan, by nothing but ncnn itself.
 
     Raises:
         UserError: ncnn is not installed.
     """
-    return NcnnCompute(files_of(graph), len(graph.inputs), None, "fp32")
+    # Several threads would wait for each other longer than so small a picture takes.
+    return NcnnCompute(files_of(graph), len(graph.inputs), None, "fp32", threads=1)
 
 
 class NcnnCompute:
     """A graph on a card, or on the processor where no card is named: arrays in, array out."""
 
-    def __init__(self, files: tuple[str, bytes], inputs: int, index: int | None, precision: Precision) -> None:
-        ncnn = ncnn_library() if index is not None else _package()
+    def __init__(
+        self,
+        files: tuple[str, bytes],
+        inputs: int,
+        index: int | None,
+        precision: Precision,
+        threads: int = 0,
+        watched: Sequence[str] = (),
+    ) -> None:
+        """Take what `files_of` gives.
+
+        Args:
+            files: of the graph.
+            inputs: how many it has.
+            index: of the card; None for the processor.
+            precision: fp32, or fp16 on a card.
+            threads: on the processor; 0 leaves it to ncnn.
+            watched: names of values, in order, at which a tile's progress is told and it can be cancelled.
+
+        Raises:
+            UnsupportedPrecisionError: ncnn does not load it.
+        """
+        ncnn = ncnn_library() if index is not None else ncnn_package()
         self._inputs = inputs
+        self._watched = tuple(watched)
         self._net = ncnn.Net()
         options = self._net.opt
         options.use_vulkan_compute = index is not None
-        if index is None:
-            # Several would wait for each other longer than so small a picture takes.
-            options.num_threads = 1
+        if threads:
+            options.num_threads = threads
         half = precision == "fp16"
         options.use_fp16_packed = options.use_fp16_storage = options.use_fp16_arithmetic = half
         options.use_bf16_storage = options.use_bf16_packed = False
@@ -169,23 +191,31 @@ class NcnnCompute:
         if not loaded:
             raise UnsupportedPrecisionError(f"ncnn does not load this model in {precision}")
 
-    def __call__(self, arrays: Sequence[np.ndarray], _report: Report) -> np.ndarray:
-        """Compute a tile from its inputs, C x h x w each.
+    def __call__(self, arrays: Sequence[np.ndarray], report: Report) -> np.ndarray:
+        """Compute a tile from its inputs, C x h x w each; `report` may raise to end it.
 
         Raises:
             DeviceMemoryError, DeviceLostError: the card could not.
         """
-        ncnn = _package()
+        ncnn = ncnn_package()
         extractor = self._net.create_extractor()
         for index, array in zip(range(self._inputs), arrays, strict=True):
             # A Mat refers to the array's memory without keeping it; its clone has its own.
             extractor.input(input_name(index), ncnn.Mat(np.ascontiguousarray(array, np.float32)).clone())
-        code, result = extractor.extract(OUTPUT)
-        if code == OUT_OF_MEMORY:
-            raise DeviceMemoryError("ncnn could not allocate a value")
-        if code:
-            raise DeviceLostError(f"ncnn answered {code}")
-        return np.array(result)
+        for done, name in enumerate(self._watched):
+            # What is computed for it is kept, and the rest goes on from there.
+            _extracted(extractor, name)
+            report((done + 1) / (len(self._watched) + 1))
+        return np.array(_extracted(extractor, OUTPUT))
+
+
+def _extracted(extractor: Any, name: str) -> Any:
+    code, value = extractor.extract(name)
+    if code == OUT_OF_MEMORY:
+        raise DeviceMemoryError("ncnn could not allocate a value")
+    if code:
+        raise DeviceLostError(f"ncnn answered {code}")
+    return value
 
 
 @cache
@@ -195,14 +225,14 @@ def ncnn_library() -> Any:
     Raises:
         UserError: it is not installed, or its driver crashed when it was last started.
     """
-    ncnn = _package()
+    ncnn = ncnn_package()
     with _noted():
         ncnn.get_gpu_count()
     return ncnn
 
 
 @cache
-def _package() -> Any:
+def ncnn_package() -> Any:
     """The library, which starts Vulkan when it is first asked for a card."""
     try:
         import ncnn

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from core import devices
+from core import devices, processor
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.training import ScanRequest, TrainingEvent, TrainRequest
@@ -99,7 +99,7 @@ def set_up(
         Cancelled: asked for.
     """
     device = devices.choose(request.device)
-    devices.keep_large_blocks()
+    processor.keep_large_blocks()
     if request.threads:
         torch.set_num_threads(request.threads)
     torch.manual_seed(recipe.seed)

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from core import archives, devices
+from core import archives, processor
 from core.atomic import replacing
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
@@ -110,7 +110,7 @@ class Stages:
             Cancelled, UserError: as `upscale`, once what is being written has been.
         """
         request = self.request
-        devices.keep_large_blocks()
+        processor.keep_large_blocks()
         if request.model != AUTOMATIC:
             self._engines(AutomaticChoice(request.model, request.clean_up, request.detail, ""))
         try:

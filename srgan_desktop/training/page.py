@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.errors import UserError
+from core.edition import has_torch, needs_torch
 from core.training.recipe import shipped_recipes
 from srgan_desktop import problems, settings
 from srgan_desktop.desktop import dialog_folder, paths_in, show_in_file_manager
@@ -143,6 +144,9 @@ class TrainPage(Page):
         if not self._listed:
             self._listed = True
             self.session.archive.reload()
+            if not has_torch():
+                problem = problems.of_exception(needs_torch("Training"))
+                self.banner.say("info", problem.message, problem.hint)
         self._show_status()
 
     # Within

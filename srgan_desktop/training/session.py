@@ -25,6 +25,7 @@ from core.contract.training import (
     TrainRequest,
     Validation,
 )
+from core.edition import has_torch, needs_torch
 from core.training.recipe import shipped_recipes
 from core.training.run import RunFolder
 from srgan_desktop import problems, settings
@@ -155,6 +156,8 @@ class TrainSession(Session):
     @property
     def why_not_start(self) -> str:
         """What is missing, in words; empty when nothing is."""
+        if not has_torch():
+            return str(needs_torch("Training"))
         if self.data is None:
             return "Choose a folder of pictures first."
         if self.draft.faults:
