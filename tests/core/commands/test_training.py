@@ -24,9 +24,9 @@ from core.models.card import read_card
 from core.models.weights import load_generator
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder, vgg16_file
+from tests.picture_collections import COLLECTIONS
 
 ROOT = Path(__file__).parents[3]
-SHARED = Path("/work/shared/data")
 SMALL = [f"--set={field}={value}" for field, value in TINY]
 
 
@@ -57,8 +57,11 @@ def words(result: Result) -> str:
 
 def test_a_quick_run_ends_above_bicubic(tmp_path: Path) -> None:
     """The `quick` recipe, made smaller, on photographs: shared ones where they are, else scikit-image's."""
-    if SHARED.is_dir():
-        train_from, held_from = sorted((SHARED / "train").iterdir())[::60], sorted((SHARED / "val").iterdir())[:6]
+    if COLLECTIONS.is_dir():
+        train_from, held_from = (
+            sorted((COLLECTIONS / "train").iterdir())[::60],
+            sorted((COLLECTIONS / "val").iterdir())[:6],
+        )
         photographs = [np.asarray(Image.open(p).convert("RGB")) for p in train_from]
         held = [np.asarray(Image.open(p).convert("RGB"))[:256, :256] for p in held_from]
     else:

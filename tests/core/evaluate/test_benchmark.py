@@ -18,8 +18,9 @@ from core.images import load
 from core.upscale.engine import open_engine
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import picture_folder, textured, vgg16_file
+from tests.picture_collections import COLLECTIONS
 
-SET5 = Path("/work/shared/data/bench/Set5")
+SET5 = COLLECTIONS / "bench" / "Set5"
 
 
 @pytest.fixture(autouse=True)

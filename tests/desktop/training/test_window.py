@@ -39,14 +39,14 @@ SMALL = {
     "checkpoint_every": "20",
 }
 """The `quick` recipe in seconds, and still better than bicubic."""
-SHARED = Path("/work/shared/data/train")
+PHOTOGRAPHS = COLLECTIONS / "train"
 
 
 def real_pictures(folder: Path) -> Path:
     """A few photographs: those of the workplace, or where it is not there, an installed package's."""
     folder.mkdir()
-    if SHARED.is_dir():
-        for path in sorted(SHARED.glob("*.jpg"))[:90:5]:
+    if PHOTOGRAPHS.is_dir():
+        for path in sorted(PHOTOGRAPHS.glob("*.jpg"))[:90:5]:
             shutil.copy(path, folder)
         return folder
     data = pytest.importorskip("skimage.data")
@@ -135,6 +135,8 @@ from PySide6.QtWidgets import QApplication
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
+
+from tests.picture_collections import COLLECTIONS
 app = QApplication([])
 options = Settings()
 window = MainWindow(Theme(app, options), options)
