@@ -21,6 +21,7 @@ TOPICS = {
     "core/upscale": {"before"},
     "core/images": {"more_formats", "carried", "hostile", "kinds", "round_trip", "samples"},
     "core/models": {"hostile", "mix", "shipped"},
+    "core/runtimes": {"without_torch"},
     "core": {"api", "windows"},
     "srgan_desktop": {"xvfb"},
     "srgan_desktop/compare": {"scaling"},

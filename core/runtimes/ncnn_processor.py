@@ -98,7 +98,7 @@ def _label() -> str:
 
 
 def _threads() -> int:
-    """As many as the environment says, as torch and OpenVINO do."""
+    """The number of threads that the environment names, as for torch and OpenVINO; 0 leaves it to ncnn."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return int(wanted) if wanted.isdigit() else 0
 

@@ -21,6 +21,7 @@ from srgan_desktop.theme import Theme
 from srgan_desktop.training.session import TrainingPhase
 from tests.core.training.pictures import TINY, picture_folder
 from tests.desktop.training.conftest import WAIT_MS
+from tests.picture_collections import COLLECTIONS
 
 ENGINE_MS = 120_000
 """Importing torch takes its time on a busy machine."""
