@@ -40,7 +40,9 @@ def developed(path, pixels):
         if not pixels:
             return [struct.pack("<3I", raw.sizes.iwidth, raw.sizes.iheight, raw.sizes.flip)]
         values = raw.postprocess(
-            output_bps=16, use_camera_wb=True, gamma=(2.4, 12.92), output_color=rawpy.ColorSpace.P3D65
+            output_bps=16, use_camera_wb=True, gamma=(2.4, 12.92), output_color=rawpy.ColorSpace.P3D65,
+            # Its own choice is that one pixel in a hundred becomes white.
+            auto_bright_thr=0.0005,
         )
         return [struct.pack("<3I", *values.shape), values.tobytes()]
 
