@@ -298,6 +298,56 @@ def bombs():
     extents = avif.index(b"ispe")
     avif[extents + 8 : extents + 16] = struct.pack(">II", side, side)
     yield "avif", bytes(avif)
+    yield from newer_bombs(side)
+
+
+def newer_bombs(side):
+    small = Image.fromarray(making.smooth(16, 12))
+    rgb = making.smooth(16, 12)
+    yield "jxl", jxl_head(side, side)
+    code = bytearray(imagecodecs.jpeg2k_encode(rgb, codecformat="J2K"))
+    sizes = code.index(b"\xff\x51") + 6
+    code[sizes : sizes + 8] = struct.pack(">II", side, side)
+    code[sizes + 16 : sizes + 24] = struct.pack(">II", side, side)
+    yield "j2k", bytes(code)
+    tga = bytearray(making.encoded(small, "TGA"))
+    tga[12:16] = struct.pack("<HH", side, side)
+    yield "tga", bytes(tga)
+    for name, dxgi in (("dds", 98), ("dds light", 95), ("dds floats", 10)):
+        yield name, making.dds_head(side, side, dxgi) + bytes(64)
+    psd = bytearray(making.psd(rgb))
+    psd[14:22] = struct.pack(">II", side, side)
+    yield "psd", bytes(psd)
+    yield "pnm", f"P6 {side} {side} 255\n".encode() + bytes(64)
+    yield "pfm", f"PF\n{side} {side}\n-1.0\n".encode() + bytes(64)
+    yield "hdr", f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {side} +X {side}\n".encode() + bytes(64)
+    yield "qoi", b"qoif" + struct.pack(">II", side, side) + b"\3\0" + bytes(64)
+    light = bytearray(exr(rgb))
+    for name in (b"dataWindow", b"displayWindow"):
+        window = light.index(name + b"\0box2i\0") + len(name) + 7 + 4
+        light[window : window + 16] = struct.pack("<4i", 0, 0, side - 1, side - 1)
+    yield "exr", bytes(light)
+    inside = making.png(side, side, 8, 2, b"\0")
+    yield "ico", struct.pack("<3H4B2H2I", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(inside), 22) + inside
+    pcx = bytearray(making.encoded(small, "PCX"))
+    pcx[8:12] = struct.pack("<HH", side - 1, side - 1)
+    pcx[66:68] = struct.pack("<H", side)
+    yield "pcx", bytes(pcx)
+    raw = making.dng()
+    for kind in (3, 4):
+        for code, value in ((256, 64), (257, 48)):
+            raw = raw.replace(struct.pack("<HHIH", code, kind, 1, value), struct.pack("<HHIH", code, kind, 1, side))
+    yield "raw", raw
+
+
+def jxl_head(width, height):
+    """A bare codestream of this size and nothing else (ISO/IEC 18181-1, D.2)."""
+    bits = at = 0
+    # Signature; large; height in 30 bits; no fixed ratio; width in 30 bits; all else by default.
+    for value, count in ((0xAFF, 16), (0, 1), (3, 2), (height - 1, 30), (0, 3), (3, 2), (width - 1, 30), (3, 2)):
+        bits |= value << at
+        at += count
+    return bits.to_bytes(32, "little")
 
 
 @pytest.mark.parametrize("name", [name for name, _ in bombs()])
