@@ -323,8 +323,8 @@ def newer_bombs(side):
     yield "hdr", f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {side} +X {side}\n".encode() + bytes(64)
     yield "qoi", b"qoif" + struct.pack(">II", side, side) + b"\3\0" + bytes(64)
     light = bytearray(exr(rgb))
-    for name in (b"dataWindow", b"displayWindow"):
-        window = light.index(name + b"\0box2i\0") + len(name) + 7 + 4
+    for attribute in (b"dataWindow", b"displayWindow"):
+        window = light.index(attribute + b"\0box2i\0") + len(attribute) + 7 + 4
         light[window : window + 16] = struct.pack("<4i", 0, 0, side - 1, side - 1)
     yield "exr", bytes(light)
     inside = making.png(side, side, 8, 2, b"\0")
@@ -333,11 +333,11 @@ def newer_bombs(side):
     pcx[8:12] = struct.pack("<HH", side - 1, side - 1)
     pcx[66:68] = struct.pack("<H", side)
     yield "pcx", bytes(pcx)
-    raw = making.dng()
+    camera = making.dng()
     for kind in (3, 4):
-        for code, value in ((256, 64), (257, 48)):
-            raw = raw.replace(struct.pack("<HHIH", code, kind, 1, value), struct.pack("<HHIH", code, kind, 1, side))
-    yield "raw", raw
+        for tag, value in ((256, 64), (257, 48)):
+            camera = camera.replace(struct.pack("<HHIH", tag, kind, 1, value), struct.pack("<HHIH", tag, kind, 1, side))
+    yield "raw", camera
 
 
 def jxl_head(width, height):
