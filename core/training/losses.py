@@ -20,6 +20,13 @@ Game = Literal["vanilla", "relativistic", "hinge"]
 
 ARTEFACT_WINDOW = 7
 """Side of the window of LDL's local variance (Liang et al. 2022, sec. 3.2)."""
+LUMA = (0.299, 0.587, 0.114)
+TEXTURE_WINDOW = 16
+"""Pixels a side of the patches of `texture`."""
+TEXTURE_SPACINGS = (1, 2)
+"""Pixels between the taps of the blurs whose differences are its bands."""
+UNSEEN = (2 / 255) ** 2
+"""Energy under which nobody sees whether there is detail: of two levels."""
 GRID = 4
 """Period in HR pixels of the patterns that `grid` looks for; 2 is among them."""
 GRID_WINDOW = 4
@@ -206,6 +213,30 @@ def grid(context: StepContext) -> Tensor:
     return (means - means.mean(2, keepdim=True)).abs().mean()
 
 
+def texture(context: StepContext) -> Tensor:
+    """How far the energy of luma's two finest bands is from HR's, patch by patch: mean absolute logarithm of the ratio.
+
+    Where several HR crops fit the LR crop, all other losses towards the truth are least for their mean, which has less
+    fine detail than any of them. Here it counts how much there is, not where it lies (as the local statistics of
+    Sajjadi et al. 2017, EnhanceNet, sec. 4.2.4, without a network).
+    """
+    luma = context.sr.new_tensor(LUMA).view(1, 3, 1, 1)
+    sr, hr = ((x * luma).sum(1, keepdim=True) for x in (context.sr, context.hr))
+    line = sr.new_tensor([0.25, 0.5, 0.25])
+    kernel = (line[:, None] * line).view(1, 1, 3, 3)
+    window = min(TEXTURE_WINDOW, *sr.shape[-2:])
+    total = sr.new_zeros(())
+    for spacing in TEXTURE_SPACINGS:
+        softs = [F.conv2d(F.pad(x, (spacing,) * 4, mode="replicate"), kernel, dilation=spacing) for x in (sr, hr)]
+        of_sr, of_hr = (
+            torch.log(F.avg_pool2d((x - soft).square(), window, max(1, window // 2)) + UNSEEN)
+            for x, soft in zip((sr, hr), softs, strict=True)
+        )
+        total = total + (of_sr - of_hr).abs().mean()
+        sr, hr = softs
+    return total / len(TEXTURE_SPACINGS)
+
+
 def fft(context: StepContext) -> Tensor:
     """Mean absolute error of the real and imaginary parts of the orthonormal spectrum."""
     difference = torch.fft.rfft2(context.sr - context.hr, norm="ortho")
@@ -230,6 +261,7 @@ _FUNCTIONS: dict[LossName, Callable[[StepContext], Tensor]] = {
     "adversarial": adversarial,
     "ldl": ldl,
     "grid": grid,
+    "texture": texture,
     "fft": fft,
     "tv": tv,
 }

@@ -28,6 +28,7 @@ LossName = Literal[
     "adversarial",
     "ldl",
     "grid",
+    "texture",
     "fft",
     "tv",
 ]
@@ -44,6 +45,8 @@ LOSS_WORDS: dict[LossName, str] = {
     "adversarial": "How easily the discriminator tells the output from real pictures.",
     "ldl": "L1 where the output shows artefacts; keeps a GAN from inventing patterns.",
     "grid": "Patterns locked to the grid of the enlargement: the mesh that content and adversarial losses draw.",
+    "texture": "How far the amount of fine detail in each patch is from the truth's, wherever it lies: against the "
+    "softness that comes of averaging what cannot be known. With `grid`, as a mesh is detail too.",
     "fft": "L1 of the spectrum: weighs all frequencies alike.",
     "tv": "Total variation: smooths the output; a very small weight is enough.",
 }

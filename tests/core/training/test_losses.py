@@ -42,6 +42,25 @@ def test_fft_by_hand() -> None:
     assert value("fft", ctx) == pytest.approx(0.3 * math.sqrt(24) / (4 * 4 * 2), rel=1e-5)
 
 
+def test_texture_counts_how_much_detail_there_is_and_not_where() -> None:
+    y, x = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
+    checkers = 0.5 + 0.2 * ((x + y) % 2 * 2.0 - 1).expand(1, 3, 32, 32)
+    other_checkers = 1 - checkers
+    assert value("texture", context(checkers, checkers)) == 0
+    assert value("texture", context(other_checkers, checkers)) == pytest.approx(0, abs=1e-5)
+    # The finest band of a checkerboard of amplitude a is all of it, and nothing is left for the next: of halved
+    # amplitude it has a quarter of the energy.
+    unseen = (2 / 255) ** 2
+    inside = (slice(None), slice(None), slice(8, 24), slice(8, 24))
+    halved = 0.5 + (checkers - 0.5) / 2
+    found = value("texture", context(halved[inside], checkers[inside]))
+    assert found == pytest.approx(math.log((0.04 + unseen) / (0.01 + unseen)) / 2, rel=0.15)
+    soft = torch.full((1, 3, 32, 32), 0.5)
+    assert value("texture", context(soft, checkers)) > found
+    # What nobody sees hardly counts.
+    assert value("texture", context(soft + 0.001 * (checkers - 0.5), soft)) < 0.01
+
+
 def test_ms_ssim_of_one_scale_equals_scikit_image() -> None:
     metrics = pytest.importorskip("skimage.metrics")
     torch.manual_seed(0)
