@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import warnings
 from typing import Any, BinaryIO
 
@@ -20,6 +21,26 @@ from core.images.values import Scale, scale_of
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
+
+
+class _Bounded:
+    """A file of which no more is asked for than is there.
+
+    An element may say that it is 4 GB long, and Python makes room for that before it reads: seconds each time, where
+    the system clears memory that it hands out.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        self.tell = file.tell
+        self.seek = file.seek
+
+    def read(self, size: int = -1) -> bytes:
+        """What comes next, `size` bytes at most."""
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size < 0 else min(size, left))
 
 
 class DicomSource:
@@ -53,7 +74,7 @@ class DicomSource:
         file.seek(0)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            self._dataset = self._package.dcmread(file)
+            self._dataset = self._package.dcmread(_Bounded(file))
         dataset = self._dataset
         if "PixelData" not in dataset:
             raise UnreadableError("is a DICOM file without a picture.", "Choose one of the series' pictures.")

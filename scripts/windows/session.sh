@@ -10,6 +10,8 @@ export HOME="$w/home" WINEPREFIX="$w/prefix" WINEDEBUG="${WINEDEBUG:--all}" WINE
 export PYTHONPATH="$windows\\site-wine;$windows\\own;$windows\\src" PYTHONDONTWRITEBYTECODE=1
 # torch counts one core under Wine.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
+# Windows lets every program use AMX, Linux only those that ask, and Wine does not: without this oneDNN's bf16 ends them.
+export ONEDNN_MAX_CPU_ISA="${ONEDNN_MAX_CPU_ISA:-AVX512_CORE_BF16}"
 export WINDOWS_PYTHON="$w/python/python.exe"
 mkdir -p "$HOME"
 

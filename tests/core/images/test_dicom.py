@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +84,19 @@ def test_colour_and_several_frames(tmp_path):
     np.testing.assert_array_equal(picture.pixels, load(write(tmp_path / "c.dcm", dicom(RAMP))).pixels)
     assert probe(tmp_path / "b.dcm").frames == 3
     assert any("first of its 3 frames" in note for note in picture.notes)
+
+
+def test_no_more_is_read_than_there_is(tmp_path):
+    content = bytearray(dicom(RAMP))
+    at = content.index(b"OW\0\0") + 4
+    content[at : at + 4] = struct.pack("<I", 0xF0000000)
+    path = write(tmp_path / "a.dcm", bytes(content))
+    tracemalloc.start()
+    try:
+        np.testing.assert_array_equal(load(path).pixels, load(write(tmp_path / "b.dcm", dicom(RAMP))).pixels)
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_nothing_of_the_patient_gets_out(tmp_path, capfd, caplog):
