@@ -21,6 +21,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from core.contract.errors import UserError
+from core.language import gettext as _
+from core.language import ngettext
 
 ARCHIVE_SUFFIXES = frozenset({".zip", ".cbz"})
 """Lower case with dot."""
@@ -43,10 +45,10 @@ _METHODS = {
     zipfile.ZIP_LZMA: "lzma",
 }
 _OTHERS = {
-    b"Rar!": "a RAR archive",
-    b"7z\xbc\xaf": "a 7-Zip archive",
-    b"\x1f\x8b": "a gzip archive",
-    b"%PDF": "a PDF document",
+    b"Rar!": _("a RAR archive"),
+    b"7z\xbc\xaf": _("a 7-Zip archive"),
+    b"\x1f\x8b": _("a gzip archive"),
+    b"%PDF": _("a PDF document"),
 }
 """What goes under these suffixes, too."""
 
@@ -67,7 +69,7 @@ class Member:
     @property
     def time_ns(self) -> int | None:
         """When it was last changed, in nanoseconds, by the local time; None where that is no time."""
-        _year, month, day, *_ = self.info.date_time
+        _year, month, day, *_rest = self.info.date_time
         with suppress(ValueError, OverflowError):
             # Zeros, which mean that nobody knew, would be taken for the day before.
             return None if not (month and day) else int(time.mktime((*self.info.date_time, 0, 0, -1))) * 1_000_000_000
@@ -114,7 +116,10 @@ def list_archive(archive: Path) -> Listing:
     except OSError as error:
         if error.errno is None:
             raise _damaged(archive.name) from error
-        raise UserError(f"“{_plain(archive.name)}” could not be read: {error.strerror}.", "Check the disk.") from error
+        raise UserError(
+            _("“{name}” could not be read: {strerror}.").format(name=_plain(archive.name), strerror=error.strerror),
+            _("Check the disk."),
+        ) from error
     except (zipfile.BadZipFile, NotImplementedError, struct.error, ValueError, EOFError, OverflowError) as error:
         raise _damaged(archive.name) from error
     with _lock:
@@ -188,7 +193,7 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
         return
     member = _found(path)
     if member is None:
-        raise FileNotFoundError(2, "No such file in the archive", str(path))
+        raise FileNotFoundError(2, _("No such file in the archive"), str(path))
     try:
         with zipfile.ZipFile(archive) as container, container.open(member.info) as packed:
             unpacking = _Unpacking(cast(BinaryIO, packed), member.info.file_size)
@@ -198,8 +203,10 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
                 unpacking.discard()
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
         raise UserError(
-            f"“{_plain(path.name)}” cannot be unpacked from “{_plain(archive.name)}”, which is damaged.",
-            "Copy or download the archive again.",
+            _("“{name}” cannot be unpacked from “{archive}”, which is damaged.").format(
+                name=_plain(path.name), archive=_plain(archive.name)
+            ),
+            _("Copy or download the archive again."),
         ) from error
 
 
@@ -287,7 +294,9 @@ def _listed(file: BinaryIO, name: str) -> Listing:
     head = file.read(4)
     for signature, kind in _OTHERS.items():
         if head.startswith(signature):
-            raise UserError(f"“{name}” is {kind}, and no ZIP archive.", "Unpack it first.")
+            raise UserError(
+                _("“{name}” is {kind}, and no ZIP archive.").format(name=name, kind=kind), _("Unpack it first.")
+            )
     size = file.seek(0, io.SEEK_END)
     if _directory_bytes(file, size) > _MOST_DIRECTORY_BYTES:
         raise _too_many(name)
@@ -300,8 +309,10 @@ def _listed(file: BinaryIO, name: str) -> Listing:
     # Parts that are packed once and listed often make the largest bombs of all.
     if packed > size or (unpacked > WHERE_BOMBS_BEGIN and unpacked > MOST_RATIO * size):
         raise UserError(
-            f"“{name}” says that it unpacks to {unpacked / 1e9:,.0f} GB, far too much for its size.",
-            "If you trust it, unpack it first.",
+            _("“{name}” says that it unpacks to {unpacked:,.0f} GB, far too much for its size.").format(
+                name=name, unpacked=unpacked / 1e9
+            ),
+            _("If you trust it, unpack it first."),
         )
     members: dict[str, Member] = {}
     refused: list[UserError] = []
@@ -316,8 +327,16 @@ def _listed(file: BinaryIO, name: str) -> Listing:
         else:
             members[inside] = Member(inside, each)
     if encrypted:
-        what = "It is" if not members else f"{encrypted:,} of its files are"
-        refused.append(UserError(f"“{name}”: {what} encrypted.", "Unpack it with its password first."))
+        what = (
+            ngettext(
+                "“{name}”: {count:,} of its files are encrypted.",
+                "“{name}”: {count:,} of its files are encrypted.",
+                encrypted,
+            )
+            if members
+            else _("“{name}”: It is encrypted.")
+        )
+        refused.append(UserError(what.format(name=name, count=encrypted), _("Unpack it with its password first.")))
     return Listing(members, tuple(refused))
 
 
@@ -355,28 +374,42 @@ def _name_of(info: zipfile.ZipInfo) -> str:
 
 def _problem_of(info: zipfile.ZipInfo, inside: str, name: str) -> UserError | None:
     """Why a file in an archive is not opened; None where it is."""
-    what = f"“{_plain(inside)}” in “{name}”"
+    what = _("“{inside}” in “{name}”").format(inside=_plain(inside), name=name)
     path = PurePosixPath(inside)
     if path.is_absolute() or not path.parts or ".." in path.parts or inside[1:2] == ":":
-        return UserError(f"{what} leads out of the archive, and is not opened.", "Unpack the archive first.")
+        return UserError(
+            _("{what} leads out of the archive, and is not opened.").format(what=what), _("Unpack the archive first.")
+        )
     if stat.S_ISLNK(info.external_attr >> 16):
-        return UserError(f"{what} is a link, and is not followed.", "Unpack the archive first.")
+        return UserError(_("{what} is a link, and is not followed.").format(what=what), _("Unpack the archive first."))
     if path.suffix.lower() in ARCHIVE_SUFFIXES:
-        return UserError(f"{what} is an archive in an archive, and is not opened.", "Unpack the outer one first.")
+        return UserError(
+            _("{what} is an archive in an archive, and is not opened.").format(what=what),
+            _("Unpack the outer one first."),
+        )
     if info.compress_type not in _METHODS:
-        return UserError(f"{what} is packed in a way that cannot be read.", "Unpack the archive first.")
+        return UserError(
+            _("{what} is packed in a way that cannot be read.").format(what=what), _("Unpack the archive first.")
+        )
     if info.file_size > MOST_BYTES:
-        return UserError(f"{what} says that it unpacks to {info.file_size / 1e9:,.0f} GB.", "Unpack the archive first.")
+        return UserError(
+            _("{what} says that it unpacks to {file_size:,.0f} GB.").format(what=what, file_size=info.file_size / 1e9),
+            _("Unpack the archive first."),
+        )
     return None
 
 
 def _too_many(name: str) -> UserError:
-    return UserError(f"“{name}” lists more than {MOST_ENTRIES:,} files.", "Unpack it first.")
+    return UserError(
+        _("“{name}” lists more than {most_entries:,} files.").format(name=name, most_entries=MOST_ENTRIES),
+        _("Unpack it first."),
+    )
 
 
 def _damaged(name: str) -> UserError:
     return UserError(
-        f"“{_plain(name)}” is no ZIP archive, or is damaged or cut off.", "Copy or download it again, or unpack it."
+        _("“{name}” is no ZIP archive, or is damaged or cut off.").format(name=_plain(name)),
+        _("Copy or download it again, or unpack it."),
     )
 
 

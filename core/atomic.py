@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 
 PART_SUFFIX = ".part"
 """What unfinished files end in; a scan for pictures never takes them, and a later run may delete them."""
@@ -80,5 +81,6 @@ def check_free(paths: Iterable[Path]) -> None:
     for path in paths:
         if os.path.lexists(path):
             raise UserError(
-                f"{path} already exists and would be overwritten.", "Choose another place, or remove the existing file."
+                _("{path} already exists and would be overwritten.").format(path=path),
+                _("Choose another place, or remove the existing file."),
             )

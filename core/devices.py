@@ -11,6 +11,7 @@ from core import processor
 from core.contract.device import DeviceInfo
 from core.contract.errors import UserError
 from core.contract.settings import Precision
+from core.language import gettext as _
 
 DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -31,7 +32,10 @@ def choose(name: str = "auto") -> torch.device:
         return torch.device(names[0])
     wanted = name if ":" in name or name in ("cpu", "mps") else f"{name}:0"
     if wanted not in names:
-        raise UserError(f"There is no device “{name}” here.", f"Choose auto or one of: {', '.join(names)}.")
+        raise UserError(
+            _("There is no device “{name}” here.").format(name=name),
+            _("Choose auto or one of: {names}.").format(names=", ".join(names)),
+        )
     return torch.device(wanted)
 
 
@@ -47,7 +51,7 @@ def describe(device: torch.device) -> DeviceInfo:
     if device.type in ("cuda", "xpu"):
         label = getattr(torch, device.type).get_device_name(device)
     elif device.type == "mps":
-        label = "Apple GPU"
+        label = _("Apple GPU")
     return DeviceInfo(str(device), label, fast_precision(device), total, free)
 
 

@@ -6,6 +6,7 @@ import sys
 from importlib.util import find_spec
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 
 _TORCH = ("torch", "torchvision", "spandrel")
 """What the light edition leaves out: torch, and what is nothing without it."""
@@ -23,8 +24,12 @@ def needs_torch(what: str) -> UserError:
         what: it is, as the beginning of a sentence: “Training”, “x4.pth”.
     """
     # Nothing can be put into a packaged program.
-    get = "Get" if getattr(sys, "frozen", False) else "Install it with pip install torch torchvision spandrel, or get"
-    return UserError(f"{what} needs torch, which this light edition leaves out.", f"{get} the full program.")
+    get = (
+        _("Get the full program.")
+        if getattr(sys, "frozen", False)
+        else _("Install it with pip install torch torchvision spandrel, or get the full program.")
+    )
+    return UserError(_("{what} needs torch, which this light edition leaves out.").format(what=what), get)
 
 
 def missing_torch(error: ImportError, what: str) -> UserError | None:

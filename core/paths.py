@@ -33,6 +33,11 @@ def user_presets() -> Path:
     return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "presets"
 
 
+def user_settings() -> Path:
+    """The file of what the window keeps between starts; not necessarily there yet."""
+    return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "settings.ini"
+
+
 def user_queue() -> Path:
     """The file that keeps what waits in the window's queue; not necessarily there yet."""
     return Path(platformdirs.user_data_dir(APP, appauthor=False)) / "queue.json"

@@ -26,6 +26,7 @@ from core.contract.jobs import DevicesFound, Event, JobCancelled, JobDone, JobFa
 from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdown, Submit
 from core.contract.training import STOP_SECONDS, TrainRequest
 from core.edition import missing_torch
+from core.language import gettext as _
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,10 @@ WORK: dict[str, str] = {
 """What does a request, by its class: a generator of events, imported when it is first asked for."""
 
 _WITH_TORCH = {
-    "TrainRequest": "Training",
-    "TrainingEstimateRequest": "Training",
-    "BlendRequest": "Blending models",
-    "ImportRequest": "Importing this model",
+    "TrainRequest": _("Training"),
+    "TrainingEstimateRequest": _("Training"),
+    "BlendRequest": _("Blending models"),
+    "ImportRequest": _("Importing this model"),
 }
 """What the light edition says that it cannot do."""
 
@@ -112,8 +113,8 @@ class _JobServer:
         except Exception as error:
             log.exception("no engine")
             failure = JobFailed(
-                "The engine could not be started.",
-                "Reinstall the program.",
+                _("The engine could not be started."),
+                _("Reinstall the program."),
                 "".join(traceback.format_exception(error)),
             )
             self._report(NO_JOB, failure)
@@ -139,7 +140,7 @@ class _JobServer:
         except ImportError as error:
             end = _failed_to_import(error, type(job.request).__name__)
         except MemoryError:
-            end = JobFailed("Memory ran out.", "Close other programs, or choose smaller pictures.")
+            end = JobFailed(_("Memory ran out."), _("Close other programs, or choose smaller pictures."))
         except Exception as error:
             log.exception("job %d", job.job)
             end = _fault(error)
@@ -200,7 +201,7 @@ class _JobServer:
 
 
 def _failed_to_import(error: ImportError, kind: str) -> JobFailed:
-    missing = missing_torch(error, _WITH_TORCH.get(kind, "This"))
+    missing = missing_torch(error, _WITH_TORCH.get(kind, _("This")))
     if missing is not None:
         return JobFailed(missing.message, missing.hint)
     log.error("import", exc_info=error)
@@ -209,8 +210,8 @@ def _failed_to_import(error: ImportError, kind: str) -> JobFailed:
 
 def _fault(error: Exception) -> JobFailed:
     return JobFailed(
-        f"This could not be done: {type(error).__name__}.",
-        "This is a fault of the program; the details help to mend it.",
+        _("This could not be done: {name}.").format(name=type(error).__name__),
+        _("This is a fault of the program; the details help to mend it."),
         "".join(traceback.format_exception(error)),
     )
 
@@ -223,7 +224,10 @@ def generator_for(request: object) -> Callable[[object, CancelToken], Iterator[E
     """
     kind = type(request).__name__
     if kind not in WORK:
-        raise UserError(f"The engine does not know what a {kind} is.", "Restart the program: its parts do not match.")
+        raise UserError(
+            _("The engine does not know what a {kind} is.").format(kind=kind),
+            _("Restart the program: its parts do not match."),
+        )
     module, name = WORK[kind].split(":")
     generator: Callable[[object, CancelToken], Iterator[Event]] = getattr(importlib.import_module(module), name)
     return generator

@@ -14,6 +14,10 @@ def main() -> int:
     """Open the window; answers with the exit code."""
     # Before anything else: in a frozen program the worker process starts here too, and goes no further.
     multiprocessing.freeze_support()
+    from srgan_desktop import spoken
+
+    spoken.settle()
+    # With its modules come all texts.
     from srgan_desktop.app import run
 
     return run(sys.argv[1:])

@@ -11,6 +11,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, QProcess, Qt, QTimer, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
+from core.language import gettext as _
 from srgan_desktop.fields import quiet, titled
 from srgan_desktop.problems import Problem
 
@@ -21,14 +22,17 @@ SECONDS = 60
 class Afterwards(Enum):
     """The choices; the value is for the menu."""
 
-    NOTHING = "Do &nothing"
-    SLEEP = "&Sleep"
-    SHUT_DOWN = "Shut &down"
+    NOTHING = _("Do &nothing")
+    SLEEP = _("&Sleep")
+    SHUT_DOWN = _("Shut &down")
 
 
-_DOING = {Afterwards.SLEEP: "Going to sleep", Afterwards.SHUT_DOWN: "Shutting down"}
-_NOW = {Afterwards.SLEEP: "&Sleep now", Afterwards.SHUT_DOWN: "Shut &down now"}
-_VERB = {Afterwards.SLEEP: "sleep", Afterwards.SHUT_DOWN: "shut down"}
+_DOING = {Afterwards.SLEEP: _("Going to sleep"), Afterwards.SHUT_DOWN: _("Shutting down")}
+_FAILED = {
+    Afterwards.SLEEP: _("The system did not sleep: {why}"),
+    Afterwards.SHUT_DOWN: _("The system did not shut down: {why}"),
+}
+_NOW = {Afterwards.SLEEP: _("&Sleep now"), Afterwards.SHUT_DOWN: _("Shut &down now")}
 
 
 def possible() -> tuple[Afterwards, ...]:
@@ -58,10 +62,10 @@ class Countdown(QDialog):
         self.setWindowTitle(_DOING[what])
         self._what = what
         self._left = seconds
-        self.title = titled("All runs are finished", "title")
+        self.title = titled(_("All runs are finished"), "title")
         self.words = quiet()
         self._bar = QProgressBar(minimum=0, maximum=seconds, textVisible=False)
-        self.stop = QPushButton("&Cancel")
+        self.stop = QPushButton(_("&Cancel"))
         self.stop.setDefault(True)
         self.stop.clicked.connect(self.reject)
         self.now = QPushButton(_NOW[what])
@@ -95,7 +99,7 @@ class Countdown(QDialog):
         super().done(result)
 
     def _say(self) -> None:
-        self.words.setText(f"{_DOING[self._what]} in {self._left} s.")
+        self.words.setText(_("{doing} in {left} s.").format(doing=_DOING[self._what], left=self._left))
         self._bar.setValue(self._left)
 
 
@@ -153,5 +157,5 @@ class AfterRuns(QObject):
         said = bytes(process.readAllStandardError().data()).decode(errors="replace").strip()
         process.deleteLater()
         if code != 0:
-            message = f"The system did not {_VERB[what]}: {said or process.errorString()}"
-            self.failed.emit(Problem(message, "Use the system's own menu."))
+            message = _FAILED[what].format(why=said or process.errorString())
+            self.failed.emit(Problem(message, _("Use the system's own menu.")))

@@ -13,11 +13,13 @@ from PySide6.QtCore import QObject, QTimer
 from PySide6.QtGui import QImageReader
 from PySide6.QtWidgets import QApplication
 
+from core.language import gettext as _
 from core.version import VERSION
 from srgan_desktop.log import begin_log, replace_missing_streams, report_uncaught
 from srgan_desktop.main_window import MainWindow
 from srgan_desktop.opening import InstanceServer, hand_over
 from srgan_desktop.settings import OUTPUT, Settings
+from srgan_desktop.spoken import start_again, translate_qt
 from srgan_desktop.theme import Theme, app_icon
 
 COLLECT_EVERY_MS = 5_000
@@ -38,6 +40,7 @@ def run(arguments: list[str]) -> int:
     app.setApplicationDisplayName("SRGAN Desktop")
     app.setDesktopFileName("srgan-desktop")
     app.setWindowIcon(app_icon())
+    translate_qt(app)
     if hand_over(inputs, output):
         return 0
     # Closing hides the window at once and lets the worker end behind it.
@@ -70,6 +73,8 @@ def run(arguments: list[str]) -> int:
     if inputs:
         window.open(inputs)
     code = app.exec()
+    if window.restarts:
+        start_again()
     window.deleteLater()
     return code
 
@@ -93,10 +98,10 @@ def _collect() -> None:
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="srgan-desktop", description="Upscale pictures in a window. For scripts, use the `srgan` command."
+        prog="srgan-desktop", description=_("Upscale pictures in a window. For scripts, use the `srgan` command.")
     )
-    parser.add_argument("inputs", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help="put into the queue")
-    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="save results there, this time")
+    parser.add_argument("inputs", nargs="*", type=Path, metavar="FILE_OR_FOLDER", help=_("put into the queue"))
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help=_("save results there, this time"))
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser.parse_args(arguments)
 

@@ -9,6 +9,7 @@ from PySide6.QtCore import QRect, QSize, Qt
 from PySide6.QtGui import QAccessible, QAccessibleEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
 
+from core.language import gettext as _
 from srgan_desktop.theme import Theme, repolish
 
 Level = Literal["info", "good", "warn", "bad"]
@@ -45,8 +46,8 @@ class Banner(QFrame):
         self._actions.setSpacing(6)
         close = QToolButton()
         close.setIconSize(QSize(16, 16))
-        close.setToolTip("Close this message")
-        close.setAccessibleName("Close this message")
+        close.setToolTip(_("Close this message"))
+        close.setAccessibleName(_("Close this message"))
         close.clicked.connect(self.hide)
         theme.set_icon(close, "close")
         row = QHBoxLayout(self)

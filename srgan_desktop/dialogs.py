@@ -18,6 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
+from core.language import ngettext
 from srgan_desktop.problems import Problem
 
 
@@ -26,7 +28,7 @@ class ProblemDialog(QDialog):
 
     def __init__(self, problem: Problem, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Something went wrong")
+        self.setWindowTitle(_("Something went wrong"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         message = _selectable(problem.message, "title")
         layout = _column(self)
@@ -34,7 +36,7 @@ class ProblemDialog(QDialog):
         if problem.hint:
             layout.addWidget(_selectable(problem.hint, "muted"))
         if problem.details:
-            layout.addWidget(_text_box(problem.details, "Details"), 1)
+            layout.addWidget(_text_box(problem.details, _("Details")), 1)
         layout.addLayout(_buttons(self, problem.text))
         self.resize(QSize(640, 420 if problem.details else 180))
 
@@ -48,7 +50,7 @@ class FailuresDialog(QDialog):
         parent: QWidget | None = None,
         *,
         title: str = "",
-        advice: str = "Fix what you can, then choose Retry in the queue.",
+        advice: str = _("Fix what you can, then choose Retry in the queue."),
     ) -> None:
         """Show them.
 
@@ -59,17 +61,22 @@ class FailuresDialog(QDialog):
             advice: what can be done about all of them.
         """
         super().__init__(parent)
-        self.setWindowTitle(title or "Failed pictures")
+        self.setWindowTitle(title or _("Failed pictures"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        count = "1 picture" if len(failures) == 1 else f"{len(failures):,} pictures"
         text = "\n\n".join(f"{name}\n    {problem.message}\n    {problem.hint}".rstrip() for name, problem in failures)
         details = "\n\n".join(f"{name}\n{problem.text}" for name, problem in failures)
         layout = _column(self)
-        layout.addWidget(_selectable(title or f"{count} could not be upscaled", "title"))
+        layout.addWidget(_selectable(title or _could_not(len(failures)), "title"))
         layout.addWidget(_selectable(advice, "muted"))
-        layout.addWidget(_text_box(text, title or "Failed pictures"), 1)
+        layout.addWidget(_text_box(text, title or _("Failed pictures")), 1)
         layout.addLayout(_buttons(self, details))
         self.resize(QSize(680, 440))
+
+
+def _could_not(count: int) -> str:
+    return ngettext(
+        "{count:,} picture could not be upscaled", "{count:,} pictures could not be upscaled", count
+    ).format(count=count)
 
 
 def _column(dialog: QDialog) -> QVBoxLayout:
@@ -97,10 +104,10 @@ def _text_box(text: str, name: str) -> QPlainTextEdit:
 
 
 def _buttons(dialog: QDialog, text: str) -> QHBoxLayout:
-    copy = QPushButton("&Copy")
-    copy.setToolTip("Copy everything to the clipboard")
+    copy = QPushButton(_("&Copy"))
+    copy.setToolTip(_("Copy everything to the clipboard"))
     copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(text))
-    close = QPushButton("Close")
+    close = QPushButton(_("Close"))
     close.setProperty("role", "primary")
     close.setDefault(True)
     close.clicked.connect(dialog.accept)
@@ -127,7 +134,7 @@ def ask_for_name(window: QWidget, title: str, label: str, name: str, rename: Cal
     dialog.setLabelText(label)
     dialog.setTextValue(name)
     dialog.setTextEchoMode(QLineEdit.EchoMode.Normal)
-    dialog.setOkButtonText("Rename")
+    dialog.setOkButtonText(_("Rename"))
     dialog.resize(QSize(420, 120))
     dialog.textValueSelected.connect(rename)
     dialog.open()

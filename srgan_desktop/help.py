@@ -12,57 +12,58 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from core import paths
+from core.language import gettext as _
 from core.version import VERSION
 from srgan_desktop.fields import quiet, scrolled, titled
 from srgan_desktop.theme import app_icon
 
 KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
-        "Everywhere",
+        _("Everywhere"),
         (
-            ("Ctrl+1, 2, 3", "Upscale, Train, Models"),
-            ("Ctrl+Return", "Start"),
-            ("Ctrl+P", "Pause or resume"),
-            ("Ctrl+.", "Cancel or stop"),
-            ("Ctrl+Q", "Quit"),
-            ("? or F1", "These keys"),
-            ("Alt", "Keys of the labels: the underlined letters"),
+            (_("Ctrl+1, 2, 3"), _("Upscale, Train, Models")),
+            (_("Ctrl+Return"), _("Start")),
+            (_("Ctrl+P"), _("Pause or resume")),
+            (_("Ctrl+."), _("Cancel or stop")),
+            (_("Ctrl+Q"), _("Quit")),
+            (_("? or F1"), _("These keys")),
+            ("Alt", _("Keys of the labels: the underlined letters")),
         ),
     ),
     (
-        "Queue",
+        _("Queue"),
         (
-            ("Ctrl+O", "Add files"),
-            ("Ctrl+Shift+O", "Add a folder"),
-            ("Ctrl+V", "Paste files or a picture"),
-            ("Ctrl+C", "Copy the results"),
-            ("Ctrl+F", "Search, or show only failed pictures"),
-            ("Ctrl+R", "Retry"),
-            ("Ctrl+Z", "Undo remove"),
-            ("Return", "Open the result"),
-            ("Del", "Remove"),
-            ("Ctrl+,", "Options, in a narrow window"),
+            (_("Ctrl+O"), _("Add files")),
+            (_("Ctrl+Shift+O"), _("Add a folder")),
+            (_("Ctrl+V"), _("Paste files or a picture")),
+            (_("Ctrl+C"), _("Copy the results")),
+            (_("Ctrl+F"), _("Search, or show only failed pictures")),
+            (_("Ctrl+R"), _("Retry")),
+            (_("Ctrl+Z"), _("Undo remove")),
+            (_("Return"), _("Open the result")),
+            (_("Del"), _("Remove")),
+            (_("Ctrl+,"), _("Options, in a narrow window")),
         ),
     ),
     (
-        "Comparison",
+        _("Comparison"),
         (
-            ("D, S, T", "Divider, side by side, blink"),
-            ("Left, Right", "Move the divider, with Shift faster"),
-            ("Space (hold)", "The original"),
-            ("L (hold)", "Loupe"),
-            ("F", "Fit"),
-            ("1", "Pixel for pixel"),
-            ("+, −", "Zoom"),
-            ("Ctrl+arrows", "Move the picture"),
-            ("N", "Show pixels as squares"),
-            ("X", "Difference from the original"),
-            ("P", "Saved result or preview"),
-            ("PgUp, PgDn", "Previous, next picture"),
-            ("F11", "Full screen"),
+            ("D, S, T", _("Divider, side by side, blink")),
+            (_("Left, Right"), _("Move the divider, with Shift faster")),
+            (_("Space (hold)"), _("The original")),
+            (_("L (hold)"), _("Loupe")),
+            ("F", _("Fit")),
+            ("1", _("Pixel for pixel")),
+            ("+, −", _("Zoom")),
+            (_("Ctrl+arrows"), _("Move the picture")),
+            ("N", _("Show pixels as squares")),
+            ("X", _("Difference from the original")),
+            ("P", _("Saved result or preview")),
+            (_("PgUp, PgDn"), _("Previous, next picture")),
+            ("F11", _("Full screen")),
         ),
     ),
-    ("Sliders", (("0 to 9", "Type a percentage"), ("Double click", "Reset"))),
+    (_("Sliders"), ((_("0 to 9"), _("Type a percentage")), (_("Double click"), _("Reset")))),
 )
 """(where, (key, what it does))."""
 
@@ -72,7 +73,7 @@ class KeysDialog(QDialog):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Keys")
+        self.setWindowTitle(_("Keys"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         inside = QWidget()
         inside.setObjectName("welcome")
@@ -100,7 +101,7 @@ class AboutDialog(QDialog):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("About SRGAN Desktop")
+        self.setWindowTitle(_("About SRGAN Desktop"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         icon = QLabel()
         icon.setPixmap(app_icon().pixmap(QSize(64, 64)))
@@ -109,12 +110,14 @@ class AboutDialog(QDialog):
         words = QVBoxLayout()
         words.setSpacing(6)
         words.addWidget(titled(f"SRGAN Desktop {VERSION}", "headline"))
-        words.addWidget(quiet("Upscales pictures with SRGAN networks, and trains them. MIT licence."))
+        words.addWidget(quiet(_("Upscales pictures with SRGAN networks, and trains them. MIT licence.")))
         words.addWidget(self.versions)
         words.addWidget(
             quiet(
-                "Qt and PySide6 are used under the LGPL; all other parts have licences that go with MIT. The models "
-                "that come with the program are MIT; others say their licence on the Models page."
+                _(
+                    "Qt and PySide6 are used under the LGPL; all other parts have licences that go with MIT. The "
+                    "models that come with the program are MIT; others say their licence on the Models page."
+                )
             )
         )
         words.addStretch(1)
@@ -126,10 +129,10 @@ class AboutDialog(QDialog):
         column.setContentsMargins(22, 20, 22, 14)
         column.setSpacing(16)
         column.addLayout(above)
-        copy = QPushButton("&Copy versions")
-        copy.setToolTip("For a report")
+        copy = QPushButton(_("&Copy versions"))
+        copy.setToolTip(_("For a report"))
         copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(versions()))
-        log, licences = QPushButton("Open &log folder"), QPushButton("Open l&icences")
+        log, licences = QPushButton(_("Open &log folder")), QPushButton(_("Open l&icences"))
         log.clicked.connect(partial(_open, paths.user_logs()))
         licences.clicked.connect(partial(_open, licence_folder()))
         column.addLayout(_buttons(self, (copy, log, licences)))
@@ -159,7 +162,7 @@ def _open(folder: Path) -> None:
 
 
 def _buttons(dialog: QDialog, others: Sequence[QPushButton]) -> QHBoxLayout:
-    close = QPushButton("Close")
+    close = QPushButton(_("Close"))
     close.setProperty("role", "primary")
     close.setDefault(True)
     close.clicked.connect(dialog.accept)

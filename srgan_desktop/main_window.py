@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
 from srgan_desktop.afterwards import AfterRuns
 from srgan_desktop.awake import Awake
 from srgan_desktop.fields import Elided
@@ -89,9 +90,9 @@ def _models(window: MainWindow) -> ModelsPage:
 
 
 PAGES: tuple[PageEntry, ...] = (
-    PageEntry("upscale", "Upscale", "upscale", "srgan_desktop.upscale.page", _upscale),
-    PageEntry("train", "Train", "train", "srgan_desktop.training.page", _train),
-    PageEntry("models", "Models", "models", "srgan_desktop.models.page", _models),
+    PageEntry("upscale", _("Upscale"), "upscale", "srgan_desktop.upscale.page", _upscale),
+    PageEntry("train", _("Train"), "train", "srgan_desktop.training.page", _train),
+    PageEntry("models", _("Models"), "models", "srgan_desktop.models.page", _models),
 )
 """Top to bottom; the first is shown at the start and takes what is dropped on the program."""
 
@@ -117,6 +118,8 @@ class MainWindow(QMainWindow):
         self._to_stop = 0
         self.is_closing = False
         """Whether it goes for sure, and takes nothing more."""
+        self.restarts = False
+        """Whether the program is to start again once it is closed."""
         self._painted = False
         self._question: QMessageBox | None = None
         self._tray: QSystemTrayIcon | None = None
@@ -134,6 +137,7 @@ class MainWindow(QMainWindow):
         self.rail.page_requested.connect(self.show_page)
         self.rail.keys_requested.connect(self._show_keys)
         self.rail.about_requested.connect(self._show_about)
+        self.rail.language_chosen.connect(self._offer_restart)
         self.page_buttons = self.rail.page_buttons
         right = QVBoxLayout()
         right.setSpacing(0)
@@ -146,10 +150,10 @@ class MainWindow(QMainWindow):
         row.addWidget(self.rail)
         row.addLayout(right, 1)
         self.setCentralWidget(centre)
-        leave = QAction("Quit", self, shortcut=QKeySequence("Ctrl+Q"))
+        leave = QAction(_("Quit"), self, shortcut=QKeySequence("Ctrl+Q"))
         leave.triggered.connect(self.close)
         self.addAction(leave)
-        keys = QAction("Keys", self)
+        keys = QAction(_("Keys"), self)
         keys.setShortcuts([QKeySequence("F1"), QKeySequence("?"), QKeySequence("Shift+?")])
         keys.triggered.connect(self._show_keys)
         self.addAction(keys)
@@ -279,12 +283,14 @@ class MainWindow(QMainWindow):
     def _ask(self) -> None:
         box = QMessageBox(self)
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle("Close SRGAN Desktop")
+        box.setWindowTitle(_("Close SRGAN Desktop"))
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText("A run is in progress. Cancel it and close?")
-        box.setInformativeText("Finished results are kept. Upscaling continues where it stopped; training with Resume.")
-        cancel = box.addButton("Cancel the run and &close", QMessageBox.ButtonRole.AcceptRole)
-        stay = box.addButton("&Keep working", QMessageBox.ButtonRole.RejectRole)
+        box.setText(_("A run is in progress. Cancel it and close?"))
+        box.setInformativeText(
+            _("Finished results are kept. Upscaling continues where it stopped; training with Resume.")
+        )
+        cancel = box.addButton(_("Cancel the run and &close"), QMessageBox.ButtonRole.AcceptRole)
+        stay = box.addButton(_("&Keep working"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(stay)
         box.setEscapeButton(stay)
         cancel.clicked.connect(self.close_now)
@@ -326,8 +332,30 @@ class MainWindow(QMainWindow):
     def _show_about(self) -> None:
         AboutDialog(self).open()
 
+    def _offer_restart(self) -> None:
+        """Texts are looked up when the program starts, so another language needs it to start again."""
+        box = QMessageBox(self)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setWindowTitle(_("Language"))
+        box.setIcon(QMessageBox.Icon.Question)
+        box.setText(_("The new language is spoken when the program starts again."))
+        again = box.addButton(_("&Restart now"), QMessageBox.ButtonRole.AcceptRole)
+        later = box.addButton(_("&Later"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(again)
+        box.setEscapeButton(later)
+        again.clicked.connect(self.restart)
+        box.open()
+
+    def restart(self) -> None:
+        """Close, and start again after that. A run that is in progress is asked about first, as always."""
+        self.restarts = True
+        self.close()
+
     def _forget_question(self) -> None:
         self._question = None
+        if not self.is_closing:
+            # The run was to go on.
+            self.restarts = False
 
     def _close_if_no_longer_asked(self) -> None:
         """A run that ends answers the question whether it is to be cancelled: to close is what was wanted."""
@@ -346,7 +374,7 @@ class MainWindow(QMainWindow):
             self.hide()
         else:
             self._stack.setEnabled(False)
-            self.status.show_notice("Stopping the run…")
+            self.status.show_notice(_("Stopping the run…"))
         self._builder.close()
         for key in list(self.begun):
             # Only a whole page can let go of what it has.

@@ -9,6 +9,7 @@ from PySide6.QtCore import QMimeData, QRect, Qt, Signal
 from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.banner import MARGIN, Banner
 from srgan_desktop.desktop import paths_in
@@ -102,7 +103,7 @@ class Page(QWidget):
         """Show it, in the window and to those who look elsewhere."""
         actions = []
         if problem.details:
-            actions.append(("Details…", lambda: ProblemDialog(problem, self.window()).open()))
+            actions.append((_("Details…"), lambda: ProblemDialog(problem, self.window()).open()))
         self.banner.say("bad", problem.message, problem.hint, actions)
         self.notify.emit(problem.message, problem.hint)
 

@@ -17,6 +17,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
+
 STEP = 5
 """Percent between two places of the slider; finer steps cannot be told apart. A typed number may be any."""
 
@@ -79,11 +81,11 @@ class PercentSlider(QWidget):
 
     def setToolTip(self, text: str) -> None:
         self.slider.setToolTip(text)
-        self.percent.setToolTip("Type a number from 0 to 100")
+        self.percent.setToolTip(_("Type a number from 0 to 100"))
 
     def setAccessibleName(self, name: str) -> None:
         self.slider.setAccessibleName(name)
-        self.percent.setAccessibleName(f"{name} in percent")
+        self.percent.setAccessibleName(_("{name} in percent").format(name=name))
 
     def show_value(self, percent: int) -> None:
         """Show without telling."""

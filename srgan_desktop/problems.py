@@ -12,9 +12,11 @@ from pathlib import Path
 from core.contract.errors import UserError
 from core.contract.jobs import JobFailed
 from core.contract.upscale import FileFailed
+from core.language import gettext as _
+from core.language import ngettext
 
-SMALLER_BATCH = "If memory ran out, choose a smaller batch or cache in the recipe."
-REPORT_HINT = "This is a bug. Copy the details into a report, then try again."
+SMALLER_BATCH = _("If memory ran out, choose a smaller batch or cache in the recipe.")
+REPORT_HINT = _("This is a bug. Copy the details into a report, then try again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,23 @@ def of_exception(error: BaseException) -> Problem:
     details = "".join(traceback.format_exception(error))
     if isinstance(error, OSError) and error.strerror:
         where = f" ({error.filename})" if error.filename else ""
-        return Problem(f"System error: {error.strerror}{where}.", "Check the disk and the permissions.", details)
-    return Problem(f"Something went wrong: {type(error).__name__}: {error}", REPORT_HINT, details)
+        return Problem(
+            _("System error: {strerror}{where}.").format(strerror=error.strerror, where=where),
+            _("Check the disk and the permissions."),
+            details,
+        )
+    return Problem(
+        _("Something went wrong: {name}: {error}").format(name=type(error).__name__, error=error), REPORT_HINT, details
+    )
 
 
 _CRASHES = {
-    0xC0000005: "access violation",
-    0xC000001D: "illegal instruction",
-    0xC0000094: "division by zero",
-    0xC00000FD: "stack overflow",
-    0xC0000374: "heap corruption",
-    0xC0000409: "buffer overrun",
+    0xC0000005: _("access violation"),
+    0xC000001D: _("illegal instruction"),
+    0xC0000094: _("division by zero"),
+    0xC00000FD: _("stack overflow"),
+    0xC0000374: _("heap corruption"),
+    0xC0000409: _("buffer overrun"),
 }
 """What processes end with that crash on Windows (NTSTATUS), where no signals are."""
 _OUT_OF_MEMORY = (0xC0000017, 0xC000012D)
@@ -67,30 +75,30 @@ def engine_died(exit_code: int | None) -> JobFailed:
     Args:
         exit_code: of the process; negative is minus the signal that ended it; None when it never started.
     """
-    again = "Press Start to continue: finished results are kept."
-    for_memory = f"Close other programs or choose a smaller tile under Advanced. {again}"
-    for_crashes = (
-        f"Often the graphics driver is to blame; Processor as the device, under Advanced, does without it. {again}"
-    )
+    again = _("Press Start to continue: finished results are kept.")
+    for_memory = _("Close other programs or choose a smaller tile under Advanced. {again}").format(again=again)
+    for_crashes = _(
+        "Often the graphics driver is to blame; Processor as the device, under Advanced, does without it. {again}"
+    ).format(again=again)
     if exit_code is None:
         return JobFailed(
-            "The engine could not be started.", "Restart the program; if that does not help, reinstall it."
+            _("The engine could not be started."), _("Restart the program; if that does not help, reinstall it.")
         )
     if exit_code in (-9, 137):
         return JobFailed(
-            "The system ended the engine, most likely because memory ran out.",
+            _("The system ended the engine, most likely because memory ran out."),
             for_memory,
             f"worker process ended by SIGKILL (exit code {exit_code})",
         )
     if exit_code in _OUT_OF_MEMORY:
         return JobFailed(
-            "The engine was ended, most likely because memory ran out.",
+            _("The engine was ended, most likely because memory ran out."),
             for_memory,
             f"worker process ended with status {exit_code:#010x}",
         )
     if exit_code in _CRASHES:
         return JobFailed(
-            f"The engine crashed ({_CRASHES[exit_code]}).",
+            _("The engine crashed ({crashes}).").format(crashes=_CRASHES[exit_code]),
             for_crashes,
             f"worker process ended with status {exit_code:#010x}",
         )
@@ -100,12 +108,14 @@ def engine_died(exit_code: int | None) -> JobFailed:
         except ValueError:
             name = f"signal {-exit_code}"
         return JobFailed(
-            f"The engine crashed ({name}).",
+            _("The engine crashed ({name}).").format(name=name),
             for_crashes,
             f"worker process ended by {name} (exit code {exit_code})",
         )
     return JobFailed(
-        f"The engine ended unexpectedly (exit code {exit_code}).", again, f"worker process: exit code {exit_code}"
+        _("The engine ended unexpectedly (exit code {exit_code}).").format(exit_code=exit_code),
+        again,
+        f"worker process: exit code {exit_code}",
     )
 
 
@@ -125,11 +135,11 @@ def training_cut_short(can_go_on: bool) -> Problem:
     Args:
         can_go_on: whether a checkpoint of the run is on the disk.
     """
-    return Problem("The run stopped before its last steps were saved.", _kept_of_run(can_go_on))
+    return Problem(_("The run stopped before its last steps were saved."), _kept_of_run(can_go_on))
 
 
 def _kept_of_run(can_go_on: bool) -> str:
-    return "Press Resume to continue from the last saved state." if can_go_on else "Nothing was saved yet."
+    return _("Press Resume to continue from the last saved state.") if can_go_on else _("Nothing was saved yet.")
 
 
 def of_job(event: JobFailed, worker_lives: bool, died: Callable[[JobFailed], Problem]) -> Problem:
@@ -139,24 +149,26 @@ def of_job(event: JobFailed, worker_lives: bool, died: Callable[[JobFailed], Pro
 
 def estimate_died(event: JobFailed) -> Problem:
     """What becomes of trial steps of a training whose worker process ended without a word."""
-    return Problem(event.message, f"Estimate tries again. {SMALLER_BATCH}", event.details)
+    return Problem(
+        event.message, _("Estimate tries again. {smaller_batch}").format(smaller_batch=SMALLER_BATCH), event.details
+    )
 
 
 def scan_died(event: JobFailed) -> Problem:
     """What becomes of the look at the pictures for a training whose worker process ended without a word."""
-    hint = "Choose the folder again to retry; if memory ran out, close other programs first."
+    hint = _("Choose the folder again to retry; if memory ran out, close other programs first.")
     return Problem(event.message, hint, event.details)
 
 
 def trial_died(event: JobFailed) -> Problem:
     """What becomes of a check, a comparison or an import whose worker process ended without a word."""
-    hint = "Try again; if memory ran out, close other programs or choose a smaller part of the picture."
+    hint = _("Try again; if memory ran out, close other programs or choose a smaller part of the picture.")
     return Problem(event.message, hint, event.details)
 
 
 def drop_refused() -> Problem:
     """What was dropped or pasted holds no file and no picture."""
-    return Problem("Nothing usable was dropped or pasted.", "Drop or paste files, folders, or a copied picture.")
+    return Problem(_("Nothing usable was dropped or pasted."), _("Drop or paste files, folders, or a copied picture."))
 
 
 def duration(seconds: float) -> str:
@@ -165,8 +177,8 @@ def duration(seconds: float) -> str:
     if whole < 60:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+        return _("{minutes} min {seconds:02d} s").format(minutes=whole // 60, seconds=whole % 60)
+    return _("{hours} h {rest:02d} min").format(hours=whole // 3600, rest=whole % 3600 // 60)
 
 
 def seconds(value: float) -> str:
@@ -179,44 +191,54 @@ def seconds(value: float) -> str:
 def time_left(seconds: float | None) -> str:
     """Words as coarse as an estimate is: `about 3 minutes left`."""
     if seconds is None or not math.isfinite(seconds):
-        return "estimating the time left"
+        return _("estimating the time left")
     if seconds < 10:
-        return "a few seconds left"
+        return _("a few seconds left")
     if seconds < 55:
-        return f"about {math.ceil(seconds / 5) * 5} seconds left"
+        return _("about {seconds} seconds left").format(seconds=math.ceil(seconds / 5) * 5)
     minutes = round(seconds / 60)
     if minutes < 60:
-        return "about a minute left" if minutes <= 1 else f"about {minutes} minutes left"
+        return _("about a minute left") if minutes <= 1 else _("about {minutes} minutes left").format(minutes=minutes)
     hours, rest = divmod(minutes, 60)
-    return f"about {hours} h {rest:02d} min left"
+    return _("about {hours} h {rest:02d} min left").format(hours=hours, rest=rest)
 
 
 def gigabytes(count: int) -> str:
     """`850 MB`, `2.1 GB`."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    return (
+        _("{count:.1f} GB").format(count=count / 1e9) if count >= 1e9 else _("{count:.0f} MB").format(count=count / 1e6)
+    )
 
 
 def megapixels(pixels: int) -> str:
     """`0.4 megapixels`, `120 megapixels`."""
-    return f"{pixels / 1e6:.1f} megapixels" if pixels < 1e7 else f"{pixels / 1e6:,.0f} megapixels"
+    return (
+        _("{pixels:.1f} megapixels").format(pixels=pixels / 1e6)
+        if pixels < 1e7
+        else _("{pixels:,.0f} megapixels").format(pixels=pixels / 1e6)
+    )
 
 
 def pictures(count: int) -> str:
     """`1 picture`, `1,204 pictures`."""
-    return "1 picture" if count == 1 else f"{count:,} pictures"
+    return ngettext("{count:,} picture", "{count:,} pictures", count).format(count=count)
 
 
 def files(count: int) -> str:
     """`1 file`, `1,204 files`."""
-    return "1 file" if count == 1 else f"{count:,} files"
+    return ngettext("{count:,} file", "{count:,} files", count).format(count=count)
 
 
 def decibels(value: float) -> str:
     """A PSNR; equal pictures have an infinite one."""
-    return "equal" if math.isinf(value) else f"{value:.1f} dB"
+    return _("equal") if math.isinf(value) else _("{value:.1f} dB").format(value=value)
 
 
 def nothing_found(paths: Sequence[Path]) -> Problem:
     """A search that came back with empty hands."""
-    where = f"“{paths[0].name or paths[0]}”" if len(paths) == 1 else "them"
-    return Problem(f"No readable pictures in {where}.", "Look for PNG, JPEG, WebP, TIFF, AVIF, BMP or GIF files.")
+    return Problem(
+        _("No readable pictures in “{name}”.").format(name=paths[0].name or paths[0])
+        if len(paths) == 1
+        else _("No readable pictures in them."),
+        _("Look for PNG, JPEG, WebP, TIFF, AVIF, BMP or GIF files."),
+    )

@@ -8,8 +8,11 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QActionGroup, QKeySequence
 from PySide6.QtWidgets import QButtonGroup, QFrame, QMenu, QToolButton, QVBoxLayout
 
+from core import language
+from core.language import gettext as _
+from core.language import in_sentence
 from srgan_desktop.afterwards import AfterRuns, Afterwards, possible
-from srgan_desktop.settings import APPEARANCE, Settings
+from srgan_desktop.settings import APPEARANCE, LANGUAGE, Settings
 from srgan_desktop.theme import Theme, repolish
 
 
@@ -20,6 +23,8 @@ class Rail(QFrame):
     """The key of a page."""
     keys_requested = Signal()
     about_requested = Signal()
+    language_chosen = Signal()
+    """Another one than the program speaks, or the system's: it is spoken from the next start on."""
 
     def __init__(
         self, theme: Theme, settings: Settings, pages: Sequence[tuple[str, str, str]], after_runs: AfterRuns
@@ -68,7 +73,9 @@ class Rail(QFrame):
         title = self._titles[key]
         button = self.page_buttons[key]
         button.setText(f"{title} •" if news else title)
-        button.setAccessibleName(f"Page {title}, with news" if news else f"Page {title}")
+        button.setAccessibleName(
+            _("Page {title}, with news").format(title=title) if news else _("Page {title}").format(title=title)
+        )
         button.setProperty("news", news)
         repolish(button)
         # Another text takes the key away.
@@ -81,7 +88,7 @@ class Rail(QFrame):
         button = self._menu_button("afterwards")
         button.setObjectName("afterwards")
         menu = button.menu()
-        menu.addSection("When all runs are finished")
+        menu.addSection(_("When all runs are finished"))
         choices = QActionGroup(menu)
         for what in possible():
             action = menu.addAction(what.value)
@@ -98,7 +105,7 @@ class Rail(QFrame):
         choice = self._after_runs.choice
         for action in button.menu().actions():
             action.setChecked(action.data() is choice)
-        words = f"When all runs are finished: {choice.value.replace('&', '').lower()}"
+        words = _("When all runs are finished: {choice}").format(choice=in_sentence(choice.value.replace("&", "")))
         button.setToolTip(words)
         button.setAccessibleName(words)
         # Chosen, it is lit: a machine that shuts down is to surprise nobody.
@@ -106,21 +113,42 @@ class Rail(QFrame):
         repolish(button)
 
     def _help_button(self) -> QToolButton:
-        button = self._menu_button("help", "Help: keys, version, licences, log", "Help")
-        button.menu().addAction("&Keys (?)").triggered.connect(self.keys_requested)
-        button.menu().addAction("&About SRGAN Desktop").triggered.connect(self.about_requested)
+        button = self._menu_button("help", _("Help: keys, version, licences, log"), _("Help"))
+        button.menu().addAction(_("&Keys (?)")).triggered.connect(self.keys_requested)
+        button.menu().addAction(_("&About SRGAN Desktop")).triggered.connect(self.about_requested)
         return button
 
     def _appearance_button(self) -> QToolButton:
         button = self._menu_button("appearance", APPEARANCE.tooltip, APPEARANCE.label)
         choices = QActionGroup(button)
-        for value, label in (("system", "&System"), ("light", "&Light"), ("dark", "&Dark")):
+        for value, label in (("system", _("&System")), ("light", _("&Light")), ("dark", _("&Dark"))):
             action = button.menu().addAction(label)
             action.setCheckable(True)
             action.setChecked(self._settings.get(APPEARANCE) == value)
             action.triggered.connect(lambda _checked, value=value: self._settings.set(APPEARANCE, value))
             choices.addAction(action)
+        button.menu().addSeparator()
+        button.menu().addMenu(self._languages(button.menu()))
         return button
+
+    def _languages(self, parent: QMenu) -> QMenu:
+        menu = QMenu(LANGUAGE.label, parent)
+        menu.setToolTip(LANGUAGE.tooltip)
+        choices = QActionGroup(menu)
+        # Each by its own name: who does not understand the one in use finds the way back.
+        for value, label in (("system", _("&System")), *language.LANGUAGES.items()):
+            action = menu.addAction(label)
+            action.setData(value)
+            action.setCheckable(True)
+            action.setChecked(self._settings.get(LANGUAGE) == value)
+            action.triggered.connect(lambda _checked, value=value: self._choose_language(value))
+            choices.addAction(action)
+        return menu
+
+    def _choose_language(self, value: str) -> None:
+        if value != self._settings.get(LANGUAGE):
+            self._settings.set(LANGUAGE, value)
+            self.language_chosen.emit()
 
     def _menu_button(self, icon: str, tooltip: str = "", name: str = "") -> QToolButton:
         # With a parent from the start: shown before it is laid out, it would be a window of its own.

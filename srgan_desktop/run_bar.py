@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout
 
+from core.language import gettext as _
 from srgan_desktop.fields import Elided, keep_width
 from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme, repolish
@@ -60,12 +61,12 @@ class RunBar(QFrame):
         self.title = Elided("strong", elide)
         self.words = Elided("muted", elide)
         self.progress = ProgressLine(theme)
-        self.progress.setAccessibleName("Progress of the run")
+        self.progress.setAccessibleName(_("Progress of the run"))
         self.stop = QPushButton(stop)
-        self.stop.setToolTip(f"{stop_tooltip} (Ctrl+.)")
+        self.stop.setToolTip(_("{stop_tooltip} (Ctrl+.)").format(stop_tooltip=stop_tooltip))
         self.stop.setShortcut(QKeySequence("Ctrl+."))
-        self.pause = QPushButton("&Pause")
-        self.pause.setToolTip(f"{pause_tooltip} (Ctrl+P)")
+        self.pause = QPushButton(_("&Pause"))
+        self.pause.setToolTip(_("{pause_tooltip} (Ctrl+P)").format(pause_tooltip=pause_tooltip))
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 10, 12, 10)
         row.setSpacing(8)
@@ -76,7 +77,7 @@ class RunBar(QFrame):
         row.addLayout(self._buttons)
         self.add_button(self.stop, "stop")
         self.add_button(self.pause, "pause")
-        keep_width(self.pause, "&Pause", resume)
+        keep_width(self.pause, _("&Pause"), resume)
 
     def _beside(self) -> QVBoxLayout:
         words = QHBoxLayout()
@@ -126,7 +127,7 @@ class RunBar(QFrame):
         self.pause.setVisible(active)
         self.stop.setEnabled(can_stop)
         self.pause.setEnabled(can_pause)
-        wanted = self._resume if paused else "&Pause"
+        wanted = self._resume if paused else _("&Pause")
         if self.pause.text() != wanted:
             self.pause.setText(wanted)
             self._theme.set_icon(self.pause, "play" if paused else "pause")

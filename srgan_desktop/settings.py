@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
-import platformdirs
 from PySide6.QtCore import QObject, QSettings, Signal
 
-from core import paths
+from core import language, paths
 from core.contract import settings
 from core.contract.errors import UserError
 from core.contract.settings import SETTINGS, ExistingPolicy, OutputSize, Precision, Setting
+from core.language import gettext as _
 from core.models.catalogue import AUTOMATIC, DEFAULT_DETAIL
 
 T = TypeVar("T")
@@ -105,47 +105,52 @@ PREVIEW = Option(
     "upscale/preview",
     True,
     flag,
-    "Live previe&w",
-    "Upscale the visible part of the selected picture at once, before any run.",
+    _("Live previe&w"),
+    _("Upscale the visible part of the selected picture at once, before any run."),
 )
 ADVANCED = Option(
     "upscale/advanced",
     False,
     flag,
-    "Adva&nced",
-    "Defaults that suit nearly everyone.",
+    _("Adva&nced"),
+    _("Defaults that suit nearly everyone."),
 )
-OPTIONS = Option("upscale/options", False, flag, "&Options", "Model, size, format, folder: what is done (Ctrl+,)")
+OPTIONS = Option("upscale/options", False, flag, _("&Options"), _("Model, size, format, folder: what is done (Ctrl+,)"))
 SPLIT = Option("upscale/split", "", text)
 TRAIN_FOLDER = Option(
     "train/folder",
     "",
     text,
-    "&Pictures",
-    "A folder of sharp pictures of any size, or one with hr_images and lr_images. Your originals are never changed.",
+    _("&Pictures"),
+    _("A folder of sharp pictures of any size, or one with hr_images and lr_images. Your originals are never changed."),
 )
 TRAIN_VALIDATION = Option(
     "train/validation",
     "",
     text,
-    "&Test pictures",
-    "Pictures the network never trains on, used to measure it. Without a folder of their own, some are taken from "
-    "the training pictures.",
+    _("&Test pictures"),
+    _(
+        "Pictures the network never trains on, used to measure it. Without a folder of their "
+        "own, some are taken from the training pictures."
+    ),
 )
 TRAIN_RECIPE = Option(
     "train/recipe",
     "quick",
     text,
-    "&Recipe",
-    "How to train: how long, on what, with which losses. Every field can be changed below.",
+    _("&Recipe"),
+    _("How to train: how long, on what, with which losses. Every field can be changed below."),
 )
 TRAIN_CONTENT = Option(
     "train/content",
     "",
     text,
-    "&Content weights",
-    "VGG features for the content loss, as a safetensors file that says how pictures are prepared for it. Without "
-    "a file torchvision’s is downloaded once: VGG19, or what the recipe names.",
+    _("&Content weights"),
+    _(
+        "VGG features for the content loss, as a safetensors file that says how pictures are "
+        "prepared for it. Without a file torchvision’s is downloaded once: VGG19, or what the "
+        "recipe names."
+    ),
 )
 TRAIN_DEVICE = Option("train/device", DEVICE.default, text, DEVICE.label, DEVICE.tooltip)
 TRAIN_FILES = Option("train/files", "", text)
@@ -155,8 +160,15 @@ APPEARANCE = Option(
     "window/appearance",
     "system",
     one_of("system", "light", "dark"),
-    "Appearance",
-    "Light or dark; System follows your desktop.",
+    _("Appearance"),
+    _("Light or dark; System follows your desktop."),
+)
+LANGUAGE = Option(
+    "window/language",
+    "system",
+    one_of("system", *language.LANGUAGES),
+    _("&Language"),
+    _("What the program speaks; System follows your desktop."),
 )
 GEOMETRY = Option("window/geometry", "", text)
 FOLDER = Option("window/folder", "", text)
@@ -164,7 +176,7 @@ FOLDER = Option("window/folder", "", text)
 
 def default_path() -> Path:
     """The file in the user's configuration folder."""
-    return Path(platformdirs.user_config_dir(paths.APP, appauthor=False)) / "settings.ini"
+    return paths.user_settings()
 
 
 class Settings(QObject):

@@ -13,6 +13,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
 
 from core.contract.errors import UserError
 from core.contract.upscale import Size
+from core.language import gettext as _
 from srgan_desktop.background import Lane
 from srgan_desktop.theme import Theme
 
@@ -97,7 +98,7 @@ class Thumbnails(Lane):
 
     def _make_next(self) -> None:
         while self._wanted and len(self._in_work) < THREADS:
-            path, _ = self._wanted.popitem()
+            path, _rest = self._wanted.popitem()
             self._in_work.add(path)
             self.run(partial(make_thumbnail, path), self._on_made)
 
@@ -130,7 +131,7 @@ def make_thumbnail(path: Path) -> MadeThumbnail:
     except UserError as error:
         return MadeThumbnail(path, None, size, str(error))
     except Exception as error:
-        return MadeThumbnail(path, None, size, f"No thumbnail: {error}")
+        return MadeThumbnail(path, None, size, _("No thumbnail: {error}").format(error=error))
 
 
 def paint_thumbnail(theme: Theme, painter: QPainter, box: QRect, thumbnail: Thumbnail | None) -> None:

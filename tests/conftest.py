@@ -19,6 +19,9 @@ from tests import windows
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Tests compare texts, and those are English whatever the developer's desktop speaks.
+os.environ["SRGAN_LANGUAGE"] = "en"
+
 # Whose cache a developer has decides nothing here. All processes of the tests share one, so that what one of them finds
 # out, such as which runtime is fastest, the others need not.
 if "PYTEST_XDIST_WORKER" not in os.environ:

@@ -22,6 +22,7 @@ from core.atomic import PART_SUFFIX
 from core.cluster.options import Node, Share
 from core.contract.errors import UserError, how_to_install
 from core.contract.upscale import UpscaleRequest
+from core.language import gettext as _
 from core.upscale.plan import Plan
 from core.version import VERSION
 
@@ -95,7 +96,7 @@ def connected(address: str) -> Iterator[Connection]:
         import ray
     except ImportError:
         raise UserError(
-            "Work on a cluster needs Ray, which is not installed.", how_to_install("'srgan-desktop[cluster]'")
+            _("Work on a cluster needs Ray, which is not installed."), how_to_install("'srgan-desktop[cluster]'")
         ) from None
     found = _found_here() if address == "auto" else address
     head = None if found is None else _reached(found)
@@ -103,15 +104,21 @@ def connected(address: str) -> Iterator[Connection]:
         # By a program that uses this one as a library: it ends it, too.
         joined = ray.get_runtime_context().gcs_address
         if address not in ("auto", joined):
-            raise UserError(f"This process has joined another cluster, at {joined}.", "Give that address, or auto.")
-        yield Connection(f"On the cluster at {joined}.", _reached(joined))
+            raise UserError(
+                _("This process has joined another cluster, at {joined}.").format(joined=joined),
+                _("Give that address, or auto."),
+            )
+        yield Connection(_("On the cluster at {joined}.").format(joined=joined), _reached(joined))
         return
     with _quiet():
         try:
             with _own_signals():
                 _init(found)
             yield Connection(
-                f"On the cluster at {found}." if found else "There is no cluster here: on this machine alone.", head
+                _("On the cluster at {found}.").format(found=found)
+                if found
+                else _("There is no cluster here: on this machine alone."),
+                head,
             )
         finally:
             ray.shutdown()
@@ -128,8 +135,8 @@ def _init(address: str | None) -> None:
         ray.init(address or "local", **options)
     except AuthenticationError as error:
         raise UserError(
-            f"The cluster at {address} does not let this machine in: its token is another.",
-            "Copy ~/.ray/auth_token of the cluster's head to the same place here.",
+            _("The cluster at {address} does not let this machine in: its token is another.").format(address=address),
+            _("Copy ~/.ray/auth_token of the cluster's head to the same place here."),
         ) from error
     except (RuntimeError, ConnectionError, ValueError, TimeoutError, OSError) as error:
         raise _in_words(address, str(error)) from error
@@ -140,14 +147,18 @@ def _in_words(address: str | None, text: str) -> UserError:
         versions = [line.strip() for line in text.splitlines() if line.strip().startswith(("Ray:", "Python:"))]
         there, here = ", ".join(versions[:2]), ", ".join(versions[2:4])
         return UserError(
-            f"The cluster at {address} runs another version: {there} there, {here} here.",
-            "Install the same versions of Python and Ray on all machines.",
+            _("The cluster at {address} runs another version: {there} there, {here} here.").format(
+                address=address, there=there, here=here
+            ),
+            _("Install the same versions of Python and Ray on all machines."),
         )
     if address is None:
-        return UserError(f"No cluster could be started on this machine: {text.strip()[:500]}")
+        return UserError(_("No cluster could be started on this machine: {text}").format(text=text.strip()[:500]))
     return UserError(
-        f"This machine could not join the cluster at {address}: {text.strip()[:500]}",
-        f"Make it one of the cluster's first: ray start --address={address}",
+        _("This machine could not join the cluster at {address}: {text}").format(
+            address=address, text=text.strip()[:500]
+        ),
+        _("Make it one of the cluster's first: ray start --address={address}").format(address=address),
     )
 
 
@@ -190,14 +201,24 @@ def _reached(address: str) -> tuple[str, int]:
     """
     if address.startswith("ray://"):
         raise UserError(
-            f"“{address}” is an address for clients, which cannot write into the output folder.",
-            "Run the command on a machine of the cluster, and give HOST:PORT of its head, whose port is usually 6379.",
+            _("“{address}” is an address for clients, which cannot write into the output folder.").format(
+                address=address
+            ),
+            _(
+                "Run the command on a machine of the cluster, and give HOST:PORT of its head, whose "
+                "port is usually 6379."
+            ),
         )
-    host, _, port = address.rpartition(":")
+    host, _rest, port = address.rpartition(":")
     host = host.strip("[]")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
-        raise UserError(f"“{address}” is no address of a cluster.", "Say auto, or HOST:PORT as in 192.168.1.10:6379.")
-    hint = "Start a cluster there with “ray start --head”, which prints its address, and look for a firewall between."
+        raise UserError(
+            _("“{address}” is no address of a cluster.").format(address=address),
+            _("Say auto, or HOST:PORT as in 192.168.1.10:6379."),
+        )
+    hint = _(
+        "Start a cluster there with “ray start --head”, which prints its address, and look for a firewall between."
+    )
     try:
         with socket.create_connection((host, int(port)), timeout=ANSWER_SECONDS) as connection:
             # Ray itself would wait for two minutes, whoever answers.
@@ -205,10 +226,10 @@ def _reached(address: str) -> tuple[str, int]:
                 connection.sendall(_HTTP2_PREFACE)
                 answer = connection.recv(9)
                 if len(answer) < 4 or answer[3] != _FRAME_OF_SETTINGS:
-                    raise UserError(f"What answers at {address} is no cluster of Ray.", hint)
+                    raise UserError(_("What answers at {address} is no cluster of Ray.").format(address=address), hint)
     except (OSError, ValueError) as error:  # a name that no host can have
         why = getattr(error, "strerror", None) or str(error)
-        raise UserError(f"No cluster answers at {address}: {why}.", hint) from error
+        raise UserError(_("No cluster answers at {address}: {why}.").format(address=address, why=why), hint) from error
     return host, int(port)
 
 
@@ -270,14 +291,14 @@ def check_nodes(connection: Connection, share: Share, request: UpscaleRequest, s
             if (problem := problem_of(_answer_of(answer), marks, settled.fingerprint))
         ]
     finally:
-        for _, marks, _ in asked:
-            for mark, _ in marks:
+        for _node, marks, _answer in asked:
+            for mark, _at in marks:
                 mark.unlink(missing_ok=True)
     if problems:
-        more = f" And {len(problems) - 3} more machines." if len(problems) > 3 else ""
+        more = " " + _("And {count} more machines.").format(count=len(problems) - 3) if len(problems) > 3 else ""
         raise UserError(
-            "Not every machine of the cluster can do this work. " + " ".join(problems[:3]) + more,
-            "Put that right, or take the machine out of the cluster with “ray stop” there.",
+            _("Not every machine of the cluster can do this work.") + " " + " ".join(problems[:3]) + more,
+            _("Put that right, or take the machine out of the cluster with “ray stop” there."),
         )
 
 
@@ -286,7 +307,8 @@ def _mark(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"The folder “{folder}” cannot be made: {error.strerror}.", "Choose another output folder."
+            _("The folder “{folder}” cannot be made: {strerror}.").format(folder=folder, strerror=error.strerror),
+            _("Choose another output folder."),
         ) from error
     return folder / f".srgan-{secrets.token_hex(6)}{PART_SUFFIX}"
 
@@ -298,9 +320,13 @@ def _answer_of(reference: Any) -> dict[str, Any]:
     try:
         answer: dict[str, Any] = ray.get(reference, timeout=1)
     except GetTimeoutError:
-        return {"silent": f"it has not answered within {INSPECTION_SECONDS} seconds."}
+        return {
+            "silent": _("it has not answered within {inspection_seconds} seconds.").format(
+                inspection_seconds=INSPECTION_SECONDS
+            )
+        }
     except RayError as error:
-        return {"silent": f"it could not be asked: {str(error).strip().splitlines()[-1]}"}
+        return {"silent": _("it could not be asked: {error}").format(error=str(error).strip().splitlines()[-1])}
     return answer
 
 
@@ -309,27 +335,31 @@ def problem_of(found: dict[str, Any], marks: Iterable[tuple[Path, str]], fingerp
     if "silent" in found:
         return str(found["silent"])
     if "missing" in found:
-        return f"SRGAN Desktop is not installed there, or another version of it: “{found['missing']}” is missing."
+        return _("SRGAN Desktop is not installed there, or another version of it: “{missing}” is missing.").format(
+            missing=found["missing"]
+        )
     if found["version"] != VERSION:
-        return f"SRGAN Desktop {found['version']} is there, and {VERSION} here."
+        return _("SRGAN Desktop {version} is there, and {here} here.").format(version=found["version"], here=VERSION)
     if not found["torch"]:
-        return "torch is not installed there."
+        return _("torch is not installed there.")
     if "model" in found:
-        return f"{found['model']} Copy the file of the model there, to the same place."
+        return _("{model} Copy the file of the model there, to the same place.").format(model=found["model"])
     if found["fingerprint"] != fingerprint:
-        return "it would make other results: its model of this name, or its build of SRGAN Desktop, is another one."
+        return _("it would make other results: its model of this name, or its build of SRGAN Desktop, is another one.")
     if "unwritable" in found:
         folder, why = found["unwritable"]
-        return f"it cannot write into “{folder}”: {why}. All machines must see the output folder under this path."
+        return _(
+            "it cannot write into “{folder}”: {why}. All machines must see the output folder under this path."
+        ).format(folder=folder, why=why)
     if "unseen" in found:
-        return (
-            f"it does not see “{found['unseen']}” as this machine does. All must see the pictures under the same path."
-        )
+        return _(
+            "it does not see “{unseen}” as this machine does. All must see the pictures under the same path."
+        ).format(unseen=found["unseen"])
     for mark, content in marks:
         try:
             if mark.read_text(encoding="ascii") == content:
                 continue
         except (OSError, ValueError):
             pass
-        return f"its folder “{mark.parent}” is not the one of this machine. All must share one."
+        return _("its folder “{parent}” is not the one of this machine. All must share one.").format(parent=mark.parent)
     return ""

@@ -13,6 +13,7 @@ from core.cluster.worker import UpscaleWorker
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import UpscaleRequest
+from core.language import gettext as _
 from core.upscale.plan import Task, plan
 
 SAMPLES = 24
@@ -63,7 +64,7 @@ def estimate(request: UpscaleRequest, workers: int, cpus: int, cancel: CancelTok
     """
     tasks = plan(request, cancel).tasks
     if not tasks:
-        raise UserError("There is nothing left to do.", "Every picture has its result, or cannot be done.")
+        raise UserError(_("There is nothing left to do."), _("Every picture has its result, or cannot be done."))
     worker = UpscaleWorker(request, cpus)
     with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
         # The first one loads the model, and is not counted.
@@ -77,7 +78,9 @@ def estimate(request: UpscaleRequest, workers: int, cpus: int, cancel: CancelTok
             if seconds > SAMPLE_SECONDS:
                 break
     if not measured:
-        raise UserError("None of the pictures that were tried could be done.", "Try one by itself: srgan upscale FILE")
+        raise UserError(
+            _("None of the pictures that were tried could be done."), _("Try one by itself: srgan upscale FILE")
+        )
     megapixels = sum(task.pixels for task in tasks) / 1e6
     return BatchEstimate(len(tasks), megapixels, measured, seconds / (pixels / 1e6), workers)
 

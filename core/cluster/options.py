@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from math import isfinite
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 
 MOST_CPUS = 8
 """Cores of a worker on a processor, where nobody says otherwise: more of them help one picture little."""
 GPU_CPUS = 4
 """Cores beside a graphics card, which decode and encode for it."""
-_HINT = "Say gpu=1, or cpu=4, or both: gpu=1,cpu=4."
+_HINT = _("Say gpu=1, or cpu=4, or both: gpu=1,cpu=4.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +36,20 @@ class Share:
         """
         given: dict[str, float] = {}
         for part in text.split(","):
-            name, _, number = part.strip().partition("=")
+            name, _rest, number = part.strip().partition("=")
             try:
                 given[name] = float(number)
             except ValueError:
-                raise UserError(f"“{text}” says nothing that a worker could be given.", _HINT) from None
+                raise UserError(
+                    _("“{text}” says nothing that a worker could be given.").format(text=text), _HINT
+                ) from None
         cpus, gpus = given.get("cpu", 1.0), given.get("gpu", 0.0)
         if not given.keys() <= {"cpu", "gpu"} or not isfinite(gpus) or gpus < 0 or cpus not in range(1, 1025):
-            raise UserError(f"“{text}” says nothing that a worker could be given.", _HINT)
+            raise UserError(_("“{text}” says nothing that a worker could be given.").format(text=text), _HINT)
         if gpus > 1:
-            raise UserError("A worker computes on one graphics card.", "Say gpu=1, or gpu=0.5 where two share one.")
+            raise UserError(
+                _("A worker computes on one graphics card."), _("Say gpu=1, or gpu=0.5 where two share one.")
+            )
         return cls(int(cpus), gpus)
 
 
@@ -97,13 +102,19 @@ def share_for(nodes: Iterable[Node], options: ClusterOptions, device: str) -> Sh
         share = Share(int(min((MOST_CPUS, *(each.cpus for each in nodes)))))
     if share.gpus == 0 and device not in ("auto", "cpu"):
         raise UserError(
-            f"The device “{device}” was asked for, but workers have no graphics card.", "Add --per-worker gpu=1."
+            _("The device “{device}” was asked for, but workers have no graphics card.").format(device=device),
+            _("Add --per-worker gpu=1."),
         )
     if not any(each.room_for(share) for each in nodes):
-        found = "; ".join(f"{each.name} has gpu={each.gpus:g},cpu={each.cpus:g}" for each in nodes[:5])
+        found = "; ".join(
+            _("{name} has gpu={gpus:g},cpu={cpus:g}").format(name=each.name, gpus=each.gpus, cpus=each.cpus)
+            for each in nodes[:5]
+        )
         raise UserError(
-            f"No machine of the cluster has room for a worker with {share}.",
-            f"Give each less with --per-worker. {found}." if found else "Start one with: ray start --address=HEAD:PORT",
+            _("No machine of the cluster has room for a worker with {share}.").format(share=share),
+            _("Give each less with --per-worker. {found}.").format(found=found)
+            if found
+            else _("Start one with: ray start --address=HEAD:PORT"),
         )
     return share
 

@@ -23,6 +23,7 @@ from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchEvent, FileFailed, UpscaleRequest
 from core.images.decode import shown
+from core.language import gettext as _
 from core.upscale.batch import upscale
 from core.upscale.plan import Plan, Task
 from core.upscale.progress import ProgressMeter, RunToken
@@ -59,7 +60,7 @@ def upscale_on(options: ClusterOptions, request: UpscaleRequest, cancel: CancelT
         def run(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterator[BatchEvent]:
             share = share_for(connection.nodes(), options, request.device)
             check_nodes(connection, share, request, settled)
-            yield Notice(f"{connection.words} {share} for each worker.")
+            yield Notice(_("{words} {share} for each worker.").format(words=connection.words, share=share))
             yield from _ClusterRun(connection, options.workers, share, request, settled, cancel).events()
 
         yield from upscale(request, cancel, run)
@@ -141,8 +142,8 @@ class _ClusterRun:
                         self._records.clean(task)
         except _connection_errors() as error:
             raise UserError(
-                f"The cluster is gone: {str(error).strip().splitlines()[0]}",
-                "Start it again, then run the same command: finished results are kept.",
+                _("The cluster is gone: {error}").format(error=str(error).strip().splitlines()[0]),
+                _("Start it again, then run the same command: finished results are kept."),
             ) from error
         if self._fatal is not None:
             raise self._fatal
@@ -184,7 +185,7 @@ class _ClusterRun:
             self._silent = 0 if self._connection.answers() else self._silent + 1
             # Ray would end this process without a word a minute later.
             if self._silent > 2:
-                raise ConnectionError("its head does not answer, or this machine is no part of it any more.")
+                raise ConnectionError(_("its head does not answer, or this machine is no part of it any more."))
             if not self._silent:
                 room = sum(node.room_for(self._share) for node in self._connection.nodes())
                 self._wanted = room if self._most is None else min(room, self._most)
@@ -197,11 +198,13 @@ class _ClusterRun:
         waited = now - self._without_since
         if waited > LATE_SECONDS and not self._told_late:
             self._told_late = True
-            yield Notice("No worker yet: the machines of the cluster may be busy. Waiting for one.")
+            yield Notice(_("No worker yet: the machines of the cluster may be busy. Waiting for one."))
         if waited > START_SECONDS:
             raise UserError(
-                f"No worker could be started within {START_SECONDS // 60} minutes.",
-                "Look at “ray status”: others may use the machines. Or give each worker less with --per-worker.",
+                _("No worker could be started within {start_seconds} minutes.").format(
+                    start_seconds=START_SECONDS // 60
+                ),
+                _("Look at “ray status”: others may use the machines. Or give each worker less with --per-worker."),
             )
 
     def _hire(self) -> None:
@@ -218,7 +221,7 @@ class _ClusterRun:
             scheduling_strategy="SPREAD",
         )(UpscaleWorker)
         starting = sum(not worker.node for worker in self._staff)
-        for _ in range(min(self._wanted - len(self._staff), self._blocks.at_least - starting)):
+        for _rest in range(min(self._wanted - len(self._staff), self._blocks.at_least - starting)):
             actor = hired.remote(self._request, self._share.cpus)
             self._staff.append(_Worker(actor, actor.ready.remote()))
 
@@ -270,9 +273,9 @@ class _ClusterRun:
         if not waiting:
             time.sleep(LOOK_SECONDS)
             return
-        ready, _ = ray.wait(list(waiting), num_returns=1, timeout=LOOK_SECONDS, fetch_local=False)
+        ready, _rest = ray.wait(list(waiting), num_returns=1, timeout=LOOK_SECONDS, fetch_local=False)
         if ready:
-            ready, _ = ray.wait(list(waiting), num_returns=len(waiting), timeout=0, fetch_local=False)
+            ready, _rest = ray.wait(list(waiting), num_returns=len(waiting), timeout=0, fetch_local=False)
         for news in ready:
             worker = waiting[news]
             try:
@@ -348,8 +351,8 @@ class _ClusterRun:
             self._failed_starts += 1
             if self._failed_starts >= MOST_STARTS:
                 raise UserError(
-                    f"Workers end before they have begun: {_last_line(error)}",
-                    "Look at the logs of Ray on their machine, in /tmp/ray/session_latest/logs.",
+                    _("Workers end before they have begun: {last_line}").format(last_line=_last_line(error)),
+                    _("Look at the logs of Ray on their machine, in /tmp/ray/session_latest/logs."),
                 ) from error
             return
         self._leave_behind(worker)
@@ -365,12 +368,12 @@ class _ClusterRun:
             self._progress().finish(number, task.pixels)
             yield FileFailed(
                 task.source,
-                f"“{shown(task.source)}” ended two workers, so it was left out.",
-                "A worker may have too little memory for it. Do it by itself, without --cluster.",
+                _("“{source}” ended two workers, so it was left out.").format(source=shown(task.source)),
+                _("A worker may have too little memory for it. Do it by itself, without --cluster."),
                 str(error),
             )
         if not given_up:
-            yield Notice("A worker ended without a word; another does what it had not done.")
+            yield Notice(_("A worker ended without a word; another does what it had not done."))
 
     def _leave_behind(self, worker: _Worker) -> None:
         for each in worker.assigned.values():

@@ -8,17 +8,20 @@ from typing import Annotated, Any
 import typer
 
 from core.cluster.options import Share
-from core.commands.console import Json, print_json, running_command
+from core.commands.console import Json, add_command, print_json, running_command
 from core.commands.options import option, read_settings, takes_settings
 from core.commands.upscale import request_of
 from core.contract.settings import OUTPUT
+from core.language import gettext as _
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    cluster = typer.Typer(no_args_is_help=True, help="Work on many machines; the work itself is “upscale --cluster”.")
+    cluster = typer.Typer(
+        no_args_is_help=True, help=_("Work on many machines; the work itself is “upscale --cluster”.")
+    )
     cluster.callback()(_cluster)
-    cluster.command("plan")(plan_command)
+    add_command(cluster, "plan", plan_command)
     app.add_typer(cluster, name="cluster")
 
 
@@ -28,16 +31,17 @@ def _cluster() -> None:
 
 @takes_settings
 def plan_command(
-    inputs: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    inputs: Annotated[list[Path], typer.Argument(help=_("Pictures, and folders of pictures."))],
     *,
     output: Annotated[Path | None, option(OUTPUT)] = None,
     given: dict[str, Any],
-    workers: Annotated[int, typer.Option("--workers", min=1, help="How many there will be.")] = 1,
+    workers: Annotated[int, typer.Option("--workers", min=1, help=_("How many there will be."))] = 1,
     per_worker: Annotated[
-        str | None, typer.Option("--per-worker", metavar="SHARE", help="What each will have: gpu=1, or cpu=4, or both.")
+        str | None,
+        typer.Option("--per-worker", metavar="SHARE", help=_("What each will have: gpu=1, or cpu=4, or both.")),
     ] = None,
     price: Annotated[
-        float | None, typer.Option("--price", min=0, help="What a worker costs an hour, in any currency.")
+        float | None, typer.Option("--price", min=0, help=_("What a worker costs an hour, in any currency."))
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -51,19 +55,35 @@ def plan_command(
             print_json([found])
             return
         console.print(
-            f"{found.pictures:,} pictures, {found.megapixels:,.1f} megapixels of results; {found.measured} measured on "
-            f"this machine: {found.seconds_per_megapixel:.3g} seconds a megapixel with {share}.",
+            _(
+                "{pictures:,} pictures, {megapixels:,.1f} megapixels of results; {measured} measured "
+                "on this machine: {seconds_per_megapixel:.3g} seconds a megapixel with {share}."
+            ).format(
+                pictures=found.pictures,
+                megapixels=found.megapixels,
+                measured=found.measured,
+                seconds_per_megapixel=found.seconds_per_megapixel,
+                share=share,
+            ),
             soft_wrap=True,
             highlight=False,
         )
         console.print(
-            f"{_hours(found.hours)} on {workers:,} such workers, {_hours(found.worker_hours)} of work in all."
+            _("{hours} on {workers:,} such workers, {work} of work in all.").format(
+                hours=_hours(found.hours), workers=workers, work=_hours(found.worker_hours)
+            )
         )
         if price is not None:
-            console.print(f"Cost: {found.worker_hours * price:,.2f}, at {price:g} a worker and hour.")
+            console.print(
+                _("Cost: {cost:,.2f}, at {price:g} a worker and hour.").format(
+                    cost=found.worker_hours * price, price=price
+                )
+            )
 
 
 def _hours(hours: float) -> str:
     if hours >= 48:
-        return f"{hours / 24:,.1f} days"
-    return f"{hours:.1f} hours" if hours >= 1 else f"{hours * 60:.1f} minutes"
+        return _("{days:,.1f} days").format(days=hours / 24)
+    if hours >= 1:
+        return _("{hours:.1f} hours").format(hours=hours)
+    return _("{minutes:.1f} minutes").format(minutes=hours * 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
 import math
 import os
@@ -10,7 +11,7 @@ import queue
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from rich.text import Text
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import Event
+from core.language import gettext as _
 
 _HANG_UP: int | None = getattr(signal, "SIGHUP", None)
 """Windows has no terminal that hangs up."""
@@ -31,7 +33,12 @@ _CONSOLE_CLOSED: int | None = getattr(signal, "SIGBREAK", None)
 EXIT_FAILED = 1
 EXIT_CANCELLED = 130
 
-Json = Annotated[bool, typer.Option("--json", help="Print every event as one line of JSON.")]
+Json = Annotated[bool, typer.Option("--json", help=_("Print every event as one line of JSON."))]
+
+
+def add_command(app: typer.Typer, name: str, command: Callable[..., None]) -> None:
+    """Register a command; its help is its docstring, in the language of the program."""
+    app.command(name, help=_(inspect.getdoc(command) or ""))(command)
 
 
 @contextmanager
@@ -84,7 +91,7 @@ def _ending_in_order() -> Iterator[tuple[CancelToken, Console]]:
             errors.print(plain(error.hint), soft_wrap=True, highlight=False)
         raise typer.Exit(EXIT_FAILED) from error
     except Cancelled:
-        errors.print("Stopped. Saved results are kept.")
+        errors.print(_("Stopped. Saved results are kept."))
         raise typer.Exit(EXIT_CANCELLED) from None
     finally:
         for name, handler in before.items():

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from core.atomic import check_free
-from core.commands.console import EXIT_FAILED, Json, plain, print_json, running_command
+from core.commands.console import EXIT_FAILED, Json, add_command, plain, print_json, running_command
 from core.commands.options import help_of
 from core.contract.errors import UserError
 from core.contract.evaluate import BICUBIC, BlindRequest, CheckProgress, CheckReady, CheckRequest
@@ -23,6 +23,7 @@ from core.contract.jobs import Event
 from core.contract.models import DownloadProgress, DownloadRequest, ImportRequest, ModelAdded, ModelRefused
 from core.contract.settings import SETTINGS, Precision
 from core.contract.upscale import Region
+from core.language import gettext as _
 from core.models.card import ModelCard
 from core.models.catalogue import (
     DEFAULT_DETAIL,
@@ -42,15 +43,15 @@ _OF_A_CHECK = ("original", "reduced", "upscaled", "bicubic")
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    group = typer.Typer(no_args_is_help=True, help="What models there are; download, import and remove them.")
-    group.command("list")(list_command)
-    group.command("download")(download_command)
-    group.command("import")(import_command)
-    group.command("remove")(remove_command)
+    group = typer.Typer(no_args_is_help=True, help=_("What models there are; download, import and remove them."))
+    add_command(group, "list", list_command)
+    add_command(group, "download", download_command)
+    add_command(group, "import", import_command)
+    add_command(group, "remove", remove_command)
     app.add_typer(group, name="models")
-    app.command("info")(info_command)
-    app.command("check")(check_command)
-    app.command("blind")(blind_command)
+    add_command(app, "info", info_command)
+    add_command(app, "check", check_command)
+    add_command(app, "blind", blind_command)
 
 
 def list_command(as_json: Json = False) -> None:
@@ -63,11 +64,11 @@ def list_command(as_json: Json = False) -> None:
         console.print(_models_table(here))
         if there:
             console.print(_known_table(there))
-            console.print("Get one with: srgan models download NAME", highlight=False)
+            console.print(_("Get one with: srgan models download NAME"), highlight=False)
 
 
 def download_command(
-    names: Annotated[list[str], typer.Argument(help="Names from `srgan models list`.")],
+    names: Annotated[list[str], typer.Argument(help=_("Names from `srgan models list`."))],
     as_json: Json = False,
 ) -> None:
     """Download models into your folder; a cut download goes on where it was."""
@@ -97,7 +98,9 @@ def download_command(
 
 
 def import_command(
-    files: Annotated[list[Path], typer.Argument(help="Model files: .safetensors, .pth, .pt, .onnx, or ncnn's .param.")],
+    files: Annotated[
+        list[Path], typer.Argument(help=_("Model files: .safetensors, .pth, .pt, .onnx, or ncnn's .param."))
+    ],
     as_json: Json = False,
 ) -> None:
     """Take model files over into your folder; each is looked at first, and no code in it ever runs."""
@@ -118,17 +121,19 @@ def import_command(
             raise typer.Exit(EXIT_FAILED)
 
 
-def remove_command(names: Annotated[list[str], typer.Argument(help="Names from `srgan models list`.")]) -> None:
+def remove_command(names: Annotated[list[str], typer.Argument(help=_("Names from `srgan models list`."))]) -> None:
     """Delete models of yours. Those that came with the program stay."""
     with running_command() as (_cancel, console):
         for name in names:
             remove_model(name)
-            _say(console, f"{name} is removed.")
+            _say(console, _("{name} is removed.").format(name=name))
 
 
 def info_command(
-    model: Annotated[str, typer.Argument(help="A model's name, or its file; without one, the default model.")] = "",
-    recipe: Annotated[bool, typer.Option("--recipe", help="Print its training recipe, as TOML, and no more.")] = False,
+    model: Annotated[str, typer.Argument(help=_("A model's name, or its file; without one, the default model."))] = "",
+    recipe: Annotated[
+        bool, typer.Option("--recipe", help=_("Print its training recipe, as TOML, and no more."))
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show a model's card: what it is, whose it is, how it was trained and measured."""
@@ -136,7 +141,9 @@ def info_command(
         found = find_model(model)
         if recipe:
             if not found.card.recipe.strip():
-                raise UserError(f"{found.card.name} does not say how it was trained.", "Ask its author.")
+                raise UserError(
+                    _("{name} does not say how it was trained.").format(name=found.card.name), _("Ask its author.")
+                )
             typer.echo(found.card.recipe.strip())
             return
         if as_json:
@@ -147,20 +154,22 @@ def info_command(
         table.add_column(overflow="fold")
         for name, value in _card_rows(found.card):
             table.add_row(name, plain(value))
-        table.add_row("file", plain(found.path))
+        table.add_row(_("file"), plain(found.path))
         console.print(table)
 
 
 def check_command(
-    picture: Annotated[Path, typer.Argument(help="A picture of yours.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="A model's name, or its file.")] = "",
+    picture: Annotated[Path, typer.Argument(help=_("A picture of yours."))],
+    model: Annotated[str, typer.Option("--model", "-m", help=_("A model's name, or its file."))] = "",
     detail: Annotated[int | None, typer.Option(help=help_of("detail"))] = None,
     clean_up: Annotated[int | None, typer.Option(help=help_of("clean_up"))] = None,
-    region: Annotated[str, typer.Option(help="Only this part: x,y,width,height in pixels.")] = "",
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Keep the pictures that are compared here.")] = None,
+    region: Annotated[str, typer.Option(help=_("Only this part: x,y,width,height in pixels."))] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help=_("Keep the pictures that are compared here."))
+    ] = None,
     content_weights: Annotated[
         Path | None,
-        typer.Option("--content-weights", help="File of VGG16 or VGG19 features, for the perceptual distance."),
+        typer.Option("--content-weights", help=_("File of VGG16 or VGG19 features, for the perceptual distance.")),
     ] = None,
     device: Annotated[str, typer.Option(help=help_of("device"))] = "auto",
     precision: Annotated[str, typer.Option(help=help_of("precision"))] = "auto",
@@ -178,7 +187,7 @@ def check_command(
         kept = {} if out is None else {each: out / f"{picture.stem}-{each}.png" for each in _OF_A_CHECK}
         check_free(kept.values())
         with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
-            task = bar.add_task("Measuring", total=1.0)
+            task = bar.add_task(_("Measuring"), total=1.0)
             for event in check(request, cancel):
                 if isinstance(event, CheckProgress):
                     bar.update(task, completed=event.fraction)
@@ -193,18 +202,29 @@ def check_command(
 
 
 def blind_command(
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
-    first: Annotated[str, typer.Option("--first", "-a", help="A model's name, its file, or bicubic.")],
+    pictures: Annotated[list[Path], typer.Argument(help=_("Pictures, and folders of pictures."))],
+    first: Annotated[str, typer.Option("--first", "-a", help=_("A model's name, its file, or bicubic."))],
     second: Annotated[
-        str, typer.Option("--second", "-b", help=f"Likewise; else {DEFAULT_MODEL} at {DEFAULT_DETAIL} % detail.")
+        str,
+        typer.Option(
+            "--second",
+            "-b",
+            help=_("Likewise; else {default_model} at {default_detail} % detail.").format(
+                default_model=DEFAULT_MODEL, default_detail=DEFAULT_DETAIL
+            ),
+        ),
     ] = "",
     detail: Annotated[int | None, typer.Option(help=help_of("detail"))] = None,
-    page: Annotated[Path, typer.Option("--out", "-o", help="The page to write.")] = Path("blind.html"),
-    side: Annotated[int, typer.Option(help="Source pixels a side of what is shown, from each picture's middle.")] = 160,
+    page: Annotated[Path, typer.Option("--out", "-o", help=_("The page to write."))] = Path("blind.html"),
+    side: Annotated[
+        int, typer.Option(help=_("Source pixels a side of what is shown, from each picture's middle."))
+    ] = 160,
     reduced: Annotated[
-        bool, typer.Option("--reduced", help="Reduce the pictures first; ask which looks more like the original.")
+        bool, typer.Option("--reduced", help=_("Reduce the pictures first; ask which looks more like the original."))
     ] = False,
-    worn: Annotated[bool, typer.Option("--worn", help="With --reduced: also add noise and JPEG compression.")] = False,
+    worn: Annotated[
+        bool, typer.Option("--worn", help=_("With --reduced: also add noise and JPEG compression."))
+    ] = False,
     device: Annotated[str, typer.Option(help=help_of("device"))] = "auto",
     as_json: Json = False,
 ) -> None:
@@ -220,7 +240,7 @@ def blind_command(
             details = (details[0], DEFAULT_DETAIL)
         request = BlindRequest(tuple(pictures), *names, page, side, reduced, device, worn=worn, details=details)
         with Progress(console=console, disable=as_json or not console.is_terminal, transient=True) as bar:
-            task = bar.add_task("Enlarging", total=1.0)
+            task = bar.add_task(_("Enlarging"), total=1.0)
             for event in blind(request, cancel):
                 if isinstance(event, CheckProgress):
                     bar.update(task, completed=event.fraction)
@@ -229,50 +249,57 @@ def blind_command(
                 else:
                     bar.stop()
                     for words in event.left_out:
-                        _say(console, f"left out {words}", "yellow")
-                    _say(console, f"{event.pairs} pairs: open {event.page} in a browser")
+                        _say(console, _("left out {words}").format(words=words), "yellow")
+                    _say(
+                        console, _("{pairs} pairs: open {page} in a browser").format(pairs=event.pairs, page=event.page)
+                    )
 
 
 def _models_table(here: list[Model]) -> Table:
-    table = Table(title="Here", title_justify="left")
-    for head in ("name", "scale", "network", "licence", "from"):
-        table.add_column(head, justify="right" if head == "scale" else "left", no_wrap=head == "name")
+    table = Table(title=_("Here"), title_justify="left")
+    table.add_column(_("name"), no_wrap=True)
+    table.add_column(_("scale"), justify="right")
+    for head in (_("network"), _("licence"), _("from")):
+        table.add_column(head)
     for model in here:
-        key = f"{model.key} (default)" if model.key == DEFAULT_MODEL else model.key
-        network = f"{model.card.architecture} {model.card.size}".strip() or "unknown"
+        key = _("{key} (default)").format(key=model.key) if model.key == DEFAULT_MODEL else model.key
+        network = f"{model.card.architecture} {model.card.size}".strip() or _("unknown")
         scale = f"x{model.card.scale}"
-        table.add_row(plain(key), scale, plain(network), plain(model.card.license or "unknown"), model.kind)
+        table.add_row(plain(key), scale, plain(network), plain(model.card.license or _("unknown")), model.kind)
     return table
 
 
 def _known_table(there: list[KnownModel]) -> Table:
-    table = Table(title="Can be downloaded", title_justify="left")
-    for head in ("name", "scale", "MB", "licence", "good at"):
-        table.add_column(head, justify="right" if head in ("scale", "MB") else "left", no_wrap=head == "name")
+    table = Table(title=_("Can be downloaded"), title_justify="left")
+    table.add_column(_("name"), no_wrap=True)
+    for head in (_("scale"), "MB"):
+        table.add_column(head, justify="right")
+    for head in (_("licence"), _("good at")):
+        table.add_column(head)
     for known in there:
         card = known.card
-        table.add_row(known.key, f"x{card.scale}", f"{known.megabytes:.1f}", card.license, known.good_at)
+        table.add_row(known.key, f"x{card.scale}", f"{known.megabytes:.1f}", card.license, card.purpose)
     return table
 
 
 def _card_rows(card: ModelCard) -> list[tuple[str, str]]:
     rows = [
-        ("name", card.name),
-        ("author", card.author),
-        ("licence", card.license or "unknown"),
-        ("scale", f"x{card.scale}"),
-        ("network", f"{card.architecture} {card.size}".strip() or "unknown; import the file to see"),
-        ("tags", ", ".join(card.tags)),
-        ("description", card.description),
-        ("trained on", card.dataset),
-        ("data sha256", card.dataset_sha256),
-        ("steps", f"{card.iterations:,}" if card.iterations else ""),
-        ("parent", card.parent),
-        ("base", f"{card.base} (detail 0 %)" if card.base else ""),
-        ("cleaner", f"{card.cleaner} (clean-up 100 %)" if card.cleaner else ""),
-        ("date", card.date),
-        ("measured", "\n".join(f"{name}: {value:.4g}" for name, value in card.metrics.items())),
-        ("recipe", "in the file; --recipe prints it" if card.recipe.strip() else ""),
+        (_("name"), card.name),
+        (_("author"), card.author),
+        (_("licence"), card.license or _("unknown")),
+        (_("scale"), f"x{card.scale}"),
+        (_("network"), f"{card.architecture} {card.size}".strip() or _("unknown; import the file to see")),
+        (_("tags"), ", ".join(card.tags)),
+        (_("description"), card.explanation),
+        (_("trained on"), card.dataset),
+        (_("data sha256"), card.dataset_sha256),
+        (_("steps"), f"{card.iterations:,}" if card.iterations else ""),
+        (_("parent"), card.parent),
+        (_("base"), _("{base} (detail 0 %)").format(base=card.base) if card.base else ""),
+        (_("cleaner"), _("{cleaner} (clean-up 100 %)").format(cleaner=card.cleaner) if card.cleaner else ""),
+        (_("date"), card.date),
+        (_("measured"), "\n".join(f"{name}: {value:.4g}" for name, value in card.metrics.items())),
+        (_("recipe"), _("in the file; --recipe prints it") if card.recipe.strip() else ""),
     ]
     return [(name, value) for name, value in rows if value]
 
@@ -291,10 +318,10 @@ def _say_checked(console: Console, event: CheckReady) -> None:
         ("SSIM-Y", f"{mine.ssim_y:.4f}", f"{other.ssim_y:.4f}"),
     ]
     if mine.perceptual is not None and other.perceptual is not None:
-        rows.append(("perceptual distance, less is better", f"{mine.perceptual:.4f}", f"{other.perceptual:.4f}"))
+        rows.append((_("perceptual distance, less is better"), f"{mine.perceptual:.4f}", f"{other.perceptual:.4f}"))
     table.add_column()
     table.add_column(plain(event.model), justify="right")
-    table.add_column("bicubic", justify="right")
+    table.add_column(_("bicubic"), justify="right")
     for row in rows:
         table.add_row(*row)
     console.print(table)
@@ -303,7 +330,7 @@ def _say_checked(console: Console, event: CheckReady) -> None:
     for note in event.notes:
         _say(console, note, "yellow")
     if mine.perceptual is None:
-        _say(console, "No perceptual distance: it needs a VGG (--content-weights FILE).", "yellow")
+        _say(console, _("No perceptual distance: it needs a VGG (--content-weights FILE)."), "yellow")
 
 
 def _say(console: Console, text: str, style: str = "") -> None:
@@ -318,7 +345,8 @@ def _region(text: str) -> Region | None:
         x, y, width, height = (int(part) for part in text.split(","))
     except ValueError as error:
         raise UserError(
-            f"“{text}” is no region.", "Write it as x,y,width,height, for example 100,50,400,300."
+            _("“{text}” is no region.").format(text=text),
+            _("Write it as x,y,width,height, for example 100,50,400,300."),
         ) from error
     return x, y, width, height
 

@@ -10,9 +10,12 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from core.contract.settings import SETTINGS, Setting
+from core.language import gettext as _
 from core.models.catalogue import AUTOMATIC
 
-_DEFAULTS = {"model": f"{AUTOMATIC}, which chooses model, clean-up and detail by the picture"}
+_DEFAULTS = {
+    "model": _("{automatic}, which chooses model, clean-up and detail by the picture").format(automatic=AUTOMATIC)
+}
 """In words, where the declaration does not know it."""
 
 

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 from rich.text import Text
 
-from core.commands.console import Json, plain, print_json, running_command
+from core.commands.console import Json, add_command, plain, print_json, running_command
 from core.commands.options import help_of
 from core.contract.errors import UserError
 from core.contract.evaluate import Evaluated, EvaluateRequest, ModelQuality, PictureEvaluated, SetEvaluated
@@ -41,6 +41,8 @@ from core.contract.training import (
     TrainRequest,
     Validation,
 )
+from core.language import gettext as _
+from core.language import ngettext
 
 LINE_EVERY = 50
 """Steps between two lines where the output is no terminal."""
@@ -49,7 +51,7 @@ Content = Annotated[
     Path | None,
     typer.Option(
         "--content-weights",
-        help="File of VGG16 or VGG19 features; else torchvision's VGG19, which training downloads once.",
+        help=_("File of VGG16 or VGG19 features; else torchvision's VGG19, which training downloads once."),
     ),
 ]
 Device = Annotated[str, typer.Option(help=help_of("device"))]
@@ -64,16 +66,16 @@ def add_to(app: typer.Typer) -> None:
         ("blend", blend_command),
         ("export", export_command),
     ):
-        app.command(name)(command)
+        add_command(app, name, command)
 
 
 def prepare_command(
-    source: Annotated[Path, typer.Argument(help="Folder of pictures.")],
-    out: Annotated[Path, typer.Argument(help="Folder that gets hr_images and lr_images.")],
-    hr: Annotated[int, typer.Option(help="Side of the HR pictures, in pixels.")] = 128,
-    lr: Annotated[int, typer.Option(help="Side of the LR pictures; divides the other.")] = 32,
-    count: Annotated[int, typer.Option(help="At most so many pictures; 0 takes all.")] = 2000,
-    seed: Annotated[int, typer.Option(help="Which ones.")] = 0,
+    source: Annotated[Path, typer.Argument(help=_("Folder of pictures."))],
+    out: Annotated[Path, typer.Argument(help=_("Folder that gets hr_images and lr_images."))],
+    hr: Annotated[int, typer.Option(help=_("Side of the HR pictures, in pixels."))] = 128,
+    lr: Annotated[int, typer.Option(help=_("Side of the LR pictures; divides the other."))] = 32,
+    count: Annotated[int, typer.Option(help=_("At most so many pictures; 0 takes all."))] = 2000,
+    seed: Annotated[int, typer.Option(help=_("Which ones."))] = 0,
     as_json: Json = False,
 ) -> None:
     """Make the two folders of a training set out of a folder of pictures of any size."""
@@ -85,19 +87,22 @@ def prepare_command(
             print_json(events)
             return
         with _bar(console) as bar:
-            task = bar.add_task("Pictures", total=None)
+            task = bar.add_task(_("Pictures"), total=None)
             for event in events:
                 if isinstance(event, PrepareProgress):
                     bar.update(task, completed=event.done, total=event.total)
                 elif isinstance(event, PictureQuarantined):
                     bar.console.print(
-                        plain(f"left out {event.path.name}: {event.reason}"), style="yellow", soft_wrap=True
+                        plain(_("left out {name}: {reason}").format(name=event.path.name, reason=event.reason)),
+                        style="yellow",
+                        soft_wrap=True,
                     )
                 elif isinstance(event, PrepareFinished):
                     bar.console.print(
                         plain(
-                            f"{event.made} pairs made, {event.kept} were there, {event.left_out} left out: "
-                            f"{event.output}"
+                            _("{made} pairs made, {kept} were there, {left_out} left out: {output}").format(
+                                made=event.made, kept=event.kept, left_out=event.left_out, output=event.output
+                            )
                         ),
                         soft_wrap=True,
                     )
@@ -105,31 +110,33 @@ def prepare_command(
 
 def train_command(
     recipe: Annotated[
-        str, typer.Argument(help="Name of a shipped recipe, or a TOML file; not needed to go on with a --run.")
+        str, typer.Argument(help=_("Name of a shipped recipe, or a TOML file; not needed to go on with a --run."))
     ] = "",
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of HR pictures, or with hr_images and lr_images; --resume knows it."),
+        typer.Option(help=_("Folder of HR pictures, or with hr_images and lr_images; --resume knows it.")),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Folder of the run; else runs/<recipe> in the user's folder.")
+        Path | None, typer.Option(help=_("Folder of the run; else runs/<recipe> in the user's folder."))
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
-    val: Annotated[Path | None, typer.Option(help="Folder of held-out pictures; else some of the data.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Change a field, as psnr.steps=500.")] = None,
-    start: Annotated[str, typer.Option(help="Model to start from; goes before the recipe's own.")] = "",
+    resume: Annotated[bool, typer.Option("--resume", help=_("Go on from the run's newest checkpoint."))] = False,
+    val: Annotated[Path | None, typer.Option(help=_("Folder of held-out pictures; else some of the data."))] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help=_("Change a field, as psnr.steps=500."))] = None,
+    start: Annotated[str, typer.Option(help=_("Model to start from; goes before the recipe's own."))] = "",
     teacher: Annotated[
-        str, typer.Option(help="Model to learn from, as large as you like; goes before the recipe's own.")
+        str, typer.Option(help=_("Model to learn from, as large as you like; goes before the recipe's own."))
     ] = "",
     content_weights: Content = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda, cuda:1, xpu or mps; else that of the run, or auto.")
+        str | None, typer.Option(help=_("auto, cpu, cuda, cuda:1, xpu or mps; else that of the run, or auto."))
     ] = None,
-    threads: Annotated[int, typer.Option(help="CPU threads; 0 leaves it to torch.")] = 0,
-    stop_after: Annotated[int, typer.Option(help="Save and end at this step of the run, to go on later.")] = 0,
-    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Also write TensorBoard's event files.")] = False,
+    threads: Annotated[int, typer.Option(help=_("CPU threads; 0 leaves it to torch."))] = 0,
+    stop_after: Annotated[int, typer.Option(help=_("Save and end at this step of the run, to go on later."))] = 0,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help=_("Also write TensorBoard's event files."))
+    ] = False,
     trial: Annotated[
-        bool, typer.Option("--trial", help="Only measure a few steps, and tell how long it takes.")
+        bool, typer.Option("--trial", help=_("Only measure a few steps, and tell how long it takes."))
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -139,26 +146,26 @@ def train_command(
     with running_command() as (cancel, console):
         if resume and set_:
             raise UserError(
-                "A run that goes on keeps its recipe, so --set has no effect on it.",
-                "Go on without it, or start another run from the model of this one (--start).",
+                _("A run that goes on keeps its recipe, so --set has no effect on it."),
+                _("Go on without it, or start another run from the model of this one (--start)."),
             )
         if resume and start:
             raise UserError(
-                "A resumed run keeps its model, so --start has no effect.", "Leave it out, or start a new run."
+                _("A resumed run keeps its model, so --start has no effect."), _("Leave it out, or start a new run.")
             )
         if resume and teacher:
             raise UserError(
-                "A run that goes on has its teacher, so --teacher has no effect on it.",
-                "Leave it out, or start a new run.",
+                _("A run that goes on has its teacher, so --teacher has no effect on it."),
+                _("Leave it out, or start a new run."),
             )
         if not recipe and not (resume and run):
             raise UserError(
-                "No recipe was named.",
-                "Write srgan train RECIPE --data PHOTOS, or, to go on, srgan train --run FOLDER --resume.",
+                _("No recipe was named."),
+                _("Write srgan train RECIPE --data PHOTOS, or, to go on, srgan train --run FOLDER --resume."),
             )
         folder = run or _default_run(recipe)
         if data is None and not resume:
-            raise UserError("No pictures were named.", "Add --data FOLDER.")
+            raise UserError(_("No pictures were named."), _("Add --data FOLDER."))
         request = TrainRequest(
             recipe,
             data,
@@ -181,16 +188,18 @@ def train_command(
 
 
 def evaluate_command(
-    models: Annotated[list[str], typer.Argument(help="Names of models, or model files.")],
-    data: Annotated[Path, typer.Option(help="Folder of HR pictures; its folders are sets of their own.")],
+    models: Annotated[list[str], typer.Argument(help=_("Names of models, or model files."))],
+    data: Annotated[Path, typer.Option(help=_("Folder of HR pictures; its folders are sets of their own."))],
     detail: Annotated[int, typer.Option(help=help_of("detail"))] = 100,
     content_weights: Content = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help=help_of("precision"))] = "auto",
-    out: Annotated[Path | None, typer.Option(help="Keep the enlarged pictures here.")] = None,
-    worn: Annotated[bool, typer.Option("--worn", help="Enlarge noisy JPEGs instead of clean pictures.")] = False,
+    out: Annotated[Path | None, typer.Option(help=_("Keep the enlarged pictures here."))] = None,
+    worn: Annotated[bool, typer.Option("--worn", help=_("Enlarge noisy JPEGs instead of clean pictures."))] = False,
     ensemble: Annotated[bool, typer.Option("--ensemble", help=help_of("ensemble"))] = False,
-    artefacts: Annotated[bool, typer.Option("--artefacts", help="Also show mesh, ringing and colour shift.")] = False,
+    artefacts: Annotated[
+        bool, typer.Option("--artefacts", help=_("Also show mesh, ringing and colour shift."))
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Measure models beside bicubic: PSNR and SSIM on Y, a perceptual distance, seconds per megapixel."""
@@ -208,7 +217,7 @@ def evaluate_command(
             return
         sets: list[SetEvaluated] = []
         with _bar(console) as bar:
-            task = bar.add_task("Pictures", total=None)
+            task = bar.add_task(_("Pictures"), total=None)
             for event in events:
                 if isinstance(event, PictureEvaluated):
                     bar.update(task, advance=1, description=f"{event.dataset} {event.path.name}")
@@ -222,10 +231,10 @@ def evaluate_command(
 
 
 def blend_command(
-    first: Annotated[str, typer.Argument(help="Model, or model file.")],
-    second: Annotated[str, typer.Argument(help="A model trained on from the first.")],
-    alpha: Annotated[float, typer.Option(help="Share of the second, 0 to 1.")] = 0.5,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The new model file.")] = Path("blend.safetensors"),
+    first: Annotated[str, typer.Argument(help=_("Model, or model file."))],
+    second: Annotated[str, typer.Argument(help=_("A model trained on from the first."))],
+    alpha: Annotated[float, typer.Option(help=_("Share of the second, 0 to 1."))] = 0.5,
+    out: Annotated[Path, typer.Option("--out", "-o", help=_("The new model file."))] = Path("blend.safetensors"),
 ) -> None:
     """Make a model between two: network interpolation."""
     from core.models.blend import blend_files
@@ -236,15 +245,17 @@ def blend_command(
 
 
 def export_command(
-    model: Annotated[str, typer.Argument(help="Model, or model file.")],
-    onnx: Annotated[Path, typer.Option(help="The ONNX file to write.")],
+    model: Annotated[str, typer.Argument(help=_("Model, or model file."))],
+    onnx: Annotated[Path, typer.Option(help=_("The ONNX file to write."))],
 ) -> None:
     """Write a model as ONNX with dynamic sizes, checked against torch in onnxruntime."""
     from core.models.onnx_export import export_onnx
 
     with running_command() as (_cancel, console):
         difference = export_onnx(model, onnx)
-        words = f"{onnx}: at most {difference:.1e} from torch (of values in 0 to 1)"
+        words = _("{onnx}: at most {difference:.1e} from torch (of values in 0 to 1)").format(
+            onnx=onnx, difference=difference
+        )
         console.print(plain(words), highlight=False, soft_wrap=True)
 
 
@@ -261,70 +272,117 @@ class _TrainingLines:
     def __init__(self, bar: Progress, terminal: bool) -> None:
         self.bar = bar
         self.terminal = terminal
-        self.task: TaskID = bar.add_task("Checking the pictures", total=None)
+        self.task: TaskID = bar.add_task(_("Checking the pictures"), total=None)
 
     def __call__(self, event: object) -> None:
         if isinstance(event, (ScanProgress, DownloadProgress)):
-            name = event.name if isinstance(event, DownloadProgress) else "Checking the pictures"
+            name = event.name if isinstance(event, DownloadProgress) else _("Checking the pictures")
             self.bar.update(self.task, description=name, completed=event.done, total=event.total)
         elif isinstance(event, TeacherProgress):
-            words = f"{event.teacher} enlarges what it teaches"
+            words = _("{teacher} enlarges what it teaches").format(teacher=event.teacher)
             self.bar.update(self.task, description=words, completed=event.done, total=event.total)
             if not self.terminal and event.done in (0, event.total):
-                self._line(f"{words}: {event.done} of {event.total}")
+                self._line(_("{words}: {done} of {total}").format(words=words, done=event.done, total=event.total))
         elif isinstance(event, PictureQuarantined):
-            self._line(f"quarantined {event.path.name}: {event.reason}", "yellow")
+            self._line(_("quarantined {name}: {reason}").format(name=event.path.name, reason=event.reason), "yellow")
         elif isinstance(event, ScanFinished):
             self._line(
-                f"{event.training} pictures to train on, {event.validation} held out, {event.quarantined} quarantined"
+                _("{training} pictures to train on, {validation} held out, {quarantined} quarantined").format(
+                    training=event.training, validation=event.validation, quarantined=event.quarantined
+                )
             )
             if event.advice:
                 self._line(event.advice, "yellow")
         elif isinstance(event, TrainingStarted):
             self._line(
-                f"{event.run} on {event.device} in {event.precision}, {event.parameters / 1e6:.2f} M parameters; "
-                f"bicubic reaches {event.bicubic_psnr_y:.2f} dB"
+                _(
+                    "{run} on {device} in {precision}, {parameters:.2f} M parameters; bicubic reaches "
+                    "{bicubic_psnr_y:.2f} dB"
+                ).format(
+                    run=event.run,
+                    device=event.device,
+                    precision=event.precision,
+                    parameters=event.parameters / 1e6,
+                    bicubic_psnr_y=event.bicubic_psnr_y,
+                )
             )
             if event.teacher:
-                self._line(f"{event.teacher} is the teacher")
+                self._line(_("{teacher} is the teacher").format(teacher=event.teacher))
             self.bar.update(self.task, completed=event.start_step, total=event.total_steps)
         elif isinstance(event, StageStarted):
-            self._line(f"{event.stage} stage, {event.steps} steps")
+            self._line(_("{stage} stage, {steps} steps").format(stage=event.stage, steps=event.steps))
         elif isinstance(event, TrainingStep):
             self._step(event)
         elif isinstance(event, Validation):
-            perceptual = "" if event.perceptual is None else f", perceptual {event.perceptual:.4f}"
-            teacher = "" if event.psnr_to_teacher is None else f", {event.psnr_to_teacher:.2f} dB towards the teacher"
-            seen = "" if event.seen_gain is None else f", training pictures {event.seen_gain:+.2f} dB over bicubic"
-            mesh = "" if event.mesh is None or event.stage == "psnr" else f", mesh {event.mesh:.1f} dB"
-            best = " (best)" if event.best else ""
-            figures = f"{event.psnr_y:.3f} dB, SSIM {event.ssim_y:.4f}{perceptual}{teacher}{mesh}"
-            self._line(f"step {event.step}: {figures}{seen}{best}")
+            perceptual = (
+                ""
+                if event.perceptual is None
+                else _(", perceptual {perceptual:.4f}").format(perceptual=event.perceptual)
+            )
+            teacher = (
+                ""
+                if event.psnr_to_teacher is None
+                else _(", {psnr_to_teacher:.2f} dB towards the teacher").format(psnr_to_teacher=event.psnr_to_teacher)
+            )
+            seen = (
+                ""
+                if event.seen_gain is None
+                else _(", training pictures {seen_gain:+.2f} dB over bicubic").format(seen_gain=event.seen_gain)
+            )
+            mesh = (
+                "" if event.mesh is None or event.stage == "psnr" else _(", mesh {mesh:.1f} dB").format(mesh=event.mesh)
+            )
+            best = _(" (best)") if event.best else ""
+            figures = _("{psnr_y:.3f} dB, SSIM {ssim_y:.4f}{perceptual}{teacher}{mesh}").format(
+                psnr_y=event.psnr_y, ssim_y=event.ssim_y, perceptual=perceptual, teacher=teacher, mesh=mesh
+            )
+            self._line(
+                _("step {step}: {figures}{seen}{best}").format(step=event.step, figures=figures, seen=seen, best=best)
+            )
         elif isinstance(event, Notice):
             self._line(event.message, "yellow")
         elif isinstance(event, TrainingFinished):
             self._line(event.verdict)
             if event.model is not None:
-                self._line(f"Use it: srgan upscale PICTURES --model {event.model}")
+                self._line(_("Use it: srgan upscale PICTURES --model {model}").format(model=event.model))
             else:
-                self._line("Go on: srgan train --run FOLDER --resume.")
+                self._line(_("Go on: srgan train --run FOLDER --resume."))
         elif isinstance(event, TrainingEstimated):
-            steps = ", ".join(f"{name} {seconds:.2f} s a step" for name, seconds in event.seconds_per_step.items())
+            steps = ", ".join(
+                _("{name} {seconds:.2f} s a step").format(name=name, seconds=seconds)
+                for name, seconds in event.seconds_per_step.items()
+            )
             seconds, memory = event.seconds_total, event.peak_memory / 2**30
-            time = f"{seconds / 3600:.1f} hours" if seconds >= 3600 else f"{max(1, round(seconds / 60))} minutes"
-            self._line(f"{steps}; about {time} without the validations, {memory:.1f} GB of memory")
+            time = (
+                _("{hours:.1f} hours").format(hours=seconds / 3600)
+                if seconds >= 3600
+                else _("{minutes} minutes").format(minutes=max(1, round(seconds / 60)))
+            )
+            self._line(
+                _("{steps}; about {time} without the validations, {memory:.1f} GB of memory").format(
+                    steps=steps, time=time, memory=memory
+                )
+            )
         elif isinstance(event, CheckpointSaved) and not self.terminal:
-            self._line(f"saved {event.path.name}")
+            self._line(_("saved {name}").format(name=event.path.name))
 
     def _step(self, event: TrainingStep) -> None:
         losses = " ".join(f"{name} {value:.4g}" for name, value in event.losses.items())
-        game = "" if event.d_real is None else f" D(real) {event.d_real:.2f} D(fake) {event.d_fake:.2f}"
+        game = (
+            ""
+            if event.d_real is None
+            else _(" D(real) {d_real:.2f} D(fake) {d_fake:.2f}").format(d_real=event.d_real, d_fake=event.d_fake)
+        )
         text = f"{event.stage} {losses}{game} {event.seconds_per_step:.2f} s"
         self.bar.update(self.task, completed=event.step, total=event.total_steps, description=text)
         if event.skipped:
-            self._line(f"step {event.step} skipped: {event.skipped}", "yellow")
+            self._line(_("step {step} skipped: {skipped}").format(step=event.step, skipped=event.skipped), "yellow")
         elif not self.terminal and event.step % LINE_EVERY == 0:
-            self._line(f"step {event.step} of {event.total_steps}: {text}")
+            self._line(
+                _("step {step} of {total_steps}: {text}").format(
+                    step=event.step, total_steps=event.total_steps, text=text
+                )
+            )
 
     def _line(self, text: str, style: str = "") -> None:
         self.bar.console.print(plain(text), style=style, highlight=False, soft_wrap=True)
@@ -344,8 +402,8 @@ def _bar(console: Console) -> Progress:
 
 def _table(sets: list[SetEvaluated]) -> Table:
     measured = any(each.bicubic.perceptual is not None for each in sets)
-    heads = ["PSNR-Y", "SSIM-Y", *(["perceptual"] if measured else []), "s/megapixel"]
-    table = _figures_table("Means over the pictures", heads)
+    heads = ["PSNR-Y", "SSIM-Y", *([_("perceptual")] if measured else []), _("s/megapixel")]
+    table = _figures_table(_("Means over the pictures"), heads)
     for each in sets:
         times = ["", *(f"{seconds:.2f}" for seconds in each.seconds_per_megapixel)]
         for (place, name, quality), seconds in zip(_rows(each), times, strict=True):
@@ -356,7 +414,7 @@ def _table(sets: list[SetEvaluated]) -> Table:
 
 
 def _artefacts_table(sets: list[SetEvaluated]) -> Table:
-    table = _figures_table("Artefacts, 0 for none", ["mesh, dB", "ringing, levels", "colour shift, levels"])
+    table = _figures_table(_("Artefacts, 0 for none"), [_("mesh, dB"), _("ringing, levels"), _("colour shift, levels")])
     for each in sets:
         for place, name, quality in _rows(each):
             found = quality.artefacts
@@ -376,7 +434,7 @@ def _figures_table(title: str, heads: list[str]) -> Table:
 
 def _rows(each: SetEvaluated) -> Iterator[tuple[Text, Text, ModelQuality]]:
     """(set, in its first row, model, quality) of bicubic and of each model."""
-    pictures = "1 picture" if each.pictures == 1 else f"{each.pictures} pictures"
+    pictures = ngettext("{count} picture", "{count} pictures", each.pictures).format(count=each.pictures)
     yield plain(f"{each.dataset} ({pictures})"), plain(each.bicubic.of), each.bicubic
     for quality in each.results:
         yield plain(""), plain(quality.of), quality
@@ -387,7 +445,7 @@ def _overrides(given: list[str]) -> tuple[tuple[str, str], ...]:
     for text in given:
         field, equals, value = text.partition("=")
         if not equals:
-            raise UserError(f"“{text}” changes no field.", "Write it as --set psnr.steps=500.")
+            raise UserError(_("“{text}” changes no field.").format(text=text), _("Write it as --set psnr.steps=500."))
         pairs.append((field.strip(), value.strip()))
     return tuple(pairs)
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from core.cluster.options import ClusterOptions, Share
-from core.commands.console import EXIT_FAILED, Json, plain, print_json, running_command
+from core.commands.console import EXIT_FAILED, Json, add_command, plain, print_json, running_command
 from core.commands.options import option, read_settings, takes_settings
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -37,28 +37,31 @@ from core.contract.upscale import (
     WatchRequest,
 )
 from core.contract.upscale import Progress as BatchProgress
+from core.language import gettext as _
+from core.language import ngettext
 from core.models.catalogue import AUTOMATIC, chosen, find_model
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command("upscale")(upscale_command)
-    app.command("devices")(devices_command)
+    add_command(app, "upscale", upscale_command)
+    add_command(app, "devices", devices_command)
 
 
 @takes_settings
 def upscale_command(
-    inputs: Annotated[list[Path], typer.Argument(help="Pictures, and folders of pictures.")],
+    inputs: Annotated[list[Path], typer.Argument(help=_("Pictures, and folders of pictures."))],
     *,
     output: Annotated[Path | None, option(OUTPUT)] = None,
     given: dict[str, Any],
     settings: Annotated[
         Path | None,
         # `--recipe` is what it was called in version 0.1.
-        typer.Option("--settings", "--recipe", help="Settings from a file, as a run leaves in OUTPUT/.srgan/."),
+        typer.Option("--settings", "--recipe", help=_("Settings from a file, as a run leaves in OUTPUT/.srgan/.")),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", help="Settings by name (Web 2x, “Archive TIFF 16 bit”, your own) or file.")
+        str | None,
+        typer.Option("--preset", help=_("Settings by name (Web 2x, “Archive TIFF 16 bit”, your own) or file.")),
     ] = None,
     watching: Annotated[bool, option(WATCH)] = False,
     cluster: Annotated[
@@ -66,19 +69,21 @@ def upscale_command(
         typer.Option(
             "--cluster",
             metavar="ADDRESS",
-            help="Let a cluster of Ray do it: HOST:PORT of its head, or auto: the one that this machine is part of.",
+            help=_("Let a cluster of Ray do it: HOST:PORT of its head, or auto: the one that this machine is part of."),
         ),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option("--workers", min=1, help="With --cluster: how many work at a time, at most.")
+        int | None, typer.Option("--workers", min=1, help=_("With --cluster: how many work at a time, at most."))
     ] = None,
     per_worker: Annotated[
         str | None,
         typer.Option(
-            "--per-worker", metavar="SHARE", help="With --cluster: what each has for itself: gpu=1, or cpu=4, or both."
+            "--per-worker",
+            metavar="SHARE",
+            help=_("With --cluster: what each has for itself: gpu=1, or cpu=4, or both."),
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only tell what would be done."))] = False,
     as_json: Json = False,
 ) -> None:
     """Upscale pictures and folders. What was done before by the same settings is not done again."""
@@ -87,7 +92,7 @@ def upscale_command(
             from core.upscale.presets import find_preset
 
             if settings is not None:
-                raise UserError("--preset and --settings exclude each other.", "Name one of them.")
+                raise UserError(_("--preset and --settings exclude each other."), _("Name one of them."))
             settings = find_preset(preset)
         request = request_of(inputs, output, settings, read_settings(given))
         on = _cluster_options(cluster, workers, per_worker, watching=watching)
@@ -100,7 +105,10 @@ def upscale_command(
         if watching:
             for path in inputs:
                 if not path.is_dir():
-                    raise UserError(f"“{path}” is not a folder that could be watched.", "Name folders, and no files.")
+                    raise UserError(
+                        _("“{path}” is not a folder that could be watched.").format(path=path),
+                        _("Name folders, and no files."),
+                    )
             folders = tuple(path.absolute() for path in inputs)
             events: Iterable[Event] = watch(WatchRequest(replace(request, inputs=()), folders), cancel)
         elif on is not None:
@@ -143,10 +151,12 @@ def _cluster_options(
 ) -> ClusterOptions | None:
     if address is None:
         if workers is not None or share is not None:
-            raise UserError("--workers and --per-worker are about a cluster.", "Add --cluster auto.")
+            raise UserError(_("--workers and --per-worker are about a cluster."), _("Add --cluster auto."))
         return None
     if watching:
-        raise UserError("A cluster cannot watch folders.", "Leave out --watch, and run the command again at times.")
+        raise UserError(
+            _("A cluster cannot watch folders."), _("Leave out --watch, and run the command again at times.")
+        )
     return ClusterOptions(address, workers, None if share is None else Share.parse(share))
 
 
@@ -205,23 +215,25 @@ def _tell_plan(request: UpscaleRequest, cancel: CancelToken, console: Console, *
         if settled.refused:
             raise typer.Exit(EXIT_FAILED)
         return
-    table = Table(title="What would be done")
-    for head in ("", "picture", "result"):
+    table = Table(title=_("What would be done"))
+    for head in ("", _("picture"), _("result")):
         table.add_column(head, overflow="fold")
     for task in settled.tasks:
         size = ", ".join(filter(None, (f"{task.size[0]} x {task.size[1]}", task.pictures_in_words)))
-        table.add_row("write", plain(task.source), plain(f"{task.final} ({size})"))
+        table.add_row(_("write"), plain(task.source), plain(f"{task.final} ({size})"))
     for done in settled.done:
-        there = f"{done.output} is there" if done.output != done.source else done.reason
-        table.add_row("skip", plain(done.source), plain(there))
+        there = _("{output} is there").format(output=done.output) if done.output != done.source else done.reason
+        table.add_row(_("skip"), plain(done.source), plain(there))
     for refused in settled.refused:
-        table.add_row(Text("refuse", "red"), plain(refused.source), plain(str(refused.error)))
+        table.add_row(Text(_("refuse"), "red"), plain(refused.source), plain(str(refused.error)))
     console.print(table)
     for warning in settled.warnings:
         console.print(plain(warning), style="yellow")
     several = _several(len(settled.tasks), sum(task.pictures for task in settled.tasks))
     console.print(
-        f"{len(settled.tasks)} to write{several}, {len(settled.done)} to skip, {len(settled.refused)} refused."
+        _("{write} to write{several}, {skip} to skip, {refused} refused.").format(
+            write=len(settled.tasks), several=several, skip=len(settled.done), refused=len(settled.refused)
+        )
     )
     if settled.refused:
         raise typer.Exit(EXIT_FAILED)
@@ -235,8 +247,8 @@ def _draw(events: Iterable[Event], console: Console, *, watching: bool) -> int:
         for event in events:
             draw(event)
     if failures:
-        table = Table(title="Not done", title_style="bold red")
-        for head in ("picture", "why", "what to do"):
+        table = Table(title=_("Not done"), title_style="bold red")
+        for head in (_("picture"), _("why"), _("what to do")):
             table.add_column(head, overflow="fold")
         for failure in failures:
             table.add_row(plain(failure.source), plain(failure.message), plain(failure.hint))
@@ -254,7 +266,7 @@ class UpscaleLines:
         """`failures` gets what failed, for a table at the end; without it all is said at once."""
         self.bar = bar
         self.failures = failures
-        self.task: TaskID = bar.add_task("Checking the pictures", total=None, left="")
+        self.task: TaskID = bar.add_task(_("Checking the pictures"), total=None, left="")
         self.files = 0
         self.finished = 0
         self.refused = 0
@@ -264,7 +276,7 @@ class UpscaleLines:
         """Show an event of a batch or a watch."""
         if isinstance(event, Planned):
             self.files, self.refused, self.finished = event.files, event.refused, 0
-            self.bar.update(self.task, total=1.0, description="Starting")
+            self.bar.update(self.task, total=1.0, description=_("Starting"))
         elif isinstance(event, FileStarted):
             self.bar.update(self.task, description=self._title(event.source))
         elif isinstance(event, BatchProgress):
@@ -272,19 +284,33 @@ class UpscaleLines:
         elif isinstance(event, FileSaved):
             self.finished += 1
             before, after = ("{} x {}".format(*size) for size in (event.input_size, event.output_size))
-            score = "equal" if math.isinf(event.consistency) else f"{event.consistency:.1f} dB"
-            many = f"{event.pictures:,} pictures, " if event.pictures > 1 else ""
+            score = _("equal") if math.isinf(event.consistency) else f"{event.consistency:.1f} dB"
+            many = (
+                ngettext("{count:,} picture", "{count:,} pictures", event.pictures).format(count=event.pictures) + ", "
+                if event.pictures > 1
+                else ""
+            )
             self._say(
-                f"{event.packed or event.output}  {many}{before} to {after}, consistency {score}, {event.seconds:.1f} s"
+                _("{packed}  {many}{before} to {after}, consistency {score}, {seconds:.1f} s").format(
+                    packed=event.packed or event.output,
+                    many=many,
+                    before=before,
+                    after=after,
+                    score=score,
+                    seconds=event.seconds,
+                )
             )
             for note in (event.reason, *event.notes):
                 if note:
                     self._say(f"    {note}", "dim")
         elif isinstance(event, FileSkipped):
-            there = "is there already" if event.output != event.source else event.reason
+            there = _("is there already") if event.output != event.source else event.reason
             self._say(f"{event.output}  {there}", "dim")
         elif isinstance(event, ArchiveSaved):
-            self._say(f"{event.output}  {event.pictures:,} {'picture' if event.pictures == 1 else 'pictures'}")
+            self._say(
+                f"{event.output}  "
+                + ngettext("{count:,} picture", "{count:,} pictures", event.pictures).format(count=event.pictures)
+            )
             for note in event.notes:
                 self._say(f"    {note}", "dim")
         elif isinstance(event, FileFailed):
@@ -300,20 +326,25 @@ class UpscaleLines:
         elif isinstance(event, Notice):
             self._say(event.message, "dim")
         elif isinstance(event, BatchInterrupted):
-            self._say(f"{event.message} Waiting for it.", "yellow")
-            self.bar.update(self.task, description="Waiting", completed=0, left="")
+            self._say(_("{message} Waiting for it.").format(message=event.message), "yellow")
+            self.bar.update(self.task, description=_("Waiting"), completed=0, left="")
         elif isinstance(event, BatchFinished):
             self._say(
-                f"{event.saved} saved{_several(event.saved, event.pictures)}, {event.skipped} were done before, "
-                f"{event.failed} failed, in {_duration(event.seconds)}.",
+                _("{saved} saved{several}, {skipped} were done before, {failed} failed, in {duration}.").format(
+                    saved=event.saved,
+                    several=_several(event.saved, event.pictures),
+                    skipped=event.skipped,
+                    failed=event.failed,
+                    duration=_duration(event.seconds),
+                ),
                 "bold",
             )
             # A watch goes on waiting for more pictures.
-            self.bar.update(self.task, description="Waiting", completed=0, left="")
+            self.bar.update(self.task, description=_("Waiting"), completed=0, left="")
 
     def _title(self, source: Path) -> str:
         number = min(self.finished + 1, self.files)
-        return f"{number} of {self.files}  {plain(source.name).plain}"
+        return _("{number} of {files}  {name}").format(number=number, files=self.files, name=plain(source.name).plain)
 
     def _say(self, text: str, style: str = "") -> None:
         self.bar.console.print(plain(text), style=style, soft_wrap=True, highlight=False)
@@ -321,7 +352,7 @@ class UpscaleLines:
 
 def _several(files: int, pictures: int) -> str:
     """A word on pages and frames, where files have several."""
-    return f" ({pictures:,} pages and frames)" if pictures > files else ""
+    return _(" ({pictures:,} pages and frames)").format(pictures=pictures) if pictures > files else ""
 
 
 class _Percent(ProgressColumn):
@@ -347,5 +378,5 @@ def _duration(seconds: float | None) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
+    return _("{minutes} min {rest} s").format(minutes=minutes, rest=rest) if minutes else f"{rest} s"

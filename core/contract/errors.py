@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from core.language import gettext as _
+
 
 class UserError(Exception):
     """Something a person can put right: a missing file, a full disk, a broken picture, an impossible setting.
@@ -24,5 +26,7 @@ class UserError(Exception):
 def how_to_install(packages: str) -> str:
     """The hint for an optional package that is not there. Nothing can be put into a packaged program."""
     if getattr(sys, "frozen", False):
-        return f"This build of the program came without {packages}; install the program from its source to have it."
-    return f"Install it: pip install {packages}"
+        return _(
+            "This build of the program came without {packages}; install the program from its source to have it."
+        ).format(packages=packages)
+    return _("Install it: pip install {packages}").format(packages=packages)

@@ -15,6 +15,7 @@ import numpy as np
 from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.contract.upscale import Region
+from core.language import gettext as _
 
 MOST_COMPARED = 4
 
@@ -102,7 +103,8 @@ class CompareRequest:
     def __post_init__(self) -> None:
         if not 2 <= len(self.models) <= MOST_COMPARED:
             raise UserError(
-                f"{len(self.models)} models cannot be compared.", f"Choose two to {MOST_COMPARED} of the list."
+                _("{count} models cannot be compared.").format(count=len(self.models)),
+                _("Choose two to {most_compared} of the list.").format(most_compared=MOST_COMPARED),
             )
 
 
@@ -168,11 +170,13 @@ class BlindRequest:
 
     def __post_init__(self) -> None:
         if not 32 <= self.side <= 512:
-            raise UserError(f"Parts of {self.side} pixels are out of range.", "Choose 32 to 512.")
+            raise UserError(
+                _("Parts of {side} pixels are out of range.").format(side=self.side), _("Choose 32 to 512.")
+            )
         if (self.first, self.details[0]) == (self.second, self.details[1]):
-            raise UserError("Both sides would be the same.", "Choose two models.")
+            raise UserError(_("Both sides would be the same."), _("Choose two models."))
         if self.worn and not self.reduced:
-            raise UserError("Only reduced pictures can be worn.", "Add --reduced.")
+            raise UserError(_("Only reduced pictures can be worn."), _("Add --reduced."))
 
 
 @dataclass(frozen=True, slots=True)

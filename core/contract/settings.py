@@ -14,6 +14,8 @@ from string import Formatter
 from typing import Any, Generic, Literal, TypeVar, cast
 
 from core.contract.errors import UserError
+from core.language import gettext as _
+from core.language import in_sentence
 
 ExistingPolicy = Literal["skip", "number", "replace"]
 LargerPolicy = Literal["skip", "copy", "shrink"]
@@ -44,11 +46,20 @@ class OutputSize:
 
     def __post_init__(self) -> None:
         if self.kind == "factor" and not MIN_FACTOR <= self.value <= MAX_FACTOR:
-            raise UserError(f"A factor of {self.value:g} is out of range.", f"Choose {MIN_FACTOR:g} to {MAX_FACTOR:g}.")
+            raise UserError(
+                _("A factor of {value:g} is out of range.").format(value=self.value),
+                _("Choose {min_factor:g} to {max_factor:g}.").format(min_factor=MIN_FACTOR, max_factor=MAX_FACTOR),
+            )
         if self.kind == "print" and not 1 <= self.dpi <= MAX_DPI:
-            raise UserError(f"{self.dpi} dpi is out of range.", f"Choose 1 to {MAX_DPI:,}.")
+            raise UserError(
+                _("{dpi} dpi is out of range.").format(dpi=self.dpi),
+                _("Choose 1 to {max_dpi:,}.").format(max_dpi=MAX_DPI),
+            )
         if self.kind != "factor" and not 1 <= self._pixels <= MAX_SIDE:
-            raise UserError(f"A side of {self._pixels:g} pixels is out of range.", f"Choose 1 to {MAX_SIDE:,}.")
+            raise UserError(
+                _("A side of {pixels:g} pixels is out of range.").format(pixels=self._pixels),
+                _("Choose 1 to {max_side:,}.").format(max_side=MAX_SIDE),
+            )
 
     @property
     def _pixels(self) -> float:
@@ -73,8 +84,11 @@ class OutputSize:
         match = re.fullmatch(r"x?(\d+(?:\.\d+)?)(x|w|h|px)?", text.strip().lower())
         if not match:
             raise UserError(
-                f"“{text}” is not an output size.",
-                "Write a factor (4x, 2.5x), a width (1920w), a height (1080h) or a longest side (2000px, 42cm@300dpi).",
+                _("“{text}” is not an output size.").format(text=text),
+                _(
+                    "Write a factor (4x, 2.5x), a width (1920w), a height (1080h) or a longest side "
+                    "(2000px, 42cm@300dpi)."
+                ),
             )
         kinds: dict[str, SizeKind] = {"w": "width", "h": "height", "px": "longest"}
         return cls(kinds.get(match[2] or "x", "factor"), float(match[1]))
@@ -163,20 +177,28 @@ class Setting(Generic[T]):
             UserError: which setting, and what it can be.
         """
         if self.choices and not self.open and value not in dict(self.choices):
-            raise UserError(f"{self.name} cannot be “{value}”.", f"Choose one of {self.choices_in_words}.")
+            raise UserError(
+                _("{name} cannot be “{value}”.").format(name=self.name, value=value),
+                _("Choose one of {choices_in_words}.").format(choices_in_words=self.choices_in_words),
+            )
         if self.verify is not None:
             self.verify(value)
         number = cast(int, value)
         if (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
             raise UserError(
-                f"A {self.plain_label.lower()} of {number} is out of range.", f"Choose {self.low:,} to {self.high:,}."
+                _("A {setting} of {number} is out of range.").format(
+                    setting=in_sentence(self.plain_label), number=number
+                ),
+                _("Choose {low:,} to {high:,}.").format(low=self.low, high=self.high),
             )
 
     @property
     def choices_in_words(self) -> str:
         """The values as a list for people."""
         words = [str(value) for value, _label in self.choices]
-        return " or ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+        if len(words) < 2:
+            return "".join(words)
+        return _("{others} or {last}").format(others=", ".join(words[:-1]), last=words[-1])
 
 
 def setting(default: T, **declared: Any) -> T:
@@ -203,8 +225,10 @@ def check_result_name(pattern: str) -> None:
         parts = []
     if "name" not in parts or any(character in pattern for character in '/\\:*?"<>|\0'):
         raise UserError(
-            f"“{pattern}” is not a valid name pattern.",
-            f"It holds {{name}} and may hold {', '.join(f'{{{part}}}' for part in NAME_PARTS[1:])}, and no slashes.",
+            _("“{pattern}” is not a valid name pattern.").format(pattern=pattern),
+            _("It holds {{name}} and may hold {name_parts}, and no slashes.").format(
+                name_parts=", ".join(f"{{{part}}}" for part in NAME_PARTS[1:])
+            ),
         )
 
 
@@ -214,21 +238,26 @@ class UpscaleSettings:
 
     model: str = setting(
         "",
-        label="&Model",
-        tooltip="The network that enlarges your pictures. Automatic chooses clean-up and detail for each picture by "
-        "its noise, compression and blur; the others are trained for different tastes.",
-        help="A model's name, or its file; else {default}.",
+        label=_("&Model"),
+        tooltip=_(
+            "The network that enlarges your pictures. Automatic chooses clean-up and detail for "
+            "each picture by its noise, compression and blur; the others are trained for "
+            "different tastes."
+        ),
+        help=_("A model's name, or its file; else {default}."),
         letter="m",
     )
     """Name of a shipped or installed model, or path of a model file; `auto` chooses model, detail and clean-up by what
     each picture has been through; empty is the default model."""
     detail: int = setting(
         100,
-        label="Detai&l",
-        tooltip="How much the network may add. At 0 % it only restores what the small picture proves, and stays soft "
-        "where that is little; at 100 % it also draws the texture that is likely there. In between, the weights of "
-        "both are averaged.",
-        help="0 (faithful) to 100, for models with such a choice.",
+        label=_("Detai&l"),
+        tooltip=_(
+            "How much the network may add. At 0 % it only restores what the small picture proves, "
+            "and stays soft where that is little; at 100 % it also draws the texture that is "
+            "likely there. In between, the weights of both are averaged."
+        ),
+        help=_("0 (faithful) to 100, for models with such a choice."),
         low=0,
         high=100,
         unit="%",
@@ -237,10 +266,13 @@ class UpscaleSettings:
     100 for a model without a base."""
     clean_up: int = setting(
         0,
-        label="Clean-&up",
-        tooltip="How much noise, grain and compression are taken away. At 0 % they stay, enlarged like all else; at "
-        "100 % they are gone, and the finest texture with them. In between, the weights of both are averaged.",
-        help="0 (leave noise, grain and compression) to 100 (take them away), for models with such a choice.",
+        label=_("Clean-&up"),
+        tooltip=_(
+            "How much noise, grain and compression are taken away. At 0 % they stay, enlarged "
+            "like all else; at 100 % they are gone, and the finest texture with them. In between, "
+            "the weights of both are averaged."
+        ),
+        help=_("0 (leave noise, grain and compression) to 100 (take them away), for models with such a choice."),
         low=0,
         high=100,
         unit="%",
@@ -249,69 +281,85 @@ class UpscaleSettings:
     interpolation too, and only 0 for a model without one."""
     tie_colours: bool = setting(
         True,
-        label="Tie colours to the so&urce",
-        tooltip="Whatever the network changed about colours, as seen from afar, is taken back: flat colours, greys and "
-        "normal maps stay what they were. Detail is left alone.",
-        help="Take back what the network changed about colours.",
+        label=_("Tie colours to the so&urce"),
+        tooltip=_(
+            "Whatever the network changed about colours, as seen from afar, is taken back: flat "
+            "colours, greys and normal maps stay what they were. Detail is left alone."
+        ),
+        help=_("Take back what the network changed about colours."),
     )
     before: tuple[str, ...] = setting(
         (),
-        label="&Before enlarging",
-        tooltip="A model of scale 1 that mends the picture first, such as one for JPEG, noise, blur or printed dots. "
-        "Automatic then leaves clean-up to it.",
-        help="A model of scale 1 that mends the picture first; several run one after the other.",
+        label=_("&Before enlarging"),
+        tooltip=_(
+            "A model of scale 1 that mends the picture first, such as one for JPEG, noise, blur "
+            "or printed dots. Automatic then leaves clean-up to it."
+        ),
+        help=_("A model of scale 1 that mends the picture first; several run one after the other."),
     )
     """Names or files of models, in the order in which they run."""
     size: OutputSize = setting(
         OutputSize(),
-        label="Output si&ze",
-        tooltip="How large the results become. The network enlarges by its own factor, as often as needed; the result "
-        "is then reduced to exactly this size.",
-        help="4x, 2.5x (factors), 1920w, 1080h, 2000px or 42cm@300dpi (longest side); else {default}.",
+        label=_("Output si&ze"),
+        tooltip=_(
+            "How large the results become. The network enlarges by its own factor, as often as "
+            "needed; the result is then reduced to exactly this size."
+        ),
+        help=_("4x, 2.5x (factors), 1920w, 1080h, 2000px or 42cm@300dpi (longest side); else {default}."),
         letter="s",
         choices=tuple((OutputSize("factor", factor), f"{factor:g}×") for factor in (2.0, 3.0, 4.0, 8.0)),
         open=True,
     )
     larger: LargerPolicy = setting(
         "skip",
-        label="&Larger pictures",
-        tooltip="What to do with pictures that are larger than the width, height or side asked for: leave them out, "
-        "copy them as they are, or make them smaller.",
-        help="What to do with pictures larger than the width, height or side asked for: {choices}. Else {default}.",
-        choices=(("skip", "Leave out"), ("copy", "Copy as they are"), ("shrink", "Make smaller")),
+        label=_("&Larger pictures"),
+        tooltip=_(
+            "What to do with pictures that are larger than the width, height or side asked for: "
+            "leave them out, copy them as they are, or make them smaller."
+        ),
+        help=_("What to do with pictures larger than the width, height or side asked for: {choices}. Else {default}."),
+        choices=(("skip", _("Leave out")), ("copy", _("Copy as they are")), ("shrink", _("Make smaller"))),
         previewed=False,
     )
     """`skip`, `copy` or `shrink` what is larger than an output size in pixels; a factor under 1 makes all smaller."""
     result_name: str = setting(
         "",
         name="name",
-        label="&Names of results",
-        tooltip="A pattern for the names of results, such as {name}_{model}_{scale}x. It may also hold {size}, "
-        "{width}, {height} and {folder}. Left empty, they keep their names, with the size behind them beside their "
-        "sources.",
-        help="A pattern for names, such as {{name}}_{{model}}_{{scale}}x; also {{size}}, {{width}}, {{height}}, "
-        "{{folder}}. Else those of the sources.",
+        label=_("&Names of results"),
+        tooltip=_(
+            "A pattern for the names of results, such as {name}_{model}_{scale}x. It may also "
+            "hold {size}, {width}, {height} and {folder}. Left empty, they keep their names, with "
+            "the size behind them beside their sources."
+        ),
+        help=_(
+            "A pattern for names, such as {{name}}_{{model}}_{{scale}}x; also {{size}}, "
+            "{{width}}, {{height}}, {{folder}}. Else those of the sources."
+        ),
         decides=False,
         previewed=False,
         verify=check_result_name,
     )
     format: str = setting(
         "same",
-        label="&Format",
-        tooltip="The file format of the results. “Same as source” keeps each picture’s own; PNG is used where that "
-        "cannot be written or cannot hold transparency.",
+        label=_("&Format"),
+        tooltip=_(
+            "The file format of the results. “Same as source” keeps each picture’s own; PNG is "
+            "used where that cannot be written or cannot hold transparency."
+        ),
         # The table of formats is not read here, as it takes all their libraries; a test holds this line to it.
-        help="png, jpeg, webp, tiff, avif, jxl, tga, dds, pnm, pfm, hdr or qoi; else {default} as the source.",
+        help=_("png, jpeg, webp, tiff, avif, jxl, tga, dds, pnm, pfm, hdr or qoi; else {default} as the source."),
         letter="f",
         previewed=False,
     )
     """A key of `core.images.FORMATS` that can be written, or `same` as the source."""
     quality: int = setting(
         95,
-        label="&Quality",
-        tooltip="For JPEG, WebP, AVIF and JPEG XL: higher keeps more detail and makes larger files. WebP and JPEG XL "
-        "at 100 are lossless.",
-        help="1 to 100, for formats that lose something; else {default}.",
+        label=_("&Quality"),
+        tooltip=_(
+            "For JPEG, WebP, AVIF and JPEG XL: higher keeps more detail and makes larger files. "
+            "WebP and JPEG XL at 100 are lossless."
+        ),
+        help=_("1 to 100, for formats that lose something; else {default}."),
         letter="q",
         low=1,
         high=100,
@@ -320,25 +368,32 @@ class UpscaleSettings:
     """1 to 100, for formats that lose something; 100 is lossless where the format can."""
     depth: Depth = setting(
         "source",
-        label="Colour depth",
-        tooltip="16 bits per channel keep the fine steps that the network makes of an 8-bit picture, as scans and "
-        "archives want them. Only for formats that hold them (PNG, TIFF, AVIF, JPEG XL ...); files are twice as large.",
-        help="source or 16: bits per channel, where the format holds them. Else {default}.",
-        choices=(("source", "As source"), ("16", "16 bits per channel")),
+        label=_("Colour depth"),
+        tooltip=_(
+            "16 bits per channel keep the fine steps that the network makes of an 8-bit picture, "
+            "as scans and archives want them. Only for formats that hold them (PNG, TIFF, AVIF, "
+            "JPEG XL ...); files are twice as large."
+        ),
+        help=_("source or 16: bits per channel, where the format holds them. Else {default}."),
+        choices=(("source", _("As source")), ("16", _("16 bits per channel"))),
         previewed=False,
     )
     """`source`, or `16` bits per channel where the format holds them."""
     existing: ExistingPolicy = setting(
         "skip",
-        label="If the result already e&xists",
-        tooltip="What to do with an existing result. Skipping compares settings and source, not only names: a "
-        "result made with other settings is kept, and the new one gets a number.",
-        help="Where a result is there: skip what is the same and number the rest; always number; or replace. "
-        "Else {default}.",
+        label=_("If the result already e&xists"),
+        tooltip=_(
+            "What to do with an existing result. Skipping compares settings and source, not only "
+            "names: a result made with other settings is kept, and the new one gets a number."
+        ),
+        help=_(
+            "Where a result is there: skip what is the same and number the rest; always number; "
+            "or replace. Else {default}."
+        ),
         choices=(
-            ("skip", "Skip what is already done"),
-            ("number", "Keep both, add a number"),
-            ("replace", "Replace the earlier result"),
+            ("skip", _("Skip what is already done")),
+            ("number", _("Keep both, add a number")),
+            ("replace", _("Replace the earlier result")),
         ),
         decides=False,
         previewed=False,
@@ -348,34 +403,36 @@ class UpscaleSettings:
     another picture that is still there and is no part of this run."""
     recursive: bool = setting(
         True,
-        label="Include subfolde&rs",
-        tooltip="Also add the pictures in all folders inside a folder.",
-        help="Also search subfolders.",
+        label=_("Include subfolde&rs"),
+        tooltip=_("Also add the pictures in all folders inside a folder."),
+        help=_("Also search subfolders."),
         decides=False,
         previewed=False,
     )
     device: str = setting(
         "auto",
-        label="&Device",
-        tooltip="What computes. Automatic takes the graphics card where there is a usable one, else what a short trial "
-        "finds fastest.",
-        help="auto, cpu, cuda, cuda:1, xpu, mps, vulkan, vulkan:1 or openvino; `srgan devices` lists what is here.",
+        label=_("&Device"),
+        tooltip=_(
+            "What computes. Automatic takes the graphics card where there is a usable one, else "
+            "what a short trial finds fastest."
+        ),
+        help=_("auto, cpu, cuda, cuda:1, xpu, mps, vulkan, vulkan:1 or openvino; `srgan devices` lists what is here."),
         choices=(
             (
-                ("auto", "Automatic"),
-                ("mps", "Graphics (Apple)"),
-                ("vulkan", "Graphics (Vulkan)"),
-                ("cpu", "Processor"),
-                ("openvino", "Processor (OpenVINO)"),
+                ("auto", _("Automatic")),
+                ("mps", _("Graphics (Apple)")),
+                ("vulkan", _("Graphics (Vulkan)")),
+                ("cpu", _("Processor")),
+                ("openvino", _("Processor (OpenVINO)")),
             )
             if sys.platform == "darwin"
             else (
-                ("auto", "Automatic"),
-                ("cuda", "Graphics card (NVIDIA, AMD)"),
-                ("xpu", "Graphics card (Intel)"),
-                ("vulkan", "Any graphics card (Vulkan)"),
-                ("cpu", "Processor"),
-                ("openvino", "Processor (OpenVINO)"),
+                ("auto", _("Automatic")),
+                ("cuda", _("Graphics card (NVIDIA, AMD)")),
+                ("xpu", _("Graphics card (Intel)")),
+                ("vulkan", _("Any graphics card (Vulkan)")),
+                ("cpu", _("Processor")),
+                ("openvino", _("Processor (OpenVINO)")),
             )
         ),
         open=True,
@@ -383,26 +440,31 @@ class UpscaleSettings:
     )
     precision: Precision = setting(
         "auto",
-        label="Num&ber format",
-        tooltip="16-bit numbers are about twice as fast where the hardware has them. Automatic checks that they are "
-        "also right on this machine, and falls back to 32 bits where not. 8-bit numbers are the fastest on processors, "
-        "and cost a little accuracy.",
+        label=_("Num&ber format"),
+        tooltip=_(
+            "16-bit numbers are about twice as fast where the hardware has them. Automatic checks "
+            "that they are also right on this machine, and falls back to 32 bits where not. 8-bit "
+            "numbers are the fastest on processors, and cost a little accuracy."
+        ),
         help="{choices}.",
         choices=(
-            ("auto", "Automatic"),
-            ("fp32", "32 bits (fp32)"),
-            ("bf16", "16 bits (bf16)"),
-            ("fp16", "16 bits (fp16)"),
-            ("int8", "8 bits (int8)"),
+            ("auto", _("Automatic")),
+            ("fp32", _("32 bits (fp32)")),
+            ("bf16", _("16 bits (bf16)")),
+            ("fp16", _("16 bits (fp16)")),
+            ("int8", _("8 bits (int8)")),
         ),
     )
     tile: int = setting(
         0,
-        label="&Tile size",
-        tooltip="Large pictures are done in squares of this side, in source pixels. Automatic measures free memory. "
-        "Smaller needs less memory; the result is the same for SRGAN models, and nearly so for others.",
-        help="Side of a tile in source pixels; 0 measures free memory. Small ones do much of the work twice.",
-        choices=((0, "Automatic"), *((side, f"{side} px") for side in (128, 256, 512, 768, 1024))),
+        label=_("&Tile size"),
+        tooltip=_(
+            "Large pictures are done in squares of this side, in source pixels. Automatic "
+            "measures free memory. Smaller needs less memory; the result is the same for SRGAN "
+            "models, and nearly so for others."
+        ),
+        help=_("Side of a tile in source pixels; 0 measures free memory. Small ones do much of the work twice."),
+        choices=((0, _("Automatic")), *((side, f"{side} px") for side in (128, 256, 512, 768, 1024))),
         open=True,
         low=0,
         high=8192,
@@ -411,72 +473,87 @@ class UpscaleSettings:
     """0 measures free memory and decides."""
     ensemble: bool = setting(
         False,
-        label="Self-&ensemble (8 passes)",
-        tooltip="Enlarges each picture eight times, flipped and turned, and averages. A little better, eight times "
-        "slower.",
-        help="Average eight flipped and turned passes: a little better, eight times slower.",
+        label=_("Self-&ensemble (8 passes)"),
+        tooltip=_(
+            "Enlarges each picture eight times, flipped and turned, and averages. A little better, eight times slower."
+        ),
+        help=_("Average eight flipped and turned passes: a little better, eight times slower."),
     )
     wrap: bool = setting(
         False,
-        label="Seamless te&xtures",
-        tooltip="The edges of each picture join: what lies beyond an edge is what lies inside the opposite one. Tiles "
-        "of games and materials then still repeat without a seam.",
-        help="Edges join, as those of textures that repeat do: no seam across them.",
+        label=_("Seamless te&xtures"),
+        tooltip=_(
+            "The edges of each picture join: what lies beyond an edge is what lies inside the "
+            "opposite one. Tiles of games and materials then still repeat without a seam."
+        ),
+        help=_("Edges join, as those of textures that repeat do: no seam across them."),
     )
     keep_metadata: bool = setting(
         True,
         name="metadata",
-        label="&Keep metadata",
-        tooltip="Copies EXIF (camera, date, place), XMP, IPTC, texts and resolution into the results, corrected to the "
-        "new size. The colour profile always stays, as colours depend on it.",
-        help="Carry EXIF, XMP, IPTC, texts and dpi over.",
+        label=_("&Keep metadata"),
+        tooltip=_(
+            "Copies EXIF (camera, date, place), XMP, IPTC, texts and resolution into the results, "
+            "corrected to the new size. The colour profile always stays, as colours depend on it."
+        ),
+        help=_("Carry EXIF, XMP, IPTC, texts and dpi over."),
         previewed=False,
     )
     keep_date: bool = setting(
         True,
-        label="Keep &file dates",
-        tooltip="Gives each result the file date of its source, so that both sort together. Scans often have no other "
-        "date.",
-        help="Give results the dates of their sources' files.",
+        label=_("Keep &file dates"),
+        tooltip=_(
+            "Gives each result the file date of its source, so that both sort together. Scans often have no other date."
+        ),
+        help=_("Give results the dates of their sources' files."),
         decides=False,
         previewed=False,
     )
     provenance: bool = setting(
         True,
-        label="Note ho&w it was made",
-        tooltip="Adds program, model and settings to the results, as XMP: picture agencies require it, and years "
-        "later it tells you how a picture was made.",
-        help="Write into the results how they were made.",
+        label=_("Note ho&w it was made"),
+        tooltip=_(
+            "Adds program, model and settings to the results, as XMP: picture agencies require "
+            "it, and years later it tells you how a picture was made."
+        ),
+        help=_("Write into the results how they were made."),
         previewed=False,
     )
     frames: FramesPolicy = setting(
         "all",
-        label="Pages and &frames",
-        tooltip="A TIFF of several pages becomes one of as many pages, and an animation (GIF, PNG, WebP, AVIF) stays "
-        "one, with its timing. Or only the first is taken, as a picture.",
-        help="{choices} of the pages of a TIFF and the frames of an animation; else {default}.",
-        choices=(("all", "All of them"), ("first", "Only the first")),
+        label=_("Pages and &frames"),
+        tooltip=_(
+            "A TIFF of several pages becomes one of as many pages, and an animation (GIF, PNG, "
+            "WebP, AVIF) stays one, with its timing. Or only the first is taken, as a picture."
+        ),
+        help=_("{choices} of the pages of a TIFF and the frames of an animation; else {default}."),
+        choices=(("all", _("All of them")), ("first", _("Only the first"))),
         previewed=False,
     )
     """`all` pages of a TIFF into a TIFF, and frames of an animation into an animation, where the format holds them; or
     the `first` alone."""
     archives: ArchivesPolicy = setting(
         "folder",
-        label="Ar&chives",
-        tooltip="The pictures in an archive (ZIP, CBZ) become a folder of results, or an archive of the same kind that "
-        "also has what else is in the first.",
-        help="What becomes of archives (ZIP, CBZ): a {choices} of the same kind. Else {default}.",
-        choices=(("folder", "A folder of results"), ("archive", "An archive again")),
+        label=_("Ar&chives"),
+        tooltip=_(
+            "The pictures in an archive (ZIP, CBZ) become a folder of results, or an archive of "
+            "the same kind that also has what else is in the first."
+        ),
+        help=_("What becomes of archives (ZIP, CBZ): a {choices} of the same kind. Else {default}."),
+        choices=(("folder", _("A folder of results")), ("archive", _("An archive again"))),
         decides=False,
         previewed=False,
     )
     """`folder` or `archive`: what the results of the pictures in an archive become."""
     keep_values: bool = setting(
         False,
-        label="Keep measured &values",
-        tooltip="TIFF files of measurements (heights, slices, floats) become TIFF files of the same kind of numbers, "
-        "in their own range, instead of 16-bit pictures. Other pictures are not concerned.",
-        help="Write TIFFs of measurements in their own numbers, not as 16-bit pictures.",
+        label=_("Keep measured &values"),
+        tooltip=_(
+            "TIFF files of measurements (heights, slices, floats) become TIFF files of the same "
+            "kind of numbers, in their own range, instead of 16-bit pictures. Other pictures are "
+            "not concerned."
+        ),
+        help=_("Write TIFFs of measurements in their own numbers, not as 16-bit pictures."),
         previewed=False,
     )
 
@@ -493,19 +570,21 @@ SETTINGS = _declared()
 OUTPUT = Setting(
     "",
     name="output",
-    label="Sa&ve to",
-    tooltip="Where results go. Folders keep their structure there. Your originals are never changed.",
-    help="Folder for the results; else FOLDER_4x beside a folder, or beside files.",
+    label=_("Sa&ve to"),
+    tooltip=_("Where results go. Folders keep their structure there. Your originals are never changed."),
+    help=_("Folder for the results; else FOLDER_4x beside a folder, or beside files."),
     letter="o",
 )
 """Where, and not how: so it is none of the `SETTINGS`, nor is the next."""
 WATCH = Setting(
     False,
     name="watch",
-    label="Watc&h added folders",
-    tooltip="A run stays open when everything is done, and upscales what comes into the folders that were added, as "
-    "soon as it is there whole, until you stop it.",
-    help="Stay, and upscale what comes into the folders named, until Ctrl-C.",
+    label=_("Watc&h added folders"),
+    tooltip=_(
+        "A run stays open when everything is done, and upscales what comes into the folders "
+        "that were added, as soon as it is there whole, until you stop it."
+    ),
+    help=_("Stay, and upscale what comes into the folders named, until Ctrl-C."),
 )
 
 

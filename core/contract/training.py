@@ -18,6 +18,7 @@ import numpy as np
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.models import DownloadProgress
+from core.language import gettext as _
 
 StageName = Literal["psnr", "gan"]
 HR_FOLDER = "hr_images"
@@ -122,11 +123,13 @@ class PrepareRequest:
     def __post_init__(self) -> None:
         if self.lr < 1 or self.hr < self.lr or self.hr % self.lr:
             raise UserError(
-                f"LR pictures of {self.lr} pixels cannot be made from HR pictures of {self.hr}.",
-                "The HR side must be a whole multiple of the LR side, as 128 and 32.",
+                _("LR pictures of {lr} pixels cannot be made from HR pictures of {hr}.").format(lr=self.lr, hr=self.hr),
+                _("The HR side must be a whole multiple of the LR side, as 128 and 32."),
             )
         if self.count < 0:
-            raise UserError(f"{self.count} pictures cannot be made.", "Give a number, or 0 for all.")
+            raise UserError(
+                _("{count} pictures cannot be made.").format(count=self.count), _("Give a number, or 0 for all.")
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +167,9 @@ class ScanFinished:
         """What these numbers of pictures will not do, in words; empty where there are enough."""
         words = []
         if self.training < FEW_PICTURES:
-            words.append("Training on few pictures overfits soon; use 100 large ones or more.")
+            words.append(_("Training on few pictures overfits soon; use 100 large ones or more."))
         if self.validation < FEW_HELD_OUT:
-            words.append("Few test pictures say little about others; use more.")
+            words.append(_("Few test pictures say little about others; use more."))
         return " ".join(words)
 
 

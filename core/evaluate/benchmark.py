@@ -29,6 +29,7 @@ from core.evaluate.perceptual import content_network, perceptual
 from core.evaluate.resampling import compressed, crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8, to_uint8
 from core.evaluate.saving import save_png
 from core.images import READABLE_SUFFIXES, load
+from core.language import gettext as _
 from core.models.catalogue import SUFFIXES
 from core.names import free_name
 from core.upscale.engine import open_engine
@@ -65,10 +66,10 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
     check_free(kept.values())
     scale = engines[0].scale
     if any(engine.scale != scale for engine in engines):
-        raise UserError("These models enlarge by different factors.", "Measure those of one factor together.")
+        raise UserError(_("These models enlarge by different factors."), _("Measure those of one factor together."))
     content = content_network(request.content_weights, engines[0].device)
     if content is None:
-        yield Notice("No perceptual distance: it needs a VGG (--content-weights FILE).")
+        yield Notice(_("No perceptual distance: it needs a VGG (--content-weights FILE)."))
     for name, files in sets.items():
         done: list[PictureEvaluated] = []
         pixels = 0
@@ -77,11 +78,15 @@ def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureE
             try:
                 hr = rgb8(load(path).pixels)
             except UserError as error:
-                yield Notice(f"{path.name} is left out: {error.message}")
+                yield Notice(_("{name} is left out: {message}").format(name=path.name, message=error.message))
                 continue
             hr = crop_to_multiple(hr, scale)
             if min(hr.shape[:2]) < SMALLEST:
-                yield Notice(f"{path.name} is left out: {hr.shape[1]} x {hr.shape[0]} is too small to measure.")
+                yield Notice(
+                    _("{name} is left out: {width} x {height} is too small to measure.").format(
+                        name=path.name, width=hr.shape[1], height=hr.shape[0]
+                    )
+                )
                 continue
             lr = reduce_bicubic(hr, scale)
             if request.worn:
@@ -174,7 +179,7 @@ def add_wear(lr: np.ndarray, seed: int) -> np.ndarray:
 
 def _sets(data: Path) -> dict[str, list[Path]]:
     if not data.is_dir():
-        raise UserError(f"There is no folder {data}.", "Choose a folder of HR pictures.")
+        raise UserError(_("There is no folder {data}.").format(data=data), _("Choose a folder of HR pictures."))
 
     def pictures(folder: Path) -> list[Path]:
         return sorted(p for p in folder.iterdir() if p.suffix.lower() in READABLE_SUFFIXES and p.is_file())
@@ -182,5 +187,5 @@ def _sets(data: Path) -> dict[str, list[Path]]:
     folders = [data, *sorted(p for p in data.iterdir() if p.is_dir())]
     sets = {folder.name or str(folder): files for folder in folders if (files := pictures(folder))}
     if not sets:
-        raise UserError(f"{data} holds no pictures.", "Choose a folder of HR pictures.")
+        raise UserError(_("{data} holds no pictures.").format(data=data), _("Choose a folder of HR pictures."))
     return sets

@@ -24,14 +24,15 @@ from core.contract.upscale import Input
 from core.evaluate.benchmark import SMALLEST, add_wear
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
+from core.language import gettext as _
 from core.upscale.engine import Engine, open_engine
 from core.upscale.picture import without_colour
 from core.upscale.scan import scan
 
 TEMPLATE = paths.RESOURCES / "pages" / "blind.html"
 PLACE = "/*DATA*/"
-ASK_BETTER, CAPTION_BETTER = "Which one would you rather have?", "the small picture, plainly enlarged"
-ASK_NEARER, CAPTION_NEARER = "Which one looks more like the one in the middle?", "the original"
+ASK_BETTER, CAPTION_BETTER = _("Which one would you rather have?"), _("the small picture, plainly enlarged")
+ASK_NEARER, CAPTION_NEARER = _("Which one looks more like the one in the middle?"), _("the original")
 
 
 def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress | BlindReady]:
@@ -46,7 +47,7 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         Cancelled: asked for; nothing is written then.
     """
     if request.page.suffix.lower() not in (".html", ".htm"):
-        raise UserError(f"“{request.page.name}” is no name for a page.", "Let it end in .html.")
+        raise UserError(_("“{name}” is no name for a page.").format(name=request.page.name), _("Let it end in .html."))
     check_free([request.page])
     engines = [
         None if name == BICUBIC else open_engine(name, request.device, request.precision, detail=detail)
@@ -55,7 +56,8 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     scales = {engine.scale for engine in engines if engine is not None}
     if len(scales) > 1:
         raise UserError(
-            f"These models enlarge {' and '.join(f'{s}x' for s in sorted(scales))}.", "Choose two of one factor."
+            _("These models enlarge {scales}.").format(scales=" and ".join(f"{s}x" for s in sorted(scales))),
+            _("Choose two of one factor."),
         )
     scale = scales.pop() if scales else 4
     found = list(scan(tuple(map(Input, request.pictures)), recursive=True, cancel=cancel))
@@ -79,8 +81,10 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         yield CheckProgress((number + 1) / len(found))
     if not pairs:
         raise UserError(
-            "None of these pictures can be used." + (f" {left_out[0]}" if left_out else ""),
-            f"Choose pictures of at least {SMALLEST * (scale if request.reduced else 1)} pixels a side.",
+            _("None of these pictures can be used.") + (f" {left_out[0]}" if left_out else ""),
+            _("Choose pictures of at least {smallest} pixels a side.").format(
+                smallest=SMALLEST * (scale if request.reduced else 1)
+            ),
         )
     names = [BICUBIC if engine is None else engine.name for engine in engines]
     _write(request, names, pairs)
@@ -95,7 +99,9 @@ def _shown(pixels: np.ndarray, scale: int, request: BlindRequest, seed: int) -> 
         part = np.ascontiguousarray(crop_to_multiple(part, scale))
     small = reduce_bicubic(part, scale) if request.reduced else part
     if min(small.shape[:2]) < SMALLEST:
-        raise UserError(f"{pixels.shape[1]} x {pixels.shape[0]} pixels are too few.")
+        raise UserError(
+            _("{width} x {height} pixels are too few.").format(width=pixels.shape[1], height=pixels.shape[0])
+        )
     if request.worn:
         small = add_wear(small, seed)
     return small, part if request.reduced else enlarge_bicubic(part, scale)
@@ -130,4 +136,7 @@ def _write(request: BlindRequest, names: list[str], pairs: list[dict[str, str]])
         with replacing(request.page) as temporary:
             temporary.write_text(page, encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{request.page} cannot be written: {error.strerror}.", "Choose another place.") from error
+        raise UserError(
+            _("{page} cannot be written: {strerror}.").format(page=request.page, strerror=error.strerror),
+            _("Choose another place."),
+        ) from error

@@ -20,14 +20,16 @@ from core.evaluate.perceptual import content_network, perceptual
 from core.evaluate.progress import with_progress
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, reduce_bicubic, rgb8
 from core.images import load
+from core.language import gettext as _
 from core.upscale.engine import open_engine
 from core.upscale.picture import clipped, without_colour
 
 SMALLEST = 48
 """Pixels: of a smaller side, the border and the windows of SSIM leave too little to speak of."""
-MEANING = (
-    "This measures how well the model brings back what bicubic reduction by {scale} took from this picture; it does "
-    "not measure what it makes of noise, blur or compression, nor of detail finer than this picture holds."
+MEANING = _(
+    "This measures how well the model brings back what bicubic reduction by {scale} took "
+    "from this picture; it does not measure what it makes of noise, blur or compression, "
+    "nor of detail finer than this picture holds."
 )
 SAME_PSNR = 0.05
 """dB under which nobody should call one result nearer than another."""
@@ -56,8 +58,10 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     height, width = original.shape[:2]
     if min(height, width) < max(SMALLEST, 6 * scale):
         raise UserError(
-            f"{width} x {height} pixels of {request.source.name} are too small to measure.",
-            f"Choose a picture or a region of at least {max(SMALLEST, 6 * scale)} pixels a side.",
+            _("{width} x {height} pixels of {name} are too small to measure.").format(
+                width=width, height=height, name=request.source.name
+            ),
+            _("Choose a picture or a region of at least {scale} pixels a side.").format(scale=max(SMALLEST, 6 * scale)),
         )
     reduced = reduce_bicubic(original, scale)
     start = time.perf_counter()
@@ -73,7 +77,7 @@ def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     quality, bicubic_quality = _quality(original, upscaled, scale, mine), _quality(original, bicubic, scale, other)
     notes = [*picture.notes, *engine.take_notes()]
     if picture.alpha is not None:
-        notes.append("Transparency is left out of the measurement.")
+        notes.append(_("Transparency is left out of the measurement."))
     yield CheckReady(
         request.source,
         (left, top, width, height),
@@ -99,23 +103,32 @@ def _quality(original: np.ndarray, result: np.ndarray, scale: int, distance: flo
 def _verdict(model: str, mine: PictureQuality, bicubic: PictureQuality) -> str:
     if math.isinf(mine.psnr_y) or math.isinf(bicubic.psnr_y):
         # A flat picture: there is nothing to bring back.
-        return "There is no detail in this picture to bring back."
+        return _("There is no detail in this picture to bring back.")
     gain = mine.psnr_y - bicubic.psnr_y
-    figures = (
-        f"{mine.psnr_y:.2f} dB against {bicubic.psnr_y:.2f} dB, SSIM {mine.ssim_y:.3f} against {bicubic.ssim_y:.3f}"
-    )
+    figures = _(
+        "{psnr_y:.2f} dB against {bicubic_psnr_y:.2f} dB, SSIM {ssim_y:.3f} against {bicubic_ssim_y:.3f}"
+    ).format(psnr_y=mine.psnr_y, bicubic_psnr_y=bicubic.psnr_y, ssim_y=mine.ssim_y, bicubic_ssim_y=bicubic.ssim_y)
     if gain > SAME_PSNR:
-        words = f"{model} comes {gain:.2f} dB nearer to this picture than bicubic does"
+        words = _("{model} comes {gain:.2f} dB nearer to this picture than bicubic does").format(model=model, gain=gain)
     elif gain < -SAME_PSNR:
-        words = f"{model} stays {-gain:.2f} dB further from this picture than bicubic does"
+        words = _("{model} stays {gain:.2f} dB further from this picture than bicubic does").format(
+            model=model, gain=-gain
+        )
     else:
-        words = f"{model} comes as near to this picture as bicubic does"
+        words = _("{model} comes as near to this picture as bicubic does").format(model=model)
     if mine.perceptual is None or bicubic.perceptual is None:
         return f"{words} ({figures})."
     nearer = mine.perceptual < bicubic.perceptual
-    eye = "looks more like it" if nearer else "looks less like it"
-    joined = "and" if nearer == (gain > 0) else "but"
-    return (
-        f"{words}, {joined} {eye} ({figures}, perceptual distance {mine.perceptual:.3f} against "
-        f"{bicubic.perceptual:.3f}, less is better)."
+    eye = _("looks more like it") if nearer else _("looks less like it")
+    joined = _("and") if nearer == (gain > 0) else _("but")
+    return _(
+        "{words}, {joined} {eye} ({figures}, perceptual distance {perceptual:.3f} against "
+        "{bicubic_perceptual:.3f}, less is better)."
+    ).format(
+        words=words,
+        joined=joined,
+        eye=eye,
+        figures=figures,
+        perceptual=mine.perceptual,
+        bicubic_perceptual=bicubic.perceptual,
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.edition import has_torch, needs_torch
+from core.language import gettext as _
 
 if TYPE_CHECKING:
     from core.models.content import ContentNetwork
@@ -33,7 +34,7 @@ def content_network(weights: Path | None, device: str) -> ContentNetwork | None:
     if not has_torch():
         if weights is None:
             return None
-        raise needs_torch("The perceptual distance")
+        raise needs_torch(_("The perceptual distance"))
     from core import devices
     from core.models.content import content_for
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.contract.errors import UserError
 from core.images import Picture, save
+from core.language import gettext as _
 
 
 def save_png(path: Path, pixels: np.ndarray) -> None:
@@ -20,4 +21,7 @@ def save_png(path: Path, pixels: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         save(path, Picture(pixels, None), "png")
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+        raise UserError(
+            _("{path} cannot be written: {strerror}.").format(path=path, strerror=error.strerror),
+            _("Choose another folder."),
+        ) from error

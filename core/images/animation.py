@@ -21,6 +21,7 @@ from core.images.picture import Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.png import encode_png, pixel_data
 from core.images.refusal import UnreadableError
+from core.language import gettext as _
 
 MOST_FRAMES = 100_000
 _ALWAYS_TAKEN, _MOST_PIXELS_A_BYTE = 1 << 26, 20_000
@@ -59,13 +60,15 @@ class Animation:
         self._first = 1 if info.get("default_image") else 0
         count = int(getattr(self._image, "n_frames", 1))
         if count > MOST_FRAMES:
-            raise UnreadableError(f"has {count:,} frames.", "Cut it into parts first.")
+            raise UnreadableError(_("has {count:,} frames.").format(count=count), _("Cut it into parts first."))
         pixels = count * self._image.width * self._image.height
         if pixels > max(_ALWAYS_TAKEN, _MOST_PIXELS_A_BYTE * file.seek(0, io.SEEK_END)):
             width, height = self._image.size
             raise UnreadableError(
-                f"says that it has {count:,} frames of {width:,} x {height:,} pixels, far too many for its size.",
-                "Save it anew, or take its first frame alone (--frames first).",
+                _(
+                    "says that it has {count:,} frames of {width:,} x {height:,} pixels, far too many for its size."
+                ).format(count=count, width=width, height=height),
+                _("Save it anew, or take its first frame alone (--frames first)."),
             )
         durations = []
         self._has_alpha = False

@@ -23,6 +23,7 @@ from core.images.directories import BadDirectoryError, TagReader
 from core.images.metadata.exif import exif_of_tiff
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
+from core.language import gettext as _
 
 _SECONDS = 180
 _TURNED = (5, 6)
@@ -91,7 +92,9 @@ class RawSource:
         if struct.unpack_from("<3I", data) != (height, width, 3):
             raise damaged()
         pixels = np.frombuffer(data, "<u2", offset=12).reshape(height, width, 3)
-        return StoredPixels(pixels.astype(np.uint16), None, ("Developed by LibRaw with the camera's white balance.",))
+        return StoredPixels(
+            pixels.astype(np.uint16), None, (_("Developed by LibRaw with the camera's white balance."),)
+        )
 
 
 class _LibRaw:
@@ -131,8 +134,8 @@ class _LibRaw:
                 # It crashed, was too slow, or says something else than was asked for.
                 self.close()
         if not in_time:
-            raise UnreadableError("could not be developed in three minutes.", _ELSEWHERE)
-        raise UnreadableError("is a camera's raw file that LibRaw cannot develop.", _ELSEWHERE)
+            raise UnreadableError(_("could not be developed in three minutes."), _ELSEWHERE)
+        raise UnreadableError(_("is a camera's raw file that LibRaw cannot develop."), _ELSEWHERE)
 
     def close(self) -> None:
         """End the process."""
@@ -157,4 +160,4 @@ class _LibRaw:
 
 _LIBRAW = _LibRaw()
 atexit.register(_LIBRAW.close)
-_ELSEWHERE = "It may be damaged; else develop it into a TIFF or JPEG with the camera's or a raw program."
+_ELSEWHERE = _("It may be damaged; else develop it into a TIFF or JPEG with the camera's or a raw program.")

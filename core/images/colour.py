@@ -25,6 +25,7 @@ from core.images.profiles import (
     rgb_profile_of,
     sdr_profile,
 )
+from core.language import gettext as _
 
 
 @cache
@@ -59,7 +60,7 @@ def agreeing(pixels: np.ndarray, metadata: Metadata) -> tuple[np.ndarray, Metada
         return np.repeat(pixels, 3, axis=2), metadata, ()
     if space == "GRAY" and (colour := rgb_profile_of(metadata.icc)) is not None:
         return pixels, replace(metadata, icc=colour), ()
-    return pixels, replace(metadata, icc=None), ("Its colour profile is for other channels and was left out.",)
+    return pixels, replace(metadata, icc=None), (_("Its colour profile is for other channels and was left out."),)
 
 
 def expressed(pixels: np.ndarray, metadata: Metadata, target: Format) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
@@ -86,7 +87,9 @@ def expressed(pixels: np.ndarray, metadata: Metadata, target: Format) -> tuple[n
     if target.key == "avif" or (target.key == "jxl" and can_say(cicp)):
         return pixels, replace(plain, icc=None, cicp=cicp), ()
     if cicp.is_hdr and target.bits == 8:
-        note = f"Its HDR colours were tone-mapped to ordinary ones, as {target.label} cannot hold them."
+        note = _("Its HDR colours were tone-mapped to ordinary ones, as {label} cannot hold them.").format(
+            label=target.label
+        )
         return to_sdr(pixels, cicp), replace(plain, icc=sdr_profile(cicp, grey)), (note,)
     return pixels, plain, ()
 
@@ -100,7 +103,11 @@ def _as_srgb(
     notes: tuple[str, ...] = ()
     if cicp is not None and cicp.is_hdr:
         pixels, icc = to_sdr(pixels, cicp), sdr_profile(cicp, pixels.shape[2] == 1)
-        notes = (f"Its HDR colours were tone-mapped to ordinary ones, as {target.label} cannot hold them.",)
+        notes = (
+            _("Its HDR colours were tone-mapped to ordinary ones, as {label} cannot hold them.").format(
+                label=target.label
+            ),
+        )
     if icc is None:
         return pixels, bare, notes
     converted = None
@@ -109,8 +116,16 @@ def _as_srgb(
             return pixels, bare, notes
         converted = _through_profile(pixels, icc)
     if converted is None:
-        return pixels, bare, (*notes, f"Its colour profile was left out, as {target.label} has no place for one.")
-    return converted, bare, (*notes, f"Its colours became sRGB, as {target.label} has no place for a profile.")
+        return (
+            pixels,
+            bare,
+            (*notes, _("Its colour profile was left out, as {label} has no place for one.").format(label=target.label)),
+        )
+    return (
+        converted,
+        bare,
+        (*notes, _("Its colours became sRGB, as {label} has no place for a profile.").format(label=target.label)),
+    )
 
 
 def _is_nearly_srgb(icc: bytes) -> bool:
@@ -169,11 +184,13 @@ def cmyk_to_srgb(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, st
     if icc is not None:
         try:
             return _converted(image, ImageCms.ImageCmsProfile(io.BytesIO(icc))), (
-                "Its CMYK colours were turned into sRGB through its own profile."
+                _("Its CMYK colours were turned into sRGB through its own profile.")
             )
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
-    return image.convert("RGB"), "Its CMYK colours were turned into sRGB without a profile, as it has none that works."
+    return image.convert("RGB"), _(
+        "Its CMYK colours were turned into sRGB without a profile, as it has none that works."
+    )
 
 
 def inks_to_srgb(inks: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, str]:
@@ -183,17 +200,17 @@ def inks_to_srgb(inks: np.ndarray, icc: bytes | None) -> tuple[np.ndarray, str]:
     """
     if icc is not None and channels_of(icc) == "CMYK":
         with contextlib.suppress(RuntimeError, ValueError):
-            return _through_profile(inks, icc), "Its CMYK colours were turned into sRGB through its own profile."
+            return _through_profile(inks, icc), _("Its CMYK colours were turned into sRGB through its own profile.")
     top = int(np.iinfo(inks.dtype).max)
     paper = (top - inks).astype(np.uint64)
     rgb = ((paper[..., :3] * paper[..., 3:] + top // 2) // top).astype(inks.dtype)
-    return rgb, "Its CMYK colours were turned into sRGB without a profile, as it has none that works."
+    return rgb, _("Its CMYK colours were turned into sRGB without a profile, as it has none that works.")
 
 
 def lab_to_srgb(image: Image.Image) -> tuple[Image.Image, str]:
     """RGB of a CIELAB (D50) picture, and what to tell the user."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    return _converted(image, profile), "Its LAB colours were turned into sRGB."
+    return _converted(image, profile), _("Its LAB colours were turned into sRGB.")
 
 
 def grey_to_srgb(grey: np.ndarray, icc: bytes) -> np.ndarray:

@@ -10,6 +10,7 @@ from core.contract.errors import UserError
 from core.images.decode import shown
 from core.images.metadata import geo, xmp
 from core.images.metadata.parts import without_pointers
+from core.language import gettext as _
 
 _MOST_BYTES = 1 << 24
 
@@ -63,7 +64,7 @@ def carry_companions(
     written, notes = [], []
     for target, content in wanted:
         if target.exists() and target.read_bytes() != content:
-            notes.append(f"{shown(target)} is there already and was left as it is.")
+            notes.append(_("{target} is there already and was left as it is.").format(target=shown(target)))
         elif not target.exists():
             with replacing(target) as temporary:
                 temporary.write_bytes(content)

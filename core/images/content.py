@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from core.images.formats import FORMATS, format_of_suffix
 from core.images.refusal import UnreadableError, camera_raw
+from core.language import gettext as _
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -36,10 +37,10 @@ _SIGNATURES = (
 )
 _NETPBM = frozenset({"pnm", "pfm"})
 
-_RAW = "a camera's raw picture"
-_FILM = "a film"
-_SOUND = "a sound"
-_ARCHIVE = "an archive"
+_RAW = _("a camera's raw picture")
+_FILM = _("a film")
+_SOUND = _("a sound")
+_ARCHIVE = _("an archive")
 _OTHERS = (
     (b"FUJIFILMCCD-RAW", _RAW),
     (b"II\x1a\0\0\0HEAPCCDR", _RAW),
@@ -57,27 +58,27 @@ _OTHERS = (
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", _FILM),
     (b"ID3", _SOUND),
     (b"fLaC", _SOUND),
-    (b"%PDF", "a PDF document"),
-    (b"%!PS", "a PostScript drawing (EPS)"),
-    (b"\xc5\xd0\xd3\xc6", "a PostScript drawing (EPS)"),
-    (b"\xd7\xcd\xc6\x9a", "a Windows drawing (WMF)"),
-    (b"gimp xcf", "a GIMP document"),
-    (b"PK\x03\x04", "a ZIP archive or office document"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an office document"),
+    (b"%PDF", _("a PDF document")),
+    (b"%!PS", _("a PostScript drawing (EPS)")),
+    (b"\xc5\xd0\xd3\xc6", _("a PostScript drawing (EPS)")),
+    (b"\xd7\xcd\xc6\x9a", _("a Windows drawing (WMF)")),
+    (b"gimp xcf", _("a GIMP document")),
+    (b"PK\x03\x04", _("a ZIP archive or office document")),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _("an office document")),
     (b"Rar!", _ARCHIVE),
     (b"7z\xbc\xaf\x27\x1c", _ARCHIVE),
     (b"\x1f\x8b", _ARCHIVE),
-    (b"II\xbc\1", "a JPEG XR picture"),
-    (b"SIMPLE  =", "a FITS picture"),
-    (b"\0\5\x16\7", "what a Mac leaves beside a file, and not the file itself,"),
-    (b"<!doctype html", "a web page"),
-    (b"<html", "a web page"),
+    (b"II\xbc\1", _("a JPEG XR picture")),
+    (b"SIMPLE  =", _("a FITS picture")),
+    (b"\0\5\x16\7", _("what a Mac leaves beside a file, and not the file itself,")),
+    (b"<!doctype html", _("a web page")),
+    (b"<html", _("a web page")),
 )
 """How files begin that people take for pictures, or have among them; text in lower case."""
 _HINTS = {
-    _FILM: "Take its frames out as PNG files first, as ffmpeg does.",
-    _SOUND: "Choose a picture.",
-    _ARCHIVE: "Unpack it first.",
+    _FILM: _("Take its frames out as PNG files first, as ffmpeg does."),
+    _SOUND: _("Choose a picture."),
+    _ARCHIVE: _("Unpack it first."),
 }
 _TEXT_BYTES = 1024
 """How much of a text's beginning is looked at."""
@@ -92,7 +93,7 @@ def key_of_content(file: BinaryIO, path: Path) -> str:
     head = file.read(_TEXT_BYTES)
     file.seek(0)
     if not head:
-        raise UnreadableError("is empty.", "Copy or download it again.")
+        raise UnreadableError(_("is empty."), _("Copy or download it again."))
     for signature, key in _SIGNATURES:
         if head.startswith(signature) and (key not in _NETPBM or head[2:3].isspace() or head[2:3] == b"#"):
             if head[8:10] == b"CR" and key == "tiff":
@@ -148,15 +149,19 @@ def _other_kind(head: bytes) -> UnreadableError:
     """What a file holds that is none of `FORMATS`, by its own name."""
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return UnreadableError(
-            "is a pointer of Git LFS, and not the file itself.", "Fetch the files with “git lfs pull”."
+            _("is a pointer of Git LFS, and not the file itself."), _("Fetch the files with “git lfs pull”.")
         )
     name = _name_of_other(head)
     if name == _RAW:
         return camera_raw()
     readable = ", ".join(row.label for row in FORMATS.values() if row.can_read)
     if name is None:
-        return UnreadableError("is not a picture that can be read.", f"These can: {readable}.")
-    return UnreadableError(f"holds {name}, which cannot be read.", _HINTS.get(name, f"Save it as one of {readable}."))
+        return UnreadableError(
+            _("is not a picture that can be read."), _("These can: {readable}.").format(readable=readable)
+        )
+    return UnreadableError(
+        _("holds {name}, which cannot be read.").format(name=name), _HINTS.get(name, f"Save it as one of {readable}.")
+    )
 
 
 def _name_of_other(head: bytes) -> str | None:
@@ -171,5 +176,5 @@ def _name_of_other(head: bytes) -> str | None:
         if head.startswith(signature) or lower.startswith(signature):
             return name
     if lower.startswith((b"<svg", b"<?xml", b"<!--", b"<!doctype svg")) and b"<svg" in lower:
-        return "an SVG drawing"
+        return _("an SVG drawing")
     return None

@@ -19,6 +19,7 @@ from PIL import Image
 from core.images.light import LIGHT, shown
 from core.images.picture import Header, Metadata, StoredPixels, Texture
 from core.images.refusal import UnreadableError, check_size, damaged
+from core.language import gettext as _
 
 _HEADER = 128
 _HEADER_DX10 = 20
@@ -68,14 +69,14 @@ def texture_of(file: BinaryIO) -> Texture:
     code = head[84:88]
     (more,) = struct.unpack_from("<I", head, 112)
     if more & _CUBE:
-        raise UnreadableError("holds a cube map, not one picture.", "Save its six faces one by one first.")
+        raise UnreadableError(_("holds a cube map, not one picture."), _("Save its six faces one by one first."))
     if more & _VOLUME:
-        raise UnreadableError("holds a volume, not a picture.", "Save its slices one by one first.")
+        raise UnreadableError(_("holds a volume, not a picture."), _("Save its slices one by one first."))
     dxgi = 0
     if code == b"DX10" and len(head) == _HEADER + _HEADER_DX10:
         dxgi = struct.unpack_from("<I", head, _HEADER)[0]
         if struct.unpack_from("<I", head, _HEADER + 12)[0] > 1:
-            raise UnreadableError("holds several textures.", "Save them one by one first.")
+            raise UnreadableError(_("holds several textures."), _("Save them one by one first."))
     dxgi = dxgi or _OLD_FLOATS.get(struct.unpack("<I", code)[0], 0)
     kind = _FLOATS if dxgi in _LAYOUTS else _KINDS.get(dxgi) or _OLD_KINDS.get(code, _PLAIN)
     return Texture(kind, dxgi, mipmaps > 1)
@@ -100,7 +101,11 @@ def encode_dds(samples: np.ndarray, texture: Texture | None) -> tuple[list[bytes
         kind = "BC7"
     if (kind in ("BC1", "BC5") and has_alpha) or kind == "BC2":
         kind = "BC3"
-        notes = (f"Its blocks became {kind}, as {texture.kind} cannot be written with what it holds.",)
+        notes = (
+            _("Its blocks became {kind}, as {wanted} cannot be written with what it holds.").format(
+                kind=kind, wanted=texture.kind
+            ),
+        )
     dxgi = texture.dxgi if kind == texture.kind and texture.dxgi not in _SIGNED else 0
     if kind == "BC7" and not dxgi:
         dxgi = _BC7
@@ -202,7 +207,9 @@ def encode_dds_light(
     encoded = [level.astype(kind).tobytes() for level in levels]
     pitch = len(encoded[0]) // len(samples)
     notes = (
-        () if dxgi == texture.dxgi else (f"Its blocks became floats of 16 bits, as {texture.kind} cannot be written.",)
+        ()
+        if dxgi == texture.dxgi
+        else (_("Its blocks became floats of 16 bits, as {kind} cannot be written.").format(kind=texture.kind),)
     )
     return [_head(light.shape, _FLOATS, dxgi, len(levels), pitch, False), *encoded], notes
 
@@ -329,7 +336,7 @@ def _end_points(points: np.ndarray) -> np.ndarray:
     spread = points - mean
     covariance = np.einsum("nic,nid->ncd", spread, spread)
     axis = np.sqrt(np.maximum(np.einsum("ncc->nc", covariance), 1e-6))
-    for _ in range(_POWERS):
+    for _rest in range(_POWERS):
         axis = np.einsum("ncd,nd->nc", covariance, axis)
         axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-6)
     along = np.einsum("nic,nc->ni", spread, axis)

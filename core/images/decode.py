@@ -35,6 +35,7 @@ from core.images.psd import PsdSource
 from core.images.qoi import QoiSource
 from core.images.refusal import CameraRawError, UnreadableError, damaged
 from core.images.tiff import TiffSource
+from core.language import gettext as _
 
 _LONGEST_PATH = 259
 """Characters that Windows allows where long paths are off; of a longer one it says that there is no such file."""
@@ -119,7 +120,7 @@ def _picture(path: Path, key: str, header: Header, decoded: StoredPixels, *, is_
     said = _content_notes(path, key, header.frames if is_first_of_many else 1)
     notes = (*said, *decoded.notes, *colour_notes, *remarks)
     if alpha is not None and not alpha.any():
-        notes += ("It is transparent everywhere: nothing of it can be seen.",)
+        notes += (_("It is transparent everywhere: nothing of it can be seen."),)
     return Picture(
         pixels,
         alpha,
@@ -181,9 +182,9 @@ def _opened(
     try:
         if archives.archive_of(path) is None and not stat.S_ISREG(path.stat().st_mode):
             if path.is_dir():
-                raise UnreadableError("is a folder, not a picture.", "Choose a file.")
+                raise UnreadableError(_("is a folder, not a picture."), _("Choose a file."))
             # Reading a pipe or a device might never end.
-            raise UnreadableError("is not an ordinary file.", "Choose a picture file.")
+            raise UnreadableError(_("is not an ordinary file."), _("Choose a picture file."))
         with archives.opened(path) as file, ExitStack() as copies:
             try:
                 key = key_of_content(file, path)
@@ -200,25 +201,36 @@ def _opened(
     except FileNotFoundError as error:
         if sys.platform == "win32" and len(str(path)) > _LONGEST_PATH:
             raise UserError(
-                f"“{shown(path)}” has a path of {len(str(path))} characters; Windows opens none over {_LONGEST_PATH}.",
-                "Move it nearer to the top of its disk, or switch long paths on in Windows.",
+                _("“{path}” has a path of {count} characters; Windows opens none over {longest_path}.").format(
+                    path=shown(path), count=len(str(path)), longest_path=_LONGEST_PATH
+                ),
+                _("Move it nearer to the top of its disk, or switch long paths on in Windows."),
             ) from error
-        raise UserError(f"“{shown(path)}” does not exist.", "It may have been moved, renamed or deleted.") from error
+        raise UserError(
+            _("“{path}” does not exist.").format(path=shown(path)), _("It may have been moved, renamed or deleted.")
+        ) from error
     except PermissionError as error:
         raise UserError(
-            f"“{shown(path)}” may not be read.", "Ask its owner for the right to read it, or copy it elsewhere."
+            _("“{path}” may not be read.").format(path=shown(path)),
+            _("Ask its owner for the right to read it, or copy it elsewhere."),
         ) from error
     except MemoryError as error:
         raise UserError(
-            f"“{shown(path)}” does not fit into memory.", "Close other programs, or cut the picture into parts."
+            _("“{path}” does not fit into memory.").format(path=shown(path)),
+            _("Close other programs, or cut the picture into parts."),
         ) from error
     except OSError as error:
         # The system's errors have a number; those that decoders raise about the content have none.
         if error.errno is not None:
-            raise UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the disk.") from error
+            raise UserError(
+                _("“{path}” could not be read: {strerror}.").format(path=shown(path), strerror=error.strerror),
+                _("Check the disk."),
+            ) from error
         raise _damaged(path) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise UserError(f"“{shown(path)}” has too many pixels.", "Cut it into parts first.") from error
+        raise UserError(
+            _("“{path}” has too many pixels.").format(path=shown(path)), _("Cut it into parts first.")
+        ) from error
     except Exception as error:
         # A decoder may raise anything at all on what a stranger made; the cause goes along for a bug report.
         raise _damaged(path) from error
@@ -264,12 +276,16 @@ def _content_notes(path: Path, key: str, frames: int) -> tuple[str, ...]:
     notes = []
     named = format_of_suffix(path.suffix)
     if named is not None and named != key:
-        notes.append(f"Its name says {FORMATS[named].label}, but it holds {FORMATS[key].label}.")
+        notes.append(
+            _("Its name says {label}, but it holds {found}.").format(
+                label=FORMATS[named].label, found=FORMATS[key].label
+            )
+        )
     if frames > 1 and key == "heic":
-        notes.append(f"Only the main one of its {frames} pictures was taken.")
+        notes.append(_("Only the main one of its {frames} pictures was taken.").format(frames=frames))
     elif frames > 1:
         parts = "pages" if key == "tiff" else "frames"
-        notes.append(f"Only the first of its {frames} {parts} was taken.")
+        notes.append(_("Only the first of its {frames} {parts} was taken.").format(frames=frames, parts=parts))
     return tuple(notes)
 
 

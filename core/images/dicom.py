@@ -18,6 +18,7 @@ from core.images.dicom_tags import DicomTags
 from core.images.picture import Header, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
 from core.images.values import Scale, scale_of
+from core.language import gettext as _
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
 _COLOUR = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT", "PALETTE COLOR")
@@ -66,8 +67,10 @@ class DicomSource:
             self._package: Any = importlib.import_module("pydicom")
         except ImportError:
             raise UnreadableError(
-                "is a DICOM picture, which needs the package pydicom.",
-                f"Export the picture as PNG or TIFF. {how_to_install('pydicom')}",
+                _("is a DICOM picture, which needs the package pydicom."),
+                _("Export the picture as PNG or TIFF. {how_to_install}").format(
+                    how_to_install=how_to_install("pydicom")
+                ),
             ) from None
         # What it complains about may quote what a file says.
         logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
@@ -77,12 +80,12 @@ class DicomSource:
             self._dataset = self._package.dcmread(_Bounded(file))
         dataset = self._dataset
         if "PixelData" not in dataset:
-            raise UnreadableError("is a DICOM file without a picture.", "Choose one of the series' pictures.")
+            raise UnreadableError(_("is a DICOM file without a picture."), _("Choose one of the series' pictures."))
         self._kind = str(dataset.PhotometricInterpretation)
         width, height = int(dataset.Columns), int(dataset.Rows)
         check_size(width, height)
         if self._kind not in (*_GREY, *_COLOUR):
-            raise UnreadableError("holds colours that cannot be read.", "Export the picture as PNG or TIFF.")
+            raise UnreadableError(_("holds colours that cannot be read."), _("Export the picture as PNG or TIFF."))
         if not 1 <= int(dataset.get("BitsAllocated", 0)) <= 32:
             raise damaged()
         is_grey = self._kind in _GREY
@@ -104,7 +107,8 @@ class DicomSource:
                 if "plugin" not in str(error) and "Unable to decode" not in str(error):
                     raise
                 raise UnreadableError(
-                    "is packed in a way that cannot be read here.", "Export the picture as PNG or TIFF, or unpacked."
+                    _("is packed in a way that cannot be read here."),
+                    _("Export the picture as PNG or TIFF, or unpacked."),
                 ) from None
             if self._kind == "PALETTE COLOR":
                 numbers = pixels.apply_color_lut(numbers, dataset)
@@ -137,7 +141,7 @@ class DicomSource:
         if centre is not None and width is not None and width >= 1:
             shown = (numbers - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
             pixels = np.rint(np.clip(shown, 0, 1) * 65535).astype(np.uint16)
-            note = f"Shown by its window of {width:g} around {centre:g}."
+            note = _("Shown by its window of {width:g} around {centre:g}.").format(width=width, centre=centre)
         else:
             scale, note = scale_of(numbers.astype(np.float32), None, None, None)
             pixels = scale.pixels(numbers)
@@ -147,7 +151,7 @@ class DicomSource:
 
 
 _MOST_FRAMES = 100_000
-_WITHOUT_TAGS = "What it says of the patient and the study was left out."
+_WITHOUT_TAGS = _("What it says of the patient and the study was left out.")
 
 
 def _first(value: Any) -> float | None:

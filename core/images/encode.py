@@ -33,6 +33,7 @@ from core.images.png import encode_png
 from core.images.pnm import encode_pfm, encode_pnm
 from core.images.profiles import rgb_profile_of
 from core.images.tiff import write_tiff
+from core.language import gettext as _
 
 
 def save(
@@ -77,9 +78,14 @@ def save(
         raise ValueError(f"{target.label} cannot hold alpha")
     if max(picture.width, picture.height) > target.max_side:
         raise UserError(
-            f"“{shown(path)}” would be {picture.width:,} x {picture.height:,} pixels, "
-            f"but {target.label} holds at most {target.max_side:,} a side.",
-            "Choose PNG or TIFF, or a smaller size.",
+            _("“{path}” would be {width:,} x {height:,} pixels, but {label} holds at most {max_side:,} a side.").format(
+                path=shown(path),
+                width=picture.width,
+                height=picture.height,
+                label=target.label,
+                max_side=target.max_side,
+            ),
+            _("Choose PNG or TIFF, or a smaller size."),
         )
     if format == "dds" and _is_light(picture):
         target = replace(target, bits=16, light=True)
@@ -169,7 +175,9 @@ def samples_for(target: Format, picture: Picture, metadata: Metadata) -> tuple[n
             pixels = _eight_bit(pixels) if pixels.dtype == np.uint16 else pixels
             alpha = None if alpha is None else _eight_bit(alpha)
         if picture.bits > target.bits:
-            least = f"Its {picture.bits} bits a channel were reduced to {target.bits}, as {target.label} holds no more."
+            least = _("Its {bits} bits a channel were reduced to {most}, as {label} holds no more.").format(
+                bits=picture.bits, most=target.bits, label=target.label
+            )
             notes = (least, *notes)
     if pixels.shape[2] == 1 and (not target.grey or (alpha is not None and target.key not in _GREY_ALPHA)):
         if metadata.icc and is_grey_profile(metadata.icc):
@@ -225,7 +233,7 @@ def _encode_jpeg(
         parts = split_for_jpeg(metadata.xmp)
         metadata = replace(metadata, xmp=parts[0] if parts else None)
         if parts is None:
-            notes += ("Its XMP data was left out, as it is longer than JPEG allows.",)
+            notes += (_("Its XMP data was left out, as it is longer than JPEG allows."),)
         else:
             extension = parts[1:]
     encoded = _encode_with_pillow(samples, metadata, "jpeg", options)

@@ -8,6 +8,7 @@ from typing import Literal
 
 from core.contract.errors import UserError
 from core.images.picture import Picture, Probe
+from core.language import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ FORMATS: dict[str, Format] = {
         Format("exr", "OpenEXR", (".exr",), needs="OpenEXR", bits=16, alpha=True, light=True),
         Format("qoi", "QOI", (".qoi",), can_write=True, alpha=True, grey=False, plain=True),
         Format(
-            *("raw", "Camera raw"),
+            *("raw", _("Camera raw")),
             (".dng", ".cr2", ".cr3", ".nef", ".arw", ".raf", ".orf", ".rw2", ".pef", ".srw", ".nrw", ".iiq", ".3fr"),
             needs="rawpy",
             bits=16,
@@ -134,7 +135,7 @@ FORMATS: dict[str, Format] = {
             plain=True,
             several="pages",
         ),
-        Format("ico", "Windows icon", (".ico", ".cur"), alpha=True),
+        Format("ico", _("Windows icon"), (".ico", ".cur"), alpha=True),
         Format("pcx", "PCX", (".pcx",)),
     )
 }
@@ -173,6 +174,9 @@ def choose_format(source: Picture | Probe, wanted: str) -> str:
         target = FORMATS[wanted]
     else:
         writable = ", ".join(row.key for row in FORMATS.values() if row.can_choose)
-        raise UserError(f"Pictures cannot be written as “{wanted}”.", f"Choose same, {writable}.")
+        raise UserError(
+            _("Pictures cannot be written as “{wanted}”.").format(wanted=wanted),
+            _("Choose same, {writable}.").format(writable=writable),
+        )
     has_alpha = source.alpha if isinstance(source, Probe) else source.alpha is not None
     return "png" if has_alpha and not target.alpha else target.key

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from core.images.metadata.iptc import of_iim
 from core.images.picture import Metadata
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, check_size, damaged
+from core.language import gettext as _
 
 _SIZE_MARKERS = b"\xff\x4f\xff\x51"
 _XMP = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -108,13 +109,15 @@ def _depth(file: BinaryIO, start: int) -> int:
         raise damaged()
     bits = max((depth & 0x7F) + 1 for depth in components[::3])
     if bits > 16:
-        raise UnreadableError(f"holds {bits} bits a channel.", "Save it again as a 16-bit TIFF or PNG.")
+        raise UnreadableError(
+            _("holds {bits} bits a channel.").format(bits=bits), _("Save it again as a 16-bit TIFF or PNG.")
+        )
     return bits
 
 
 def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Kind, and from where to where the content lies."""
-    for _ in range(_MAX_BOXES):
+    for _rest in range(_MAX_BOXES):
         if at + 8 > end:
             return
         file.seek(at)

@@ -19,6 +19,7 @@ from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, check_size, damaged
 from core.images.samples import parted, told_bits, unmultiplied, whole_range
 from core.images.values import scale_of
+from core.language import gettext as _
 
 _CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _FILE_TYPE = box(b"ftyp", b"jxl \0\0\0\0jxl ")
@@ -47,7 +48,9 @@ class JxlSource:
             raise damaged() from error
         check_size(head.width, head.height)
         if head.inks:
-            raise UnreadableError("is a JPEG XL picture of printing inks (CMYK).", "Save it as an RGB PNG or TIFF.")
+            raise UnreadableError(
+                _("is a JPEG XL picture of printing inks (CMYK)."), _("Save it as an RGB PNG or TIFF.")
+            )
         self._head = head
         icc, cicp = head.icc, head.cicp
         if head.xyb and icc is not None:
@@ -86,10 +89,10 @@ class JxlSource:
             raise damaged()
         notes: tuple[str, ...] = ()
         if samples.shape[2] > channels:
-            notes += (f"{samples.shape[2] - channels} further channels were left out.",)
+            notes += (_("{shape} further channels were left out.").format(shape=samples.shape[2] - channels),)
             samples = samples[..., :channels]
         if head.animated:
-            notes += ("Only the first of its frames was taken.",)
+            notes += (_("Only the first of its frames was taken."),)
         pixels, alpha = parted(samples)
         scale = None
         if samples.dtype.kind == "f":
@@ -144,7 +147,7 @@ def _parts(data: bytes) -> tuple[bytes, dict[bytes, bytes]]:
 
 def _boxes(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 0
-    for _ in range(_MAX_BOXES):
+    for _rest in range(_MAX_BOXES):
         if at + 8 > len(data):
             return
         length, kind = struct.unpack_from(">I4s", data, at)
@@ -188,7 +191,7 @@ def encode_jxl(samples: np.ndarray, metadata: Metadata, quality: int | None) -> 
         codestream, others = _by_jpeg(samples, metadata.icc, quality)
     elif metadata.icc or (metadata.cicp is not None and metadata.cicp.is_hdr):
         codestream, others = _lossless(samples, metadata)
-        notes = ("Written without loss, as the encoder cannot lose only what does not show in its colours.",)
+        notes = (_("Written without loss, as the encoder cannot lose only what does not show in its colours."),)
     else:
         codestream, others = _lossy(samples, metadata.cicp, quality)
     if metadata.exif:

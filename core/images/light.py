@@ -20,6 +20,7 @@ from core.images.cicp import REFERENCE_WHITE, Cicp, light_to_pq, xyz_of_rgb
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
 from core.images.values import scale_of
+from core.language import gettext as _
 
 LIGHT = Cicp(1, 16)
 """PQ in the primaries of sRGB."""
@@ -35,7 +36,7 @@ def shown(light: np.ndarray, alpha: np.ndarray | None = None) -> StoredPixels:
         rows = np.nan_to_num(light[top : top + _ROWS].astype(np.float64), nan=0.0, posinf=_MOST, neginf=0.0)
         clipped = clipped or bool((rows > _MOST).any())
         pixels[top : top + _ROWS] = np.rint(light_to_pq(np.clip(rows, 0, _MOST) * REFERENCE_WHITE) * 65535)
-    notes = (f"Light of more than {_MOST:.0f} times white was clipped.",) if clipped else ()
+    notes = (_("Light of more than {most:.0f} times white was clipped.").format(most=_MOST),) if clipped else ()
     return StoredPixels(pixels, alpha, notes)
 
 
@@ -76,9 +77,11 @@ class RadianceSource:
             raise damaged()
         said = head[: match.start()]
         if b"FORMAT=32-bit_rle_xyze" in said:
-            raise UnreadableError("holds colours as XYZ.", "Save it again as RGB.")
+            raise UnreadableError(_("holds colours as XYZ."), _("Save it again as RGB."))
         if (match[1], match[3]) != (b"-Y", b"+X"):
-            raise UnreadableError("is stored turned or mirrored.", "Save it again the usual way up, or as a TIFF.")
+            raise UnreadableError(
+                _("is stored turned or mirrored."), _("Save it again the usual way up, or as a TIFF.")
+            )
         height, width = int(match[2]), int(match[4])
         check_size(width, height)
         # The best that its run lengths can do.
@@ -120,7 +123,7 @@ class ExrSource:
         file.seek(4)
         (flags,) = struct.unpack("<I", file.read(4))
         if flags & _EXR_DEEP:
-            raise UnreadableError("holds deep data, not a flat picture.", "Flatten it first.")
+            raise UnreadableError(_("holds deep data, not a flat picture."), _("Flatten it first."))
         left, top, right, bottom, names = _exr_head(file)
         check_size(right - left + 1, bottom - top + 1)
         self._size = (right - left + 1, bottom - top + 1)
@@ -144,8 +147,8 @@ class ExrSource:
             package: Any = importlib.import_module("OpenEXR")
         except ImportError:
             raise UnreadableError(
-                "is an OpenEXR picture, which needs the package OpenEXR.",
-                f"Save the picture as a TIFF. {how_to_install('OpenEXR')}",
+                _("is an OpenEXR picture, which needs the package OpenEXR."),
+                _("Save the picture as a TIFF. {how_to_install}").format(how_to_install=how_to_install("OpenEXR")),
             ) from None
         self._file.seek(0)
         with package.File(self._file, separate_channels=True) as opened:
@@ -165,9 +168,9 @@ class ExrSource:
                 numbers = numbers.astype(np.float32) / covered[..., None]
         notes: tuple[str, ...] = ()
         if self._parts:
-            notes += ("Only the first of its parts was taken.",)
+            notes += (_("Only the first of its parts was taken."),)
         if self._more:
-            notes += (f"{self._more} further channels were left out.",)
+            notes += (_("{more} further channels were left out.").format(more=self._more),)
         if not self._is_light:
             scale, note = scale_of(numbers, None, None, None)
             return StoredPixels(scale.pixels(numbers), alpha, (*notes, note), scale=scale)
@@ -181,7 +184,7 @@ def _exr_head(file: BinaryIO) -> tuple[int, int, int, int, list[str]]:
     at = 0
     window: tuple[int, int, int, int] | None = None
     names: list[str] = []
-    for _ in range(1000):
+    for _rest in range(1000):
         end = data.find(b"\0", at)
         if end < 0:
             raise damaged()

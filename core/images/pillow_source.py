@@ -27,6 +27,7 @@ from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, UnreadableError, check_size
 from core.images.samples import parted, spread, told_bits
+from core.language import gettext as _
 
 # Once and for the whole process: Pillow's own limit stops at 179 megapixels, less than a phone's picture enlarged by 4.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -124,7 +125,9 @@ class PillowSource:
             if whole is None:
                 raise
             decoded = decode_image(open_with_pillow(whole, "jpeg"), icc)
-            return replace(decoded, notes=(*decoded.notes, "Its end marker is missing; the picture itself is whole."))
+            return replace(
+                decoded, notes=(*decoded.notes, _("Its end marker is missing; the picture itself is whole."))
+            )
 
 
 def open_with_pillow(file: BinaryIO, key: str, page: int = 0) -> Image.Image:
@@ -168,7 +171,10 @@ def _plain_mode(image: Image.Image) -> str:
         return "LA" if image.has_transparency_data else "L"
     if image.mode in ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "YCbCr"):
         return "RGBA" if image.has_transparency_data else "RGB"
-    raise UnreadableError(f"holds pixels of an unusual kind ({image.mode}).", "Save it again as an RGB PNG or TIFF.")
+    raise UnreadableError(
+        _("holds pixels of an unusual kind ({mode}).").format(mode=image.mode),
+        _("Save it again as an RGB PNG or TIFF."),
+    )
 
 
 def _open_heic(file: BinaryIO) -> Image.Image:
@@ -177,8 +183,8 @@ def _open_heic(file: BinaryIO) -> Image.Image:
         pillow_heif: Any = importlib.import_module("pillow_heif")
     except ImportError:
         raise UnreadableError(
-            "is a HEIC picture, which needs the package pillow-heif.",
-            f"Save the picture as JPEG or PNG. {how_to_install('pillow-heif')}",
+            _("is a HEIC picture, which needs the package pillow-heif."),
+            _("Save the picture as JPEG or PNG. {how_to_install}").format(how_to_install=how_to_install("pillow-heif")),
         ) from None
     return pillow_heif.HeifImageFile(file)
 
@@ -256,7 +262,7 @@ def _coded(file: BinaryIO, key: str, info: dict[Any, Any]) -> tuple[Cicp | None,
 def _is_lossless_webp(file: BinaryIO) -> bool:
     """Whether the first picture data is a `VP8L` chunk (WebP container specification)."""
     position = 12
-    for _ in range(_MAX_WEBP_CHUNKS):
+    for _rest in range(_MAX_WEBP_CHUNKS):
         file.seek(position)
         head = file.read(8)
         if len(head) < 8:
@@ -286,7 +292,10 @@ def _decode_deep(file: BinaryIO, key: str, bits: int) -> StoredPixels:
             samples = samples >> (16 - bits)
     samples = samples.reshape(*samples.shape[:2], -1)
     if samples.shape[2] > 4:
-        raise UnreadableError(f"holds {samples.shape[2]} channels a pixel.", "Save it again as an RGB TIFF or PNG.")
+        raise UnreadableError(
+            _("holds {shape} channels a pixel.").format(shape=samples.shape[2]),
+            _("Save it again as an RGB TIFF or PNG."),
+        )
     if samples.dtype.itemsize == 1:
         # A decoder that gives 8 bits all the same has reduced them.
         bits = 8

@@ -13,6 +13,7 @@ from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
 from core.images.samples import parted
 from core.images.values import scale_of
+from core.language import gettext as _
 
 _HEAD_BYTES = 4096
 _MAX_TEXT_BYTES = 1 << 28
@@ -106,7 +107,10 @@ class PnmSource:
         except (KeyError, ValueError) as error:
             raise damaged() from error
         if not 1 <= self._channels <= 4:
-            raise UnreadableError(f"holds {self._channels} channels a pixel.", "Save it again as an RGB TIFF or PNG.")
+            raise UnreadableError(
+                _("holds {channels} channels a pixel.").format(channels=self._channels),
+                _("Save it again as an RGB TIFF or PNG."),
+            )
         return width, height
 
     def _bytes(self) -> int:

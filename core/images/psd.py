@@ -20,6 +20,7 @@ from core.images.metadata.iptc import IPTC
 from core.images.metadata.iptc import resources as image_resources
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, check_size, damaged
+from core.language import gettext as _
 
 _BITMAP, _GREY, _INDEXED, _RGB, _CMYK, _MULTICHANNEL, _DUOTONE, _LAB = 0, 1, 2, 3, 4, 7, 8, 9
 _CHANNELS = {_BITMAP: 1, _GREY: 1, _INDEXED: 1, _RGB: 3, _CMYK: 4, _DUOTONE: 1, _LAB: 3}
@@ -50,7 +51,7 @@ class PsdSource:
         self._stored = channels
         self._colours = _CHANNELS.get(self._mode, 0)
         if not 0 < self._colours <= channels:
-            raise UnreadableError("holds colours that are no picture's.", "Turn it into RGB in Photoshop.")
+            raise UnreadableError(_("holds colours that are no picture's."), _("Turn it into RGB in Photoshop."))
         self._palette = self._section(26, ">I")
         resources = self._section(self._palette[1], ">I")
         layers = self._section(resources[1], ">Q" if self._is_big else ">I")
@@ -61,8 +62,8 @@ class PsdSource:
         has_layers, transparent = self._layers(*layers)
         if merged and len(merged) > 4 and not merged[4] and has_layers:
             raise UnreadableError(
-                "was saved without its flattened picture.",
-                "Save it in Photoshop with “Maximize compatibility”, or flattened.",
+                _("was saved without its flattened picture."),
+                _("Save it in Photoshop with “Maximize compatibility”, or flattened."),
             )
         index = found.get(_TRANSPARENT)
         self._clear = struct.unpack(">H", index)[0] if index and len(index) == 2 and self._mode == _INDEXED else None
@@ -91,7 +92,7 @@ class PsdSource:
         notes: tuple[str, ...] = ()
         left_out = self._stored - self._colours - self._alpha
         if left_out:
-            notes += (f"{left_out} further channels were left out.",)
+            notes += (_("{left_out} further channels were left out.").format(left_out=left_out),)
         if self._is_light:
             opacity = None if alpha is None else np.rint(np.clip(alpha, 0, 1) * 65535).astype(np.uint16)
             decoded = shown(np.moveaxis(colours, 0, 2), opacity)
@@ -165,7 +166,7 @@ class PsdSource:
         elif kind == _RUN_LENGTHS:
             raw = self._unpacked(data, count, row)
         else:
-            raise UnreadableError("is packed in a way that cannot be read.", "Save it again in Photoshop.")
+            raise UnreadableError(_("is packed in a way that cannot be read."), _("Save it again in Photoshop."))
         if len(raw) < count * height * row:
             raise damaged()
         if self._bits == 1:

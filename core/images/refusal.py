@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from core.language import gettext as _
+
 MAX_PIXELS = 1 << 29
 """537 megapixels. The largest cameras give 150; decoded as 8-bit RGB this many are 1.6 GB, which a desktop machine
 still has, while a bomb of 60,000 x 60,000 would take 11 GB."""
@@ -20,9 +22,9 @@ class UnreadableError(Exception):
         self.hint = hint
 
 
-def damaged(what: str = "is damaged or cut off") -> UnreadableError:
+def damaged(what: str = _("is damaged or cut off")) -> UnreadableError:
     """The refusal of a file that says it is a picture and does not hold a whole one."""
-    return UnreadableError(f"{what}.", "Copy or download it again, or open it in an image editor and save it again.")
+    return UnreadableError(f"{what}.", _("Copy or download it again, or open it in an image editor and save it again."))
 
 
 class CameraRawError(UnreadableError):
@@ -32,7 +34,7 @@ class CameraRawError(UnreadableError):
 def camera_raw() -> CameraRawError:
     """The refusal of a raw file: built like a TIFF, whose first picture is only a small preview."""
     return CameraRawError(
-        "is a camera's raw file.",
+        _("is a camera's raw file."),
         "Develop it into a TIFF or JPEG with the camera's or a raw program, or install rawpy.",
     )
 
@@ -44,9 +46,11 @@ def check_size(width: int, height: int) -> None:
         UnreadableError: no pixels, or more than `MAX_PIXELS`.
     """
     if width < 1 or height < 1:
-        raise damaged(f"says that it is {width} x {height} pixels")
+        raise damaged(_("says that it is {width} x {height} pixels").format(width=width, height=height))
     if width * height > MAX_PIXELS:
         raise UnreadableError(
-            f"says that it is {width:,} x {height:,} pixels; at most {MAX_PIXELS // 1_000_000} megapixels can be read.",
-            "If it really is that large, cut it into parts first.",
+            _("says that it is {width:,} x {height:,} pixels; at most {max_pixels} megapixels can be read.").format(
+                width=width, height=height, max_pixels=MAX_PIXELS // 1000000
+            ),
+            _("If it really is that large, cut it into parts first."),
         )

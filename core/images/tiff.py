@@ -33,6 +33,7 @@ from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw,
 from core.images.samples import unmultiplied, whole_range
 from core.images.tiff_segments import HEAD_BYTES, LERC, PICTURES, size_within
 from core.images.values import Kind, extremes, holes, range_of_series, scale_of
+from core.language import gettext as _
 
 # What it complains about becomes a refusal here; only a log that somebody set up needs its own words.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -120,12 +121,15 @@ class TiffSource:
             )
             return
         if self._compression in PICTURES:
-            raise UnreadableError("holds another format in a way that cannot be read.", "Save it again as an RGB TIFF.")
+            raise UnreadableError(
+                _("holds another format in a way that cannot be read."), _("Save it again as an RGB TIFF.")
+            )
         if self._compression not in _BOUNDED | _OF_LIBTIFF:
             known = [each.name for each in tifffile.COMPRESSION if each == self._compression]
             named = known[0].replace("_", " ") if known else f"number {self._compression}"
             raise UnreadableError(
-                f"is packed by a method that cannot be read ({named}).", "Save it again as PNG or TIFF."
+                _("is packed by a method that cannot be read ({named}).").format(named=named),
+                _("Save it again as PNG or TIFF."),
             )
         self._image = None if self._is_deep_lab else open_with_pillow(file, "tiff", self._index)
         self.header = Header(
@@ -148,7 +152,7 @@ class TiffSource:
         if self._image is not None:
             decoded = decode_image(self._image, self.header.metadata.icc)
             if self._bits > 8:
-                note = f"Its {self._bits} bits a channel were reduced to 8."
+                note = _("Its {bits} bits a channel were reduced to 8.").format(bits=self._bits)
                 return replace(decoded, notes=(*decoded.notes, note))
             return decoded
         return self._decode_deep_lab()
@@ -170,7 +174,10 @@ class TiffSource:
             raise camera_raw()
         samples = reader.integer(directory, _SAMPLES, 1)
         if not 1 <= samples <= _MAX_SAMPLES:
-            raise UnreadableError(f"holds {samples} channels a pixel.", "Save it again as an RGB TIFF or PNG.")
+            raise UnreadableError(
+                _("holds {samples} channels a pixel.").format(samples=samples),
+                _("Save it again as an RGB TIFF or PNG."),
+            )
         entry = directory.entries.get(_BITS)
         depths = set(reader.integers(entry).tolist()) if entry else {1}
         self._bits = int(max(depths, default=1))
@@ -179,7 +186,7 @@ class TiffSource:
         channels = _CHANNELS.get(self._photometric, 0)
         if self._photometric == _SEPARATED:
             if reader.integer(directory, _INK_SET, _CMYK) != _CMYK or samples < channels:
-                raise UnreadableError("holds inks other than those of CMYK.", "Turn it into RGB or CMYK first.")
+                raise UnreadableError(_("holds inks other than those of CMYK."), _("Turn it into RGB or CMYK first."))
             # Four inks of 8 bits are Pillow's.
             channels *= samples > channels or self._bits > 8
         self._compression = reader.integer(directory, _COMPRESSION, _NONE)
@@ -208,7 +215,7 @@ class TiffSource:
         reader, directory = self._reader, self._directory
         parameters = directory.entries.get(_LERC_PARAMETERS)
         if self._compression in LERC and parameters and reader.integers(parameters).tolist()[1:2] != [0]:
-            raise UnreadableError("is packed as LERC and once more.", "Save it again with another compression.")
+            raise UnreadableError(_("is packed as LERC and once more."), _("Save it again with another compression."))
         tiles = directory.entries.get(_SEGMENTS[1][0])
         width = reader.integer(directory, _TILE_WIDTH, 0) if tiles else self._width
         rows = min(reader.integer(directory, _ROWS_PER_STRIP, self._height), self._height)
@@ -241,7 +248,7 @@ class TiffSource:
         if tile[0] * tile[1] > max(_MAX_TILE_PIXELS, self._width * self._height):
             raise damaged()
         if any(self._reader.integer(self._directory, code, 1) != 1 for code in (_IMAGE_DEPTH, _TILE_DEPTH)):
-            raise UnreadableError("holds a volume, not a picture.", "Save one slice of it as TIFF or PNG.")
+            raise UnreadableError(_("holds a volume, not a picture."), _("Save one slice of it as TIFF or PNG."))
         for offsets_code, counts_code in _SEGMENTS:
             offsets, counts = (self._directory.entries.get(code) for code in (offsets_code, counts_code))
             if offsets is None or counts is None:
@@ -326,9 +333,9 @@ class TiffSource:
         if hole is not None:
             seen = np.full(hole.shape, np.iinfo(np.uint16).max, np.uint16) if alpha is None else alpha
             alpha = np.where(hole, np.uint16(0), seen)
-            notes = (*notes, "Where it has no data it is transparent.")
+            notes = (*notes, _("Where it has no data it is transparent."))
         if left_out:
-            notes = (*notes, f"{left_out} further channels were left out.")
+            notes = (*notes, _("{left_out} further channels were left out.").format(left_out=left_out))
         alpha = None if alpha is None else np.ascontiguousarray(alpha)
         return StoredPixels(np.ascontiguousarray(pixels), alpha, notes, icc, scale)
 
@@ -348,7 +355,7 @@ class TiffSource:
         eight = np.ascontiguousarray(self._samples() >> 8).astype(np.uint8)
         image = Image.frombytes("LAB", (self._width, self._height), eight.tobytes(), "raw", "LAB")
         rgb, note = lab_to_srgb(image)
-        return StoredPixels(np.array(rgb), None, (note, "Its 16 bits a channel were reduced to 8."), srgb_profile())
+        return StoredPixels(np.array(rgb), None, (note, _("Its 16 bits a channel were reduced to 8.")), srgb_profile())
 
 
 def _pages(reader: TagReader) -> list[tuple[int, int]]:

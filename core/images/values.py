@@ -12,6 +12,7 @@ import numpy as np
 
 from core import archives
 from core.images.refusal import UnreadableError
+from core.language import gettext as _
 
 _BELOW, _ABOVE = -0.125, 1.25
 """Floats between these were meant to be 0 to 1: filters and colour conversions overshoot by so much."""
@@ -84,7 +85,10 @@ def scale_of(
     is spread from its least to its largest number, over all files of its series.
     """
     if samples.dtype.kind not in "uif":
-        raise UnreadableError(f"holds numbers of an unusual kind ({samples.dtype}).", "Save it again as a 16-bit TIFF.")
+        raise UnreadableError(
+            _("holds numbers of an unusual kind ({dtype}).").format(dtype=samples.dtype),
+            _("Save it again as a 16-bit TIFF."),
+        )
     own = extremes(samples, hole) or (0.0, 0.0)
     low, high = (min(own[0], series[0]), max(own[1], series[1])) if series else own
     dtype = samples.dtype.newbyteorder("=").str
@@ -93,20 +97,26 @@ def scale_of(
         return Scale(low, high, dtype, no_data)
 
     if samples.dtype.kind == "f" and low >= _BELOW and high <= _ABOVE:
-        note = "Its floating-point values from 0 to 1 became 16-bit integers"
-        beyond = "; what lay a little beyond was clipped" if low < 0 or high > 1 else ""
+        note = _("Its floating-point values from 0 to 1 became 16-bit integers")
+        beyond = _("; what lay a little beyond was clipped") if low < 0 or high > 1 else ""
         return over(0.0, 1.0), f"{note}{beyond}."
     if samples.dtype.kind == "u":
         if high <= _TOP:
-            return over(0.0, float(_TOP)), f"Its integers of {8 * samples.dtype.itemsize} bits all fit into 16."
+            return over(0.0, float(_TOP)), _("Its integers of {itemsize} bits all fit into 16.").format(
+                itemsize=8 * samples.dtype.itemsize
+            )
         top = float(np.iinfo(samples.dtype).max)
-        return over(0.0, top), f"The whole range of its {8 * samples.dtype.itemsize}-bit integers became 16 bits."
+        return over(0.0, top), _("The whole range of its {itemsize}-bit integers became 16 bits.").format(
+            itemsize=8 * samples.dtype.itemsize
+        )
     if low == high:
         # Nothing to spread: one tone, dark or light as its type has it.
         full = float(np.iinfo(samples.dtype).max) if samples.dtype.kind == "i" else max(1.0, high)
-        return over(0.0, full), f"All its values are {low:g}."
-    whose = "Its values, like all of its series," if series else "Its values"
-    return over(low, high), f"{whose} from {low:g} to {high:g} were spread over 16 bits."
+        return over(0.0, full), _("All its values are {low:g}.").format(low=low)
+    whose = _("Its values, like all of its series,") if series else _("Its values")
+    return over(low, high), _("{whose} from {low:g} to {high:g} were spread over 16 bits.").format(
+        whose=whose, low=low, high=high
+    )
 
 
 def _fits(number: float, dtype: np.dtype) -> bool:

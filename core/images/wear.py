@@ -16,6 +16,7 @@ import numpy as np
 from core import paths
 from core.images.jpeg_traces import HIGHEST, LOWEST
 from core.images.wear_features import Measurements, measure
+from core.language import gettext as _
 
 Kind = Literal["photograph", "drawing", "text"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -73,21 +74,21 @@ class WearEstimate:
         """In a few plain words: `grain, JPEG about 55`."""
         words: list[str] = [] if self.kind == "photograph" else [self.kind]
         if self.noise >= HEAVY_GRAIN:
-            words.append("heavy grain")
+            words.append(_("heavy grain"))
         elif self.noise >= GRAIN:
             words.append("grain")
         elif self.chroma_noise >= COLOUR_NOISE:
-            words.append("colour noise")
+            words.append(_("colour noise"))
         if self.jpeg_quality is not None and self.jpeg_quality <= COMPRESSED:
-            words.append(f"JPEG about {max(5, 5 * round(self.jpeg_quality / 5))}")
+            words.append(_("JPEG about {jpeg_quality}").format(jpeg_quality=max(5, 5 * round(self.jpeg_quality / 5))))
         if self.blur >= VERY_BLURRED:
             words.append("blurred")
         elif self.blur >= BLURRED:
-            words.append("a little soft")
+            words.append(_("a little soft"))
         if self.interlaced:
             words.append("interlaced")
         if self.halftone:
-            words.append("printed dots")
+            words.append(_("printed dots"))
         worn = len(words) > (self.kind != "photograph")
         return ", ".join(words if worn else [*words, "clean"])
 

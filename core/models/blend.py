@@ -14,6 +14,7 @@ from core.atomic import check_free
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import BlendRequest, ModelAdded
+from core.language import gettext as _
 from core.models.card import ModelCard
 from core.models.catalogue import Model, find_model, free_key
 from core.models.generator import Generator, GeneratorConfig
@@ -31,8 +32,10 @@ def blend(first: Generator, second: Generator, alpha: float) -> Generator:
     """
     if first.config != second.config:
         raise UserError(
-            f"These models are different networks: {_differences(first.config, second.config)}.",
-            "Only a model and one trained on from it can be blended.",
+            _("These models are different networks: {differences}.").format(
+                differences=_differences(first.config, second.config)
+            ),
+            _("Only a model and one trained on from it can be blended."),
         )
     result = Generator(first.config)
     result.load_state_dict(mixed(first.state_dict(), second.state_dict(), alpha))
@@ -52,7 +55,10 @@ def mixed(first: Mapping[str, Tensor], second: Mapping[str, Tensor], alpha: floa
         UserError: names or shapes differ, or alpha is not in 0..1.
     """
     if not 0 <= alpha <= 1:
-        raise UserError(f"A share of {alpha:g} is out of range.", "Choose 0 (the first model) to 1 (the second).")
+        raise UserError(
+            _("A share of {alpha:g} is out of range.").format(alpha=alpha),
+            _("Choose 0 (the first model) to 1 (the second)."),
+        )
     return mean_of(((first, 1 - alpha), (second, alpha)))
 
 
@@ -69,7 +75,7 @@ def mean_of(parts: Sequence[tuple[Mapping[str, Tensor], float]]) -> dict[str, Te
     shapes = {key: value.shape for key, value in first.items()}
     if any({key: value.shape for key, value in other.items()} != shapes for other, _ in parts[1:]):
         raise UserError(
-            "These models are different networks.", "Only a model and one trained on from it can be blended."
+            _("These models are different networks."), _("Only a model and one trained on from it can be blended.")
         )
     result = {}
     for key, value in first.items():
@@ -121,21 +127,24 @@ def blend_files(first: str, second: str, alpha: float, output: Path, name: str =
     try:
         save_generator(output, weights, card)
     except OSError as error:
-        raise UserError(f"{output} cannot be written: {error.strerror}.", "Check the folder and its space.") from error
+        raise UserError(
+            _("{output} cannot be written: {strerror}.").format(output=output, strerror=error.strerror),
+            _("Check the folder and its space."),
+        ) from error
     return card
 
 
 def _blended_weights(one: Model, other: Model, alpha: float) -> tuple[dict[str, Tensor], int, str, str]:
     """Weights, scale, architecture, size."""
-    (first, card), (second, _) = load_state(one.path), load_state(other.path)
+    (first, card), (second, _rest) = load_state(one.path), load_state(other.path)
     if is_generator(first) and is_generator(second):
         result = blend(generator_of(first, one.path.name), generator_of(second, other.path.name), alpha)
         config = result.config
         return result.state_dict(), config.scale, "srgan", card.size or f"{config.features}nf {config.blocks}nb"
     if is_generator(first) or is_generator(second):
         raise UserError(
-            f"{one.card.name} and {other.card.name} are different networks.",
-            "Only a model and one trained on from it can be blended.",
+            _("{name} and {other} are different networks.").format(name=one.card.name, other=other.card.name),
+            _("Only a model and one trained on from it can be blended."),
         )
     from core.models.community import load_community
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from core.atomic import replacing
 from core.contract.errors import UserError
+from core.language import gettext as _
 
 MAX_HEADER = 8 << 20
 """Bytes; the safetensors format itself allows 100 MB, and no honest upscaler needs one."""
@@ -57,8 +58,13 @@ class ModelCard:
 
     @property
     def purpose(self) -> str:
-        """What it is for: the description's first line."""
-        return self.description.partition("\n")[0].strip()
+        """What it is for: the description's first line, in the language of the program where that is known."""
+        return _(self.description.partition("\n")[0].strip())
+
+    @property
+    def explanation(self) -> str:
+        """The description, each line of it in the language of the program where that is known."""
+        return "\n".join(map(_, self.description.splitlines()))
 
     def to_metadata(self) -> dict[str, str]:
         """The string-to-string map that safetensors stores; anything but text is JSON."""
@@ -142,7 +148,10 @@ def begins_safetensors(beginning: bytes) -> bool:
 
 
 def _unreadable(path: Path, error: OSError) -> UserError:
-    return UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path and its rights.")
+    return UserError(
+        _("The model {path} cannot be read: {strerror}.").format(path=path, strerror=error.strerror),
+        _("Check the path and its rights."),
+    )
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -152,7 +161,8 @@ def read_header(path: Path) -> dict[str, Any]:
         UserError: the file cannot be read, or is no safetensors file.
     """
     broken = UserError(
-        f"{path.name} is not a safetensors model.", "It may be cut short or something else; fetch or export it again."
+        _("{name} is not a safetensors model.").format(name=path.name),
+        _("It may be cut short or something else; fetch or export it again."),
     )
     try:
         with path.open("rb") as file:

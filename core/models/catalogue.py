@@ -12,6 +12,7 @@ from typing import Literal
 
 from core import paths
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.card import ModelCard, is_safetensors, read_header, rewrite_card
 from core.models.graph_files import card_of_graph, files_of
 from core.models.graph_files import origin_of as program_of
@@ -102,10 +103,15 @@ def find_model(name: str) -> Model:
             path = files_of(path)[0]
             return Model(str(path), path, card_of(path), shipped=False)
     if any(name == other.key for other in KNOWN):
-        raise UserError(f"The model “{name}” is not here yet.", f"Download it first: srgan models download {name}")
+        raise UserError(
+            _("The model “{name}” is not here yet.").format(name=name),
+            _("Download it first: srgan models download {name}").format(name=name),
+        )
     raise UserError(
-        f"There is no model “{name or DEFAULT_MODEL}”.",
-        f"Choose one of {', '.join(model.key for model in known) or '(none)'}, or give a model file's path.",
+        _("There is no model “{name}”.").format(name=name or DEFAULT_MODEL),
+        _("Choose one of {known}, or give a model file's path.").format(
+            known=", ".join(model.key for model in known) or "(none)"
+        ),
     )
 
 
@@ -137,12 +143,14 @@ def mix_for(model: Model, detail: int = 100, clean_up: int = 0) -> Mix:
     """
     for what, percent in (("detail", detail), ("clean-up", clean_up)):
         if not 0 <= percent <= 100:
-            raise UserError(f"A {what} of {percent} % is out of range.", "Choose 0 to 100.")
+            raise UserError(
+                _("A {what} of {percent} % is out of range.").format(what=what, percent=percent), _("Choose 0 to 100.")
+            )
     cleaner = cleaner_of(model)
     if clean_up and cleaner is None:
         raise UserError(
-            f"{model.card.name} has no version that cleans up, so its clean-up is always 0 %.",
-            f"Models with a choice of clean-up: {_listed(cleaner_of)}.",
+            _("{name} has no version that cleans up, so its clean-up is always 0 %.").format(name=model.card.name),
+            _("Models with a choice of clean-up: {listed}.").format(listed=_listed(cleaner_of)),
         )
     ends = [(model, 1 - clean_up / 100)]
     if cleaner is not None:
@@ -152,8 +160,10 @@ def mix_for(model: Model, detail: int = 100, clean_up: int = 0) -> Mix:
         base = base_of(end)
         if base is None and end is model and detail < 100:
             raise UserError(
-                f"{model.card.name} has no softer version to go towards, so its detail is always 100 %.",
-                f"Models with a choice of detail: {_listed(base_of)}.",
+                _("{name} has no softer version to go towards, so its detail is always 100 %.").format(
+                    name=model.card.name
+                ),
+                _("Models with a choice of detail: {listed}.").format(listed=_listed(base_of)),
             )
         # A cleaner model without a base of its own is the same at any detail.
         full = detail / 100 if base is not None else 1.0
@@ -161,13 +171,13 @@ def mix_for(model: Model, detail: int = 100, clean_up: int = 0) -> Mix:
         if base is not None:
             parts.append((base, share * (1 - full)))
     kept = tuple((each, share) for each, share in parts if share > 0)
-    degrees = [f"{detail} % detail"] if detail < 100 else []
-    degrees += [f"{clean_up} % clean-up"] if clean_up else []
+    degrees = [_("{detail} % detail").format(detail=detail)] if detail < 100 else []
+    degrees += [_("{clean_up} % clean-up").format(clean_up=clean_up)] if clean_up else []
     return Mix(kept, f"{model.card.name} at {' and '.join(degrees)}" if degrees else model.card.name)
 
 
 def _listed(end: Callable[[Model], Model | None]) -> str:
-    return ", ".join(each.key for each in models() if end(each) is not None) or "none is here"
+    return ", ".join(each.key for each in models() if end(each) is not None) or _("none is here")
 
 
 def chosen(model: str, detail: int | None, clean_up: int | None = None) -> tuple[str, int, int]:
@@ -302,7 +312,10 @@ def remove_model(key: str) -> None:
         for each in files_of(model.path):
             each.unlink()
     except OSError as error:
-        raise UserError(f"{model.path} cannot be deleted: {error.strerror}.", "Close what uses it.") from error
+        raise UserError(
+            _("{path} cannot be deleted: {strerror}.").format(path=model.path, strerror=error.strerror),
+            _("Close what uses it."),
+        ) from error
 
 
 def rename_model(key: str, name: str) -> Model:
@@ -314,11 +327,12 @@ def rename_model(key: str, name: str) -> Model:
     model = _own_model(key, "renamed")
     if model.path.suffix.lower() != ".safetensors":
         raise UserError(
-            f"{model.path.name} has no model card, so it cannot be renamed.", "Import the file; the copy has one."
+            _("{name} has no model card, so it cannot be renamed.").format(name=model.path.name),
+            _("Import the file; the copy has one."),
         )
     wanted = name.strip()
     if not wanted:
-        raise UserError("A model needs a name.", "Give it one.")
+        raise UserError(_("A model needs a name."), _("Give it one."))
     new = key if wanted == key else free_key(wanted)
     target = model.path.with_name(f"{new}.safetensors")
     try:
@@ -327,7 +341,8 @@ def rename_model(key: str, name: str) -> Model:
             model.path.unlink()
     except OSError as error:
         raise UserError(
-            f"{model.path} cannot be renamed: {error.strerror}.", "Check the disk and its rights."
+            _("{path} cannot be renamed: {strerror}.").format(path=model.path, strerror=error.strerror),
+            _("Check the disk and its rights."),
         ) from error
     return find_model(new)
 
@@ -335,9 +350,12 @@ def rename_model(key: str, name: str) -> Model:
 def _own_model(key: str, what: str) -> Model:
     model = find_model(key)
     if model.shipped:
-        raise UserError(f"{model.card.name} belongs to the program and cannot be {what}.", "Choose one of your own.")
+        raise UserError(
+            _("{name} belongs to the program and cannot be {what}.").format(name=model.card.name, what=what),
+            _("Choose one of your own."),
+        )
     if model.path.parent != paths.user_models():
-        raise UserError(f"{model.path} is not in the folder of models.", "Import it first.")
+        raise UserError(_("{path} is not in the folder of models.").format(path=model.path), _("Import it first."))
     return model
 
 

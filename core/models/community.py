@@ -25,6 +25,7 @@ from spandrel import (
 from torch import Tensor, nn
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.graph import BLENDED, OVERLAP
 from core.models.graph_files import SCALES
 
@@ -148,17 +149,28 @@ class CommunityNetwork(nn.Module):
                 y = self(x)
         except Exception as error:  # whatever a stranger's network stumbles on
             raise UserError(
-                f"{name} is recognised as {self.architecture}, but does not run: {error or type(error).__name__}",
-                "Its file may belong to a variant that is not supported; use another model.",
+                _("{name} is recognised as {architecture}, but does not run: {error}").format(
+                    name=name, architecture=self.architecture, error=error or type(error).__name__
+                ),
+                _("Its file may belong to a variant that is not supported; use another model."),
             ) from error
         finally:
             for hook in hooks:
                 hook.remove()
         if y.shape != (1, 3, PROBE_SIDE * self.scale, PROBE_SIDE * self.scale):
             raise UserError(
-                f"{name} is recognised as {self.architecture} x{self.scale}, but makes {y.shape[3]} x {y.shape[2]} "
-                f"pixels of {PROBE_SIDE} x {PROBE_SIDE}.",
-                "Its file may belong to a variant that is not supported; use another model.",
+                _(
+                    "{name} is recognised as {architecture} x{scale}, but makes {shape} x {shape_2} "
+                    "pixels of {probe_side} x {probe_side}."
+                ).format(
+                    name=name,
+                    architecture=self.architecture,
+                    scale=self.scale,
+                    shape=y.shape[3],
+                    shape_2=y.shape[2],
+                    probe_side=PROBE_SIDE,
+                ),
+                _("Its file may belong to a variant that is not supported; use another model."),
             )
         pixels = PROBE_SIDE**2
         self._work_per_pixel /= pixels * (3 if self.channels == 1 else 1)
@@ -195,35 +207,48 @@ def load_community(state: Mapping[str, Tensor], name: str) -> CommunityNetwork:
             descriptor = ModelLoader().load_from_state_dict(state)
     except UnsupportedModelError as error:
         raise UserError(
-            f"{name} holds no network that this program knows.",
-            f"It knows SRGAN and {len(MAIN_REGISTRY)} other architectures, ESRGAN, SwinIR, HAT and SPAN among them; "
-            "openmodeldb.info has models.",
+            _("{name} holds no network that this program knows.").format(name=name),
+            _(
+                "It knows SRGAN and {count} other architectures, ESRGAN, SwinIR, HAT and SPAN among "
+                "them; openmodeldb.info has models."
+            ).format(count=len(MAIN_REGISTRY)),
         ) from error
     except Exception as error:  # spandrel's detection looks at a few names only, and the rest may be anything
         raise UserError(
-            f"{name} looks like a known network, but its weights do not fit: {_first(error)}",
-            "It may be damaged, or a variant that is not supported; use another model.",
+            _("{name} looks like a known network, but its weights do not fit: {error}").format(
+                name=name, error=_first(error)
+            ),
+            _("It may be damaged, or a variant that is not supported; use another model."),
         ) from error
     architecture = descriptor.architecture.name
     if isinstance(descriptor, MaskedImageModelDescriptor) or descriptor.purpose == "Inpainting":
         raise UserError(
-            f"{name} is an inpainting model ({architecture}): it fills holes, and enlarges nothing.",
-            "Choose a model that enlarges pictures.",
+            _("{name} is an inpainting model ({architecture}): it fills holes, and enlarges nothing.").format(
+                name=name, architecture=architecture
+            ),
+            _("Choose a model that enlarges pictures."),
         )
     if descriptor.purpose == "FaceSR":
         raise UserError(
-            f"{name} is a face model ({architecture}): it redraws one aligned face and knows no other picture.",
-            "Choose a model for whole pictures.",
+            _(
+                "{name} is a face model ({architecture}): it redraws one aligned face and knows no other picture."
+            ).format(name=name, architecture=architecture),
+            _("Choose a model for whole pictures."),
         )
     if descriptor.scale not in SCALES:
         raise UserError(
-            f"{name} enlarges by {descriptor.scale}, which is out of range.",
-            f"Scales of {SCALES.start} to {SCALES.stop - 1} can be used.",
+            _("{name} enlarges by {scale}, which is out of range.").format(name=name, scale=descriptor.scale),
+            _("Scales of {start} to {stop} can be used.").format(start=SCALES.start, stop=SCALES.stop - 1),
         )
     if (descriptor.input_channels, descriptor.output_channels) not in ((1, 1), (3, 3), (4, 4)):
         raise UserError(
-            f"{name} turns {descriptor.input_channels} channels into {descriptor.output_channels} ({architecture}).",
-            "Choose a model that makes RGB out of RGB.",
+            _("{name} turns {input_channels} channels into {output_channels} ({architecture}).").format(
+                name=name,
+                input_channels=descriptor.input_channels,
+                output_channels=descriptor.output_channels,
+                architecture=architecture,
+            ),
+            _("Choose a model that makes RGB out of RGB."),
         )
     return CommunityNetwork(descriptor.to(torch.float32), name)
 

@@ -26,6 +26,7 @@ from core.atomic import replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import DownloadProgress
+from core.language import gettext as _
 from core.models.card import read_header
 from core.models.weights import load_state
 
@@ -305,27 +306,34 @@ def content_from_file(path: Path) -> ContentNetwork:
     """
     if path.suffix.lower() != ".safetensors":
         raise UserError(
-            f"{path.name} is no safetensors file.",
-            "Content weights must say how pictures are prepared for them, which a .pth cannot; save them as "
-            "safetensors with that in the metadata, or leave the file out to download torchvision's.",
+            _("{name} is no safetensors file.").format(name=path.name),
+            _(
+                "Content weights must say how pictures are prepared for them, which a .pth cannot; "
+                "save them as safetensors with that in the metadata, or leave the file out to "
+                "download torchvision's."
+            ),
         )
     if not path.is_file():
-        raise UserError(f"There are no content weights {path}.", "Check the path, or leave it out to download them.")
+        raise UserError(
+            _("There are no content weights {path}.").format(path=path),
+            _("Check the path, or leave it out to download them."),
+        )
     metadata = read_header(path).get("__metadata__", {})
     try:
         rule = InputRule.parse(metadata.get("input", ""))
     except ValueError as error:
         raise UserError(
-            f"{path.name} does not say how pictures are prepared for it.",
-            f"Its metadata needs an entry “input” as “{_IMAGENET}”.",
+            _("{name} does not say how pictures are prepared for it.").format(name=path.name),
+            _("Its metadata needs an entry “input” as “{imagenet}”.").format(imagenet=_IMAGENET),
         ) from error
-    state, _ = load_state(path)
+    state, _rest = load_state(path)
     name: VggName = "vgg19" if sum(key.endswith(".weight") for key in state) == 16 else "vgg16"
     try:
         return ContentNetwork(name, state, rule, metadata.get("origin", path.name))
     except ValueError as error:
         raise UserError(
-            f"{path.name} does not hold the convolutions of VGG16 or VGG19.", "Choose another file."
+            _("{name} does not hold the convolutions of VGG16 or VGG19.").format(name=path.name),
+            _("Choose another file."),
         ) from error
 
 
@@ -357,10 +365,12 @@ def _download(name: VggName, target: Path, cancel: CancelToken) -> Generator[Dow
                     yield DownloadProgress(f"torchvision's {name}", done, total)
             if not found.hexdigest().startswith(digest[1]):
                 raise UserError(
-                    f"The downloaded weights of {name} are damaged: their SHA-256 does not begin with {digest[1]}.",
-                    "Try again, or give a file of content weights.",
+                    _(
+                        "The downloaded weights of {name} are damaged: their SHA-256 does not begin with {digest}."
+                    ).format(name=name, digest=digest[1]),
+                    _("Try again, or give a file of content weights."),
                 )
-        state, _ = load_state(whole)
+        state, _rest = load_state(whole)
         prefix = "features."
         features = {k.removeprefix(prefix): v.contiguous() for k, v in state.items() if k.startswith(prefix)}
         metadata = {
@@ -372,9 +382,14 @@ def _download(name: VggName, target: Path, cancel: CancelToken) -> Generator[Dow
             temporary.write_bytes(safetensors.torch.save(features, metadata))
     except OSError as error:
         raise UserError(
-            f"The content loss needs the weights of {name}, and they could not be downloaded: {error}",
-            "Connect to the internet once, or give a safetensors file of VGG16 or VGG19 features "
-            "(--content-weights); or do without: --set gan.losses.content=0 --set validation.gan_metric=psnr_y.",
+            _("The content loss needs the weights of {name}, and they could not be downloaded: {error}").format(
+                name=name, error=error
+            ),
+            _(
+                "Connect to the internet once, or give a safetensors file of VGG16 or VGG19 features "
+                "(--content-weights); or do without: --set gan.losses.content=0 --set "
+                "validation.gan_metric=psnr_y."
+            ),
         ) from error
     finally:
         whole.unlink(missing_ok=True)

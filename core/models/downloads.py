@@ -22,6 +22,7 @@ from core import paths
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import DownloadProgress, DownloadRequest, ModelAdded
+from core.language import gettext as _
 from core.models.known import KNOWN, KnownModel, known_model
 
 PART_SUFFIX = ".part"
@@ -51,7 +52,10 @@ def download(request: DownloadRequest, cancel: CancelToken) -> Iterator[Download
     known = known_model(request.key)
     if known is None:
         names = ", ".join(model.key for model in KNOWN)
-        raise UserError(f"There is no model “{request.key}” to download.", f"Choose one of {names}.")
+        raise UserError(
+            _("There is no model “{key}” to download.").format(key=request.key),
+            _("Choose one of {names}.").format(names=names),
+        )
     fetching = _Fetching(known, paths.user_models())
     thread = threading.Thread(target=fetching.run, name=f"download of {known.key}", daemon=True)
     thread.start()
@@ -68,7 +72,7 @@ def download(request: DownloadRequest, cancel: CancelToken) -> Iterator[Download
         fetching.stop()
     if fetching.error is not None:
         raise fetching.error
-    yield ModelAdded(known.key, fetching.target, () if fetching.fetched else ("Already installed.",))
+    yield ModelAdded(known.key, fetching.target, () if fetching.fetched else (_("Already installed."),))
 
 
 class _Stopped(Exception):  # noqa: N818 - an answer
@@ -126,13 +130,15 @@ class _Fetching:
         except ValueError:
             # pooch raises this for a wrong hash, and has deleted the file.
             self.error = UserError(
-                f"What came as {self.known.key} is not that file: its SHA-256 is another.",
-                "Try again later. Behind a company's proxy or a hotel's login page, try another network.",
+                _("What came as {key} is not that file: its SHA-256 is another.").format(key=self.known.key),
+                _("Try again later. Behind a company's proxy or a hotel's login page, try another network."),
             )
         except OSError as error:
             self.error = UserError(
-                f"{self.known.key} could not be written to {self.target.parent}: {error.strerror or error}.",
-                "Free some space, or check the folder's rights.",
+                _("{key} could not be written to {parent}: {strerror}.").format(
+                    key=self.known.key, parent=self.target.parent, strerror=error.strerror or error
+                ),
+                _("Free some space, or check the folder's rights."),
             )
         except Exception as error:  # for the caller's thread, which shows the traceback
             self.error = error
@@ -155,7 +161,10 @@ class _Fetching:
                     self.part.replace(output_file)
                 return
             failures = 0 if self._size() > before else failures + 1
-        raise UserError(f"{self.known.key} could not be downloaded: {_in_words(trouble)}", _hint(self._size()))
+        raise UserError(
+            _("{key} could not be downloaded: {in_words}").format(key=self.known.key, in_words=_in_words(trouble)),
+            _hint(self._size()),
+        )
 
     def _get_rest(self, url: str, have: int) -> None:
         if self._stopped.is_set():
@@ -171,14 +180,16 @@ class _Fetching:
                 raise requests.ConnectionError("the part from before did not fit the file")
             if answer.status_code in _GONE:
                 raise UserError(
-                    f"{self.known.key} is not where it was: {url} answers {answer.status_code}.",
-                    "Look for a newer version of this program, or fetch the file by hand and import it.",
+                    _("{key} is not where it was: {url} answers {status_code}.").format(
+                        key=self.known.key, url=url, status_code=answer.status_code
+                    ),
+                    _("Look for a newer version of this program, or fetch the file by hand and import it."),
                 )
             answer.raise_for_status()
             if answer.headers.get("Content-Type", "").startswith("text/html"):
                 raise UserError(
-                    f"Instead of {self.known.key} came a web page.",
-                    "Behind a company's proxy or a hotel's login page, log in there or try another network.",
+                    _("Instead of {key} came a web page.").format(key=self.known.key),
+                    _("Behind a company's proxy or a hotel's login page, log in there or try another network."),
                 )
             # A server that does not know ranges sends the whole file again.
             goes_on = answer.status_code == 206 and _first_byte(answer) == have
@@ -221,16 +232,20 @@ def _first_byte(answer: requests.Response) -> int:
 
 def _in_words(error: Exception | None) -> str:
     if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate cannot be trusted."
+        return _("the server's certificate cannot be trusted.")
     if isinstance(error, requests.TooManyRedirects):
-        return "the server sends from one address to the next without end."
+        return _("the server sends from one address to the next without end.")
     if isinstance(error, requests.Timeout):
-        return "the server does not answer."
+        return _("the server does not answer.")
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"the server answers {error.response.status_code}."
-    return "there is no connection to the server."
+        return _("the server answers {status_code}.").format(status_code=error.response.status_code)
+    return _("there is no connection to the server.")
 
 
 def _hint(have: int) -> str:
-    kept = f" The {have / 1e6:.1f} MB that came are kept; the next attempt goes on there." if have else ""
-    return f"Connect to the internet, then try again.{kept}"
+    kept = (
+        _(" The {have:.1f} MB that came are kept; the next attempt goes on there.").format(have=have / 1e6)
+        if have
+        else ""
+    )
+    return _("Connect to the internet, then try again.{kept}").format(kept=kept)

@@ -18,6 +18,7 @@ import safetensors.numpy
 
 from core.atomic import replacing
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.card import ModelCard, is_safetensors, read_header
 from core.models.config import GeneratorConfig, config_of_shapes
 from core.models.graph import Graph
@@ -46,7 +47,9 @@ def load_arrays(path: Path) -> Arrays:
     try:
         found = safetensors.numpy.load(path.read_bytes())
     except (safetensors.SafetensorError, OSError, ValueError, TypeError) as error:
-        raise UserError(f"{path.name} is damaged: {error}", "Fetch or export it again.") from error
+        raise UserError(
+            _("{name} is damaged: {error}").format(name=path.name, error=error), _("Fetch or export it again.")
+        ) from error
     return {name: np.asarray(value, np.float32) for name, value in found.items()}
 
 
@@ -70,7 +73,7 @@ def mean_of_arrays(parts: Sequence[tuple[Arrays, float]]) -> Arrays:
     shapes = [{name: value.shape for name, value in arrays.items()} for arrays, _share in parts]
     if any(each != shapes[0] for each in shapes[1:]):
         raise UserError(
-            "These models are different networks.", "Only a model and one trained on from it can be blended."
+            _("These models are different networks."), _("Only a model and one trained on from it can be blended.")
         )
     shares = [np.float32(share) for _arrays, share in parts]
     first, rest = parts[0][0], parts[1:]
@@ -96,7 +99,8 @@ def graphs_of_generator(arrays: Mapping[str, np.ndarray], name: str) -> tuple[Ge
         return config, (builder.trunk(), builder.tail())
     except (KeyError, ValueError, IndexError) as error:
         raise UserError(
-            f"{name} does not hold an SRGAN generator.", f"It was read, but its weights do not fit: {error}"
+            _("{name} does not hold an SRGAN generator.").format(name=name),
+            _("It was read, but its weights do not fit: {error}").format(error=error),
         ) from error
 
 
@@ -177,7 +181,7 @@ class _GeneratorGraph:
         return self._convolution(x, self._arrays[f"{name}.weight"], self._arrays[f"{name}.bias"])
 
     def _convolution(self, x: int, weight: np.ndarray, bias: np.ndarray) -> int:
-        out, inputs, size, _ = weight.shape
+        out, inputs, size, _rest = weight.shape
         if inputs != self._graph.layers[x].channels or bias.shape != (out,):
             raise ValueError("a convolution does not fit the layer before it")
         sides = (size // 2,) * 4
@@ -200,7 +204,7 @@ def convolution_before_shuffle(weight: np.ndarray) -> np.ndarray:
     Returns:
         4 out x 4 in x l x l, l = 2 ceil(k // 2 / 2) + 1, of another such convolution.
     """
-    out, inputs, size, _ = weight.shape
+    out, inputs, size, _rest = weight.shape
     padding = size // 2
     reach = (padding + 1) // 2
     side = 2 * reach + 1

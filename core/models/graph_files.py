@@ -22,6 +22,7 @@ import safetensors.numpy
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.hashing import sha256_of, stamp_of
+from core.language import gettext as _
 from core.models.card import ModelCard, is_safetensors, read_header
 from core.models.graph import KINDS, Graph, GraphError, GraphLayer, check_graph
 from core.models.ncnn_files import bin_of, param_of, read_ncnn
@@ -104,7 +105,9 @@ def read_graph(path: Path) -> Graph:
         UserError: the file is none of these, or damaged, or has layers that are not known here.
     """
     if not path.is_file():
-        raise UserError(f"There is no model file {path}.", "Check the path, or choose a model from the list.")
+        raise UserError(
+            _("There is no model file {path}.").format(path=path), _("Check the path, or choose a model from the list.")
+        )
     match origin_of(path):
         case "ncnn":
             graph = read_ncnn(path)
@@ -116,26 +119,32 @@ def read_graph(path: Path) -> Graph:
         scale = graph.geometry().scale
     except GraphError as error:
         raise UserError(
-            f"{path.name} does not turn a picture into one of a whole multiple of its size: {error}.",
-            "Choose a model that enlarges pictures, or restores them at their size.",
+            _("{name} does not turn a picture into one of a whole multiple of its size: {error}.").format(
+                name=path.name, error=error
+            ),
+            _("Choose a model that enlarges pictures, or restores them at their size."),
         ) from error
     if scale not in SCALES:
         raise UserError(
-            f"{path.name} enlarges by {scale}, which is out of range.",
-            f"Scales of {SCALES.start} to {SCALES.stop - 1} can be used.",
+            _("{name} enlarges by {scale}, which is out of range.").format(name=path.name, scale=scale),
+            _("Scales of {start} to {stop} can be used.").format(start=SCALES.start, stop=SCALES.stop - 1),
         )
     return graph
 
 
 def _read_imported(path: Path) -> Graph:
     text = read_header(path).get("__metadata__", {}).get(LAYERS, "")
-    broken = UserError(f"{path.name} is damaged: its layers do not fit together.", "Import its original again.")
+    broken = UserError(
+        _("{name} is damaged: its layers do not fit together.").format(name=path.name), _("Import its original again.")
+    )
     try:
         return _from_tensors(safetensors.numpy.load(path.read_bytes()), text)
     except (GraphError, ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError) as error:
         raise broken from error
     except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{path.name} is damaged: {error}", "Import its original again.") from error
+        raise UserError(
+            _("{name} is damaged: {error}").format(name=path.name, error=error), _("Import its original again.")
+        ) from error
 
 
 def save_graph(path: Path, graph: Graph, card: ModelCard) -> None:

@@ -16,6 +16,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import ImportRequest, ModelAdded, ModelRefused
 from core.edition import has_torch, needs_torch
+from core.language import gettext as _
 from core.models.card import ModelCard
 from core.models.catalogue import IMPORTED, OUR_ARCHITECTURE, card_of, free_key, models
 from core.models.config import GeneratorConfig
@@ -55,7 +56,9 @@ def import_model(path: Path) -> ModelAdded:
         UserError: it cannot be read, holds no network that enlarges pictures, or cannot be saved.
     """
     if not path.is_file():
-        raise UserError(f"There is no model file {path}.", "Check the path, or choose a model from the list.")
+        raise UserError(
+            _("There is no model file {path}.").format(path=path), _("Check the path, or choose a model from the list.")
+        )
     as_graph = holds_graph(path)
     path = files_of(path)[0]
     card = card_of(path)
@@ -65,7 +68,7 @@ def import_model(path: Path) -> ModelAdded:
     for model in models():
         same = model.path.resolve() == path.resolve() or (known is not None and model.key == known.key)
         if same or f"sha256 {digest}" in model.card.description:
-            return ModelAdded(model.key, model.path, ("Already installed.",))
+            return ModelAdded(model.key, model.path, (_("Already installed."),))
     if not isinstance(content, Graph):
         content, card = _described(content, card, path)
     if known is not None:
@@ -80,9 +83,10 @@ def import_model(path: Path) -> ModelAdded:
             _save(target, content, card)
     except OSError as error:
         raise UserError(
-            f"{target} cannot be written: {error.strerror}.", "Free some space, or check the folder's rights."
+            _("{target} cannot be written: {strerror}.").format(target=target, strerror=error.strerror),
+            _("Free some space, or check the folder's rights."),
         ) from error
-    unknown = () if card.license else ("Its licence is not known; ask its author before you use what it makes.",)
+    unknown = () if card.license else (_("Its licence is not known; ask its author before you use what it makes."),)
     return ModelAdded(key, target, unknown)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.graph import Graph, GraphError, Sides, check_graph
 
 MAGIC = b"7767517"
@@ -26,7 +27,7 @@ _FP16 = 0x01306B47
 _FP32 = (0, 0x0002C056)
 _INT8 = 0x000D4B38
 """What a block of weights begins with: how its numbers are stored."""
-_ELSEWHERE = "Get the model as .safetensors or .pth, or as ncnn files with weights of 16 or 32 bits."
+_ELSEWHERE = _("Get the model as .safetensors or .pth, or as ncnn files with weights of 16 or 32 bits.")
 
 
 def is_ncnn(path: Path) -> bool:
@@ -67,16 +68,22 @@ def read_ncnn(path: Path) -> Graph:
     binary = bin_of(param)
     if not binary.is_file():
         raise UserError(
-            f"{param.name} describes a network for ncnn, and its weights are not beside it.",
-            f"Put {binary.name} into the same folder.",
+            _("{name} describes a network for ncnn, and its weights are not beside it.").format(name=param.name),
+            _("Put {name} into the same folder.").format(name=binary.name),
         )
     try:
         if param.stat().st_size > MAX_PARAM_BYTES or binary.stat().st_size > MAX_BIN_BYTES:
-            raise UserError(f"{param.name} or its weights are too large.", "That is no upscaler; choose another file.")
+            raise UserError(
+                _("{name} or its weights are too large.").format(name=param.name),
+                _("That is no upscaler; choose another file."),
+            )
         text = param.read_bytes().decode("ascii")
         weights = _Weights(binary.read_bytes())
     except OSError as error:
-        raise UserError(f"{param} cannot be read: {error.strerror}.", "Check the files and their rights.") from error
+        raise UserError(
+            _("{param} cannot be read: {strerror}.").format(param=param, strerror=error.strerror),
+            _("Check the files and their rights."),
+        ) from error
     except UnicodeDecodeError as error:
         raise _damaged(param) from error
     try:
@@ -84,14 +91,17 @@ def read_ncnn(path: Path) -> Graph:
         weights.check_end()
         return graph
     except GraphError as error:
-        raise UserError(f"{param.name} cannot be used: {error}.", _ELSEWHERE) from error
+        raise UserError(
+            _("{name} cannot be used: {error}.").format(name=param.name, error=error), _ELSEWHERE
+        ) from error
     except (ValueError, KeyError, IndexError, ArithmeticError, AttributeError, TypeError) as error:
         raise _damaged(param) from error
 
 
 def _damaged(param: Path) -> UserError:
     return UserError(
-        f"{param.name} was not opened: it, or its .bin, is damaged or cut short.", "Fetch both files again."
+        _("{name} was not opened: it, or its .bin, is damaged or cut short.").format(name=param.name),
+        _("Fetch both files again."),
     )
 
 

@@ -12,6 +12,7 @@ import torch
 
 from core.atomic import check_free, replacing
 from core.contract.errors import UserError, how_to_install
+from core.language import gettext as _
 from core.models.catalogue import find_model
 from core.models.weights import load_generator
 
@@ -40,17 +41,18 @@ def export_onnx(model: str, output: Path) -> float:
         import onnxruntime
         import onnxscript  # noqa: F401
     except ImportError as error:
-        raise UserError("ONNX is not installed.", how_to_install("onnx onnxscript onnxruntime")) from error
+        raise UserError(_("ONNX is not installed."), how_to_install("onnx onnxscript onnxruntime")) from error
     try:
         return _export(model, output, onnxruntime)
     except OSError as error:
         raise UserError(
-            f"{output} cannot be written: {error.strerror or error}.", "Choose another folder, or free some space."
+            _("{output} cannot be written: {strerror}.").format(output=output, strerror=error.strerror or error),
+            _("Choose another folder, or free some space."),
         ) from error
 
 
 def _export(model: str, output: Path, onnxruntime: Any) -> float:
-    generator, _ = load_generator(find_model(model).path, fold=True)
+    generator, _rest = load_generator(find_model(model).path, fold=True)
     sides = {2: torch.export.Dim.DYNAMIC, 3: torch.export.Dim.DYNAMIC}
     # The exporter talks about its own inner life, and not about the model.
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -79,8 +81,14 @@ def _export(model: str, output: Path, onnxruntime: Any) -> float:
                 wanted = generator(lr).numpy()
             (found,) = session.run(["sr"], {"lr": lr.numpy()})
             if found.shape != wanted.shape:
-                raise UserError(f"The exported model makes {found.shape} of {tuple(lr.shape)}.", "Please report this.")
+                raise UserError(
+                    _("The exported model makes {shape} of {tuple}.").format(shape=found.shape, tuple=tuple(lr.shape)),
+                    _("Please report this."),
+                )
             difference = max(difference, float(np.abs(found - wanted).max()))
         if difference > TOLERANCE:
-            raise UserError(f"The exported model differs from torch by {difference:.2g}.", "Please report this.")
+            raise UserError(
+                _("The exported model differs from torch by {difference:.2g}.").format(difference=difference),
+                _("Please report this."),
+            )
     return difference

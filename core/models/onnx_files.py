@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.graph import Graph, GraphError, check_graph
 
 MAX_BYTES = 2 << 30
 MAX_NODES = 1 << 16
-_ELSEWHERE = "Get the model as .safetensors or .pth, or exported with other options."
+_ELSEWHERE = _("Get the model as .safetensors or .pth, or exported with other options.")
 
 
 def is_onnx(path: Path) -> bool:
@@ -63,22 +64,30 @@ def read_onnx(path: Path) -> Graph:
     try:
         return check_graph(_OnnxReader(path, model).read())
     except GraphError as error:
-        raise UserError(f"{path.name} cannot be used: {error}.", _ELSEWHERE) from error
+        raise UserError(_("{name} cannot be used: {error}.").format(name=path.name, error=error), _ELSEWHERE) from error
     except (ValueError, KeyError, IndexError, ArithmeticError, AttributeError, TypeError) as error:
         raise _damaged(path) from error
 
 
 def _damaged(path: Path) -> UserError:
-    return UserError(f"{path.name} was not opened: it is damaged, or no ONNX file of a network.", "Fetch it again.")
+    return UserError(
+        _("{name} was not opened: it is damaged, or no ONNX file of a network.").format(name=path.name),
+        _("Fetch it again."),
+    )
 
 
 def _parsed(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path.name} is larger than 2 GB.", "That is no upscaler; choose another file.")
+            raise UserError(
+                _("{name} is larger than 2 GB.").format(name=path.name), _("That is no upscaler; choose another file.")
+            )
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path.") from error
+        raise UserError(
+            _("The model {path} cannot be read: {strerror}.").format(path=path, strerror=error.strerror),
+            _("Check the path."),
+        ) from error
     from google.protobuf.message import DecodeError
 
     try:
@@ -100,8 +109,10 @@ def _beside(path: Path, name: str) -> Path:
         outside = True
     if outside:
         raise UserError(
-            f"{path.name} was not opened: it asks for weights outside its own folder ({name[:100]}).",
-            "Get it as one file.",
+            _("{name} was not opened: it asks for weights outside its own folder ({outside}).").format(
+                name=path.name, outside=name[:100]
+            ),
+            _("Get it as one file."),
         )
     return target
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.blend import mean_of
 from core.models.card import ModelCard
 from core.models.catalogue import card_of
@@ -141,8 +142,10 @@ def load_served(parts: Sequence[tuple[Path, float]]) -> tuple[ServedGenerator | 
     if any(holds_graph(each) for each, _share in parts):
         if len(parts) > 1:
             raise UserError(
-                f"{path.name} has no softer or cleaner version: networks of ncnn and ONNX are not mixed.",
-                "Choose it at 100 % detail and 0 % clean-up.",
+                _("{name} has no softer or cleaner version: networks of ncnn and ONNX are not mixed.").format(
+                    name=path.name
+                ),
+                _("Choose it at 100 % detail and 0 % clean-up."),
             )
         from core.models.graph_module import GraphModule
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from core.atomic import replacing
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.card import ModelCard, begins_safetensors
 from core.models.catalogue import card_of
 from core.models.foreign import to_our_layout
@@ -45,18 +46,18 @@ _TABLES = (
 _PREFIXES = ("module.", "_orig_mod.", "netG.")
 """What DataParallel, torch.compile and some training programs put before all names, in any order."""
 _BEGINNINGS: tuple[tuple[bytes, str], ...] = (
-    (b"\x89HDF", "is an HDF5 file, as Keras and TensorFlow write it"),
-    (b"GGUF", "is a GGUF file of a language model"),
-    (b"\x1f\x8b", "is a gzip archive"),
-    (b"Rar!", "is a RAR archive"),
-    (b"7z\xbc\xaf", "is a 7z archive"),
-    (b"%PDF", "is a PDF document"),
-    (b"<", "is a web page, perhaps of an error that the server reported"),
-    (b"version https://git-lfs", "is only a pointer of Git LFS, not the file that it points at"),
-    (b"\x89PNG", "is a picture"),
-    (b"\xff\xd8\xff", "is a picture"),
+    (b"\x89HDF", _("is an HDF5 file, as Keras and TensorFlow write it")),
+    (b"GGUF", _("is a GGUF file of a language model")),
+    (b"\x1f\x8b", _("is a gzip archive")),
+    (b"Rar!", _("is a RAR archive")),
+    (b"7z\xbc\xaf", _("is a 7z archive")),
+    (b"%PDF", _("is a PDF document")),
+    (b"<", _("is a web page, perhaps of an error that the server reported")),
+    (b"version https://git-lfs", _("is only a pointer of Git LFS, not the file that it points at")),
+    (b"\x89PNG", _("is a picture")),
+    (b"\xff\xd8\xff", _("is a picture")),
 )
-_WANTED = "Models are .safetensors, .pth, .pt or .ckpt files with PyTorch weights, .onnx, or ncnn's .param and .bin."
+_WANTED = _("Models are .safetensors, .pth, .pt or .ckpt files with PyTorch weights, .onnx, or ncnn's .param and .bin.")
 
 
 def load_generator(path: Path, *, fold: bool = False) -> tuple[Generator, ModelCard]:
@@ -94,8 +95,8 @@ def generator_of(state: Mapping[str, Tensor], name: str, *, fold: bool = False) 
         generator.load_state_dict(state, strict=True, assign=True)
     except (ValueError, RuntimeError) as error:
         raise UserError(
-            f"{name} does not hold an SRGAN generator.",
-            f"It was read, but its weights do not fit: {_first(error)}",
+            _("{name} does not hold an SRGAN generator.").format(name=name),
+            _("It was read, but its weights do not fit: {error}").format(error=_first(error)),
         ) from error
     return generator.eval()
 
@@ -112,9 +113,13 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
         UserError: the file cannot be read, is not a weights file, or would run code.
     """
     if not path.is_file():
-        raise UserError(f"There is no model file {path}.", "Check the path, or choose a model from the list.")
+        raise UserError(
+            _("There is no model file {path}.").format(path=path), _("Check the path, or choose a model from the list.")
+        )
     if path.stat().st_size > MAX_BYTES:
-        raise UserError(f"{path.name} is larger than 2 GB.", "That is no upscaler; choose another file.")
+        raise UserError(
+            _("{name} is larger than 2 GB.").format(name=path.name), _("That is no upscaler; choose another file.")
+        )
     try:
         with path.open("rb") as file:
             beginning = file.read(32)
@@ -131,13 +136,17 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
             raise _is_graph(path)
         return state, card_of(path)
     except (safetensors.SafetensorError, OSError) as error:
-        raise UserError(f"{path.name} is damaged: {_first(error)}", "Fetch or export it again.") from error
+        raise UserError(
+            _("{name} is damaged: {error}").format(name=path.name, error=_first(error)), _("Fetch or export it again.")
+        ) from error
 
 
 def _is_graph(path: Path) -> UserError:
     return UserError(
-        f"{path.name} is a network of ncnn or ONNX: its weights cannot be blended, trained on or exported.",
-        "Choose a model with PyTorch weights; this one can upscale.",
+        _("{name} is a network of ncnn or ONNX: its weights cannot be blended, trained on or exported.").format(
+            name=path.name
+        ),
+        _("Choose a model with PyTorch weights; this one can upscale."),
     )
 
 
@@ -156,27 +165,32 @@ def _load_pickle(path: Path, file: BinaryIO, beginning: bytes) -> dict[str, Tens
         if named is None:
             raise _damaged(path) from error
         raise UserError(
-            f"{path.name} was not opened: besides weights it holds code ({named[1]}), which could do anything.",
-            "Get it as .safetensors, or have its author save the weights alone (a state_dict).",
+            _("{name} was not opened: besides weights it holds code ({named}), which could do anything.").format(
+                name=path.name, named=named[1]
+            ),
+            _("Get it as .safetensors, or have its author save the weights alone (a state_dict)."),
         ) from error
     except Exception as error:  # torch raises whatever its parser stumbled on: RuntimeError, EOFError, KeyError...
         raise _damaged(path) from error
     table = _table_of_weights(content)
     if not table:
         raise UserError(
-            f"{path.name} holds no table of weights.", "Choose the file that the training program exported."
+            _("{name} holds no table of weights.").format(name=path.name),
+            _("Choose the file that the training program exported."),
         )
     for key, value in table.items():
         if value.layout is not torch.strided or value.is_quantized or value.is_meta:
             raise UserError(
-                f"{path.name} holds weights of a kind that cannot be read here ({key}).",
-                "Have its author save them as plain tensors, best as .safetensors.",
+                _("{name} holds weights of a kind that cannot be read here ({key}).").format(name=path.name, key=key),
+                _("Have its author save them as plain tensors, best as .safetensors."),
             )
         # A few bytes can be viewed as a tensor of any size; the first operation on it would take that much memory.
         if value.numel() * value.element_size() > value.untyped_storage().nbytes():
             raise UserError(
-                f"{path.name} is built to exhaust memory: {key} claims {value.numel():,} values that are not there.",
-                "Delete it.",
+                _("{name} is built to exhaust memory: {key} claims {numel:,} values that are not there.").format(
+                    name=path.name, key=key, numel=value.numel()
+                ),
+                _("Delete it."),
             )
     while prefix := next((each for each in _PREFIXES if all(key.startswith(each) for key in table)), ""):
         table = {key.removeprefix(prefix): value for key, value in table.items()}
@@ -200,22 +214,22 @@ def _check_archive(path: Path, file: BinaryIO) -> None:
     # torch stores its tensors as they are; compressed or overlapping entries are made by those who want to fill memory.
     if sum(entry.file_size for entry in entries) > path.stat().st_size:
         raise UserError(
-            f"{path.name} would unpack to more than its own size, which no model does.",
-            "If it is a model packed into a zip, unpack it first; if not, delete it.",
+            _("{name} would unpack to more than its own size, which no model does.").format(name=path.name),
+            _("If it is a model packed into a zip, unpack it first; if not, delete it."),
         )
     names = [entry.filename for entry in entries]
     if any(name.endswith("/constants.pkl") for name in names):
         raise UserError(
-            f"{path.name} is a TorchScript program, which would be run and not only read.",
-            "Ask its author for the weights alone (a state_dict).",
+            _("{name} is a TorchScript program, which would be run and not only read.").format(name=path.name),
+            _("Ask its author for the weights alone (a state_dict)."),
         )
     if not any(name.endswith("data.pkl") for name in names):
-        raise UserError(f"{path.name} is a zip archive of something else.", _WANTED)
+        raise UserError(_("{name} is a zip archive of something else.").format(name=path.name), _WANTED)
 
 
 def _table_of_weights(content: object) -> dict[str, Tensor]:
     """The tensors by name inside whatever a training program saved; empty where there are none."""
-    for _ in range(3):
+    for _rest in range(3):
         if not isinstance(content, Mapping):
             return {}
         named = next((content[key] for key in _TABLES if isinstance(content.get(key), Mapping)), None)
@@ -237,8 +251,8 @@ def _table_of_weights(content: object) -> dict[str, Tensor]:
 
 def _damaged(path: Path) -> UserError:
     return UserError(
-        f"{path.name} was not opened: it is damaged, cut short, or no file of PyTorch weights.",
-        "Fetch it again, or get it as .safetensors.",
+        _("{name} was not opened: it is damaged, cut short, or no file of PyTorch weights.").format(name=path.name),
+        _("Fetch it again, or get it as .safetensors."),
     )
 
 

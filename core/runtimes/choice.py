@@ -16,6 +16,7 @@ from core.contract.device import DeviceInfo
 from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.edition import has_torch, needs_torch
+from core.language import gettext as _
 from core.runtimes.network import LoadedModel
 
 TORCH = "core.runtimes.torch_network"
@@ -88,7 +89,7 @@ def first_device() -> DeviceInfo:
             if has_torch() or each.name in ("openvino", "cpu"):
                 found: DeviceInfo = each
                 return found
-    raise UserError("Nothing that computes networks is installed.", "Reinstall the program.")
+    raise UserError(_("Nothing that computes networks is installed."), _("Reinstall the program."))
 
 
 def rivals(first: str) -> list[str]:
@@ -119,5 +120,5 @@ def _runtime(device: str) -> Any:
     if name in RUNTIMES or has_torch():
         return importlib.import_module(RUNTIMES.get(name, TORCH))
     if name in OF_TORCH:
-        raise needs_torch(f"The device “{device}”")
+        raise needs_torch(_("The device “{device}”").format(device=device))
     return importlib.import_module(NCNN_PROCESSOR)

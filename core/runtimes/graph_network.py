@@ -9,6 +9,7 @@ import numpy as np
 
 from core.contract.errors import UserError
 from core.contract.settings import Precision
+from core.language import gettext as _
 from core.models.graph import Graph
 from core.runtimes.network import OTHERWISE, TAIL_SIDE, TRUNK_SHARE, Part, Report, TileGeometry, levels, unit_values
 from core.tiling import Rect, tiles
@@ -100,4 +101,9 @@ def check(network: GraphNetwork, traced: Traced, runtime: str) -> None:
     (part,) = network.run(traced.source, Rect(0, 0, width, height), np.float32, lambda _done: None)
     found = part.pixels.clip(0, 1)
     if found.shape != traced.wanted.shape or not np.abs(found - traced.wanted).max() <= TOLERANCE:
-        raise UserError(f"{traced.name} cannot be computed by {runtime}: it comes out differently.", OTHERWISE)
+        raise UserError(
+            _("{name} cannot be computed by {runtime}: it comes out differently.").format(
+                name=traced.name, runtime=runtime
+            ),
+            OTHERWISE,
+        )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from core.edition import has_torch, needs_torch
+from core.language import gettext as _
 from core.models.catalogue import card_of
 from core.models.config import GeneratorConfig
 from core.models.generator_graph import graphs_of_generator, is_ours, load_arrays, mean_of_arrays
@@ -84,7 +85,9 @@ def geometry_of_config(config: GeneratorConfig) -> TileGeometry:
         largest_side=GENERATOR_SIDE,
         tail_reach=config.tail_reach,
         values_per_pixel=config.values_per_pixel,
-        tiles_note="This model looks at the whole picture; in tiles its result differs slightly." if at_large else "",
+        tiles_note=_("This model looks at the whole picture; in tiles its result differs slightly.")
+        if at_large
+        else "",
         each_picture=True,
     )
 
@@ -109,4 +112,6 @@ def geometry_of_graph(graph: Graph) -> TileGeometry:
 
 def tiles_are_blended(overlap: int) -> str:
     """What to know of tiles of a network of which nobody knows how far it looks; `{model}` is its place for a name."""
-    return f"How far {{model}} looks is not known: its tiles overlap by {overlap} pixels and are blended."
+    return _("How far {{model}} looks is not known: its tiles overlap by {overlap} pixels and are blended.").format(
+        overlap=overlap
+    )

@@ -18,6 +18,7 @@ from core import paths
 from core.contract.device import DeviceInfo
 from core.contract.errors import UserError, how_to_install
 from core.contract.settings import Precision
+from core.language import gettext as _
 from core.models.graph import Graph
 from core.runtimes.graph_network import Compute, GraphNetwork, check
 from core.runtimes.ncnn_graph import OUTPUT, files_of, input_name
@@ -237,7 +238,7 @@ def ncnn_package() -> Any:
     try:
         import ncnn
     except ImportError as error:
-        raise UserError("ncnn, which computes by Vulkan, is not installed.", how_to_install("ncnn")) from error
+        raise UserError(_("ncnn, which computes by Vulkan, is not installed."), how_to_install("ncnn")) from error
     return ncnn
 
 
@@ -249,8 +250,8 @@ def _noted() -> Iterator[None]:
         process = int(note.read_text(encoding="ascii"))
         if not psutil.pid_exists(process):
             raise UserError(
-                "The Vulkan driver of the graphics card crashed when it was started.",
-                f"Renew the driver, then delete {note}.",
+                _("The Vulkan driver of the graphics card crashed when it was started."),
+                _("Renew the driver, then delete {note}.").format(note=note),
             )
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
@@ -271,8 +272,10 @@ def _index_of(device: str) -> int:
     if not 0 <= index < count:
         there = ", ".join(f"vulkan:{each}" for each in range(count))
         raise UserError(
-            f"There is no device “{device}” here.",
-            f"Choose one of: {there}." if count else "No graphics card here has a Vulkan driver; install the card's.",
+            _("There is no device “{device}” here.").format(device=device),
+            _("Choose one of: {there}.").format(there=there)
+            if count
+            else _("No graphics card here has a Vulkan driver; install the card's."),
         )
     if not number:
         real = (each for each in range(count) if ncnn_library().get_gpu_info(each).type() != SOFTWARE)
@@ -283,7 +286,7 @@ def _index_of(device: str) -> int:
 def _label(index: int) -> str:
     info = ncnn_library().get_gpu_info(index)
     kind = " (software)" if info.type() == SOFTWARE else ""
-    return f"{info.device_name()}{kind} by Vulkan"
+    return _("{device_name}{kind} by Vulkan").format(device_name=info.device_name(), kind=kind)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from core.contract.device import DeviceInfo
 from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.edition import needs_torch
+from core.language import gettext as _
 from core.models.graph import Graph
 from core.runtimes.graph_network import GraphNetwork
 from core.runtimes.loading import read_graphs
@@ -71,7 +72,9 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> ProcessorModel:
         UserError: ncnn is not installed, the files are no usable model, or it takes torch to read them.
     """
     if device != "cpu":
-        raise UserError(f"There is no device “{device}” here.", "The processor is called cpu.")
+        raise UserError(
+            _("There is no device “{device}” here.").format(device=device), _("The processor is called cpu.")
+        )
     found = read_graphs(parts)
     if found is None:
         raise needs_torch(parts[0][0].name)
@@ -94,7 +97,7 @@ def driver_of(_device: str) -> str:
 
 
 def _label() -> str:
-    return f"{processor.processor_name()} by ncnn"
+    return _("{processor_name} by ncnn").format(processor_name=processor.processor_name())
 
 
 def _threads() -> int:

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from core.contract.settings import Precision
+from core.language import gettext as _
 from core.tiling import Rect
 
 GENERATOR_SIDE = 1024
@@ -27,7 +28,7 @@ TAIL_SIDE = 128
 TRUNK_SHARE = 0.45
 """About how much of their work is done when the trunk is; for progress."""
 
-OTHERWISE = "Choose the device auto or cpu."
+OTHERWISE = _("Choose the device auto or cpu.")
 """What to do where a runtime cannot compute a model."""
 
 Report = Callable[[float], None]

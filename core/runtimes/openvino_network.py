@@ -19,6 +19,7 @@ import psutil
 from core.contract.device import DeviceInfo
 from core.contract.errors import UserError
 from core.contract.settings import Precision
+from core.language import gettext as _
 from core.models.graph import Graph, split_end
 from core.runtimes.calibration import ranges_for
 from core.runtimes.graph_network import GraphNetwork, check
@@ -54,7 +55,7 @@ class OpenVinoModel:
     @property
     def device_label(self) -> str:
         """The device's name, and the runtime's."""
-        return f"{_full_name(self._place)} by OpenVINO"
+        return _("{full_name} by OpenVINO").format(full_name=_full_name(self._place))
 
     @property
     def fast_precision(self) -> Precision:
@@ -120,7 +121,7 @@ def devices() -> list[DeviceInfo]:
     return [
         DeviceInfo(
             _device_of(place),
-            f"{_full_name(place)} by OpenVINO",
+            _("{full_name} by OpenVINO").format(full_name=_full_name(place)),
             _fast_precision(place),
             system.total,
             system.available,
@@ -229,7 +230,10 @@ def _place_of(device: str) -> str:
     found = found or next((each for each in places if each == f"{wanted}.0"), None)
     if found is None:
         names = ", ".join(_device_of(each) for each in places)
-        raise UserError(f"There is no device “{device}” here.", f"OpenVINO knows: {names}.")
+        raise UserError(
+            _("There is no device “{device}” here.").format(device=device),
+            _("OpenVINO knows: {names}.").format(names=names),
+        )
     return found
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from core.contract.errors import UserError, how_to_install
+from core.language import gettext as _
 
 
 @cache
@@ -23,5 +24,5 @@ def openvino() -> Any:
     try:
         import openvino as package
     except ImportError as error:
-        raise UserError("OpenVINO is not installed.", how_to_install("openvino")) from error
+        raise UserError(_("OpenVINO is not installed."), how_to_install("openvino")) from error
     return package

@@ -19,6 +19,7 @@ from torch import Tensor
 from core import devices as torch_devices
 from core.contract.device import DeviceInfo
 from core.contract.settings import Precision
+from core.language import gettext as _
 from core.models.community import CommunityNetwork
 from core.models.graph_module import GraphModule
 from core.models.serving import ServedGenerator, load_served
@@ -201,7 +202,7 @@ def geometry_of(network: ServedGenerator | ForeignNetwork) -> TileGeometry:
         return geometry_of_config(network.config)
     if isinstance(network, GraphModule):
         return geometry_of_graph(network.graph)
-    discouraged = " Its author advises against tiles." if network.tiling_discouraged else ""
+    discouraged = _(" Its author advises against tiles.") if network.tiling_discouraged else ""
     return TileGeometry(
         scale=network.scale,
         reach=network.reach,

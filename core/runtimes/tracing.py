@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.generator_graph import graphs_of_generator
 from core.models.graph import Graph
 from core.models.graph_module import GraphModule
@@ -42,7 +43,10 @@ def trace(parts: Sequence[tuple[Path, float]], runtime: str) -> Traced:
     try:
         graphs = _graphs_of(network, parts[0][0])
     except UntraceableError as error:
-        raise UserError(f"{card.name} cannot be computed by {runtime}: {error}.", OTHERWISE) from error
+        raise UserError(
+            _("{name} cannot be computed by {runtime}: {error}.").format(name=card.name, runtime=runtime, error=error),
+            OTHERWISE,
+        ) from error
     source = np.random.default_rng(0).random((*SIDES, 3), np.float32)
     with torch.inference_mode():
         y = network(torch.from_numpy(source).permute(2, 0, 1)[None])[0]

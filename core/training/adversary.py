@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from core.language import gettext as _
 from core.models.discriminator import build_discriminator, settle_spectral_norm
 from core.training.checkpoint import PartState, load_optimizer, named, optimizer_tensors
 from core.training.losses import discriminator_loss, probabilities
@@ -135,10 +136,11 @@ class Adversary:
         if self.saturation <= SATURATED or self._warned:
             return ""
         self._warned = True
-        return (
-            f"The discriminator has won: D(real) is {d_real:.2f} and D(fake) {d_fake:.2f}, so it teaches the generator "
-            "nothing more. Lower gan.discriminator_rate, or raise the content loss."
-        )
+        return _(
+            "The discriminator has won: D(real) is {d_real:.2f} and D(fake) {d_fake:.2f}, so it "
+            "teaches the generator nothing more. Lower gan.discriminator_rate, or raise the "
+            "content loss."
+        ).format(d_real=d_real, d_fake=d_fake)
 
     def state(self) -> PartState:
         """Return what `restore` needs."""

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from core.atomic import PART_SUFFIX, replacing
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.card import read_header
 from core.training.run import CHECKPOINT_NAMES
 
@@ -129,7 +130,9 @@ def newest_checkpoint(folder: Path, wanted: Callable[[Checkpoint], bool] = lambd
             continue
         if wanted(checkpoint):
             return path, checkpoint
-    raise UserError(f"{folder} has no checkpoint to resume from.", "Start a new run in an empty folder.")
+    raise UserError(
+        _("{folder} has no checkpoint to resume from.").format(folder=folder), _("Start a new run in an empty folder.")
+    )
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -141,14 +144,19 @@ def load_checkpoint(path: Path) -> Checkpoint:
     metadata = read_header(path).get("__metadata__", {})
     try:
         if int(metadata["format"]) > FORMAT:
-            raise UserError(f"{path.name} is from a newer version of the program.", "Go on with that version.")
+            raise UserError(
+                _("{name} is from a newer version of the program.").format(name=path.name),
+                _("Go on with that version."),
+            )
         values = json.loads(metadata["state"])
         tensors = safetensors.torch.load_file(path)
         if int(metadata["format"]) == 1:
             return _from_format_1(tensors, values)
         return Checkpoint({name: PartState(_below(name, tensors), part) for name, part in values.items()})
     except (KeyError, ValueError, OSError, safetensors.SafetensorError) as error:
-        raise UserError(f"{path.name} is no whole checkpoint.", "An older one in the same folder may be.") from error
+        raise UserError(
+            _("{name} is no whole checkpoint.").format(name=path.name), _("An older one in the same folder may be.")
+        ) from error
 
 
 def _from_format_1(tensors: Mapping[str, Tensor], values: dict[str, Any]) -> Checkpoint:
@@ -164,7 +172,7 @@ def _from_format_1(tensors: Mapping[str, Tensor], values: dict[str, Any]) -> Che
     moved = {"discriminator": "adversary/network", "optimizer_d": "adversary/optimizer", "random": "random"}
     sorted_tensors = {}
     for key, value in tensors.items():
-        owner, _, name = key.partition("/")
+        owner, _rest, name = key.partition("/")
         sorted_tensors[f"{moved.get(owner, f'training/{owner}')}/{name}"] = value
     sorted_values: dict[str, dict[str, Any]] = {
         "training": {name: values[name] for name in of_training},

@@ -25,6 +25,7 @@ from PIL import Image
 from core.contract.errors import UserError
 from core.evaluate.resampling import rgb8
 from core.images import load
+from core.language import gettext as _
 from core.training import synthetic
 from core.training.degradation import DEGRADATIONS
 from core.training.pool import Pool
@@ -204,8 +205,8 @@ class CropLoader:
             batch_of_step, lost = self._coming.pop(wanted).result()
         except BrokenProcessPool as error:
             raise UserError(
-                "A process that cuts training crops has ended, probably for want of memory.",
-                "Lower data.loader_processes or data.cache_mb in the recipe, then go on with the run.",
+                _("A process that cuts training crops has ended, probably for want of memory."),
+                _("Lower data.loader_processes or data.cache_mb in the recipe, then go on with the run."),
             ) from error
         self.waited += time.perf_counter() - begin
         self._lost |= lost
@@ -287,7 +288,11 @@ class CropLoader:
                 hr = self.cache.get(picture.hr)
                 small = self.cache.get(picture.lr) if picture.lr is not None else None
                 if hr.shape[:2] != (picture.height, picture.width):
-                    raise UserError(f"“{picture.hr.name}” is not the picture any more that it was at the beginning.")
+                    raise UserError(
+                        _("“{name}” is not the picture any more that it was at the beginning.").format(
+                            name=picture.hr.name
+                        )
+                    )
             except UserError as error:
                 self._lost[picture.hr] = error
                 if not left:
@@ -459,6 +464,6 @@ class PictureCache:
                 self.used += picture.nbytes
                 self._decoding.pop(path, None)
                 while self.used > self.budget and len(self._pictures) > 1:
-                    _, old = self._pictures.popitem(last=False)
+                    _rest, old = self._pictures.popitem(last=False)
                     self.used -= old.nbytes
         return picture

@@ -17,6 +17,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.training import StageName, TrainingFinished
 from core.evaluate.metrics import mean_psnr, psnr_y
+from core.language import gettext as _
 from core.models.card import ModelCard
 from core.models.catalogue import Model
 from core.models.serving import load_served
@@ -73,19 +74,19 @@ def finish(setup: Setup, validator: Validator, data: Path, folder: RunFolder, ca
     stage: StageName = "gan" if setup.recipe.gan.steps else "psnr"
     metric = validator.metric(stage)
     device, held_out = setup.training.device, validator.held_out
-    generator, _ = load_generator(folder.best(stage))
-    figures, _ = held_out.measure(enlarge_with(generator, device))
+    generator, _rest = load_generator(folder.best(stage))
+    figures, _each = held_out.measure(enlarge_with(generator, device))
     metrics = figures.named() | held_out.bicubic.named("bicubic_")
-    of_bicubic = _compared("bicubic enlargement", figures, held_out.bicubic, metric)
+    of_bicubic = _compared(_("bicubic enlargement"), figures, held_out.bicubic, metric)
     verdict, of_parent = of_bicubic.words, None
     if setup.parent is not None:
         parent, card = load_generator(setup.parent.path)
-        its_figures, _ = held_out.measure(enlarge_with(parent, device))
+        its_figures, _its_each = held_out.measure(enlarge_with(parent, device))
         metrics |= its_figures.named("parent_")
-        of_parent = _compared(f"its parent {card.name}", figures, its_figures, metric)
+        of_parent = _compared(_("its parent {name}").format(name=card.name), figures, its_figures, metric)
         verdict += " " + of_parent.words
     many = len(held_out)
-    verdict += f" Measured on {many} held-out picture{'s' if many > 1 else ''}."
+    verdict += _(" Measured on {many} held-out picture{words}.").format(many=many, words="s" if many > 1 else "")
     card = replace(card_of(setup, data, figures), metrics=_on_held_out(metrics))
     save_generator(folder.model, generator.state_dict(), card)
     if setup.teacher is not None:
@@ -133,9 +134,15 @@ def _beside_teacher(teacher: Teacher, model: Path, held_out: HeldOut, device: to
             seconds[number] += time.perf_counter() - begin
             psnr[number].append(psnr_y(hr, sr, held_out.scale))
     many = len(pictures)
-    return (
-        f"Its teacher {teacher.name} reaches {mean_psnr(psnr[0]):.2f} dB on {many} of them, where it reaches "
-        f"{mean_psnr(psnr[1]):.2f}, and takes {seconds[0] / seconds[1]:.1f} times as long."
+    return _(
+        "Its teacher {name} reaches {mean_psnr:.2f} dB on {many} of them, where it reaches "
+        "{mean_psnr_2:.2f}, and takes {seconds:.1f} times as long."
+    ).format(
+        name=teacher.name,
+        mean_psnr=mean_psnr(psnr[0]),
+        many=many,
+        mean_psnr_2=mean_psnr(psnr[1]),
+        seconds=seconds[0] / seconds[1],
     )
 
 
@@ -151,16 +158,24 @@ def _on_held_out(metrics: dict[str, float]) -> dict[str, float]:
 def _compared(what: str, mine: Figures, other: Figures, metric: str) -> _Beside:
     """One sentence: better or not better, and by which figures."""
     better = mine.clearly_better_than(other, metric)
-    said = "Better than" if better else "Not better than"
-    figures = f"PSNR {mine.psnr_y:.2f} against {other.psnr_y:.2f} dB, SSIM {mine.ssim_y:.4f} against {other.ssim_y:.4f}"
+    said = _("Better than") if better else _("Not better than")
+    figures = _("PSNR {psnr_y:.2f} against {psnr_y_2:.2f} dB, SSIM {ssim_y:.4f} against {ssim_y_2:.4f}").format(
+        psnr_y=mine.psnr_y, psnr_y_2=other.psnr_y, ssim_y=mine.ssim_y, ssim_y_2=other.ssim_y
+    )
     if mine.perceptual is not None and other.perceptual is not None:
-        figures += f", perceptual distance {mine.perceptual:.4f} against {other.perceptual:.4f}"
+        figures += _(", perceptual distance {perceptual:.4f} against {perceptual_2:.4f}").format(
+            perceptual=mine.perceptual, perceptual_2=other.perceptual
+        )
     if mine.teacher is not None and other.teacher is not None:
-        figures += f", {mine.teacher:.2f} against {other.teacher:.2f} dB towards the teacher"
+        figures += _(", {teacher:.2f} against {teacher_2:.2f} dB towards the teacher").format(
+            teacher=mine.teacher, teacher_2=other.teacher
+        )
     words = {
         "psnr_y": "PSNR",
         "ssim_y": "SSIM",
         "perceptual": "perceptual distance",
         "teacher": "nearness to the teacher",
     }[metric]
-    return _Beside(better, f"{said} {what} by {words}: {figures}.")
+    return _Beside(
+        better, _("{said} {what} by {words}: {figures}.").format(said=said, what=what, words=words, figures=figures)
+    )

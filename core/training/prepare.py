@@ -24,6 +24,7 @@ from core.contract.training import (
     PrepareRequest,
 )
 from core.evaluate.resampling import reduce_bicubic, resize, to_uint8
+from core.language import gettext as _
 from core.training.dataset import decode
 from core.training.sources import PREPARED, pictures_in
 from core.training.validation import save_png
@@ -81,15 +82,19 @@ def prepare(
                     yield PrepareProgress(made + kept, goal)
         except OSError as error:
             raise UserError(
-                f"{request.output} cannot be written: {error.strerror or error}.",
-                "Make room or choose another folder; the same command then goes on where it stopped.",
+                _("{output} cannot be written: {strerror}.").format(
+                    output=request.output, strerror=error.strerror or error
+                ),
+                _("Make room or choose another folder; the same command then goes on where it stopped."),
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
     if not made + kept:
         raise UserError(
-            f"No picture in {request.source} could be used ({left_out} left out).",
-            f"Pictures need sides of at least {request.hr} pixels.",
+            _("No picture in {source} could be used ({left_out} left out).").format(
+                source=request.source, left_out=left_out
+            ),
+            _("Pictures need sides of at least {hr} pixels.").format(hr=request.hr),
         )
     yield PrepareProgress(made + kept, made + kept)
     yield PrepareFinished(request.output, made, kept, left_out, time.monotonic() - begin)
@@ -111,7 +116,9 @@ def _make(path: Path, name: str, hr_folder: Path, lr_folder: Path, request: Prep
     height, width = picture.shape[:2]
     side = min(height, width)
     if side < request.hr:
-        return f"small: {width} x {height}, and at least {request.hr} a side are needed"
+        return _("small: {width} x {height}, and at least {hr} a side are needed").format(
+            width=width, height=height, hr=request.hr
+        )
     top, left = (height - side) // 2, (width - side) // 2
     hr = to_uint8(resize(picture[top : top + side, left : left + side], request.hr, request.hr))
     save_png(lr_path, reduce_bicubic(hr, request.hr // request.lr))
@@ -122,10 +129,10 @@ def _make(path: Path, name: str, hr_folder: Path, lr_folder: Path, request: Prep
 def _named(source: Path) -> Sequence[tuple[Path, str]]:
     """Every picture with the name of its pair; equal stems from different folders are numbered."""
     if not source.is_dir():
-        raise UserError(f"There is no folder {source}.", "Choose a folder of pictures.")
+        raise UserError(_("There is no folder {source}.").format(source=source), _("Choose a folder of pictures."))
     files = pictures_in(source)
     if not files:
-        raise UserError(f"{source} holds no pictures.", "Choose another folder.")
+        raise UserError(_("{source} holds no pictures.").format(source=source), _("Choose another folder."))
     taken: set[str] = set()
     named = []
     for path in files:
@@ -149,8 +156,10 @@ def _open_output(request: PrepareRequest) -> tuple[Path, Path]:
     if request.output.resolve() == request.source.resolve():
         # Its pairs would be among the pictures that they are made of when this is done again.
         raise UserError(
-            f"The pairs cannot be written into {request.source}, the folder of the pictures themselves.",
-            "Choose another folder for them; one inside it will do.",
+            _("The pairs cannot be written into {source}, the folder of the pictures themselves.").format(
+                source=request.source
+            ),
+            _("Choose another folder for them; one inside it will do."),
         )
     note = request.output / PREPARED
     hr_folder, lr_folder = request.output / HR_FOLDER, request.output / LR_FOLDER
@@ -160,14 +169,22 @@ def _open_output(request: PrepareRequest) -> tuple[Path, Path]:
         except (OSError, ValueError):
             before = None
         if before != settings:
-            raise UserError(f"{request.output} was made with other settings.", "Choose another folder, or delete it.")
+            raise UserError(
+                _("{output} was made with other settings.").format(output=request.output),
+                _("Choose another folder, or delete it."),
+            )
     elif any(folder.is_dir() and any(folder.iterdir()) for folder in (hr_folder, lr_folder)):
-        raise UserError(f"{request.output} holds other pictures already.", "Choose another folder.")
+        raise UserError(
+            _("{output} holds other pictures already.").format(output=request.output), _("Choose another folder.")
+        )
     try:
         hr_folder.mkdir(parents=True, exist_ok=True)
         lr_folder.mkdir(parents=True, exist_ok=True)
         with replacing(note) as temporary:
             temporary.write_text(json.dumps(settings, indent=1), encoding="utf-8")
     except OSError as error:
-        raise UserError(f"{request.output} cannot be written: {error.strerror}.", "Choose another folder.") from error
+        raise UserError(
+            _("{output} cannot be written: {strerror}.").format(output=request.output, strerror=error.strerror),
+            _("Choose another folder."),
+        ) from error
     return hr_folder, lr_folder

@@ -22,6 +22,7 @@ from pathlib import Path
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.contract.training import TrainingEvent, TrainRequest
+from core.language import gettext as _
 from core.training.recipe import Recipe, load_recipe, parse_recipe, recipe_toml, toml_value
 
 TENSORBOARD = "tensorboard"
@@ -73,13 +74,18 @@ class RunFolder:
             UserError: it holds a run or anything else already, or cannot be written.
         """
         if self._recipe.exists():
-            raise UserError(f"{self.path} holds a run already.", "Go on with it (--resume), or choose another folder.")
+            raise UserError(
+                _("{path} holds a run already.").format(path=self.path),
+                _("Go on with it (--resume), or choose another folder."),
+            )
         try:
             found = self._found()
             if found is not None:
                 raise UserError(
-                    f"{self.path} is not empty: it holds {found.relative_to(self.path)}.",
-                    "A run could overwrite its files. Choose an empty folder, or move them away.",
+                    _("{path} is not empty: it holds {relative_to}.").format(
+                        path=self.path, relative_to=found.relative_to(self.path)
+                    ),
+                    _("A run could overwrite its files. Choose an empty folder, or move them away."),
                 )
             for folder in (self.checkpoints, self.samples, self.references):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -87,7 +93,10 @@ class RunFolder:
                 temporary.write_text(recipe_toml(recipe), encoding="utf-8")
             self.note(request)
         except OSError as error:
-            raise UserError(f"{self.path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+            raise UserError(
+                _("{path} cannot be written: {strerror}.").format(path=self.path, strerror=error.strerror),
+                _("Choose another folder."),
+            ) from error
 
     def note(self, request: TrainRequest) -> None:
         """Remember what it takes to go on, whole paths all, as that may be done from another folder.
@@ -137,7 +146,7 @@ class RunFolder:
         """
         if not request.resume:
             if request.data is None:
-                raise UserError("No pictures were named.", "Name a folder of pictures to train on.")
+                raise UserError(_("No pictures were named."), _("Name a folder of pictures to train on."))
             # Part of the recipe, which is checked as a whole: without a PSNR stage, a GAN stage needs a model.
             start = (("start", toml_value(request.start)),) if request.start else ()
             recipe = load_recipe(request.recipe, (*request.overrides, *start))
@@ -176,7 +185,8 @@ class RunFolder:
             text = self._recipe.read_text(encoding="utf-8")
         except OSError as error:
             raise UserError(
-                f"{self.path} holds no run that can be resumed.", "Check the folder, or start a new run."
+                _("{path} holds no run that can be resumed.").format(path=self.path),
+                _("Check the folder, or start a new run."),
             ) from error
         return parse_recipe(text, str(self._recipe))
 
@@ -202,8 +212,8 @@ class RunFolder:
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{self.path} does not say which pictures it was trained on.",
-                "Go on with it from the command line: srgan train RECIPE --data DIR --run FOLDER --resume.",
+                _("{path} does not say which pictures it was trained on.").format(path=self.path),
+                _("Go on with it from the command line: srgan train RECIPE --data DIR --run FOLDER --resume."),
             ) from error
 
     def log(self, event: TrainingEvent) -> None:

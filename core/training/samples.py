@@ -10,6 +10,7 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.training import HR_FOLDER, LR_FOLDER, SamplesReady, SamplesRequest
+from core.language import gettext as _
 from core.training.dataset import TrainingPicture, decode, loader_of
 from core.training.recipe import Recipe, load_recipe
 from core.training.sources import lr_of, pictures_in
@@ -34,7 +35,7 @@ def samples(request: SamplesRequest, cancel: CancelToken) -> Iterator[SamplesRea
     pairs = (request.data / HR_FOLDER).is_dir() and (request.data / LR_FOLDER).is_dir()
     folder = request.data / HR_FOLDER if pairs else request.data
     if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}.", "Choose a folder of pictures.")
+        raise UserError(_("There is no folder {folder}.").format(folder=folder), _("Choose a folder of pictures."))
     files = pictures_in(folder)
     ready_made = lr_of(files, request.data, recipe.generator.scale)[0] if pairs else {}
     order = np.random.default_rng(recipe.seed).permutation(len(files))
@@ -56,7 +57,7 @@ def _sample(hr: Path, lr: Path | None, recipe: Recipe, number: int) -> tuple[np.
     height, width = decode(hr).shape[:2]
     crop = min(SIDE, height, width) // recipe.generator.scale
     if crop * recipe.generator.scale < recipe.data.minimum_side // 2:
-        raise UserError(f"{hr.name} is too small.")
+        raise UserError(_("{name} is too small.").format(name=hr.name))
     if lr is not None:
         crop = min(crop, *decode(lr).shape[:2])
     with loader_of(recipe, [TrainingPicture(hr, width, height, "", lr)]) as loader:

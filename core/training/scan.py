@@ -30,6 +30,7 @@ from core.evaluate.metrics import luma
 from core.evaluate.resampling import resize
 from core.hashing import sha256_of
 from core.images.jpeg_traces import BLOCK, find_traces, quality_of_tables
+from core.language import gettext as _
 from core.training.dataset import TrainingPicture, decode
 from core.training.sources import lr_of, pictures_in
 
@@ -144,13 +145,17 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
             training.append(picture)
             continue
         quarantined.append(
-            PictureQuarantined(picture.hr, "duplicate", f"nearly the same as the held-out {held[index].hr.name}")
+            PictureQuarantined(
+                picture.hr, "duplicate", _("nearly the same as the held-out {name}").format(name=held[index].hr.name)
+            )
         )
         yield quarantined[-1]
     if not training or not held:
-        what = "train on" if not training else "hold back for validation"
+        what = _("train on") if not training else _("hold back for validation")
         raise UserError(
-            f"{request.data} holds no picture to {what} ({len(quarantined)} quarantined).",
+            _("{data} holds no picture to {what} ({count} quarantined).").format(
+                data=request.data, what=what, count=len(quarantined)
+            ),
             _why_none(quarantined, request),
         )
     fingerprint = hashlib.sha256("\n".join(sorted(p.sha256 for p in training)).encode()).hexdigest()
@@ -161,25 +166,27 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
 def _why_none(quarantined: Sequence[PictureQuarantined], request: ScanRequest) -> str:
     """What keeps the pictures of a folder from being trained on: the reason of most of them."""
     if not quarantined:
-        return (
-            "There must be two or more; those in folders that a run or srgan prepare wrote do not count. "
-            f"Pictures need sides of at least {request.minimum} pixels."
-        )
+        return _(
+            "There must be two or more; those in folders that a run or srgan prepare wrote do not "
+            "count. Pictures need sides of at least {minimum} pixels."
+        ).format(minimum=request.minimum)
     [(kind, count)] = Counter(each.kind for each in quarantined).most_common(1)
     example = next(each for each in quarantined if each.kind == kind)
     hint = _WHAT_TO_DO[kind].format(minimum=request.minimum, hr=HR_FOLDER, lr=LR_FOLDER)
     reason = example.reason.rstrip(".")
-    return f"{count} of them {kind}, such as {example.path.name}: {reason}. {hint}"
+    return _("{count} of them {kind}, such as {name}: {reason}. {hint}").format(
+        count=count, kind=kind, name=example.path.name, reason=reason, hint=hint
+    )
 
 
 _WHAT_TO_DO = {
-    "small": "Pictures need sides of at least {minimum} pixels, and there must be two or more.",
-    "unpaired": "Each picture in {hr} needs one of its name in {lr}, such as 0801.png or 0801x4.png for 0801.png.",
-    "mismatch": "Those in {lr} must be what became of those in {hr}, so many times smaller as the model's scale.",
-    "unreadable": "Copy them again, or save them again as PNG.",
-    "upscaled": "Choose sharp originals, or train without the thorough check of pictures.",
-    "compressed": "Choose better originals, or train without the thorough check of pictures.",
-    "duplicate": "Choose pictures that differ from each other.",
+    "small": _("Pictures need sides of at least {minimum} pixels, and there must be two or more."),
+    "unpaired": _("Each picture in {hr} needs one of its name in {lr}, such as 0801.png or 0801x4.png for 0801.png."),
+    "mismatch": _("Those in {lr} must be what became of those in {hr}, so many times smaller as the model's scale."),
+    "unreadable": _("Copy them again, or save them again as PNG."),
+    "upscaled": _("Choose sharp originals, or train without the thorough check of pictures."),
+    "compressed": _("Choose better originals, or train without the thorough check of pictures."),
+    "duplicate": _("Choose pictures that differ from each other."),
 }
 
 
@@ -203,7 +210,7 @@ def _look(
 ) -> Generator[ScanEvent, None, list[_Seen | PictureQuarantined]]:
     """Facts of every picture in a folder, by name."""
     if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}.", "Choose a folder of pictures.")
+        raise UserError(_("There is no folder {folder}.").format(folder=folder), _("Choose a folder of pictures."))
     return (yield from _look_at(pictures_in(folder), cache, cancel))
 
 
@@ -231,7 +238,7 @@ def _facts(path: Path, cache: _Cache) -> _Seen | PictureQuarantined:
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             # Reading a pipe or a device might never end.
-            return PictureQuarantined(path, "unreadable", "is not an ordinary file")
+            return PictureQuarantined(path, "unreadable", _("is not an ordinary file"))
         sha256 = sha256_of(path)
         facts = cache.facts.get(sha256)
         if facts is None:
@@ -239,7 +246,9 @@ def _facts(path: Path, cache: _Cache) -> _Seen | PictureQuarantined:
             cache.facts[sha256] = facts
         return _Seen(path, sha256, facts)
     except OSError as error:
-        return PictureQuarantined(path, "unreadable", f"cannot be read: {error.strerror or error}")
+        return PictureQuarantined(
+            path, "unreadable", _("cannot be read: {strerror}").format(strerror=error.strerror or error)
+        )
     except UserError as error:
         return PictureQuarantined(path, "unreadable", error.message)
 
@@ -258,7 +267,7 @@ def _judged(
         if reason is None and request.thorough:
             match = compare.match_or_add(one)
             if match is not None:
-                reason = ("duplicate", f"nearly the same as {kept[match].path.name}")
+                reason = ("duplicate", _("nearly the same as {name}").format(name=kept[match].path.name))
         if reason is not None:
             verdicts.append(PictureQuarantined(one.path, *reason))
             continue
@@ -269,15 +278,23 @@ def _judged(
 
 def _fault(facts: Facts, request: ScanRequest) -> tuple[Any, str] | None:
     if min(facts.width, facts.height) < request.minimum:
-        return "small", f"{facts.width} x {facts.height}, and at least {request.minimum} a side are needed"
+        return "small", _("{width} x {height}, and at least {minimum} a side are needed").format(
+            width=facts.width, height=facts.height, minimum=request.minimum
+        )
     if not request.thorough:
         return None
     if facts.drop > ENLARGED_DROP:
-        return "upscaled", f"no fine detail (high frequencies {facts.drop:.0f} dB down): enlarged, or out of focus"
+        return "upscaled", _("no fine detail (high frequencies {drop:.0f} dB down): enlarged, or out of focus").format(
+            drop=facts.drop
+        )
     if facts.quality < COMPRESSED_QUALITY:
-        return "compressed", f"JPEG quality about {facts.quality}, under {COMPRESSED_QUALITY}"
+        return "compressed", _("JPEG quality about {quality}, under {compressed_quality}").format(
+            quality=facts.quality, compressed_quality=COMPRESSED_QUALITY
+        )
     if facts.blockiness > BLOCKINESS:
-        return "compressed", f"visible 8 x 8 blocks (steps at their borders {facts.blockiness:.1f} times those inside)"
+        return "compressed", _(
+            "visible 8 x 8 blocks (steps at their borders {blockiness:.1f} times those inside)"
+        ).format(blockiness=facts.blockiness)
     return None
 
 
@@ -303,9 +320,11 @@ def _paired(
         lr = lr_by_hr.get(picture.hr)
         if lr is None:
             place, name = picture.hr.relative_to(folder / HR_FOLDER).with_suffix(""), picture.hr.stem
-            reason = f"no picture of that name in {LR_FOLDER}"
+            reason = _("no picture of that name in {lr_folder}").format(lr_folder=LR_FOLDER)
             if name in lr_names:
-                reason = f"{LR_FOLDER} holds no {place.as_posix()}, and {name} alone could be that of another"
+                reason = _("{lr_folder} holds no {place}, and {name} alone could be that of another").format(
+                    lr_folder=LR_FOLDER, place=place.as_posix(), name=name
+                )
             paired.append(PictureQuarantined(picture.hr, "unpaired", reason))
             continue
         small = small_by_lr[lr]
@@ -314,13 +333,17 @@ def _paired(
             continue
         width, height = small.facts.width, small.facts.height
         if (width * scale, height * scale) != (picture.width, picture.height):
-            reason = f"HR is {picture.width} x {picture.height} and LR {width} x {height}: not {scale} times as large"
+            reason = _("HR is {width} x {height} and LR {lr_width} x {lr_height}: not {scale} times as large").format(
+                width=picture.width, height=picture.height, lr_width=width, lr_height=height, scale=scale
+            )
             paired.append(PictureQuarantined(picture.hr, "mismatch", reason))
             continue
         differ = np.abs(_signature(seen.facts)[1] - _signature(small.facts)[1]).mean()
         if differ >= OTHER_TONES:
             which = lr.relative_to(folder).as_posix()
-            reason = f"{which} shows something else: its tones are {differ:.0f} of 255 apart on average"
+            reason = _("{which} shows something else: its tones are {differ:.0f} of 255 apart on average").format(
+                which=which, differ=differ
+            )
             paired.append(PictureQuarantined(picture.hr, "mismatch", reason))
             continue
         paired.append((TrainingPicture(picture.hr, picture.width, picture.height, picture.sha256, lr), seen))

@@ -12,6 +12,7 @@ from core import devices, processor
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.training import ScanRequest, TrainingEvent, TrainRequest
+from core.language import gettext as _
 from core.models.catalogue import Model, find_model
 from core.models.content import ContentLoss, ContentNetwork, load_content
 from core.models.generator import Generator as Network
@@ -125,21 +126,32 @@ def _first_generator(recipe: Recipe, start: str) -> tuple[Network, Model | None]
     if not start:
         if recipe.psnr.losses.get("keep"):
             raise UserError(
-                "psnr.losses.keep keeps what a model knows, and this run begins with random weights.",
-                "Name a model to start from, or leave that loss out.",
+                _("psnr.losses.keep keeps what a model knows, and this run begins with random weights."),
+                _("Name a model to start from, or leave that loss out."),
             )
         generator = Network(wanted)
         initialise(generator)
         return generator, None
     model = find_model(start)
-    generator, _ = load_generator(model.path)
+    generator, _rest = load_generator(model.path)
     if generator.config != wanted:
         mine = generator.config
         raise UserError(
-            f"{model.path.name} is another network than the recipe's.",
-            f"It has scale = {mine.scale}, features = {mine.features}, blocks = {mine.blocks}, norm = {mine.norm}, "
-            f"attention = {mine.attention}, skip = {mine.skip}, upsampler = {mine.upsampler}, output = {mine.output}: "
-            "set these in the recipe's [generator], or start from another model.",
+            _("{name} is another network than the recipe's.").format(name=model.path.name),
+            _(
+                "It has scale = {scale}, features = {features}, blocks = {blocks}, norm = {norm}, "
+                "attention = {attention}, skip = {skip}, upsampler = {upsampler}, output = {output}: "
+                "set these in the recipe's [generator], or start from another model."
+            ).format(
+                scale=mine.scale,
+                features=mine.features,
+                blocks=mine.blocks,
+                norm=mine.norm,
+                attention=mine.attention,
+                skip=mine.skip,
+                upsampler=mine.upsampler,
+                output=mine.output,
+            ),
         )
     return generator, model
 
@@ -149,9 +161,11 @@ def _teacher(recipe: Recipe, device: torch.device) -> Teacher | None:
         return None
     if not recipe.teacher:
         raise UserError(
-            f"The recipe {recipe.name} learns from a teacher, and none is named.",
-            'Name a model: --teacher MODEL on the command line, teacher = "MODEL" in the recipe, or “Teacher” in the '
-            "window.",
+            _("The recipe {name} learns from a teacher, and none is named.").format(name=recipe.name),
+            _(
+                'Name a model: --teacher MODEL on the command line, teacher = "MODEL" in the recipe, '
+                "or “Teacher” in the window."
+            ),
         )
     return Teacher(recipe, device)
 
@@ -182,7 +196,7 @@ def _content_loss(recipe: Recipe, content: ContentNetwork | None) -> ContentLoss
             normalise=wanted.normalise,
         )
     except ValueError as error:
-        raise UserError(f"gan.content.layers: {error}.", "Correct the recipe.") from error
+        raise UserError(_("gan.content.layers: {error}.").format(error=error), _("Correct the recipe.")) from error
 
 
 def _scanned(request: TrainRequest, recipe: Recipe, cancel: CancelToken) -> Generator[TrainingEvent, None, Scan]:
@@ -206,7 +220,9 @@ def _scanned(request: TrainRequest, recipe: Recipe, cancel: CancelToken) -> Gene
         ):
             if is_set:
                 raise UserError(
-                    f"{field} does not go with ready-made pairs: how their small ones were made is not known.",
-                    "Leave it out of the recipe, or choose a folder of large pictures alone.",
+                    _("{field} does not go with ready-made pairs: how their small ones were made is not known.").format(
+                        field=field
+                    ),
+                    _("Leave it out of the recipe, or choose a folder of large pictures alone."),
                 )
     return found

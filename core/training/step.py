@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch import distributed as dist
 
 from core import devices
+from core.language import gettext as _
 from core.models.generator import Generator
 from core.training.adversary import Adversary, Verdict
 from core.training.checkpoint import PartState, load_optimizer, named, optimizer_tensors
@@ -92,13 +93,18 @@ class _Read:
 
     def not_finite(self) -> str:
         """In words, what is not a finite number; empty where all are."""
-        words = {"d_real": "the discriminator", "d_fake": "the discriminator"}
+        words = {"d_real": _("the discriminator"), "d_fake": _("the discriminator")}
         named = (
-            *((f"the {name} loss", value) for name, value in self.losses.items()),
-            *((f"the gradient of the {name} loss", value) for name, value in self.gradient_norms.items()),
+            *((_("the {name} loss").format(name=name), value) for name, value in self.losses.items()),
+            *(
+                (_("the gradient of the {name} loss").format(name=name), value)
+                for name, value in self.gradient_norms.items()
+            ),
             *((words.get(name, f"the {name}"), value) for name, value in self.checks.items()),
         )
-        return next((f"{what} is not finite" for what, value in named if not math.isfinite(value)), "")
+        return next(
+            (_("{what} is not finite").format(what=what) for what, value in named if not math.isfinite(value)), ""
+        )
 
 
 class Training:
@@ -433,7 +439,9 @@ class Training:
         # `keep` is 0 until the first synthetic crop, and nothing is ten times that.
         most = JUMP * self.loss_mean or math.inf
         if watched is not None and self.generator_step >= JUMP_AFTER and losses[watched] > most:
-            return f"the {watched} loss jumped from {self.loss_mean:.4g} to {losses[watched]:.4g}"
+            return _("the {watched} loss jumped from {loss_mean:.4g} to {losses:.4g}").format(
+                watched=watched, loss_mean=self.loss_mean, losses=losses[watched]
+            )
         return ""
 
     def _update_ema(self) -> None:

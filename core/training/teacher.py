@@ -23,6 +23,7 @@ from core import paths
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.training import TeacherProgress
+from core.language import gettext as _
 from core.models.catalogue import Model, find_model
 from core.models.graph_files import digest_of
 from core.models.serving import load_served
@@ -65,15 +66,17 @@ class Teacher:
         if network.scale != scale:
             fits = network.scale in (2, 4, 8)
             raise UserError(
-                f"The teacher {self.name} enlarges {network.scale} times, and the recipe's network {scale} times.",
-                f"Set generator.scale to {network.scale}, or name another teacher."
+                _("The teacher {name} enlarges {scale} times, and the recipe's network {wanted} times.").format(
+                    name=self.name, scale=network.scale, wanted=scale
+                ),
+                _("Set generator.scale to {scale}, or name another teacher.").format(scale=network.scale)
                 if fits
-                else "Name another teacher.",
+                else _("Name another teacher."),
             )
         if getattr(network, "channels", 3) == 1:
             raise UserError(
-                f"The teacher {self.name} knows no colours: it enlarges one channel.",
-                "Name a model for colour pictures.",
+                _("The teacher {name} knows no colours: it enlarges one channel.").format(name=self.name),
+                _("Name a model for colour pictures."),
             )
         self._engine = Engine(TorchModel(network, device), self.name)
         self.seconds = 0.0
@@ -96,9 +99,10 @@ class Teacher:
         except Exception as error:  # whatever a stranger's network stumbles on
             height, width = lr.shape[:2]
             raise UserError(
-                f"The teacher {self.name} fails on a crop of {width} x {height} pixels: "
-                f"{str(error).strip() or type(error).__name__}",
-                "Name another teacher.",
+                _("The teacher {name} fails on a crop of {width} x {height} pixels: {error}").format(
+                    name=self.name, width=width, height=height, error=str(error).strip() or type(error).__name__
+                ),
+                _("Name another teacher."),
             ) from error
         self.seconds = time.perf_counter() - begin
         return result
@@ -242,9 +246,11 @@ def _size(folder: Path) -> int:
 
 
 def _full(folder: Path, wanted: int, error: OSError | None = None) -> UserError:
-    why = "there is too little room" if error is None else error.strerror or str(error)
+    why = _("there is too little room") if error is None else error.strerror or str(error)
     return UserError(
-        f"The teacher's outputs cannot be kept in {folder}: {why}.",
-        f"Make room for {wanted / 1e9:.1f} GB, or lower data.teacher_patches; then begin the same run again: what the "
-        "teacher has done is kept.",
+        _("The teacher's outputs cannot be kept in {folder}: {why}.").format(folder=folder, why=why),
+        _(
+            "Make room for {wanted:.1f} GB, or lower data.teacher_patches; then begin the same "
+            "run again: what the teacher has done is kept."
+        ).format(wanted=wanted / 1e9),
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from core.contract.errors import UserError, how_to_install
 from core.contract.training import TrainingStep, Validation
+from core.language import gettext as _
 from core.training.run import TENSORBOARD
 
 
@@ -25,7 +26,7 @@ class Board:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise UserError("TensorBoard is not installed.", how_to_install("tensorboard")) from error
+            raise UserError(_("TensorBoard is not installed."), how_to_install("tensorboard")) from error
         self._writer = SummaryWriter(str(folder / TENSORBOARD))
 
     def step(self, event: TrainingStep) -> None:

@@ -29,6 +29,7 @@ from core.contract.training import (
     TrainRequest,
     Validation,
 )
+from core.language import gettext as _
 from core.training.checkpoint import (
     Checkpoint,
     CheckpointPart,
@@ -114,7 +115,7 @@ def estimate(request: TrainingEstimateRequest, cancel: CancelToken) -> Iterator[
             training.step = recipe.psnr.steps + begun if gan else 0
             training.begin_stage(gan)
             measured = []
-            for _ in range(request.steps + 1):
+            for _rest in range(request.steps + 1):
                 cancel.check()
                 # Outside the clock: pictures are decoded for the first time here, and in a run ahead of the step.
                 batches = setup.batches(stage, stage.steps - 1)
@@ -133,12 +134,13 @@ def estimate(request: TrainingEstimateRequest, cancel: CancelToken) -> Iterator[
 def _checkpoint_to_go_on_from(request: TrainRequest, folder: RunFolder) -> Checkpoint | None:
     if not request.resume:
         return None
-    _, checkpoint = newest_checkpoint(folder.checkpoints)
+    _rest, checkpoint = newest_checkpoint(folder.checkpoints)
     if 0 < request.stop_after <= checkpoint.step:
         raise UserError(
-            f"The run in {folder.path} is at step {checkpoint.step:,} already, and was to stop after "
-            f"{request.stop_after:,}.",
-            "Name a later step, or none.",
+            _("The run in {path} is at step {step:,} already, and was to stop after {stop_after:,}.").format(
+                path=folder.path, step=checkpoint.step, stop_after=request.stop_after
+            ),
+            _("Name a later step, or none."),
         )
     return checkpoint
 
@@ -186,8 +188,10 @@ class _Run:
             yield
         except OSError as error:
             raise UserError(
-                f"The run in {self.folder.path} had to stop: {error.strerror or error}.",
-                "Its newest checkpoint is whole: make room or bring the folder back, then go on with it (--resume).",
+                _("The run in {path} had to stop: {strerror}.").format(
+                    path=self.folder.path, strerror=error.strerror or error
+                ),
+                _("Its newest checkpoint is whole: make room or bring the folder back, then go on with it (--resume)."),
             ) from error
         finally:
             self.board.close()
@@ -204,10 +208,10 @@ class _Run:
 
     def resume(self, checkpoint: Checkpoint) -> Iterator[Notice]:
         """Become what a checkpoint holds."""
-        yield Notice(f"Going on from step {checkpoint.step}.")
+        yield Notice(_("Going on from step {step}.").format(step=checkpoint.step))
         restore(checkpoint, self.parts())
         if self.setup.pictures.changed:
-            yield Notice("The training pictures are not those that the run began with: it goes on, but not exactly.")
+            yield Notice(_("The training pictures are not those that the run began with: it goes on, but not exactly."))
         if self.place.first:
             self.folder.forget_after(self.training.step)
             self.validator.held_out.save_references(self.folder.references)
@@ -253,7 +257,7 @@ class _Run:
     def finish(self) -> TrainingFinished:
         """The finished model, or that the run has only been stopped."""
         if self.stopped or not self.place.first:
-            words = "The run was stopped; resume it any time."
+            words = _("The run was stopped; resume it any time.")
             return TrainingFinished(self.folder.path, None, self.training.taken, None, None, words)
         event = finish(self.setup, self.validator, self.data, self.folder, self.cancel)
         self.folder.log(event)
@@ -295,7 +299,11 @@ class _Run:
                 # The first process alone validates; all of them have to leave the stage.
                 if any_of_all(self.validator.out_of_patience):
                     times = self.recipe.validation.patience
-                    yield Notice(f"No better weights for {times} validations: the {name} stage ends at step {done}.")
+                    yield Notice(
+                        _("No better weights for {times} validations: the {name} stage ends at step {done}.").format(
+                            times=times, name=name, done=done
+                        )
+                    )
                     training.step = last
                     yield from self._save()
                     return
@@ -335,7 +343,7 @@ class _Run:
             if words:
                 yield Notice(words)
         for lost in self.setup.loader.take_lost():
-            yield Notice(f"{lost.message} The run goes on with other pictures in its place.")
+            yield Notice(_("{message} The run goes on with other pictures in its place.").format(message=lost.message))
 
     def _validate(self, name: StageName) -> Iterator[Validation | Notice]:
         """Measure the moving average on the held-out pictures; rank 0 alone, while the others wait."""
@@ -381,8 +389,10 @@ class _Run:
         factor = self.training.rate_factor / 2
         if factor < LEAST_RATE:
             raise UserError(
-                f"Training does not hold: {report.skipped}, at {self.training.rate_factor:g} of the learning rate too.",
-                "Look at the pictures and at the weights of the losses; precision = fp32 may help.",
+                _("Training does not hold: {skipped}, at {rate_factor:g} of the learning rate too.").format(
+                    skipped=report.skipped, rate_factor=self.training.rate_factor
+                ),
+                _("Look at the pictures and at the weights of the losses; precision = fp32 may help."),
             )
         restore(checkpoint, self.parts())
         self.training.rate_factor = factor
@@ -394,8 +404,10 @@ class _Run:
                 if later.name > path.name:
                     later.unlink()
         yield Notice(
-            f"{BAD_STEPS} steps in a row could not be taken ({report.skipped}): "
-            f"back to step {self.training.step}, with {factor:g} times the learning rate."
+            _(
+                "{bad_steps} steps in a row could not be taken ({skipped}): back to step {step}, with "
+                "{factor:g} times the learning rate."
+            ).format(bad_steps=BAD_STEPS, skipped=report.skipped, step=self.training.step, factor=factor)
         )
         yield from self._save()
 

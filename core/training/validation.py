@@ -19,6 +19,7 @@ from core.contract.training import StageName, Validation, ValidationPicture
 from core.evaluate.artefacts import mesh
 from core.evaluate.metrics import luma, mean_psnr, psnr_y, ssim_y
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle
+from core.language import gettext as _
 from core.models.card import ModelCard
 from core.models.content import ContentNetwork, picture_distances
 from core.models.weights import save_generator
@@ -136,7 +137,7 @@ class HeldOut:
         self.lr = [lr for _, _, lr, _ in kept]
         self.taught = None if teacher is None else [teacher(lr) for lr in self.lr]
         """What the teacher makes of them."""
-        self.bicubic, _ = self.measure(lambda lr: enlarge_bicubic(lr, scale))
+        self.bicubic, _rest = self.measure(lambda lr: enlarge_bicubic(lr, scale))
         self.bicubic_psnr = [psnr for _, _, _, psnr in kept[: self.shown]]
 
     def __len__(self) -> int:
@@ -290,15 +291,19 @@ class Validator:
         if not self._mesh_reported and figures.mesh > bicubic + MESH_SEEN:
             self._mesh_reported = True
             yield Notice(
-                f"A regular pattern begins to show: it stands {figures.mesh:.1f} dB out of the error (bicubic "
-                f"{bicubic:.1f}). Raise the loss grid, or lower content and adversarial."
+                _(
+                    "A regular pattern begins to show: it stands {mesh:.1f} dB out of the error (bicubic "
+                    "{bicubic:.1f}). Raise the loss grid, or lower content and adversarial."
+                ).format(mesh=figures.mesh, bicubic=bicubic)
             )
 
     def _watch_gap(self, gain: float, seen_gain: float | None) -> Iterator[Notice]:
         if self.seen.parts_from(gain, seen_gain):
             yield Notice(
-                "It begins to overfit: on the training pictures it still improves, but on held-out "
-                f"pictures it has lost {self.seen.best_gain - gain:.2f} dB. More pictures, or fewer steps, help."
+                _(
+                    "It begins to overfit: on the training pictures it still improves, but on held-out "
+                    "pictures it has lost {best_gain:.2f} dB. More pictures, or fewer steps, help."
+                ).format(best_gain=self.seen.best_gain - gain)
             )
 
     def state(self) -> PartState:

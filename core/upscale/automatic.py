@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.images.wear import Kind, WearEstimate
+from core.language import gettext as _
 from core.models.catalogue import DEFAULT_MODEL
 
 POLICY_VERSION = 2
@@ -57,11 +58,18 @@ def choose(estimate: WearEstimate) -> AutomaticChoice:
     clean_up = STEP * round(max(needs) / STEP)
     detail = DETAIL[estimate.kind]
     if clean_up < LEAST_CLEAN_UP:
-        return AutomaticChoice(DEFAULT_MODEL, 0, detail, f"{estimate}: detail {detail} %")
+        return AutomaticChoice(
+            DEFAULT_MODEL, 0, detail, _("{estimate}: detail {detail} %").format(estimate=estimate, detail=detail)
+        )
     if estimate.kind == "photograph":
         # What is cleaned is left soft, and is to be sharpened the more.
         detail += STEP * round((100 - detail) * clean_up / 100 / STEP)
-    return AutomaticChoice(DEFAULT_MODEL, clean_up, detail, f"{estimate}: clean-up {clean_up} %")
+    return AutomaticChoice(
+        DEFAULT_MODEL,
+        clean_up,
+        detail,
+        _("{estimate}: clean-up {clean_up} %").format(estimate=estimate, clean_up=clean_up),
+    )
 
 
 def _between(value: float, points: tuple[tuple[float, float], ...]) -> float:

@@ -14,6 +14,7 @@ from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchEvent, BatchFinished, FileFailed, FileSaved, FileSkipped, Planned, UpscaleRequest
 from core.images.decode import shown
+from core.language import gettext as _
 from core.upscale.packing import pack
 from core.upscale.plan import Plan, plan
 from core.upscale.result_names import Packing
@@ -76,8 +77,10 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
 def _words_of(error: UserError | OSError, packing: Packing) -> tuple[str, str]:
     if isinstance(error, UserError):
         return error.message, error.hint
-    what = f"“{shown(packing.output)}” could not be written: {error.strerror or error}."
-    return what, "Start again once that is mended: the results are kept, and need only be packed."
+    what = _("“{output}” could not be written: {strerror}.").format(
+        output=shown(packing.output), strerror=error.strerror or error
+    )
+    return what, _("Start again once that is mended: the results are kept, and need only be packed.")
 
 
 def _next(events: queue.SimpleQueue[T]) -> T:

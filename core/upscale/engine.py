@@ -19,6 +19,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.hashing import stamp_of
+from core.language import gettext as _
 from core.models.catalogue import Mix, find_model, mix_for
 from core.models.graph_files import files_of
 from core.runtimes.choice import give_up, load_model
@@ -76,8 +77,8 @@ def open_engine(
     engine = _open_mix(mix_for(find_model(model), detail, clean_up), device, precision, tile)
     if engine.scale == 1:
         raise UserError(
-            f"{engine.name} restores pictures at the size they have, and enlarges nothing.",
-            "Choose a model that enlarges, and this one under “Before enlarging” (--before).",
+            _("{name} restores pictures at the size they have, and enlarges nothing.").format(name=engine.name),
+            _("Choose a model that enlarges, and this one under “Before enlarging” (--before)."),
         )
     return engine
 
@@ -91,8 +92,10 @@ def open_restorer(model: str, device: str = "auto", precision: Precision = "auto
     engine = _open_mix(mix_for(find_model(model)), device, precision, tile)
     if engine.scale != 1:
         raise UserError(
-            f"{engine.name} enlarges by {engine.scale}, so it cannot stand before the model that does.",
-            "Before enlarging, choose models of scale 1: for JPEG, noise, blur or printed dots.",
+            _("{name} enlarges by {scale}, so it cannot stand before the model that does.").format(
+                name=engine.name, scale=engine.scale
+            ),
+            _("Before enlarging, choose models of scale 1: for JPEG, noise, blur or printed dots."),
         )
     return engine
 
@@ -187,7 +190,9 @@ class Engine:
 
     def describe(self, name: str) -> str:
         """Device and precision, for people, behind a name for what runs there."""
-        return f"{name} on {self._model.device_label} ({self.precision})"
+        return _("{name} on {device_label} ({precision})").format(
+            name=name, device_label=self._model.device_label, precision=self.precision
+        )
 
     def take_notes(self) -> tuple[str, ...]:
         """What happened since the last call that the user should know, each said once."""
@@ -284,11 +289,13 @@ class Engine:
             side = max(tile.core.width, tile.core.height)
             if side <= SIDE_MIN:
                 raise UserError(
-                    f"{self.device} has too little free memory even for a tile of {side} x {side} pixels.",
-                    "Close other programs, or choose the device cpu.",
+                    _("{device} has too little free memory even for a tile of {side} x {side} pixels.").format(
+                        device=self.device, side=side
+                    ),
+                    _("Close other programs, or choose the device cpu."),
                 )
             side = -(-side // 2)
-            self.picture_notes.append(f"Memory ran out; went on with tiles of {side} pixels.")
+            self.picture_notes.append(_("Memory ran out; went on with tiles of {side} pixels.").format(side=side))
             smaller = [part for big in (tile, *waiting[::-1]) for part in tiles(big.core, picture, side, self.reach)]
             waiting = smaller[::-1]
 
@@ -347,12 +354,12 @@ class Engine:
             if self._is_sound(self._half, source, core, kind, sink, report):
                 return
             self._distrust(
-                "Half precision gave a black or broken tile; it was done again in fp32, as will be the rest."
+                _("Half precision gave a black or broken tile; it was done again in fp32, as will be the rest.")
             )
         if not self._is_sound(self._fp32, source, core, kind, sink, report):
             raise UserError(
-                f"The model {self.name} gives no valid numbers for this picture.",
-                "Its file is damaged; use another model.",
+                _("The model {name} gives no valid numbers for this picture.").format(name=self.name),
+                _("Its file is damaged; use another model."),
             )
 
     def _is_sound(
@@ -381,14 +388,19 @@ class Engine:
         lost = self._model.device_label
         if self._elsewhere is None:
             raise UserError(
-                f"{lost} stopped answering.", "Restart the program; if it happens again, renew the device's driver."
+                _("{lost} stopped answering.").format(lost=lost),
+                _("Restart the program; if it happens again, renew the device's driver."),
             )
         give_up(self._model.device)
         self._model, self._elsewhere = self._elsewhere(), None
         self._fp32, self._half, self.precision = self._model.network("fp32"), None, "fp32"
         self._asked = "auto"
         self._settle_precision()
-        self.engine_notes.append(f"{lost} stopped answering; the rest is done on {self._model.device_label}.")
+        self.engine_notes.append(
+            _("{lost} stopped answering; the rest is done on {device_label}.").format(
+                lost=lost, device_label=self._model.device_label
+            )
+        )
 
     def _warn_of_tiles(self) -> None:
         geometry = self._model.geometry
@@ -414,7 +426,10 @@ class Engine:
             half = self._model.network(wanted)
         except UnsupportedPrecisionError as error:
             if self._asked != "auto":
-                raise UserError(f"The model {self.name} does not work in {wanted}.", "Choose auto or fp32.") from error
+                raise UserError(
+                    _("The model {name} does not work in {wanted}.").format(name=self.name, wanted=wanted),
+                    _("Choose auto or fp32."),
+                ) from error
             return
         psnr = self.psnr_against_fp32(half)
         self._half, self.precision = half, wanted
@@ -422,11 +437,18 @@ class Engine:
             return
         failing = psnr == -inf
         if self._asked != "auto":
-            how_wrong = "" if failing else f" ({psnr:.0f} dB against fp32)"
+            how_wrong = "" if failing else _(" ({psnr:.0f} dB against fp32)").format(psnr=psnr)
             raise UserError(
-                f"{wanted} gives wrong pictures of {self.name} on {self.device}{how_wrong}.", "Choose auto or fp32."
+                _("{wanted} gives wrong pictures of {name} on {device}{how_wrong}.").format(
+                    wanted=wanted, name=self.name, device=self.device, how_wrong=how_wrong
+                ),
+                _("Choose auto or fp32."),
             )
-        self._distrust(f"{wanted} gives wrong pictures of {self.name} on {self.device}; fp32 is used.")
+        self._distrust(
+            _("{wanted} gives wrong pictures of {name} on {device}; fp32 is used.").format(
+                wanted=wanted, name=self.name, device=self.device
+            )
+        )
 
     def psnr_against_fp32(self, half: Network) -> float:
         """PSNR in dB on a small test picture of gradients, edges and noise; minus infinity if it fails."""

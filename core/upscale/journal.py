@@ -27,6 +27,7 @@ from core.contract.errors import UserError
 from core.contract.upscale import Size
 from core.hashing import sha256_of, stamp_of
 from core.images import load
+from core.language import gettext as _
 
 FOLDER = ".srgan"
 JOURNAL = "journal.jsonl"
@@ -154,8 +155,8 @@ class Journal:
             lock.acquire(timeout=0)
         except Timeout:
             raise UserError(
-                f"Another run is writing into “{self.folder}” at this moment.",
-                "Wait until it has ended, or choose another output folder.",
+                _("Another run is writing into “{folder}” at this moment.").format(folder=self.folder),
+                _("Wait until it has ended, or choose another output folder."),
             ) from None
         except NotImplementedError:
             pass  # Some network drives know no locks: better to work there without one than not at all.

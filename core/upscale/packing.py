@@ -21,6 +21,7 @@ from core.contract.upscale import ArchiveSaved, UpscaleRequest
 from core.folders import is_left_out
 from core.images import READABLE_SUFFIXES
 from core.images.companions import is_companion
+from core.language import ngettext
 from core.upscale.journal import Journal
 from core.upscale.plan import Plan
 from core.upscale.result_names import Packing
@@ -164,4 +165,10 @@ def _notes(packing: Packing, settled: Plan, results: dict[Path, Path]) -> tuple[
     missing = refused + max(0, wanted + waiting + elsewhere - len(results))
     if missing <= 0:
         return ()
-    return (f"It lacks {missing:,} {'picture' if missing == 1 else 'pictures'} that could not be done.",)
+    return (
+        ngettext(
+            "It lacks {count:,} picture that could not be done.",
+            "It lacks {count:,} pictures that could not be done.",
+            missing,
+        ).format(count=missing),
+    )

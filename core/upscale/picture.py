@@ -17,6 +17,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import Region
 from core.images import Picture, bleed_colour
+from core.language import gettext as _
 from core.upscale.colour_tie import REACH, tie_colours
 from core.upscale.engine import Engine
 from core.upscale.pass_sizes import pass_sizes
@@ -37,7 +38,12 @@ def clipped(region: Region | None, width: int, height: int, name: str) -> Region
     left, top = max(0, x), max(0, y)
     right, bottom = min(width, x + across), min(height, y + down)
     if right <= left or bottom <= top:
-        raise UserError(f"The region lies outside {name}, which is {width} x {height}.", "Move it over the picture.")
+        raise UserError(
+            _("The region lies outside {name}, which is {width} x {height}.").format(
+                name=name, width=width, height=height
+            ),
+            _("Move it over the picture."),
+        )
     return left, top, right - left, bottom - top
 
 

@@ -21,6 +21,7 @@ from core.contract.upscale import Input, Size, UpscaleRequest
 from core.folders import real_path
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
+from core.language import gettext as _
 from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, Model, find_model, mix_for
 from core.names import free_folder, free_path, portable_name
 from core.upscale.journal import FOLDER, Journal
@@ -110,7 +111,7 @@ class Done:
     output: Path
     consistency: float | None = None
     """What `FileSaved.consistency` said, where it is known."""
-    reason: str = "Made before, by the same settings, of the same picture."
+    reason: str = _("Made before, by the same settings, of the same picture.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +145,13 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
             fit on the disk.
     """
     if not request.inputs:
-        raise UserError("No picture was given.", "Name files or folders.")
+        raise UserError(_("No picture was given."), _("Name files or folders."))
     if request.format != "same" and not (request.format in FORMATS and FORMATS[request.format].can_choose):
         writable = ", ".join(row.key for row in FORMATS.values() if row.can_choose)
-        raise UserError(f"Pictures cannot be written as “{request.format}”.", f"Choose same, {writable}.")
+        raise UserError(
+            _("Pictures cannot be written as “{format}”.").format(format=request.format),
+            _("Choose same, {writable}.").format(writable=writable),
+        )
     check_settings(request)
     model = find_model(DEFAULT_MODEL if request.model == AUTOMATIC else request.model)
     fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
@@ -166,7 +170,9 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
         try:
             placement = _place(request, each, output_roots, model, fingerprint)
             if placement is None:
-                large_enough.append(Done(each.path, each.path, reason=f"It is larger than {request.size} already."))
+                large_enough.append(
+                    Done(each.path, each.path, reason=_("It is larger than {size} already.").format(size=request.size))
+                )
             else:
                 placements.append(placement)
         except UserError as error:
@@ -180,8 +186,10 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     others = in_words(passed_over)
     if not tasks and not done and not refused:
         given = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
-        hint = "Name a folder with pictures, or the pictures themselves."
-        raise UserError(f"There is no picture in {given}.", f"{others} {hint}" if others else hint)
+        hint = _("Name a folder with pictures, or the pictures themselves.")
+        raise UserError(
+            _("There is no picture in {given}.").format(given=given), f"{others} {hint}" if others else hint
+        )
     warnings = (*((others,) if others else ()), *_check_space(tasks))
     return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, warnings, packings)
 
@@ -279,10 +287,14 @@ def _place(
     placement.packing = packing
     asked = header.format if request.format == "same" else request.format
     if copied:
-        placement.notes.append(f"Copied as it is, as it is larger than {request.size} already.")
+        placement.notes.append(_("Copied as it is, as it is larger than {size} already.").format(size=request.size))
     elif target != asked:
-        why = "hold transparency" if FORMATS[asked].can_write else "be written"
-        placement.notes.append(f"Saved as {FORMATS[target].label}, as {FORMATS[asked].label} cannot {why}.")
+        why = (
+            _("Saved as {label}, as {asked} cannot hold transparency.")
+            if FORMATS[asked].can_write
+            else _("Saved as {label}, as {asked} cannot be written.")
+        )
+        placement.notes.append(why.format(label=FORMATS[target].label, asked=FORMATS[asked].label))
     return placement
 
 
@@ -328,9 +340,10 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
     longest = FORMATS[target].max_side
     if max(size) > longest:
         raise UserError(
-            f"“{shown(path)}” would become {size[0]:,} x {size[1]:,} pixels, but {FORMATS[target].label} holds at most "
-            f"{longest:,} a side.",
-            "Choose PNG or TIFF, or a smaller size.",
+            _(
+                "“{path}” would become {width:,} x {height:,} pixels, but {label} holds at most {longest:,} a side."
+            ).format(path=shown(path), width=size[0], height=size[1], label=FORMATS[target].label, longest=longest),
+            _("Choose PNG or TIFF, or a smaller size."),
         )
     channels = 4 if header.alpha else 3
     # A stranger's card may state any scale: take it for one that networks have.
@@ -345,9 +358,11 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
     memory = psutil.virtual_memory().total
     if needed > memory:
         raise UserError(
-            f"To make {size[0]:,} x {size[1]:,} pixels of “{shown(path)}” takes {needed / 2**30:.0f} GB of "
-            f"memory; this machine has {memory / 2**30:.0f} GB.",
-            "Choose a smaller size, or cut the picture into parts.",
+            _(
+                "To make {width:,} x {height:,} pixels of “{path}” takes {needed:.0f} GB of memory; "
+                "this machine has {memory:.0f} GB."
+            ).format(width=size[0], height=size[1], path=shown(path), needed=needed / 2**30, memory=memory / 2**30),
+            _("Choose a smaller size, or cut the picture into parts."),
         )
 
 
@@ -373,7 +388,14 @@ def _compare_with_disk(
                 made = journals[placement.journal_folder].done(source, placement.output, fingerprint)
             except OSError as error:
                 refused.append(
-                    RefusedInput(source, UserError(f"“{shown(source)}” could not be read: {error.strerror}."))
+                    RefusedInput(
+                        source,
+                        UserError(
+                            _("“{source}” could not be read: {strerror}.").format(
+                                source=shown(source), strerror=error.strerror
+                            )
+                        ),
+                    )
                 )
                 continue
             # Replacing a result by an equal one would be for nothing; one that somebody changed is made again.
@@ -466,7 +488,8 @@ def _check_space(tasks: list[Task]) -> tuple[str, ...]:
         place = nearest_existing(task.output.parent)
         if not place.is_dir():
             raise UserError(
-                f"There is no disk “{place}” to write results to.", "Put it in, or choose another output folder."
+                _("There is no disk “{place}” to write results to.").format(place=place),
+                _("Put it in, or choose another output folder."),
             )
         device = place.stat().st_dev
         places[device] = place
@@ -476,13 +499,20 @@ def _check_space(tasks: list[Task]) -> tuple[str, ...]:
     warnings = []
     for device, place in places.items():
         free = shutil.disk_usage(place).free
-        words = f"about {_gigabytes(needed[device])}, and {_gigabytes(free)} are free on the disk of “{place}”"
+        figures = {"needed": _gigabytes(needed[device]), "free": _gigabytes(free), "place": place}
         if needed[device] * SPACE_MARGIN > free:
             raise UserError(
-                f"The results would take {words}.", "Free some space, or choose another output folder, format or size."
+                _("The results would take about {needed}, and {free} are free on the disk of “{place}”.").format(
+                    **figures
+                ),
+                _("Free some space, or choose another output folder, format or size."),
             )
         if needed[device] > free:
-            warnings.append(f"The results may not fit: they take {words}.")
+            warnings.append(
+                _(
+                    "The results may not fit: they take about {needed}, and {free} are free on the disk of “{place}”."
+                ).format(**figures)
+            )
     return tuple(warnings)
 
 

@@ -13,6 +13,7 @@ from core import paths
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.contract.settings import SETTINGS, UpscaleSettings
+from core.language import gettext as _
 from core.names import portable_name
 from core.upscale.settings import from_toml, to_plain
 
@@ -39,7 +40,10 @@ def find_preset(name: str) -> Path:
     path = Path(name).expanduser()
     if path.suffix.lower() == ".toml" and path.is_file():
         return path
-    raise UserError(f"There is no preset “{name}”.", f"Presets: {', '.join(presets())}; or name a TOML file.")
+    raise UserError(
+        _("There is no preset “{name}”.").format(name=name),
+        _("Presets: {presets}; or name a TOML file.").format(presets=", ".join(presets())),
+    )
 
 
 def read_preset(name: str) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def save_preset(name: str, settings: UpscaleSettings) -> Path:
     """
     plain = name.strip(" .")[:80]
     if not plain:
-        raise UserError("A preset needs a name.", "Type one.")
+        raise UserError(_("A preset needs a name."), _("Type one."))
     path = paths.user_presets() / f"{portable_name(plain)}.toml"
     values = {key: value for key, value in to_plain(settings).items() if key in KEPT}
     try:
@@ -72,7 +76,8 @@ def save_preset(name: str, settings: UpscaleSettings) -> Path:
             temporary.write_text(tomli_w.dumps(values), encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written: {error.strerror}.", "Check the disk and the permissions."
+            _("{path} cannot be written: {strerror}.").format(path=path, strerror=error.strerror),
+            _("Check the disk and the permissions."),
         ) from error
     return path
 

@@ -17,6 +17,7 @@ from core.contract.errors import UserError
 from core.contract.upscale import LOW_CONSISTENCY, FileFailed, FileSaved, Size, UpscaleRequest
 from core.images.companions import carry_companions
 from core.images.decode import shown
+from core.language import gettext as _
 from core.names import free_path
 from core.upscale.journal import Journal
 from core.upscale.plan import Task
@@ -113,7 +114,10 @@ class Records:
             if error.errno in _FULL:
                 raise
             refusal = UserError(
-                f"The folder “{folder}” cannot be written: {error.strerror}.", "Choose another output folder."
+                _("The folder “{folder}” cannot be written: {strerror}.").format(
+                    folder=folder, strerror=error.strerror
+                ),
+                _("Choose another output folder."),
             )
             self._refused[folder] = refusal
             raise refusal from error
@@ -142,7 +146,9 @@ class Records:
             notes += more
         if encoded.consistency < LOW_CONSISTENCY:
             notes += (
-                f"It differs much from its source ({encoded.consistency:.0f} dB): look at it, or try another model.",
+                _("It differs much from its source ({consistency:.0f} dB): look at it, or try another model.").format(
+                    consistency=encoded.consistency
+                ),
             )
         with self._lock:
             self._journals[task.journal].complete(announced, encoded.consistency)
@@ -192,34 +198,44 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
     if isinstance(error, UserError):
         if task.root is not None and not task.root.exists():
             gone = UserError(
-                f"The folder “{task.root}” is gone.",
-                "Connect its disk again, then start again: finished results are kept.",
+                _("The folder “{root}” is gone.").format(root=task.root),
+                _("Connect its disk again, then start again: finished results are kept."),
             )
             return gone, True
         return error, False
     if isinstance(error, MemoryError):
         return UserError(
-            f"“{shown(task.source)}” does not fit into memory.",
-            "Close other programs, choose a smaller size, or cut the picture into parts.",
+            _("“{source}” does not fit into memory.").format(source=shown(task.source)),
+            _("Close other programs, choose a smaller size, or cut the picture into parts."),
         ), False
     if isinstance(error, OSError):
         folder = task.output.parent
         if error.errno in _FULL:
             return UserError(
-                f"The disk of “{folder}” is full.", "Free some space, then start again: finished results are kept."
+                _("The disk of “{folder}” is full.").format(folder=folder),
+                _("Free some space, then start again: finished results are kept."),
             ), True
         if not task.journal.is_dir():
             return UserError(
-                f"The output folder “{task.journal}” is gone.",
-                "Connect its disk again, then start again: finished results are kept.",
+                _("The output folder “{journal}” is gone.").format(journal=task.journal),
+                _("Connect its disk again, then start again: finished results are kept."),
             ), True
         held = isinstance(error, PermissionError) and task.output.exists()
-        opened = "Close it where another program has it open, or check" if held else "Check"
+        advice = (
+            _(
+                "Close it where another program has it open, or check the rights of “{folder}”, or choose another "
+                "output folder."
+            )
+            if held
+            else _("Check the rights of “{folder}”, or choose another output folder.")
+        )
         return UserError(
-            f"“{shown(task.output)}” could not be written: {error.strerror or error}.",
-            f"{opened} the rights of “{folder}”, or choose another output folder.",
+            _("“{output}” could not be written: {strerror}.").format(
+                output=shown(task.output), strerror=error.strerror or error
+            ),
+            advice.format(folder=folder),
         ), False
     return UserError(
-        f"“{shown(task.source)}” could not be upscaled: {type(error).__name__}.",
-        "This is a fault of the program; the details help to mend it.",
+        _("“{source}” could not be upscaled: {name}.").format(source=shown(task.source), name=type(error).__name__),
+        _("This is a fault of the program; the details help to mend it."),
     ), False

@@ -15,6 +15,7 @@ from core.folders import real_path
 from core.hashing import sha256_of
 from core.images import Probe
 from core.images.decode import shown
+from core.language import gettext as _
 from core.names import fitting_name, free_path
 from core.upscale.journal import Journal
 
@@ -107,7 +108,7 @@ class ResultNames:
 
         free = free_path(placement.output, taken)
         self.promise(free)
-        return free, note_of(free, placement.output, " and no earlier result of it" if replacing else "")
+        return free, note_of(free, placement.output, replacing=replacing is not None)
 
     def is_reserved(self, path: Path) -> bool:
         """Whether this is the name of a source, or was given away."""
@@ -142,6 +143,19 @@ class ResultNames:
         return unicodedata.normalize("NFC", str(Path(self._folders[path.parent], path.name))).casefold()
 
 
-def note_of(free: Path, wanted: Path, why: str = "") -> tuple[str, ...]:
-    """What to say of a result whose wanted name was taken; nothing where it was not."""
-    return () if free == wanted else (f"Named {shown(free)}, as {shown(wanted)} is there already{why}.",)
+def note_of(free: Path, wanted: Path, *, replacing: bool = False) -> tuple[str, ...]:
+    """What to say of a result whose wanted name was taken; nothing where it was not.
+
+    Args:
+        free: its path.
+        wanted: the path that it should have had.
+        replacing: whether earlier results are replaced, which this one then was not.
+    """
+    if free == wanted:
+        return ()
+    words = (
+        _("Named {free}, as {wanted} is there already and no earlier result of it.")
+        if replacing
+        else _("Named {free}, as {wanted} is there already.")
+    )
+    return (words.format(free=shown(free), wanted=shown(wanted)),)

@@ -17,6 +17,8 @@ from core.contract.upscale import Input
 from core.folders import is_left_out, real_path
 from core.images import FORMATS, READABLE_SUFFIXES
 from core.images.decode import shown
+from core.language import gettext as _
+from core.language import ngettext
 from core.upscale.journal import results_of_sources_in
 
 
@@ -59,7 +61,13 @@ def scan(
         try:
             is_folder = path.is_dir()
         except OSError as error:  # a name that is too long, a network drive that is gone
-            yield Unusable(path, UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the path."))
+            yield Unusable(
+                path,
+                UserError(
+                    _("“{path}” could not be read: {strerror}.").format(path=shown(path), strerror=error.strerror),
+                    _("Check the path."),
+                ),
+            )
             continue
         if is_folder:
             found = _search(path, roots, recursive, cancel, leave_out, passed_over)
@@ -160,13 +168,18 @@ def in_words(passed_over: Counter[str]) -> str | None:
     missing = {suffix for row in FORMATS.values() if not row.can_read for suffix in row.suffixes}
     kinds = []
     for suffix, count in passed_over.most_common(_MOST_KINDS):
-        name = suffix[1:].upper() or "without a suffix"
-        kinds.append(f"{count:,} {name}{' without its reader' if suffix in missing else ''}")
+        name = suffix[1:].upper() or _("without a suffix")
+        words = _("{count:,} {name} without its reader") if suffix in missing else _("{count:,} {name}")
+        kinds.append(words.format(count=count, name=name))
     others = total - sum(count for _suffix, count in passed_over.most_common(_MOST_KINDS))
     if others:
-        kinds.append(f"{others:,} more")
-    files = "1 file of another kind was" if total == 1 else f"{total:,} files of other kinds were"
-    return f"{files} passed over: {', '.join(kinds)}."
+        kinds.append(_("{count:,} more").format(count=others))
+    words = ngettext(
+        "{count:,} file of another kind was passed over: {kinds}.",
+        "{count:,} files of other kinds were passed over: {kinds}.",
+        total,
+    )
+    return words.format(count=total, kinds=", ".join(kinds))
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:
@@ -184,5 +197,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _unreadable(folder: Path, error: OSError) -> UserError:
     if isinstance(error, PermissionError):
-        return UserError(f"The folder “{shown(folder)}” may not be read.", "Ask its owner for the right to read it.")
-    return UserError(f"The folder “{shown(folder)}” could not be read: {error.strerror}.", "Check the disk.")
+        return UserError(
+            _("The folder “{folder}” may not be read.").format(folder=shown(folder)),
+            _("Ask its owner for the right to read it."),
+        )
+    return UserError(
+        _("The folder “{folder}” could not be read: {strerror}.").format(folder=shown(folder), strerror=error.strerror),
+        _("Check the disk."),
+    )

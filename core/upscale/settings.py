@@ -17,6 +17,7 @@ import tomli_w
 
 from core.contract.errors import UserError
 from core.contract.settings import SETTINGS, OutputSize, UpscaleSettings, check_settings
+from core.language import gettext as _
 from core.models.catalogue import AUTOMATIC, Mix, Model, base_of, family_of, find_model
 from core.models.graph_files import digest_of
 from core.upscale.automatic import POLICY_VERSION
@@ -60,24 +61,35 @@ def from_toml(path: Path, settings: S) -> S:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"The settings file {path} cannot be read: {error.strerror}.", "Check the path.") from error
+        raise UserError(
+            _("The settings file {path} cannot be read: {strerror}.").format(path=path, strerror=error.strerror),
+            _("Check the path."),
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(
-            f"{path} is no settings file: {error}", "It must be TOML, as `.srgan/settings.toml` is."
+            _("{path} is no settings file: {error}").format(path=path, error=error),
+            _("It must be TOML, as `.srgan/settings.toml` is."),
         ) from error
     defaults = to_plain(UpscaleSettings())
     changes: dict[str, Any] = {}
     for name, value in values.items():
         if name not in defaults:
-            raise UserError(f"{path} has a setting “{name}”, which there is not.", f"Settings: {', '.join(defaults)}.")
+            raise UserError(
+                _("{path} has a setting “{name}”, which there is not.").format(path=path, name=name),
+                _("Settings: {defaults}.").format(defaults=", ".join(defaults)),
+            )
         wanted = type(defaults[name])
         if type(value) is not wanted:
             raise UserError(
-                f"{path}: {name} = {value!r} is not possible.", f"It must be of the kind {wanted.__name__}."
+                _("{path}: {name} = {value!r} is not possible.").format(path=path, name=name, value=value),
+                _("It must be of the kind {name}.").format(name=wanted.__name__),
             )
         if isinstance(value, list):
             if not all(isinstance(each, str) for each in value):
-                raise UserError(f"{path}: {name} = {value!r} is not possible.", "It must be a list of texts.")
+                raise UserError(
+                    _("{path}: {name} = {value!r} is not possible.").format(path=path, name=name, value=value),
+                    _("It must be a list of texts."),
+                )
             value = "\n".join(value)
         changes[name] = SETTINGS[name].parse(value) if isinstance(value, str) else value
     changed = replace(settings, **changes)
@@ -133,4 +145,7 @@ def _sha256_of_model(path: Path) -> str:
     try:
         return digest_of(path)
     except OSError as error:
-        raise UserError(f"The model {path} cannot be read: {error.strerror}.", "Check the path.") from error
+        raise UserError(
+            _("The model {path} cannot be read: {strerror}.").format(path=path, strerror=error.strerror),
+            _("Check the path."),
+        ) from error

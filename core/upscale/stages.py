@@ -29,6 +29,7 @@ from core.contract.upscale import BatchEvent, FileStarted, UpscaleRequest
 from core.hashing import sha256_of
 from core.images import FORMATS, Origin, Picture, Probe, load, load_all, save, save_all
 from core.images.decode import shown
+from core.language import gettext as _
 from core.models.catalogue import AUTOMATIC, find_model
 from core.upscale.automatic import AutomaticChoice
 from core.upscale.choice import choice_for
@@ -389,7 +390,10 @@ def _load(task: Task, settings: UpscaleSettings, cancel: CancelToken) -> _Loaded
         digest = digest if source_stamp(path) == stamp else ""
         return _Loaded(picture, digest, stamp, times, choice_for(settings, picture))
     except OSError as error:
-        raise UserError(f"“{shown(path)}” could not be read: {error.strerror}.", "Check the disk.") from error
+        raise UserError(
+            _("“{path}” could not be read: {strerror}.").format(path=shown(path), strerror=error.strerror),
+            _("Check the disk."),
+        ) from error
 
 
 class _EncodeBehind:

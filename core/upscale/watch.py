@@ -23,6 +23,7 @@ from core.contract.upscale import (
 )
 from core.hashing import stamp_of
 from core.images.decode import shown
+from core.language import gettext as _
 from core.upscale.batch import upscale
 from core.upscale.scan import Unusable, scan
 
@@ -97,9 +98,9 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
         UserError: no folder was named, or as `upscale`.
     """
     if not request.folders:
-        raise UserError("No folder was named that could be watched.", "Name folders, and no files.")
+        raise UserError(_("No folder was named that could be watched."), _("Name folders, and no files."))
     names = ", ".join(f"“{shown(folder)}”" for folder in request.folders)
-    yield Notice(f"Watching {names}.")
+    yield Notice(_("Watching {names}.").format(names=names))
     arrivals = Arrivals(request.folders, request.batch.recursive, request.batch.output)
     arrivals.mark_known(dict(request.known))
     reported: set[Path] = set()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
+from core.language import gettext as _
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.canvas import Canvas
 from srgan_desktop.theme import Theme
@@ -14,14 +15,19 @@ from srgan_desktop.theme import Theme
 MOST_PICTURES = 4
 """That can be compared at once."""
 MODES = {
-    Mode.SPLIT: ("split", "Divider", "D", "Two pictures over each other, with a divider to drag"),
-    Mode.SIDE: ("side", "Side by side", "S", "All pictures side by side; zoom and place are common"),
-    Mode.TOGGLE: ("toggle", "Blink", "T", "One picture at a time, in the same place; a click or T shows the next"),
+    Mode.SPLIT: ("split", _("Divider"), "D", _("Two pictures over each other, with a divider to drag")),
+    Mode.SIDE: ("side", _("Side by side"), "S", _("All pictures side by side; zoom and place are common")),
+    Mode.TOGGLE: (
+        "toggle",
+        _("Blink"),
+        "T",
+        _("One picture at a time, in the same place; a click or T shows the next"),
+    ),
 }
 """(icon, name, key, explanation)."""
-DIFFERENCE = (
-    "Show where the result contradicts its source: reduced again, it equals the source where this is black, and is off "
-    "by 10 % where it is yellow (X)"
+DIFFERENCE = _(
+    "Show where the result contradicts its source: reduced again, it equals the source "
+    "where this is black, and is off by 10 % where it is yellow (X)"
 )
 
 
@@ -38,25 +44,25 @@ class CompareBar(QFrame):
         self.mode_buttons = {mode: self._mode_button(mode) for mode in MODES}
         self.mode_buttons[canvas.mode].setChecked(True)
         self.choices = [self._button("", "") for _ in range(MOST_PICTURES)]
-        self.pixels_button = self._button("pixels", "Show the pixels of smaller pictures as squares (N)")
-        self.pixels_button.setAccessibleName("Show pixels as squares")
+        self.pixels_button = self._button("pixels", _("Show the pixels of smaller pictures as squares (N)"))
+        self.pixels_button.setAccessibleName(_("Show pixels as squares"))
         self.pixels_button.setCheckable(True)
-        self.out_button = self._button("zoom-out", "Zoom out (−)")
-        self.in_button = self._button("zoom-in", "Zoom in (+)")
+        self.out_button = self._button("zoom-out", _("Zoom out (−)"))
+        self.in_button = self._button("zoom-in", _("Zoom in (+)"))
         self.zoom_label = QLabel()
         self.zoom_label.setProperty("role", "muted")
         self.zoom_label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.zoom_label.setFixedWidth(self.zoom_label.fontMetrics().horizontalAdvance("0000.0 %"))
-        self.zoom_label.setToolTip("Screen pixels for each pixel of the first picture, the original")
-        self.fit_button = self._button("fit", "Fit (F)")
+        self.zoom_label.setToolTip(_("Screen pixels for each pixel of the first picture, the original"))
+        self.fit_button = self._button("fit", _("Fit (F)"))
         self.full_button = self._button("", "")
         self.full_button.setText("1:1")
-        self.full_button.setAccessibleName("Pixel for pixel")
+        self.full_button.setAccessibleName(_("Pixel for pixel"))
         self.difference_button = self._button("difference", DIFFERENCE)
-        self.difference_button.setAccessibleName("Difference")
+        self.difference_button.setAccessibleName(_("Difference"))
         self.difference_button.setCheckable(True)
-        self.save_button = self._button("save", "Save the comparison: as a picture, or as a web page with a slider…")
-        self.full_screen_button = self._button("full-screen", "The picture alone on the whole screen (F11)")
+        self.save_button = self._button("save", _("Save the comparison: as a picture, or as a web page with a slider…"))
+        self.full_screen_button = self._button("full-screen", _("The picture alone on the whole screen (F11)"))
         self._lay_out()
         self._bind()
 
@@ -75,7 +81,7 @@ class CompareBar(QFrame):
         # Of several renderings none is the source.
         self.difference_button.setVisible(not captions)
         key = "0" if captions else "1"
-        self.full_button.setToolTip(f"Pixel for pixel, as the largest picture has them ({key})")
+        self.full_button.setToolTip(_("Pixel for pixel, as the largest picture has them ({key})").format(key=key))
 
     def show_state(self, *, can_subtract: bool) -> None:
         """Bring all buttons in line with the canvas.

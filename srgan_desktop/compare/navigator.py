@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QWidget
 
+from core.language import gettext as _
 from srgan_desktop.compare.pyramid import Pyramid
 from srgan_desktop.compare.surface import Surface
 from srgan_desktop.pixels import to_qpixmap
@@ -27,7 +28,7 @@ class Navigator(QWidget):
         self._picture: Pyramid | None = None
         self._pixmap = QPixmap()
         self.setCursor(Qt.CursorShape.PointingHandCursor)
-        self.setAccessibleName("Part of the picture that is seen")
+        self.setAccessibleName(_("Part of the picture that is seen"))
         surface.moved.connect(self._follow)
         surface.arranged.connect(self._follow)
         self.hide()

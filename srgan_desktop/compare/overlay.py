@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from core.language import gettext as _
 from srgan_desktop.compare.pyramid import Pyramid
 from srgan_desktop.compare.scene import Patch, Scene
 
@@ -41,7 +42,7 @@ class Overlay:
 
     def words(self, below: str) -> str:
         """The caption, over that of the result."""
-        return (self.caption or f"{below} · preview") + (" · updating" if self.is_old else "")
+        return (self.caption or _("{below} · preview").format(below=below)) + (_(" · updating") if self.is_old else "")
 
     def scene(self, pictures: Sequence[Pyramid | None], promised: tuple[int, int] | None) -> Scene:
         """The pictures, and the preview in place of the last one. Either way the scene is as large as with both, so

@@ -12,12 +12,13 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
+from core.language import gettext as _
 from srgan_desktop.background import Lane
 from srgan_desktop.compare.slider_page import Side, save_slider_page
 from srgan_desktop.desktop import dialog_folder
 
-PICTURE = "Picture of what is shown (*.png *.jpg *.webp)"
-PAGE = "Web page with a slider (*.html)"
+PICTURE = _("Picture of what is shown (*.png *.jpg *.webp)")
+PAGE = _("Web page with a slider (*.html)")
 PAGE_SUFFIXES = (".html", ".htm")
 
 
@@ -44,10 +45,10 @@ class ComparisonSaver(QObject):
             image: what is seen.
             sides: the two pictures of a page; none where there are not two.
         """
-        stem, beside = (source.stem, str(source.parent)) if source is not None else ("Pictures", "")
+        stem, beside = (source.stem, str(source.parent)) if source is not None else (_("Pictures"), "")
         file, kind = QFileDialog.getSaveFileName(
             self._parent,
-            "Save the comparison",
+            _("Save the comparison"),
             str(Path(dialog_folder(self._folder, beside)) / f"{stem} compared.png"),
             ";;".join([PICTURE, PAGE] if sides else [PICTURE]),
         )
@@ -87,5 +88,5 @@ def save_image(image: QImage, path: Path) -> Path:
     path = path if path.suffix else path.with_suffix(".png")
     with replacing(path) as temporary:
         if not image.save(str(temporary), path.suffix[1:].upper()):  # type: ignore[call-overload]
-            raise OSError(None, "no picture of this kind can be written there", str(path))
+            raise OSError(None, _("no picture of this kind can be written there"), str(path))
     return path

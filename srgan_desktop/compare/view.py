@@ -12,6 +12,7 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.background import Lane
 from srgan_desktop.compare.bar import MOST_PICTURES, CompareBar, percent
@@ -40,7 +41,7 @@ from srgan_desktop.theme import Theme
 
 HOLD_MS = 150
 """The last picture stays this long while the next one is decoded; most are there by then, and nothing flickers."""
-NOTHING = "Nothing to compare yet"
+NOTHING = _("Nothing to compare yet")
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +92,7 @@ class CompareView(QWidget):
 
     # What to show
 
-    def load_files(self, before: Path, after: Path | None, caption: str = "After") -> None:
+    def load_files(self, before: Path, after: Path | None, caption: str = _("After")) -> None:
         """Show a picture and what became of it, or the picture alone. Zoom and place are kept.
 
         Args:
@@ -99,7 +100,7 @@ class CompareView(QWidget):
             after: the result; None where there is none yet.
             caption: what to call the result.
         """
-        self._load([Shown("Before", before), Shown(caption, after)], numbered=False)
+        self._load([Shown(_("Before"), before), Shown(caption, after)], numbered=False)
 
     def call_last(self, caption: str) -> None:
         """Give the last picture another caption."""
@@ -220,7 +221,7 @@ class CompareView(QWidget):
     # Building
 
     def _lay_out(self) -> None:
-        self.canvas.setAccessibleName("Comparison")
+        self.canvas.setAccessibleName(_("Comparison"))
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -364,16 +365,18 @@ class CompareView(QWidget):
 
     def _show_waiting(self) -> None:
         source = self.shown[0].source if self.shown else None
-        self.canvas.set_message(f"Opening {source.name}…" if isinstance(source, Path) else "Opening…")
+        self.canvas.set_message(
+            _("Opening {name}…").format(name=source.name) if isinstance(source, Path) else _("Opening…")
+        )
 
     def _captions(self, scene: Scene) -> list[str]:
         pictures = enumerate(zip(self.shown, self._decoded, self._errors, strict=True), 1)
         captions = [_caption(number if self._numbered else 0, *picture) for number, picture in pictures]
         if len(self.shown) == 2 and not scene.comparable:
             # Nothing is before or after it.
-            captions[0] = _caption(0, replace(self.shown[0], caption="Original"), self._decoded[0], self._errors[0])
+            captions[0] = _caption(0, replace(self.shown[0], caption=_("Original")), self._decoded[0], self._errors[0])
         if self._shown_difference is not None:
-            captions[-1] = "Difference"
+            captions[-1] = _("Difference")
         elif self._overlay.is_seen:
             captions[-1] = self._overlay.words(self.shown[-1].caption)
         return captions
@@ -397,10 +400,12 @@ class CompareView(QWidget):
         captions = self._captions(canvas.scene)
         if canvas.divided:
             left, right = canvas.pair
-            words = f"Divider at {round(canvas.divider * 100)} %, {captions[left]} left of it, {captions[right]} right"
+            words = _("Divider at {divider} %, {left} left of it, {right} right").format(
+                divider=round(canvas.divider * 100), left=captions[left], right=captions[right]
+            )
         else:
             words = ", ".join(captions[pane.index] for pane in canvas.panes)
-        return f"{words}. Zoom {percent(viewport.zoom * canvas.scene.factor)}."
+        return _("{words}. Zoom {percent}.").format(words=words, percent=percent(viewport.zoom * canvas.scene.factor))
 
 
 def _caption(number: int, shown: Shown, decoded: DecodedPicture | None, error: Exception | None) -> str:
@@ -409,8 +414,8 @@ def _caption(number: int, shown: Shown, decoded: DecodedPicture | None, error: E
         width, height = decoded.pyramid.size
         return f"{words}  {width} × {height}"
     if error is not None:
-        return f"{words} · cannot be shown"
-    return words if shown.source is None else f"{words} · opening…"
+        return _("{words} · cannot be shown").format(words=words)
+    return words if shown.source is None else _("{words} · opening…").format(words=words)
 
 
 def _sides(shown: Sequence[Shown], decoded: Sequence[DecodedPicture | None], pair: tuple[int, int]) -> tuple[Side, ...]:

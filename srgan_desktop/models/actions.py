@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QWidget
 
+from core.language import gettext as _
 from srgan_desktop.desktop import show_in_file_manager
 from srgan_desktop.dialogs import ask_for_name
 from srgan_desktop.models.blend_dialog import BlendDialog
@@ -31,7 +32,7 @@ class ModelActions(QObject):
         if model is not None and key != self._session.default_key:
             self._session.make_default(key)
             self.taken.emit()
-            self.notice.emit(f"The Upscale page now uses “{model.card.name}”")
+            self.notice.emit(_("The Upscale page now uses “{name}”").format(name=model.card.name))
 
     def download(self, key: str) -> None:
         """Fetch a known model."""
@@ -50,9 +51,9 @@ class ModelActions(QObject):
         """Ask for another name for it."""
         model = self._session.find(key)
         if model is not None:
-            label = "Name of the model, on its card and of its file:"
+            label = _("Name of the model, on its card and of its file:")
             window = self._page.window()
-            ask_for_name(window, "Rename a model", label, model.card.name, lambda name: self._rename(key, name))
+            ask_for_name(window, _("Rename a model"), label, model.card.name, lambda name: self._rename(key, name))
 
     def ask_to_remove(self, key: str) -> None:
         """Ask whether to delete its file; one that ships stays."""
@@ -60,7 +61,7 @@ class ModelActions(QObject):
         if model is None:
             return
         if model.shipped:
-            self.notice.emit(f"“{model.card.name}” comes with the program and cannot be removed")
+            self.notice.emit(_("“{name}” comes with the program and cannot be removed").format(name=model.card.name))
             return
         in_use = key == self._session.default_key
         ask_to_remove(model, in_use, self._page.window(), lambda: self._session.remove(key))

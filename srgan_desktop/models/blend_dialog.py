@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QSlider, QVBoxLayout, QWidget
 
+from core.language import gettext as _
 from core.models.catalogue import Model
 from srgan_desktop.fields import Choice, labelled, quiet, titled
 from srgan_desktop.models.card_view import breakable
 
-WORDS = (
-    "The weights of both are averaged. Between a faithful model and one trained on from it that invents more detail, "
-    "the slider says how much is invented. The blend is a model of its own; both others stay as they are."
+WORDS = _(
+    "The weights of both are averaged. Between a faithful model and one trained on from "
+    "it that invents more detail, the slider says how much is invented. The blend is a "
+    "model of its own; both others stay as they are."
 )
-ALONE = (
-    "No other model here has the same network, so there is nothing to blend it with. A model that was fine-tuned from "
-    "this one has; so have “general-x4v3” and “general-wdn-x4v3” among those that can be downloaded."
+ALONE = _(
+    "No other model here has the same network, so there is nothing to blend it with. A "
+    "model that was fine-tuned from this one has; so have “general-x4v3” and "
+    "“general-wdn-x4v3” among those that can be downloaded."
 )
 
 
@@ -29,7 +32,7 @@ class BlendDialog(QDialog):
 
     def __init__(self, model: Model, partners: Sequence[Model], parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Blend two models")
+        self.setWindowTitle(_("Blend two models"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._model = model
         self._named = False
@@ -40,27 +43,27 @@ class BlendDialog(QDialog):
         self.slider.setRange(1, 99)
         self.slider.setValue(50)
         self.slider.setPageStep(10)
-        self.slider.setAccessibleName("Share of the second model")
+        self.slider.setAccessibleName(_("Share of the second model"))
         self.share = titled("", "strong")
         self.share.setWordWrap(True)
         self.name = QLineEdit()
         self.name.setMaxLength(80)
-        self.save = QPushButton("&Blend and save")
+        self.save = QPushButton(_("&Blend and save"))
         self.save.setProperty("role", "primary")
         self.save.setDefault(True)
-        cancel = QPushButton("Cancel" if partners else "Close")
+        cancel = QPushButton(_("Cancel") if partners else _("Close"))
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 18, 20, 16)
         column.setSpacing(12)
-        title = titled(breakable(f"Blend “{model.card.name}”"), "title")
+        title = titled(breakable(_("Blend “{name}”").format(name=model.card.name)), "title")
         title.setWordWrap(True)
         column.addWidget(title)
         column.addWidget(quiet(WORDS if partners else ALONE))
         if partners:
-            column.addLayout(labelled("&With", "A model of the same network.", self.other))
+            column.addLayout(labelled(_("&With"), _("A model of the same network."), self.other))
             column.addWidget(self.share)
             column.addWidget(self.slider)
-            column.addLayout(labelled("&Name", "Of the new model.", self.name))
+            column.addLayout(labelled(_("&Name"), _("Of the new model."), self.name))
         column.addStretch(1)
         buttons = QHBoxLayout()
         buttons.setSpacing(8)

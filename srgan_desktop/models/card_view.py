@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from core.contract.upscale import Stamp
 from core.hashing import stamp_of
+from core.language import gettext as _
 from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
@@ -32,15 +33,15 @@ from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme
 
 ORIGINS: dict[Kind, str] = {
-    "shipped": "Comes with the program",
-    "trained": "Trained here",
-    "blended": "Blended here",
-    "imported": "Imported from a file",
-    "downloaded": "Downloaded",
+    "shipped": _("Comes with the program"),
+    "trained": _("Trained here"),
+    "blended": _("Blended here"),
+    "imported": _("Imported from a file"),
+    "downloaded": _("Downloaded"),
 }
-METRICS = {"psnr_y": "PSNR-Y, dB", "ssim_y": "SSIM-Y", "perceptual": "perceptual distance"}
+METRICS = {"psnr_y": "PSNR-Y, dB", "ssim_y": "SSIM-Y", "perceptual": _("perceptual distance")}
 """How figures on a card are called for people."""
-SHIPPED_STAYS = "Comes with the program"
+SHIPPED_STAYS = _("Comes with the program")
 
 
 class ModelCardView(QFrame):
@@ -73,26 +74,28 @@ class ModelCardView(QFrame):
         self.about.setWordWrap(True)
         self.sample = BeforeAfter()
         self.bars = Bars(theme)
-        self.use = self._primary("&Use for upscaling", "good", self.use_requested)
-        keep_width(self.use, "&Use for upscaling", "In use")
-        self.check = QPushButton("&Try on my picture…")
-        self.check.setToolTip("Measure it on a picture of yours, beside bicubic")
+        self.use = self._primary(_("&Use for upscaling"), "good", self.use_requested)
+        keep_width(self.use, _("&Use for upscaling"), _("In use"))
+        self.check = QPushButton(_("&Try on my picture…"))
+        self.check.setToolTip(_("Measure it on a picture of yours, beside bicubic"))
         self.check.setIconSize(QSize(16, 16))
         theme.set_icon(self.check, "measure")
         self.check.clicked.connect(lambda: self._ask(self.check_requested))
-        self.download = self._primary("&Download", "download", self.download_requested)
-        self.cancel = QPushButton("&Stop the download")
+        self.download = self._primary(_("&Download"), "download", self.download_requested)
+        self.cancel = QPushButton(_("&Stop the download"))
         self.cancel.clicked.connect(lambda: self._ask(self.cancel_requested))
         theme.set_icon(self.cancel, "stop")
         self.progress = ProgressLine(theme)
-        self.progress.setAccessibleName("Progress of the download")
+        self.progress.setAccessibleName(_("Progress of the download"))
         self.download_words = quiet()
-        self.compare = self._tool("Compare…", "side", "Compare it with other models", self.compare_requested)
-        self.blend = self._tool("Blend…", "blend", "Make a model between this one and another", self.blend_requested)
-        self.fine_tune = self._tool("Fine-tune…", "train", "", self.fine_tune_requested)
-        self.rename = self._tool("Rename…", "rename", "", self.rename_requested)
-        self.folder = self._tool("Folder", "folder", "Show its file in the file manager", self.folder_requested)
-        self.remove = self._tool("Remove…", "remove", "", self.remove_requested)
+        self.compare = self._tool(_("Compare…"), "side", _("Compare it with other models"), self.compare_requested)
+        self.blend = self._tool(
+            _("Blend…"), "blend", _("Make a model between this one and another"), self.blend_requested
+        )
+        self.fine_tune = self._tool(_("Fine-tune…"), "train", "", self.fine_tune_requested)
+        self.rename = self._tool(_("Rename…"), "rename", "", self.rename_requested)
+        self.folder = self._tool(_("Folder"), "folder", _("Show its file in the file manager"), self.folder_requested)
+        self.remove = self._tool(_("Remove…"), "remove", "", self.remove_requested)
         self.tools = QWidget()
         self._lay_out()
         session.downloading.connect(self._on_downloading)
@@ -107,7 +110,7 @@ class ModelCardView(QFrame):
         card = entry.card
         self.title.setText(breakable(card.name))
         self.facts.setText(_headline(entry))
-        self.about.setText(breakable(card.description))
+        self.about.setText(breakable(card.explanation))
         self.about.setVisible(bool(card.description))
         here = isinstance(entry, Model)
         self.sample.show_model(entry.key)
@@ -124,22 +127,22 @@ class ModelCardView(QFrame):
     def _show_actions(self, model: Model) -> None:
         default = model.key == self._session.default_key
         self.use.setEnabled(not default)
-        self.use.setText("In use" if default else "&Use for upscaling")
-        self.use.setToolTip("The Upscale page uses it" if default else "Use it on the Upscale page")
+        self.use.setText(_("In use") if default else _("&Use for upscaling"))
+        self.use.setToolTip(_("The Upscale page uses it") if default else _("Use it on the Upscale page"))
         self.fine_tune.setEnabled(model.trainable)
         self.fine_tune.setToolTip(
-            "Train it further on your own pictures"
+            _("Train it further on your own pictures")
             if model.trainable
-            else "Only SRGAN generators can be trained; this is another network"
+            else _("Only SRGAN generators can be trained; this is another network")
         )
         own = not model.shipped
         named = own and model.path.suffix.lower() == ".safetensors"
         self.rename.setEnabled(named)
         self.rename.setToolTip(
-            "Give it another name" if named else "Downloaded files keep their names" if own else SHIPPED_STAYS
+            _("Give it another name") if named else _("Downloaded files keep their names") if own else SHIPPED_STAYS
         )
         self.remove.setEnabled(own)
-        self.remove.setToolTip("Delete its file" if own else SHIPPED_STAYS)
+        self.remove.setToolTip(_("Delete its file") if own else SHIPPED_STAYS)
 
     def _show_download(self) -> None:
         entry = self._entry
@@ -152,7 +155,8 @@ class ModelCardView(QFrame):
         self.download_words.setVisible(known and download is not None)
         if isinstance(entry, KnownModel):
             again = download is not None and download.problem is not None
-            self.download.setText(f"{'&Try again' if again else '&Download'} ({size_words(file_bytes(entry))})")
+            words = _("&Try again ({size})") if again else _("&Download ({size})")
+            self.download.setText(words.format(size=size_words(file_bytes(entry))))
         if download is None:
             return
         if download.problem is not None:
@@ -193,17 +197,17 @@ class ModelCardView(QFrame):
             words.say(digest)
             copy = QToolButton()
             copy.setIconSize(QSize(16, 16))
-            copy.setToolTip("Put the SHA-256 on the clipboard")
-            copy.setAccessibleName("Copy the SHA-256")
+            copy.setToolTip(_("Put the SHA-256 on the clipboard"))
+            copy.setAccessibleName(_("Copy the SHA-256"))
             self._theme.set_icon(copy, "copy")
             copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(digest))
             inside.addWidget(words, 1)
             inside.addWidget(copy)
         elif isinstance(entry, Model):
-            compute = QPushButton("Compute")
+            compute = QPushButton(_("Compute"))
             compute.setProperty("role", "link")
-            compute.setToolTip("Check the whole file against the hash that its author published")
-            compute.setAccessibleName("Compute the SHA-256")
+            compute.setToolTip(_("Check the whole file against the hash that its author published"))
+            compute.setAccessibleName(_("Compute the SHA-256"))
             compute.clicked.connect(lambda: self._compute(compute, entry.path))
             inside.addWidget(compute)
             inside.addStretch(1)
@@ -211,7 +215,7 @@ class ModelCardView(QFrame):
 
     def _compute(self, button: QPushButton, path: Path) -> None:
         button.setEnabled(False)
-        button.setText("Computing…")
+        button.setText(_("Computing…"))
         self._session.hash(path)
 
     def _on_hashed(self, path: Path, digest: str) -> None:
@@ -266,7 +270,9 @@ class ModelCardView(QFrame):
         self._rows.setHorizontalSpacing(14)
         self._rows.setVerticalSpacing(7)
         self._rows.setColumnStretch(1, 1)
-        self.details = Fold(self._theme, "All that is known", "Licence, network, training, measurements, file", rows)
+        self.details = Fold(
+            self._theme, _("All that is known"), _("Licence, network, training, measurements, file"), rows
+        )
         inside = QWidget()
         inside.setObjectName("modelCard")
         column = QVBoxLayout(inside)
@@ -302,7 +308,7 @@ class CardValue(QLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
         self.setAccessibleName(f"{label}: {value}")
-        copy = QAction("&Copy", self)
+        copy = QAction(_("&Copy"), self)
         copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(value))
         self.addAction(copy)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.ActionsContextMenu)
@@ -314,8 +320,8 @@ def breakable(text: str) -> str:
 
 
 def _headline(entry: ListedModel) -> str:
-    origin = ORIGINS[entry.kind] if isinstance(entry, Model) else "Not here yet"
-    author = f"by {entry.card.author}" if entry.card.author else ""
+    origin = ORIGINS[entry.kind] if isinstance(entry, Model) else _("Not here yet")
+    author = _("by {author}").format(author=entry.card.author) if entry.card.author else ""
     return " · ".join(part for part in (origin, f"{entry.card.scale}×", author) if part)
 
 
@@ -323,18 +329,18 @@ def _rows(entry: ListedModel) -> list[tuple[str, str]]:
     card = entry.card
     network = f"{card.architecture} {card.size}".strip()
     rows = [
-        ("Licence", licence(entry)[1]),
-        ("Network", network or "Unknown until imported"),
-        ("Tags", ", ".join(card.tags)),
-        ("Trained on", card.dataset),
-        ("Steps", f"{card.iterations:,}" if card.iterations else ""),
-        ("Measured", _measured(card)),
-        ("Parent", card.parent.replace("; ", "\n")),
-        ("Date", card.date),
-        ("Size", size_words(file_bytes(entry))),
-        ("From", entry.url) if isinstance(entry, KnownModel) else ("File", str(entry.path)),
-        ("Data SHA-256", card.dataset_sha256),
-        ("Recipe", card.recipe.strip()),
+        (_("Licence"), licence(entry)[1]),
+        (_("Network"), network or _("Unknown until imported")),
+        (_("Tags"), ", ".join(card.tags)),
+        (_("Trained on"), card.dataset),
+        (_("Steps"), f"{card.iterations:,}" if card.iterations else ""),
+        (_("Measured"), _measured(card)),
+        (_("Parent"), card.parent.replace("; ", "\n")),
+        (_("Date"), card.date),
+        (_("Size"), size_words(file_bytes(entry))),
+        (_("From"), entry.url) if isinstance(entry, KnownModel) else (_("File"), str(entry.path)),
+        (_("Data SHA-256"), card.dataset_sha256),
+        (_("Recipe"), card.recipe.strip()),
     ]
     return [(label, value) for label, value in rows if value]
 
@@ -342,6 +348,6 @@ def _rows(entry: ListedModel) -> list[tuple[str, str]]:
 def _measured(card: ModelCard) -> str:
     lines = []
     for name, value in card.metrics.items():
-        subject, _, metric = name.rpartition(" ")
+        subject, _rest, metric = name.rpartition(" ")
         lines.append(f"{' '.join(part for part in (subject, METRICS.get(metric, metric)) if part)}: {value:.4g}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from core.contract.evaluate import CheckReady
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.compare.view import Shown
 from srgan_desktop.fields import Choice, labelled, quiet, titled
@@ -17,26 +18,29 @@ from srgan_desktop.models.session import CHECK_MOST, ModelsSession, Trial
 from srgan_desktop.models.trial_view import TrialView
 from srgan_desktop.theme import Theme, repolish
 
-TITLE = "How good will it be on my picture?"
+TITLE = _("How good will it be on my picture?")
 STEPS = (
-    "Choose a model, a sharp picture of yours, and the part to test.",
-    "The part is reduced by the model’s factor and enlarged again: by the model, and by plain bicubic interpolation.",
-    "Both are measured against the original, and you can compare all three.",
+    _("Choose a model, a sharp picture of yours, and the part to test."),
+    _(
+        "The part is reduced by the model’s factor and enlarged again: by the model, and by "
+        "plain bicubic interpolation."
+    ),
+    _("Both are measured against the original, and you can compare all three."),
 )
-NO_DISTANCE = "For the perceptual distance, content weights are needed (Train page, GAN recipes)."
+NO_DISTANCE = _("For the perceptual distance, content weights are needed (Train page, GAN recipes).")
 
 
 class CheckView(TrialView):
     """Sets a check up and shows what it found."""
 
     def __init__(self, theme: Theme, session: ModelsSession) -> None:
-        super().__init__(theme, session, Trial.CHECK, "&Measure", TITLE, STEPS)
+        super().__init__(theme, session, Trial.CHECK, _("&Measure"), TITLE, STEPS)
         self.model = Choice()
         self.picture = PictureCard(
             theme, session, lambda: session.check_region, session.choose_check_region, CHECK_MOST
         )
-        self.fields.addLayout(labelled("M&odel", "The model that is measured.", self.model))
-        self.fields.addWidget(titled("Picture", "section"))
+        self.fields.addLayout(labelled(_("M&odel"), _("The model that is measured."), self.model))
+        self.fields.addWidget(titled(_("Picture"), "section"))
         self.fields.addWidget(self.picture)
         self.figures = CheckFigures()
         self.fields.addWidget(self.figures)
@@ -67,7 +71,7 @@ class CheckView(TrialView):
 
     def why_not(self) -> str:
         if self.model.currentData() is None:
-            return "No models yet."
+            return _("No models yet.")
         return self.why_no_picture()
 
     def show_models(self) -> None:
@@ -90,9 +94,9 @@ class CheckView(TrialView):
         self.result = ready
         self.compare.show_pictures(
             [
-                Shown("Original", ready.original),
+                Shown(_("Original"), ready.original),
                 Shown(ready.model, ready.upscaled),
-                Shown("Bicubic", ready.bicubic),
+                Shown(_("Bicubic"), ready.bicubic),
             ]
         )
         self.figures.show_check(ready)
@@ -117,19 +121,22 @@ class CheckFigures(QWidget):
         self._grid.setVerticalSpacing(4)
         self._grid.setColumnStretch(0, 1)
         self.cells: dict[tuple[str, str], QLabel] = {}
-        for column, head in enumerate(("Model", "Bicubic"), 1):
+        for column, head in enumerate((_("Model"), _("Bicubic")), 1):
             label = titled(head, "section")
             label.setAlignment(Qt.AlignmentFlag.AlignRight)
             self._grid.addWidget(label, 0, column)
         self._rows: dict[str, QLabel] = {}
         tips = {
-            "PSNR-Y": "Difference in brightness from the original, in decibels: higher is better.",
-            "SSIM-Y": "Similarity of structures, at most 1: higher is better.",
-            "Perceptual": "Perceptual distance, by the features of a recognition network: lower is better.",
-            "Time": "Of the network only.",
+            "psnr": ("PSNR-Y", _("Difference in brightness from the original, in decibels: higher is better.")),
+            "ssim": ("SSIM-Y", _("Similarity of structures, at most 1: higher is better.")),
+            "perceptual": (
+                _("Perceptual"),
+                _("Perceptual distance, by the features of a recognition network: lower is better."),
+            ),
+            "time": (_("Time"), _("Of the network only.")),
         }
-        for row, (name, tip) in enumerate(tips.items(), 1):
-            label = quiet(name)
+        for row, (name, (title, tip)) in enumerate(tips.items(), 1):
+            label = quiet(title)
             label.setToolTip(tip)
             self._rows[name] = label
             self._grid.addWidget(label, row, 0)
@@ -143,14 +150,14 @@ class CheckFigures(QWidget):
     def show_check(self, ready: CheckReady) -> None:
         """Fill the table."""
         mine, other = ready.quality, ready.bicubic_quality
-        self._put("PSNR-Y", mine.psnr_y, other.psnr_y, _decibels, more_is_better=True)
-        self._put("SSIM-Y", mine.ssim_y, other.ssim_y, "{:.4f}".format, more_is_better=True)
+        self._put("psnr", mine.psnr_y, other.psnr_y, _decibels, more_is_better=True)
+        self._put("ssim", mine.ssim_y, other.ssim_y, "{:.4f}".format, more_is_better=True)
         measured = mine.perceptual is not None and other.perceptual is not None
-        for cell in (self._rows["Perceptual"], *(self.cells["Perceptual", who] for who in ("model", "bicubic"))):
+        for cell in (self._rows["perceptual"], *(self.cells["perceptual", who] for who in ("model", "bicubic"))):
             cell.setVisible(measured)
         if mine.perceptual is not None and other.perceptual is not None:
-            self._put("Perceptual", mine.perceptual, other.perceptual, "{:.3f}".format, more_is_better=False)
-        self.cells["Time", "model"].setText(problems.seconds(ready.seconds))
+            self._put("perceptual", mine.perceptual, other.perceptual, "{:.3f}".format, more_is_better=False)
+        self.cells["time", "model"].setText(problems.seconds(ready.seconds))
         self.show()
 
     def _put(
@@ -165,4 +172,4 @@ class CheckFigures(QWidget):
 
 
 def _decibels(value: float) -> str:
-    return "equal" if math.isinf(value) else f"{value:.2f} dB"
+    return _("equal") if math.isinf(value) else _("{value:.2f} dB").format(value=value)

@@ -7,6 +7,7 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QListWidget, QListWidgetItem, QWidget
 
 from core.contract.evaluate import MOST_COMPARED, CompareFailed, ModelCompared
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import Shown
@@ -22,12 +23,17 @@ MOST_ROWS, MOST_ROWS_LOW = 8, 4
 LOW = 560
 """Height of the view under which the window is called low."""
 
-TITLE = "Which model suits this picture?"
+TITLE = _("Which model suits this picture?")
 STEPS = (
-    f"Tick two to {MOST_COMPARED} models, choose a picture, and draw a rectangle around the part that matters.",
-    "Every model enlarges that part as it would in the whole picture, with the Detail of the Upscale page.",
-    "Look at the results side by side (S), or one at a time (T) and blink between them with the number keys: zoom and "
-    "place are common. Below stand the seconds and the memory that each takes for a megapixel.",
+    _(
+        "Tick two to {most_compared} models, choose a picture, and draw a rectangle around the part that matters."
+    ).format(most_compared=MOST_COMPARED),
+    _("Every model enlarges that part as it would in the whole picture, with the Detail of the Upscale page."),
+    _(
+        "Look at the results side by side (S), or one at a time (T) and blink between them "
+        "with the number keys: zoom and place are common. Below stand the seconds and the "
+        "memory that each takes for a megapixel."
+    ),
 )
 
 
@@ -35,19 +41,19 @@ class CompareModelsView(TrialView):
     """Sets a comparison up and shows what came of it."""
 
     def __init__(self, theme: Theme, session: ModelsSession) -> None:
-        super().__init__(theme, session, Trial.COMPARE, "&Compare", TITLE, STEPS)
+        super().__init__(theme, session, Trial.COMPARE, _("&Compare"), TITLE, STEPS)
         self.choice = QListWidget()
         self.choice.setObjectName("choice")
-        self.choice.setAccessibleName("Models to compare")
+        self.choice.setAccessibleName(_("Models to compare"))
         self.choice.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.choice.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.picture = PictureCard(
             theme, session, lambda: session.compare_region, session.choose_compare_region, COMPARE_MOST
         )
-        self.heading = titled("Models", "section")
+        self.heading = titled(_("Models"), "section")
         self.fields.addWidget(self.heading)
         self.fields.addWidget(self.choice)
-        self.fields.addWidget(titled("Picture", "section"))
+        self.fields.addWidget(titled(_("Picture"), "section"))
         self.fields.addWidget(self.picture)
         self.fields.addStretch(1)
         self.table = Results()
@@ -81,9 +87,9 @@ class CompareModelsView(TrialView):
 
     def why_not(self) -> str:
         if len(self.session.models) < 2:
-            return "Two models needed: download or import another one."
+            return _("Two models needed: download or import another one.")
         if len(self.ticked) < 2:
-            return f"Tick two to {MOST_COMPARED} models."
+            return _("Tick two to {most_compared} models.").format(most_compared=MOST_COMPARED)
         return self.why_no_picture()
 
     def show_models(self) -> None:
@@ -110,7 +116,9 @@ class CompareModelsView(TrialView):
 
     def show_state(self) -> None:
         super().show_state()
-        self.heading.setText(f"Models ({len(self.ticked)} of at most {MOST_COMPARED})")
+        self.heading.setText(
+            _("Models ({count} of at most {most_compared})").format(count=len(self.ticked), most_compared=MOST_COMPARED)
+        )
 
     def show_result(self, event: ModelCompared | CompareFailed) -> None:
         """One of the models is done, or could not do it."""
@@ -176,9 +184,9 @@ class Results(QWidget):
         for column, (head, tip) in enumerate(
             (
                 ("", ""),
-                ("Model", ""),
-                ("Time / MP", "For a megapixel of output: the network’s own; a small part overstates it"),
-                ("Memory / MP", "For a megapixel of output: at the peak, beyond what was taken before"),
+                (_("Model"), ""),
+                (_("Time / MP"), _("For a megapixel of output: the network’s own; a small part overstates it")),
+                (_("Memory / MP"), _("For a megapixel of output: at the peak, beyond what was taken before")),
             )
         ):
             label = titled(head, "section")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from core.language import gettext as _
+from core.language import ngettext
 from srgan_desktop.banner import Level
 from srgan_desktop.models.session import Imported
 from srgan_desktop.problems import Problem
@@ -33,16 +35,24 @@ def words_of_import(outcome: Imported, name_of: Callable[[str], str]) -> ImportW
     new = [event for event in outcome.added if event.key not in outcome.before]
     names = [f"“{name_of(event.key)}”" for event in new]
     known = [f"“{name_of(event.key)}”" for event in outcome.added if event.key in outcome.before]
-    there = f"{', '.join(known)} {'was' if len(known) == 1 else 'were'} here already." if known else ""
+    there = (
+        ngettext("{names} was here already.", "{names} were here already.", len(known)).format(names=", ".join(known))
+        if known
+        else ""
+    )
     if outcome.refused:
         return _with_refusals(outcome, names, there)
     if not new:
-        return ImportWords("info", "Nothing new", there)
+        return ImportWords("info", _("Nothing new"), there)
     notes = dict.fromkeys(note for event in new for note in event.notes)
     if len(new) == 1:
-        title = f"{names[0]} was added to your models"
+        title = _("{name} was added to your models").format(name=names[0])
         return ImportWords("good", title, _joined(there, *notes), new[0].key)
-    return ImportWords("good", f"{len(new)} models imported", _joined(f"{', '.join(names)}.", there, *notes))
+    return ImportWords(
+        "good",
+        ngettext("{count} model imported", "{count} models imported", len(new)).format(count=len(new)),
+        _joined(f"{', '.join(names)}.", there, *notes),
+    )
 
 
 def _with_refusals(outcome: Imported, names: list[str], there: str) -> ImportWords:
@@ -50,11 +60,13 @@ def _with_refusals(outcome: Imported, names: list[str], there: str) -> ImportWor
     first = refusals[0][1]
     if len(refusals) == 1 and not outcome.added:
         return ImportWords("bad", first.message, first.hint)
-    count = "1 file was" if len(refusals) == 1 else f"{len(refusals)} files were"
-    taken = f"{', '.join(names)} imported." if names else ""
+    title = ngettext("{count} file was refused", "{count} files were refused", len(refusals)).format(
+        count=len(refusals)
+    )
+    taken = _("{names} imported.").format(names=", ".join(names)) if names else ""
     why = first.message if len(refusals) == 1 else ""
     level: Level = "warn" if names else "bad"
-    return ImportWords(level, f"{count} refused", _joined(taken, there, why), refusals=refusals)
+    return ImportWords(level, title, _joined(taken, there, why), refusals=refusals)
 
 
 def _joined(*parts: str) -> str:

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems
@@ -27,17 +28,17 @@ from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme
 
 GROUPS: tuple[tuple[str, tuple[Kind, ...], str], ...] = (
-    ("Comes with the program", ("shipped",), "No models included: reinstall the program, or download one."),
-    ("Made here", ("trained", "blended"), "None yet. Train one, or blend two."),
+    (_("Comes with the program"), ("shipped",), _("No models included: reinstall the program, or download one.")),
+    (_("Made here"), ("trained", "blended"), _("None yet. Train one, or blend two.")),
     (
-        "Imported and downloaded",
+        _("Imported and downloaded"),
         ("imported", "downloaded"),
-        "None yet. Drop .safetensors, .pth, .onnx or .param files here.",
+        _("None yet. Drop .safetensors, .pth, .onnx or .param files here."),
     ),
 )
 """(title, which kinds, what to say where there is none)."""
-KNOWN_TITLE = "Can be downloaded"
-KNOWN_NONE = "All downloaded."
+KNOWN_TITLE = _("Can be downloaded")
+KNOWN_NONE = _("All downloaded.")
 
 ListedModel = Model | KnownModel
 
@@ -55,7 +56,7 @@ class ModelList(QListWidget):
     def __init__(self, theme: Theme, session: ModelsSession) -> None:
         super().__init__()
         self.setObjectName("models")
-        self.setAccessibleName("Models")
+        self.setAccessibleName(_("Models"))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
@@ -172,15 +173,17 @@ class Row(QWidget):
         self._words = " · ".join(part for part in (self._facts, good_at(entry)) if part)
         self.name = Elided("strong")
         self.name.say(entry.card.name)
-        self.mark = QLabel("In use")
+        self.mark = QLabel(_("In use"))
         self.mark.setProperty("role", "mark")
-        self.mark.setToolTip("The Upscale page uses this model")
+        self.mark.setToolTip(_("The Upscale page uses this model"))
         self.words = Elided("muted")
         self.progress = ProgressLine(theme)
         self.progress.setObjectName("thin")
-        self.progress.setAccessibleName(f"Download of {entry.card.name}")
-        self.download = self._button(theme, "download", f"Download {entry.card.name}")
-        self.cancel = self._button(theme, "close", f"Stop the download of {entry.card.name}; what came is kept")
+        self.progress.setAccessibleName(_("Download of {name}").format(name=entry.card.name))
+        self.download = self._button(theme, "download", _("Download {name}").format(name=entry.card.name))
+        self.cancel = self._button(
+            theme, "close", _("Stop the download of {name}; what came is kept").format(name=entry.card.name)
+        )
         above = QHBoxLayout()
         above.setSpacing(8)
         above.addWidget(self.name, 0)
@@ -243,17 +246,18 @@ def licence(entry: ListedModel) -> tuple[str, str]:
         return card.license, card.license
     kind = entry.kind if isinstance(entry, Model) else None
     if kind == "trained":
-        also = ". The licence of its parent applies, too" if card.parent else ""
-        return "yours", f"Yours: trained on this computer{also}"
+        return _("yours"), (
+            _("Yours: trained on this computer. The licence of its parent applies, too")
+            if card.parent
+            else _("Yours: trained on this computer")
+        )
     if kind == "blended":
-        return "your blend", "Your blend: the licences of both parents apply"
-    return "licence unknown", "Unknown: ask its author before you use its results"
+        return _("your blend"), _("Your blend: the licences of both parents apply")
+    return _("licence unknown"), _("Unknown: ask its author before you use its results")
 
 
 def good_at(entry: ListedModel) -> str:
     """What it is for, in a line."""
-    if isinstance(entry, KnownModel):
-        return entry.good_at
     return entry.card.purpose
 
 
@@ -270,13 +274,17 @@ def file_bytes(entry: ListedModel) -> int:
 def size_words(count: int) -> str:
     """`38 kB`, `6.2 MB`, `67 MB`: as exactly as anybody wants to know it of a model."""
     if count < 1e6:
-        return f"{count / 1e3:.0f} kB"
-    return f"{count / 1e6:.1f} MB" if count < 1e7 else problems.gigabytes(count)
+        return _("{count:.0f} kB").format(count=count / 1e3)
+    return _("{count:.1f} MB").format(count=count / 1e6) if count < 1e7 else problems.gigabytes(count)
 
 
 def progress_words(download: Download) -> str:
     """How far a download is."""
     if not download.done:
-        return "Connecting…"
+        return _("Connecting…")
     done = f"{download.done / 1e6:.1f}"
-    return f"{done} of {download.total / 1e6:.1f} MB" if download.total else f"{done} MB"
+    return (
+        _("{done} of {total:.1f} MB").format(done=done, total=download.total / 1e6)
+        if download.total
+        else _("{done} MB").format(done=done)
+    )

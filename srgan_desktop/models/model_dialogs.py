@@ -7,6 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QMessageBox, QWidget
 
+from core.language import gettext as _
 from core.models.catalogue import Model
 
 
@@ -21,14 +22,14 @@ def ask_to_remove(model: Model, in_use: bool, window: QWidget, remove: Callable[
     """
     box = QMessageBox(window)
     box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-    box.setWindowTitle("Remove a model")
+    box.setWindowTitle(_("Remove a model"))
     box.setIcon(QMessageBox.Icon.Warning)
-    box.setText(f"Delete “{model.card.name}” for good?")
-    again = "It can be downloaded again." if model.kind == "downloaded" else "This program keeps no other copy."
-    then = " The Upscale page then goes back to the model that came with the program." if in_use else ""
+    box.setText(_("Delete “{name}” for good?").format(name=model.card.name))
+    again = _("It can be downloaded again.") if model.kind == "downloaded" else _("This program keeps no other copy.")
+    then = " " + _("The Upscale page then goes back to the model that came with the program.") if in_use else ""
     box.setInformativeText(f"{model.path}\n\n{again}{then}")
-    delete = box.addButton("&Delete", QMessageBox.ButtonRole.DestructiveRole)
-    keep = box.addButton("&Keep", QMessageBox.ButtonRole.RejectRole)
+    delete = box.addButton(_("&Delete"), QMessageBox.ButtonRole.DestructiveRole)
+    keep = box.addButton(_("&Keep"), QMessageBox.ButtonRole.RejectRole)
     box.setDefaultButton(keep)
     box.setEscapeButton(keep)
     delete.clicked.connect(remove)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from core.contract.models import ModelAdded
 from core.images import READABLE_SUFFIXES
+from core.language import gettext as _
 from core.models.catalogue import SUFFIXES, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
@@ -77,9 +78,9 @@ class ModelsPage(Page):
         self.tabs = Tabs(
             theme,
             (
-                ("models", "Models", "models"),
-                ("compare", "Compare models", "side"),
-                ("check", "How good on my picture?", "measure"),
+                ("models", _("Models"), "models"),
+                ("compare", _("Compare models"), "side"),
+                ("check", _("How good on my picture?"), "measure"),
             ),
         )
         yield
@@ -91,8 +92,10 @@ class ModelsPage(Page):
         yield
         self.check = CheckView(theme, self.session)
         yield
-        self.import_button = QPushButton("&Import…")
-        self.import_button.setToolTip("Import model files: .safetensors, .pth, .pt, .onnx and ncnn's .param (Ctrl+O)")
+        self.import_button = QPushButton(_("&Import…"))
+        self.import_button.setToolTip(
+            _("Import model files: .safetensors, .pth, .pt, .onnx and ncnn's .param (Ctrl+O)")
+        )
         self.import_button.setIconSize(QSize(16, 16))
         theme.set_icon(self.import_button, "import")
         self.views = {"models": self._models_view(), "compare": self.compare, "check": self.check}
@@ -220,32 +223,33 @@ class ModelsPage(Page):
 
     def _show_status(self) -> None:
         self.import_button.setEnabled(not self.session.importing)
-        self.import_button.setText("Importing…" if self.session.importing else "&Import…")
+        self.import_button.setText(_("Importing…") if self.session.importing else _("&Import…"))
         self.status_changed.emit(*self._engine_words())
 
     def _engine_words(self) -> tuple[str, str]:
         session = self.session
         match session.engine:
             case EngineState.OFF:
-                return "Engine starts when needed", "good"
+                return _("Engine starts when needed"), "good"
             case EngineState.STARTING:
-                return "Starting the engine…", "busy"
+                return _("Starting the engine…"), "busy"
             case EngineState.STOPPED:
-                return "Engine stopped; restarts when needed", "bad"
+                return _("Engine stopped; restarts when needed"), "bad"
             case EngineState.READY:
                 working = session.trial is not Trial.NONE or session.busy
-                return f"{'Working' if working else 'Ready'} on {session.device}", "good"
+                words = _("Working on {device}") if working else _("Ready on {device}")
+                return words.format(device=session.device), "good"
 
     def _on_added(self, event: ModelAdded) -> None:
         name = self._name(event.key)
         self.list.select(event.key)
         self.banner.say(
             "good",
-            f"“{name}” was added to your models",
+            _("“{name}” was added to your models").format(name=name),
             " ".join(event.notes),
-            [("Use for upscaling", lambda: self.model_actions.use(event.key))],
+            [(_("Use for upscaling"), lambda: self.model_actions.use(event.key))],
         )
-        self.notify.emit("A model is ready", name)
+        self.notify.emit(_("A model is ready"), name)
 
     def _on_imported(self, outcome: Imported) -> None:
         if outcome.added:
@@ -253,10 +257,10 @@ class ModelsPage(Page):
         words = words_of_import(outcome, self._name)
         actions: list[tuple[str, Callable[[], object]]] = []
         if words.refusals:
-            actions.append(("Show why…", lambda: self._show_refusals(words.refusals)))
+            actions.append((_("Show why…"), lambda: self._show_refusals(words.refusals)))
         elif words.model is not None:
             new = words.model
-            actions.append(("Use for upscaling", lambda: self.model_actions.use(new)))
+            actions.append((_("Use for upscaling"), lambda: self.model_actions.use(new)))
         self.banner.say(words.level, words.title, words.text, actions)
 
     def _name(self, key: str) -> str:
@@ -267,8 +271,8 @@ class ModelsPage(Page):
         FailuresDialog(
             refusals,
             self.window(),
-            title="Refused files",
-            advice="Nothing was run or kept. Details of each file:",
+            title=_("Refused files"),
+            advice=_("Nothing was run or kept. Details of each file:"),
         ).open()
 
     def _on_failed(self, problem: Problem) -> None:
@@ -324,7 +328,7 @@ class ModelsPage(Page):
         if not paths:
             return ""
         brings_models = any(path.suffix.lower() not in PICTURES for path in paths)
-        return "Drop to import models" if brings_models else "Drop to test models on this picture"
+        return _("Drop to import models") if brings_models else _("Drop to test models on this picture")
 
     def _try(self) -> None:
         view = self.stack.currentWidget()
@@ -341,11 +345,11 @@ class ModelsPage(Page):
 
     def _choose_models(self) -> None:
         suffixes = " ".join(f"*{suffix}" for suffix in SUFFIXES)
-        files, _ = QFileDialog.getOpenFileNames(
+        files, _rest = QFileDialog.getOpenFileNames(
             self,
-            "Import models",
+            _("Import models"),
             dialog_folder(self.settings.get(settings.MODELS_FOLDER), self.settings.get(settings.FOLDER)),
-            f"Models ({suffixes});;All files (*)",
+            _("Models ({suffixes});;All files (*)").format(suffixes=suffixes),
         )
         if files:
             self.settings.set(settings.MODELS_FOLDER, str(Path(files[0]).parent))
@@ -353,11 +357,11 @@ class ModelsPage(Page):
 
     def _choose_picture(self) -> None:
         suffixes = " ".join(f"*{suffix}" for suffix in sorted(PICTURES))
-        file, _ = QFileDialog.getOpenFileName(
+        file, _rest = QFileDialog.getOpenFileName(
             self,
-            "Picture to test models on",
+            _("Picture to test models on"),
             dialog_folder(self.settings.get(settings.FOLDER)),
-            f"Pictures ({suffixes});;All files (*)",
+            _("Pictures ({suffixes});;All files (*)").format(suffixes=suffixes),
         )
         if file:
             self.settings.set(settings.FOLDER, str(Path(file).parent))

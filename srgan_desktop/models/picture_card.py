@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.upscale import Region
+from core.language import gettext as _
 from srgan_desktop.fields import Elided, titled
 from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.models.trial_picture import LEAST_SIDE, TrialPicture, whole
@@ -72,19 +73,19 @@ class PictureCard(QWidget):
         self._choose = choose
         self._most = most
         self.name = Elided(mode=Qt.TextElideMode.ElideMiddle)
-        self.change = self._tool(theme, "folder", "Choose another picture", self.file_requested)
+        self.change = self._tool(theme, "folder", _("Choose another picture"), self.file_requested)
         self.from_queue = self._tool(
-            theme, "queue", "Use the picture selected on the Upscale page", self.queue_requested
+            theme, "queue", _("Use the picture selected on the Upscale page"), self.queue_requested
         )
         self.picker = RegionPicker(theme)
         self.words = Elided("muted")
-        self.all = QPushButton("All of it")
+        self.all = QPushButton(_("All of it"))
         self.all.setProperty("role", "link")
         self.all.clicked.connect(self._take_all)
-        self.choose_file = QPushButton("Choose a picture…")
+        self.choose_file = QPushButton(_("Choose a picture…"))
         self.choose_file.clicked.connect(self.file_requested)
-        self.choose_queued = QPushButton("From the Upscale page")
-        self.choose_queued.setToolTip("Use the picture selected there")
+        self.choose_queued = QPushButton(_("From the Upscale page"))
+        self.choose_queued.setToolTip(_("Use the picture selected there"))
         self.choose_queued.clicked.connect(self.queue_requested)
         self.contents = QStackedWidget()
         self._lay_out(theme)
@@ -97,7 +98,7 @@ class PictureCard(QWidget):
         session, picture = self._session, self._session.picture
         self.contents.setCurrentIndex(0 if picture is None else 1)
         self.opening.setVisible(session.opening is not None)
-        self.opening.say(f"Opening {session.opening.name}…" if session.opening is not None else "")
+        self.opening.say(_("Opening {name}…").format(name=session.opening.name) if session.opening is not None else "")
         if picture is None:
             return
         region = self._region()
@@ -107,10 +108,14 @@ class PictureCard(QWidget):
         is_all = region == whole(picture.size, self._most)
         self.all.setVisible(not is_all)
         capped = width * height > self._most
-        self.all.setText("Largest possible" if capped else "All of it")
-        self.all.setToolTip(f"At most {self._most / 1e6:.0f} megapixels" if capped else "")
-        part = "all of" if region[2:] == picture.size else f"{region[2]:,} × {region[3]:,} of"
-        self.words.say(f"{part} {width:,} × {height:,} pixels".capitalize())
+        self.all.setText(_("Largest possible") if capped else _("All of it"))
+        self.all.setToolTip(_("At most {most:.0f} megapixels").format(most=self._most / 1e6) if capped else "")
+        words = (
+            _("All of {width:,} × {height:,} pixels")
+            if region[2:] == picture.size
+            else _("{part_width:,} × {part_height:,} of {width:,} × {height:,} pixels")
+        )
+        self.words.say(words.format(width=width, height=height, part_width=region[2], part_height=region[3]))
 
     def show_queue(self, available: bool) -> None:
         """Whether the Upscale page has a picture to take."""
@@ -133,7 +138,7 @@ class PictureCard(QWidget):
 
     def _lay_out(self, theme: Theme) -> None:
         self.opening = Elided("muted")
-        hint = titled("Drop a picture here")
+        hint = titled(_("Drop a picture here"))
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         empty = QWidget()
         inside = QVBoxLayout(empty)
@@ -194,8 +199,8 @@ class RegionPicker(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.CrossCursor)
-        self.setAccessibleName("Part of the picture")
-        self.setToolTip("Drag a rectangle over the part to test. Arrow keys move it; with Shift they resize it.")
+        self.setAccessibleName(_("Part of the picture"))
+        self.setToolTip(_("Drag a rectangle over the part to test. Arrow keys move it; with Shift they resize it."))
         theme.changed.connect(self.update)
 
     def show_region(self, picture: TrialPicture, region: Region) -> None:
@@ -206,7 +211,11 @@ class RegionPicker(QWidget):
             self._drag = None
             self._fit()
         self._region = region
-        self.setAccessibleDescription(f"{region[2]} × {region[3]} pixels at {region[0]}, {region[1]}")
+        self.setAccessibleDescription(
+            _("{region} × {region_2} pixels at {region_3}, {region_4}").format(
+                region=region[2], region_2=region[3], region_3=region[0], region_4=region[1]
+            )
+        )
         self.update()
 
     def limit_height(self, most: int) -> None:
@@ -251,7 +260,7 @@ class RegionPicker(QWidget):
         if self._drag == "new" and self._region == self._before and self._picture is not None:
             # A click: the same rectangle, there.
             x, y = self._to_picture(event)
-            _, _, width, height = self._before
+            _rest, _rest, width, height = self._before
             self.region_chosen.emit((round(x - width / 2), round(y - height / 2), width, height))
         self._drag = None
 

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPixmap
 from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from core import paths
+from core.language import gettext as _
 from core.models.card import ModelCard
 from srgan_desktop.compare.painting import paint_caption
 from srgan_desktop.fields import titled
@@ -24,9 +25,11 @@ SHARP = (0.40, 0.20)
 FAST = (70e6, 0.5e6)
 """Bytes of its file, the same: the work of a network of one kind follows its weights."""
 TIPS = {
-    "Faithful": "How near its results come to the original, pixel by pixel (PSNR on Set5, Set14 and BSD100)",
-    "Sharp": "How alike its results look to the original, texture included (perceptual distance on the same sets)",
-    "Fast": "How little there is to compute, by the size of its file",
+    _("Faithful"): _("How near its results come to the original, pixel by pixel (PSNR on Set5, Set14 and BSD100)"),
+    _("Sharp"): _(
+        "How alike its results look to the original, texture included (perceptual distance on the same sets)"
+    ),
+    _("Fast"): _("How little there is to compute, by the size of its file"),
 }
 
 
@@ -38,7 +41,7 @@ def scores(card: ModelCard, size: int) -> dict[str, float]:
         size: bytes of its file; 0 where that is not known.
     """
     found: dict[str, float] = {}
-    for name, metric, ends in (("Faithful", "psnr_y", FAITHFUL), ("Sharp", "perceptual", SHARP)):
+    for name, metric, ends in ((_("Faithful"), "psnr_y", FAITHFUL), (_("Sharp"), "perceptual", SHARP)):
         values = [card.metrics[key] for each in SETS if (key := f"{each} {metric}") in card.metrics]
         if len(values) == len(SETS):
             found[name] = _between(mean(values), *ends)
@@ -119,7 +122,7 @@ class BeforeAfter(QWidget):
         super().__init__()
         self._pixmap = QPixmap()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.setAccessibleName("A sample before and after this model")
+        self.setAccessibleName(_("A sample before and after this model"))
 
     def show_model(self, key: str) -> None:
         """Show a model's, by its key."""
@@ -155,6 +158,6 @@ class BeforeAfter(QWidget):
         middle = area.center().x()
         painter.fillRect(QRectF(middle - 1, 0, 2, area.height()), QColor(255, 255, 255))
         left, right = QRectF(0, 0, middle, area.height()), QRectF(middle, 0, middle, area.height())
-        paint_caption(painter, "Before", left, left, self.font())
-        paint_caption(painter, "After", right, right, self.font(), flush_right=True)
+        paint_caption(painter, _("Before"), left, left, self.font())
+        paint_caption(painter, _("After"), right, right, self.font(), flush_right=True)
         painter.end()

@@ -24,6 +24,7 @@ from core.contract.evaluate import (
 from core.contract.jobs import JobCancelled, JobDone, JobFailed
 from core.contract.models import BlendRequest, DownloadProgress, ImportRequest, ModelAdded, ModelRefused
 from core.contract.upscale import Region
+from core.language import gettext as _
 from core.models.card import read_header
 from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, SUFFIXES, Model, downloadable, models
 from core.models.known import KnownModel
@@ -209,12 +210,12 @@ class ModelsSession(Session):
         if not found:
             self.failed.emit(
                 Problem(
-                    "There is no model file in that folder.",
-                    "Models: .safetensors, .pth, .pt, .onnx, .param with .bin.",
+                    _("There is no model file in that folder."),
+                    _("Models: .safetensors, .pth, .pt, .onnx, .param with .bin."),
                 )
             )
         elif self._import is not None:
-            self.failed.emit(Problem("Other files are being imported.", "Drop these again when that is done."))
+            self.failed.emit(Problem(_("Other files are being imported."), _("Drop these again when that is done.")))
         else:
             self._imported = Imported(frozenset(model.key for model in self.models))
             self._import = self._job.run(ImportRequest(tuple(found)))

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
 from srgan_desktop.compare.view import CompareView
 from srgan_desktop.fields import Elided, card, quiet, scrolled, titled
 from srgan_desktop.job import EngineState
@@ -57,11 +58,11 @@ class TrialView(QWidget):
         self.start.setProperty("role", "primary")
         self.start.setIconSize(QSize(16, 16))
         theme.set_icon(self.start, "play", accented=True)
-        self.stop = QPushButton("&Stop")
+        self.stop = QPushButton(_("&Stop"))
         self.stop.setIconSize(QSize(16, 16))
         theme.set_icon(self.stop, "stop")
         self.progress = ProgressLine(theme)
-        self.progress.setAccessibleName("Progress")
+        self.progress.setAccessibleName(_("Progress"))
         self.words = Elided("muted")
         self.compare = CompareView(theme)
         self.results = QWidget()
@@ -104,9 +105,11 @@ class TrialView(QWidget):
         self.progress.setVisible(self.trying)
         self.progress.show_fraction(session.fraction or None)
         if self.trying and session.engine is EngineState.STARTING:
-            self.words.say("Starting the engine: some seconds…")
+            self.words.say(_("Starting the engine: some seconds…"))
         elif self.trying:
-            self.words.say(f"{session.fraction:.0%} done" if session.fraction else "Preparing…")
+            self.words.say(
+                _("{fraction:.0%} done").format(fraction=session.fraction) if session.fraction else _("Preparing…")
+            )
         else:
             self.words.say(missing)
         self.words.setVisible(bool(self.words.whole))
@@ -124,8 +127,8 @@ class TrialView(QWidget):
     def why_no_picture(self) -> str:
         """Why there is no picture yet, in words; empty where there is one."""
         if self.session.opening is not None:
-            return "The picture is being opened…"
-        return "" if self.session.picture is not None else "Choose a picture first."
+            return _("The picture is being opened…")
+        return "" if self.session.picture is not None else _("Choose a picture first.")
 
     def show_results(self) -> None:
         """Show pictures in place of the explanation."""

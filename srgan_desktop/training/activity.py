@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from core.contract.models import DownloadProgress
 from core.contract.training import ScanFinished, ScanProgress, TeacherProgress
+from core.language import gettext as _
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,17 @@ def activity_of(event: object) -> Activity | None:
     """What an event says of it; None where it says nothing."""
     match event:
         case DownloadProgress():
-            return Activity(f"Downloading {event.name}", event.done / event.total if event.total else None)
+            return Activity(
+                _("Downloading {name}").format(name=event.name), event.done / event.total if event.total else None
+            )
         case ScanProgress():
-            words = f"Checking pictures: {event.done:,} of {event.total:,}"
+            words = _("Checking pictures: {done:,} of {total:,}").format(done=event.done, total=event.total)
             return Activity(words, event.done / event.total if event.total else None)
         case TeacherProgress():
-            words = f"{event.teacher} enlarges what it teaches: {event.done:,} of {event.total:,}"
+            words = _("{teacher} enlarges what it teaches: {done:,} of {total:,}").format(
+                teacher=event.teacher, done=event.done, total=event.total
+            )
             return Activity(words, event.done / event.total)
         case ScanFinished():
-            return Activity("Preparing the networks")
+            return Activity(_("Preparing the networks"))
     return None

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core import paths
 from core.contract.errors import UserError
+from core.language import gettext as _
 from srgan_desktop.background import Lane
 from srgan_desktop.training.runs import RunRecord, install_model, read_run, read_runs, rename_run
 
@@ -75,6 +76,8 @@ def delete_run_folder(folder: Path, root: Path) -> list[RunRecord]:
     """
     # Nothing but a run of ours is ever deleted, whatever a link or a caller's mistake may say.
     if folder.parent != root or folder.is_symlink() or not (folder / "recipe.toml").is_file():
-        raise UserError(f"{folder} is no run of this program.", "Delete it in the file manager.")
+        raise UserError(
+            _("{folder} is no run of this program.").format(folder=folder), _("Delete it in the file manager.")
+        )
     shutil.rmtree(folder)
     return read_runs(root)

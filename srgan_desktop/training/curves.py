@@ -8,6 +8,7 @@ import pyqtgraph as pg
 from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from core.language import gettext as _
 from srgan_desktop.background import Throttle
 from srgan_desktop.fields import titled
 from srgan_desktop.theme import Theme
@@ -33,9 +34,11 @@ class Curves(QWidget):
         super().__init__()
         self._theme = theme
         self._record: RunRecord | None = None
-        self.quality = _Plot("Quality on test pictures", "PSNR: higher is truer to the original", "PSNR (dB)")
-        self.losses = _Plot("Losses", "each weighted as in the recipe; lower is better", "loss", logarithmic=True)
-        self.balance = _Plot("Discriminator", "how real it believes pictures are: D(real), D(fake)", "belief")
+        self.quality = _Plot(_("Quality on test pictures"), _("PSNR: higher is truer to the original"), _("PSNR (dB)"))
+        self.losses = _Plot(
+            _("Losses"), _("each weighted as in the recipe; lower is better"), _("loss"), logarithmic=True
+        )
+        self.balance = _Plot(_("Discriminator"), _("how real it believes pictures are: D(real), D(fake)"), _("belief"))
         self.balance.plot.getPlotItem().getAxis("left").setTicks([[(0, "0"), (0.5, "0.5"), (1, "1")]])
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 10, 12, 10)
@@ -70,7 +73,7 @@ class Curves(QWidget):
         last = max(record.step, 1)
         validations = record.validations
         self.quality.line(
-            "Test pictures",
+            _("Test pictures"),
             [each.step for each in validations],
             [each.psnr_y for each in validations],
             colours[0],
@@ -79,13 +82,13 @@ class Curves(QWidget):
         seen = [(each.step, each.psnr_y, each.seen_gain) for each in validations if each.seen_gain is not None]
         if seen:
             # Other pictures differ by far more than overfitting does, so both lines begin at one point.
-            _, start, first = seen[0]
+            _rest, start, first = seen[0]
             gains = [start + gain - first for _, _, gain in seen]
             self.quality.line(
-                "Training pictures (from the same start)", [step for step, _, _ in seen], gains, colours[1]
+                _("Training pictures (from the same start)"), [step for step, _, _ in seen], gains, colours[1]
             )
         if record.bicubic_psnr is not None:
-            self.quality.line("Bicubic", [0, last], [record.bicubic_psnr] * 2, tokens.muted, dashed=True)
+            self.quality.line(_("Bicubic"), [0, last], [record.bicubic_psnr] * 2, tokens.muted, dashed=True)
         for number, (name, series) in enumerate(sorted(record.losses.items())):
             colour = colours[number % len(colours)]
             self.losses.line(name, series.steps, series.values, colour, faint=True)
@@ -154,7 +157,7 @@ class _Plot(QWidget):
         self.plot.clear()
         self.lines.clear()
         self._values.clear()
-        self.legend.setText("nothing measured yet")
+        self.legend.setText(_("nothing measured yet"))
         self._show_axes(False)
 
     def tint(self, theme: Theme) -> None:

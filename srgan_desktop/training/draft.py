@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from PySide6.QtCore import QObject, Signal
 
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.models.card import read_header
 from core.models.config import config_of_shapes
 from core.training.recipe import GAN_LOSSES, LOSS_WORDS, Recipe, load_recipe, recipe_toml, toml_value
@@ -38,18 +39,18 @@ class Field:
 
 
 GROUPS: dict[str, tuple[str, str]] = {
-    "psnr": ("First stage", "Pixels only: the network learns to be right before it learns to be sharp."),
-    "psnr.losses": ("Losses of the first stage", "What counts as a fault. A weight of 0 leaves a loss out."),
+    "psnr": (_("First stage"), _("Pixels only: the network learns to be right before it learns to be sharp.")),
+    "psnr.losses": (_("Losses of the first stage"), _("What counts as a fault. A weight of 0 leaves a loss out.")),
     "gan": (
-        "Second stage (GAN)",
-        "Against a discriminator: sharper, and less true to the pixel. 0 steps leave it out.",
+        _("Second stage (GAN)"),
+        _("Against a discriminator: sharper, and less true to the pixel. 0 steps leave it out."),
     ),
-    "gan.losses": ("Losses of the second stage", "What counts as a fault. A weight of 0 leaves a loss out."),
-    "gan.content": ("Content loss", "How the VGG features of the second stage are compared."),
-    "data": ("Pictures", "What the network sees."),
-    "generator": ("Network", "The generator that is trained. Fixed once a run has begun."),
-    "validation": ("Held-out pictures", "How often, and by what, the network is measured."),
-    "": ("Run", "Whatever belongs to no stage."),
+    "gan.losses": (_("Losses of the second stage"), _("What counts as a fault. A weight of 0 leaves a loss out.")),
+    "gan.content": (_("Content loss"), _("How the VGG features of the second stage are compared.")),
+    "data": (_("Pictures"), _("What the network sees.")),
+    "generator": (_("Network"), _("The generator that is trained. Fixed once a run has begun.")),
+    "validation": (_("Held-out pictures"), _("How often, and by what, the network is measured.")),
+    "": (_("Run"), _("Whatever belongs to no stage.")),
 }
 """Title and explanation of each part of the form, in its order."""
 
@@ -58,18 +59,18 @@ ELSEWHERE = {"name", "description", "start", "teacher"}
 
 _NAMES = {
     "ema": "EMA",
-    "synthetic": "Share of synthetic crops",
-    "candidates": "Places tried per crop",
-    "judge_synthetic": "Discriminator sees synthetic crops",
-    "reduce_to": "Also reduced, down to",
-    "recolour": "Swap colours, negatives",
-    "taught": "Share of taught crops",
-    "teacher_patches": "Patches for the teacher",
-    "loader_threads": "Loader threads",
-    "loader_processes": "Loader processes",
-    "cache_mb": "Cache (MB)",
-    "gan_metric": "Metric of the second stage",
-    "at_epochs": "Further validations at epochs",
+    "synthetic": _("Share of synthetic crops"),
+    "candidates": _("Places tried per crop"),
+    "judge_synthetic": _("Discriminator sees synthetic crops"),
+    "reduce_to": _("Also reduced, down to"),
+    "recolour": _("Swap colours, negatives"),
+    "taught": _("Share of taught crops"),
+    "teacher_patches": _("Patches for the teacher"),
+    "loader_threads": _("Loader threads"),
+    "loader_processes": _("Loader processes"),
+    "cache_mb": _("Cache (MB)"),
+    "gan_metric": _("Metric of the second stage"),
+    "at_epochs": _("Further validations at epochs"),
 }
 
 
@@ -89,7 +90,7 @@ def _fields() -> Iterator[Field]:
                         yield Field(f"{path}.{loss}", path, _loss_title(loss), LOSS_WORDS[loss], "number")
             else:
                 kind, choices = _kind(info.annotation)
-                title = _NAMES.get(name, name.replace("_", " ").capitalize())
+                title = _NAMES.get(name) or _(name.replace("_", " ").capitalize())
                 words = re.sub(r"`([^`]+)`", r"“\1”", info.description or "")
                 yield Field(path, prefix, title, words, kind, choices)
 
@@ -98,7 +99,7 @@ def _fields() -> Iterator[Field]:
 
 def _loss_title(name: str) -> str:
     acronyms = {"l1": "L1", "mse": "MSE", "ms_ssim": "MS-SSIM", "ldl": "LDL", "fft": "FFT", "tv": "TV"}
-    return acronyms.get(name, name.replace("_", " ").capitalize())
+    return acronyms.get(name) or _(name.replace("_", " ").capitalize())
 
 
 def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...]]:
@@ -238,12 +239,17 @@ class Draft(QObject):
         from core.atomic import replacing
 
         if self.recipe is None:
-            raise UserError("The recipe cannot be saved yet: a field is not valid.", "Correct the marked fields first.")
+            raise UserError(
+                _("The recipe cannot be saved yet: a field is not valid."), _("Correct the marked fields first.")
+            )
         try:
             with replacing(path) as temporary:
                 temporary.write_text(recipe_toml(self.recipe), encoding="utf-8")
         except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}.", "Choose another folder.") from error
+            raise UserError(
+                _("{path} cannot be written: {strerror}.").format(path=path, strerror=error.strerror),
+                _("Choose another folder."),
+            ) from error
         self.load(str(path))
 
     @property
@@ -308,20 +314,20 @@ def _value(path: str, text: str) -> Any:
         case "flag":
             return text == "true"
         case "whole":
-            return _number(text, int, "a whole number")
+            return _number(text, int, _("a whole number"))
         case "number":
-            return _number(text, float, "a number")
+            return _number(text, float, _("a number"))
         case "wholes":
-            return [_number(each, int, "whole numbers, as 24, 32, 48") for each in _parts(text)]
+            return [_number(each, int, _("whole numbers, as 24, 32, 48")) for each in _parts(text)]
         case "numbers":
-            return [_number(each, float, "numbers, as 0, 0.35, 0.7") for each in _parts(text)]
+            return [_number(each, float, _("numbers, as 0, 0.35, 0.7")) for each in _parts(text)]
         case "weights":
             weights = {}
             for part in _parts(text):
                 name, equals, weight = part.partition("=")
                 if not equals:
-                    raise ValueError("Needs names and weights, as conv3_4 = 1, conv4_4 = 0.5")
-                weights[name.strip()] = _number(weight, float, "a number for each weight")
+                    raise ValueError(_("Needs names and weights, as conv3_4 = 1, conv4_4 = 0.5"))
+                weights[name.strip()] = _number(weight, float, _("a number for each weight"))
             return weights
     raise AssertionError(kind)
 
@@ -330,7 +336,7 @@ def _number(text: str, kind: type, what: str) -> Any:
     try:
         return kind(text.strip())
     except ValueError:
-        raise ValueError(f"Needs {what}") from None
+        raise ValueError(_("Needs {what}").format(what=what)) from None
 
 
 def _parts(text: str) -> list[str]:

@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, Signal
 
 from core.contract.jobs import JobCancelled, JobDone, JobFailed
 from core.contract.training import ScanFinished, TrainingEstimated, TrainingEstimateRequest, TrainRequest
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.job import Job
 from srgan_desktop.problems import Problem
@@ -42,7 +43,7 @@ class Estimator(QObject):
     def ask(self, request: TrainRequest) -> None:
         """Measure a few steps of each stage of this run."""
         self.estimate = self.problem = None
-        self.activity = Activity("Starting the engine")
+        self.activity = Activity(_("Starting the engine"))
         self._asked = request
         self._number = self._job.run(TrainingEstimateRequest(request))
         self.changed.emit()
@@ -73,7 +74,7 @@ class Estimator(QObject):
                 self._number = None
                 self.problem = problems.of_job(event, self._job.running, problems.estimate_died)
             case ScanFinished():
-                self.activity = Activity("Trying a few steps")
+                self.activity = Activity(_("Trying a few steps"))
             case _:
                 self.activity = activity_of(event) or self.activity
         self.changed.emit()

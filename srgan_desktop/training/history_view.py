@@ -17,13 +17,14 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
 from srgan_desktop.dialogs import ask_for_name
 from srgan_desktop.fields import card, quiet, titled
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.training.session import TrainingPhase, TrainSession
 
-COLUMNS = ("Run", "Begun", "Steps", "Quality", "State")
+COLUMNS = (_("Run"), _("Begun"), _("Steps"), _("Quality"), _("State"))
 ROW_PADDING = 24
 
 Index = QModelIndex | QPersistentModelIndex
@@ -46,12 +47,14 @@ class HistoryView(QWidget):
         columns = self.table.horizontalHeader()
         columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         columns.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.open = self._button(theme, "&Open", "eye", "Look at its curves and pictures (Return)")
-        self.resume = self._button(theme, "&Resume", "play", "Continue exactly where it stopped")
-        self.use = self._button(theme, "&Use this model", "good", "Add its model to yours, for the Upscale page")
-        self.rename = self._button(theme, "Re&name…", "rename", "Give the run another name (F2)")
-        self.folder = self._button(theme, "&Folder", "folder", "Show its files in the file manager")
-        self.delete = self._button(theme, "&Delete…", "remove", "Delete the run with its pictures and saved states")
+        self.open = self._button(theme, _("&Open"), "eye", _("Look at its curves and pictures (Return)"))
+        self.resume = self._button(theme, _("&Resume"), "play", _("Continue exactly where it stopped"))
+        self.use = self._button(theme, _("&Use this model"), "good", _("Add its model to yours, for the Upscale page"))
+        self.rename = self._button(theme, _("Re&name…"), "rename", _("Give the run another name (F2)"))
+        self.folder = self._button(theme, _("&Folder"), "folder", _("Show its files in the file manager"))
+        self.delete = self._button(
+            theme, _("&Delete…"), "remove", _("Delete the run with its pictures and saved states")
+        )
         self.words = quiet()
         self.words.setContentsMargins(14, 8, 14, 0)
         buttons = QHBoxLayout()
@@ -100,7 +103,7 @@ class HistoryView(QWidget):
         self.open.setEnabled(record is not None)
         self.resume.setEnabled(record is not None and record.can_go_on and not self.session.busy)
         self.use.setEnabled(record is not None and not active and record.model is not None)
-        self.use.setText("&Use this model" if record is None or record.finished else "&Use the best so far")
+        self.use.setText(_("&Use this model") if record is None or record.finished else _("&Use the best so far"))
         self.rename.setEnabled(record is not None)
         self.folder.setEnabled(record is not None)
         self.delete.setEnabled(record is not None and not active)
@@ -138,8 +141,8 @@ class HistoryView(QWidget):
         if (record := self.current()) is not None:
             ask_for_name(
                 self.window(),
-                "Rename a run",
-                "Name of the run:",
+                _("Rename a run"),
+                _("Name of the run:"),
                 record.name,
                 lambda name: self.session.archive.rename(record.folder, name),
             )
@@ -213,29 +216,35 @@ class RunTable(QAbstractTableModel):
             case "Begun":
                 return record.began.strftime("%Y-%m-%d %H:%M") if record.began else ""
             case "Steps":
-                return f"{record.step:,} of {record.total_steps:,}"
+                return _("{step:,} of {total_steps:,}").format(step=record.step, total_steps=record.total_steps)
             case "Quality":
                 best = record.best
                 if best is None:
                     return ""
-                against = f" (bicubic {record.bicubic_psnr:.2f})" if record.bicubic_psnr is not None else ""
-                return f"{best.psnr_y:.2f} dB{against}"
+                against = (
+                    _(" (bicubic {bicubic_psnr:.2f})").format(bicubic_psnr=record.bicubic_psnr)
+                    if record.bicubic_psnr is not None
+                    else ""
+                )
+                return _("{psnr_y:.2f} dB{against}").format(psnr_y=best.psnr_y, against=against)
         return self._state(record)
 
     def _state(self, record: RunRecord) -> str:
         if record.folder == self._session.active_folder:
-            return "paused" if self._session.phase is TrainingPhase.PAUSED else "running"
+            return _("paused") if self._session.phase is TrainingPhase.PAUSED else _("running")
         if record.finished is not None:
             better = record.finished.better_than_bicubic and record.finished.better_than_parent is not False
-            return "finished, better" if better else "finished, not better"
-        return "stopped, can resume" if record.can_go_on else "cannot resume"
+            return _("finished, better") if better else _("finished, not better")
+        return _("stopped, can resume") if record.can_go_on else _("cannot resume")
 
     def _colour(self, record: RunRecord) -> str:
         tokens = self._theme.tokens
         state = self._state(record)
-        return {"finished, better": tokens.good, "finished, not better": tokens.warn, "cannot resume": tokens.bad}.get(
-            state, tokens.text
-        )
+        return {
+            _("finished, better"): tokens.good,
+            _("finished, not better"): tokens.warn,
+            _("cannot resume"): tokens.bad,
+        }.get(state, tokens.text)
 
 
 class _Table(QTableView):
@@ -246,7 +255,7 @@ class _Table(QTableView):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("runs")
-        self.setAccessibleName("Runs")
+        self.setAccessibleName(_("Runs"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
@@ -279,15 +288,15 @@ def _words(record: RunRecord | None) -> str:
     if record.finished is not None:
         return record.finished.verdict
     if record.can_go_on:
-        return "Stopped. Resume continues exactly from here."
-    return "Nothing to resume: no state was saved."
+        return _("Stopped. Resume continues exactly from here.")
+    return _("Nothing to resume: no state was saved.")
 
 
 def _nothing() -> QWidget:
     frame = card()
     column = QVBoxLayout(frame)
-    title = titled("No run yet", "headline")
-    words = quiet("All runs are kept here: open, resume or use them.")
+    title = titled(_("No run yet"), "headline")
+    words = quiet(_("All runs are kept here: open, resume or use them."))
     for label in (title, words):
         label.setAlignment(Qt.AlignmentFlag.AlignCenter)
     column.addStretch(2)

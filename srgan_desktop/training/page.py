@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 
 from core.contract.errors import UserError
 from core.edition import has_torch, needs_torch
+from core.language import gettext as _
 from core.training.recipe import shipped_recipes
 from srgan_desktop import problems, settings
 from srgan_desktop.desktop import dialog_folder, paths_in, show_in_file_manager
@@ -66,7 +67,8 @@ class TrainPage(Page):
     def _build(self) -> Iterator[None]:
         theme = self.theme
         self.tabs = Tabs(
-            theme, (("set-up", "New training", "set-up"), ("run", "Run", "train"), ("history", "History", "history"))
+            theme,
+            (("set-up", _("New training"), "set-up"), ("run", _("Run"), "train"), ("history", _("History"), "history")),
         )
         welcome = Welcome(theme)
         yield
@@ -122,8 +124,12 @@ class TrainPage(Page):
         self.set_up.recipe.reload_models()
         self.set_up.recipe.choose_start(model)
         self.show_view("set-up")
-        pictures = "Now choose the pictures to train on." if self.session.data is None else ""
-        self.banner.say("info", f"The next training starts from “{self.set_up.recipe.start.currentText()}”", pictures)
+        pictures = _("Now choose the pictures to train on.") if self.session.data is None else ""
+        self.banner.say(
+            "info",
+            _("The next training starts from “{model}”").format(model=self.set_up.recipe.start.currentText()),
+            pictures,
+        )
 
     def shutdown(self) -> None:
         """Stop the run with its state saved; ends with `stopped`."""
@@ -145,7 +151,7 @@ class TrainPage(Page):
             self._listed = True
             self.session.archive.reload()
             if not has_torch():
-                problem = problems.of_exception(needs_torch("Training"))
+                problem = problems.of_exception(needs_torch(_("Training")))
                 self.banner.say("info", problem.message, problem.hint)
         self._show_status()
 
@@ -197,15 +203,16 @@ class TrainPage(Page):
         session = self.session
         match session.engine:
             case EngineState.OFF:
-                return "Training engine starts when needed", "good"
+                return _("Training engine starts when needed"), "good"
             case EngineState.STARTING:
-                return "Starting the training engine…", "busy"
+                return _("Starting the training engine…"), "busy"
             case EngineState.STOPPED:
-                return "Training engine stopped; restarts when needed", "bad"
+                return _("Training engine stopped; restarts when needed"), "bad"
             case EngineState.READY:
                 if session.phase is TrainingPhase.PAUSED:
-                    return f"Training is paused on {session.device}", "warn"
-                return f"{'Training' if session.busy else 'Ready to train'} on {session.device}", "good"
+                    return _("Training is paused on {device}").format(device=session.device), "warn"
+                words = _("Training on {device}") if session.busy else _("Ready to train on {device}")
+                return words.format(device=session.device), "good"
 
     def _on_listed(self, runs: list[RunRecord]) -> None:
         """One may have been renamed; those that are looked at follow."""
@@ -218,7 +225,7 @@ class TrainPage(Page):
 
     def _show_count(self) -> None:
         count = len(self.session.archive.runs)
-        self.tabs.buttons["history"].setText(f"History ({count})" if count else "History")
+        self.tabs.buttons["history"].setText(_("History ({count})").format(count=count) if count else _("History"))
 
     def _on_begun(self) -> None:
         if self.session.record is not None:
@@ -228,18 +235,18 @@ class TrainPage(Page):
 
     def _on_ended(self, ended: Ended) -> None:
         if ended.record is None:
-            self.banner.say("info", "Stopped before the first step", "Nothing of this run was kept.")
+            self.banner.say("info", _("Stopped before the first step"), _("Nothing of this run was kept."))
             self.show_view("set-up")
         elif ended.problem is not None:
             self._on_failed(ended.problem)
         elif ended.stopped:
             self.banner.say(
                 "info",
-                f"Stopped at step {ended.record.step:,}",
-                "Everything is saved: Resume continues exactly from here.",
+                _("Stopped at step {step:,}").format(step=ended.record.step),
+                _("Everything is saved: Resume continues exactly from here."),
             )
         elif ended.record.finished is not None:
-            self.notify.emit("Training has finished", ended.record.finished.verdict)
+            self.notify.emit(_("Training has finished"), ended.record.finished.verdict)
 
     def _on_failed(self, problem: Problem) -> None:
         super()._on_failed(problem)
@@ -252,7 +259,9 @@ class TrainPage(Page):
         self.notice.emit(words)
 
     def _on_model(self, key: str) -> None:
-        self.banner.say("good", f"“{key}” was added to your models", "The Upscale page uses it now.")
+        self.banner.say(
+            "good", _("“{key}” was added to your models").format(key=key), _("The Upscale page uses it now.")
+        )
         # It has done its part, and two strips would take the room of the pictures.
         self.run.verdict.hide()
         self.set_up.recipe.reload_models()
@@ -261,7 +270,7 @@ class TrainPage(Page):
     # Input
 
     def _drop_words(self, mime: QMimeData) -> str:
-        return "Drop a folder to train on" if paths_in(mime) else ""
+        return _("Drop a folder to train on") if paths_in(mime) else ""
 
     def _show_drag(self, words: str) -> None:
         if self.session.data is None and self.stack.currentWidget() is self.set_up:
@@ -275,24 +284,24 @@ class TrainPage(Page):
 
     def _choose_folder(self) -> None:
         start = dialog_folder(self.settings.get(settings.TRAIN_FOLDER), self.settings.get(settings.FOLDER))
-        folder = QFileDialog.getExistingDirectory(self, "Folder of sharp pictures to train on", start)
+        folder = QFileDialog.getExistingDirectory(self, _("Folder of sharp pictures to train on"), start)
         if folder:
             self.open([Path(folder)])
 
     def _choose_held_out(self) -> None:
         start = dialog_folder(self.settings.get(settings.TRAIN_VALIDATION), self.settings.get(settings.TRAIN_FOLDER))
-        folder = QFileDialog.getExistingDirectory(self, "Folder of test pictures", start)
+        folder = QFileDialog.getExistingDirectory(self, _("Folder of test pictures"), start)
         if folder:
             self.settings.set(settings.TRAIN_VALIDATION, folder)
 
     def _choose_recipe(self) -> None:
-        file, _ = QFileDialog.getOpenFileName(self, "A training recipe", self._folder(), "Recipes (*.toml)")
+        file, _rest = QFileDialog.getOpenFileName(self, _("A training recipe"), self._folder(), _("Recipes (*.toml)"))
         if file:
             self.session.choose_recipe(str(self._remember(file)))
 
     def _save_recipe(self) -> None:
-        file, _ = QFileDialog.getSaveFileName(
-            self, "Save the recipe", str(Path(self._folder()) / "recipe.toml"), "Recipes (*.toml)"
+        file, _rest = QFileDialog.getSaveFileName(
+            self, _("Save the recipe"), str(Path(self._folder()) / "recipe.toml"), _("Recipes (*.toml)")
         )
         if file:
             path = self._remember(file)
@@ -304,15 +313,15 @@ class TrainPage(Page):
             self.settings.set(settings.TRAIN_RECIPE, self.session.draft.source)
 
     def _choose_start(self) -> None:
-        file, _ = QFileDialog.getOpenFileName(
-            self, "A model to start from", self._folder(), "Models (*.safetensors *.pth *.pt)"
+        file, _rest = QFileDialog.getOpenFileName(
+            self, _("A model to start from"), self._folder(), _("Models (*.safetensors *.pth *.pt)")
         )
         if file:
             self.set_up.recipe.choose_start(str(self._remember(file)))
 
     def _choose_content(self) -> None:
-        file, _ = QFileDialog.getOpenFileName(
-            self, "VGG features for the content loss", self._folder(), "Weights (*.safetensors)"
+        file, _rest = QFileDialog.getOpenFileName(
+            self, _("VGG features for the content loss"), self._folder(), _("Weights (*.safetensors)")
         )
         if file:
             self.settings.set(settings.TRAIN_CONTENT, str(self._remember(file)))
@@ -333,15 +342,17 @@ class TrainPage(Page):
     def _ask_to_delete(self, record: RunRecord) -> None:
         box = QMessageBox(self.window())
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        box.setWindowTitle("Delete a run")
+        box.setWindowTitle(_("Delete a run"))
         box.setIcon(QMessageBox.Icon.Warning)
-        box.setText(f"Delete the run “{record.name}” for good?")
+        box.setText(_("Delete the run “{name}” for good?").format(name=record.name))
         box.setInformativeText(
-            f"Its pictures, curves and saved states go with it:\n{record.folder}\n\n"
-            "A model that you chose to use was copied, and stays."
+            _(
+                "Its pictures, curves and saved states go with it:\n{folder}\n\nA model that you chose "
+                "to use was copied, and stays."
+            ).format(folder=record.folder)
         )
-        delete = box.addButton("&Delete", QMessageBox.ButtonRole.DestructiveRole)
-        keep = box.addButton("&Keep", QMessageBox.ButtonRole.RejectRole)
+        delete = box.addButton(_("&Delete"), QMessageBox.ButtonRole.DestructiveRole)
+        keep = box.addButton(_("&Keep"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(keep)
         box.setEscapeButton(keep)
         delete.clicked.connect(lambda: self.session.delete_run(record.folder))

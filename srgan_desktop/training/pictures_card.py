@@ -42,6 +42,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.contract.training import PictureQuarantined, SamplesReady
+from core.language import gettext as _
 from srgan_desktop import settings
 from srgan_desktop.fields import Choice, Elided, quiet, scrolled, titled
 from srgan_desktop.pixels import to_qpixmap
@@ -52,13 +53,13 @@ from srgan_desktop.thumbnails import Thumbnails, paint_thumbnail
 from srgan_desktop.training.session import TrainSession
 
 KINDS = {
-    "unreadable": "Unreadable",
-    "small": "Too small",
-    "duplicate": "Near-duplicate",
-    "upscaled": "Enlarged or out of focus",
-    "compressed": "Heavily compressed",
-    "unpaired": "Without a partner",
-    "mismatch": "Pair that does not match",
+    "unreadable": _("Unreadable"),
+    "small": _("Too small"),
+    "duplicate": _("Near-duplicate"),
+    "upscaled": _("Enlarged or out of focus"),
+    "compressed": _("Heavily compressed"),
+    "unpaired": _("Without a partner"),
+    "mismatch": _("Pair that does not match"),
 }
 ROW_PADDING = 22
 PICTURE = 38
@@ -82,32 +83,36 @@ class PicturesCard(QFrame):
         self.session = session
         self.thumbnails = Thumbnails(self)
         self.folder = Elided(mode=Qt.TextElideMode.ElideMiddle)
-        self.change = QPushButton("C&hange…")
-        self.change.setToolTip("Choose another folder of pictures, or drop one (Ctrl+O)")
+        self.change = QPushButton(_("C&hange…"))
+        self.change.setToolTip(_("Choose another folder of pictures, or drop one (Ctrl+O)"))
         self.change.clicked.connect(self.folder_requested)
         self.held_out = Elided("muted", Qt.TextElideMode.ElideMiddle)
-        self.choose_held_out = QPushButton("Choose…")
+        self.choose_held_out = QPushButton(_("Choose…"))
         self.choose_held_out.setProperty("role", "link")
         self.choose_held_out.setToolTip(settings.TRAIN_VALIDATION.tooltip)
-        self.choose_held_out.setAccessibleName("Choose a folder of test pictures")
+        self.choose_held_out.setAccessibleName(_("Choose a folder of test pictures"))
         self.choose_held_out.clicked.connect(self.held_out_requested)
         self.drop_held_out = QToolButton()
         self.drop_held_out.setIconSize(QSize(14, 14))
-        self.drop_held_out.setToolTip("Take test pictures from this folder instead")
-        self.drop_held_out.setAccessibleName("Take test pictures from this folder instead")
+        self.drop_held_out.setToolTip(_("Take test pictures from this folder instead"))
+        self.drop_held_out.setAccessibleName(_("Take test pictures from this folder instead"))
         theme.set_icon(self.drop_held_out, "reset")
         self.drop_held_out.clicked.connect(lambda: session.settings.set(settings.TRAIN_VALIDATION, ""))
 
-        self.learn, self.hold, self.quarantined = _Count("for training"), _Count("for testing"), _Count("quarantined")
+        self.learn, self.hold, self.quarantined = (
+            _Count(_("for training")),
+            _Count(_("for testing")),
+            _Count(_("quarantined")),
+        )
         self.progress = ProgressLine(theme)
-        self.progress.setAccessibleName("Checking the pictures")
+        self.progress.setAccessibleName(_("Checking the pictures"))
         self.words = quiet()
         self.kind = Choice()
-        self.kind.setAccessibleName("Which of the quarantined pictures")
+        self.kind.setAccessibleName(_("Which of the quarantined pictures"))
         self.model = QuarantineList(self.thumbnails)
         self.list = QListView()
         self.list.setModel(self.model)
-        self.list.setAccessibleName("Quarantined pictures")
+        self.list.setAccessibleName(_("Quarantined pictures"))
         self.list.setItemDelegate(_QuarantineDelegate(theme, self.list))
         self.list.setUniformItemSizes(True)
         self.list.setVerticalScrollMode(QListView.ScrollMode.ScrollPerPixel)
@@ -133,7 +138,11 @@ class PicturesCard(QFrame):
         found, data = self.session.examiner.found, self.session.data
         self.folder.say(str(data) if data else "")
         validation = self.session.settings.get(settings.TRAIN_VALIDATION)
-        self.held_out.say(f"Test pictures: {validation or f'{self._taken_from_folder()} taken from this folder'}")
+        self.held_out.say(
+            _("Test pictures: {validation}").format(validation=validation)
+            if validation
+            else _("Test pictures: {count} taken from this folder").format(count=self._taken_from_folder())
+        )
         self.drop_held_out.setVisible(bool(validation))
         finished = found.finished
         for count, value in (
@@ -159,7 +168,7 @@ class PicturesCard(QFrame):
     def _taken_from_folder(self) -> str:
         """Where test pictures come from that nobody chose."""
         finished = self.session.examiner.found.finished
-        return "some" if finished is None else f"{finished.validation:,}"
+        return _("some") if finished is None else f"{finished.validation:,}"
 
     def close_threads(self) -> None:
         """Let the thumbnails' threads end."""
@@ -170,22 +179,22 @@ class PicturesCard(QFrame):
         if found.problem is not None:
             return f"{found.problem.message} {found.problem.hint}"
         if found.waiting and not found.running and found.finished is None:
-            return "The pictures are checked when the current run ends."
+            return _("The pictures are checked when the current run ends.")
         if found.running:
             if found.total:
-                return f"Checking pictures: {found.done:,} of {found.total:,}"
-            return "Starting the engine…"
+                return _("Checking pictures: {done:,} of {total:,}").format(done=found.done, total=found.total)
+            return _("Starting the engine…")
         if found.finished is None:
             return ""
         if found.finished.advice:
             return found.finished.advice
         if not found.quarantined:
-            return "All pictures are usable: none broken, too small, duplicate, upscaled or heavily compressed."
+            return _("All pictures are usable: none broken, too small, duplicate, upscaled or heavily compressed.")
         return ""
 
     def _show_kinds(self, quarantined: Sequence[PictureQuarantined]) -> None:
         counts = Counter(each.kind for each in quarantined)
-        wanted: list[tuple[str | None, str]] = [(None, f"All {len(quarantined):,}")]
+        wanted: list[tuple[str | None, str]] = [(None, _("All {count:,}").format(count=len(quarantined)))]
         wanted += [(kind, f"{KINDS[kind]}: {count:,}") for kind, count in counts.most_common()]
         if wanted == [(self.kind.itemData(row), self.kind.itemText(row)) for row in range(self.kind.count())]:
             return
@@ -206,11 +215,13 @@ class PicturesCard(QFrame):
         if recipe is None:
             return
         how = (
-            "reduced cleanly (bicubic)"
+            _("reduced cleanly (bicubic)")
             if recipe.data.degradation == "bicubic"
-            else "blurred, noisy and compressed at random (blind), as worn pictures are"
+            else _("blurred, noisy and compressed at random (blind), as worn pictures are")
         )
-        self.sample_words.setText(f"Left: the low-resolution input, {how}. Right: the original it should become.")
+        self.sample_words.setText(
+            _("Left: the low-resolution input, {how}. Right: the original it should become.").format(how=how)
+        )
 
     def _on_samples(self, samples: object) -> None:
         if isinstance(samples, SamplesReady):
@@ -223,7 +234,7 @@ class PicturesCard(QFrame):
         top.setSpacing(10)
         words = QVBoxLayout()
         words.setSpacing(2)
-        words.addWidget(titled("Pictures", "title"))
+        words.addWidget(titled(_("Pictures"), "title"))
         words.addWidget(self.folder)
         top.addLayout(words, 1)
         top.addWidget(self.change, 0, Qt.AlignmentFlag.AlignTop)
@@ -236,7 +247,7 @@ class PicturesCard(QFrame):
         counts.setSpacing(8)
         for count in (self.learn, self.hold, self.quarantined):
             counts.addWidget(count, 1)
-        self.quarantine_title = titled("Quarantined, and why")
+        self.quarantine_title = titled(_("Quarantined, and why"))
         heading = QHBoxLayout()
         heading.setSpacing(8)
         heading.addWidget(self.quarantine_title)
@@ -255,7 +266,7 @@ class PicturesCard(QFrame):
         column.addWidget(self.words)
         column.addLayout(heading)
         column.addWidget(self.list, 2)
-        column.addWidget(titled("What the network will see"))
+        column.addWidget(titled(_("What the network will see")))
         column.addWidget(self.sample_words)
         column.addWidget(self.samples, 1)
         column.addWidget(self.filler, 1)
@@ -326,7 +337,7 @@ class SampleStrip(QWidget):
         self._theme = theme
         self._pairs: list[tuple[QPixmap, QPixmap]] = []
         self.setMinimumHeight(SAMPLE_SIDE)
-        self.setAccessibleName("Samples of LR and HR")
+        self.setAccessibleName(_("Samples of LR and HR"))
         theme.changed.connect(self.update)
 
     @property
@@ -345,7 +356,9 @@ class SampleStrip(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if not self._pairs:
             painter.setPen(QColor(tokens.muted))
-            painter.drawText(self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop), "No samples yet")
+            painter.drawText(
+                self.rect(), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop), _("No samples yet")
+            )
             painter.end()
             return
         side, gap, between = min(SAMPLE_SIDE, self.height()), 2, 12

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from core import paths
+from core.language import gettext as _
 from core.models.catalogue import models
 from core.training.recipe import load_recipe, shipped_recipes
 from srgan_desktop import settings
@@ -31,7 +32,7 @@ from srgan_desktop.training.session import TrainSession
 
 FIRST_RECIPES = ("quick", "finetune", "default", "photo", "fast")
 """The order in which people should meet them; the others follow."""
-SIZES = {"vgg19": "about 550 MB", "vgg16": "about 530 MB"}
+SIZES = {"vgg19": _("about 550 MB"), "vgg16": _("about 530 MB")}
 """What torchvision downloads."""
 FILE, OTHER_MODEL = "file…", "model…"
 """Rows that open a dialog."""
@@ -41,8 +42,12 @@ SCALES = ("2", "4", "8")
 """Scales of the networks that can be trained."""
 
 
-UNITS = ("steps", "epochs")
-STAGES = {"psnr": "Steps, &first stage", "gan": "Steps, &GAN stage"}
+STAGES = {
+    ("psnr", "steps"): _("Steps, &first stage"),
+    ("psnr", "epochs"): _("Passes, &first stage"),
+    ("gan", "steps"): _("Steps, &GAN stage"),
+    ("gan", "epochs"): _("Passes, &GAN stage"),
+}
 
 
 class LengthField(QWidget):
@@ -55,7 +60,9 @@ class LengthField(QWidget):
         self._unit = "steps"
         self.value = QLineEdit()
         self.value.setMaxLength(12)
-        column = labelled(STAGES[stage], "More steps learn more, and take longer: Estimate tells how long.", self.value)
+        column = labelled(
+            STAGES[stage, "steps"], _("More steps learn more, and take longer: Estimate tells how long."), self.value
+        )
         column.setContentsMargins(0, 0, 0, 0)
         self.setLayout(column)
         label = self.findChild(QLabel)
@@ -69,7 +76,7 @@ class LengthField(QWidget):
         self._unit = "epochs" if draft.default_text(f"{stage}.epochs") != "0" else "steps"
         path = f"{stage}.{self._unit}"
         self.setVisible(draft.default_text(path) != "0" or path in draft.changes)
-        self._label.setText(STAGES[stage].replace("Steps", "Passes") if self._unit == "epochs" else STAGES[stage])
+        self._label.setText(STAGES[stage, self._unit])
         if self.value.text().replace(",", "").strip() != draft.text(path):
             self.value.setText(draft.text(path))
         fault = draft.faults.get(path, "")
@@ -98,8 +105,8 @@ class RecipeCard(QFrame):
         self.about = quiet()
         self.save = QToolButton()
         self.save.setIconSize(QSize(18, 18))
-        self.save.setToolTip("Save this recipe with its changes as a file")
-        self.save.setAccessibleName("Save the recipe as a file")
+        self.save.setToolTip(_("Save this recipe with its changes as a file"))
+        self.save.setAccessibleName(_("Save the recipe as a file"))
         theme.set_icon(self.save, "save")
         self.name = QLineEdit()
         self.name.setMaxLength(60)
@@ -112,14 +119,14 @@ class RecipeCard(QFrame):
         self.content = QWidget()
         self.content_file = Elided(mode=Qt.TextElideMode.ElideMiddle)
         self.content_words = quiet()
-        self.choose_content = QPushButton("Choose…")
+        self.choose_content = QPushButton(_("Choose…"))
         self.drop_content = QToolButton()
         self.drop_content.setIconSize(QSize(16, 16))
-        self.drop_content.setToolTip("Use torchvision’s again")
-        self.drop_content.setAccessibleName("Use torchvision’s content weights again")
+        self.drop_content.setToolTip(_("Use torchvision’s again"))
+        self.drop_content.setAccessibleName(_("Use torchvision’s content weights again"))
         theme.set_icon(self.drop_content, "reset")
         self.form = form
-        self.lengths = {stage: LengthField(draft, stage) for stage in STAGES}
+        self.lengths = {stage: LengthField(draft, stage) for stage in ("psnr", "gan")}
         self._lay_out()
         self._fill_recipes()
         self.reload_models()
@@ -130,15 +137,15 @@ class RecipeCard(QFrame):
         """Look again at which models a run may start and learn from."""
         self.start.blockSignals(True)
         self.start.clear()
-        self.start.addItem("Nothing (random weights)", "")
+        self.start.addItem(_("Nothing (random weights)"), "")
         for model in models():
             self.start.addItem(model.card.name, model.key)
-        self.start.addItem("A model file…", OTHER_MODEL)
+        self.start.addItem(_("A model file…"), OTHER_MODEL)
         self.start.blockSignals(False)
         self._show_start()
         self.teacher.blockSignals(True)
         self.teacher.clear()
-        self.teacher.addItem("None (pictures only)", "")
+        self.teacher.addItem(_("None (pictures only)"), "")
         for model in models():
             self.teacher.addItem(model.card.name, model.key)
         self.teacher.blockSignals(False)
@@ -154,13 +161,13 @@ class RecipeCard(QFrame):
         self.recipe.blockSignals(True)
         self.recipe.setCurrentIndex(row)
         self.recipe.blockSignals(False)
-        self.about.setText(draft.base.description)
+        self.about.setText(_(draft.base.description))
         self.save.setEnabled(draft.recipe is not None)
         own = draft.text("name") if "name" in draft.changes else ""
         if self.name.text().strip() != own:
             self.name.setText(own)
         self.name.setPlaceholderText(suggested_name(self.session.settings, self.session.draft))
-        if draft.lacks_teacher or set(draft.faults) - {f"{stage}.{unit}" for stage in STAGES for unit in UNITS}:
+        if draft.lacks_teacher or set(draft.faults) - {f"{stage}.{unit}" for stage, unit in STAGES}:
             # What keeps the run from starting is not to be hidden.
             self.more.show_open(True)
         for field in self.lengths.values():
@@ -182,16 +189,18 @@ class RecipeCard(QFrame):
         network = draft.recipe.gan.content.network if draft.recipe is not None else "vgg19"
         if chosen:
             self.content_file.say(chosen)
-            self.content_words.setText("Used for the content loss and the perceptual distance.")
+            self.content_words.setText(_("Used for the content loss and the perceptual distance."))
         elif paths.downloaded_content(network).is_file():
-            self.content_file.say(f"torchvision’s {network.upper()}, already downloaded")
+            self.content_file.say(_("torchvision’s {network}, already downloaded").format(network=network.upper()))
             self.content_words.setText("")
         else:
-            self.content_file.say(f"torchvision’s {network.upper()}")
+            self.content_file.say(_("torchvision’s {network}").format(network=network.upper()))
             self.content_words.setText(
-                f"It is downloaded once ({SIZES[network]}) when the run starts. Without internet, choose a file of "
-                "VGG features: a run that finds neither ends before its first step and says so. Random weights are "
-                "never used."
+                _(
+                    "It is downloaded once ({sizes}) when the run starts. Without internet, choose a file "
+                    "of VGG features: a run that finds neither ends before its first step and says so. "
+                    "Random weights are never used."
+                ).format(sizes=SIZES[network])
             )
         self.content_words.setVisible(bool(self.content_words.text()))
 
@@ -202,8 +211,8 @@ class RecipeCard(QFrame):
         for name in order:
             self.recipe.addItem(name, name)
             row = self.recipe.count() - 1
-            self.recipe.setItemData(row, load_recipe(name).description, SECOND_LINE)
-        self.recipe.addItem("From a file…", FILE)
+            self.recipe.setItemData(row, _(load_recipe(name).description), SECOND_LINE)
+        self.recipe.addItem(_("From a file…"), FILE)
 
     def _bind(self) -> None:
         session = self.session
@@ -266,7 +275,7 @@ class RecipeCard(QFrame):
         beside.addWidget(self.recipe, 1)
         beside.addWidget(self.save)
         recipe_row.setFocusProxy(self.recipe)
-        self.recipe.setAccessibleName("Recipe")
+        self.recipe.setAccessibleName(_("Recipe"))
         content_row = QHBoxLayout()
         content_row.setSpacing(6)
         content_row.addWidget(self.content_file, 1)
@@ -279,7 +288,7 @@ class RecipeCard(QFrame):
         heading.setBuddy(self.choose_content)
         heading.setToolTip(settings.TRAIN_CONTENT.tooltip)
         self.choose_content.setToolTip(settings.TRAIN_CONTENT.tooltip)
-        self.choose_content.setAccessibleName("Choose content weights")
+        self.choose_content.setAccessibleName(_("Choose content weights"))
         content.addWidget(heading)
         content.addLayout(content_row)
         content.addWidget(self.content_words)
@@ -287,18 +296,20 @@ class RecipeCard(QFrame):
         fields.setHorizontalSpacing(12)
         fields.setVerticalSpacing(10)
         fields.addLayout(labelled(settings.TRAIN_RECIPE.label, settings.TRAIN_RECIPE.tooltip, recipe_row), 0, 0)
-        fields.addLayout(labelled("&Name of the run", "The model that it makes is called so, too.", self.name), 0, 1)
+        fields.addLayout(
+            labelled(_("&Name of the run"), _("The model that it makes is called so, too."), self.name), 0, 1
+        )
         fields.addWidget(self.about, 1, 0, 1, 2)
-        start_words = (
+        start_words = _(
             "Continue training an existing model instead of starting from zero. The recipe takes over its network."
         )
-        fields.addLayout(labelled("Start &from", start_words, self.start), 2, 0)
+        fields.addLayout(labelled(_("Start &from"), start_words, self.start), 2, 0)
         lengths = QHBoxLayout()
         lengths.setSpacing(12)
         for field in self.lengths.values():
             lengths.addWidget(field, 1)
         fields.addLayout(lengths, 2, 1)
-        teacher_words = (
+        teacher_words = _(
             "A larger, slower model to imitate. It upscales some patches of your pictures once, before the first step."
         )
         fields.setColumnStretch(0, 1)
@@ -309,18 +320,20 @@ class RecipeCard(QFrame):
         others.setHorizontalSpacing(12)
         others.setVerticalSpacing(10)
         others.addLayout(labelled(settings.TRAIN_DEVICE.label, settings.TRAIN_DEVICE.tooltip, self.device), 0, 0)
-        others.addLayout(labelled("&Teacher", teacher_words, self.teacher), 0, 1)
+        others.addLayout(labelled(_("&Teacher"), teacher_words, self.teacher), 0, 1)
         others.addWidget(self.content, 1, 0, 1, 2)
         others.addWidget(self.form, 2, 0, 1, 2)
         others.setColumnStretch(0, 1)
         others.setColumnStretch(1, 1)
-        self.more = Fold(self._theme, "All settings", "Device, teacher, losses, optimiser, network and the rest", below)
+        self.more = Fold(
+            self._theme, _("All settings"), _("Device, teacher, losses, optimiser, network and the rest"), below
+        )
         inside = QWidget()
         inside.setObjectName("recipe")
         column = QVBoxLayout(inside)
         column.setContentsMargins(16, 12, 12, 12)
         column.setSpacing(12)
-        column.addWidget(titled("Recipe", "title"))
+        column.addWidget(titled(_("Recipe"), "title"))
         column.addLayout(fields)
         column.addWidget(self.more)
         column.addStretch(1)

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
 from srgan_desktop.fields import Choice, quiet, titled
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.draft import FIELDS, GROUPS, Draft, Field
@@ -31,13 +32,13 @@ class RecipeForm(QWidget):
         self._theme = theme
         self._draft = draft
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Search the fields")
-        self.search.setAccessibleName("Search the fields of the recipe")
+        self.search.setPlaceholderText(_("Search the fields"))
+        self.search.setAccessibleName(_("Search the fields of the recipe"))
         self.search.setClearButtonEnabled(True)
-        self.only_changed = QCheckBox("Only changed")
-        self.only_changed.setToolTip("Show only changed fields")
-        self.reset_all = QPushButton("Reset all")
-        self.reset_all.setToolTip("Undo all changes")
+        self.only_changed = QCheckBox(_("Only changed"))
+        self.only_changed.setToolTip(_("Show only changed fields"))
+        self.reset_all = QPushButton(_("Reset all"))
+        self.reset_all.setToolTip(_("Undo all changes"))
         above = QHBoxLayout()
         above.setSpacing(10)
         above.addWidget(self.search, 1)
@@ -46,7 +47,7 @@ class RecipeForm(QWidget):
         self.fault = quiet()
         """What is wrong with what was typed, in words."""
         self.fault.setProperty("role", "fault")
-        self.nothing = quiet("No field matches.")
+        self.nothing = quiet(_("No field matches."))
         self.rows: dict[str, FieldRow] = {}
         self.parts: dict[str, _FoldingSection] = {}
         column = QVBoxLayout(self)
@@ -120,7 +121,7 @@ class FieldRow(QWidget):
         self.reset = QToolButton()
         self.reset.setIconSize(QSize(14, 14))
         self.reset.setFixedSize(22, 22)
-        self.reset.setAccessibleName(f"Reset {field.title}")
+        self.reset.setAccessibleName(_("Reset {title}").format(title=field.title))
         theme.set_icon(self.reset, "reset")
         self.reset.clicked.connect(lambda: draft.reset(field.path))
         self.fault = quiet()
@@ -164,7 +165,7 @@ class FieldRow(QWidget):
         match self.editor:
             case QCheckBox():
                 self.editor.setChecked(text == "true")
-                self.editor.setText("On" if text == "true" else "Off")
+                self.editor.setText(_("On") if text == "true" else _("Off"))
             case Choice():
                 self.editor.setCurrentIndex(self.editor.findData(text))
             case QLineEdit() if self.editor.text().strip() != text:
@@ -173,7 +174,7 @@ class FieldRow(QWidget):
         self.mark.setVisible(changed)
         self.reset.setVisible(changed)
         default = self._draft.default_text(self.field.path)
-        self.reset.setToolTip(f"Reset to {default or 'nothing'}")
+        self.reset.setToolTip(_("Reset to {default}").format(default=default or _("nothing")))
         fault = self._draft.faults.get(self.field.path, "")
         self.fault.setText(fault)
         self.fault.setVisible(bool(fault))
@@ -240,6 +241,8 @@ class _FoldingSection(QWidget):
             self._theme.set_icon(self.fold, "down" if open_ else "right")
 
     def show_state(self, changed: int, fault: str) -> None:
-        self.fold.setText(f"{self._title}   ·  {changed} changed" if changed else self._title)
+        self.fold.setText(
+            _("{title}   ·  {changed} changed").format(title=self._title, changed=changed) if changed else self._title
+        )
         self.fault.setText(fault)
         self.fault.setVisible(bool(fault))

@@ -9,6 +9,7 @@ from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from core.contract.training import Validation
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.banner import Banner
 from srgan_desktop.fields import Panes, card, quiet, titled
@@ -21,7 +22,7 @@ from srgan_desktop.training.validations import ValidationPanel
 if TYPE_CHECKING:
     from srgan_desktop.training.curves import Curves
 
-STAGES = {"psnr": "First stage", "gan": "Second stage (GAN)"}
+STAGES = {"psnr": _("First stage"), "gan": _("Second stage (GAN)")}
 
 
 class RunView(QWidget):
@@ -44,7 +45,7 @@ class RunView(QWidget):
             QVBoxLayout(frame).setContentsMargins(0, 0, 0, 0)
         _fill(validation_card, self.validations)
         self._curves_card = curves_card
-        self.panes = Panes(theme, ("Pictures", validation_card), ("Curves", curves_card), (5, 4))
+        self.panes = Panes(theme, (_("Pictures"), validation_card), (_("Curves"), curves_card), (5, 4))
         self.contents = QStackedWidget()
         self.contents.addWidget(self._nothing())
         self.contents.addWidget(self.panes)
@@ -91,12 +92,14 @@ class RunView(QWidget):
         self.resume.setVisible(not active and record is not None and record.can_go_on)
         self.resume.setEnabled(not session.busy)
         self.resume.setToolTip(
-            "Another run is in progress." if session.busy else "Continue exactly where this run stopped (Ctrl+Return)"
+            _("Another run is in progress.")
+            if session.busy
+            else _("Continue exactly where this run stopped (Ctrl+Return)")
         )
         usable = record is not None and not active and record.model is not None
         self.use.setVisible(usable)
         finished = record is not None and record.finished is not None
-        self.use.setText("&Use this model" if finished else "&Use the best so far")
+        self.use.setText(_("&Use this model") if finished else _("&Use the best so far"))
         for button, primary in ((self.use, finished), (self.resume, not finished)):
             role = "primary" if primary else ""
             if button.property("role") != role:
@@ -111,23 +114,27 @@ class RunView(QWidget):
         if record is None:
             return
         title, words = "", ""
-        done = f"step {record.step:,} of {record.total_steps:,}"
+        done = _("step {step:,} of {total_steps:,}").format(step=record.step, total_steps=record.total_steps)
         match phase:
             case TrainingPhase.STARTING:
                 title = f"{session.activity.words}…"
                 if session.engine is EngineState.STARTING:
-                    title = "Starting the engine…"
+                    title = _("Starting the engine…")
                 words = record.name
             case TrainingPhase.RUNNING:
-                title = f"{STAGES.get(record.stage, 'Training')}, {done}"
+                title = f"{STAGES.get(record.stage, _('Training'))}, {done}"
                 words = self._speed()
             case TrainingPhase.PAUSED:
-                title, words = f"Paused at {done}", "nothing is computed"
+                title, words = _("Paused at {done}").format(done=done), _("nothing is computed")
             case TrainingPhase.STOPPING:
-                title, words = "Stopping…", "finishing the step and saving"
+                title, words = _("Stopping…"), _("finishing the step and saving")
             case TrainingPhase.IDLE:
                 title = record.name
-                words = f"finished, {record.step:,} steps" if record.finished else f"stopped at {done}"
+                words = (
+                    _("finished, {step:,} steps").format(step=record.step)
+                    if record.finished
+                    else _("stopped at {done}").format(done=done)
+                )
         fraction: float | None = record.step / record.total_steps if record.total_steps else 0.0
         if phase is TrainingPhase.STARTING:
             fraction = session.activity.fraction
@@ -142,15 +149,15 @@ class RunView(QWidget):
         if record is None or last is None:
             return ""
         if last.skipped:
-            return f"step left out: {last.skipped}"
+            return _("step left out: {skipped}").format(skipped=last.skipped)
         left = problems.time_left(last.seconds_left)
         if last.seconds_left and last.step + last.seconds_left / last.seconds_per_step < last.total_steps - 1:
-            left += " in this stage"
-        parts = [f"{last.seconds_per_step:.2f} s a step", left]
+            left += _(" in this stage")
+        parts = [_("{seconds_per_step:.2f} s a step").format(seconds_per_step=last.seconds_per_step), left]
         if record.teacher:
-            parts.append(f"taught by {record.teacher}")
+            parts.append(_("taught by {teacher}").format(teacher=record.teacher))
         if last.waited > 0.1:
-            parts.insert(1, f"waits {last.waited:.0%} of it for pictures")
+            parts.insert(1, _("waits {waited:.0%} of it for pictures").format(waited=last.waited))
         return " · ".join(parts)
 
     def _show_verdict(self) -> None:
@@ -160,23 +167,23 @@ class RunView(QWidget):
         if finished is None:
             return
         better = finished.better_than_bicubic and finished.better_than_parent is not False
-        title = "Better than before" if better else "Not better than before"
+        title = _("Better than before") if better else _("Not better than before")
         if better and finished.better_than_parent is None:
-            title = "Better than bicubic"
+            title = _("Better than bicubic")
         self.verdict.say("good" if better else "warn", title, finished.verdict)
 
     def _nothing(self) -> QWidget:
         frame = card()
         column = QVBoxLayout(frame)
-        button = QPushButton("&Set up a training run")
+        button = QPushButton(_("&Set up a training run"))
         button.setProperty("role", "primary")
         button.clicked.connect(self.set_up_requested)
         row = QHBoxLayout()
         row.addStretch(1)
         row.addWidget(button)
         row.addStretch(1)
-        title = titled("No run is open", "headline")
-        words = quiet("Start one, or open an earlier one from History.")
+        title = titled(_("No run is open"), "headline")
+        words = quiet(_("Start one, or open an earlier one from History."))
         for label in (title, words):
             label.setAlignment(title.alignment().AlignHCenter)
         column.addStretch(2)
@@ -192,18 +199,18 @@ class RunView(QWidget):
         self.bar = RunBar(
             self.theme,
             Qt.Orientation.Vertical,
-            stop="S&top",
-            stop_tooltip="Stop after this step; everything is saved, and you can resume later",
-            pause_tooltip="Pause the run; nothing is computed meanwhile",
-            resume="&Continue",
+            stop=_("S&top"),
+            stop_tooltip=_("Stop after this step; everything is saved, and you can resume later"),
+            pause_tooltip=_("Pause the run; nothing is computed meanwhile"),
+            resume=_("&Continue"),
             elide=Qt.TextElideMode.ElideMiddle,
         )
         self.pause, self.stop = self.bar.pause, self.bar.stop
-        self.folder = QPushButton("&Folder")
-        self.folder.setToolTip("Show the files of the run in the file manager")
-        self.resume = QPushButton("&Resume")
-        self.use = QPushButton("&Use this model")
-        self.use.setToolTip("Add the model to yours and choose it on the Upscale page")
+        self.folder = QPushButton(_("&Folder"))
+        self.folder.setToolTip(_("Show the files of the run in the file manager"))
+        self.resume = QPushButton(_("&Resume"))
+        self.use = QPushButton(_("&Use this model"))
+        self.use.setToolTip(_("Add the model to yours and choose it on the Upscale page"))
         self.bar.add_button(self.folder, "folder", 0)
         self.bar.add_button(self.resume, "play")
         self.bar.add_button(self.use, "good")

@@ -15,6 +15,7 @@ from core import paths
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.contract.training import TrainingFinished, TrainingStarted, TrainingStep, Validation, ValidationPicture
+from core.language import gettext as _
 from core.models.card import read_card
 from core.models.catalogue import SUFFIXES, models
 from core.names import first_free
@@ -168,14 +169,16 @@ def rename_run(folder: Path, name: str) -> None:
     """
     plain = " ".join(name.split())[:MOST_OF_NAME]
     if not plain:
-        raise UserError("A run needs a name.", "Type one.")
+        raise UserError(_("A run needs a name."), _("Type one."))
     try:
         with replacing(folder / NAME_FILE) as temporary:
             temporary.write_text(f"{plain}\n", encoding="utf-8")
     except OSError as error:
         raise UserError(
-            f"The name could not be saved in {folder}: {error.strerror or error}.",
-            "Check the disk and the permissions.",
+            _("The name could not be saved in {folder}: {strerror}.").format(
+                folder=folder, strerror=error.strerror or error
+            ),
+            _("Check the disk and the permissions."),
         ) from error
 
 
@@ -212,7 +215,8 @@ def install_model(source: Path) -> str:
             temporary.write_bytes(content)
     except OSError as error:
         raise UserError(
-            f"The model could not be copied: {error.strerror or error}.", f"Check the disk and the rights of {folder}."
+            _("The model could not be copied: {strerror}.").format(strerror=error.strerror or error),
+            _("Check the disk and the rights of {folder}.").format(folder=folder),
         ) from error
     return target.stem
 

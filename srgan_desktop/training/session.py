@@ -26,6 +26,7 @@ from core.contract.training import (
     Validation,
 )
 from core.edition import has_torch, needs_torch
+from core.language import gettext as _
 from core.training.recipe import shipped_recipes
 from core.training.run import RunFolder
 from srgan_desktop import problems, settings
@@ -157,20 +158,20 @@ class TrainSession(Session):
     def why_not_start(self) -> str:
         """What is missing, in words; empty when nothing is."""
         if not has_torch():
-            return str(needs_torch("Training"))
+            return str(needs_torch(_("Training")))
         if self.data is None:
-            return "Choose a folder of pictures first."
+            return _("Choose a folder of pictures first.")
         if self.draft.faults:
-            return "A field of the recipe is not valid: it is marked in red."
+            return _("A field of the recipe is not valid: it is marked in red.")
         if self.draft.lacks_teacher:
-            return "Choose a teacher: this recipe learns from one."
+            return _("Choose a teacher: this recipe learns from one.")
         found = self.examiner.found
         if found.problem is not None:
             return found.problem.message
         if self.busy:
-            return "Another run is in progress."
+            return _("Another run is in progress.")
         if found.running or found.finished is None:
-            return "Still checking the pictures."
+            return _("Still checking the pictures.")
         return ""
 
     def request(self, run: Path) -> TrainRequest:
@@ -318,7 +319,7 @@ class TrainSession(Session):
         self.examiner.give_up()
         self.record = record
         self.active = record
-        self.activity = Activity("Starting")
+        self.activity = Activity(_("Starting"))
         self._run = self._job.run(request)
         self._enter(TrainingPhase.STARTING)
         self.begun.emit()
@@ -418,7 +419,10 @@ class TrainSession(Session):
             return
         if request.data is None or not request.data.is_dir():
             self.failed.emit(
-                Problem(f"The pictures of this run are gone: {request.data}.", "Bring the folder back, then resume.")
+                Problem(
+                    _("The pictures of this run are gone: {data}.").format(data=request.data),
+                    _("Bring the folder back, then resume."),
+                )
             )
             return
         self._begin(record, replace(request, run=record.folder))

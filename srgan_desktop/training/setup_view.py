@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.fields import Elided, Panes, card, keep_width, quiet, scrolled, titled
 from srgan_desktop.job import EngineState
@@ -24,24 +25,30 @@ from srgan_desktop.training.session import TrainSession
 
 STEPS = (
     (
-        "Choose pictures",
-        "A folder of sharp photographs of any size. A hundred are enough to begin with. Your originals "
-        "are never changed, and nothing leaves this computer.",
+        _("Choose pictures"),
+        _(
+            "A folder of sharp photographs of any size. A hundred are enough to begin with. Your "
+            "originals are never changed, and nothing leaves this computer."
+        ),
     ),
     (
-        "Choose a recipe",
-        "“quick” takes minutes and shows the way. “finetune” improves the shipped model for pictures like yours. "
-        "“default” trains for hours, with a GAN stage.",
+        _("Choose a recipe"),
+        _(
+            "“quick” takes minutes and shows the way. “finetune” improves the shipped model for "
+            "pictures like yours. “default” trains for hours, with a GAN stage."
+        ),
     ),
     (
-        "Watch, then use it",
-        "Curves and pictures show the progress. Pause, stop and resume whenever you like. If the new model is better, "
-        "one click adds it to the Upscale page.",
+        _("Watch, then use it"),
+        _(
+            "Curves and pictures show the progress. Pause, stop and resume whenever you like. If "
+            "the new model is better, one click adds it to the Upscale page."
+        ),
     ),
 )
 
 
-ESTIMATE, STOP_ESTIMATING = "&Estimate", "Stop e&stimating"
+ESTIMATE, STOP_ESTIMATING = _("&Estimate"), _("Stop e&stimating")
 
 
 class SetupView(QWidget):
@@ -53,7 +60,7 @@ class SetupView(QWidget):
         super().__init__()
         self.session = session
         self.welcome, self.pictures, self.recipe = welcome, pictures, recipe
-        self.panes = Panes(theme, ("1  Pictures", self.pictures), ("2  Recipe", self.recipe), (5, 6))
+        self.panes = Panes(theme, (_("1  Pictures"), self.pictures), (_("2  Recipe"), self.recipe), (5, 6))
         filled = QWidget()
         column = QVBoxLayout(filled)
         column.setContentsMargins(0, 0, 0, 0)
@@ -78,7 +85,7 @@ class SetupView(QWidget):
         self.contents.setCurrentIndex(0 if session.data is None else 1)
         reason = session.why_not_start
         self.start.setEnabled(session.can_start)
-        self.start.setToolTip(reason or "Begin the run (Ctrl+Return)")
+        self.start.setToolTip(reason or _("Begin the run (Ctrl+Return)"))
         self.estimate.setEnabled(session.can_start or session.estimator.busy)
         self.estimate.setText(STOP_ESTIMATING if session.estimator.busy else ESTIMATE)
         self.progress.setVisible(session.estimator.busy)
@@ -95,24 +102,37 @@ class SetupView(QWidget):
         session, recipe = self.session, self.session.draft.recipe
         if session.estimator.busy:
             doing = (
-                "Starting the engine" if session.engine is EngineState.STARTING else session.estimator.activity.words
+                _("Starting the engine") if session.engine is EngineState.STARTING else session.estimator.activity.words
             )
-            return f"{doing}…", "measuring a few steps of each stage; nothing is saved", False
+            return f"{doing}…", _("measuring a few steps of each stage; nothing is saved"), False
         if session.estimator.problem is not None:
             problem = session.estimator.problem
             return problem.message, problem.hint, True
         if session.estimator.estimate is not None:
             found = session.estimator.estimate
-            parts = [f"{found.seconds_per_step[key]:.2f} s a {word} step" for key, word in STAGE_WORDS.items()
-                     if key in found.seconds_per_step]  # fmt: skip
-            title = f"About {rough_duration(found.seconds_total)}, {problems.gigabytes(found.peak_memory)} of memory"
-            return title, f"{' · '.join(parts)}; validations come on top", False
+            parts = [
+                words.format(seconds=found.seconds_per_step[key])
+                for key, words in STEP_WORDS.items()
+                if key in found.seconds_per_step
+            ]
+            title = _("About {rough_duration}, {gigabytes} of memory").format(
+                rough_duration=rough_duration(found.seconds_total), gigabytes=problems.gigabytes(found.peak_memory)
+            )
+            return title, _("{parts}; validations come on top").format(parts=" · ".join(parts)), False
         if reason:
             faulty = bool(session.draft.faults) or session.examiner.found.problem is not None
-            return "Not ready yet", reason, faulty
+            return _("Not ready yet"), reason, faulty
         assert recipe is not None
-        steps = f"{recipe.total_steps:,} steps" if recipe.total_steps else "steps by passes over the pictures"
-        return f"Ready: {recipe.name}, {steps}", "Estimate measures how long it takes on this computer", False
+        steps = (
+            _("{total_steps:,} steps").format(total_steps=recipe.total_steps)
+            if recipe.total_steps
+            else _("steps by passes over the pictures")
+        )
+        return (
+            _("Ready: {name}, {steps}").format(name=recipe.name, steps=steps),
+            _("Estimate measures how long it takes on this computer"),
+            False,
+        )
 
     def _estimate(self) -> None:
         if self.session.estimator.busy:
@@ -124,15 +144,15 @@ class SetupView(QWidget):
         self.title = Elided("strong", Qt.TextElideMode.ElideRight)
         self.words = Elided("muted", Qt.TextElideMode.ElideRight)
         self.progress = ProgressLine(theme)
-        self.progress.setAccessibleName("Progress of the estimate")
+        self.progress.setAccessibleName(_("Progress of the estimate"))
         column = QVBoxLayout()
         column.setSpacing(4)
         column.addWidget(self.title)
         column.addWidget(self.words)
         column.addWidget(self.progress)
         self.estimate = QPushButton(ESTIMATE)
-        self.estimate.setToolTip("Measure a few steps to estimate time and memory")
-        self.start = QPushButton("&Start training")
+        self.estimate.setToolTip(_("Measure a few steps to estimate time and memory"))
+        self.start = QPushButton(_("&Start training"))
         self.start.setProperty("role", "primary")
         theme.set_icon(self.estimate, "clock")
         theme.set_icon(self.start, "play", accented=True)
@@ -149,16 +169,20 @@ class SetupView(QWidget):
         return bar
 
 
-STAGE_WORDS = {"psnr": "first-stage", "gan": "GAN"}
+STEP_WORDS = {"psnr": _("{seconds:.2f} s a first-stage step"), "gan": _("{seconds:.2f} s a GAN step")}
 
 
 def rough_duration(seconds: float) -> str:
     """Words as coarse as an estimate is: `40 s`, `12 min`, `3 h 20 min`, `11 days`."""
     if seconds >= 3 * 86_400:
-        return f"{seconds / 86_400:.0f} days"
+        return _("{seconds:.0f} days").format(seconds=seconds / 86400)
     if seconds >= 3600:
         return problems.duration(round(seconds / 600) * 600)
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(1, round(seconds))} s"
+    return (
+        _("{seconds:.0f} min").format(seconds=seconds / 60)
+        if seconds >= 90
+        else _("{seconds} s").format(seconds=max(1, round(seconds)))
+    )
 
 
 class Welcome(QFrame):
@@ -171,9 +195,9 @@ class Welcome(QFrame):
         self.setObjectName("dropArea")
         self._theme = theme
         self._icon = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
-        title = titled("Train a model on your own pictures", "headline")
+        title = titled(_("Train a model on your own pictures"), "headline")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self.choose = QPushButton("&Choose a folder…")
+        self.choose = QPushButton(_("&Choose a folder…"))
         self.choose.setProperty("role", "primary")
         self.choose.setToolTip("Ctrl+O")
         self.choose.setIconSize(QSize(18, 18))
@@ -183,7 +207,7 @@ class Welcome(QFrame):
         button.addStretch(1)
         button.addWidget(self.choose)
         button.addStretch(1)
-        hint = QLabel("or drop one here", alignment=Qt.AlignmentFlag.AlignCenter)
+        hint = QLabel(_("or drop one here"), alignment=Qt.AlignmentFlag.AlignCenter)
         hint.setProperty("role", "muted")
         steps = QHBoxLayout()
         steps.setSpacing(14)

@@ -6,6 +6,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QVBoxLayout, QWidget
 
 from core.contract.training import Validation
+from core.language import gettext as _
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import CompareView, Shown
 from srgan_desktop.fields import Choice, Elided
@@ -23,8 +24,8 @@ class ValidationPanel(QWidget):
         self.compare.canvas.set_mode(Mode.SIDE)
         self.compare.file_step_requested.connect(self._step_picture)
         self.picture = Choice()
-        self.picture.setAccessibleName("Test picture")
-        self.picture.setToolTip("Test picture shown (PgUp, PgDn)")
+        self.picture.setAccessibleName(_("Test picture"))
+        self.picture.setToolTip(_("Test picture shown (PgUp, PgDn)"))
         self.picture.currentIndexChanged.connect(self._show)
         self.words = Elided("muted", Qt.TextElideMode.ElideRight)
         above = QHBoxLayout()
@@ -33,14 +34,14 @@ class ValidationPanel(QWidget):
         above.addWidget(self.picture, 3)
         above.addWidget(self.words, 5)
         self.time = QSlider(Qt.Orientation.Horizontal)
-        self.time.setAccessibleName("Time of the run")
-        self.time.setToolTip("Validations of the run, from the first to the last")
+        self.time.setAccessibleName(_("Time of the run"))
+        self.time.setToolTip(_("Validations of the run, from the first to the last"))
         self.time.setPageStep(1)
         self.time.valueChanged.connect(self._show)
         self.when = QLabel()
         self.when.setProperty("role", "muted")
-        self.earlier = self._button(theme, "left", "The validation before", -1)
-        self.later = self._button(theme, "right", "The validation after", 1)
+        self.earlier = self._button(theme, "left", _("The validation before"), -1)
+        self.later = self._button(theme, "right", _("The validation after"), 1)
         scrub = QHBoxLayout()
         scrub.setContentsMargins(8, 5, 8, 6)
         scrub.setSpacing(6)
@@ -104,19 +105,23 @@ class ValidationPanel(QWidget):
         if validation is None or picture is None:
             self.compare.clear()
             self.compare.canvas.set_message(
-                "No test yet", "After some steps the network is tested on pictures it never trains on."
+                _("No test yet"), _("After some steps the network is tested on pictures it never trains on.")
             )
             self.words.say("")
             self.when.setText("")
             return
-        self.words.say(f"{picture.psnr_y:.2f} dB (bicubic {picture.bicubic_psnr_y:.2f})")
+        self.words.say(
+            _("{psnr_y:.2f} dB (bicubic {bicubic_psnr_y:.2f})").format(
+                psnr_y=picture.psnr_y, bicubic_psnr_y=picture.bicubic_psnr_y
+            )
+        )
         self.when.setText(_when(validation, validation.best))
         self.compare.show_pictures(
             [
                 Shown("LR", picture.lr),
                 Shown("SR", picture.sr),
                 Shown("HR", picture.hr),
-                Shown("Bicubic", picture.bicubic),
+                Shown(_("Bicubic"), picture.bicubic),
             ]
         )
 
@@ -136,4 +141,7 @@ class ValidationPanel(QWidget):
 
 
 def _when(validation: Validation, best: bool) -> str:
-    return f"Step {validation.step:,}: of all {validation.psnr_y:.2f} dB{', best so far' if best else ''}"
+    words = (
+        _("Step {step:,}: of all {psnr_y:.2f} dB, best so far") if best else _("Step {step:,}: of all {psnr_y:.2f} dB")
+    )
+    return words.format(step=validation.step, psnr_y=validation.psnr_y)

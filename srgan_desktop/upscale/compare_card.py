@@ -8,6 +8,7 @@ from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout
 
 from core.contract.upscale import PreviewReady, Region
+from core.language import gettext as _
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Throttle
 from srgan_desktop.compare.view import CompareView
@@ -59,17 +60,17 @@ class CompareCard(QFrame):
         self._preview_timer = Throttle(PREVIEW_DELAY_MS, self.ask_preview, self)
         self.view = CompareView(theme)
         self.words = Elided("muted")
-        self.sides = Tabs(theme, (("saved", "Saved", ""), ("preview", "Preview", "")))
-        self.sides.buttons["saved"].setToolTip("Show the saved result (P)")
-        self.sides.buttons["preview"].setToolTip("Preview with the current settings (P)")
+        self.sides = Tabs(theme, (("saved", _("Saved"), ""), ("preview", _("Preview"), "")))
+        self.sides.buttons["saved"].setToolTip(_("Show the saved result (P)"))
+        self.sides.buttons["preview"].setToolTip(_("Preview with the current settings (P)"))
         self.preview_button = _button(theme, settings.PREVIEW.label, "eye", settings.PREVIEW.tooltip)
         self.preview_button.setCheckable(True)
         self.preview_button.setChecked(self._settings.get(settings.PREVIEW))
         self.check_button = _button(
             theme,
-            "How good will it be?",
+            _("How good will it be?"),
             "measure",
-            "Measure the model on this picture, beside bicubic enlargement, where the original is known",
+            _("Measure the model on this picture, beside bicubic enlargement, where the original is known"),
         )
         self._lay_out()
         self._bind()
@@ -108,10 +109,10 @@ class CompareCard(QFrame):
             self.words.say("")
             return
         if entry.state in (State.DONE, State.SKIPPED) and (self._side == "saved" or not self._differs()):
-            self.words.say("Source and result" if entry.output else "")
+            self.words.say(_("Source and result") if entry.output else "")
             return
         if self._session.busy:
-            self.words.say("Previews resume when the run ends")
+            self.words.say(_("Previews resume when the run ends"))
             return
         self._is_old = False
         seen = self.view.visible_region()
@@ -121,8 +122,8 @@ class CompareCard(QFrame):
             self._fade_region = region
         if region is not None and self._session.preview(entry.path, region):
             self._makes_end = False
-            self._caption = f"Preview: {self._difference()}" if self._differs() else ""
-            self.words.say("Upscaling the visible part…")
+            self._caption = _("Preview: {difference}").format(difference=self._difference()) if self._differs() else ""
+            self.words.say(_("Upscaling the visible part…"))
 
     def give_way(self) -> None:
         """Ask again, also for the same region: the preview under way was given up for a run."""
@@ -159,8 +160,8 @@ class CompareCard(QFrame):
     def _result_caption(self) -> str:
         entry = self._entry
         if entry is None or entry.made_with is None or not self._differs():
-            return "After"
-        return f"Saved: {settings_words(entry.made_with, self._differing())}"
+            return _("After")
+        return _("Saved: {settings_words}").format(settings_words=settings_words(entry.made_with, self._differing()))
 
     def _show_sides(self, side: str) -> None:
         """Offer both where they differ, and show one of them."""
@@ -213,7 +214,7 @@ class CompareCard(QFrame):
         self._session.previews.failed.connect(self._on_preview_failed)
         self.view.view_changed.connect(self.ask_preview_soon)
         self.view.failed.connect(self._on_view_failed)
-        self.view.saved.connect(lambda path: self.words.say(f"Saved as {path}"))
+        self.view.saved.connect(lambda path: self.words.say(_("Saved as {path}").format(path=path)))
         self.preview_button.toggled.connect(self._on_preview_toggled)
         self.check_button.clicked.connect(self.check_requested)
         self.sides.chosen.connect(self._choose_side)
@@ -273,7 +274,9 @@ class CompareCard(QFrame):
         self.ask_preview()
         if not self._session.previews.under_way:
             self._make_end()
-        words = f"Previewed in {self._seconds:.1f} s" + (f" · {event.reason}" if event.reason else "")
+        words = _("Previewed in {seconds:.1f} s").format(seconds=self._seconds) + (
+            f" · {event.reason}" if event.reason else ""
+        )
         self._previewed_words = words, " ".join(event.notes)
         if (self._makes_end or not self._session.previews.under_way) and self._side == "preview":
             self.words.say(*self._previewed_words)

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from PySide6.QtWidgets import QComboBox
 
 from core.contract.device import DeviceInfo
+from core.language import gettext as _
 from srgan_desktop import settings
 
-MISSING = " (not found)"
+MISSING = _(" (not found)")
 
 
 def possible(current: str) -> list[tuple[object, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSize, Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.theme import Theme, repolish
 
@@ -23,15 +24,15 @@ class DropArea(QFrame):
         self.setObjectName("dropArea")
         self._theme = theme
         self._icon = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
-        title = QLabel("Drop pictures or folders here", alignment=Qt.AlignmentFlag.AlignCenter)
+        title = QLabel(_("Drop pictures or folders here"), alignment=Qt.AlignmentFlag.AlignCenter)
         title.setProperty("role", "headline")
-        below = QLabel("or paste them with Ctrl+V", alignment=Qt.AlignmentFlag.AlignCenter)
+        below = QLabel(_("or paste them with Ctrl+V"), alignment=Qt.AlignmentFlag.AlignCenter)
         below.setProperty("role", "muted")
-        files = QPushButton("&Add files…")
+        files = QPushButton(_("&Add files…"))
         files.setProperty("role", "primary")
         files.clicked.connect(self.files_requested)
         theme.set_icon(files, "add-files", accented=True)
-        folder = QPushButton("Add f&older…")
+        folder = QPushButton(_("Add f&older…"))
         folder.clicked.connect(self.folder_requested)
         theme.set_icon(folder, "add-folder")
         buttons = QHBoxLayout()
@@ -43,7 +44,7 @@ class DropArea(QFrame):
         buttons.addStretch(1)
         self.undo = self._link("", self.undo_requested)
         self.last_time = self._link("", self.last_time_requested)
-        self.sample = self._link("Try a sample picture", self.sample_requested)
+        self.sample = self._link(_("Try a sample picture"), self.sample_requested)
         links = QHBoxLayout()
         links.addStretch(1)
         for link in (self.undo, self.last_time, self.sample):
@@ -78,10 +79,12 @@ class DropArea(QFrame):
             last_time: pictures that waited when the window was closed the last time.
         """
         self.undo.setVisible(removed > 0)
-        self.undo.setText(f"Put back {problems.pictures(removed)}")
-        self.undo.setToolTip("Undo (Ctrl+Z)")
+        self.undo.setText(_("Put back {pictures}").format(pictures=problems.pictures(removed)))
+        self.undo.setToolTip(_("Undo (Ctrl+Z)"))
         self.last_time.setVisible(last_time > 0 and not removed)
-        self.last_time.setText(f"Continue with {problems.pictures(last_time)} from last time")
+        self.last_time.setText(
+            _("Continue with {pictures} from last time").format(pictures=problems.pictures(last_time))
+        )
         self.sample.setVisible(not removed and not last_time)
 
     def _link(self, text: str, signal: SignalInstance) -> QPushButton:

@@ -10,6 +10,7 @@ from statistics import median
 
 from core.contract.upscale import PreviewRequest, UpscaleRequest
 from core.images import Probe
+from core.language import gettext as _
 from srgan_desktop import problems
 
 REMEMBERED = 50
@@ -122,15 +123,19 @@ def estimate(waiting: Iterable[Probe | None], settings: UpscaleRequest, pace: Pa
 
 def estimate_words(result: Estimate) -> str:
     """`about 3 min · 120 megapixels · 85 MB`."""
-    parts = [] if result.seconds is None else [f"about {rough_duration(result.seconds)}"]
+    parts = (
+        []
+        if result.seconds is None
+        else [_("about {rough_duration}").format(rough_duration=rough_duration(result.seconds))]
+    )
     if result.pixels:
         parts.append(f"{problems.megapixels(result.pixels)}")
         parts.append(f"{problems.gigabytes(round(result.size))}")
     if not result.fits:
         assert result.free is not None
-        parts[-1] += f", and {problems.gigabytes(result.free)} are free"
+        parts[-1] += _(", and {gigabytes} are free").format(gigabytes=problems.gigabytes(result.free))
     if result.unread:
-        parts.append(f"{result.unread:,} not measured yet")
+        parts.append(_("{unread:,} not measured yet").format(unread=result.unread))
     return " · ".join(parts)
 
 
@@ -140,6 +145,6 @@ def rough_duration(seconds: float) -> str:
         return f"{max(5, 5 * round(seconds / 5))} s"
     minutes = round(seconds / 60)
     if minutes < 60:
-        return f"{minutes} min"
+        return _("{minutes} min").format(minutes=minutes)
     hours, rest = divmod(5 * round(minutes / 5), 60)
-    return f"{hours} h {rest:02d} min"
+    return _("{hours} h {rest:02d} min").format(hours=hours, rest=rest)

@@ -12,6 +12,8 @@ from PySide6.QtCore import QObject, QStandardPaths, Signal
 from PySide6.QtGui import QImage
 
 from core import paths
+from core.language import gettext as _
+from core.language import ngettext
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Lane
 from srgan_desktop.settings import Settings
@@ -205,8 +207,10 @@ def _entry(found: Found) -> Entry:
 
 def _found_words(new: int, known: int) -> str:
     """What a search found of which some was in the queue before."""
-    again = f"{problems.pictures(known)} {'is' if known == 1 else 'are'} in the queue already"
-    return f"Found {new:,} new · {again}" if new else again
+    again = ngettext(
+        "{count:,} picture is in the queue already", "{count:,} pictures are in the queue already", known
+    ).format(count=known)
+    return _("Found {new:,} new · {again}").format(new=new, again=again) if new else again
 
 
 def own_pictures() -> Path:

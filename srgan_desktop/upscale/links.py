@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
+from core.language import gettext as _
 from core.names import fitting_name, free_path, portable_name
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ TIMEOUT = 15.0
 TELL_SECONDS = 0.2
 """Between two words about the progress."""
 _CHUNK = 1 << 16
-_BY_HAND = "Save the picture with your browser, then add the file; or copy the picture itself and paste it here."
+_BY_HAND = _("Save the picture with your browser, then add the file; or copy the picture itself and paste it here.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +79,27 @@ def fetch_picture(link: str, folder: Path, cancel: CancelToken) -> Iterator[Fetc
                 cancel.check()
                 body.write(chunk)
                 if max(body.tell(), total) > MOST_BYTES:
-                    raise UserError(f"“{name}” is larger than {MOST_BYTES // 1_000_000} MB.", _BY_HAND)
+                    raise UserError(
+                        _("“{name}” is larger than {most_bytes} MB.").format(
+                            name=name, most_bytes=MOST_BYTES // 1000000
+                        ),
+                        _BY_HAND,
+                    )
                 if time.monotonic() - told > TELL_SECONDS:
                     told = time.monotonic()
                     yield Fetching(name, host, body.tell(), total)
     except (requests.RequestException, OSError) as error:
-        raise UserError(f"“{name}” could not be fetched from {host}: {_cause(error)}.", _BY_HAND) from error
+        raise UserError(
+            _("“{name}” could not be fetched from {host}: {cause}.").format(name=name, host=host, cause=_cause(error)),
+            _BY_HAND,
+        ) from error
     body.seek(0)
     try:
         key = key_of_content(body, Path(name))
     except UnreadableError as error:
-        raise UserError(f"“{name}” from {host} {error.what}", _BY_HAND) from None
+        raise UserError(
+            _("“{name}” from {host} {what}").format(name=name, host=host, what=error.what), _BY_HAND
+        ) from None
     suffix = Path(name).suffix
     if format_of_suffix(suffix) != key:
         suffix = FORMATS[key].suffixes[0]
@@ -100,8 +111,10 @@ def fetch_picture(link: str, folder: Path, cancel: CancelToken) -> Iterator[Fetc
             temporary.write_bytes(body.getbuffer())
     except OSError as error:
         raise UserError(
-            f"“{name}” could not be saved in {folder}: {error.strerror or error}.",
-            "Check the disk and the permissions.",
+            _("“{name}” could not be saved in {folder}: {strerror}.").format(
+                name=name, folder=folder, strerror=error.strerror or error
+            ),
+            _("Check the disk and the permissions."),
         ) from error
     yield path
 
@@ -123,13 +136,13 @@ def _cause(error: Exception) -> str:
     import requests
 
     if isinstance(error, requests.HTTPError) and error.response is not None:
-        return f"the server answers {error.response.status_code}"
+        return _("the server answers {status_code}").format(status_code=error.response.status_code)
     if isinstance(error, requests.TooManyRedirects):
-        return "the server redirects without end"
+        return _("the server redirects without end")
     if isinstance(error, requests.exceptions.SSLError):
-        return "the server's certificate cannot be trusted"
+        return _("the server's certificate cannot be trusted")
     if isinstance(error, requests.Timeout):
-        return "the server does not answer"
+        return _("the server does not answer")
     if isinstance(error, requests.exceptions.InvalidSchema):
-        return "it redirects to something that is not on the web"
-    return "there is no connection"
+        return _("it redirects to something that is not on the web")
+    return _("there is no connection")

@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 from core.contract.errors import UserError
 from core.contract.settings import MAX_FACTOR, MAX_SIDE, MIN_FACTOR, SETTINGS, OutputSize, SizeKind
 from core.images import FORMATS
+from core.language import gettext as _
 from core.models.card import ModelCard
 from core.models.catalogue import (
     AUTOMATIC,
@@ -49,7 +50,7 @@ from srgan_desktop.upscale.bound_fields import BoundFields
 from srgan_desktop.upscale.device_rows import possible
 from srgan_desktop.upscale.preset_field import PresetField
 
-PHOTOGRAPHS = "Photographs"
+PHOTOGRAPHS = _("Photographs")
 """What the default model is called, whose sliders lead to four shipped ones."""
 PURPOSE = 120
 """Characters of what a model is for that are shown under its name."""
@@ -111,8 +112,10 @@ class OptionsPanel(Scrolled):
     def _add_preset(self) -> None:
         self.preset = PresetField(self._theme, self._settings)
         self._fields.guarded(self.preset.choice)
-        tooltip = "Settings under a name: for the web, for print, for an archive, or your own (command line: --preset)."
-        self._column.addLayout(labelled("&Preset", tooltip, self.preset))
+        tooltip = _(
+            "Settings under a name: for the web, for print, for an archive, or your own (command line: --preset)."
+        )
+        self._column.addLayout(labelled(_("&Preset"), tooltip, self.preset))
         self.preset.applied.connect(self.show_options)
 
     def show_options(self) -> None:
@@ -127,9 +130,9 @@ class OptionsPanel(Scrolled):
         self.model.explain_rows()
         self._purpose = quiet()
         self._facts = Elided("muted")
-        more = QPushButton("More models…")
+        more = QPushButton(_("More models…"))
         more.setProperty("role", "link")
-        more.setToolTip("Download, import, compare and test models on the Models page")
+        more.setToolTip(_("Download, import, compare and test models on the Models page"))
         more.clicked.connect(self.more_models)
         facts = QWidget()
         in_facts = QHBoxLayout(facts)
@@ -140,8 +143,8 @@ class OptionsPanel(Scrolled):
         self.model.currentIndexChanged.connect(self._on_model)
 
     def _add_mix(self) -> None:
-        self.detail, self.detail_row = self._slider(settings.DETAIL, "Faithful", "More detail")
-        self.clean_up, self.clean_up_row = self._slider(settings.CLEAN_UP, "Leave as is", "Clean")
+        self.detail, self.detail_row = self._slider(settings.DETAIL, _("Faithful"), _("More detail"))
+        self.clean_up, self.clean_up_row = self._slider(settings.CLEAN_UP, _("Leave as is"), _("Clean"))
 
     def _slider(self, option: Option[int], low: str, high: str) -> tuple[PercentSlider, QWidget]:
         slider = PercentSlider(low, high, option.default)
@@ -174,7 +177,7 @@ class OptionsPanel(Scrolled):
     def _add_format(self) -> None:
         self.format = self._fields.choice(
             settings.FORMAT,
-            [("same", "Same as source"), *((row.key, row.label) for row in FORMATS.values() if row.can_choose)],
+            [("same", _("Same as source")), *((row.key, row.label) for row in FORMATS.values() if row.can_choose)],
         )
         self.quality = self._fields.number(settings.QUALITY)
         pair = QHBoxLayout()
@@ -272,7 +275,9 @@ class OptionsPanel(Scrolled):
                 self.model.setCurrentIndex(self.model.count() - 1)
         self.model.blockSignals(False)
         if self.model.count() == 0:
-            self._purpose.setText("No models found. Reinstall the program, or put a model file into the models folder.")
+            self._purpose.setText(
+                _("No models found. Reinstall the program, or put a model file into the models folder.")
+            )
             self._purpose.show()
             self._facts.say("")
         else:
@@ -281,7 +286,7 @@ class OptionsPanel(Scrolled):
     def _reload_before(self, restoring: Sequence[Model]) -> None:
         """Offer the models of scale 1; who has none is not asked."""
         chosen = self._settings.get(settings.BEFORE)
-        rows: dict[tuple[str, ...], str] = {(): "Nothing"}
+        rows: dict[tuple[str, ...], str] = {(): _("Nothing")}
         rows |= {(model.key,): model.card.name for model in restoring}
         # Also several, or a file elsewhere, as a settings file may say.
         rows.setdefault(chosen, " + ".join(Path(name).stem for name in chosen))
@@ -311,9 +316,17 @@ class OptionsPanel(Scrolled):
         self._purpose.setText(textwrap.shorten(card.purpose, PURPOSE, placeholder="…"))
         self._purpose.setVisible(bool(card.purpose))
         facts = [f"{card.scale}×", card.license]
-        self._facts.say(" · ".join(fact for fact in facts if fact), f"By {card.author}" if card.author else "")
+        self._facts.say(
+            " · ".join(fact for fact in facts if fact),
+            _("By {author}").format(author=card.author) if card.author else "",
+        )
         about = "\n".join(
-            part for part in (card.description, f"Trained on: {card.dataset}" if card.dataset else "") if part
+            part
+            for part in (
+                card.explanation,
+                _("Trained on: {dataset}").format(dataset=card.dataset) if card.dataset else "",
+            )
+            if part
         )
         self.model.setToolTip(f"{settings.MODEL.tooltip}\n\n{card.name}: {about}" if about else settings.MODEL.tooltip)
 
@@ -379,9 +392,9 @@ class OptionsNotice(QFrame):
         self.setProperty("banner", "info")
         self.setMaximumWidth(widest(self))
         self.words = quiet()
-        self.keep = QPushButton("Done", self)
+        self.keep = QPushButton(_("Done"), self)
         self.keep.clicked.connect(lambda: self.done.emit(True))
-        self.drop = QPushButton("Cancel", self)
+        self.drop = QPushButton(_("Cancel"), self)
         self.drop.clicked.connect(lambda: self.done.emit(False))
         buttons = QHBoxLayout()
         buttons.addStretch(1)
@@ -399,9 +412,9 @@ class OptionsNotice(QFrame):
             button.setVisible(bool(edited))
         if edited:
             whose = f"“{edited[0].name}”" if len(edited) == 1 else problems.pictures(len(edited))
-            self.words.setText(f"Own settings of {whose}")
+            self.words.setText(_("Own settings of {whose}").format(whose=whose))
         else:
-            self.words.setText(f"The current run keeps {kept}. Changes apply to the next one.")
+            self.words.setText(_("The current run keeps {kept}. Changes apply to the next one.").format(kept=kept))
         self.setVisible(bool(edited) or bool(kept))
 
 
@@ -426,20 +439,20 @@ class SizeField(QWidget):
         for preset, label in SETTINGS["size"].choices:
             self.preset.addItem(label, (preset.kind, preset.value))
         for kind, label in (
-            ("factor", "Factor"),
-            ("width", "Width"),
-            ("height", "Height"),
-            ("longest", "Longest side"),
-            ("print", "Print size"),
+            ("factor", _("Factor")),
+            ("width", _("Width")),
+            ("height", _("Height")),
+            ("longest", _("Longest side")),
+            ("print", _("Print size")),
         ):
             self.preset.addItem(label, (kind, None))
         self.number = QDoubleSpinBox()
-        self.number.setAccessibleName("Size")
+        self.number.setAccessibleName(_("Size"))
         indent_number(self.number)
         self.number.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         self.number.setKeyboardTracking(False)
         self.dpi = QSpinBox(minimum=30, maximum=2400, value=300, suffix=" dpi")
-        self.dpi.setAccessibleName("Dots an inch")
+        self.dpi.setAccessibleName(_("Dots an inch"))
         self.dpi.setKeyboardTracking(False)
         indent_number(self.dpi)
         self.dpi.hide()
@@ -512,7 +525,7 @@ class SizeField(QWidget):
         self._tell(kind, factor)
 
     def _on_number(self, value: float) -> None:
-        kind, _ = self.preset.currentData()
+        kind, _rest = self.preset.currentData()
         self._tell(kind, value)
 
     def _tell(self, kind: SizeKind, value: float) -> None:
@@ -526,12 +539,12 @@ class OutputField(QWidget):
         super().__init__()
         self._settings = options
         self.words = quiet()
-        self.choose = QPushButton("Choose…")
+        self.choose = QPushButton(_("Choose…"))
         self.choose.clicked.connect(self._choose)
         self.beside = QToolButton()
         self.beside.setIconSize(QSize(18, 18))
-        self.beside.setToolTip("Save beside the originals again")
-        self.beside.setAccessibleName("Save beside the originals again")
+        self.beside.setToolTip(_("Save beside the originals again"))
+        self.beside.setAccessibleName(_("Save beside the originals again"))
         theme.set_icon(self.beside, "reset")
         self.beside.clicked.connect(self._save_beside)
         row = QHBoxLayout()
@@ -567,11 +580,11 @@ class OutputField(QWidget):
             else _beside(self._settings.get(settings.SIZE))
         )
         self.words.setToolTip(folder)
-        self.setAccessibleName("Save to")
+        self.setAccessibleName(_("Save to"))
 
     def _choose(self) -> None:
         start = dialog_folder(self._settings.get(settings.OUTPUT), self._settings.get(settings.FOLDER))
-        folder = QFileDialog.getExistingDirectory(self, "Folder for the results", start)
+        folder = QFileDialog.getExistingDirectory(self, _("Folder for the results"), start)
         if folder:
             self._settings.set(settings.OUTPUT, str(Path(folder)))
 
@@ -592,4 +605,6 @@ def _is_slider_end(model: Model) -> bool:
 
 def _beside(size: OutputSize) -> str:
     """Where results go when nobody chose a folder."""
-    return f"Beside each original, named “…_{size}”; results of a folder go to “<folder>_{size}” beside it."
+    return _("Beside each original, named “…_{size}”; results of a folder go to “<folder>_{size}” beside it.").format(
+        size=size
+    )

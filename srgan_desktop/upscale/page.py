@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 from core.archives import ARCHIVE_SUFFIXES
 from core.contract.device import DeviceInfo
 from core.images import FORMATS, READABLE_SUFFIXES
+from core.language import gettext as _
 from srgan_desktop import settings
 from srgan_desktop.banner import Banner
 from srgan_desktop.desktop import dialog_folder, image_in, links_in, paths_in, show_in_file_manager
@@ -81,7 +82,9 @@ class UpscalePage(Page):
         self._last_saved: Entry | None = None
         self._follow_timer = QTimer(self, singleShot=True, interval=FOLLOW_EVERY_MS)
         readable = [row.label for row in FORMATS.values() if row.can_read]
-        self.drop_area = DropArea(theme, f"{' · '.join(readable[:8])} and {len(readable) - 8} more")
+        self.drop_area = DropArea(
+            theme, _("{readable} and {count} more").format(readable=" · ".join(readable[:8]), count=len(readable) - 8)
+        )
         self.queue = QueueCard(theme, self.session)
         self.compare = CompareCard(theme, self.session)
         self.options = OptionsPanel(theme, options)
@@ -89,13 +92,13 @@ class UpscalePage(Page):
         self.bar = RunBar(
             theme,
             Qt.Orientation.Horizontal,
-            stop="&Cancel",
-            stop_tooltip="Stop: saved results stay, the rest waits in the queue",
-            pause_tooltip="Pause the run and free the machine for other programs",
-            resume="&Resume",
+            stop=_("&Cancel"),
+            stop_tooltip=_("Stop: saved results stay, the rest waits in the queue"),
+            pause_tooltip=_("Pause the run and free the machine for other programs"),
+            resume=_("&Resume"),
         )
         self.banner.float_in(self._banner_place)
-        self.start_button = QPushButton("&Start")
+        self.start_button = QPushButton(_("&Start"))
         self.start_button.setProperty("role", "primary")
         self.bar.add_button(self.start_button, "play")
         self.options_button = QPushButton(settings.OPTIONS.label)
@@ -269,7 +272,7 @@ class UpscalePage(Page):
     def _show_start(self) -> None:
         text, tooltip = start_words(self.session)
         self.start_button.setText(text)
-        self.start_button.setToolTip(f"{tooltip} (Ctrl+Return)")
+        self.start_button.setToolTip(_("{tooltip} (Ctrl+Return)").format(tooltip=tooltip))
 
     def _show_contents(self) -> None:
         filled = len(self.session.queue.entries) > 0
@@ -300,8 +303,12 @@ class UpscalePage(Page):
 
     def _drop_words(self, mime: QMimeData) -> str:
         if paths_in(mime) or mime.hasImage():
-            return "Drop to add to the queue"
-        return f"Drop to fetch the picture into {own_pictures()}" if links_in(mime) else ""
+            return _("Drop to add to the queue")
+        return (
+            _("Drop to fetch the picture into {own_pictures}").format(own_pictures=own_pictures())
+            if links_in(mime)
+            else ""
+        )
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         # What is dragged out of the queue is not put in again.
@@ -332,11 +339,11 @@ class UpscalePage(Page):
 
     def _choose_files(self) -> None:
         suffixes = " ".join(f"*{suffix}" for suffix in sorted(READABLE_SUFFIXES | ARCHIVE_SUFFIXES))
-        files, _ = QFileDialog.getOpenFileNames(
+        files, _rest = QFileDialog.getOpenFileNames(
             self,
-            "Add pictures",
+            _("Add pictures"),
             dialog_folder(self.settings.get(settings.FOLDER)),
-            f"Pictures ({suffixes});;All files (*)",
+            _("Pictures ({suffixes});;All files (*)").format(suffixes=suffixes),
         )
         if files:
             self.settings.set(settings.FOLDER, str(Path(files[0]).parent))
@@ -344,7 +351,7 @@ class UpscalePage(Page):
 
     def _choose_folder(self) -> None:
         start = dialog_folder(self.settings.get(settings.FOLDER))
-        folder = QFileDialog.getExistingDirectory(self, "Add a folder", start)
+        folder = QFileDialog.getExistingDirectory(self, _("Add a folder"), start)
         if folder:
             self.settings.set(settings.FOLDER, folder)
             self.session.add([Path(folder)])
@@ -398,13 +405,15 @@ class UpscalePage(Page):
         figures = summary_figures(summary)
         actions = []
         if summary.failures:
-            actions.append(("Show failed…", lambda: FailuresDialog(summary.failures, self.window()).open()))
+            actions.append((_("Show failed…"), lambda: FailuresDialog(summary.failures, self.window()).open()))
         if self._last_saved is not None and summary.saved:
-            actions.append(("Open folder", self._open_last_folder))
+            actions.append((_("Open folder"), self._open_last_folder))
         if summary.cancelled:
-            self.banner.say("info", "Cancelled", f"{figures} The rest waits in the queue.", actions)
+            self.banner.say(
+                "info", _("Cancelled"), _("{figures} The rest waits in the queue.").format(figures=figures), actions
+            )
             return
-        title = "Finished" if not summary.failed else "Finished, with failures"
+        title = _("Finished") if not summary.failed else _("Finished, with failures")
         self.banner.say("warn" if summary.failed else "good", title, figures, actions)
         self.notify.emit(title, figures)
 
@@ -420,5 +429,5 @@ def _show_fetching(banner: Banner, filling: Filling, fetching: Fetching | None) 
     elif fetching.done and banner.isVisible():
         banner.advise(fetching_words(fetching))
     else:
-        give_up = ("Cancel", filling.give_up_links)
-        banner.say("info", f"Fetching “{fetching.name}”", fetching_words(fetching), [give_up])
+        give_up = (_("Cancel"), filling.give_up_links)
+        banner.say("info", _("Fetching “{name}”").format(name=fetching.name), fetching_words(fetching), [give_up])

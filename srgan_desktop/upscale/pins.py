@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Signal
 from core.contract.cancel import CancelToken
 from core.contract.settings import SETTINGS
 from core.contract.upscale import Input, PreviewRequest, Region, UpscaleRequest
+from core.language import gettext as _
 from core.models.catalogue import AUTOMATIC
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Lane
@@ -164,7 +165,7 @@ class Pins(QObject):
         return row
 
     def _own(self, paths: Iterable[Path], own: UpscaleRequest | None) -> None:
-        words = "" if own is None else f"Own: {settings_words(own, NAMED)}"
+        words = "" if own is None else _("Own: {settings_words}").format(settings_words=settings_words(own, NAMED))
         for path in paths:
             self._queue.update(self._row(path), own=own, own_words=words)
         self.changed.emit()

@@ -10,13 +10,14 @@ from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog, QLineEdit,
 from core import paths
 from core.contract.errors import UserError
 from core.contract.settings import UpscaleSettings
+from core.language import gettext as _
 from srgan_desktop import problems, settings
 from srgan_desktop.desktop import dialog_folder, show_in_file_manager
 from srgan_desktop.fields import Choice
 from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 
-OWN = "Current settings"
+OWN = _("Current settings")
 
 
 class PresetField(QWidget):
@@ -34,14 +35,14 @@ class PresetField(QWidget):
         self.choice = Choice()
         self.more = QToolButton()
         self.more.setIconSize(QSize(18, 18))
-        self.more.setToolTip("Save, open or pass on presets")
-        self.more.setAccessibleName("Presets: save, open, pass on")
+        self.more.setToolTip(_("Save, open or pass on presets"))
+        self.more.setAccessibleName(_("Presets: save, open, pass on"))
         self.more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         theme.set_icon(self.more, "save")
         menu = QMenu(self.more)
-        menu.addAction("&Save as preset…").triggered.connect(self._ask_to_save)
-        menu.addAction("&Open preset file…").triggered.connect(self._choose_file)
-        menu.addAction("Show preset &files").triggered.connect(self._show_files)
+        menu.addAction(_("&Save as preset…")).triggered.connect(self._ask_to_save)
+        menu.addAction(_("&Open preset file…")).triggered.connect(self._choose_file)
+        menu.addAction(_("Show preset &files")).triggered.connect(self._show_files)
         self.more.setMenu(menu)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -110,15 +111,15 @@ class PresetField(QWidget):
     def _ask_to_save(self) -> None:
         dialog = QInputDialog(self.window())
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setWindowTitle("Save as preset")
-        dialog.setLabelText("Name of the preset:")
+        dialog.setWindowTitle(_("Save as preset"))
+        dialog.setLabelText(_("Name of the preset:"))
         dialog.setTextEchoMode(QLineEdit.EchoMode.Normal)
         dialog.textValueSelected.connect(self.save)
         dialog.open()
 
     def _choose_file(self) -> None:
         start = dialog_folder(self._settings.get(settings.FOLDER))
-        file, _ = QFileDialog.getOpenFileName(self, "Open a preset", start, "Presets (*.toml)")
+        file, _rest = QFileDialog.getOpenFileName(self, _("Open a preset"), start, _("Presets (*.toml)"))
         if file:
             self.apply(str(Path(file)))
 

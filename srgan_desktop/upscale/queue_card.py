@@ -7,6 +7,7 @@ from PySide6.QtGui import QAction, QDesktopServices, QGuiApplication, QKeySequen
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, QVBoxLayout
 
 from core.archives import archive_of
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.desktop import mime_of, show_in_file_manager
 from srgan_desktop.dialogs import ProblemDialog
@@ -71,42 +72,53 @@ class QueueCard(QFrame):
         self.remove.setEnabled(rows)
         self.retry.setEnabled(rows or queue.count(State.FAILED) > 0)
         self.undo.setEnabled(session.filling.removed > 0)
-        self.undo.setToolTip(f"Put back the {problems.pictures(session.filling.removed)} removed last (Ctrl+Z)")
+        self.undo.setToolTip(
+            _("Put back the {pictures} removed last (Ctrl+Z)").format(
+                pictures=problems.pictures(session.filling.removed)
+            )
+        )
         self.clear.setEnabled(len(queue.entries) > 0 or len(session.watched) > 0)
-        self.count.setText(problems.pictures(len(queue.entries)) + (" · searching…" if session.scanning else ""))
+        self.count.setText(problems.pictures(len(queue.entries)) + (_(" · searching…") if session.scanning else ""))
 
     # Building
 
     def _build_actions(self) -> None:
         session = self._session
-        self.add_files = self._action("&Add files…", "add-files", self.files_requested, "Ctrl+O")
-        self.add_folder = self._action("Add f&older…", "add-folder", self.folder_requested, "Ctrl+Shift+O")
-        self.paste = self._action("Paste", "copy", self.paste_requested, QKeySequence.StandardKey.Paste)
-        self.retry = self._action("Retry", "retry", self._retry, "Ctrl+R")
+        self.add_files = self._action(_("&Add files…"), "add-files", self.files_requested, "Ctrl+O")
+        self.add_folder = self._action(_("Add f&older…"), "add-folder", self.folder_requested, "Ctrl+Shift+O")
+        self.paste = self._action(_("Paste"), "copy", self.paste_requested, QKeySequence.StandardKey.Paste)
+        self.retry = self._action(_("Retry"), "retry", self._retry, "Ctrl+R")
         self.retry.setToolTip(
-            "Retry failed pictures: the selected ones, else all. If none failed, upscale the selection again (Ctrl+R)"
+            _(
+                "Retry failed pictures: the selected ones, else all. If none failed, upscale the "
+                "selection again (Ctrl+R)"
+            )
         )
-        self.remove = self._action("Remove", "remove", self._remove)
-        self.remove.setToolTip("Remove the selected pictures from the queue (Del). Your files stay.")
-        self.pin = self._action("Keep the current options", "rename", self._pin)
-        self.pin.setToolTip("Give the selected pictures the options as they are now, whatever the options become")
-        self.take_over = self._action("Keep what Automatic chooses", "good", self._take_over)
-        self.take_over.setToolTip("Let Automatic choose model, clean-up and detail now, as settings to change by hand")
-        self.edit_own = self._action("Edit…", "set-up", self._edit_own)
-        self.edit_own.setToolTip("Show these settings in the options, to change them for the selected pictures alone")
-        self.use_for_all = self._action("Use for all pictures", "upscale", self._use_for_all)
-        self.unpin = self._action("Follow the options again", "reset", self._unpin)
-        self.undo = self._action("Undo remove", "undo", session.filling.undo_removal, "Ctrl+Z")
-        self.searching = self._action("Search…", "search", self.filter.open_filter, "Ctrl+F")
-        self.copy = self._action("Copy file", "copy", self._copy, "Ctrl+C")
-        self.copy.setToolTip("Copy the results, or the sources where there is no result yet (Ctrl+C)")
-        self.clear_done = self._action("Clear finished", "good", session.filling.clear_finished)
-        self.clear = self._action("Clear all", "clear", session.filling.clear)
-        self.clear.setToolTip("Empty the queue. Your files stay.")
-        self.open_result = self._action("Open the result", "eye", self._open_result)
-        self.show_result = self._action("Show result in file manager", "folder", self._show_result)
-        self.show_source = self._action("Show source in file manager", "folder", self._show_source)
-        self.show_problem = self._action("Show the error…", "info", self._show_problem)
+        self.remove = self._action(_("Remove"), "remove", self._remove)
+        self.remove.setToolTip(_("Remove the selected pictures from the queue (Del). Your files stay."))
+        self.pin = self._action(_("Keep the current options"), "rename", self._pin)
+        self.pin.setToolTip(_("Give the selected pictures the options as they are now, whatever the options become"))
+        self.take_over = self._action(_("Keep what Automatic chooses"), "good", self._take_over)
+        self.take_over.setToolTip(
+            _("Let Automatic choose model, clean-up and detail now, as settings to change by hand")
+        )
+        self.edit_own = self._action(_("Edit…"), "set-up", self._edit_own)
+        self.edit_own.setToolTip(
+            _("Show these settings in the options, to change them for the selected pictures alone")
+        )
+        self.use_for_all = self._action(_("Use for all pictures"), "upscale", self._use_for_all)
+        self.unpin = self._action(_("Follow the options again"), "reset", self._unpin)
+        self.undo = self._action(_("Undo remove"), "undo", session.filling.undo_removal, "Ctrl+Z")
+        self.searching = self._action(_("Search…"), "search", self.filter.open_filter, "Ctrl+F")
+        self.copy = self._action(_("Copy file"), "copy", self._copy, "Ctrl+C")
+        self.copy.setToolTip(_("Copy the results, or the sources where there is no result yet (Ctrl+C)"))
+        self.clear_done = self._action(_("Clear finished"), "good", session.filling.clear_finished)
+        self.clear = self._action(_("Clear all"), "clear", session.filling.clear)
+        self.clear.setToolTip(_("Empty the queue. Your files stay."))
+        self.open_result = self._action(_("Open the result"), "eye", self._open_result)
+        self.show_result = self._action(_("Show result in file manager"), "folder", self._show_result)
+        self.show_source = self._action(_("Show source in file manager"), "folder", self._show_source)
+        self.show_problem = self._action(_("Show the error…"), "info", self._show_problem)
 
     def _action(self, text: str, icon: str, act: object, keys: str | QKeySequence.StandardKey = "") -> QAction:
         """An action that calls `act`, or emits it where that is a signal."""
@@ -168,7 +180,7 @@ class QueueCard(QFrame):
         files = self.table.files_of(self.table.selected_rows())
         if files:
             QGuiApplication.clipboard().setMimeData(mime_of(files))
-            self.notice.emit(f"Copied {problems.files(len(files))}")
+            self.notice.emit(_("Copied {files}").format(files=problems.files(len(files))))
 
     def _retry(self) -> None:
         rows = self.table.selected_rows()
@@ -202,7 +214,7 @@ class QueueCard(QFrame):
         self._session.filling.remove(rows)
         left = len(self._session.queue.entries)
         if before - left < len(rows):
-            self.notice.emit("Pictures of the current run stay until it ends")
+            self.notice.emit(_("Pictures of the current run stay until it ends"))
         if left:
             self.table.choose(min(rows[0], left - 1))
 
@@ -246,7 +258,7 @@ class QueueCard(QFrame):
         menu.addSeparator()
         menu.addActions([self.retry, self.remove])
         menu.addSeparator()
-        own = menu.addMenu(self._theme.icon("set-up"), "Own settings")
+        own = menu.addMenu(self._theme.icon("set-up"), _("Own settings"))
         own.setToolTipsVisible(True)
         own.addActions([self.pin, self.take_over, self.edit_own, self.use_for_all, self.unpin])
         entries = [self._session.queue.entries[row] for row in self.table.selected_rows()]

@@ -8,18 +8,19 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLineEdit, QToolButton
 
+from core.language import gettext as _
 from srgan_desktop.fields import Choice
 from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.queue_model import Entry, State
 
 SHOWN: tuple[tuple[str, frozenset[State]], ...] = (
-    ("All", frozenset(State)),
-    ("Waiting", frozenset({State.WAITING, State.WORKING})),
-    ("Saved", frozenset({State.DONE, State.SKIPPED})),
-    ("Only failed", frozenset({State.FAILED})),
+    (_("All"), frozenset(State)),
+    (_("Waiting"), frozenset({State.WAITING, State.WORKING})),
+    (_("Saved"), frozenset({State.DONE, State.SKIPPED})),
+    (_("Only failed"), frozenset({State.FAILED})),
 )
 """(label, states)."""
-DIFFERS = "Different from the source"
+DIFFERS = _("Different from the source")
 
 
 class QueueFilter(QFrame):
@@ -32,18 +33,18 @@ class QueueFilter(QFrame):
         super().__init__()
         self.setObjectName("queueFilter")
         self.search = QLineEdit()
-        self.search.setPlaceholderText("Search names and folders")
-        self.search.setAccessibleName("Search the queue")
+        self.search.setPlaceholderText(_("Search names and folders"))
+        self.search.setAccessibleName(_("Search the queue"))
         self.search.setClearButtonEnabled(True)
         self.state = Choice()
-        self.state.setAccessibleName("Which pictures are shown")
+        self.state.setAccessibleName(_("Which pictures are shown"))
         for label, states in SHOWN:
             self.state.addItem(label, states)
         self.state.addItem(DIFFERS, None)
         close = QToolButton()
         close.setIconSize(QSize(16, 16))
-        close.setToolTip("Show all pictures again (Esc)")
-        close.setAccessibleName("Close the search")
+        close.setToolTip(_("Show all pictures again (Esc)"))
+        close.setAccessibleName(_("Close the search"))
         close.clicked.connect(self.close_filter)
         theme.set_icon(close, "close")
         row = QHBoxLayout(self)

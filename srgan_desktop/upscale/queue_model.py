@@ -25,6 +25,7 @@ from core.contract.upscale import (
     UpscaleRequest,
 )
 from core.images import FORMATS, Probe
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
@@ -38,24 +39,25 @@ ENTRY = Qt.ItemDataRole.UserRole
 THUMBNAIL = Qt.ItemDataRole.UserRole + 1
 """Role of the `Thumbnail` of a row, or None while it is made."""
 
-CONSISTENCY_TOOLTIP = (
-    "Whether the result, reduced to the source's size again, still shows what the source shows.\n"
-    "A warning points to a shifted colour, a fault, or detail that cannot be: look at these pictures."
+CONSISTENCY_TOOLTIP = _(
+    "Whether the result, reduced to the source's size again, still shows what the source "
+    "shows.\nA warning points to a shifted colour, a fault, or detail that cannot be: look "
+    "at these pictures."
 )
 
 
-FAITHFUL, DIFFERS = "✓", "⚠ differs"
+FAITHFUL, DIFFERS = "✓", _("⚠ differs")
 """What is said of a result's consistency."""
 
 
 class State(Enum):
     """Where a picture is on its way; the value is for people."""
 
-    WAITING = "Waiting"
-    WORKING = "Upscaling"
-    DONE = "Saved"
-    SKIPPED = "Already done"
-    FAILED = "Failed"
+    WAITING = _("Waiting")
+    WORKING = _("Upscaling")
+    DONE = _("Saved")
+    SKIPPED = _("Already done")
+    FAILED = _("Failed")
 
 
 FINISHED = frozenset({State.DONE, State.SKIPPED, State.FAILED})
@@ -71,10 +73,10 @@ class Column(IntEnum):
 
 
 TITLES = {
-    Column.PICTURE: "Picture",
-    Column.SIZE: "Size",
-    Column.STATE: "State",
-    Column.CONSISTENCY: "Faithful",
+    Column.PICTURE: _("Picture"),
+    Column.SIZE: _("Size"),
+    Column.STATE: _("State"),
+    Column.CONSISTENCY: _("Faithful"),
 }
 
 
@@ -326,7 +328,7 @@ class Queue(QAbstractTableModel):
 
     def working_word(self) -> str:
         """What a row in work says about itself."""
-        return "Paused" if self._paused else State.WORKING.value
+        return _("Paused") if self._paused else State.WORKING.value
 
     def put_back(self) -> None:
         """Let what was begun and not finished wait again."""
@@ -411,7 +413,7 @@ class Queue(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tooltip(entry, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{TITLES[column]}: {self._text(entry, column) or 'not known yet'}"
+            return f"{TITLES[column]}: {self._text(entry, column) or _('not known yet')}"
         return None
 
     def _text(self, entry: Entry, column: Column) -> str:
@@ -434,7 +436,11 @@ class Queue(QAbstractTableModel):
             thumbnail = self._thumbnails.get(entry.path)
             return "\n".join(part for part in (str(entry.path), thumbnail.trouble if thumbnail else "") if part)
         if column is Column.CONSISTENCY:
-            figure = "" if entry.consistency is None else f"Consistency: {problems.decibels(entry.consistency)} PSNR"
+            figure = (
+                ""
+                if entry.consistency is None
+                else _("Consistency: {decibels} PSNR").format(decibels=problems.decibels(entry.consistency))
+            )
             return "\n".join(part for part in (figure, CONSISTENCY_TOOLTIP) if part)
         if column is Column.STATE:
             lines = [f"{entry.problem.message} {entry.problem.hint}".strip()] if entry.problem else []
@@ -442,9 +448,11 @@ class Queue(QAbstractTableModel):
             if entry.has_result:
                 lines.append(str(entry.output))
             if entry.own is not None:
-                lines.append(f"{entry.own_words}. Kept, whatever the options become")
+                lines.append(_("{own_words}. Kept, whatever the options become").format(own_words=entry.own_words))
             if entry.has_result and entry.made_with is not None:
-                lines.append(f"Made with {settings_words(entry.made_with, LOOK)}")
+                lines.append(
+                    _("Made with {settings_words}").format(settings_words=settings_words(entry.made_with, LOOK))
+                )
             return "\n".join(lines) or None
         return None
 

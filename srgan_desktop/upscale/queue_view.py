@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.background import Throttle
 from srgan_desktop.desktop import mime_of
@@ -71,7 +72,7 @@ class QueueView(QTableView):
         self._queue = queue
         self._matches: Callable[[Entry], bool] | None = None
         self.setModel(queue)
-        self.setAccessibleName("Queue")
+        self.setAccessibleName(_("Queue"))
         self.setItemDelegate(QueueDelegate(queue, theme, self))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
@@ -320,7 +321,7 @@ class QueueDelegate(QStyledItemDelegate):
                 painter.drawRoundedRect(groove, 3, 3)
             case State.DONE:
                 below = " ".join(entry.notes) or (shown_name(entry.output) if entry.output else "")
-                words = f"Saved in {problems.duration(entry.seconds)}"
+                words = _("Saved in {duration}").format(duration=problems.duration(entry.seconds))
                 colour = tokens.warn if entry.differs_much else tokens.good
                 self._paint_lines(painter, option, box, words, below, colour)
             case State.SKIPPED:

@@ -10,6 +10,8 @@ from core.contract.errors import UserError
 from core.contract.settings import SETTINGS
 from core.contract.upscale import Input, PreviewRequest, Region, UpscaleRequest
 from core.images import FORMATS
+from core.language import gettext as _
+from core.language import in_sentence
 from core.models.catalogue import AUTOMATIC, Model, base_of, cleaner_of, find_model
 from srgan_desktop import settings
 from srgan_desktop.detail import clean_up_in_use, detail_in_use
@@ -95,61 +97,86 @@ def _words(request: UpscaleRequest, field: str) -> str:
         case "model":
             return _model_name(request.model)
         case "detail":
-            return f"Detail {request.detail} %" if _has(base_of, request.model) else ""
+            return _("Detail {detail} %").format(detail=request.detail) if _has(base_of, request.model) else ""
         case "clean_up":
-            return f"Clean-up {request.clean_up} %" if _has(cleaner_of, request.model) else ""
+            return (
+                _("Clean-up {clean_up} %").format(clean_up=request.clean_up) if _has(cleaner_of, request.model) else ""
+            )
         case "before":
-            return f"after {' and '.join(map(_model_name, request.before))}" if request.before else "no model before it"
+            return (
+                _("after {before}").format(before=_(" and ").join(map(_model_name, request.before)))
+                if request.before
+                else _("no model before it")
+            )
         case "size":
             size = request.size
             if size.kind == "print":
-                return f"{size.value:g} cm at {size.dpi} dpi"
-            return f"{size.value:g}×" if size.kind == "factor" else f"{size.kind} {size.value:g} px"
+                return _("{value:g} cm at {dpi} dpi").format(value=size.value, dpi=size.dpi)
+            sizes = {
+                "factor": "{value:g}×",
+                "width": _("width {value:g} px"),
+                "height": _("height {value:g} px"),
+                "longest": _("longest {value:g} px"),
+            }
+            return sizes[size.kind].format(value=size.value)
         case "format":
-            return FORMATS[request.format].label if request.format in FORMATS else "format as source"
+            return FORMATS[request.format].label if request.format in FORMATS else _("format as source")
         case "depth":
-            return "16 bits per channel" if request.depth == "16" else "depth as source"
+            return _("16 bits per channel") if request.depth == "16" else _("depth as source")
         case "tie_colours":
-            return "colours tied" if request.tie_colours else "colours not tied"
+            return _("colours tied") if request.tie_colours else _("colours not tied")
         case "keep_date":
-            return "with file dates" if request.keep_date else "without file dates"
+            return _("with file dates") if request.keep_date else _("without file dates")
         case "provenance":
-            return "with provenance" if request.provenance else "without provenance"
+            return _("with provenance") if request.provenance else _("without provenance")
         case "wrap":
-            return "seamless" if request.wrap else "not seamless"
+            return _("seamless") if request.wrap else _("not seamless")
         case "larger":
-            words = {"skip": "larger ones left out", "copy": "larger ones copied", "shrink": "larger ones made smaller"}
+            words = {
+                "skip": _("larger ones left out"),
+                "copy": _("larger ones copied"),
+                "shrink": _("larger ones made smaller"),
+            }
             return words[request.larger]
         case "result_name":
-            return f"named {request.result_name}" if request.result_name else "names as before"
+            return (
+                _("named {result_name}").format(result_name=request.result_name)
+                if request.result_name
+                else _("names as before")
+            )
         case "frames":
-            return "only first pages and frames" if request.frames == "first" else "all pages and frames"
+            return _("only first pages and frames") if request.frames == "first" else _("all pages and frames")
         case "archives":
-            return "archives of archives" if request.archives == "archive" else "folders of archives"
+            return _("archives of archives") if request.archives == "archive" else _("folders of archives")
         case "keep_values":
-            return "with measured values" if request.keep_values else "values of pictures"
+            return _("with measured values") if request.keep_values else _("values of pictures")
         case "keep_metadata":
-            return "with metadata" if request.keep_metadata else "without metadata"
+            return _("with metadata") if request.keep_metadata else _("without metadata")
         case "ensemble":
-            return "8 passes" if request.ensemble else "1 pass"
+            return _("8 passes") if request.ensemble else _("1 pass")
         case "precision":
-            return "automatic precision" if request.precision == "auto" else request.precision
+            return _("automatic precision") if request.precision == "auto" else request.precision
         case "output":
-            return f"saved to {request.output.name or request.output}" if request.output else "saved beside the sources"
+            return (
+                _("saved to {name}").format(name=request.output.name or request.output)
+                if request.output
+                else _("saved beside the sources")
+            )
         case "existing":
-            existing = {"skip": "skips what is done", "number": "keeps both", "replace": "replaces results"}
+            existing = {"skip": _("skips what is done"), "number": _("keeps both"), "replace": _("replaces results")}
             return existing[request.existing]
         case "tile":
-            return f"tile {request.tile}" if request.tile else "automatic tile"
+            return _("tile {tile}").format(tile=request.tile) if request.tile else _("automatic tile")
     declared, value = SETTINGS[field], getattr(request, field)
     if isinstance(value, bool):
-        return f"{'with' if value else 'without'} {declared.plain_label.lower()}"
-    return f"{declared.plain_label.lower()} {value} {declared.unit}".strip()
+        with_or_without = _("with {setting}") if value else _("without {setting}")
+        return with_or_without.format(setting=in_sentence(declared.plain_label))
+    return f"{in_sentence(declared.plain_label)} {value} {declared.unit}".strip()
 
 
 def _model_name(key: str) -> str:
     if key == AUTOMATIC:
-        return "Automatic"
+        return _("Automatic")
     try:
         return find_model(key).card.name
     except UserError:

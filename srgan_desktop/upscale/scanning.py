@@ -16,6 +16,7 @@ from PySide6.QtGui import QImage
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
 from core.contract.upscale import Input
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.background import Lane
 from srgan_desktop.problems import Problem
@@ -109,16 +110,16 @@ def _search(paths: tuple[Path, ...], recursive: bool, cancel: CancelToken) -> It
     if entries == 0:
         yield Scanned("", problems.nothing_found(paths), folders)
     else:
-        yield Scanned(f"Found {problems.pictures(pictures)}", folders=folders)
+        yield Scanned(_("Found {pictures}").format(pictures=problems.pictures(pictures)), folders=folders)
 
 
 def _save(image: QImage, path: Path, _cancel: CancelToken) -> Iterator[list[Found] | Scanned]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         if not image.save(str(temporary), "PNG"):  # type: ignore[call-overload]
-            raise OSError(None, "the picture could not be written", str(path))
+            raise OSError(None, _("the picture could not be written"), str(path))
     yield [Found(Input(path))]
-    yield Scanned(f"Pasted picture saved as {path}")
+    yield Scanned(_("Pasted picture saved as {path}").format(path=path))
 
 
 def _copy(source: Path, path: Path, _cancel: CancelToken) -> Iterator[list[Found] | Scanned]:
@@ -127,7 +128,7 @@ def _copy(source: Path, path: Path, _cancel: CancelToken) -> Iterator[list[Found
         with replacing(path) as temporary:
             shutil.copyfile(source, temporary)
     yield [Found(Input(path))]
-    yield Scanned(f"Sample copied to {path}")
+    yield Scanned(_("Sample copied to {path}").format(path=path))
 
 
 def _pictures(paths: tuple[Path, ...], recursive: bool, cancel: CancelToken) -> Iterator[Found]:

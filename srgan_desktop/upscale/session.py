@@ -25,6 +25,7 @@ from core.contract.upscale import (
     UpscaleRequest,
     WatchRequest,
 )
+from core.language import gettext as _
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Throttle
 from srgan_desktop.job import Job
@@ -293,13 +294,13 @@ class UpscaleSession(Session):
                 self._on_outcome(event)
             case ArchiveSaved():
                 self.queue.follow_moves(event.moved)
-                self.notice.emit(" ".join((f"{event.output.name} is packed.", *event.notes)))
+                self.notice.emit(" ".join((_("{name} is packed.").format(name=event.output.name), *event.notes)))
             case Notice():
                 self.notice.emit(event.message)
             case BatchStarted():
                 self._on_batch_started(event)
             case BatchInterrupted():
-                self.notice.emit(f"{event.message} Waiting for it.")
+                self.notice.emit(_("{message} Waiting for it.").format(message=event.message))
                 self._on_batch_end()
             case BatchFinished():
                 self.run.seconds += event.seconds
@@ -357,7 +358,9 @@ class UpscaleSession(Session):
 
     def _on_searched(self, scanned: Scanned) -> None:
         if scanned.problem is not None and scanned.folders and self.watched:
-            self.notice.emit(f"No pictures yet; {'watching from now on' if self.busy else 'Start begins to watch'}")
+            self.notice.emit(
+                _("No pictures yet; watching from now on") if self.busy else _("No pictures yet; Start begins to watch")
+            )
         elif scanned.problem is not None:
             self.failed.emit(scanned.problem)
         elif scanned.words:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.job import EngineState
 from srgan_desktop.run_bar import BarState
@@ -22,22 +23,24 @@ def bar_state(session: UpscaleSession) -> BarState:
     if run.phase is Phase.IDLE:
         return _idle(session)
     if run.phase is Phase.CANCELLING:
-        return BarState("Stopping…", "saved results stay", run.fraction)
+        return BarState(_("Stopping…"), _("saved results stay"), run.fraction)
     done, total = run.saved + run.skipped, run.total - len(run.failures)
-    failed = f"{len(run.failures):,} failed" if run.failures else ""
+    failed = _("{count:,} failed").format(count=len(run.failures)) if run.failures else ""
     if run.paused:
         # A watch has no end that it could come nearer to, but a bar that stands still says that it is paused.
-        return BarState(f"Paused after {done:,} of {total:,}", failed, run.fraction, paused=True)
-    so_far = _joined(f"{done:,} finished so far", failed)
+        return BarState(
+            _("Paused after {done:,} of {total:,}").format(done=done, total=total), failed, run.fraction, paused=True
+        )
+    so_far = _joined(_("{done:,} finished so far").format(done=done), failed)
     if session.engine is EngineState.STARTING:
-        return BarState("Starting the engine…", "the first start takes a few seconds")
+        return BarState(_("Starting the engine…"), _("the first start takes a few seconds"))
     if run.rests:
-        return BarState(f"Watching {named(session.watched)}", so_far, has_progress=False)
+        return BarState(_("Watching {named}").format(named=named(session.watched)), so_far, has_progress=False)
     if run.phase is Phase.BETWEEN_JOBS:
-        return BarState("Searching for more pictures…", so_far)
+        return BarState(_("Searching for more pictures…"), so_far)
     if run.fraction == 0 and run.finished == 0 and session.queue.count(State.WORKING) == 0:
-        return BarState("Preparing…", "checking what is already done")
-    title = f"Upscaling {min(done + 1, total):,} of {total:,}"
+        return BarState(_("Preparing…"), _("checking what is already done"))
+    title = _("Upscaling {done:,} of {total:,}").format(done=min(done + 1, total), total=total)
     return BarState(title, _joined(problems.time_left(run.seconds_left), failed), run.fraction)
 
 
@@ -48,22 +51,27 @@ def _joined(*parts: str) -> str:
 def _idle(session: UpscaleSession) -> BarState:
     queue, watched = session.queue, session.watched
     if not queue.entries:
-        title = f"Ready to watch {named(watched)}" if watched else "The queue is empty"
-        return BarState("Searching for pictures…" if session.scanning else title, has_progress=False)
+        title = _("Ready to watch {named}").format(named=named(watched)) if watched else _("The queue is empty")
+        return BarState(_("Searching for pictures…") if session.scanning else title, has_progress=False)
     waiting = queue.count(State.WAITING)
     parts = [
-        f"{queue.count(state):,} {word}"
-        for state, word in ((State.DONE, "saved"), (State.SKIPPED, "already done"), (State.FAILED, "failed"))
+        words.format(count=queue.count(state))
+        for state, words in (
+            (State.DONE, _("{count:,} saved")),
+            (State.SKIPPED, _("{count:,} already done")),
+            (State.FAILED, _("{count:,} failed")),
+        )
         if queue.count(state)
     ]
     if watched:
-        parts.append(f"Start {'also ' if waiting else ''}watches {named(watched)}")
-    title = "Finished" if queue.count(State.FAILED) else "Everything is finished"
+        words = _("Start also watches {named}") if waiting else _("Start watches {named}")
+        parts.append(words.format(named=named(watched)))
+    title = _("Finished") if queue.count(State.FAILED) else _("Everything is finished")
     estimate = session.forecast.estimate
     if waiting:
-        title = f"{problems.pictures(waiting - queue.unreadable)} ready to upscale"
+        title = _("{pictures} ready to upscale").format(pictures=problems.pictures(waiting - queue.unreadable))
         parts.append(estimate_words(estimate))
-        parts.append(f"{queue.unreadable:,} cannot be read" if queue.unreadable else "")
+        parts.append(_("{unreadable:,} cannot be read").format(unreadable=queue.unreadable) if queue.unreadable else "")
     return BarState(title, _joined(*parts), has_progress=False, warns=waiting > 0 and estimate.warns)
 
 
@@ -72,11 +80,11 @@ def start_words(session: UpscaleSession) -> tuple[str, str]:
     again = session.made_otherwise
     if again:
         replaces = session.run_settings.wanted.existing == "replace"
-        kept = "replaced" if replaces else "kept; new ones get a number"
-        return f"Up&scale {again:,} again with the new settings", f"Existing results are {kept}"
+        kept = _("Existing results are replaced") if replaces else _("Existing results are kept; new ones get a number")
+        return _("Up&scale {again:,} again with the new settings").format(again=again), kept
     if session.starts_again:
-        return "&Start again", "Upscale everything again; unchanged results are skipped"
-    return "&Start", "Upscale all waiting pictures"
+        return _("&Start again"), _("Upscale everything again; unchanged results are skipped")
+    return _("&Start"), _("Upscale all waiting pictures")
 
 
 def engine_words(session: UpscaleSession) -> tuple[str, str]:
@@ -85,33 +93,41 @@ def engine_words(session: UpscaleSession) -> tuple[str, str]:
         case EngineState.OFF:
             return "", "busy"
         case EngineState.STARTING:
-            return "Starting the engine…", "busy"
+            return _("Starting the engine…"), "busy"
         case EngineState.STOPPED:
-            return "Engine stopped; restarts when needed", "bad"
+            return _("Engine stopped; restarts when needed"), "bad"
         case EngineState.READY:
             if session.run.paused:
-                return f"Paused on {session.device}", "warn"
+                return _("Paused on {device}").format(device=session.device), "warn"
             working = session.busy and not session.run.rests
-            return f"{'Working' if working else 'Ready'} on {session.device}", "good"
+            words = _("Working on {device}") if working else _("Ready on {device}")
+            return words.format(device=session.device), "good"
 
 
 def summary_figures(summary: Summary) -> str:
     """`3 pictures saved, 1 failed, in 8 s.`"""
-    parts = [f"{problems.pictures(summary.saved)} saved"]
+    parts = [_("{pictures} saved").format(pictures=problems.pictures(summary.saved))]
     if summary.skipped:
-        parts.append(f"{summary.skipped:,} already done")
+        parts.append(_("{count:,} already done").format(count=summary.skipped))
     if summary.failed:
-        parts.append(f"{summary.failed:,} failed")
-    return ", ".join(parts) + (f", in {problems.duration(summary.seconds)}." if summary.seconds else ".")
+        parts.append(_("{count:,} failed").format(count=summary.failed))
+    figures = ", ".join(parts)
+    if not summary.seconds:
+        return _("{figures}.").format(figures=figures)
+    return _("{figures}, in {duration}.").format(figures=figures, duration=problems.duration(summary.seconds))
 
 
 def fetching_words(fetching: Fetching) -> str:
     """`3 of 12 MB from example.org, into /home/me/Pictures/SRGAN Desktop`."""
-    total = f" of {problems.gigabytes(fetching.total)}" if fetching.total else ""
-    so_far = f"{problems.gigabytes(fetching.done)}{total} from {fetching.host}" if fetching.done else fetching.host
-    return f"{so_far}, into {own_pictures()}"
+    if not fetching.done:
+        so_far = fetching.host
+    else:
+        words = _("{done} of {total} from {host}") if fetching.total else _("{done} from {host}")
+        done, total = problems.gigabytes(fetching.done), problems.gigabytes(fetching.total or 0)
+        so_far = words.format(done=done, total=total, host=fetching.host)
+    return _("{so_far}, into {folder}").format(so_far=so_far, folder=own_pictures())
 
 
 def named(folders: Sequence[Path]) -> str:
     """One folder by its name, several by their number."""
-    return f"“{shown_name(folders[0])}”" if len(folders) == 1 else f"{len(folders)} folders"
+    return f"“{shown_name(folders[0])}”" if len(folders) == 1 else _("{count} folders").format(count=len(folders))

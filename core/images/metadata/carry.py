@@ -18,6 +18,7 @@ from core.images.metadata.exif import (
 from core.images.metadata.parts import LeftOut, note_of, without_pointers
 from core.images.metadata.xmp import Geometry, Property
 from core.images.picture import Metadata
+from core.language import gettext as _
 
 _JPEG_MAX_EXIF = 65_527
 """Bytes in one APP1 segment after its length and the `Exif` prefix; EXIF knows no second segment."""
@@ -27,7 +28,7 @@ _HAS_RESOLUTION = frozenset({"png", "jpeg", "tiff"})
 """Formats with a field of their own for pixels per inch."""
 _HAS_PHOTOSHOP = frozenset({"jpeg", "tiff"})
 
-_DAMAGED_EXIF = "Its EXIF data is damaged and was left out."
+_DAMAGED_EXIF = _("Its EXIF data is damaged and was left out.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def as_read(
     )
     metadata, notes = _for_size(metadata, Geometry(upright, stored, orientation))
     if lost_place:
-        notes += ("Where it lies on earth was left out, as it was turned.",)
+        notes += (_("Where it lies on earth was left out, as it was turned."),)
     return metadata, (*notes, *note_of(gone))
 
 
@@ -126,10 +127,12 @@ def as_written(
         notes += note_of((LeftOut.GAIN_MAP,))
     if metadata.geo and target.key != "tiff":
         metadata = replace(metadata, geo=())
-        notes += (f"Where it lies on earth was left out, as {target.label} has no place for that.",)
+        notes += (
+            _("Where it lies on earth was left out, as {label} has no place for that.").format(label=target.label),
+        )
     if target.key == "jpeg" and metadata.exif and len(metadata.exif) > _JPEG_MAX_EXIF:
         metadata = replace(metadata, exif=None)
-        notes += ("Its EXIF data was left out, as it is longer than JPEG allows.",)
+        notes += (_("Its EXIF data was left out, as it is longer than JPEG allows."),)
     if target.key not in _HAS_RESOLUTION and metadata.exif is None and metadata.dpi:
         metadata = replace(metadata, exif=resolution_exif(metadata.dpi))
     if target.key == "avif" and metadata.exif:
@@ -141,7 +144,7 @@ def as_written(
 def _without_words(metadata: Metadata, target: Format, notes: tuple[str, ...]) -> tuple[Metadata, tuple[str, ...]]:
     """For a format that holds pixels alone."""
     if any((metadata.exif, metadata.xmp, metadata.photoshop, metadata.texts, metadata.geo)):
-        notes += (f"Its metadata was left out, as {target.label} has no place for it.",)
+        notes += (_("Its metadata was left out, as {label} has no place for it.").format(label=target.label),)
     if metadata.gain_map is not None:
         notes += note_of((LeftOut.GAIN_MAP,))
     return replace(metadata.only_colour(), gain_map=None), notes
@@ -183,15 +186,17 @@ def _with_texts(metadata: Metadata, target: Format) -> tuple[Metadata, tuple[str
     if exif is not None:
         return replace(metadata, exif=exif), ()
     names = ", ".join(dict.fromkeys(f"“{each.keyword}”" for each in rest[:5]))
-    return metadata, (f"Its texts {names} were left out, as {target.label} has no place for them.",)
+    return metadata, (
+        _("Its texts {names} were left out, as {label} has no place for them.").format(names=names, label=target.label),
+    )
 
 
 def _with_origin(packet: bytes | None, origin: Origin) -> bytes | None:
     """With what made the picture; what generated it stays said, as enlarging does not make it a photograph."""
     if packet is not None:
-        packet, _ = xmp.without_properties(packet, "xmp", ("CreatorTool",))
+        packet, _rest = xmp.without_properties(packet, "xmp", ("CreatorTool",))
         if b"digitalsourcetype/trainedAlgorithmicMedia" not in packet and b"WithTrainedAlgorithmicMedia" not in packet:
-            packet, _ = xmp.without_properties(packet, "Iptc4xmpExt", ("DigitalSourceType",))
+            packet, _rest = xmp.without_properties(packet, "Iptc4xmpExt", ("DigitalSourceType",))
     return xmp.with_properties(packet, origin.properties())
 
 

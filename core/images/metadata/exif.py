@@ -27,6 +27,7 @@ from core.images.directories import (
 )
 from core.images.metadata.xmp import Geometry, turned_figures
 from core.images.refusal import MAX_METADATA_BYTES
+from core.language import gettext as _
 
 ORIENTATION = 0x0112
 EXIF_DIRECTORY = 0x8769
@@ -54,7 +55,7 @@ _DESCRIPTIVE = frozenset(
 )  # fmt: skip
 """Tags of a TIFF file's directory that speak of what the picture shows, and not of how it is stored."""
 
-MAKER_NOTE_LEFT_OUT = "The maker's notes of its camera were left out, as they only hold where they were."
+MAKER_NOTE_LEFT_OUT = _("The maker's notes of its camera were left out, as they only hold where they were.")
 
 New = Mapping[int, tuple[int, int, bytes]]
 """Type, count and value of tags, in the byte order of the block that they go into."""

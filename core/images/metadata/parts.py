@@ -10,16 +10,17 @@ import numpy as np
 from PIL import Image
 
 from core.images.metadata.xmp import NAMESPACES, has_property, parts_behind, with_description, without_properties
+from core.language import gettext as _
 
 
 class LeftOut(enum.Enum):
     """What a result does not have, in words."""
 
-    FILM = "the film of its motion photo"
-    GAIN_MAP = "its gain map, so that it is no longer HDR"
-    DEPTH = "its depth map"
-    PICTURES = "its further pictures"
-    SOUND = "its sound"
+    FILM = _("the film of its motion photo")
+    GAIN_MAP = _("its gain map, so that it is no longer HDR")
+    DEPTH = _("its depth map")
+    PICTURES = _("its further pictures")
+    SOUND = _("its sound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +112,18 @@ def without_pointers(xmp: bytes) -> tuple[bytes, tuple[LeftOut, ...]]:
     if has_property(xmp, "Container", "Directory"):
         kinds = {kind for kind, _length in parts_behind(xmp)}
         gone += [what for kind, what in _KINDS.items() if kind in kinds]
-        xmp, _ = without_properties(xmp, "Container")
+        xmp, _rest = without_properties(xmp, "Container")
     for prefix in ("hdrgm", "HDRGainMap"):
         if NAMESPACES[prefix].encode() in xmp:
             xmp, had = without_properties(xmp, prefix)
             if had:
                 gone.append(LeftOut.GAIN_MAP)
     # What it names has been put into the packet, or was missing.
-    xmp, _ = without_properties(xmp, "xmpNote", ("HasExtendedXMP",))
+    xmp, _rest = without_properties(xmp, "xmpNote", ("HasExtendedXMP",))
     for prefix, what in (("GDepth", LeftOut.DEPTH), ("GImage", LeftOut.PICTURES), ("GAudio", LeftOut.SOUND)):
         # The data themselves may be in the packet, and then hold as well as before.
         if has_property(xmp, prefix, "Mime") and not has_property(xmp, prefix, "Data"):
-            xmp, _ = without_properties(xmp, prefix)
+            xmp, _rest = without_properties(xmp, prefix)
             gone.append(what)
     return xmp, tuple(dict.fromkeys(gone))
 
@@ -132,4 +133,4 @@ def note_of(left_out: tuple[LeftOut, ...]) -> tuple[str, ...]:
     words = [each.value for each in dict.fromkeys(left_out)]
     if not words:
         return ()
-    return (f"Left out: {', '.join(words)}.",)
+    return (_("Left out: {words}.").format(words=", ".join(words)),)

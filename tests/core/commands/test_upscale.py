@@ -14,7 +14,7 @@ from PIL import Image
 from rich.progress import Progress
 from typer.testing import CliRunner
 
-from core.cli import app
+from core.commands.program import app
 from core.commands.upscale import UpscaleLines
 from core.contract.settings import OUTPUT, SETTINGS, WATCH
 from core.contract.upscale import FileFailed, FileStarted, Planned
@@ -250,7 +250,7 @@ def test_finding_that_all_is_done_does_not_wait_for_torch(tmp_path: Path, model:
     picture(tmp_path / "in" / "a.png")
     srgan("upscale", tmp_path / "in", "-m", model)
     code = (
-        "import sys; from core.cli import app\n"
+        "import sys; from core.commands.program import app\n"
         "try: app(sys.argv[1:])\n"
         "except SystemExit as end: assert not end.code\n"
         "assert 'torch' not in sys.modules"
