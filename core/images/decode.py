@@ -197,7 +197,7 @@ def _opened(
     except (UserError, Cancelled):
         raise
     except UnreadableError as refusal:
-        raise UserError(f"“{shown(path)}” {refusal.what}", refusal.hint) from refusal
+        raise UserError(_("“{path}” {what}").format(path=shown(path), what=refusal.what), refusal.hint) from refusal
     except FileNotFoundError as error:
         if sys.platform == "win32" and len(str(path)) > _LONGEST_PATH:
             raise UserError(
@@ -243,7 +243,7 @@ def shown(path: Path) -> str:
 
 def _damaged(path: Path) -> UserError:
     refusal = damaged()
-    return UserError(f"“{shown(path)}” {refusal.what}", refusal.hint)
+    return UserError(_("“{path}” {what}").format(path=shown(path), what=refusal.what), refusal.hint)
 
 
 _SOURCES: dict[str, Callable[[BinaryIO], Source]] = {
@@ -284,8 +284,12 @@ def _content_notes(path: Path, key: str, frames: int) -> tuple[str, ...]:
     if frames > 1 and key == "heic":
         notes.append(_("Only the main one of its {frames} pictures was taken.").format(frames=frames))
     elif frames > 1:
-        parts = "pages" if key == "tiff" else "frames"
-        notes.append(_("Only the first of its {frames} {parts} was taken.").format(frames=frames, parts=parts))
+        words = (
+            _("Only the first of its {count} pages was taken.")
+            if key == "tiff"
+            else _("Only the first of its {count} frames was taken.")
+        )
+        notes.append(words.format(count=frames))
     return tuple(notes)
 
 

@@ -141,7 +141,7 @@ def mix_for(model: Model, detail: int = 100, clean_up: int = 0) -> Mix:
     Raises:
         UserError: a percentage is out of 0..100, or the model has nothing here to mix it with.
     """
-    for what, percent in (("detail", detail), ("clean-up", clean_up)):
+    for what, percent in ((_("detail"), detail), (_("clean-up"), clean_up)):
         if not 0 <= percent <= 100:
             raise UserError(
                 _("A {what} of {percent} % is out of range.").format(what=what, percent=percent), _("Choose 0 to 100.")
@@ -173,7 +173,9 @@ def mix_for(model: Model, detail: int = 100, clean_up: int = 0) -> Mix:
     kept = tuple((each, share) for each, share in parts if share > 0)
     degrees = [_("{detail} % detail").format(detail=detail)] if detail < 100 else []
     degrees += [_("{clean_up} % clean-up").format(clean_up=clean_up)] if clean_up else []
-    return Mix(kept, f"{model.card.name} at {' and '.join(degrees)}" if degrees else model.card.name)
+    if not degrees:
+        return Mix(kept, model.card.name)
+    return Mix(kept, _("{name} at {degrees}").format(name=model.card.name, degrees=_(" and ").join(degrees)))
 
 
 def _listed(end: Callable[[Model], Model | None]) -> str:
@@ -307,7 +309,7 @@ def remove_model(key: str) -> None:
     Raises:
         UserError: it ships with the program, there is none, or it cannot be deleted.
     """
-    model = _own_model(key, "removed")
+    model = _own_model(key, _("{name} belongs to the program and cannot be removed."))
     try:
         for each in files_of(model.path):
             each.unlink()
@@ -324,7 +326,7 @@ def rename_model(key: str, name: str) -> Model:
     Raises:
         UserError: it ships with the program, there is none, the name is taken, or its file has no card.
     """
-    model = _own_model(key, "renamed")
+    model = _own_model(key, _("{name} belongs to the program and cannot be renamed."))
     if model.path.suffix.lower() != ".safetensors":
         raise UserError(
             _("{name} has no model card, so it cannot be renamed.").format(name=model.path.name),
@@ -347,11 +349,11 @@ def rename_model(key: str, name: str) -> Model:
     return find_model(new)
 
 
-def _own_model(key: str, what: str) -> Model:
+def _own_model(key: str, refusal: str) -> Model:
     model = find_model(key)
     if model.shipped:
         raise UserError(
-            _("{name} belongs to the program and cannot be {what}.").format(name=model.card.name, what=what),
+            refusal.format(name=model.card.name),
             _("Choose one of your own."),
         )
     if model.path.parent != paths.user_models():

@@ -18,6 +18,7 @@ from core.contract.errors import UserError
 from core.contract.training import StageName, TrainingFinished
 from core.evaluate.metrics import mean_psnr, psnr_y
 from core.language import gettext as _
+from core.language import ngettext
 from core.models.card import ModelCard
 from core.models.catalogue import Model
 from core.models.serving import load_served
@@ -86,7 +87,9 @@ def finish(setup: Setup, validator: Validator, data: Path, folder: RunFolder, ca
         of_parent = _compared(_("its parent {name}").format(name=card.name), figures, its_figures, metric)
         verdict += " " + of_parent.words
     many = len(held_out)
-    verdict += _(" Measured on {many} held-out picture{words}.").format(many=many, words="s" if many > 1 else "")
+    verdict += " " + ngettext(
+        "Measured on {count} held-out picture.", "Measured on {count} held-out pictures.", many
+    ).format(count=many)
     card = replace(card_of(setup, data, figures), metrics=_on_held_out(metrics))
     save_generator(folder.model, generator.state_dict(), card)
     if setup.teacher is not None:
@@ -135,13 +138,13 @@ def _beside_teacher(teacher: Teacher, model: Path, held_out: HeldOut, device: to
             psnr[number].append(psnr_y(hr, sr, held_out.scale))
     many = len(pictures)
     return _(
-        "Its teacher {name} reaches {mean_psnr:.2f} dB on {many} of them, where it reaches "
-        "{mean_psnr_2:.2f}, and takes {seconds:.1f} times as long."
+        "Its teacher {name} reaches {teacher:.2f} dB on {many} of them, where it reaches "
+        "{student:.2f}, and takes {seconds:.1f} times as long."
     ).format(
         name=teacher.name,
-        mean_psnr=mean_psnr(psnr[0]),
+        teacher=mean_psnr(psnr[0]),
         many=many,
-        mean_psnr_2=mean_psnr(psnr[1]),
+        student=mean_psnr(psnr[1]),
         seconds=seconds[0] / seconds[1],
     )
 
@@ -158,24 +161,24 @@ def _on_held_out(metrics: dict[str, float]) -> dict[str, float]:
 def _compared(what: str, mine: Figures, other: Figures, metric: str) -> _Beside:
     """One sentence: better or not better, and by which figures."""
     better = mine.clearly_better_than(other, metric)
-    said = _("Better than") if better else _("Not better than")
-    figures = _("PSNR {psnr_y:.2f} against {psnr_y_2:.2f} dB, SSIM {ssim_y:.4f} against {ssim_y_2:.4f}").format(
-        psnr_y=mine.psnr_y, psnr_y_2=other.psnr_y, ssim_y=mine.ssim_y, ssim_y_2=other.ssim_y
+    said = (
+        _("Better than {what} by {words}: {figures}.") if better else _("Not better than {what} by {words}: {figures}.")
+    )
+    figures = _("PSNR {psnr_y:.2f} against {other_psnr_y:.2f} dB, SSIM {ssim_y:.4f} against {other_ssim_y:.4f}").format(
+        psnr_y=mine.psnr_y, other_psnr_y=other.psnr_y, ssim_y=mine.ssim_y, other_ssim_y=other.ssim_y
     )
     if mine.perceptual is not None and other.perceptual is not None:
-        figures += _(", perceptual distance {perceptual:.4f} against {perceptual_2:.4f}").format(
-            perceptual=mine.perceptual, perceptual_2=other.perceptual
+        figures += _(", perceptual distance {perceptual:.4f} against {other_perceptual:.4f}").format(
+            perceptual=mine.perceptual, other_perceptual=other.perceptual
         )
     if mine.teacher is not None and other.teacher is not None:
-        figures += _(", {teacher:.2f} against {teacher_2:.2f} dB towards the teacher").format(
-            teacher=mine.teacher, teacher_2=other.teacher
+        figures += _(", {teacher:.2f} against {other_teacher:.2f} dB towards the teacher").format(
+            teacher=mine.teacher, other_teacher=other.teacher
         )
     words = {
         "psnr_y": "PSNR",
         "ssim_y": "SSIM",
-        "perceptual": "perceptual distance",
-        "teacher": "nearness to the teacher",
+        "perceptual": _("perceptual distance"),
+        "teacher": _("nearness to the teacher"),
     }[metric]
-    return _Beside(
-        better, _("{said} {what} by {words}: {figures}.").format(said=said, what=what, words=words, figures=figures)
-    )
+    return _Beside(better, said.format(what=what, words=words, figures=figures))

@@ -87,9 +87,9 @@ class _Section(BaseModel):
 Name = TypeVar("Name", bound=str)
 
 
-def _some_above_zero(weights: dict[Name, float], what: str) -> dict[Name, float]:
+def _some_above_zero(weights: dict[Name, float], refusal: str) -> dict[Name, float]:
     if not any(weights.values()) or any(weight < 0 for weight in weights.values()):
-        raise ValueError(_("needs at least one {what} with a weight above 0, and none below").format(what=what))
+        raise ValueError(refusal)
     return weights
 
 
@@ -288,7 +288,7 @@ class ContentRecipe(_Section):
     @field_validator("layers")
     @classmethod
     def _weights_are_positive(cls, layers: dict[str, float]) -> dict[str, float]:
-        return _some_above_zero(layers, "layer")
+        return _some_above_zero(layers, _("needs at least one layer with a weight above 0, and none below"))
 
 
 class StageRecipe(_Section):
@@ -355,7 +355,7 @@ class StageRecipe(_Section):
     @field_validator("losses")
     @classmethod
     def _weights_are_positive(cls, losses: dict[LossName, float]) -> dict[LossName, float]:
-        return _some_above_zero(losses, "loss")
+        return _some_above_zero(losses, _("needs at least one loss with a weight above 0, and none below"))
 
     @field_validator("betas")
     @classmethod

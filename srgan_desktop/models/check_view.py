@@ -127,13 +127,13 @@ class CheckFigures(QWidget):
             self._grid.addWidget(label, 0, column)
         self._rows: dict[str, QLabel] = {}
         tips = {
-            "psnr": ("PSNR-Y", _("Difference in brightness from the original, in decibels: higher is better.")),
-            "ssim": ("SSIM-Y", _("Similarity of structures, at most 1: higher is better.")),
-            "perceptual": (
+            "PSNR-Y": ("PSNR-Y", _("Difference in brightness from the original, in decibels: higher is better.")),
+            "SSIM-Y": ("SSIM-Y", _("Similarity of structures, at most 1: higher is better.")),
+            "Perceptual": (
                 _("Perceptual"),
                 _("Perceptual distance, by the features of a recognition network: lower is better."),
             ),
-            "time": (_("Time"), _("Of the network only.")),
+            "Time": (_("Time"), _("Of the network only.")),
         }
         for row, (name, (title, tip)) in enumerate(tips.items(), 1):
             label = quiet(title)
@@ -150,14 +150,14 @@ class CheckFigures(QWidget):
     def show_check(self, ready: CheckReady) -> None:
         """Fill the table."""
         mine, other = ready.quality, ready.bicubic_quality
-        self._put("psnr", mine.psnr_y, other.psnr_y, _decibels, more_is_better=True)
-        self._put("ssim", mine.ssim_y, other.ssim_y, "{:.4f}".format, more_is_better=True)
+        self._put("PSNR-Y", mine.psnr_y, other.psnr_y, _decibels, more_is_better=True)
+        self._put("SSIM-Y", mine.ssim_y, other.ssim_y, "{:.4f}".format, more_is_better=True)
         measured = mine.perceptual is not None and other.perceptual is not None
-        for cell in (self._rows["perceptual"], *(self.cells["perceptual", who] for who in ("model", "bicubic"))):
+        for cell in (self._rows["Perceptual"], *(self.cells["Perceptual", who] for who in ("model", "bicubic"))):
             cell.setVisible(measured)
         if mine.perceptual is not None and other.perceptual is not None:
-            self._put("perceptual", mine.perceptual, other.perceptual, "{:.3f}".format, more_is_better=False)
-        self.cells["time", "model"].setText(problems.seconds(ready.seconds))
+            self._put("Perceptual", mine.perceptual, other.perceptual, "{:.3f}".format, more_is_better=False)
+        self.cells["Time", "model"].setText(problems.seconds(ready.seconds))
         self.show()
 
     def _put(

@@ -29,6 +29,8 @@ def another(option):
         return ("some", "other")
     if option is settings.APPEARANCE:
         return "dark"
+    if option is settings.LANGUAGE:
+        return "de"
     return ANOTHER[type(option.default)]
 
 
