@@ -7,6 +7,7 @@ INSTALLED_DEV := .venv/.installed-dev
 SAMPLES := resources/samples
 DEMO := demo-output
 BUNDLE := dist/srgan-desktop
+BUNDLE_LIGHT := dist/srgan-desktop-light
 
 # A process for each core; those that are done take over from the others.
 PARALLEL := -n logical --maxprocesses 8 --dist worksteal
@@ -14,7 +15,7 @@ PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 BENCH ?= ../shared/data/bench
 CONTENT ?=
 
-.PHONY: help demo run test quick coverage lint format bench models-report package deb test-package test-cluster test-windows package-windows findings clean
+.PHONY: help demo run test quick coverage lint format bench models-report package package-light deb test-package test-package-light test-cluster test-windows package-windows findings clean
 .DEFAULT_GOAL := demo
 
 help:  ## say what there is to make
@@ -61,11 +62,18 @@ package: $(INSTALLED_DEV)  ## the program in a folder that starts anywhere, with
 	scripts/system_packages.sh package
 	$(BIN)/pyinstaller --noconfirm --log-level WARN build.spec
 
+package-light: $(INSTALLED_DEV)  ## the program without torch, which upscales and does not train: dist/srgan-desktop-light
+	scripts/system_packages.sh package
+	SRGAN_EDITION=light $(BIN)/pyinstaller --noconfirm --log-level WARN --workpath build/light build.spec
+
 deb: package  ## the same as a Debian package, in dist
 	$(BIN)/python scripts/package_deb.py $(BUNDLE) dist
 
 test-package: package  ## the packaged program on a virtual screen, beside the installed one
 	SRGAN_BUNDLE=$(BUNDLE) $(BIN)/python -m pytest tests/packaging
+
+test-package-light: package-light  ## the light program on a virtual screen, beside the installed one
+	SRGAN_EDITION=light SRGAN_BUNDLE=$(BUNDLE_LIGHT) $(BIN)/python -m pytest tests/packaging
 
 test-cluster: $(INSTALLED_DEV)  ## thousands of pictures on several nodes, which die, fill up or lack something: minutes
 	SRGAN_ENDURANCE=1 QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest tests/core/cluster

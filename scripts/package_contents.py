@@ -32,6 +32,11 @@ LICENCES = ROOT / "packaging" / "licenses"
 Entry = tuple[str, str, str]
 """Path in the bundle, source file, kind: one row of PyInstaller's lists."""
 
+LIGHT_WITHOUT = ("torch", "torchvision", "spandrel", "openvino-telemetry")
+"""What the light edition leaves out, and with each what nothing else needs. OpenVINO does without the last."""
+LIGHT_EXTRAS = ("openvino",)
+"""Extras that the light edition has inside."""
+
 _LICENCE_NAME = re.compile(r"(LICEN[CS]E|COPYING|COPYRIGHT|NOTICE|AUTHORS)", re.IGNORECASE)
 _NOT_A_TEXT = {".py", ".pyc", ".pyi", ".so", ".json", ".h"}
 
@@ -46,6 +51,10 @@ _QT_NOTE = (
     "Qt and PySide6 are used under the LGPL, version 3. They are shared libraries in the folder PySide6, unchanged as "
     "The Qt Company publishes them, and can be replaced there. Their source: https://download.qt.io and "
     "https://code.qt.io/cgit/pyside/pyside-setup.git"
+)
+
+_ICU_NOTE = (
+    "Parts of ICU's data beside it (libicudata) that the program does not use were left out: scripts/package_icu.py"
 )
 
 
@@ -63,10 +72,18 @@ class Component:
 
 
 @cache
-def required() -> dict[str, Distribution]:
-    """The program and all that it requires on this system, by canonical name; none of its extras."""
+def required(*, light: bool = False) -> dict[str, Distribution]:
+    """The program and all that it requires on this system, by canonical name; none of its extras.
+
+    Args:
+        light: of the light edition.
+    """
     with (ROOT / "pyproject.toml").open("rb") as file:
-        queue = [(line, frozenset({""})) for line in tomllib.load(file)["project"]["dependencies"]]
+        project = tomllib.load(file)["project"]
+    lines = list(project["dependencies"])
+    if light:
+        lines += [line for extra in LIGHT_EXTRAS for line in project["optional-dependencies"][extra]]
+    queue = [(line, frozenset({""})) for line in lines]
     found = {PROGRAM: distribution(PROGRAM)}
     seen = set()
     while queue:
@@ -76,6 +93,8 @@ def required() -> dict[str, Distribution]:
         if marker is not None and not any(marker.evaluate({"extra": extra}) for extra in extras):
             continue
         name, asked = canonicalize_name(requirement.name), frozenset({"", *requirement.extras})
+        if light and name in LIGHT_WITHOUT:
+            continue
         if (name, asked) not in seen:
             seen.add((name, asked))
             found[name] = distribution(name)
@@ -95,9 +114,9 @@ def import_names(owner: Distribution) -> set[str]:
     return names
 
 
-def foreign_names() -> list[str]:
+def foreign_names(*, light: bool = False) -> list[str]:
     """What can be imported here, but is not the program's: test tools, linters, the user's optional choices."""
-    wanted = required()
+    wanted = required(light=light)
     ours = {name for owner in wanted.values() for name in import_names(owner)}
     others = {
         name for owner in distributions() if canonicalize_name(owner.name) not in wanted for name in import_names(owner)
@@ -135,7 +154,7 @@ def parts_of(entries: Iterable[Entry]) -> list[Component]:
     return sorted(parts.values(), key=lambda part: -part.size)
 
 
-def licences(parts: Iterable[Component]) -> str:
+def licences(parts: Iterable[Component], *, light: bool = False) -> str:
     """The text of THIRD_PARTY_LICENSES: who, which version, and each text once."""
     by_name = sorted((part for part in parts if part.name != PROGRAM), key=lambda part: part.name.lower())
     numbers: dict[str, int] = {}
@@ -144,6 +163,7 @@ def licences(parts: Iterable[Component]) -> str:
         "SRGAN Desktop contains the following works of others, under their own licences.",
         "",
         _QT_NOTE,
+        *[_ICU_NOTE] * light,
         "",
     ]
     for part in by_name:
@@ -176,10 +196,10 @@ def versions(parts: Iterable[Component]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def report(parts: Iterable[Component]) -> str:
+def report(parts: Iterable[Component], *, light: bool = False) -> str:
     """Sizes in MB: of each part in the bundle, beside what it takes where it is installed."""
     inside = {canonicalize_name(part.name): part for part in parts}
-    wanted = required()
+    wanted = required(light=light)
     rows: list[tuple[int, int, str]] = []
     for name in sorted({*inside, *wanted}):
         part = inside.get(canonicalize_name(name))

@@ -12,6 +12,7 @@ from typing import Literal
 
 from core import paths
 from core.contract.errors import UserError
+from core.edition import has_torch
 from core.language import gettext as _
 from core.models.card import ModelCard, is_safetensors, read_header, rewrite_card
 from core.models.graph_files import card_of_graph, files_of
@@ -81,7 +82,9 @@ def models() -> list[Model]:
 
 
 def downloadable() -> list[KnownModel]:
-    """The known models that are not here yet."""
+    """The known models that are not here yet; none without torch, as all of them are files that it reads."""
+    if not has_torch():
+        return []
     here = {model.key for model in models()}
     return [known for known in KNOWN if known.key not in here]
 

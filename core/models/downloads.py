@@ -22,6 +22,7 @@ from core import paths
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.models import DownloadProgress, DownloadRequest, ModelAdded
+from core.edition import has_torch, needs_torch
 from core.language import gettext as _
 from core.models.known import KNOWN, KnownModel, known_model
 
@@ -56,6 +57,8 @@ def download(request: DownloadRequest, cancel: CancelToken) -> Iterator[Download
             _("There is no model “{key}” to download.").format(key=request.key),
             _("Choose one of {names}.").format(names=names),
         )
+    if not has_torch():
+        raise needs_torch(known.file_name)
     fetching = _Fetching(known, paths.user_models())
     thread = threading.Thread(target=fetching.run, name=f"download of {known.key}", daemon=True)
     thread.start()

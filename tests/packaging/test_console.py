@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.packaging.conftest import EXE, READ_ONLY, ROOT, assert_same_pictures
+from tests.packaging.conftest import EXACTLY, EXE, PRECISELY, READ_ONLY, ROOT, assert_same_pictures
 
 
 @pytest.fixture
@@ -38,10 +38,9 @@ def test_lists_devices(srgan):
 
 
 def test_makes_the_same_pictures_as_the_command(srgan, unfrozen, pictures, tmp_path):
-    done = srgan("upscale", pictures, "-o", tmp_path / "frozen")
+    done = srgan("upscale", pictures, "-o", tmp_path / "frozen", *PRECISELY)
     assert (done.returncode, done.stderr) == (0, "")
-    # By torch, as in the package: beside this command lies OpenVINO, which may be faster, and rounds otherwise.
-    command = [unfrozen, "upscale", pictures, "-o", tmp_path / "unfrozen", "--device", "cpu"]
+    command = [unfrozen, "upscale", pictures, "-o", tmp_path / "unfrozen", *EXACTLY]
     subprocess.run(command, check=True, capture_output=True)
     assert_same_pictures(tmp_path / "frozen", tmp_path / "unfrozen")
     assert not READ_ONLY or not (Path(READ_ONLY) / ".cache").exists()
@@ -56,6 +55,7 @@ def test_reports_a_broken_picture_as_the_command_does(srgan, tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.of_the_full_edition
 def test_trains_a_few_steps_and_upscales_with_the_result(srgan, tmp_path):
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -72,3 +72,31 @@ def test_trains_a_few_steps_and_upscales_with_the_result(srgan, tmp_path):
     assert used.returncode == 0, used.stderr
     with Image.open(tmp_path / "large" / "0.png") as image:
         assert image.size == (640, 512)
+
+
+@pytest.mark.of_the_light_edition
+def test_computes_by_openvino_and_by_ncnn(srgan, pictures, tmp_path):
+    devices = [json.loads(line) for line in srgan("devices", "--json").stdout.splitlines()]
+    assert devices[0]["name"] == "openvino"
+    by = {"auto": "by OpenVINO", "cpu": "by ncnn"}
+    for device, label in by.items():
+        words = ["-o", tmp_path / device, "--device", device, *PRECISELY]
+        done = srgan("upscale", pictures / "cat.jpg", "--model", "fast-x4", *words)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert label in done.stdout
+    assert_same_pictures(tmp_path / "auto", tmp_path / "cpu")
+    eight = srgan("upscale", pictures / "cat.jpg", "-o", tmp_path / "8", "--model", "fast-x4", "--precision", "int8")
+    assert (eight.returncode, eight.stderr) == (0, "")
+    assert "(int8)" in eight.stdout
+
+
+@pytest.mark.of_the_light_edition
+def test_says_what_it_leaves_out(srgan, pictures, tmp_path):
+    done = srgan("train", "quick", "--data", pictures)
+    assert done.returncode == 1
+    wanted = "“srgan train” needs torch, which this light edition leaves out. Get the full program."
+    assert done.stderr.strip() == wanted
+    (tmp_path / "theirs.pth").write_bytes(b"PK\x03\x04")
+    done = srgan("upscale", pictures, "-o", tmp_path / "out", "--model", tmp_path / "theirs.pth")
+    assert done.returncode == 1
+    assert "theirs.pth needs torch" in done.stderr

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.worker import WORK
-from tests.packaging.conftest import EXE, ROOT
+from tests.packaging.conftest import EXE, LIGHT, ROOT
 
 FORBIDDEN = {
     "headers": r"\.(h|hpp|cuh|cmake)$",
@@ -21,6 +21,16 @@ FORBIDDEN = {
     "GTK": r"libgtk-|qgtk3",
     "the system's C++ library": r"^libstdc\+\+\.so",
 }
+if LIGHT:
+    FORBIDDEN |= {
+        "torch": r"^(torch|torchvision|spandrel|einops|sympy|nvidia)(/|$)",
+        "front ends of OpenVINO": r"openvino_(onnx|tensorflow|pytorch|paddle|jax|gguf).*frontend",
+        "telemetry": r"openvino_telemetry",
+    }
+MEGABYTES = 350
+"""The light edition's folder, at most."""
+PACKED_MEGABYTES = 150
+"""The archive of it, at most."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +71,8 @@ def test_resources_are_those_of_the_repository(inside: Path) -> None:
 def test_says_whose_works_it_holds(inside: Path, names: list[str]) -> None:
     text = (inside / "THIRD_PARTY_LICENSES.txt").read_text(encoding="utf-8")
     head = text.split("=" * 100)[0]
-    for name in ("Python", "torch", "numpy", "PySide6_Essentials", "pillow", "spandrel", "imagecodecs", "pyinstaller"):
+    computing = ("openvino", "ncnn") if LIGHT else ("torch", "spandrel", "ncnn")
+    for name in ("Python", "numpy", "PySide6_Essentials", "pillow", "imagecodecs", "pyinstaller", *computing):
         assert re.search(rf"^{name} \S+: .* \[\d", head, re.MULTILINE), name
     for text_of in ("GNU LESSER GENERAL PUBLIC LICENSE", "Bootloader Exception", "PYTHON SOFTWARE FOUNDATION LICENSE"):
         assert text_of.lower() in text.lower(), text_of
@@ -75,7 +86,8 @@ def test_says_what_it_was_built_of(inside: Path) -> None:
     text = (inside / "VERSIONS.txt").read_text(encoding="utf-8")
     assert re.search(r"^srgan-desktop \d", text)
     assert re.search(r"^commit \S+", text, re.MULTILINE)
-    assert re.search(r"^torch 2\.", text, re.MULTILINE)
+    assert bool(re.search(r"^torch 2\.", text, re.MULTILINE)) is not LIGHT
+    assert bool(re.search(r"^openvino 20", text, re.MULTILINE)) is LIGHT
 
 
 def test_no_link_leads_nowhere(bundle: Path) -> None:
@@ -86,3 +98,13 @@ def test_both_programs_share_everything(bundle: Path) -> None:
     assert {path.name for path in bundle.iterdir()} == {f"srgan-desktop{EXE}", f"srgan{EXE}", "_internal"}
     for program in (f"srgan-desktop{EXE}", f"srgan{EXE}"):
         assert (bundle / program).stat().st_size < 12e6
+
+
+@pytest.mark.of_the_light_edition
+def test_is_small(bundle: Path, tmp_path: Path) -> None:
+    files = [path for path in bundle.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert sum(path.stat().st_size for path in files) < MEGABYTES * 1e6
+    archive = tmp_path / "light.tar.zst"
+    # As the release packs it.
+    subprocess.run(["tar", "-C", bundle, "-I", "zstd -10", "-cf", archive, "."], check=True)
+    assert archive.stat().st_size < PACKED_MEGABYTES * 1e6

@@ -11,6 +11,8 @@ import pytest
 from scripts import package_deb
 from tests.packaging.conftest import ROOT
 
+pytestmark = pytest.mark.of_the_full_edition
+
 
 @pytest.fixture(scope="module")
 def package(bundle: Path, debian_tools: None, tmp_path_factory) -> Iterator[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -11,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import PIL
+import PySide6
 import pytest
 from PIL import Image
 
 from core.version import VERSION
-from scripts import package_contents, package_deb, package_icons
+from scripts import package_contents, package_deb, package_icons, package_icu
 
 ENTRIES = (
     ("numpy/__init__.pyc", str(np.__file__), "PYMODULE"),
@@ -86,3 +88,43 @@ def test_a_debian_package_of_a_tiny_bundle(tmp_path: Path) -> None:
 def test_no_package_without_a_program(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="make package"):
         package_deb.main(tmp_path, tmp_path)
+
+
+def test_the_light_edition_has_openvino_and_no_torch() -> None:
+    full, light = package_contents.required(), package_contents.required(light=True)
+    assert {"torch", "spandrel", "sympy", "numpy"} <= full.keys()
+    assert {"openvino", "ncnn", "numpy"} <= light.keys()
+    assert not {"torch", "torchvision", "spandrel", "sympy", "openvino-telemetry"} & light.keys()
+
+
+SORTED = """
+import functools
+from PySide6.QtCore import QCollator, QLocale
+for language in ("sv_SE", "de_DE", "ja_JP", "zh_CN"):
+    collator = QCollator(QLocale(language))
+    collator.setNumericMode(True)
+    names = ["p10", "p9", "ä", "z", "Å", "a", "b", "东", "北", "京", "あ", "ア"]
+    print(sorted(names, key=functools.cmp_to_key(collator.compare)))
+print("SMALLER/libicudata" in open("/proc/self/maps").read())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere Qt brings no ICU")
+def test_less_of_icu_sorts_the_same(tmp_path: Path) -> None:
+    (library,) = (Path(PySide6.__path__[0]) / "Qt" / "lib").glob("libicudata.so.*")
+    smaller = tmp_path / "SMALLER" / library.name
+    package_icu.reduce(library, smaller)
+    assert smaller.stat().st_size < 6e6 < library.stat().st_size
+
+    def said(**environment: str) -> list[str]:
+        command = [sys.executable, "-c", SORTED]
+        ended = subprocess.run(
+            command, env=os.environ | environment, capture_output=True, text=True, check=True, encoding="utf-8"
+        )
+        return ended.stdout.splitlines()
+
+    *wanted, before = said(PYTHONIOENCODING="utf-8")
+    *found, after = said(PYTHONIOENCODING="utf-8", LD_PRELOAD=str(smaller))
+    assert (before, after) == ("False", "True")
+    assert found == wanted
+    assert len(set(found)) > 1

@@ -24,7 +24,7 @@ from spandrel.architectures.Compact import Compact
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.evaluate import CheckReady, CheckRequest, CompareRequest, ModelCompared
 from core.contract.jobs import JobDone, JobFailed, Notice, WorkerReady
-from core.contract.models import BlendRequest, ImportRequest, ModelAdded, ModelRefused
+from core.contract.models import BlendRequest, DownloadRequest, ImportRequest, ModelAdded, ModelRefused
 from core.contract.training import TrainRequest
 from core.contract.upscale import Input, PreviewReady, PreviewRequest, UpscaleRequest
 from core.models.card import ModelCard
@@ -235,10 +235,12 @@ def test_what_needs_torch_is_said_in_one_sentence(pictures: Path, tmp_path: Path
         batch(pictures, tmp_path / "out", device="cuda"),
         CheckRequest(pictures / "cat.png", "fast-x4", content_weights=weights),
         BlendRequest("fast-x4", "photo-x4", 0.5),
+        DownloadRequest("RealESRGAN_x4plus"),
         ImportRequest((theirs,)),
     )
     *failed, refused = answers
     subjects = ["Training", "theirs.pth", "The device “cuda”", "The perceptual distance", "Blending models"]
+    subjects.append("RealESRGAN_x4plus.pth")
     for subject, events in zip(subjects, failed, strict=True):
         end = events[-1]
         assert isinstance(end, JobFailed), events
@@ -261,7 +263,10 @@ def test_the_command_does_the_same(light: Light, pictures: Path, tmp_path: Path)
     assert refused.returncode == 1
     assert refused.stderr.strip().startswith("“srgan train” needs torch, which this light edition leaves out.")
     assert "Traceback" not in refused.stderr
-    assert light.command("models", "list").returncode == 0
+    listed = light.command("models", "list")
+    assert listed.returncode == 0
+    assert "faithful-x4" in listed.stdout
+    assert "downloaded" not in listed.stdout
 
 
 @pytest.mark.parametrize("tile", [0, 32])

@@ -12,6 +12,7 @@ from core import paths
 from core.contract.training import SamplesReady
 from srgan_desktop.job import EngineState
 from srgan_desktop.settings import TRAIN_FOLDER, TRAIN_VALIDATION, Settings
+from srgan_desktop.training import session as session_module
 from srgan_desktop.training.runs import read_run
 from srgan_desktop.training.session import Ended, TrainingPhase, TrainSession
 from tests.desktop.training.conftest import WAIT_MS, Heard
@@ -386,3 +387,9 @@ def test_shutdown_leaves_nothing(ready: Ready, qtbot, part: str) -> None:
     with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
         session.shutdown()
     assert session.worker_pid is None
+
+
+def test_without_torch_it_says_what_is_needed(session: TrainSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "has_torch", lambda: False)
+    assert session.why_not_start.startswith("Training needs torch, which this light edition leaves out.")
+    assert not session.can_start
