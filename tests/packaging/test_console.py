@@ -31,6 +31,13 @@ def test_says_its_version(srgan):
     assert done.stdout.startswith("srgan 0.")
 
 
+def test_explains_itself(srgan):
+    # Help is drawn by parts of rich that nothing else needs.
+    done = srgan("upscale", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "--model" in done.stdout
+
+
 def test_lists_devices(srgan):
     done = srgan("devices")
     assert (done.returncode, done.stderr) == (0, "")
