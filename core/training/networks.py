@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor, nn
 from torch import distributed as dist
-from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from core import devices
@@ -76,3 +76,23 @@ class no_sync:  # noqa: N801 - reads as the statement it is
     def __exit__(self, *exception: Any) -> None:
         for context in self.contexts:
             context.__exit__(*exception)
+
+
+LARGEST_SHIFT = 7
+"""Pixels by which the content loss's pictures are shifted at most: what its first three poolings make one of is 8."""
+
+
+def augment_alike(sr: Tensor, hr: Tensor, largest_shift: int = LARGEST_SHIFT) -> tuple[Tensor, Tensor]:
+    """Both pictures shifted, turned and mirrored alike, at random; up to `largest_shift` pixels smaller."""
+    # On the CPU, whose random state a checkpoint keeps.
+    top, left, turns, mirrored = (int(n) for n in torch.randint(0, 8, (4,)))
+    spare = min(largest_shift, min(sr.shape[-2:]) // 4)
+    height, width = (side - spare for side in sr.shape[-2:])
+    top, left = min(top, spare), min(left, spare)
+
+    def change(x: Tensor) -> Tensor:
+        x = x[..., top : top + height, left : left + width]
+        x = x.flip(-1) if mirrored % 2 else x
+        return torch.rot90(x, turns % 4, (-2, -1))
+
+    return change(sr), change(hr)

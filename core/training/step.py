@@ -20,7 +20,7 @@ from core.training.checkpoint import PartState, load_optimizer, named, optimizer
 from core.training.dataset import Batch
 from core.training.fast_forward import FastForward
 from core.training.losses import LOSSES, StepContext
-from core.training.networks import autocast, distributed, no_sync, optimizer_of, placed
+from core.training.networks import augment_alike, autocast, distributed, no_sync, optimizer_of, placed
 from core.training.recipe import GanStage, Recipe, StageRecipe
 from core.training.schedule import get_lr
 
@@ -30,8 +30,6 @@ JUMP_AFTER = 50
 """Steps before the running mean is worth comparing with."""
 BAD_STEPS = 3
 """So many skipped steps in a row bring the last finite state back."""
-LARGEST_SHIFT = 7
-"""Pixels by which the content loss's pictures are shifted at most: what its first three poolings make one of is 8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,22 +465,6 @@ def enlarge_with(generator: Generator, device: torch.device) -> Callable[[np.nda
         return sr8
 
     return enlarge
-
-
-def augment_alike(sr: Tensor, hr: Tensor) -> tuple[Tensor, Tensor]:
-    """Both pictures shifted, turned and mirrored alike, at random; up to `LARGEST_SHIFT` pixels smaller."""
-    # On the CPU, whose random state a checkpoint keeps.
-    top, left, turns, mirrored = (int(n) for n in torch.randint(0, 8, (4,)))
-    spare = min(LARGEST_SHIFT, min(sr.shape[-2:]) // 4)
-    height, width = (side - spare for side in sr.shape[-2:])
-    top, left = min(top, spare), min(left, spare)
-
-    def change(x: Tensor) -> Tensor:
-        x = x[..., top : top + height, left : left + width]
-        x = x.flip(-1) if mirrored % 2 else x
-        return torch.rot90(x, turns % 4, (-2, -1))
-
-    return change(sr), change(hr)
 
 
 def _watched(stage: StageRecipe) -> str | None:
