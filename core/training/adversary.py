@@ -92,7 +92,8 @@ class Adversary:
             hr, sr = (x[photographs].contiguous(memory_format=torch.channels_last) for x in (hr, sr))
         if self.stage.discriminator != "paper":
             # The paper's takes one size.
-            sr, hr = augment_alike(sr, hr, SHIFT if min(sr.shape[-2:]) >= 4 * SHIFT else 0)
+            pair = augment_alike(sr, hr, SHIFT if min(sr.shape[-2:]) >= 4 * SHIFT else 0)
+            sr, hr = (each.contiguous(memory_format=torch.channels_last) for each in pair)
         with parametrize.cached():
             settle_spectral_norm(self.network)
             with autocast(self.device, self.precision):

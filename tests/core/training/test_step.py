@@ -137,6 +137,7 @@ def test_the_content_network_sees_a_share_of_the_crops(gan: Training) -> None:
 def test_the_discriminator_can_be_spared_synthetic_crops(gan: Training, synthetic: list[bool], seen: list[int]) -> None:
     """Where nothing else is there it sees them all the same: a game needs somebody."""
     gan.recipe = gan.recipe.model_copy(update={"gan": gan.recipe.gan.model_copy(update={"judge_synthetic": False})})
+    gan.begin_stage(gan=True)
     alone = copy.deepcopy(gan)
     crops = batch(3)
     # Both look at the same place.
