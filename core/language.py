@@ -25,7 +25,11 @@ ENGLISH = "en"
 LANGUAGES = {
     ENGLISH: "English",
     "de": "Deutsch",
+    "es": "Español",
     "fr": "Français",
+    "pt_BR": "Português (Brasil)",
+    "ja": "日本語",
+    "zh_CN": "简体中文",
 }
 """What can be chosen: the name of the `.po` file, and what the language calls itself."""
 VARIABLE = "SRGAN_LANGUAGE"

@@ -29,20 +29,9 @@ TEMPLATE = FOLDER / "messages.pot"
 PLACES = ("core", "srgan_desktop")
 PARTLY = {"es", "fr", "pt_BR", "ja", "zh_CN"}
 """Languages in which texts of `ONLY_IN_FULL` may still be missing; they are English there."""
-ONLY_IN_FULL = (
-    "core/cluster/",
-    "core/commands/",
-    "core/evaluate/",
-    "core/models/",
-    "core/runtimes/",
-    "core/training/",
-    "core/devices.py",
-    "core/contract/evaluate.py",
-    "core/contract/training.py",
-    "resources/recipes/",
-    "resources/models/",
-)
-"""What the command line says beside what the window does, files of models that are refused, and fields of recipes."""
+ONLY_IN_FULL = ("core/", "resources/")
+"""Where other texts than those of the window stand; of these, settings of upscaling are in every language."""
+IN_EVERY = ("core/contract/settings.py",)
 HEADING = (
     "Project-Id-Version: srgan-desktop\n"
     "Language: {language}\n"
@@ -186,7 +175,7 @@ def wrong(name: str, known: dict[str, Text]) -> list[str]:
 
 
 def _only_in_full(file: str) -> bool:
-    return file.startswith(ONLY_IN_FULL)
+    return file.startswith(ONLY_IN_FULL) and file not in IN_EVERY
 
 
 def update(name: str, known: dict[str, Text]) -> None:
