@@ -113,6 +113,11 @@ def in_sentence(label: str) -> str:
     return label if _catalogue.language == "de" else label.lower()
 
 
+def without_letter(label: str) -> str:
+    """A label without the letter for Alt, which `&` marks; where it stands in brackets, these go with it."""
+    return re.sub(r"\(&\w\)|&", "", label)
+
+
 def current() -> str:
     """The language in use, as `LANGUAGES` names it."""
     return _catalogue.language

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from core.language import without_letter
 from srgan_desktop.theme import Theme
 
 EDGE = 10
@@ -351,7 +352,7 @@ def labelled(label: str, tooltip: str, field: QWidget, *below: QWidget) -> QVBox
     above.setBuddy(field)
     above.setToolTip(tooltip)
     field.setToolTip(tooltip)
-    field.setAccessibleName(label.replace("&", ""))
+    field.setAccessibleName(without_letter(label))
     field.setAccessibleDescription(tooltip)
     column = QVBoxLayout()
     column.setSpacing(4)

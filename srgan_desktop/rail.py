@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QButtonGroup, QFrame, QMenu, QToolButton, QVBoxLay
 
 from core import language
 from core.language import gettext as _
-from core.language import in_sentence
+from core.language import in_sentence, without_letter
 from srgan_desktop.afterwards import AfterRuns, Afterwards, possible
 from srgan_desktop.settings import APPEARANCE, LANGUAGE, Settings
 from srgan_desktop.theme import Theme, repolish
@@ -105,7 +105,7 @@ class Rail(QFrame):
         choice = self._after_runs.choice
         for action in button.menu().actions():
             action.setChecked(action.data() is choice)
-        words = _("When all runs are finished: {choice}").format(choice=in_sentence(choice.value.replace("&", "")))
+        words = _("When all runs are finished: {choice}").format(choice=in_sentence(without_letter(choice.value)))
         button.setToolTip(words)
         button.setAccessibleName(words)
         # Chosen, it is lit: a machine that shuts down is to surprise nobody.

@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from core.contract.errors import UserError
 from core.language import gettext as _
-from core.language import in_sentence
+from core.language import in_sentence, without_letter
 
 ExistingPolicy = Literal["skip", "number", "replace"]
 LargerPolicy = Literal["skip", "copy", "shrink"]
@@ -135,7 +135,7 @@ class Setting(Generic[T]):
     @property
     def plain_label(self) -> str:
         """The label without its mark."""
-        return self.label.replace("&", "")
+        return without_letter(self.label)
 
     @property
     def option(self) -> str:

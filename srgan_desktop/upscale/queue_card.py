@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QToolButton, Q
 
 from core.archives import archive_of
 from core.language import gettext as _
+from core.language import without_letter
 from srgan_desktop import problems
 from srgan_desktop.desktop import mime_of, show_in_file_manager
 from srgan_desktop.dialogs import ProblemDialog
@@ -127,7 +128,7 @@ class QueueCard(QFrame):
         sequence = QKeySequence(keys)
         if not sequence.isEmpty():
             action.setShortcut(sequence)
-            action.setToolTip(f"{text.replace('&', '').rstrip('…')} ({sequence.toString()})")
+            action.setToolTip(f"{without_letter(text).rstrip('…')} ({sequence.toString()})")
         action.triggered.connect(act)
         self.addAction(action)
         return action
@@ -159,7 +160,7 @@ class QueueCard(QFrame):
         button.setDefaultAction(action)
         button.setIconSize(QSize(18, 18))
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        button.setAccessibleName(action.text().replace("&", ""))
+        button.setAccessibleName(without_letter(action.text()))
         button.setToolButtonStyle(style)
         return button
 
