@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
+from core import stores
 from core.contract.errors import UserError
 from core.language import gettext as _
 from core.language import ngettext
@@ -87,7 +88,12 @@ class Listing:
 
 
 def archive_of(path: Path) -> Path | None:
-    """The archive that a path leads into; None for a path that leads to a file or folder of its own."""
+    """The archive that a path leads into; None for a path that leads to a file or folder of its own.
+
+    Archives in stores are not opened: each look into one would fetch it.
+    """
+    if stores.is_store(path):
+        return None
     for parent in path.parents:
         if parent.suffix.lower() in ARCHIVE_SUFFIXES and parent.is_file():
             return parent
@@ -96,7 +102,7 @@ def archive_of(path: Path) -> Path | None:
 
 def is_archive(path: Path) -> bool:
     """Whether a path is that of an archive, by its suffix."""
-    return path.suffix.lower() in ARCHIVE_SUFFIXES and path.is_file()
+    return not stores.is_store(path) and path.suffix.lower() in ARCHIVE_SUFFIXES and path.is_file()
 
 
 def list_archive(archive: Path) -> Listing:
@@ -130,10 +136,16 @@ def list_archive(archive: Path) -> Listing:
 
 
 def stamp_of(path: Path) -> tuple[int, int] | None:
-    """Bytes and time of change in ns of a file, or bytes and checksum of one in an archive; None where there is none.
+    """Bytes and time of change in ns of a file, or bytes and checksum of one in an archive or a store; None where there
+    is none.
 
     Equal as long as nobody writes it.
+
+    Raises:
+        OSError: a store could not be asked, so that nobody knows.
     """
+    if isinstance(path, stores.StorePath):
+        return path.version()
     if archive_of(path) is None:
         try:
             status = path.stat()
@@ -212,13 +224,15 @@ def opened(path: Path) -> Iterator[io.BufferedReader]:
 
 @contextmanager
 def on_disk(path: Path) -> Iterator[Path]:
-    """Where a file lies for libraries that want a name: itself, or a copy of what is in an archive, as long as needed.
+    """Where a file lies for libraries that want a name: itself, or a copy of what is in an archive or a store, as long
+    as needed.
 
     Raises:
         OSError, UserError: as `opened`.
     """
     if archive_of(path) is None:
-        yield path
+        with stores.at_hand(path) as local:
+            yield local
         return
     with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
         # The name is ours: what an archive says may be anything.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from core import stores
 from core.contract.errors import UserError
 from core.language import gettext as _
 
@@ -28,11 +30,18 @@ def replacing(final: Path) -> Iterator[Path]:
     """Hand out a temporary path in the folder of `final`, and move it there once the block ends without an error.
 
     The data is on the disk before the name is: after a crash or a power cut `final` is the old file or the new one,
-    never half of one. On an error the temporary file is deleted and `final` is as before.
+    never half of one. On an error the temporary file is deleted and `final` is as before. For a store the file is put
+    together here, and sent at the end, as `stores.put` does.
 
     Raises:
         OSError: the disk is full, the folder cannot be written, or another program keeps `final` open (Windows).
     """
+    if isinstance(final, stores.StorePath):
+        with tempfile.TemporaryDirectory(prefix="srgan-") as folder:
+            unsent = Path(folder, "result")
+            yield unsent
+            stores.put(unsent, final)
+        return
     # Not tempfile: its files are readable by their owner alone, and results should have the user's usual rights.
     # A short name of its own, as `final.name` may already be as long as the file system allows.
     temporary = final.parent / f".srgan-{secrets.token_hex(6)}{PART_SUFFIX}"

@@ -18,7 +18,12 @@ _OF_SYSTEMS = frozenset(
 
 
 def real_path(path: Path | str) -> str:
-    """Where a path leads, through links; itself where the system cannot tell, as of the name of a device on Windows."""
+    """Where a path leads, through links; itself where the system cannot tell, as of the name of a device on Windows.
+
+    One into a store leads where it says.
+    """
+    if "://" in str(path):
+        return str(path)
     try:
         return os.path.realpath(path)
     except OSError:

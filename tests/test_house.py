@@ -18,7 +18,7 @@ LARGEST_CLASS = 350
 
 TOPICS = {
     "core/cluster": {"endurance"},
-    "core/upscale": {"before"},
+    "core/upscale": {"before", "stores"},
     "core/images": {"more_formats", "carried", "hostile", "kinds", "round_trip", "samples"},
     "core/models": {"hostile", "mix", "shipped"},
     "core/runtimes": {"without_torch"},

@@ -344,6 +344,8 @@ def problem_of(found: dict[str, Any], marks: Iterable[tuple[Path, str]], fingerp
         return _("torch is not installed there.")
     if "model" in found:
         return _("{model} Copy the file of the model there, to the same place.").format(model=found["model"])
+    if "store" in found:
+        return str(found["store"])
     if found["fingerprint"] != fingerprint:
         return _("it would make other results: its model of this name, or its build of SRGAN Desktop, is another one.")
     if "unwritable" in found:

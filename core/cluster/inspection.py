@@ -23,7 +23,8 @@ def inspect(request: UpscaleRequest, marks: list[tuple[Path, str]], sources: lis
 
     Returns:
         `version` of this program; `torch`, whether it is there; `fingerprint` of the settings, or `model`: the words of
-        what is wrong with it; `unwritable`: (folder, why); `unseen`: the first picture that is not there, or another.
+        what is wrong with it; `store`: the words of what a store lacks there; `unwritable`: (folder, why); `unseen`:
+        the first picture that is not there, or another.
     """
     found: dict[str, Any] = {"version": VERSION, "torch": importlib.util.find_spec("torch") is not None}
     try:
@@ -34,9 +35,18 @@ def inspect(request: UpscaleRequest, marks: list[tuple[Path, str]], sources: lis
     for mark, content in marks:
         try:
             mark.write_text(content, encoding="ascii")
+        except UserError as error:
+            found["store"] = error.message
         except OSError as error:
             found.setdefault("unwritable", (str(mark.parent), error.strerror or str(error)))
     for source, size in sources:
-        if not source.is_file() or source.stat().st_size != size:
+        try:
+            seen = source.is_file() and source.stat().st_size == size
+        except UserError as error:
+            found["store"] = error.message
+            continue
+        except OSError:
+            seen = False
+        if not seen:
             found.setdefault("unseen", str(source))
     return found

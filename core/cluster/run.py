@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from core import stores
 from core.atomic import PART_SUFFIX
 from core.cluster.blocks import Block, Blocks
 from core.cluster.connection import Connection, check_nodes, connected
@@ -21,10 +24,11 @@ from core.cluster.options import ClusterOptions, Share, device_for, share_for
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
-from core.contract.upscale import BatchEvent, FileFailed, UpscaleRequest
+from core.contract.upscale import BatchEvent, FileFailed, FileSaved, UpscaleRequest
 from core.images.decode import shown
 from core.language import gettext as _
 from core.upscale.batch import upscale
+from core.upscale.journal_log import parts_of
 from core.upscale.plan import Plan, Task
 from core.upscale.progress import ProgressMeter, RunToken
 from core.upscale.records import Encoded, Records, failure_of
@@ -41,6 +45,8 @@ START_SECONDS = 600
 """And before the run ends: a cluster that grows by need takes minutes for a machine."""
 MOST_STARTS = 3
 """Workers that may die in a row before one of them was ready."""
+NAMING_THREADS = 32
+"""Results in a store that get their names at a time: each takes the store three requests."""
 STOP_SECONDS = 60
 """How long workers have to come to an end once they are told to: a layer of a tile, and what is being written."""
 
@@ -118,6 +124,9 @@ class _ClusterRun:
         self._meter: ProgressMeter | None = None
         self._said: set[str] = set()
         self._mark = token_hex(3)
+        self._naming = ThreadPoolExecutor(NAMING_THREADS, "naming")
+        self._named: dict[Future[FileSaved], Task] = {}
+        """Results in stores that are about to have their names."""
         self._attempts = 0
         self._left_behind: dict[Path, Task] = {}
         """For each folder in which a worker died a task that goes there."""
@@ -136,8 +145,12 @@ class _ClusterRun:
                         yield from self._count()
                         yield from self._assign()
                         yield from self._listen()
+                        yield from self._told_of_names()
+                    self._naming.shutdown()
+                    yield from self._told_of_names()
                 finally:
                     self._dismiss()
+                    self._naming.shutdown()
                     for task in self._left_behind.values():
                         self._records.clean(task)
         except _connection_errors() as error:
@@ -152,7 +165,7 @@ class _ClusterRun:
 
     def _over(self) -> bool:
         if self._stopping_since is None:
-            return self._blocks.done
+            return self._blocks.done and not self._named
         at_work = any(worker.block is not None for worker in self._staff)
         return not at_work or time.monotonic() - self._stopping_since > STOP_SECONDS
 
@@ -246,8 +259,11 @@ class _ClusterRun:
             except (UserError, OSError) as error:
                 yield from self._failed(block, number, error)
                 continue
-            name = f".srgan-{self._mark}-{self._attempts}-{number}{PART_SUFFIX}"
-            assignments.append(Assignment(number, task, task.output.parent / name))
+            # What a store notes of its kind goes by the suffix before the last.
+            suffix = task.output.suffix if stores.is_store(task.output) else ""
+            name = f".srgan-{self._mark}-{self._attempts}-{number}{suffix}{PART_SUFFIX}"
+            folder = parts_of(task.journal) if stores.is_store(task.output) else task.output.parent
+            assignments.append(Assignment(number, task, folder / name))
         if assignments:
             worker.block = block
             worker.assigned = {each.number: each for each in assignments}
@@ -326,19 +342,41 @@ class _ClusterRun:
         assert worker.block is not None
         assignment = worker.assigned[made.number]
         task = assignment.task
+        if not self._finish(worker.block, made.number):
+            return
+        if stores.is_store(task.output):
+            self._named[self._naming.submit(self._name, assignment, made)] = task
+            return
+        try:
+            yield self._name(assignment, made)
+        except (UserError, OSError) as error:
+            yield from self._not_named(task, error)
 
+    def _name(self, assignment: Assignment, made: Made) -> FileSaved:
         def rename(output: Path) -> Encoded:
             assignment.temporary.replace(output)
             return made.encoded
 
         try:
-            saved = self._records.publish(task, made.facts, rename)
-        except (UserError, OSError) as error:
-            assignment.temporary.unlink(missing_ok=True)
-            yield from self._failed(worker.block, made.number, error)
-            return
-        self._finish(worker.block, made.number)
-        yield replace(saved, seconds=made.seconds)
+            return replace(self._records.publish(assignment.task, made.facts, rename), seconds=made.seconds)
+        except (UserError, OSError):
+            with suppress(OSError):
+                assignment.temporary.unlink(missing_ok=True)
+            raise
+
+    def _not_named(self, task: Task, error: Exception) -> Iterator[BatchEvent]:
+        failed, ends = failure_of(task, error)
+        yield failed
+        self._end(ends)
+
+    def _told_of_names(self) -> Iterator[BatchEvent]:
+        """Say what became of results in stores."""
+        for naming in [each for each in self._named if each.done()]:
+            task = self._named.pop(naming)
+            try:
+                yield naming.result()
+            except (UserError, OSError) as error:
+                yield from self._not_named(task, error)
 
     def _replace_dead(self, worker: _Worker, error: Exception) -> Iterator[BatchEvent]:
         """A worker is dead: what it had is done by others."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from core import archives
+from core import archives, stores
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.images.decode import shown
@@ -43,21 +43,23 @@ def carry_companions(
         OSError: the folder cannot be written.
     """
     wanted: list[tuple[Path, bytes]] = []
+    # Of a store all that could be there is asked for at once.
+    there = stores.names_like(source) if isinstance(source, stores.StorePath) else None
     factors = (after[0] / before[0], after[1] / before[1])
     for suffix in world_suffixes(source.suffix.lower()):
-        content = _content(_beside(source, suffix))
+        content = _content(_beside(source, suffix, there), there)
         world = geo.scaled_world(content.decode("latin-1"), factors) if content else None
         if world is not None:
             wanted.append((output.with_suffix(world_suffixes(output.suffix.lower())[0]), world.encode()))
             break
-    projection = _content(_beside(source, ".prj"))
+    projection = _content(_beside(source, ".prj", there), there)
     if projection:
         wanted.append((output.with_suffix(".prj"), projection))
     for sidecar, target in (
-        (_beside(source, ".xmp"), output.with_suffix(".xmp")),
+        (_beside(source, ".xmp", there), output.with_suffix(".xmp")),
         (source.with_name(source.name + ".xmp"), output.with_name(output.name + ".xmp")),
     ):
-        packet = _content(sidecar)
+        packet = _content(sidecar, there)
         if packet and b"rdf:RDF" in packet:
             packet, _gone = without_pointers(packet)
             wanted.append((target, xmp.edited_xmp(packet, xmp.Geometry(after, before))))
@@ -72,15 +74,18 @@ def carry_companions(
     return tuple(written), tuple(notes)
 
 
-def _beside(source: Path, suffix: str) -> Path:
+def _beside(source: Path, suffix: str, there: set[str] | None) -> Path:
     """The companion with this suffix, in the case that it is written in."""
     plain = source.with_suffix(suffix)
-    return plain if archives.exists(plain) else source.with_suffix(suffix.upper())
+    is_there = archives.exists(plain) if there is None else plain.name in there
+    return plain if is_there else source.with_suffix(suffix.upper())
 
 
-def _content(path: Path) -> bytes | None:
-    """All of a small file; None where there is none that can be read."""
+def _content(path: Path, there: set[str] | None) -> bytes | None:
+    """All of a small file; None where there is none that can be read, or it is none of those that are known to be."""
     try:
+        if there is not None and path.name not in there:
+            return None
         stamp = archives.stamp_of(path) if archives.exists(path) else None
         if stamp is None or stamp[0] > _MOST_BYTES:
             return None

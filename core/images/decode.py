@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from core import archives
+from core import archives, stores
 from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
 from core.images.animation import Animation, Timing
@@ -180,7 +180,8 @@ def _opened(
     What goes wrong inside becomes a `UserError` that names the file.
     """
     try:
-        if archives.archive_of(path) is None and not stat.S_ISREG(path.stat().st_mode):
+        ordinary = stores.is_store(path) or archives.archive_of(path) is not None
+        if not ordinary and not stat.S_ISREG(path.stat().st_mode):
             if path.is_dir():
                 raise UnreadableError(_("is a folder, not a picture."), _("Choose a file."))
             # Reading a pipe or a device might never end.
@@ -224,7 +225,7 @@ def _opened(
         if error.errno is not None:
             raise UserError(
                 _("“{path}” could not be read: {strerror}.").format(path=shown(path), strerror=error.strerror),
-                _("Check the disk."),
+                stores.hint_for(path),
             ) from error
         raise _damaged(path) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

@@ -4,6 +4,8 @@
     <output folder>/.srgan/journal.jsonl    one line before a result is written, one when it is complete
     <output folder>/.srgan/lock             held while a run writes there
 
+In a store, where nothing can be appended to, the lines are in objects (`core/upscale/journal_log.py`).
+
 A line is on the disk before what it announces happens, and results get their names only once they are complete. So
 whatever moment a run is killed at, the next one can tell each result that is done from one that is not. Paths are kept
 relative to the output folder: moved along with its sources, it still knows them.
@@ -13,28 +15,26 @@ from __future__ import annotations
 
 import json
 import os
+import posixpath
 from collections import defaultdict
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
-from core import archives
+from core import archives, stores
 from core.atomic import PART_SUFFIX, replacing
 from core.contract.errors import UserError
 from core.contract.upscale import Size
 from core.hashing import sha256_of, stamp_of
 from core.images import load
-from core.language import gettext as _
+from core.stores import StorePath
+from core.upscale.journal_log import log_of
 
 FOLDER = ".srgan"
-JOURNAL = "journal.jsonl"
 SETTINGS_FILE = "settings.toml"
 _OLD_SETTINGS_FILE = "recipe.toml"
 """Its name in version 0.1."""
-_MAX_LINE = 1 << 16
 _KEYS = {"fingerprint": "recipe"}
 """What a field is called in the file, where it is not its name: as version 0.1 wrote it."""
 _NOTHING = (0, 0)
@@ -76,9 +76,11 @@ class Journal:
         self._own = folder / FOLDER
         self._by_source: dict[str, list[Result]] = defaultdict(list)
         self._by_output: dict[str, list[Result]] = defaultdict(list)
-        self._lock: FileLock | None = None
-        for result in _read(self._own / JOURNAL):
-            self._remember(result)
+        self._log = log_of(self._own)
+        for line in self._log.lines():
+            result = _parsed(line)
+            if result is not None:
+                self._remember(result)
 
     def done(self, source: Path, wanted: Path, fingerprint: str) -> Path | None:
         """The result that these settings made of this very content, if it is still there and whole.
@@ -150,17 +152,7 @@ class Journal:
             OSError: the folder cannot be made or written.
         """
         self._own.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._own / "lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise UserError(
-                _("Another run is writing into “{folder}” at this moment.").format(folder=self.folder),
-                _("Wait until it has ended, or choose another output folder."),
-            ) from None
-        except NotImplementedError:
-            pass  # Some network drives know no locks: better to work there without one than not at all.
-        self._lock = lock
+        self._log.lock()
         self.clean(self._own)
         with replacing(self._own / SETTINGS_FILE) as temporary:
             # A model's file name may not be UTF-8, which is no reason to stop the batch.
@@ -169,9 +161,16 @@ class Journal:
         (self._own / _OLD_SETTINGS_FILE).unlink(missing_ok=True)
 
     def clean(self, folder: Path) -> None:
-        """Delete unfinished files in a folder of results; only while the lock is held."""
+        """Delete unfinished files in a folder of results; only while the lock is held.
+
+        Those in a store are in a place of their own: `clean_parts`.
+        """
         for left in folder.glob(f".srgan-*{PART_SUFFIX}"):
             left.unlink(missing_ok=True)
+
+    def clean_parts(self) -> None:
+        """Delete what workers have left unfinished in a store; only while none is at work."""
+        self._log.clear()
 
     def announce(
         self,
@@ -183,7 +182,7 @@ class Journal:
         size: Size,
         reason: str = "",
     ) -> Result:
-        """Say that a result is about to be written.
+        """Say that a result is about to be written: once `settle` has been called, whatever happens then.
 
         Raises:
             OSError: the disk is full, or gone.
@@ -227,11 +226,17 @@ class Journal:
                 lines.append(replace(line, output=self._relative(new), output_stamp=_output_stamp(new)))
         self._append(*lines)
 
+    def settle(self) -> None:
+        """Return when all lines so far are kept, whatever happens. On a disk they are at once; several threads may ask.
+
+        Raises:
+            OSError: the store cannot be reached.
+        """
+        self._log.settle()
+
     def end(self) -> None:
-        """Let go of the lock."""
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Let go of the lock, once all lines are kept."""
+        self._log.unlock()
 
     def _lies_there(self, output: Path, result: Result) -> bool:
         """Whether the file is what this line tells of, or, copied or edited since, still a picture of that size."""
@@ -255,12 +260,7 @@ class Journal:
         names = Result.__dataclass_fields__
         values = ({_KEYS.get(name, name): getattr(result, name) for name in names} for result in results)
         text = "".join(json.dumps(each) + "\n" for each in values)
-        with (self._own / JOURNAL).open("ab") as file:
-            if file.tell() and not _ends_with_newline(self._own / JOURNAL):
-                file.write(b"\n")
-            file.write(text.encode("ascii"))
-            file.flush()
-            os.fsync(file.fileno())
+        self._log.append(text.encode("ascii"))
         for result in results:
             self._remember(result)
 
@@ -269,12 +269,24 @@ class Journal:
         self._by_output[result.output].append(result)
 
     def _relative(self, path: Path) -> str:
+        if stores.is_store(path) or stores.is_store(self.folder):
+            if path.parts[:2] != self.folder.parts[:2]:  # another bucket, or a disk
+                return str(path)
+            return posixpath.relpath("/".join(path.parts), "/".join(self.folder.parts))
         try:
             return Path(os.path.relpath(path, self.folder)).as_posix()
         except ValueError:  # another drive
             return str(path)
 
     def _absolute(self, text: str) -> Path:
+        if "://" in text:
+            return stores.from_url(text)
+        if stores.is_store(self.folder):
+            return (
+                Path(text)
+                if Path(text).is_absolute()
+                else StorePath(posixpath.normpath("/".join((*self.folder.parts, text))))
+            )
         return Path(os.path.normpath(self.folder / text))
 
 
@@ -283,7 +295,7 @@ def results_of_sources_in(roots: Set[Path], folder: Path) -> set[Path]:
 
     Who searches `roots` finds their sources, and so leaves these out.
     """
-    if not (folder / FOLDER / JOURNAL).is_file():
+    if not log_of(folder / FOLDER).is_there():
         return set()
     return {output for source, output in Journal(folder).results() if not roots.isdisjoint((source, *source.parents))}
 
@@ -314,26 +326,6 @@ def _has_size(output: Path, result: Result) -> bool:
     except (OSError, UserError):
         return False
     return (picture.width, picture.height) == result.output_size
-
-
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
-
-
-def _read(path: Path) -> list[Result]:
-    """All lines that make sense; the last one may be cut off, and a stranger may have written anything."""
-    results = []
-    try:
-        with path.open("rb") as file:
-            while line := file.readline(_MAX_LINE):
-                result = _parsed(line)
-                if result is not None:
-                    results.append(result)
-    except OSError:
-        return []
-    return results
 
 
 def _parsed(line: bytes) -> Result | None:

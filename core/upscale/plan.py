@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from core import archives
+from core import archives, stores
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import ExistingPolicy, UpscaleSettings, check_settings
@@ -153,6 +153,10 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
             _("Choose same, {writable}.").format(writable=writable),
         )
     check_settings(request)
+    for store in _stores_of(request):
+        stores.check_reachable(store)
+    if request.output is not None:
+        stores.check_reachable(_absolute(request.output), for_writing=True)
     model = find_model(DEFAULT_MODEL if request.model == AUTOMATIC else request.model)
     fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
     placements: list[Placement] = []
@@ -162,13 +166,15 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     found = list(scan(request.inputs, request.recursive, cancel, request.output, passed_over))
     roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
     output_roots = _output_roots(request, [*map(_absolute, request.roots), *roots])
-    for each in found:
+    for each, header in stores.in_parallel(_with_header, found, lambda each: stores.is_store(each.path)):
         cancel.check()
         if isinstance(each, Unusable):
             refused.append(RefusedInput(each.path, each.error))
             continue
         try:
-            placement = _place(request, each, output_roots, model, fingerprint)
+            if isinstance(header, UserError):
+                raise header
+            placement = _place(request, each, header, output_roots, model, fingerprint)
             if placement is None:
                 large_enough.append(
                     Done(each.path, each.path, reason=_("It is larger than {size} already.").format(size=request.size))
@@ -194,10 +200,31 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, warnings, packings)
 
 
+def _stores_of(request: UpscaleRequest) -> list[Path]:
+    """A place in each bucket that pictures come from."""
+    given = (stores.given(each.path) for each in request.inputs)
+    return list({path.parts[:2]: path for path in given if stores.is_store(path)}.values())
+
+
+def _with_header(each: Input | Unusable) -> tuple[Input | Unusable, Probe | UserError]:
+    if isinstance(each, Unusable):
+        return each, each.error
+    try:
+        return each, probe(each.path)
+    except UserError as error:
+        return each, error
+
+
 def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, Path]:
     """For each folder that was searched, the folder below which its tree is mirrored."""
     distinct = list(dict.fromkeys(roots))
     if request.output is None:
+        for root in distinct:
+            if stores.is_store(root) and len(root.parts) < 3:
+                raise UserError(
+                    _("There is no place beside the bucket “{root}”.").format(root=root),
+                    _("Say with --output where results go."),
+                )
         return {root: root.parent / f"{_folder_name(root) or 'disk'}_{request.size}" for root in distinct}
     output = _absolute(request.output)
     if len(distinct) == 1:
@@ -226,6 +253,8 @@ def _within(root: Path, archive: Path) -> Path:
 
 def _packing(request: UpscaleRequest, archive: Path, root: Path, output_root: Path, fingerprint: str) -> Packing:
     output = None if request.output is None else _absolute(request.output)
+    if stores.is_store(output_root):
+        raise UserError(_("No archive is made in a store."), _("Choose a folder for each, with --archives folder."))
     if root != archive:
         target = output_root / archive.relative_to(root)
     elif output_root == output:
@@ -240,10 +269,14 @@ def _packing(request: UpscaleRequest, archive: Path, root: Path, output_root: Pa
 
 
 def _place(
-    request: UpscaleRequest, each: Input, output_roots: dict[Path, Path], model: Model, fingerprint: str
+    request: UpscaleRequest,
+    each: Input,
+    header: Probe,
+    output_roots: dict[Path, Path],
+    model: Model,
+    fingerprint: str,
 ) -> Placement | None:
     """None where the picture is large enough, and is to be left out."""
-    header = probe(each.path)
     target, pictures = target_of(request, header)
     size = request.size.of(header.width, header.height)
     copied = False
@@ -260,6 +293,8 @@ def _place(
     output = None if request.output is None else _absolute(request.output)
     packing = None
     archive = archives.archive_of(source)
+    leaves_store = stores.is_store(source) and output is not None and not stores.is_store(output)
+    is_foreign = archive is not None or leaves_store
     if each.root is not None and archive is not None:
         if request.archives == "archive":
             packing = _packing(request, archive, each.root, output_roots[each.root], fingerprint)
@@ -269,7 +304,10 @@ def _place(
             folder, journal_folder = output_roots[each.root] / inside, output or output_roots[each.root]
         folder = folder.joinpath(*map(portable_name, source.parent.relative_to(archive).parts))
     elif each.root is not None:
-        folder = output_roots[each.root] / source.parent.relative_to(each.root)
+        inner = source.parent.relative_to(each.root).parts
+        # What a store or an archive calls its files was never asked of this system.
+        inner = tuple(map(portable_name, inner)) if is_foreign else inner
+        folder = output_roots[each.root].joinpath(*inner)
         journal_folder = output or output_roots[each.root]
     else:
         folder = journal_folder = output or source.parent
@@ -277,8 +315,7 @@ def _place(
     stem = f"{source.stem}_{request.size}" if beside else source.stem
     if request.result_name:
         stem = _named(request, source, model, header, size)
-    if archive is not None:
-        # What an archive calls its files was never asked of this system.
+    if is_foreign:
         stem = portable_name(stem)
     suffix = source.suffix if copied else suffix_for(source.suffix, target)
     placement = Placement(each, header, target, size, folder, journal_folder, stem, suffix)
@@ -332,8 +369,7 @@ def deepened(header: Probe, settings: UpscaleSettings, target: str) -> Probe:
 
 
 def _absolute(path: Path) -> Path:
-    # `resolve` would follow links, and show the user other names than they gave.
-    return Path(os.path.abspath(path))  # noqa: PTH100
+    return stores.given(path)
 
 
 def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) -> None:
@@ -377,27 +413,41 @@ def _compare_with_disk(
     refused: list[RefusedInput] = []
     journals: dict[Path, Journal] = {}
     waiting: list[Placement] = []
+    if request.existing != "number":
+        folders = dict.fromkeys(placement.journal_folder for placement in placements)
+        journals = {folder: Journal(folder) for folder in folders}
+
+    def look(placement: Placement) -> Path | OSError | None:
+        """The result that is there already."""
+        try:
+            if request.existing == "number":
+                made = None
+            else:
+                made = journals[placement.journal_folder].done(placement.input.path, placement.output, fingerprint)
+            if made is None and stores.is_store(placement.output):
+                names.look_at(placement.output)
+            return made
+        except OSError as error:
+            return error
+
     # First find all that is done: a new result must not get the name of one of these.
-    for placement in placements:
+    looks = stores.in_parallel(look, placements, lambda each: stores.is_store(each.folder))
+    for placement, made in zip(placements, looks, strict=True):
         cancel.check()
         source = placement.input.path
-        if request.existing != "number":
-            if placement.journal_folder not in journals:
-                journals[placement.journal_folder] = Journal(placement.journal_folder)
-            try:
-                made = journals[placement.journal_folder].done(source, placement.output, fingerprint)
-            except OSError as error:
-                refused.append(
-                    RefusedInput(
-                        source,
-                        UserError(
-                            _("“{source}” could not be read: {strerror}.").format(
-                                source=shown(source), strerror=error.strerror
-                            )
-                        ),
-                    )
+        if isinstance(made, OSError):
+            refused.append(
+                RefusedInput(
+                    source,
+                    UserError(
+                        _("“{source}” could not be read: {strerror}.").format(
+                            source=shown(source), strerror=made.strerror
+                        )
+                    ),
                 )
-                continue
+            )
+            continue
+        if request.existing != "number":
             # Replacing a result by an equal one would be for nothing; one that somebody changed is made again.
             in_archive = made is not None and archives.archive_of(made) is not None
             if (
@@ -485,6 +535,8 @@ def _check_space(tasks: list[Task]) -> tuple[str, ...]:
     needed: dict[int, float] = defaultdict(float)
     places: dict[int, Path] = {}
     for task in tasks:
+        if stores.is_store(task.output):
+            continue
         place = nearest_existing(task.output.parent)
         if not place.is_dir():
             raise UserError(

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from core import stores
 from core.contract.errors import UserError
 from core.contract.upscale import LOW_CONSISTENCY, FileFailed, FileSaved, Size, UpscaleRequest
 from core.images.companions import carry_companions
@@ -139,6 +141,7 @@ class Records:
                 facts.output_size,
                 facts.reason,
             )
+        self._journals[task.journal].settle()
         encoded = save(output)
         notes = (*facts.notes, *renamed, *encoded.notes)
         if self._request.keep_metadata:
@@ -170,19 +173,24 @@ class Records:
         with self._lock:
             if task.journal in self._journals:
                 self._journals[task.journal].clean(task.output.parent)
+                self._journals[task.journal].clean_parts()
 
     def _still_free(self, task: Task) -> tuple[Path, tuple[str, ...]]:
         """The planned name, or another if somebody else has put a file there since."""
         # What lies in wait of being packed is nobody's yet.
         replaces = self._request.existing == "replace" or task.packed is not None
-        if not os.path.lexists(task.output) or (replaces and self._made(task)):
+        if not _lies_there(task.output) or (replaces and self._made(task)):
             return task.output, ()
-        output = free_path(task.output)
+        output = free_path(task.output, _lies_there)
         return output, note_of(output, task.output)
 
     def _made(self, task: Task) -> bool:
         with self._lock:
             return self._journals[task.journal].made(task.output)
+
+
+def _lies_there(path: Path) -> bool:
+    return path.exists() if stores.is_store(path) else os.path.lexists(path)
 
 
 def failure_of(task: Task, error: Exception) -> tuple[FileFailed, UserError | None]:
@@ -196,7 +204,12 @@ def failure_of(task: Task, error: Exception) -> tuple[FileFailed, UserError | No
 def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
     """What to tell people, and whether it ends the run."""
     if isinstance(error, UserError):
-        if task.root is not None and not task.root.exists():
+        if task.root is not None and stores.is_store(task.root):
+            try:
+                stores.check_reachable(task.root)
+            except UserError as refusal:
+                return UserError(refusal.message, _("Mend that, then start again: finished results are kept.")), True
+        elif task.root is not None and not task.root.exists():
             gone = UserError(
                 _("The folder “{root}” is gone.").format(root=task.root),
                 _("Connect its disk again, then start again: finished results are kept."),
@@ -210,6 +223,8 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
         ), False
     if isinstance(error, OSError):
         folder = task.output.parent
+        if stores.is_store(task.output):
+            return _explain_store(task, error)
         if error.errno in _FULL:
             return UserError(
                 _("The disk of “{folder}” is full.").format(folder=folder),
@@ -238,4 +253,23 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
     return UserError(
         _("“{source}” could not be upscaled: {name}.").format(source=shown(task.source), name=type(error).__name__),
         _("This is a fault of the program; the details help to mend it."),
+    ), False
+
+
+def _explain_store(task: Task, error: OSError) -> tuple[UserError, bool]:
+    """The same where the result was to go into a store."""
+    if error.errno in _FULL:
+        return UserError(
+            _("The disk of “{folder}” is full, where results lie until they are sent.").format(
+                folder=tempfile.gettempdir()
+            ),
+            _("Free some space, or set TMPDIR, then start again: finished results are kept."),
+        ), True
+    try:
+        stores.check_reachable(task.journal, for_writing=True)
+    except UserError as gone:
+        return UserError(gone.message, _("Mend that, then start again: finished results are kept.")), True
+    return UserError(
+        _("“{output}” could not be written: {why}.").format(output=shown(task.output), why=error.strerror or error),
+        _("Start again to do what is missing: finished results are kept."),
     ), False

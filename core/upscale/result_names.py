@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core import archives
+from core import archives, stores
 from core.contract.upscale import Input, Size
 from core.folders import real_path
 from core.hashing import sha256_of
@@ -65,6 +65,8 @@ class ResultNames:
         self._folders: dict[Path, str] = {}
         self._sources = {self._key(source) for source in sources}
         self._promised: set[str] = set()
+        self._there: dict[Path, bool] = {}
+        """Whether something has these names in stores, where to ask takes long."""
 
     def part(self, placements: Sequence[Placement]) -> None:
         """Part results that would have one name: `a.jpg` and `a.png` as PNG become `a_jpg.png` and `a.png`."""
@@ -102,13 +104,26 @@ class ResultNames:
             # Never replace a source, nor what this run makes or has found done.
             if self.is_reserved(path):
                 return True
-            if not os.path.lexists(path):
+            if not self._lies_there(path):
                 return False
             return replacing is None or not replacing.made(path) or self._another_has(path, placement, replacing)
 
         free = free_path(placement.output, taken)
         self.promise(free)
         return free, note_of(free, placement.output, replacing=replacing is not None)
+
+    def look_at(self, path: Path) -> None:
+        """Find out whether something has this name in a store; by any thread.
+
+        Raises:
+            OSError: the store could not be asked.
+        """
+        self._there[path] = path.exists()
+
+    def _lies_there(self, path: Path) -> bool:
+        if not stores.is_store(path):
+            return os.path.lexists(path)
+        return self._there[path] if path in self._there else path.exists()
 
     def is_reserved(self, path: Path) -> bool:
         """Whether this is the name of a source, or was given away."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from core import archives
+from core import archives, stores
 from core.atomic import PART_SUFFIX
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -54,8 +54,7 @@ def scan(
         Cancelled: as `cancel.check`.
     """
     seen: set[tuple[str, str]] = set()
-    # `resolve` would follow links, and lose the user's names.
-    named = [(given, Path(os.path.abspath(given.path))) for given in inputs]  # noqa: PTH100
+    named = [(given, stores.given(given.path)) for given in inputs]
     roots = frozenset(path for _given, path in named)
     for given, path in named:
         try:
@@ -69,7 +68,9 @@ def scan(
                 ),
             )
             continue
-        if is_folder:
+        if isinstance(path, stores.StorePath) and is_folder:
+            found = _listed(path, roots, recursive, leave_out, passed_over)
+        elif is_folder:
             found = _search(path, roots, recursive, cancel, leave_out, passed_over)
         elif archives.is_archive(path):
             made = results_of_sources_in(roots, path.parent)
@@ -84,7 +85,9 @@ def scan(
                 yield each
                 continue
             # The folder is resolved, the name is not: two links in one folder are two pictures there.
-            key = (os.path.normcase(real_path(each.path.parent)), os.path.normcase(each.path.name))
+            key = (real_path(each.path.parent), each.path.name)
+            if not stores.is_store(each.path):
+                key = (os.path.normcase(key[0]), os.path.normcase(key[1]))
             if key not in seen:
                 seen.add(key)
                 yield each
@@ -131,6 +134,41 @@ def _search(
                 passed_over[path.suffix.lower()] += 1
         if recursive:
             waiting += folders[::-1]
+
+
+def _listed(
+    root: stores.StorePath,
+    roots: Set[Path],
+    recursive: bool,
+    leave_out: Path | None,
+    passed_over: Counter[str] | None,
+) -> Iterator[Input | Unusable]:
+    """The pictures below a folder of a store, in the store's own order."""
+    avoided = stores.given(leave_out) if leave_out is not None else None
+    made: set[Path] = set()
+    folder: Path | None = None
+    try:
+        for path in stores.listed(root, recursive):
+            if isinstance(path, OSError):
+                yield Unusable(
+                    Path(str(path.filename)),
+                    UserError(_("“{path}” is no path: {why}.").format(path=path.filename, why=path.strerror)),
+                )
+                continue
+            if avoided is not None and avoided != root and path.is_relative_to(avoided):
+                continue
+            if path.parent != folder:
+                folder = path.parent
+                made = results_of_sources_in(roots, folder)
+            suffix = path.suffix.lower()
+            if path in made:
+                continue
+            if suffix in READABLE_SUFFIXES and suffix != PART_SUFFIX:
+                yield Input(path, root)
+            elif passed_over is not None and suffix not in _COMPANIONS:
+                passed_over[suffix] += 1
+    except OSError as error:
+        yield Unusable(root, _unreadable(root, error))
 
 
 def _unpacked(
@@ -203,5 +241,5 @@ def _unreadable(folder: Path, error: OSError) -> UserError:
         )
     return UserError(
         _("The folder “{folder}” could not be read: {strerror}.").format(folder=shown(folder), strerror=error.strerror),
-        _("Check the disk."),
+        stores.hint_for(folder),
     )

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from core import archives, processor
+from core import archives, processor, stores
 from core.atomic import replacing
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
@@ -50,6 +51,10 @@ BEHIND_PIXELS = 150_000_000
 """How many pixels of results may wait to be written; one result always may."""
 BEHIND_THREADS = 2
 """Two, as small pictures are encoded slower than a graphics card makes them."""
+SENDING_THREADS = 8
+"""The same where results go to a store, which takes its time for each but many at once."""
+FETCHING_THREADS = 8
+"""Sources that are fetched from a store at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,8 @@ class _Loaded:
     times_ns: tuple[int, int]
     """When it was last read and last changed."""
     choice: AutomaticChoice
+    held: ExitStack
+    """Keeps what was fetched from a store at hand, where the file is read once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +122,11 @@ class Stages:
         if request.model != AUTOMATIC:
             self._engines(AutomaticChoice(request.model, request.clean_up, request.detail, ""))
         try:
-            with self.records, _DecodeAhead(self.tasks, request, self.cancel) as ahead, _EncodeBehind() as behind:
+            with (
+                self.records,
+                _DecodeAhead(self.tasks, request, self.cancel) as ahead,
+                _EncodeBehind(self.tasks) as behind,
+            ):
                 for index, task in enumerate(self.tasks):
                     self.cancel.check()
                     made = self._make(index, task, ahead.take(index))
@@ -147,6 +158,7 @@ class Stages:
     def _make(self, index: int, task: Task, loading: Future[_Loaded]) -> _Result | None:
         """Compute one result; None, and a `FileFailed`, where that is not possible."""
         engines: list[Engine] = []
+        source: _Loaded | None = None
         try:
             source = loading.result()
             try:
@@ -179,6 +191,9 @@ class Stages:
                 each.drop_picture()
             self.fail(task, error)
             return None
+        finally:
+            if source is not None:
+                source.held.close()
 
     def _copy(self, task: Task, source: _Loaded) -> None:
         """Let a source that is large enough be its own result."""
@@ -347,6 +362,8 @@ class _DecodeAhead:
         self._tasks = tasks
         self._settings = settings
         self._pool = ThreadPoolExecutor(1, "decode")
+        self._fetching = ThreadPoolExecutor(FETCHING_THREADS, "fetch")
+        self._held: dict[int, ExitStack] = {}
         self._futures: dict[int, Future[_Loaded]] = {}
         self._next = 0
 
@@ -355,6 +372,9 @@ class _DecodeAhead:
 
     def __exit__(self, *_error: object) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self._fetching.shutdown(cancel_futures=True)
+        for held in self._held.values():
+            held.close()
 
     def take(self, index: int) -> Future[_Loaded]:
         """The picture of this task, and start on those after it."""
@@ -364,8 +384,15 @@ class _DecodeAhead:
                 break
             if self._next > index + MOST_AHEAD:
                 break
-            self._futures[self._next] = self._pool.submit(_load, self._tasks[self._next], self._settings, self._cancel)
+            task = self._tasks[self._next]
+            held, fetching = ExitStack(), None
+            if stores.is_store(task.source):
+                self._held[self._next] = held
+                fetching = self._fetching.submit(_fetch, task, held, self._cancel)
+            self._futures[self._next] = self._pool.submit(_load, task, self._settings, self._cancel, held, fetching)
             self._next += 1
+        # The one before is over, and has let go of what it held.
+        self._held.pop(index - 1, None)
         return self._futures.pop(index)
 
 
@@ -381,26 +408,42 @@ def _as_deep_as(header: Probe, picture: Picture) -> Picture:
     return replace(picture, pixels=picture.pixels.astype(np.uint16) * 257, alpha=alpha, source_bits=None)
 
 
-def _load(task: Task, settings: UpscaleSettings, cancel: CancelToken) -> _Loaded:
+def _fetch(task: Task, held: ExitStack, cancel: CancelToken) -> None:
+    cancel.check()
+    held.enter_context(stores.at_hand(task.source))
+
+
+def _load(
+    task: Task, settings: UpscaleSettings, cancel: CancelToken, held: ExitStack, fetching: Future[None] | None
+) -> _Loaded:
     path = task.source
     try:
+        if fetching is not None:
+            fetching.result()
         stamp, times = source_stamp(path), archives.times_of(path)
         picture, digest = load(path, cancel.check, whole_range=FORMATS[task.format].own), sha256_of(path)
         # A file that changed between the two gets no digest, so it is upscaled again next time.
         digest = digest if source_stamp(path) == stamp else ""
-        return _Loaded(picture, digest, stamp, times, choice_for(settings, picture))
+        if task.pictures == 1 and not task.copied:
+            held.close()
+        return _Loaded(picture, digest, stamp, times, choice_for(settings, picture), held)
     except OSError as error:
+        held.close()
         raise UserError(
             _("“{path}” could not be read: {strerror}.").format(path=shown(path), strerror=error.strerror),
-            _("Check the disk."),
+            stores.hint_for(path),
         ) from error
+    except BaseException:
+        held.close()
+        raise
 
 
 class _EncodeBehind:
     """Writes results on a few threads, with no more of them waiting than memory should hold."""
 
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(BEHIND_THREADS, "encode")
+    def __init__(self, tasks: tuple[Task, ...]) -> None:
+        threads = SENDING_THREADS if tasks and stores.is_store(tasks[0].output) else BEHIND_THREADS
+        self._pool = ThreadPoolExecutor(threads, "encode")
         self._room = threading.Condition()
         self._pixels = 0
 

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.s3_server import S3Server, set_environment
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +28,33 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def store_port() -> Iterator[int]:
+    """Where the tests' store is, for this process and all that it starts: what speaks S3 is led there."""
+    before = dict(os.environ)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    set_environment(port)
+    yield port
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def s3_server(store_port: int) -> Iterator[S3Server]:
+    """The one server of this process: where it is, fsspec remembers."""
+    for library in ("s3fs", "moto", "flask_cors"):
+        pytest.importorskip(library, reason="needs the extras srgan-desktop[stores,dev]")
+    server = S3Server(store_port)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def s3(s3_server: S3Server) -> S3Server:
+    """A server of S3 with an empty bucket."""
+    s3_server.empty()
+    return s3_server

@@ -36,8 +36,11 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Any]:
-    """A real cluster of Ray on this machine: two nodes of one core each, which this process has not joined."""
+def cluster(store_port: int) -> Iterator[Any]:
+    """A real cluster of Ray on this machine: two nodes of one core each, which this process has not joined.
+
+    Its workers know where the tests' store is: they hear of it when their nodes start.
+    """
     pytest.importorskip("ray", reason="needs the extra srgan-desktop[cluster]")
     if sys.platform != "linux":
         pytest.skip("Ray has clusters of several nodes on Linux alone")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from core.upscale.batch import upscale
 from core.upscale.journal import Journal
 from tests.core.cluster.conftest import broken_picture, request_for, run_on, worker_processes
 from tests.core.upscale.conftest import Outcome, files_in, picture
+from tests.s3_server import BUCKET, S3Server
 
 # Each worker is a process that imports torch, which takes long where others compute, too.
 pytestmark = pytest.mark.timeout(600)
@@ -43,6 +45,30 @@ def lines(folder: Path) -> Counter[tuple[str, bool]]:
     """How often each result is in the journal, announced and complete."""
     text = (folder / ".srgan" / "journal.jsonl").read_text()
     return Counter((line["output"], line["complete"]) for line in map(json.loads, text.splitlines()))
+
+
+def test_a_store_is_as_good_as_a_folder_that_all_share(
+    tmp_path: Path, model: str, joined: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "LEAST_PIXELS", 5 * 96 * 96)
+    folder = folder_of(tmp_path / "in", 20)
+    for name, content in contents(folder).items():
+        s3.write(f"in/{name}", content)
+    s3.write("in/broken.png", broken_picture(tmp_path / "broken.png").read_bytes())
+    count = itertools.count(1)
+    s3.fault = lambda _method, _path: {0: 503, 20: 0}.get(next(count) % 41)
+    store = Path(f"s3://{BUCKET}")
+    outcome = run_on(joined, request_for(model, store / "out", store / "in"))
+    s3.fault = lambda *_: None
+    assert set(outcome.failed) == {"broken.png"}
+    list(upscale(request_for(model, tmp_path / "here", folder, keep_date=False), CancelToken()))
+    made = {key.removeprefix("out/"): s3.read(key) for key in s3.names("out/") if "/.srgan/" not in key}
+    assert made == contents(tmp_path / "here")
+    # No result without a name is left, and no lock.
+    assert not [key for key in s3.names() if "/parts/" in key or key.endswith(("/lock", ".part"))]
+    again = run_on(joined, request_for(model, store / "out", store / "in"))
+    assert len(again.skipped) == 20
+    assert s3.client.head_object(Bucket=BUCKET, Key="out/0/000.png")["ContentType"] == "image/png"
 
 
 def test_a_cluster_makes_what_one_machine_makes(

@@ -37,7 +37,7 @@ from core.contract.upscale import (
 )
 from core.images import load
 from core.models.weights import load_state
-from core.upscale import journal, stages
+from core.upscale import journal, journal_log, stages
 from core.upscale.batch import upscale
 from core.upscale.picture import upscale_picture
 from tests.core.upscale.conftest import Outcome, Run, files_in, picture
@@ -698,7 +698,7 @@ list(batch.upscale(request, CancelToken()))
 def test_the_settings_of_the_run_lie_with_the_results(tmp_path: Path, run: Run) -> None:
     run(picture(tmp_path / "in" / "a.png"), output=tmp_path / "out", quality=77)
     assert "quality = 77" in (tmp_path / "out" / journal.FOLDER / journal.SETTINGS_FILE).read_text()
-    lines = (tmp_path / "out" / journal.FOLDER / journal.JOURNAL).read_text().splitlines()
+    lines = (tmp_path / "out" / journal.FOLDER / journal_log.JOURNAL).read_text().splitlines()
     assert [json.loads(line)["complete"] for line in lines] == [False, True]
     assert json.loads(lines[0])["source"] == "../in/a.png"
 

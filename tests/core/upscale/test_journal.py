@@ -9,7 +9,8 @@ import pytest
 
 from core.contract.errors import UserError
 from core.hashing import sha256_of
-from core.upscale.journal import FOLDER, JOURNAL, Journal, source_stamp
+from core.upscale.journal import FOLDER, Journal, source_stamp
+from core.upscale.journal_log import JOURNAL
 from tests.core.upscale.conftest import picture
 
 
