@@ -309,7 +309,7 @@ def _listed(file: BinaryIO, name: str) -> Listing:
     for signature, kind in _OTHERS.items():
         if head.startswith(signature):
             raise UserError(
-                _("“{name}” is {kind}, and no ZIP archive.").format(name=name, kind=kind), _("Unpack it first.")
+                _("“{name}” is {kind}, not a ZIP archive.").format(name=name, kind=kind), _("Unpack it first.")
             )
     size = file.seek(0, io.SEEK_END)
     if _directory_bytes(file, size) > _MOST_DIRECTORY_BYTES:
@@ -422,7 +422,7 @@ def _too_many(name: str) -> UserError:
 
 def _damaged(name: str) -> UserError:
     return UserError(
-        _("“{name}” is no ZIP archive, or is damaged or cut off.").format(name=_plain(name)),
+        _("“{name}” is not a ZIP archive, or is damaged or cut off.").format(name=_plain(name)),
         _("Copy or download it again, or unpack it."),
     )
 

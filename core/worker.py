@@ -211,7 +211,7 @@ def _failed_to_import(error: ImportError, kind: str) -> JobFailed:
 def _fault(error: Exception) -> JobFailed:
     return JobFailed(
         _("This could not be done: {name}.").format(name=type(error).__name__),
-        _("This is a fault of the program; the details help to mend it."),
+        _("This is a bug in the program; the details help to fix it."),
         "".join(traceback.format_exception(error)),
     )
 

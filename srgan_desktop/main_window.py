@@ -338,7 +338,7 @@ class MainWindow(QMainWindow):
         box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setWindowTitle(_("Language"))
         box.setIcon(QMessageBox.Icon.Question)
-        box.setText(_("The new language is spoken when the program starts again."))
+        box.setText(_("The new language takes effect when the program restarts."))
         again = box.addButton(_("&Restart now"), QMessageBox.ButtonRole.AcceptRole)
         later = box.addButton(_("&Later"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(again)

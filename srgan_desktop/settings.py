@@ -168,7 +168,7 @@ LANGUAGE = Option(
     "system",
     one_of("system", *language.LANGUAGES),
     _("&Language"),
-    _("What the program speaks; System follows your desktop."),
+    _("The program’s language; System follows your desktop."),
 )
 GEOMETRY = Option("window/geometry", "", text)
 FOLDER = Option("window/folder", "", text)

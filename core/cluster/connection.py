@@ -117,7 +117,7 @@ def connected(address: str) -> Iterator[Connection]:
             yield Connection(
                 _("On the cluster at {found}.").format(found=found)
                 if found
-                else _("There is no cluster here: on this machine alone."),
+                else _("No cluster here: working on this machine alone."),
                 head,
             )
         finally:
@@ -213,8 +213,8 @@ def _reached(address: str) -> tuple[str, int]:
     host = host.strip("[]")
     if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UserError(
-            _("“{address}” is no address of a cluster.").format(address=address),
-            _("Say auto, or HOST:PORT as in 192.168.1.10:6379."),
+            _("“{address}” is not the address of a cluster.").format(address=address),
+            _("Use auto, or HOST:PORT, such as 192.168.1.10:6379."),
         )
     hint = _(
         "Start a cluster there with “ray start --head”, which prints its address, and look for a firewall between."
@@ -226,7 +226,7 @@ def _reached(address: str) -> tuple[str, int]:
                 connection.sendall(_HTTP2_PREFACE)
                 answer = connection.recv(9)
                 if len(answer) < 4 or answer[3] != _FRAME_OF_SETTINGS:
-                    raise UserError(_("What answers at {address} is no cluster of Ray.").format(address=address), hint)
+                    raise UserError(_("What answers at {address} is not a Ray cluster.").format(address=address), hint)
     except (OSError, ValueError) as error:  # a name that no host can have
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(_("No cluster answers at {address}: {why}.").format(address=address, why=why), hint) from error
@@ -298,7 +298,7 @@ def check_nodes(connection: Connection, share: Share, request: UpscaleRequest, s
         more = " " + _("And {count} more machines.").format(count=len(problems) - 3) if len(problems) > 3 else ""
         raise UserError(
             _("Not every machine of the cluster can do this work.") + " " + " ".join(problems[:3]) + more,
-            _("Put that right, or take the machine out of the cluster with “ray stop” there."),
+            _("Fix that, or take the machine out of the cluster with “ray stop” there."),
         )
 
 
@@ -347,7 +347,7 @@ def problem_of(found: dict[str, Any], marks: Iterable[tuple[Path, str]], fingerp
     if "store" in found:
         return str(found["store"])
     if found["fingerprint"] != fingerprint:
-        return _("it would make other results: its model of this name, or its build of SRGAN Desktop, is another one.")
+        return _("its results would differ: its model of this name, or its build of SRGAN Desktop, is another one.")
     if "unwritable" in found:
         folder, why = found["unwritable"]
         return _(

@@ -41,11 +41,11 @@ class Share:
                 given[name] = float(number)
             except ValueError:
                 raise UserError(
-                    _("“{text}” says nothing that a worker could be given.").format(text=text), _HINT
+                    _("“{text}” names nothing that a worker could be given.").format(text=text), _HINT
                 ) from None
         cpus, gpus = given.get("cpu", 1.0), given.get("gpu", 0.0)
         if not given.keys() <= {"cpu", "gpu"} or not isfinite(gpus) or gpus < 0 or cpus not in range(1, 1025):
-            raise UserError(_("“{text}” says nothing that a worker could be given.").format(text=text), _HINT)
+            raise UserError(_("“{text}” names nothing that a worker could be given.").format(text=text), _HINT)
         if gpus > 1:
             raise UserError(
                 _("A worker computes on one graphics card."), _("Say gpu=1, or gpu=0.5 where two share one.")
@@ -112,7 +112,7 @@ def share_for(nodes: Iterable[Node], options: ClusterOptions, device: str) -> Sh
         )
         raise UserError(
             _("No machine of the cluster has room for a worker with {share}.").format(share=share),
-            _("Give each less with --per-worker. {found}.").format(found=found)
+            _("Give each worker less with --per-worker. {found}.").format(found=found)
             if found
             else _("Start one with: ray start --address=HEAD:PORT"),
         )

@@ -389,7 +389,7 @@ class _ClusterRun:
             self._failed_starts += 1
             if self._failed_starts >= MOST_STARTS:
                 raise UserError(
-                    _("Workers end before they have begun: {last_line}").format(last_line=_last_line(error)),
+                    _("Workers end before they start: {last_line}").format(last_line=_last_line(error)),
                     _("Look at the logs of Ray on their machine, in /tmp/ray/session_latest/logs."),
                 ) from error
             return
@@ -411,7 +411,7 @@ class _ClusterRun:
                 str(error),
             )
         if not given_up:
-            yield Notice(_("A worker ended without a word; another does what it had not done."))
+            yield Notice(_("A worker ended unexpectedly; another takes over what it had not done."))
 
     def _leave_behind(self, worker: _Worker) -> None:
         for each in worker.assigned.values():

@@ -17,9 +17,7 @@ from core.language import gettext as _
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    cluster = typer.Typer(
-        no_args_is_help=True, help=_("Work on many machines; the work itself is “upscale --cluster”.")
-    )
+    cluster = typer.Typer(no_args_is_help=True, help=_("Plan work on many machines; “upscale --cluster” does it."))
     cluster.callback()(_cluster)
     add_command(cluster, "plan", plan_command)
     app.add_typer(cluster, name="cluster")

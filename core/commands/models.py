@@ -43,7 +43,7 @@ _OF_A_CHECK = ("original", "reduced", "upscaled", "bicubic")
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    group = typer.Typer(no_args_is_help=True, help=_("What models there are; download, import and remove them."))
+    group = typer.Typer(no_args_is_help=True, help=_("List, download, import and remove models."))
     add_command(group, "list", list_command)
     add_command(group, "download", download_command)
     add_command(group, "import", import_command)
@@ -71,7 +71,7 @@ def download_command(
     names: Annotated[list[str], typer.Argument(help=_("Names from `srgan models list`."))],
     as_json: Json = False,
 ) -> None:
-    """Download models into your folder; a cut download goes on where it was."""
+    """Download models into your folder; an interrupted download continues where it was."""
     from core.models.downloads import download
 
     with running_command() as (cancel, console):
@@ -103,7 +103,7 @@ def import_command(
     ],
     as_json: Json = False,
 ) -> None:
-    """Take model files over into your folder; each is looked at first, and no code in it ever runs."""
+    """Copy model files into your folder; each is checked first, and no code in it ever runs."""
     from core.models.importing import import_models
 
     with running_command() as (cancel, console):
@@ -122,7 +122,7 @@ def import_command(
 
 
 def remove_command(names: Annotated[list[str], typer.Argument(help=_("Names from `srgan models list`."))]) -> None:
-    """Delete models of yours. Those that came with the program stay."""
+    """Delete your models. Those that came with the program stay."""
     with running_command() as (_cancel, console):
         for name in names:
             remove_model(name)
@@ -131,12 +131,10 @@ def remove_command(names: Annotated[list[str], typer.Argument(help=_("Names from
 
 def info_command(
     model: Annotated[str, typer.Argument(help=_("A model's name, or its file; without one, the default model."))] = "",
-    recipe: Annotated[
-        bool, typer.Option("--recipe", help=_("Print its training recipe, as TOML, and no more."))
-    ] = False,
+    recipe: Annotated[bool, typer.Option("--recipe", help=_("Print only its training recipe, as TOML."))] = False,
     as_json: Json = False,
 ) -> None:
-    """Show a model's card: what it is, whose it is, how it was trained and measured."""
+    """Show a model's card: what it is, who made it, how it was trained and measured."""
     with running_command() as (_cancel, console):
         found = find_model(model)
         if recipe:
@@ -159,7 +157,7 @@ def info_command(
 
 
 def check_command(
-    picture: Annotated[Path, typer.Argument(help=_("A picture of yours."))],
+    picture: Annotated[Path, typer.Argument(help=_("One of your pictures."))],
     model: Annotated[str, typer.Option("--model", "-m", help=_("A model's name, or its file."))] = "",
     detail: Annotated[int | None, typer.Option(help=help_of("detail"))] = None,
     clean_up: Annotated[int | None, typer.Option(help=help_of("clean_up"))] = None,
@@ -345,7 +343,7 @@ def _region(text: str) -> Region | None:
         x, y, width, height = (int(part) for part in text.split(","))
     except ValueError as error:
         raise UserError(
-            _("“{text}” is no region.").format(text=text),
+            _("“{text}” is not a region.").format(text=text),
             _("Write it as x,y,width,height, for example 100,50,400,300."),
         ) from error
     return x, y, width, height

@@ -100,7 +100,7 @@ def prepare_command(
                 elif isinstance(event, PrepareFinished):
                     bar.console.print(
                         plain(
-                            _("{made} pairs made, {kept} were there, {left_out} left out: {output}").format(
+                            _("{made} pairs made, {kept} already there, {left_out} left out: {output}").format(
                                 made=event.made, kept=event.kept, left_out=event.left_out, output=event.output
                             )
                         ),
@@ -110,7 +110,7 @@ def prepare_command(
 
 def train_command(
     recipe: Annotated[
-        str, typer.Argument(help=_("Name of a shipped recipe, or a TOML file; not needed to go on with a --run."))
+        str, typer.Argument(help=_("Name of a shipped recipe, or a TOML file; not needed to resume a --run."))
     ] = "",
     data: Annotated[
         Path | None,
@@ -131,7 +131,7 @@ def train_command(
         str | None, typer.Option(help=_("auto, cpu, cuda, cuda:1, xpu or mps; else that of the run, or auto."))
     ] = None,
     threads: Annotated[int, typer.Option(help=_("CPU threads; 0 leaves it to torch."))] = 0,
-    stop_after: Annotated[int, typer.Option(help=_("Save and end at this step of the run, to go on later."))] = 0,
+    stop_after: Annotated[int, typer.Option(help=_("Save and end at this step of the run, to resume later."))] = 0,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help=_("Also write TensorBoard's event files."))
     ] = False,
@@ -140,14 +140,14 @@ def train_command(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Train a model on your own pictures. Ctrl-C saves; --resume goes on exactly there."""
+    """Train a model on your own pictures. Ctrl-C saves; --resume continues exactly there."""
     from core.training import trainer
 
     with running_command() as (cancel, console):
         if resume and set_:
             raise UserError(
-                _("A run that goes on keeps its recipe, so --set has no effect on it."),
-                _("Go on without it, or start another run from the model of this one (--start)."),
+                _("A resumed run keeps its recipe, so --set has no effect."),
+                _("Resume without it, or start a new run from this run's model (--start)."),
             )
         if resume and start:
             raise UserError(
@@ -155,13 +155,13 @@ def train_command(
             )
         if resume and teacher:
             raise UserError(
-                _("A run that goes on has its teacher, so --teacher has no effect on it."),
+                _("A resumed run keeps its teacher, so --teacher has no effect."),
                 _("Leave it out, or start a new run."),
             )
         if not recipe and not (resume and run):
             raise UserError(
                 _("No recipe was named."),
-                _("Write srgan train RECIPE --data PHOTOS, or, to go on, srgan train --run FOLDER --resume."),
+                _("Write srgan train RECIPE --data PHOTOS, or, to resume, srgan train --run FOLDER --resume."),
             )
         folder = run or _default_run(recipe)
         if data is None and not resume:
@@ -279,7 +279,7 @@ class _TrainingLines:
             name = event.name if isinstance(event, DownloadProgress) else _("Checking the pictures")
             self.bar.update(self.task, description=name, completed=event.done, total=event.total)
         elif isinstance(event, TeacherProgress):
-            words = _("{teacher} enlarges what it teaches").format(teacher=event.teacher)
+            words = _("{teacher} upscales its examples").format(teacher=event.teacher)
             self.bar.update(self.task, description=words, completed=event.done, total=event.total)
             if not self.terminal and event.done in (0, event.total):
                 self._line(_("{words}: {done} of {total}").format(words=words, done=event.done, total=event.total))
@@ -346,7 +346,7 @@ class _TrainingLines:
             if event.model is not None:
                 self._line(_("Use it: srgan upscale PICTURES --model {model}").format(model=event.model))
             else:
-                self._line(_("Go on: srgan train --run FOLDER --resume."))
+                self._line(_("Resume: srgan train --run FOLDER --resume."))
         elif isinstance(event, TrainingEstimated):
             steps = ", ".join(
                 _("{name} {seconds:.2f} s a step").format(name=name, seconds=seconds)

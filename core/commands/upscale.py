@@ -83,10 +83,10 @@ def upscale_command(
             help=_("With --cluster: what each has for itself: gpu=1, or cpu=4, or both."),
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only tell what would be done."))] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help=_("Only show what would be done."))] = False,
     as_json: Json = False,
 ) -> None:
-    """Upscale pictures and folders. What was done before by the same settings is not done again."""
+    """Upscale pictures and folders. What was done before with the same settings is not done again."""
     with running_command() as (cancel, console):
         if preset is not None:
             from core.upscale.presets import find_preset
@@ -155,7 +155,7 @@ def _cluster_options(
         return None
     if watching:
         raise UserError(
-            _("A cluster cannot watch folders."), _("Leave out --watch, and run the command again at times.")
+            _("A cluster cannot watch folders."), _("Leave out --watch, and run the command again from time to time.")
         )
     return ClusterOptions(address, workers, None if share is None else Share.parse(share))
 
@@ -222,7 +222,7 @@ def _tell_plan(request: UpscaleRequest, cancel: CancelToken, console: Console, *
         size = ", ".join(filter(None, (f"{task.size[0]} x {task.size[1]}", task.pictures_in_words)))
         table.add_row(_("write"), plain(task.source), plain(f"{task.final} ({size})"))
     for done in settled.done:
-        there = _("{output} is there").format(output=done.output) if done.output != done.source else done.reason
+        there = _("{output} exists").format(output=done.output) if done.output != done.source else done.reason
         table.add_row(_("skip"), plain(done.source), plain(there))
     for refused in settled.refused:
         table.add_row(Text(_("refuse"), "red"), plain(refused.source), plain(str(refused.error)))

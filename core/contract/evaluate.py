@@ -176,7 +176,7 @@ class BlindRequest:
         if (self.first, self.details[0]) == (self.second, self.details[1]):
             raise UserError(_("Both sides would be the same."), _("Choose two models."))
         if self.worn and not self.reduced:
-            raise UserError(_("Only reduced pictures can be worn."), _("Add --reduced."))
+            raise UserError(_("Only reduced pictures can be given wear."), _("Add --reduced."))
 
 
 @dataclass(frozen=True, slots=True)

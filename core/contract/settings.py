@@ -268,8 +268,8 @@ class UpscaleSettings:
         0,
         label=_("Clean-&up"),
         tooltip=_(
-            "How much noise, grain and compression are taken away. At 0 % they stay, enlarged "
-            "like all else; at 100 % they are gone, and the finest texture with them. In between, "
+            "How much noise, grain and compression to remove. At 0 % they stay, enlarged like everything else; "
+            "at 100 % they are gone, and the finest texture with them. In between, "
             "the weights of both are averaged."
         ),
         help=_("0 (leave noise, grain and compression) to 100 (take them away), for models with such a choice."),
@@ -283,19 +283,19 @@ class UpscaleSettings:
         True,
         label=_("Tie colours to the so&urce"),
         tooltip=_(
-            "Whatever the network changed about colours, as seen from afar, is taken back: flat "
-            "colours, greys and normal maps stay what they were. Detail is left alone."
+            "Undoes what the network changed about colours over larger areas: flat colours, greys and normal "
+            "maps stay as they were. Detail is not touched."
         ),
-        help=_("Take back what the network changed about colours."),
+        help=_("Undo what the network changed about colours."),
     )
     before: tuple[str, ...] = setting(
         (),
         label=_("&Before enlarging"),
         tooltip=_(
-            "A model of scale 1 that mends the picture first, such as one for JPEG, noise, blur "
+            "A model of scale 1 that repairs the picture first, such as one for JPEG, noise, blur "
             "or printed dots. Automatic then leaves clean-up to it."
         ),
-        help=_("A model of scale 1 that mends the picture first; several run one after the other."),
+        help=_("A model of scale 1 that repairs the picture first; several run one after the other."),
     )
     """Names or files of models, in the order in which they run."""
     size: OutputSize = setting(
@@ -387,8 +387,8 @@ class UpscaleSettings:
             "names: a result made with other settings is kept, and the new one gets a number."
         ),
         help=_(
-            "Where a result is there: skip what is the same and number the rest; always number; "
-            "or replace. Else {default}."
+            "Where a result exists: skip what is the same and number the rest; always number; or replace. Else "
+            "{default}."
         ),
         choices=(
             ("skip", _("Skip what is already done")),
@@ -459,7 +459,7 @@ class UpscaleSettings:
         0,
         label=_("&Tile size"),
         tooltip=_(
-            "Large pictures are done in squares of this side, in source pixels. Automatic "
+            "Large pictures are processed in squares of this side, in source pixels. Automatic "
             "measures free memory. Smaller needs less memory; the result is the same for SRGAN "
             "models, and nearly so for others."
         ),
@@ -483,10 +483,9 @@ class UpscaleSettings:
         False,
         label=_("Seamless te&xtures"),
         tooltip=_(
-            "The edges of each picture join: what lies beyond an edge is what lies inside the "
-            "opposite one. Tiles of games and materials then still repeat without a seam."
+            "Treats opposite edges as joined, so that the tiles of games and materials still repeat without a seam."
         ),
-        help=_("Edges join, as those of textures that repeat do: no seam across them."),
+        help=_("Join opposite edges, for textures that repeat: no seam."),
     )
     keep_metadata: bool = setting(
         True,
@@ -496,7 +495,7 @@ class UpscaleSettings:
             "Copies EXIF (camera, date, place), XMP, IPTC, texts and resolution into the results, "
             "corrected to the new size. The colour profile always stays, as colours depend on it."
         ),
-        help=_("Carry EXIF, XMP, IPTC, texts and dpi over."),
+        help=_("Copy EXIF, XMP, IPTC, texts and dpi."),
         previewed=False,
     )
     keep_date: bool = setting(
@@ -536,10 +535,10 @@ class UpscaleSettings:
         "folder",
         label=_("Ar&chives"),
         tooltip=_(
-            "The pictures in an archive (ZIP, CBZ) become a folder of results, or an archive of "
-            "the same kind that also has what else is in the first."
+            "The pictures in an archive (ZIP, CBZ) become a folder of results, or an archive of the same kind "
+            "that also keeps its other files."
         ),
-        help=_("What becomes of archives (ZIP, CBZ): a {choices} of the same kind. Else {default}."),
+        help=_("What archives (ZIP, CBZ) become: a {choices} of the same kind. Else {default}."),
         choices=(("folder", _("A folder of results")), ("archive", _("An archive again"))),
         decides=False,
         previewed=False,
@@ -550,8 +549,7 @@ class UpscaleSettings:
         label=_("Keep measured &values"),
         tooltip=_(
             "TIFF files of measurements (heights, slices, floats) become TIFF files of the same "
-            "kind of numbers, in their own range, instead of 16-bit pictures. Other pictures are "
-            "not concerned."
+            "kind of numbers, in their own range, instead of 16-bit pictures. Other pictures are not affected."
         ),
         help=_("Write TIFFs of measurements in their own numbers, not as 16-bit pictures."),
         previewed=False,
@@ -581,10 +579,10 @@ WATCH = Setting(
     name="watch",
     label=_("Watc&h added folders"),
     tooltip=_(
-        "A run stays open when everything is done, and upscales what comes into the folders "
-        "that were added, as soon as it is there whole, until you stop it."
+        "When everything is done the run stays open, and upscales new files in the added folders as soon as "
+        "they are complete, until you stop it."
     ),
-    help=_("Stay, and upscale what comes into the folders named, until Ctrl-C."),
+    help=_("Keep running, and upscale new files in the folders named, until Ctrl-C."),
 )
 
 

@@ -47,7 +47,7 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         Cancelled: asked for; nothing is written then.
     """
     if request.page.suffix.lower() not in (".html", ".htm"):
-        raise UserError(_("“{name}” is no name for a page.").format(name=request.page.name), _("Let it end in .html."))
+        raise UserError(_("“{name}” is not a name for a page.").format(name=request.page.name), _("End it in .html."))
     check_free([request.page])
     engines = [
         None if name == BICUBIC else open_engine(name, request.device, request.precision, detail=detail)

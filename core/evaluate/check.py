@@ -103,19 +103,17 @@ def _quality(original: np.ndarray, result: np.ndarray, scale: int, distance: flo
 def _verdict(model: str, mine: PictureQuality, bicubic: PictureQuality) -> str:
     if math.isinf(mine.psnr_y) or math.isinf(bicubic.psnr_y):
         # A flat picture: there is nothing to bring back.
-        return _("There is no detail in this picture to bring back.")
+        return _("There is no detail in this picture to recover.")
     gain = mine.psnr_y - bicubic.psnr_y
     figures = _(
         "{psnr_y:.2f} dB against {bicubic_psnr_y:.2f} dB, SSIM {ssim_y:.3f} against {bicubic_ssim_y:.3f}"
     ).format(psnr_y=mine.psnr_y, bicubic_psnr_y=bicubic.psnr_y, ssim_y=mine.ssim_y, bicubic_ssim_y=bicubic.ssim_y)
     if gain > SAME_PSNR:
-        words = _("{model} comes {gain:.2f} dB nearer to this picture than bicubic does").format(model=model, gain=gain)
+        words = _("{model} is {gain:.2f} dB nearer to this picture than bicubic").format(model=model, gain=gain)
     elif gain < -SAME_PSNR:
-        words = _("{model} stays {gain:.2f} dB further from this picture than bicubic does").format(
-            model=model, gain=-gain
-        )
+        words = _("{model} is {gain:.2f} dB further from this picture than bicubic").format(model=model, gain=-gain)
     else:
-        words = _("{model} comes as near to this picture as bicubic does").format(model=model)
+        words = _("{model} is as near to this picture as bicubic").format(model=model)
     if mine.perceptual is None or bicubic.perceptual is None:
         return f"{words} ({figures})."
     nearer = mine.perceptual < bicubic.perceptual

@@ -68,7 +68,7 @@ class Animation:
                 _(
                     "says that it has {count:,} frames of {width:,} x {height:,} pixels, far too many for its size."
                 ).format(count=count, width=width, height=height),
-                _("Save it anew, or take its first frame alone (--frames first)."),
+                _("Save it again, or take its first frame alone (--frames first)."),
             )
         durations = []
         self._has_alpha = False

@@ -66,7 +66,7 @@ def carry_companions(
     written, notes = [], []
     for target, content in wanted:
         if target.exists() and target.read_bytes() != content:
-            notes.append(_("{target} is there already and was left as it is.").format(target=shown(target)))
+            notes.append(_("{target} already exists and was left as it is.").format(target=shown(target)))
         elif not target.exists():
             with replacing(target) as temporary:
                 temporary.write_bytes(content)

@@ -149,7 +149,7 @@ def _other_kind(head: bytes) -> UnreadableError:
     """What a file holds that is none of `FORMATS`, by its own name."""
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return UnreadableError(
-            _("is a pointer of Git LFS, and not the file itself."), _("Fetch the files with “git lfs pull”.")
+            _("is a Git LFS pointer, not the file itself."), _("Fetch the files with “git lfs pull”.")
         )
     name = _name_of_other(head)
     if name == _RAW:

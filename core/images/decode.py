@@ -213,7 +213,7 @@ def _opened(
     except PermissionError as error:
         raise UserError(
             _("“{path}” may not be read.").format(path=shown(path)),
-            _("Ask its owner for the right to read it, or copy it elsewhere."),
+            _("Ask its owner for permission to read it, or copy it elsewhere."),
         ) from error
     except MemoryError as error:
         raise UserError(

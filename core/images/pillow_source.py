@@ -126,7 +126,7 @@ class PillowSource:
                 raise
             decoded = decode_image(open_with_pillow(whole, "jpeg"), icc)
             return replace(
-                decoded, notes=(*decoded.notes, _("Its end marker is missing; the picture itself is whole."))
+                decoded, notes=(*decoded.notes, _("Its end marker is missing; the picture itself is complete."))
             )
 
 

@@ -103,7 +103,7 @@ def read_card(path: Path) -> ModelCard:
     """Read the card of a safetensors file without reading its weights.
 
     Raises:
-        UserError: the file cannot be read, or is no safetensors file.
+        UserError: the file cannot be read, or is not a safetensors file.
     """
     return ModelCard.from_metadata(read_header(path).get("__metadata__", {}), path.stem)
 
@@ -150,7 +150,7 @@ def begins_safetensors(beginning: bytes) -> bool:
 def _unreadable(path: Path, error: OSError) -> UserError:
     return UserError(
         _("The model {path} cannot be read: {strerror}.").format(path=path, strerror=error.strerror),
-        _("Check the path and its rights."),
+        _("Check the path and its permissions."),
     )
 
 
@@ -158,7 +158,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """The JSON header of a safetensors file: tensor names, types and shapes, and `__metadata__`.
 
     Raises:
-        UserError: the file cannot be read, or is no safetensors file.
+        UserError: the file cannot be read, or is not a safetensors file.
     """
     broken = UserError(
         _("{name} is not a safetensors model.").format(name=path.name),

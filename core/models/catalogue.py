@@ -347,7 +347,7 @@ def rename_model(key: str, name: str) -> Model:
     except OSError as error:
         raise UserError(
             _("{path} cannot be renamed: {strerror}.").format(path=model.path, strerror=error.strerror),
-            _("Check the disk and its rights."),
+            _("Check the disk and its permissions."),
         ) from error
     return find_model(new)
 

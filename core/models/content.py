@@ -306,7 +306,7 @@ def content_from_file(path: Path) -> ContentNetwork:
     """
     if path.suffix.lower() != ".safetensors":
         raise UserError(
-            _("{name} is no safetensors file.").format(name=path.name),
+            _("{name} is not a safetensors file.").format(name=path.name),
             _(
                 "Content weights must say how pictures are prepared for them, which a .pth cannot; "
                 "save them as safetensors with that in the metadata, or leave the file out to "

@@ -133,7 +133,7 @@ class _Fetching:
         except ValueError:
             # pooch raises this for a wrong hash, and has deleted the file.
             self.error = UserError(
-                _("What came as {key} is not that file: its SHA-256 is another.").format(key=self.known.key),
+                _("What was received is not {key}: its SHA-256 differs.").format(key=self.known.key),
                 _("Try again later. Behind a company's proxy or a hotel's login page, try another network."),
             )
         except OSError as error:
@@ -141,7 +141,7 @@ class _Fetching:
                 _("{key} could not be written to {parent}: {strerror}.").format(
                     key=self.known.key, parent=self.target.parent, strerror=error.strerror or error
                 ),
-                _("Free some space, or check the folder's rights."),
+                _("Free some space, or check the folder's permissions."),
             )
         except Exception as error:  # for the caller's thread, which shows the traceback
             self.error = error
@@ -191,7 +191,7 @@ class _Fetching:
             answer.raise_for_status()
             if answer.headers.get("Content-Type", "").startswith("text/html"):
                 raise UserError(
-                    _("Instead of {key} came a web page.").format(key=self.known.key),
+                    _("A web page came instead of {key}.").format(key=self.known.key),
                     _("Behind a company's proxy or a hotel's login page, log in there or try another network."),
                 )
             # A server that does not know ranges sends the whole file again.
@@ -237,7 +237,7 @@ def _in_words(error: Exception | None) -> str:
     if isinstance(error, requests.exceptions.SSLError):
         return _("the server's certificate cannot be trusted.")
     if isinstance(error, requests.TooManyRedirects):
-        return _("the server sends from one address to the next without end.")
+        return _("the server redirects without end.")
     if isinstance(error, requests.Timeout):
         return _("the server does not answer.")
     if isinstance(error, requests.HTTPError) and error.response is not None:
@@ -247,7 +247,7 @@ def _in_words(error: Exception | None) -> str:
 
 def _hint(have: int) -> str:
     kept = (
-        _(" The {have:.1f} MB that came are kept; the next attempt goes on there.").format(have=have / 1e6)
+        _(" The {have:.1f} MB received are kept; the next attempt continues there.").format(have=have / 1e6)
         if have
         else ""
     )

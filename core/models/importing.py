@@ -84,7 +84,7 @@ def import_model(path: Path) -> ModelAdded:
     except OSError as error:
         raise UserError(
             _("{target} cannot be written: {strerror}.").format(target=target, strerror=error.strerror),
-            _("Free some space, or check the folder's rights."),
+            _("Free some space, or check the folder's permissions."),
         ) from error
     unknown = () if card.license else (_("Its licence is not known; ask its author before you use what it makes."),)
     return ModelAdded(key, target, unknown)

@@ -57,7 +57,7 @@ KNOWN: tuple[KnownModel, ...] = (
         "RealESRGAN_x4plus.pth",
         "4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
         67.0,
-        "Photographs with noise, blur and JPEG damage; slow, and it likes to paint.",
+        "Photographs with noise, blur and JPEG damage; slow, and tends to look painted.",
         scale=4,
         architecture="ESRGAN",
         size="64nf 23nb",

@@ -75,14 +75,14 @@ def read_ncnn(path: Path) -> Graph:
         if param.stat().st_size > MAX_PARAM_BYTES or binary.stat().st_size > MAX_BIN_BYTES:
             raise UserError(
                 _("{name} or its weights are too large.").format(name=param.name),
-                _("That is no upscaler; choose another file."),
+                _("That is not an upscaler; choose another file."),
             )
         text = param.read_bytes().decode("ascii")
         weights = _Weights(binary.read_bytes())
     except OSError as error:
         raise UserError(
             _("{param} cannot be read: {strerror}.").format(param=param, strerror=error.strerror),
-            _("Check the files and their rights."),
+            _("Check the files and their permissions."),
         ) from error
     except UnicodeDecodeError as error:
         raise _damaged(param) from error

@@ -80,7 +80,8 @@ def _parsed(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(
-                _("{name} is larger than 2 GB.").format(name=path.name), _("That is no upscaler; choose another file.")
+                _("{name} is larger than 2 GB.").format(name=path.name),
+                _("That is not an upscaler; choose another file."),
             )
         data = path.read_bytes()
     except OSError as error:

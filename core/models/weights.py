@@ -118,7 +118,7 @@ def load_state(path: Path) -> tuple[dict[str, Tensor], ModelCard]:
         )
     if path.stat().st_size > MAX_BYTES:
         raise UserError(
-            _("{name} is larger than 2 GB.").format(name=path.name), _("That is no upscaler; choose another file.")
+            _("{name} is larger than 2 GB.").format(name=path.name), _("That is not an upscaler; choose another file.")
         )
     try:
         with path.open("rb") as file:

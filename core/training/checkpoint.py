@@ -146,7 +146,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if int(metadata["format"]) > FORMAT:
             raise UserError(
                 _("{name} is from a newer version of the program.").format(name=path.name),
-                _("Go on with that version."),
+                _("Use that version."),
             )
         values = json.loads(metadata["state"])
         tensors = safetensors.torch.load_file(path)
@@ -155,7 +155,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
         return Checkpoint({name: PartState(_below(name, tensors), part) for name, part in values.items()})
     except (KeyError, ValueError, OSError, safetensors.SafetensorError) as error:
         raise UserError(
-            _("{name} is no whole checkpoint.").format(name=path.name), _("An older one in the same folder may be.")
+            _("{name} is not a complete checkpoint.").format(name=path.name),
+            _("An older one in the same folder may be."),
         ) from error
 
 

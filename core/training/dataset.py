@@ -205,8 +205,8 @@ class CropLoader:
             batch_of_step, lost = self._coming.pop(wanted).result()
         except BrokenProcessPool as error:
             raise UserError(
-                _("A process that cuts training crops has ended, probably for want of memory."),
-                _("Lower data.loader_processes or data.cache_mb in the recipe, then go on with the run."),
+                _("A process that cuts training crops has ended, probably because memory ran out."),
+                _("Lower data.loader_processes or data.cache_mb in the recipe, then resume the run."),
             ) from error
         self.waited += time.perf_counter() - begin
         self._lost |= lost
@@ -289,9 +289,7 @@ class CropLoader:
                 small = self.cache.get(picture.lr) if picture.lr is not None else None
                 if hr.shape[:2] != (picture.height, picture.width):
                     raise UserError(
-                        _("“{name}” is not the picture any more that it was at the beginning.").format(
-                            name=picture.hr.name
-                        )
+                        _("“{name}” is not the picture that it was when the run began.").format(name=picture.hr.name)
                     )
             except UserError as error:
                 self._lost[picture.hr] = error

@@ -85,7 +85,7 @@ def prepare(
                 _("{output} cannot be written: {strerror}.").format(
                     output=request.output, strerror=error.strerror or error
                 ),
-                _("Make room or choose another folder; the same command then goes on where it stopped."),
+                _("Free some space or choose another folder; the same command then continues where it stopped."),
             ) from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
@@ -175,7 +175,7 @@ def _open_output(request: PrepareRequest) -> tuple[Path, Path]:
             )
     elif any(folder.is_dir() and any(folder.iterdir()) for folder in (hr_folder, lr_folder)):
         raise UserError(
-            _("{output} holds other pictures already.").format(output=request.output), _("Choose another folder.")
+            _("{output} already holds other pictures.").format(output=request.output), _("Choose another folder.")
         )
     try:
         hr_folder.mkdir(parents=True, exist_ok=True)

@@ -748,7 +748,7 @@ def _set(values: dict[str, Any], field: str, text: str) -> None:
         place = place.setdefault(table, {})
         if not isinstance(place, dict):
             raise UserError(
-                _("{field} is no field of a recipe: {table} is a single value.").format(field=field, table=table),
+                _("{field} is not a field of a recipe: {table} is a single value.").format(field=field, table=table),
                 _("Write it as psnr.steps=500."),
             )
     place[last] = value

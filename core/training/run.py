@@ -75,8 +75,8 @@ class RunFolder:
         """
         if self._recipe.exists():
             raise UserError(
-                _("{path} holds a run already.").format(path=self.path),
-                _("Go on with it (--resume), or choose another folder."),
+                _("{path} already holds a run.").format(path=self.path),
+                _("Resume it (--resume), or choose another folder."),
             )
         try:
             found = self._found()

@@ -137,7 +137,7 @@ def _checkpoint_to_go_on_from(request: TrainRequest, folder: RunFolder) -> Check
     _rest, checkpoint = newest_checkpoint(folder.checkpoints)
     if 0 < request.stop_after <= checkpoint.step:
         raise UserError(
-            _("The run in {path} is at step {step:,} already, and was to stop after {stop_after:,}.").format(
+            _("The run in {path} is already at step {step:,}, and was to stop after {stop_after:,}.").format(
                 path=folder.path, step=checkpoint.step, stop_after=request.stop_after
             ),
             _("Name a later step, or none."),
@@ -191,7 +191,10 @@ class _Run:
                 _("The run in {path} had to stop: {strerror}.").format(
                     path=self.folder.path, strerror=error.strerror or error
                 ),
-                _("Its newest checkpoint is whole: make room or bring the folder back, then go on with it (--resume)."),
+                _(
+                    "Its newest checkpoint is whole: free some space or bring the folder back, then resume it "
+                    "(--resume)."
+                ),
             ) from error
         finally:
             self.board.close()
@@ -208,10 +211,12 @@ class _Run:
 
     def resume(self, checkpoint: Checkpoint) -> Iterator[Notice]:
         """Become what a checkpoint holds."""
-        yield Notice(_("Going on from step {step}.").format(step=checkpoint.step))
+        yield Notice(_("Resuming from step {step}.").format(step=checkpoint.step))
         restore(checkpoint, self.parts())
         if self.setup.pictures.changed:
-            yield Notice(_("The training pictures are not those that the run began with: it goes on, but not exactly."))
+            yield Notice(
+                _("The training pictures are not those that the run began with: it continues, but not exactly.")
+            )
         if self.place.first:
             self.folder.forget_after(self.training.step)
             self.validator.held_out.save_references(self.folder.references)
@@ -343,7 +348,9 @@ class _Run:
             if words:
                 yield Notice(words)
         for lost in self.setup.loader.take_lost():
-            yield Notice(_("{message} The run goes on with other pictures in its place.").format(message=lost.message))
+            yield Notice(
+                _("{message} The run continues with other pictures in its place.").format(message=lost.message)
+            )
 
     def _validate(self, name: StageName) -> Iterator[Validation | Notice]:
         """Measure the moving average on the held-out pictures; rank 0 alone, while the others wait."""
@@ -389,7 +396,7 @@ class _Run:
         factor = self.training.rate_factor / 2
         if factor < LEAST_RATE:
             raise UserError(
-                _("Training does not hold: {skipped}, at {rate_factor:g} of the learning rate too.").format(
+                _("Training is unstable: {skipped}, even at {rate_factor:g} of the learning rate.").format(
                     skipped=report.skipped, rate_factor=self.training.rate_factor
                 ),
                 _("Look at the pictures and at the weights of the losses; precision = fp32 may help."),

@@ -80,7 +80,7 @@ def _words_of(error: UserError | OSError, packing: Packing) -> tuple[str, str]:
     what = _("“{output}” could not be written: {strerror}.").format(
         output=shown(packing.output), strerror=error.strerror or error
     )
-    return what, _("Start again once that is mended: the results are kept, and need only be packed.")
+    return what, _("Start again once that is fixed: the results are kept, and need only be packed.")
 
 
 def _next(events: queue.SimpleQueue[T]) -> T:

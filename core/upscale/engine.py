@@ -295,7 +295,7 @@ class Engine:
                     _("Close other programs, or choose the device cpu."),
                 )
             side = -(-side // 2)
-            self.picture_notes.append(_("Memory ran out; went on with tiles of {side} pixels.").format(side=side))
+            self.picture_notes.append(_("Memory ran out; continued with tiles of {side} pixels.").format(side=side))
             smaller = [part for big in (tile, *waiting[::-1]) for part in tiles(big.core, picture, side, self.reach)]
             waiting = smaller[::-1]
 
@@ -354,7 +354,7 @@ class Engine:
             if self._is_sound(self._half, source, core, kind, sink, report):
                 return
             self._distrust(
-                _("Half precision gave a black or broken tile; it was done again in fp32, as will be the rest.")
+                _("Half precision gave a black or broken tile; it was redone in fp32, and so will be the rest.")
             )
         if not self._is_sound(self._fp32, source, core, kind, sink, report):
             raise UserError(

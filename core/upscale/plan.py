@@ -111,7 +111,7 @@ class Done:
     output: Path
     consistency: float | None = None
     """What `FileSaved.consistency` said, where it is known."""
-    reason: str = _("Made before, by the same settings, of the same picture.")
+    reason: str = _("Already made, with the same settings, from the same picture.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -541,7 +541,7 @@ def _check_space(tasks: list[Task]) -> tuple[str, ...]:
         if not place.is_dir():
             raise UserError(
                 _("There is no disk “{place}” to write results to.").format(place=place),
-                _("Put it in, or choose another output folder."),
+                _("Connect it, or choose another output folder."),
             )
         device = place.stat().st_dev
         places[device] = place

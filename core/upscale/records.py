@@ -149,7 +149,7 @@ class Records:
             notes += more
         if encoded.consistency < LOW_CONSISTENCY:
             notes += (
-                _("It differs much from its source ({consistency:.0f} dB): look at it, or try another model.").format(
+                _("It differs a lot from its source ({consistency:.0f} dB): look at it, or try another model.").format(
                     consistency=encoded.consistency
                 ),
             )
@@ -238,11 +238,11 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
         held = isinstance(error, PermissionError) and task.output.exists()
         advice = (
             _(
-                "Close it where another program has it open, or check the rights of “{folder}”, or choose another "
+                "Close it where another program has it open, or check the permissions of “{folder}”, or choose another "
                 "output folder."
             )
             if held
-            else _("Check the rights of “{folder}”, or choose another output folder.")
+            else _("Check the permissions of “{folder}”, or choose another output folder.")
         )
         return UserError(
             _("“{output}” could not be written: {strerror}.").format(
@@ -252,7 +252,7 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
         ), False
     return UserError(
         _("“{source}” could not be upscaled: {name}.").format(source=shown(task.source), name=type(error).__name__),
-        _("This is a fault of the program; the details help to mend it."),
+        _("This is a bug in the program; the details help to fix it."),
     ), False
 
 

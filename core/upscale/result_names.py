@@ -169,8 +169,8 @@ def note_of(free: Path, wanted: Path, *, replacing: bool = False) -> tuple[str, 
     if free == wanted:
         return ()
     words = (
-        _("Named {free}, as {wanted} is there already and no earlier result of it.")
+        _("Named {free}, as {wanted} already exists and is not an earlier result of it.")
         if replacing
-        else _("Named {free}, as {wanted} is there already.")
+        else _("Named {free}, as {wanted} already exists.")
     )
     return (words.format(free=shown(free), wanted=shown(wanted)),)

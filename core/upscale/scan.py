@@ -237,7 +237,7 @@ def _unreadable(folder: Path, error: OSError) -> UserError:
     if isinstance(error, PermissionError):
         return UserError(
             _("The folder “{folder}” may not be read.").format(folder=shown(folder)),
-            _("Ask its owner for the right to read it."),
+            _("Ask its owner for permission to read it."),
         )
     return UserError(
         _("The folder “{folder}” could not be read: {strerror}.").format(folder=shown(folder), strerror=error.strerror),

@@ -67,7 +67,7 @@ def from_toml(path: Path, settings: S) -> S:
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(
-            _("{path} is no settings file: {error}").format(path=path, error=error),
+            _("{path} is not a settings file: {error}").format(path=path, error=error),
             _("It must be TOML, as `.srgan/settings.toml` is."),
         ) from error
     defaults = to_plain(UpscaleSettings())
@@ -75,7 +75,7 @@ def from_toml(path: Path, settings: S) -> S:
     for name, value in values.items():
         if name not in defaults:
             raise UserError(
-                _("{path} has a setting “{name}”, which there is not.").format(path=path, name=name),
+                _("{path} has an unknown setting, “{name}”.").format(path=path, name=name),
                 _("Settings: {defaults}.").format(defaults=", ".join(defaults)),
             )
         wanted = type(defaults[name])

@@ -36,7 +36,7 @@ def words_of_import(outcome: Imported, name_of: Callable[[str], str]) -> ImportW
     names = [f"“{name_of(event.key)}”" for event in new]
     known = [f"“{name_of(event.key)}”" for event in outcome.added if event.key in outcome.before]
     there = (
-        ngettext("{names} was here already.", "{names} were here already.", len(known)).format(names=", ".join(known))
+        ngettext("{names} was already here.", "{names} were here already.", len(known)).format(names=", ".join(known))
         if known
         else ""
     )

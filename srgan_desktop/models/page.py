@@ -272,7 +272,7 @@ class ModelsPage(Page):
             refusals,
             self.window(),
             title=_("Refused files"),
-            advice=_("Nothing was run or kept. Details of each file:"),
+            advice=_("Nothing was run or kept. Details for each file:"),
         ).open()
 
     def _on_failed(self, problem: Problem) -> None:

@@ -29,7 +29,7 @@ def activity_of(event: object) -> Activity | None:
             words = _("Checking pictures: {done:,} of {total:,}").format(done=event.done, total=event.total)
             return Activity(words, event.done / event.total if event.total else None)
         case TeacherProgress():
-            words = _("{teacher} enlarges what it teaches: {done:,} of {total:,}").format(
+            words = _("{teacher} upscales its examples: {done:,} of {total:,}").format(
                 teacher=event.teacher, done=event.done, total=event.total
             )
             return Activity(words, event.done / event.total)

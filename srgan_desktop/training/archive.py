@@ -77,7 +77,7 @@ def delete_run_folder(folder: Path, root: Path) -> list[RunRecord]:
     # Nothing but a run of ours is ever deleted, whatever a link or a caller's mistake may say.
     if folder.parent != root or folder.is_symlink() or not (folder / "recipe.toml").is_file():
         raise UserError(
-            _("{folder} is no run of this program.").format(folder=folder), _("Delete it in the file manager.")
+            _("{folder} is not a run of this program.").format(folder=folder), _("Delete it in the file manager.")
         )
     shutil.rmtree(folder)
     return read_runs(root)

@@ -296,9 +296,7 @@ class RecipeCard(QFrame):
         fields.setHorizontalSpacing(12)
         fields.setVerticalSpacing(10)
         fields.addLayout(labelled(settings.TRAIN_RECIPE.label, settings.TRAIN_RECIPE.tooltip, recipe_row), 0, 0)
-        fields.addLayout(
-            labelled(_("&Name of the run"), _("The model that it makes is called so, too."), self.name), 0, 1
-        )
+        fields.addLayout(labelled(_("&Name of the run"), _("Its model gets this name, too."), self.name), 0, 1)
         fields.addWidget(self.about, 1, 0, 1, 2)
         start_words = _(
             "Continue training an existing model instead of starting from zero. The recipe takes over its network."

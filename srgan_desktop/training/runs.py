@@ -216,7 +216,7 @@ def install_model(source: Path) -> str:
     except OSError as error:
         raise UserError(
             _("The model could not be copied: {strerror}.").format(strerror=error.strerror or error),
-            _("Check the disk and the rights of {folder}.").format(folder=folder),
+            _("Check the disk and the permissions of {folder}.").format(folder=folder),
         ) from error
     return target.stem
 

@@ -561,7 +561,7 @@ def test_a_jpeg_without_its_end_marker_opens_with_a_note(tmp_path, options):
         picture = load(write(tmp_path / "b.jpg", content[:-missing]))
         np.testing.assert_array_equal(picture.pixels, whole.pixels)
         # With restart markers the decoder itself may not miss it.
-        told = ("Its end marker is missing; the picture itself is whole.",)
+        told = ("Its end marker is missing; the picture itself is complete.",)
         assert picture.notes == told or (picture.notes == () and "restart_marker_rows" in options)
     for missing in (8, 100, len(content) // 2):
         with pytest.raises(UserError, match="cut off"):

@@ -359,7 +359,7 @@ def test_models_are_dropped_compared_blended_and_measured_by_the_real_engine(
     assert list(paths.user_models().glob("*hostile*")) == []
     assert session.find("first").kind == "imported"
     drop(page, first)
-    qtbot.waitUntil(lambda: page.banner.text == "Nothing new “first” was here already.", timeout=ENGINE_MS)
+    qtbot.waitUntil(lambda: page.banner.text == "Nothing new “first” was already here.", timeout=ENGINE_MS)
     qtbot.waitUntil(lambda: not session.importing, timeout=ENGINE_MS)
 
     page.list.select("first")
