@@ -47,7 +47,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", '"': '"', "\\": "\\"}
 
 
 @dataclass(slots=True)
-class Entry:
+class CatalogueEntry:
     """One text of a `.po` file."""
 
     text: str = ""
@@ -166,13 +166,13 @@ def match(name: str) -> str:
     return next((each for each in LANGUAGES if each.split("_")[0] == language), "")
 
 
-def entries(text: str) -> Iterator[Entry]:
+def entries(text: str) -> Iterator[CatalogueEntry]:
     """The entries of a `.po` file in their order, the heading among them, which translates the empty text.
 
     Raises:
         ValueError: something in it is none.
     """
-    entry, translated, end = Entry(), False, 0
+    entry, translated, end = CatalogueEntry(), False, 0
     for part in _PART.finditer(text):
         if text[end : part.start()].strip():
             raise ValueError(f"not as .po files are written: {text[end : part.start()].strip()[:80]}")
@@ -180,7 +180,7 @@ def entries(text: str) -> Iterator[Entry]:
         comment, keyword, form, quoted = part.groups()
         if translated and keyword != "msgstr":
             yield entry
-            entry, translated = Entry(), False
+            entry, translated = CatalogueEntry(), False
         if comment is not None:
             entry.comments.append(comment)
             continue
@@ -238,7 +238,7 @@ def _load(language: str) -> _Catalogue:
     return loaded
 
 
-def _take(loaded: _Catalogue, entry: Entry, count: int) -> int:
+def _take(loaded: _Catalogue, entry: CatalogueEntry, count: int) -> int:
     """Put an entry where it is looked up; answers with how many forms the language has, as far as that is known."""
     forms = entry.translations
     if entry.unsure or not all(forms.values()):

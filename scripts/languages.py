@@ -22,16 +22,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from core import language, paths
-from core.language import FOLDER, LANGUAGES, Entry, entries, plural_form
+from core.language import FOLDER, LANGUAGES, CatalogueEntry, entries, plural_form
 
 ROOT = paths.RESOURCES.parent
 TEMPLATE = FOLDER / "messages.pot"
 PLACES = ("core", "srgan_desktop")
-PARTLY = {"es", "fr", "pt_BR", "ja", "zh_CN"}
-"""Languages in which texts of `ONLY_IN_FULL` may still be missing; they are English there."""
-ONLY_IN_FULL = ("core/", "resources/")
-"""Where other texts than those of the window stand; of these, settings of upscaling are in every language."""
-IN_EVERY = ("core/contract/settings.py",)
 HEADING = (
     "Project-Id-Version: srgan-desktop\n"
     "Language: {language}\n"
@@ -54,7 +49,7 @@ class Text:
     @property
     def key(self) -> str:
         """What it is looked up by."""
-        return Entry(self.text, self.plural, self.context).key
+        return CatalogueEntry(self.text, self.plural, self.context).key
 
 
 def texts() -> dict[str, Text]:
@@ -72,7 +67,7 @@ def texts() -> dict[str, Text]:
     return found
 
 
-def faults(entry: Entry, forms: int) -> Iterator[str]:
+def faults(entry: CatalogueEntry, forms: int) -> Iterator[str]:
     """What is wrong with a translation; nothing where it is good."""
     wanted = range(forms if entry.plural else 1)
     if entry.unsure:
@@ -125,7 +120,7 @@ def placeholders(text: str) -> Counter[tuple[str, str | None, str | None]]:
     )
 
 
-def read(path: Path) -> tuple[list[str], str, dict[str, Entry]]:
+def read(path: Path) -> tuple[list[str], str, dict[str, CatalogueEntry]]:
     """(comments at the head, heading, entries by key) of a `.po` file.
 
     Raises:
@@ -165,17 +160,11 @@ def wrong(name: str, known: dict[str, Text]) -> list[str]:
         return [f"{path.name}: {error}"]
     said = [f"{path.name}: “{key}” is in no file any more" for key in there if key not in known]
     for key, text in known.items():
-        entry = there.get(key, Entry(text.text, text.plural, text.context))
-        if name in PARTLY and not any(entry.translations.values()) and all(map(_only_in_full, text.files)):
-            continue
+        entry = there.get(key, CatalogueEntry(text.text, text.plural, text.context))
         if entry.plural != text.plural:
             said.append(f"{path.name}: “{key}” has another plural by now")
         said += [f"{path.name}: “{key}” {fault}" for fault in faults(entry, forms)]
     return said
-
-
-def _only_in_full(file: str) -> bool:
-    return file.startswith(ONLY_IN_FULL) and file not in IN_EVERY
 
 
 def update(name: str, known: dict[str, Text]) -> None:

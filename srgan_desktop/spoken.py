@@ -18,7 +18,7 @@ from PySide6.QtCore import (
 from core import language, paths
 
 KEY = "window/language"
-"""Of the option in the file of settings; `system` where nobody chose."""
+"""The option in the file of settings; it is `system` where nobody chose."""
 
 
 def settle(path: Path | None = None) -> None:

@@ -23,7 +23,7 @@ TOPICS = {
     "core/models": {"hostile", "mix", "shipped"},
     "core/runtimes": {"without_torch"},
     "core": {"api", "windows"},
-    "srgan_desktop": {"xvfb"},
+    "srgan_desktop": {"languages", "xvfb"},
     "srgan_desktop/compare": {"scaling"},
     "srgan_desktop/training": {"window"},
     "srgan_desktop/upscale": {"page_scripted"},

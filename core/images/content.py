@@ -160,7 +160,8 @@ def _other_kind(head: bytes) -> UnreadableError:
             _("is not a picture that can be read."), _("These can: {readable}.").format(readable=readable)
         )
     return UnreadableError(
-        _("holds {name}, which cannot be read.").format(name=name), _HINTS.get(name, f"Save it as one of {readable}.")
+        _("holds {name}, which cannot be read.").format(name=name),
+        _HINTS.get(name, _("Save it as one of {readable}.").format(readable=readable)),
     )
 
 

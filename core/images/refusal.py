@@ -35,7 +35,7 @@ def camera_raw() -> CameraRawError:
     """The refusal of a raw file: built like a TIFF, whose first picture is only a small preview."""
     return CameraRawError(
         _("is a camera's raw file."),
-        "Develop it into a TIFF or JPEG with the camera's or a raw program, or install rawpy.",
+        _("Develop it into a TIFF or JPEG with the camera's or a raw program, or install rawpy."),
     )
 
 

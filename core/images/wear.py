@@ -21,6 +21,7 @@ from core.language import gettext as _
 Kind = Literal["photograph", "drawing", "text"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NETWORK = paths.RESOURCES / "estimator" / "wear.npz"
+_KIND_WORDS: dict[Kind, str] = {"photograph": _("photograph"), "drawing": _("drawing"), "text": _("text")}
 OUTPUTS = 4 + len(KINDS)
 """Which share of what deviates is noise, for luma and chroma; a hundredth of quality; blur; a score for each kind."""
 LOUDEST = (2.5, 4.0)
@@ -72,25 +73,25 @@ class WearEstimate:
 
     def __str__(self) -> str:
         """In a few plain words: `grain, JPEG about 55`."""
-        words: list[str] = [] if self.kind == "photograph" else [self.kind]
+        words: list[str] = [] if self.kind == "photograph" else [_KIND_WORDS[self.kind]]
         if self.noise >= HEAVY_GRAIN:
             words.append(_("heavy grain"))
         elif self.noise >= GRAIN:
-            words.append("grain")
+            words.append(_("grain"))
         elif self.chroma_noise >= COLOUR_NOISE:
             words.append(_("colour noise"))
         if self.jpeg_quality is not None and self.jpeg_quality <= COMPRESSED:
             words.append(_("JPEG about {jpeg_quality}").format(jpeg_quality=max(5, 5 * round(self.jpeg_quality / 5))))
         if self.blur >= VERY_BLURRED:
-            words.append("blurred")
+            words.append(_("blurred"))
         elif self.blur >= BLURRED:
             words.append(_("a little soft"))
         if self.interlaced:
-            words.append("interlaced")
+            words.append(_("interlaced"))
         if self.halftone:
             words.append(_("printed dots"))
         worn = len(words) > (self.kind != "photograph")
-        return ", ".join(words if worn else [*words, "clean"])
+        return ", ".join(words if worn else [*words, _("clean")])
 
 
 def estimate_wear(

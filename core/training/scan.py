@@ -174,8 +174,8 @@ def _why_none(quarantined: Sequence[PictureQuarantined], request: ScanRequest) -
     example = next(each for each in quarantined if each.kind == kind)
     hint = _WHAT_TO_DO[kind].format(minimum=request.minimum, hr=HR_FOLDER, lr=LR_FOLDER)
     reason = example.reason.rstrip(".")
-    return _("{count} of them {kind}, such as {name}: {reason}. {hint}").format(
-        count=count, kind=kind, name=example.path.name, reason=reason, hint=hint
+    return _("{count} of them are out: {name}, for example: {reason}. {hint}").format(
+        count=count, name=example.path.name, reason=reason, hint=hint
     )
 
 

@@ -357,10 +357,7 @@ class Engine:
                 _("Half precision gave a black or broken tile; it was redone in fp32, and so will be the rest.")
             )
         if not self._is_sound(self._fp32, source, core, kind, sink, report):
-            raise UserError(
-                _("The model {name} gives no valid numbers for this picture.").format(name=self.name),
-                _("Its file is damaged; use another model."),
-            )
+            raise _gives_no_numbers(self.name)
 
     def _is_sound(
         self,
@@ -426,24 +423,14 @@ class Engine:
             half = self._model.network(wanted)
         except UnsupportedPrecisionError as error:
             if self._asked != "auto":
-                raise UserError(
-                    _("The model {name} does not work in {wanted}.").format(name=self.name, wanted=wanted),
-                    _("Choose auto or fp32."),
-                ) from error
+                raise _does_not_work(wanted, self.name) from error
             return
         psnr = self.psnr_against_fp32(half)
         self._half, self.precision = half, wanted
         if psnr >= VERIFIED_PSNR:
             return
-        failing = psnr == -inf
         if self._asked != "auto":
-            how_wrong = "" if failing else _(" ({psnr:.0f} dB against fp32)").format(psnr=psnr)
-            raise UserError(
-                _("{wanted} gives wrong pictures of {name} on {device}{how_wrong}.").format(
-                    wanted=wanted, name=self.name, device=self.device, how_wrong=how_wrong
-                ),
-                _("Choose auto or fp32."),
-            )
+            raise _gives_wrong_pictures(wanted, self.name, self.device, psnr)
         self._distrust(
             _("{wanted} gives wrong pictures of {name} on {device}; fp32 is used.").format(
                 wanted=wanted, name=self.name, device=self.device
@@ -540,6 +527,29 @@ def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> 
         share = (r * c * (1 - later) / (1 - r * later))[edge][..., None]
         result[edge] = old[edge] + share * (result[edge] - old[edge])
     return np.rint(result)
+
+
+def _gives_no_numbers(name: str) -> UserError:
+    return UserError(
+        _("The model {name} gives no valid numbers for this picture.").format(name=name),
+        _("Its file is damaged; use another model."),
+    )
+
+
+def _does_not_work(precision: str, name: str) -> UserError:
+    return UserError(
+        _("The model {name} does not work in {wanted}.").format(name=name, wanted=precision), _("Choose auto or fp32.")
+    )
+
+
+def _gives_wrong_pictures(precision: str, name: str, device: str, psnr: float) -> UserError:
+    how_wrong = "" if psnr == -inf else _(" ({psnr:.0f} dB against fp32)").format(psnr=psnr)
+    return UserError(
+        _("{wanted} gives wrong pictures of {name} on {device}{how_wrong}.").format(
+            wanted=precision, name=name, device=device, how_wrong=how_wrong
+        ),
+        _("Choose auto or fp32."),
+    )
 
 
 def _differs(source: np.ndarray, core: Rect, part: Part, scale: int) -> bool:

@@ -365,9 +365,7 @@ class CompareView(QWidget):
 
     def _show_waiting(self) -> None:
         source = self.shown[0].source if self.shown else None
-        self.canvas.set_message(
-            _("Opening {name}…").format(name=source.name) if isinstance(source, Path) else _("Opening…")
-        )
+        self.canvas.set_message(_opening(source.name) if isinstance(source, Path) else _("Opening…"))
 
     def _captions(self, scene: Scene) -> list[str]:
         pictures = enumerate(zip(self.shown, self._decoded, self._errors, strict=True), 1)
@@ -400,12 +398,20 @@ class CompareView(QWidget):
         captions = self._captions(canvas.scene)
         if canvas.divided:
             left, right = canvas.pair
-            words = _("Divider at {divider} %, {left} left of it, {right} right").format(
-                divider=round(canvas.divider * 100), left=captions[left], right=captions[right]
-            )
+            words = _divided(canvas.divide, captions[left], captions[right])
         else:
             words = ", ".join(captions[pane.index] for pane in canvas.panes)
         return _("{words}. Zoom {percent}.").format(words=words, percent=percent(viewport.zoom * canvas.scene.factor))
+
+
+def _opening(name: str) -> str:
+    return _("Opening {name}…").format(name=name)
+
+
+def _divided(share: float, left: str, right: str) -> str:
+    return _("Divider at {divider} %, {left} left of it, {right} right").format(
+        divider=round(share * 100), left=left, right=right
+    )
 
 
 def _caption(number: int, shown: Shown, decoded: DecodedPicture | None, error: Exception | None) -> str:

@@ -418,11 +418,12 @@ class TrainSession(Session):
             self.failed.emit(problems.of_exception(error))
             return
         if request.data is None or not request.data.is_dir():
-            self.failed.emit(
-                Problem(
-                    _("The pictures of this run are gone: {data}.").format(data=request.data),
-                    _("Bring the folder back, then resume."),
-                )
-            )
+            self.failed.emit(_pictures_are_gone(request.data))
             return
         self._begin(record, replace(request, run=record.folder))
+
+
+def _pictures_are_gone(data: Path | None) -> Problem:
+    return Problem(
+        _("The pictures of this run are gone: {data}.").format(data=data), _("Bring the folder back, then resume.")
+    )

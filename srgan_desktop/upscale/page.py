@@ -338,13 +338,8 @@ class UpscalePage(Page):
         self._take(QGuiApplication.clipboard().mimeData())
 
     def _choose_files(self) -> None:
-        suffixes = " ".join(f"*{suffix}" for suffix in sorted(READABLE_SUFFIXES | ARCHIVE_SUFFIXES))
-        files, _rest = QFileDialog.getOpenFileNames(
-            self,
-            _("Add pictures"),
-            dialog_folder(self.settings.get(settings.FOLDER)),
-            _("Pictures ({suffixes});;All files (*)").format(suffixes=suffixes),
-        )
+        start = dialog_folder(self.settings.get(settings.FOLDER))
+        files, _rest = QFileDialog.getOpenFileNames(self, _("Add pictures"), start, _kinds_of_files())
         if files:
             self.settings.set(settings.FOLDER, str(Path(files[0]).parent))
             self.session.add(Path(file) for file in files)
@@ -421,6 +416,12 @@ class UpscalePage(Page):
         if self._last_saved is not None and self._last_saved.output is not None:
             # Where it lies now: it may have been packed since.
             show_in_file_manager(self._last_saved.output)
+
+
+def _kinds_of_files() -> str:
+    """What a file dialog offers to show."""
+    suffixes = " ".join(f"*{suffix}" for suffix in sorted(READABLE_SUFFIXES | ARCHIVE_SUFFIXES))
+    return _("Pictures ({suffixes});;All files (*)").format(suffixes=suffixes)
 
 
 def _show_fetching(banner: Banner, filling: Filling, fetching: Fetching | None) -> None:

@@ -183,9 +183,9 @@ def test_encrypted_archives_say_so_once(tmp_path: Path) -> None:
     [
         (b"Rar!\x1a\7\0", "a RAR archive"),
         (b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive"),
-        (b"", "no ZIP archive"),
-        (b"PK\3\4 and nothing", "no ZIP archive"),
-        (b"\xff\xd8\xff", "no ZIP archive"),
+        (b"", "not a ZIP archive"),
+        (b"PK\3\4 and nothing", "not a ZIP archive"),
+        (b"\xff\xd8\xff", "not a ZIP archive"),
     ],
 )
 def test_what_is_none_is_called_by_its_name(tmp_path: Path, content: bytes, words: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from core.language import ENGLISH, FOLDER, LANGUAGES, Entry
+from core.language import ENGLISH, FOLDER, LANGUAGES, CatalogueEntry
 from scripts import languages
 
 TRANSLATED = [name for name in LANGUAGES if name != ENGLISH]
@@ -46,14 +46,14 @@ def test_every_file_belongs_to_a_language() -> None:
     ],
 )
 def test_what_a_translation_can_get_wrong_is_found(source: str, translation: str, fault: str) -> None:
-    found = list(languages.faults(Entry(source, translations={0: translation}), 2))
+    found = list(languages.faults(CatalogueEntry(source, translations={0: translation}), 2))
     assert len(found) == 1
     assert fault in found[0]
 
 
 def test_a_good_translation_has_no_fault() -> None:
-    assert list(languages.faults(Entry("&Open “{name}”…", translations={0: "„{name}“ ö&ffnen…"}), 2)) == []
-    pages = Entry("{n} page", "{n} pages", translations={0: "{n} Seite", 1: "{n} Seiten"})
+    assert list(languages.faults(CatalogueEntry("&Open “{name}”…", translations={0: "„{name}“ ö&ffnen…"}), 2)) == []
+    pages = CatalogueEntry("{n} page", "{n} pages", translations={0: "{n} Seite", 1: "{n} Seiten"})
     assert list(languages.faults(pages, 2)) == []
     assert list(languages.faults(pages, 1)) != []
 

@@ -70,7 +70,7 @@ def test_an_address_where_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_an_address_where_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     with server(b"HTTP/1.0 400 Bad Request\r\n\r\n") as address:
-        assert "no cluster of Ray" in refusal_of(address)
+        assert "not a Ray cluster" in refusal_of(address)
     monkeypatch.setattr("core.cluster.connection.ANSWER_SECONDS", 0.2)
     with server(None) as address:
         assert "timed out" in refusal_of(address)

@@ -130,7 +130,7 @@ def test_a_picture_that_kills_two_workers_is_left_out_by_name(tmp_path: Path, mo
     assert "ended two workers" in outcome.failed["killer.png"]
     starts = [event for event in outcome.of(FileStarted) if event.source.name == "killer.png"]
     assert len(starts) == 2
-    assert any("another does" in event.message for event in outcome.of(Notice))
+    assert any("another takes over" in event.message for event in outcome.of(Notice))
     assert set(lines(tmp_path / "out").values()) == {1}
     assert leftovers(tmp_path) == []
     # It has no result, and so is tried again next time.

@@ -102,7 +102,7 @@ def test_prepare_says_what_it_did(data: Path, tmp_path: Path) -> None:
     first = srgan("prepare", data, out, "--hr", 32, "--lr", 8, "--count", 0, "--seed", 0)
     assert first.exit_code == 0
     assert "left out torn.png" in words(first)
-    assert "6 pairs made, 0 were there, 1 left out" in words(first)
+    assert "6 pairs made, 0 already there, 1 left out" in words(first)
     second = srgan("prepare", data, out, "--hr", 32, "--lr", 8, "--count", 0)
     assert "0 pairs made, 6 were there" in words(second)
     refused = srgan("prepare", data, out, "--hr", 64, "--lr", 16)
@@ -162,7 +162,7 @@ def test_a_run_goes_on_from_anywhere_with_what_it_was_told_last(
     seconds = json.loads(trial.stdout.splitlines()[-1])
     assert seconds["seconds_total"] == pytest.approx(6 * seconds["seconds_per_step"]["psnr"], rel=0.01)
     again = srgan("train", "--run", run, "--resume", "--data", moved, "--stop-after", 1)
-    assert "is at step 1 already" in words(again)
+    assert "is already at step 1" in words(again)
     assert srgan("train", "--run", run, "--resume", "--data", moved, "--stop-after", 2).exit_code == 0
     ended = srgan("train", "--run", run, "--resume")
     assert ended.exit_code == 0, words(ended)

@@ -120,7 +120,7 @@ def test_wrong_wishes(model: str, folder: Path, tmp_path: Path) -> None:
         BlindRequest((folder,), "bicubic", "bicubic", tmp_path / "page.html")
     with pytest.raises(UserError, match="out of range"):
         BlindRequest((folder,), model, "bicubic", tmp_path / "page.html", side=8)
-    with pytest.raises(UserError, match="worn"):
+    with pytest.raises(UserError, match="wear"):
         BlindRequest((folder,), model, "bicubic", tmp_path / "page.html", worn=True)
     double = str(save_small_model(tmp_path / "double.safetensors", scale=2))
     with pytest.raises(UserError, match="2x and 4x"):

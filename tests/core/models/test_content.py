@@ -119,7 +119,7 @@ def test_files_that_do_not_say_how_are_refused(tmp_path: Path, vgg16: Path) -> N
     safetensors.torch.save_file(state, tmp_path / "odd.safetensors", {"input": "RGB in 0..1"})
     with pytest.raises(UserError, match="VGG16 or VGG19"):
         content_from_file(tmp_path / "odd.safetensors")
-    with pytest.raises(UserError, match="no safetensors"):
+    with pytest.raises(UserError, match="not a safetensors"):
         content_from_file(tmp_path / "vgg.pth")
 
 

@@ -158,7 +158,7 @@ def test_the_next_attempt_goes_on_too(server: Server, user_folder: Path) -> None
     server.answers = [cut_after(300_000), *[status(503)] * downloads.ATTEMPTS]
     with pytest.raises(UserError, match="answers 503") as caught:
         fetch()
-    assert "MB that came are kept" in caught.value.hint
+    assert "MB received are kept" in caught.value.hint
     kept = (user_folder / ".good-x4.pth.part").stat().st_size
     assert 0 < kept <= 300_000
     assert not (user_folder / "good-x4.pth").exists()
@@ -170,7 +170,7 @@ def test_the_next_attempt_goes_on_too(server: Server, user_folder: Path) -> None
 
 def test_a_corrupted_file_never_gets_the_name(server: Server, user_folder: Path) -> None:
     server.answers = [corrupt]
-    with pytest.raises(UserError, match="SHA-256 is another"):
+    with pytest.raises(UserError, match="SHA-256 differs"):
         fetch()
     assert list(user_folder.iterdir()) == []
     assert fetch()[1].path.read_bytes() == BODY

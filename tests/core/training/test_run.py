@@ -32,7 +32,7 @@ def test_a_folder_with_anything_in_it_is_refused(name: str, tmp_path: Path) -> N
 
 def test_a_run_is_not_begun_twice(tmp_path: Path) -> None:
     create(tmp_path / "run")
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         create(tmp_path / "run")
 
 

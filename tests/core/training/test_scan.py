@@ -382,7 +382,7 @@ def test_tile_maps_and_pixel_art_are_not_taken_for_compressed(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda n: (textured(n, 40, 40), "p{}.png", {}), "3 of them small, such as p0.png: 40 x 40"),
+        (lambda n: (textured(n, 40, 40), "p{}.png", {}), "3 of them are out: p0.png, for example: 40 x 40"),
         (lambda n: (textured(n, 256, 256), "hr_images/{}.png", {}), "no picture of that name in lr_images"),
         (lambda n: (textured(n, 256, 256), "{}.jpg", {"quality": 15}), "JPEG quality about 15, under"),
         (lambda n: (textured(5, 256, 256), "same-{}.png", {}), "nearly the same as"),

@@ -440,7 +440,7 @@ def test_a_parent_is_measured_and_named(data: Path, held_out: Path, tmp_path: Pa
 def test_a_run_folder_is_used_once(data: Path, held_out: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     list(train(request(data, held_out, run, stop_after=1), CancelToken()))
-    with pytest.raises(UserError, match="holds a run already"):
+    with pytest.raises(UserError, match="already holds a run"):
         list(train(request(data, held_out, run), CancelToken()))
     with pytest.raises(UserError, match="holds no run"):
         list(train(TrainRequest("", data, tmp_path / "none", True, held_out), CancelToken()))

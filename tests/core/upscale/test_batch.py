@@ -214,7 +214,7 @@ def test_the_result_of_another_picture_of_its_folder_is_not_replaced(tmp_path: P
     made = digests(tmp_path / "out")["a.png"]
     outcome = run(second, **settings)
     assert outcome.saved == {"a.png": tmp_path / "out" / "a (2).png"}
-    assert any("no earlier result of it" in note for note in outcome.of(FileSaved)[0].notes)
+    assert any("not an earlier result of it" in note for note in outcome.of(FileSaved)[0].notes)
     assert digests(tmp_path / "out")["a.png"] == made
     # Its own is, and so is one of a picture that is gone, or that is done in the same run.
     picture(first, seed=3)
@@ -272,7 +272,7 @@ def test_a_result_that_differs_much_is_pointed_at(tmp_path: Path, run: Run, monk
     for score, told in ((24.9, True), (25.1, False)):
         monkeypatch.setattr(stages, "consistency", lambda *_, score=score: score)
         [saved] = run(source, existing="number").of(FileSaved)
-        assert any("differs much from its source" in note for note in saved.notes) == told
+        assert any("differs a lot from its source" in note for note in saved.notes) == told
 
 
 def test_what_was_refused_is_no_result_to_replace(tmp_path: Path, run: Run) -> None:

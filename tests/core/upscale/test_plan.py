@@ -102,7 +102,7 @@ def test_a_file_of_somebody_elses_is_numbered_around(tmp_path: Path, model: str,
     picture(tmp_path / "out" / "a.png", seed=1)
     [task] = planned(model, source, output=tmp_path / "out", existing=existing).tasks
     assert task.output == tmp_path / "out" / "a (2).png"
-    assert ("no earlier result of it" in task.notes[-1]) == (existing == "replace")
+    assert ("not an earlier result of it" in task.notes[-1]) == (existing == "replace")
 
 
 def test_a_source_is_never_the_target(tmp_path: Path, model: str) -> None:

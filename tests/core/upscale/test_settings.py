@@ -81,7 +81,7 @@ def test_a_file_of_version_0_1_is_read(tmp_path: Path) -> None:
         ("size = 'huge'", "“huge” is not an output size"),
         ("size = '1e9x'", "“1e9x” is not an output size"),
         ("inputs = ['/etc/passwd']", "“inputs”"),
-        ("= 1", "no settings file"),
+        ("= 1", "not a settings file"),
     ],
 )
 def test_a_wrong_settings_file_is_refused_with_words(tmp_path: Path, text: str, message: str) -> None:
