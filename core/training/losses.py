@@ -42,6 +42,8 @@ class StepContext:
     sr: Tensor
     """The generator's output: the leaf that gradients are taken for."""
     hr: Tensor
+    truth: Tensor | None = None
+    """HR where `hr` holds the teacher's output instead; `l1` goes by it."""
     anchor: Tensor | None = None
     """What `keep` holds SR to: HR of synthetic crops; what the network made of the others as the stage began."""
     taught: Tensor | None = None
@@ -68,7 +70,7 @@ class Loss:
 
 def l1(context: StepContext) -> Tensor:
     """Mean absolute error."""
-    return F.l1_loss(context.sr, context.hr)
+    return F.l1_loss(context.sr, context.hr if context.truth is None else context.truth)
 
 
 def charbonnier(context: StepContext) -> Tensor:

@@ -450,6 +450,11 @@ class GanStage(StageRecipe):
             "lets the content loss draw a mesh."
         ),
     )
+    teacher_is_truth: bool = Field(
+        default=False,
+        description="On crops that the teacher has enlarged, its output stands for the truth in all losses but `l1` "
+        "and `adversarial`: one sharp guess instead of the mean of all that may be true.",
+    )
     judge_synthetic: bool = Field(
         default=True,
         description=_(
@@ -568,7 +573,8 @@ class Recipe(_Section):
     def wants_teacher(self) -> bool:
         """Whether a loss learns from a teacher."""
         stages = [stage for stage in (self.psnr, self.gan) if stage.steps or stage.epochs]
-        return any(stage.losses.get("teacher") or stage.losses.get("teacher_content") for stage in stages)
+        instead = self.gan in stages and self.gan.teacher_is_truth
+        return instead or any(stage.losses.get("teacher") or stage.losses.get("teacher_content") for stage in stages)
 
     @property
     def wants_content(self) -> bool:

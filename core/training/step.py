@@ -339,7 +339,8 @@ class Training:
                 ema_sr = FastForward(self.ema)(lr).float()
         return StepContext(
             leaf,
-            hr,
+            _with_teachers(batch, hr) if stage.teacher_is_truth else hr,
+            truth=hr,
             anchor=anchor,
             taught=taught,
             taught_places=places,
@@ -465,6 +466,15 @@ def enlarge_with(generator: Generator, device: torch.device) -> Callable[[np.nda
         return sr8
 
     return enlarge
+
+
+def _with_teachers(batch: Batch, hr: Tensor) -> Tensor:
+    """HR crops, and the teacher's output in place of those that it has enlarged."""
+    if batch.teacher is None or batch.taught is None:
+        return hr
+    hr = hr.clone()
+    hr[torch.from_numpy(np.flatnonzero(batch.taught)).to(hr.device)] = _tensor(batch.teacher, hr.device)
+    return hr
 
 
 def _watched(stage: StageRecipe) -> str | None:

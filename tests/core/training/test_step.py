@@ -133,6 +133,24 @@ def test_the_content_network_sees_a_share_of_the_crops(gan: Training) -> None:
     assert report.losses["content"] == pytest.approx(wanted.item(), rel=1e-4)
 
 
+def test_a_teacher_can_stand_for_the_truth(gan: Training) -> None:
+    instead = gan.recipe.gan.model_copy(update={"teacher_is_truth": True})
+    gan.recipe = gan.recipe.model_copy(update={"gan": instead})
+    crops, other = batch(3), batch(3, seed=1)
+    taught = np.array([True, False, True])
+    of_teacher = Batch(crops.lr, crops.hr, taught=taught, teacher=other.hr[taught])
+    with torch.no_grad():
+        lr, hr, teachers = (
+            torch.from_numpy(each).permute(0, 3, 1, 2).float() / 255 for each in (crops.lr, crops.hr, other.hr)
+        )
+        sr = gan.generator(lr)
+        mixed = torch.where(torch.from_numpy(taught)[:, None, None, None], teachers, hr)
+        content, l1 = gan.content_distance(sr, mixed), F.l1_loss(sr, hr)
+    report = gan.train_step([of_teacher])
+    assert report.losses["content"] == pytest.approx(0.5 * content.item(), rel=1e-4)
+    assert report.losses["l1"] == pytest.approx(l1.item(), rel=1e-4)
+
+
 @pytest.mark.parametrize(("synthetic", "seen"), [([False, True, False], [0, 2]), ([True, True, True], [0, 1, 2])])
 def test_the_discriminator_can_be_spared_synthetic_crops(gan: Training, synthetic: list[bool], seen: list[int]) -> None:
     """Where nothing else is there it sees them all the same: a game needs somebody."""
