@@ -9,7 +9,7 @@ import numpy as np
 
 from core.evaluate.resampling import KERNELS, Kernel, compressed, reduce_bicubic, resize, to_uint8
 
-VERSION = 3
+VERSION = 4
 """Counts the changes of `blind`: what a teacher made of crops that were worn otherwise is not used."""
 
 Degradation = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
@@ -45,18 +45,18 @@ _FIRST = _Wear(0.8, (0.2, 2.4), (0.2, 0.3, 0.5), (0.25, 1.5), (1, 18), (30, 95))
 _SECOND = _Wear(0.6, (0.2, 1.2), (0.3, 0.4, 0.3), (0.4, 1.2), (1, 10), (35, 95))
 # The last two are for pictures worn at their small size: nothing follows that would average noise away. Most people's
 # are worn lightly; some are photographs taken in the dark, pushed film, or passed on through three programs.
-_LIGHT = _Wear(0.4, (0.2, 1.4), (0.0, 1.0, 0.0), (1.0, 1.0), (1, 14), (30, 95))
+_LIGHT = _Wear(0.5, (0.2, 1.4), (0.0, 1.0, 0.0), (1.0, 1.0), (1, 14), (30, 95))
 _HEAVY = _Wear(0.5, (0.2, 2.0), (0.0, 1.0, 0.0), (1.0, 1.0), (10, 34), (15, 75))
-_HEAVY_SHARE = 0.4
+_HEAVY_SHARE = 0.5
 _CLEAN = 0.1
 """Probability of plain bicubic, so that clean pictures stay clean."""
-_SMALL_ALONE = 0.65
+_SMALL_ALONE = 0.75
 """Probability, for pictures that are not left clean, that all wear befell the picture when it was as small as it is
 now. Small pictures were mostly taken, scanned or saved at their size: no reduction has averaged noise away."""
-_ONE_THING = 0.5
+_ONE_THING = 0.55
 """Probability that only one thing befell such a picture. What one thing took can be given back further than where
 another has covered it, and a network that hardly ever sees it does not."""
-_WHICH_THING = (0.45, 0.35, 0.2)
+_WHICH_THING = (0.35, 0.35, 0.3)
 """Probabilities that it is out of focus, noisy and compressed. Blur is the slowest to learn."""
 _SMALL_NOISE = 0.65
 _SMALL_COMPRESSED = 0.75
@@ -79,8 +79,8 @@ def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray
 
     After Real-ESRGAN (Wang et al. 2021, sec. 3.2): generalised Gaussian and sinc blurs, three resampling kernels,
     noise, JPEG or WebP. Noise is white or correlated as demosaicing and scanning leave it, in colour, grey or in
-    blotches of colour, and follows the light as photons or as film grain does. A tenth stays clean. Two thirds of the
-    rest were reduced first and worn at their final size, half of them by one thing alone; the others were worn
+    blotches of colour, and follows the light as photons or as film grain does. A tenth stays clean. Three quarters of
+    the rest were reduced first and worn at their final size, half of them by one thing alone; the others were worn
     large, in one round or two, the last compression before or after the last reduction.
     """
     if random.random() < _CLEAN:
