@@ -9,7 +9,22 @@ import ctypes
 import sys
 from fnmatch import fnmatch
 
-WINDOWS: dict[str, str] = {}
+_BATCH = "tests/core/upscale/test_batch.py::"
+WINDOWS: dict[str, str] = {
+    _BATCH + "test_names_of_every_kind[[]new*line.png]": "Windows' file names have no line breaks",
+    _BATCH + "test_names_of_every_kind[[]*udce9.png]": "Windows' file names are Unicode",
+    "tests/core/upscale/test_journal.py::test_names_that_are_no_text_are_kept": "Windows' file names are Unicode",
+    _BATCH + "test_a_full_disk_is_one_failure_and_the_end*": "the full disk is Linux's /dev/full",
+    _BATCH
+    + "test_a_folder_that_is_unplugged_ends_the_run[[]output]": "no folder with an open file in it can be removed",
+    _BATCH
+    + "test_a_path_that_no_file_system_takes_is_one_failure": "Windows says of too long a name that it is not there",
+    _BATCH + "test_bad_files_end_in_words_and_the_rest_goes_on": "makes a link that leads nowhere",
+    "tests/core/upscale/test_scan.py::test_each_picture_comes_once_and_links_that_loop_end": "makes links",
+    "tests/core/upscale/test_plan.py::test_names_that_would_be_one_are_parted_before_anything_starts": (
+        "needs a file system where upper and lower case are two names"
+    ),
+}
 """By the test's name, as pytest says it (`*` stands for anything)."""
 
 WINE: dict[str, str] = {}

@@ -280,7 +280,7 @@ def test_no_process_outlives_its_trainer(tmp_path: Path, data: Path) -> None:
         "    print('cut', flush=True)\n"
         "    time.sleep(600)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])}
     with subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, env=environment) as trainer:
         try:
             assert trainer.stdout is not None

@@ -681,7 +681,8 @@ else:
 request = UpscaleRequest((Input(Path({str(tmp_path / "in")!r})),), Path({str(out)!r}), model={model!r})
 list(batch.upscale(request, CancelToken()))
 """
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd()), "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), environment.get("PYTHONPATH", "")])
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=500, check=False)
     assert ended.returncode == (-9 if os.name == "posix" else 15), ended.stderr.decode()
