@@ -39,7 +39,7 @@ COLOUR_NOISE = 3.5
 """Levels of chroma noise from which it is named where there is no grain."""
 COMPRESSED = 90
 """JPEG quality up to which compression is named."""
-BLURRED = 0.9
+BLURRED = 0.3
 """Standard deviation of blur, in pixels, from which a picture is called soft."""
 VERY_BLURRED = 1.6
 _GUESSED = 80.0

@@ -13,12 +13,13 @@ from core.upscale.automatic import choose
 @pytest.mark.parametrize(
     ("estimate", "reason"),
     [
-        (WearEstimate(), "clean: detail 50 %"),
+        (WearEstimate(), "clean: detail 100 %"),
         (WearEstimate(kind="text"), "text, clean: detail 0 %"),
-        (WearEstimate(noise=4, jpeg_quality=55), "grain, JPEG about 55: clean-up 70 %"),
+        (WearEstimate(noise=4, jpeg_quality=55), "grain, JPEG about 55: clean-up 100 %"),
         (WearEstimate(noise=30), "heavy grain: clean-up 100 %"),
-        (WearEstimate(jpeg_quality=94), "clean: detail 50 %"),
-        (WearEstimate(kind="drawing", jpeg_quality=35), "drawing, JPEG about 35: clean-up 90 %"),
+        (WearEstimate(jpeg_quality=94), "clean: detail 100 %"),
+        (WearEstimate(blur=0.4), "a little soft: clean-up 50 %"),
+        (WearEstimate(kind="drawing", jpeg_quality=35), "drawing, JPEG about 35: clean-up 100 %"),
         (WearEstimate(interlaced=True), "interlaced: clean-up 60 %"),
     ],
 )
@@ -31,10 +32,20 @@ def test_the_model_is_one_that_can_clean_up() -> None:
     assert cleaner_of(find_model(DEFAULT_MODEL)) is not None
 
 
-def test_a_photograph_is_sharpened_the_more_it_is_cleaned_and_text_is_not() -> None:
+def test_texture_is_invented_in_photographs_and_not_in_letters() -> None:
     clean, worn = (choose(WearEstimate(noise=noise)) for noise in (0, 30))
-    assert (clean.detail, worn.detail) == (50, 100)
+    assert (clean.detail, worn.detail) == (100, 100)
     assert choose(WearEstimate(kind="text", jpeg_quality=20)).detail == 0
+
+
+@pytest.mark.parametrize("noise", [0.0, 2.0, 2.6, 9.0])
+@pytest.mark.parametrize("blur", [0.0, 0.2, 0.35, 2.0])
+@pytest.mark.parametrize("quality", [None, 95, 86, 30])
+@pytest.mark.parametrize("chroma", [0.0, 3.0, 6.0])
+def test_nothing_is_cleaned_that_is_called_clean(noise: float, blur: float, quality: int | None, chroma: float) -> None:
+    estimate = WearEstimate(noise=noise, chroma_noise=chroma, jpeg_quality=quality, blur=blur)
+    choice = choose(estimate)
+    assert choice.clean_up == 0 or "clean" not in str(estimate)
 
 
 def test_worse_wear_is_cleaned_more() -> None:
