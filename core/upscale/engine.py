@@ -384,10 +384,7 @@ class Engine:
         """Load the model on another device, and use that from now on."""
         lost = self._model.device_label
         if self._elsewhere is None:
-            raise UserError(
-                _("{lost} stopped answering.").format(lost=lost),
-                _("Restart the program; if it happens again, renew the device's driver."),
-            )
+            raise _stopped_answering(lost)
         give_up(self._model.device)
         self._model, self._elsewhere = self._elsewhere(), None
         self._fp32, self._half, self.precision = self._model.network("fp32"), None, "fp32"
@@ -533,6 +530,13 @@ def _gives_no_numbers(name: str) -> UserError:
     return UserError(
         _("The model {name} gives no valid numbers for this picture.").format(name=name),
         _("Its file is damaged; use another model."),
+    )
+
+
+def _stopped_answering(device: str) -> UserError:
+    return UserError(
+        _("{lost} stopped answering.").format(lost=device),
+        _("Restart the program; if it happens again, renew the device's driver."),
     )
 
 
