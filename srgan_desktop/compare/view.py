@@ -398,7 +398,7 @@ class CompareView(QWidget):
         captions = self._captions(canvas.scene)
         if canvas.divided:
             left, right = canvas.pair
-            words = _divided(canvas.divide, captions[left], captions[right])
+            words = _divided(canvas.divider, captions[left], captions[right])
         else:
             words = ", ".join(captions[pane.index] for pane in canvas.panes)
         return _("{words}. Zoom {percent}.").format(words=words, percent=percent(viewport.zoom * canvas.scene.factor))
