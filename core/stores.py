@@ -553,6 +553,9 @@ def _system(scheme: str) -> Any:
             # Tried again by us alone: two sorts of waiting multiply.
             options["config_kwargs"] = {
                 "retries": {"mode": "standard", "total_max_attempts": 1},
+                # A connection that was cut without a word is waited for so long, and then tried again.
+                "connect_timeout": 10,
+                "read_timeout": 30,
                 **conf.get("s3", {}).get("config_kwargs", {}),
             }
         if scheme != "memory":

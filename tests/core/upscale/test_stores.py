@@ -88,6 +88,7 @@ def test_what_is_there_is_left_replaced_or_numbered(tmp_path: Path, s3: S3Server
     assert s3.read("out/a.png") == b"somebody's"
 
 
+@pytest.mark.timeout(600)  # a cut connection may be waited for until it is given up
 def test_a_network_that_fails_all_the_time_costs_nothing_but_time(
     tmp_path: Path, s3: S3Server, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
