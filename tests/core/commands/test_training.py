@@ -104,7 +104,7 @@ def test_prepare_says_what_it_did(data: Path, tmp_path: Path) -> None:
     assert "left out torn.png" in words(first)
     assert "6 pairs made, 0 already there, 1 left out" in words(first)
     second = srgan("prepare", data, out, "--hr", 32, "--lr", 8, "--count", 0)
-    assert "0 pairs made, 6 were there" in words(second)
+    assert "0 pairs made, 6 already there" in words(second)
     refused = srgan("prepare", data, out, "--hr", 64, "--lr", 16)
     assert refused.exit_code == 1
     assert "made with other settings" in words(refused)

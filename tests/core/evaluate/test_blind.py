@@ -109,7 +109,7 @@ def test_what_cannot_be_used_is_said(model: str, folder: Path, tmp_path: Path) -
     with pytest.raises(UserError, match="None of these pictures"):
         run(BlindRequest((folder,), model, "bicubic", tmp_path / "page.html"))
     Image.fromarray(textured(0, 64, 64)).save(folder / "0.png")
-    with pytest.raises(UserError, match=r"end in \.html"):
+    with pytest.raises(UserError, match=r"End it in \.html"):
         run(BlindRequest((folder,), model, "bicubic", folder / "0.png"))
     with pytest.raises(UserError, match="cannot be written"):
         run(BlindRequest((folder,), model, "bicubic", folder / "0.png" / "page.html"))

@@ -755,7 +755,7 @@ def test_a_world_file_goes_with_its_picture(tmp_path, suffix, name, result, expe
     # Once more is no change; another's file is no one's to replace.
     assert carry_companions(source, output, (32, 24), (128, 96)) == ((), ())
     (tmp_path / expected).write_text("mine")
-    assert "is there already" in carry_companions(source, output, (32, 24), (128, 96))[1][0]
+    assert "already exists" in carry_companions(source, output, (32, 24), (128, 96))[1][0]
     assert (tmp_path / expected).read_text() == "mine"
 
 

@@ -231,7 +231,7 @@ def test_a_run_that_no_rate_can_hold_gives_up(
     row = LOSSES["l1"]
     monkeypatch.setitem(LOSSES, "l1", replace(row, function=lambda context: row.function(context) * float("nan")))
     run = tmp_path / "run"
-    with pytest.raises(UserError, match="does not hold: the l1 loss is not finite"):
+    with pytest.raises(UserError, match="is unstable: the l1 loss is not finite"):
         list(train(request(data, held_out, run), CancelToken()))
     assert newest_checkpoint(run / "checkpoints")[1].part("training").values["rate_factor"] == 2**-8
 
