@@ -24,6 +24,7 @@ from core import stores
 from core.contract.errors import UserError
 from core.language import gettext as _
 from core.language import ngettext
+from core.random_access import RandomAccess
 
 ARCHIVE_SUFFIXES = frozenset({".zip", ".cbz"})
 """Lower case with dot."""
@@ -242,29 +243,15 @@ def on_disk(path: Path) -> Iterator[Path]:
         yield copy
 
 
-class _Unpacking(io.RawIOBase):
+class _Unpacking(RandomAccess):
     """A packed file read at any place: unpacked only as far as somebody has read, so that a header costs little."""
 
     def __init__(self, packed: BinaryIO, size: int) -> None:
+        super().__init__(size)
         self._packed = packed
-        self._size = size
         self._copy = tempfile.SpooledTemporaryFile(_IN_MEMORY, prefix="srgan-")  # noqa: SIM115 - closed by `discard`
         self._there = 0
         """Bytes unpacked so far."""
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise OSError(22, "Invalid argument")
-        self._at = start + offset
-        return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         self._unpack_to(min(self._at + len(buffer), self._size))

@@ -31,6 +31,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 from core.contract.errors import UserError, how_to_install
 from core.folders import is_left_out
 from core.language import gettext as _
+from core.random_access import RandomAccess
 
 PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "memory": ""}
 """The schemes that are known, and what each needs beside fsspec."""
@@ -371,27 +372,13 @@ def _part(path: StorePath, start: int, end: int) -> bytes:
     return _asked(path, read)
 
 
-class _Blocks(io.RawIOBase):
+class _Blocks(RandomAccess):
     """An object read at any place, in blocks, the last of which are kept."""
 
     def __init__(self, path: StorePath, size: int) -> None:
+        super().__init__(size)
         self._path = path
-        self._size = size
-        self._at = 0
         self._blocks: dict[int, bytes] = {}
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise OSError(errno.EINVAL, "Invalid argument")
-        self._at = start + offset
-        return self._at
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         number, skipped = divmod(self._at, _BLOCK)

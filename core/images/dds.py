@@ -16,7 +16,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from core.images.light import LIGHT, shown
+from core.images.light import LIGHT, opacity_of, shown, sixteen_bit
 from core.images.picture import Header, Metadata, StoredPixels, Texture
 from core.images.refusal import UnreadableError, check_size, damaged
 from core.language import gettext as _
@@ -179,8 +179,7 @@ class DdsLightSource:
         """H x W of 16 bits; None where everything is opaque."""
         if self._channels < 4:
             return None
-        opacity = np.clip(np.nan_to_num(self._values()[..., 3].astype(np.float32)), 0, 1)
-        alpha = np.rint(opacity * 65535).astype(np.uint16)
+        alpha = sixteen_bit(opacity_of(self._values()[..., 3]))
         return None if int(alpha.min()) == 65535 else alpha
 
 

@@ -60,6 +60,17 @@ def light_of(pixels: np.ndarray, cicp: Cicp | None) -> np.ndarray:
     return light
 
 
+def opacity_of(values: np.ndarray) -> np.ndarray:
+    """Floats of an alpha channel as float32 from 0 to 1."""
+    opacity: np.ndarray = np.clip(np.nan_to_num(values.astype(np.float32)), 0, 1)
+    return opacity
+
+
+def sixteen_bit(shares: np.ndarray) -> np.ndarray:
+    """Shares from 0 to 1 as uint16."""
+    return np.rint(shares * 65535).astype(np.uint16)
+
+
 class RadianceSource:
     """An open Radiance picture (.hdr, .pic), run-length coded or not.
 
@@ -160,8 +171,8 @@ class ExrSource:
         numbers = np.stack([found[name] for name in self._names], axis=2)
         alpha = None
         if self._alpha is not None:
-            opacity = np.clip(np.nan_to_num(found[self._alpha].astype(np.float32)), 0, 1)
-            alpha = np.rint(opacity * 65535).astype(np.uint16)
+            opacity = opacity_of(found[self._alpha])
+            alpha = sixteen_bit(opacity)
             if self._is_light:
                 # Colours are multiplied by it; what shines without covering stays as it is.
                 covered = np.where(opacity > 0, opacity, 1)
