@@ -21,7 +21,8 @@ from core.language import gettext as _
 Kind = Literal["photograph", "drawing", "text"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 NETWORK = paths.RESOURCES / "estimator" / "wear.npz"
-_KIND_WORDS: dict[Kind, str] = {"photograph": _("photograph"), "drawing": _("drawing"), "text": _("text")}
+_KIND_WORDS: dict[Kind, str] = {"drawing": _("drawing"), "text": _("text")}
+"""What is said of a picture that is no photograph."""
 OUTPUTS = 4 + len(KINDS)
 """Which share of what deviates is noise, for luma and chroma; a hundredth of quality; blur; a score for each kind."""
 LOUDEST = (2.5, 4.0)
@@ -73,7 +74,7 @@ class WearEstimate:
 
     def __str__(self) -> str:
         """In a few plain words: `grain, JPEG about 55`."""
-        words: list[str] = [] if self.kind == "photograph" else [_KIND_WORDS[self.kind]]
+        words: list[str] = [_KIND_WORDS[self.kind]] if self.kind in _KIND_WORDS else []
         if self.noise >= HEAVY_GRAIN:
             words.append(_("heavy grain"))
         elif self.noise >= GRAIN:

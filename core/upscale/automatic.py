@@ -6,22 +6,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.images.wear import Kind, WearEstimate
+from core.images.wear import BLURRED, COLOUR_NOISE, COMPRESSED, GRAIN, Kind, WearEstimate
 from core.language import gettext as _
 from core.models.catalogue import DEFAULT_MODEL
 
 POLICY_VERSION = 3
 """Goes up when the same pictures begin to be given other settings, so that old results are not taken for new ones."""
 
-BY_NOISE = ((2.5, 0), (5, 100))
-"""Levels of luma noise, and the clean-up that they take, in percent; in between, in between.
+BY_NOISE = ((GRAIN, 0), (5, 100))
+"""Levels of luma noise, and the clean-up that they take, in percent; in between, in between. Clean-up begins where wear
+is named: nothing is cleaned that is called clean.
 
 All four are steep. Of sixteen held-out pictures, clean and worn in five ways, few were nearest to their originals by
 ST-LPIPS when they were half cleaned (docs/training-log.md).
 """
-BY_CHROMA_NOISE = ((3.5, 0), (7, 100))
-BY_QUALITY = ((80, 100), (90, 0))
-BY_BLUR = ((0.3, 0), (0.5, 100))
+BY_CHROMA_NOISE = ((COLOUR_NOISE, 0), (7, 100))
+BY_QUALITY = ((80, 100), (COMPRESSED, 0))
+BY_BLUR = ((BLURRED, 0), (0.5, 100))
 """Pixels of blur."""
 FOR_INTERLACED = 60
 FOR_HALFTONE = 80
