@@ -143,15 +143,18 @@ class _Builder:
         """
         ops = self._ops
         low, high = extremes
-        widest = np.maximum(np.maximum(-low, high), 1e-6)
+        widest = np.maximum(high - low, 1e-6)
         meets = np.maximum(np.abs(weight).max(axis=(0, 2, 3)), 1e-6)
         share = widest**_BALANCE / meets ** (1 - _BALANCE)
-        bound = np.float32((widest / share).max())
+        lowest, highest = min(0.0, float((low / share).min())), max(0.0, float((high / share).max()))
         # Zero is one of the levels, so that padding stays exact.
-        below = np.float32(0) if low.min() >= 0 else -bound * np.float32(128 / 127)
-        share = share.astype(np.float32)
-        each = share.reshape(1, -1, 1, 1)
-        x = ops.fake_quantize(self._nodes[number], below * each, bound * each, below, bound, _LEVELS)
+        below = round(-lowest * (_LEVELS - 1) / max(highest - lowest, 1e-6))
+        above = _LEVELS - 1 - below
+        step = max(-lowest / below if below else 0.0, highest / above if above else 0.0, 1e-9)
+        lowest, highest = -below * step, above * step
+        each = share.reshape(1, -1, 1, 1).astype(np.float32)
+        ends = np.float32(lowest), np.float32(highest)
+        x = ops.fake_quantize(self._nodes[number], *(end * each for end in ends), *ends, _LEVELS)
         weight = weight * each
         largest = np.maximum(np.abs(weight).max(axis=(1, 2, 3), keepdims=True), 1e-12)
         return x, ops.fake_quantize(ops.constant(weight), -largest, largest, -largest, largest, _WEIGHT_LEVELS)

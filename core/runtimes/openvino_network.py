@@ -70,7 +70,7 @@ class OpenVinoModel:
         """
         ranges: Sequence[Ranges | None] = [None] * len(self._graphs)
         if precision == "int8":
-            ranges = ranges_for(self._graphs, lambda graph: OpenVinoCompute(graph, "CPU", "fp32"), _observing)
+            ranges = ranges_for(self._graphs, computing, observing)
         computes = [
             OpenVinoCompute(graph, self._place, precision, each)
             for graph, each in zip(self._graphs, ranges, strict=True)
@@ -185,7 +185,12 @@ class OpenVinoCompute:
         return np.array(self._request.get_output_tensor(0).data[0])
 
 
-def _observing(graph: Graph, numbers: Sequence[int]) -> Any:
+def computing(graph: Graph, ranges: Ranges | None) -> OpenVinoCompute:
+    """What computes it on the processor."""
+    return OpenVinoCompute(graph, "CPU", "fp32" if ranges is None else "int8", ranges)
+
+
+def observing(graph: Graph, numbers: Sequence[int]) -> Any:
     """What computes all values with these numbers, in float32 on the processor."""
     compiled = _compiled(model_of(graph, watched=numbers), "CPU", "f32")
     return lambda arrays: [value[0] for value in compiled([each[None] for each in arrays]).values()]
