@@ -22,7 +22,7 @@ from core.contract.settings import Precision
 from core.language import gettext as _
 from core.models.graph import Graph, split_end
 from core.runtimes.calibration import ranges_for
-from core.runtimes.graph_network import GraphNetwork, check
+from core.runtimes.graph_network import GraphNetwork, Traced, check
 from core.runtimes.network import DeviceMemoryError, Report, TileGeometry, UnsupportedPrecisionError
 from core.runtimes.openvino_graph import Ranges, model_of
 from core.runtimes.openvino_package import openvino
@@ -51,6 +51,7 @@ class OpenVinoModel:
         self.device = device
         self._graphs = tuple(graphs)
         self._place = _place_of(device)
+        self._checked: GraphNetwork | None = None
 
     @property
     def device_label(self) -> str:
@@ -68,6 +69,10 @@ class OpenVinoModel:
         Raises:
             UnsupportedPrecisionError: the device does not compute in it.
         """
+        if precision == "fp32" and self._checked is not None:
+            # Handed over once: a network is not to be shared.
+            network, self._checked = self._checked, None
+            return network
         ranges: Sequence[Ranges | None] = [None] * len(self._graphs)
         if precision == "int8":
             ranges = ranges_for(self._graphs, computing, observing)
@@ -77,6 +82,16 @@ class OpenVinoModel:
         ]
         weights = sum(graph.weights_bytes for graph in self._graphs) // {"fp32": 1, "int8": 4}.get(precision, 2)
         return GraphNetwork(self.geometry, precision, weights, computes)
+
+    def check(self, traced: Traced) -> None:
+        """Compare its network in fp32 with what should come out; the first who asks for that network gets it.
+
+        Raises:
+            UserError: they differ by more than a level of 8 bits.
+        """
+        network = self.network("fp32")
+        check(network, traced, "OpenVINO")
+        self._checked = network
 
     def memory(self) -> tuple[int, int]:
         """(total, free) bytes: graphics in processors shares the system's memory."""
@@ -107,7 +122,7 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> OpenVinoModel:
 
     traced = load_graphs(parts, "OpenVINO")
     model = OpenVinoModel(traced.graphs, traced.geometry, device)
-    check(model.network("fp32"), traced, "OpenVINO")
+    model.check(traced)
     return model
 
 
