@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 from PySide6.QtWidgets import QApplication
 
-from scripts import bench_engine, bench_formats, bench_package, bench_runtimes, bench_training, bench_window
+from scripts import (
+    bench_batches,
+    bench_engine,
+    bench_formats,
+    bench_package,
+    bench_runtimes,
+    bench_training,
+    bench_window,
+)
 from tests.scripts.conftest import Run
 
 TINY = (
@@ -79,3 +87,14 @@ def test_bench_formats(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(re.findall(r"^(?:writing|reading) .*: \d+\.\d\d of the library's time$", said, re.MULTILINE)) == 4
     assert re.search(r"a TIFF of 3 pages: \d+\.\d\d of the memory", said)
     assert re.search(r"metadata of a JPEG: -?\d+\.\d\d ms a file", said)
+
+
+def test_bench_batches(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = {"PICTURES": 5, "SIDES": (12, 20), "MODEL": "fast-x4", "TURNS": 1, "X4PLUS_SIDE": 16, "LARGE_SIDE": 50}
+    for name, value in tiny.items():
+        monkeypatch.setattr(bench_batches, name, value)
+    monkeypatch.setattr(bench_engine, "ROUNDS", 1)
+    said = main(bench_batches, "--large")
+    assert re.search(r"a batch of 5: \d+\.\d\d of the network's own time", said)
+    assert re.search(r"without torch: 0\.\d\d GB at the peak", said)
+    assert re.search(r"x4plus takes \d+\.\d\d times as long", said)
