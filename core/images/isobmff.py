@@ -346,6 +346,26 @@ def _joined_associations(tables: list[bytes]) -> bytes:
     return box(b"ipma", tables[0][:4], struct.pack(">I", len(entries)), content)
 
 
+def without_sequence(data: bytes) -> bytes:
+    """An AVIF file without its tracks, so that it is the picture that stands beside them; any other file as it is.
+
+    The brand of sequences goes with them, as a decoder that meets it looks for tracks.
+    """
+    file = io.BytesIO(data)
+    boxes = list(_top_boxes(file, len(data)))
+    if not any(kind == b"moov" for kind, _start, _end in boxes):
+        return data
+    result = bytearray(data)
+    for kind, start, end in boxes:
+        if kind == b"moov":
+            # Its head is of 8 or 16 bytes, and only what lies before the content of it is looked for.
+            at = data.rindex(b"moov", max(0, start - 16), start)
+            result[at : at + 4] = b"free"
+        elif kind == b"ftyp":
+            result[start:end] = data[start:end].replace(b"avis", b"avif")
+    return bytes(result)
+
+
 def box(kind: bytes, *content: bytes) -> bytes:
     """One box."""
     data = b"".join(content)

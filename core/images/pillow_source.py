@@ -18,7 +18,7 @@ from core.images.bmp_gif import bmp_metadata, gif_metadata
 from core.images.cicp import Cicp, meant
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
 from core.images.dds import texture_of
-from core.images.isobmff import still_image, with_one_association
+from core.images.isobmff import still_image, with_one_association, without_sequence
 from core.images.jpeg import surroundings, with_end_marker
 from core.images.jpeg2000 import jpeg2000
 from core.images.jpeg_traces import quality_of_tables
@@ -275,11 +275,21 @@ def _is_lossless_webp(file: BinaryIO) -> bool:
     return False
 
 
+def _decode_deep_avif(data: bytes) -> np.ndarray:
+    # Asked for one frame of several, imagecodecs 2026.3.6 writes beyond its memory. So it gets a file of one, and where
+    # it finds more all the same, all of them are decoded.
+    samples = imagecodecs.avif_decode(without_sequence(data))
+    return samples[0] if samples.ndim == _DIMENSIONS_OF_SEVERAL else samples
+
+
+_DIMENSIONS_OF_SEVERAL = 4
+
+
 def _decode_deep(file: BinaryIO, key: str, bits: int) -> StoredPixels:
     """10 or 12 bits a channel as uint16 over its whole range; Pillow would cut them off."""
     file.seek(0)
     if key == "avif":
-        samples = imagecodecs.avif_decode(file.read(), index=0)
+        samples = _decode_deep_avif(file.read())
     elif key == "jpeg2000":
         samples = imagecodecs.jpeg2k_decode(file.read())
     else:

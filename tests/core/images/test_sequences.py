@@ -5,6 +5,7 @@ import struct
 import tracemalloc
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -284,3 +285,16 @@ def test_a_small_file_that_claims_hours_of_pixels(tmp_path):
     content[at : at + 3] = (10_000_000).to_bytes(3, "little")
     with pytest.raises(UserError, match="far too many"):
         load_all(write(tmp_path / "b.webp", bytes(content)))
+
+
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_the_first_frame_of_a_deep_avif(tmp_path, bits, channels):
+    # Of several frames the library, asked for one, writes beyond its memory.
+    deep = np.stack([making.noise(300, 200, channels, np.uint16, seed=number) >> (16 - bits) for number in range(4)])
+    content = imagecodecs.avif_encode(deep, level=100, bitspersample=bits, pixelformat="444", speed=10)
+    picture = load(write(tmp_path / "a.avif", content))
+    assert picture.bits == bits
+    assert (picture.alpha is not None) == (channels == 4)
+    first = deep[0, ..., :3].astype(np.float64) * 65535 / ((1 << bits) - 1)
+    assert np.abs(picture.pixels - first).mean() < 200
