@@ -34,6 +34,7 @@ from core.images.pnm import PnmSource
 from core.images.psd import PsdSource
 from core.images.qoi import QoiSource
 from core.images.refusal import CameraRawError, UnreadableError, damaged
+from core.images.samples import TURNS
 from core.images.tiff import TiffSource
 from core.language import gettext as _
 
@@ -312,18 +313,6 @@ def _colourless(pixels: np.ndarray) -> bool:
 
 def _turned(decoded: StoredPixels, orientation: int) -> tuple[np.ndarray, np.ndarray | None]:
     """Pixels and alpha the way up that EXIF's orientation (CIPA DC-008, Orientation) asks for."""
-    turn = _TURNS[orientation]
+    turn = TURNS[orientation]
     alpha = None if decoded.alpha is None else np.ascontiguousarray(turn(decoded.alpha))
     return np.ascontiguousarray(turn(decoded.pixels)), alpha
-
-
-_TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
-    1: lambda array: array,
-    2: lambda array: array[:, ::-1],
-    3: lambda array: array[::-1, ::-1],
-    4: lambda array: array[::-1],
-    5: lambda array: array.swapaxes(0, 1),
-    6: lambda array: np.rot90(array, -1),
-    7: lambda array: array[::-1, ::-1].swapaxes(0, 1),
-    8: lambda array: np.rot90(array),
-}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 
@@ -41,3 +43,19 @@ def unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     top = int(np.iinfo(pixels.dtype).max)
     divisor = np.maximum(alpha, 1).astype(np.uint64)[..., None]
     return np.minimum((pixels.astype(np.uint64) * top + divisor // 2) // divisor, top).astype(pixels.dtype)
+
+
+TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda array: array,
+    2: lambda array: array[:, ::-1],
+    3: lambda array: array[::-1, ::-1],
+    4: lambda array: array[::-1],
+    5: lambda array: array.swapaxes(0, 1),
+    6: lambda array: np.rot90(array, -1),
+    7: lambda array: array[::-1, ::-1].swapaxes(0, 1),
+    8: lambda array: np.rot90(array),
+}
+"""From pixels as stored to upright ones, by EXIF's orientation (CIPA DC-008)."""
+
+TURNS_BACK: dict[int, Callable[[np.ndarray], np.ndarray]] = TURNS | {6: TURNS[8], 8: TURNS[6]}
+"""The inverse."""

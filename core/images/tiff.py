@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 import tifffile
 from PIL import Image
@@ -30,7 +33,7 @@ from core.images.metadata.iptc import resources as iptc_resources
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw, check_size, damaged
-from core.images.samples import unmultiplied, whole_range
+from core.images.samples import TURNS_BACK, unmultiplied, whole_range
 from core.images.tiff_segments import HEAD_BYTES, LERC, PICTURES, size_within
 from core.images.values import Kind, extremes, holes, range_of_series, scale_of
 from core.language import gettext as _
@@ -46,6 +49,7 @@ _SEGMENTS = ((273, 279), (324, 325))
 _SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
 _PHOTOSHOP, _IPTC = 34377, 33723
 
+_LERC_DEFLATE, _LERC_ZSTD = 1, 2
 _INK_SET, _ROWS_PER_STRIP, _LERC_PARAMETERS = 332, 278, 50674
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _SEPARATED, _CIELAB = 0, 1, 2, 5, 8
@@ -74,15 +78,21 @@ class TiffSource:
     """
 
     def __init__(
-        self, file: BinaryIO, path: Path | None, page: int = 0, check: Callable[[], None] = lambda: None
+        self,
+        file: BinaryIO,
+        path: Path | None,
+        page: int = 0,
+        check: Callable[[], None] = lambda: None,
+        places: Places | None = None,
     ) -> None:
         """Read the header.
 
         Args:
             file: the content.
-            path: where it lies, for other files of its series to be looked at; None not to.
+            path: where it lies, for other pages and files of its series to be looked at; None not to.
             page: which of its pages, from 0, without those that only show another one smaller.
-            check: called between the files of its series, to raise where nobody wants the rest.
+            check: called between the pages and files of its series, to raise where nobody wants the rest.
+            places: what `places` of another page of this file is, where it is known.
         """
         self._file = file
         self._path = path
@@ -90,11 +100,11 @@ class TiffSource:
         self._read_ahead: np.ndarray | None = None
         try:
             self._reader = TagReader(file)
-            # The place of each page among all directories, and that directory.
-            pages = _pages(self._reader)
-            if page >= len(pages):
+            self.places = _pages(self._reader) if places is None else places
+            """The place of each page among all directories, and where its directory lies."""
+            if page >= len(self.places):
                 raise damaged()
-            self._index, offset = pages[page]
+            self._index, offset = self.places[page]
             self._directory = self._reader.directory(offset)
             self._read_layout()
             exif, self._is_whole = exif_of_tiff(self._reader, self._directory)
@@ -115,7 +125,7 @@ class TiffSource:
                 self._height,
                 bits=8 if self._is_plain and self._bits == 8 else 16,
                 alpha=self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT) or self._has_holes(),
-                frames=len(pages),
+                frames=len(self.places),
                 orientation=turned if 1 <= turned <= 8 else 1,
                 metadata=metadata,
             )
@@ -131,15 +141,34 @@ class TiffSource:
                 _("is packed by a method that cannot be read ({named}).").format(named=named),
                 _("Save it again as PNG or TIFF."),
             )
-        self._image = None if self._is_deep_lab else open_with_pillow(file, "tiff", self._index)
+        self._image = None if self._is_deep_lab else self._opened_with_pillow()
         self.header = Header(
-            # Pillow turns TIFF files upright by itself.
-            *(self._image.size if self._image else (self._width, self._height)),
+            self._width,
+            self._height,
             alpha=self._image is not None and self._image.has_transparency_data,
-            frames=len(pages),
-            orientation=turned if self._image is None and 1 <= turned <= 8 else 1,
+            frames=len(self.places),
+            orientation=turned if 1 <= turned <= 8 else 1,
             metadata=metadata,
         )
+
+    def _opened_with_pillow(self) -> Image.Image:
+        reader, directory = self._reader, self._directory
+        if not (reader.big and reader.order == ">" and self._bits <= 8):
+            return open_with_pillow(self._file, "tiff", self._index)
+        # Pillow 13.0.0 takes a big-endian BigTIFF for an ordinary TIFF. Bytes have no order, so that a directory in the
+        # other one, behind the file, leads to the same pixels.
+        self._file.seek(0)
+        whole = io.BytesIO(self._file.read())
+        tree: Tree = {
+            code: TagValue(entry.kind, entry.count, reader.little_endian(entry))
+            for code, entry in directory.entries.items()
+            if reader.is_sound(entry)
+        }
+        base = reader.size + reader.size % 2
+        whole.write(b"II" + struct.pack("<HHHQ", 43, 8, 0, base))
+        whole.seek(base)
+        whole.write(serialised(tree, base, big=True))
+        return open_with_pillow(whole, "tiff")
 
     def decode(self) -> StoredPixels:
         """Decode the page."""
@@ -150,7 +179,7 @@ class TiffSource:
         if self._is_numeric:
             return self._decode_numbers()
         if self._image is not None:
-            decoded = decode_image(self._image, self.header.metadata.icc)
+            decoded = _turned_back(decode_image(self._image, self.header.metadata.icc), self.header.orientation)
             if self._bits > 8:
                 note = _("Its {bits} bits a channel were reduced to 8.").format(bits=self._bits)
                 return replace(decoded, notes=(*decoded.notes, note))
@@ -163,6 +192,11 @@ class TiffSource:
             return None
         samples = self._samples()[..., : _CHANNELS[self._photometric]]
         return (samples.dtype.str, samples.shape[2]), extremes(samples, holes(samples, self._no_data))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height as stored."""
+        return self._width, self._height
 
     def _read_layout(self) -> None:
         reader, directory = self._reader, self._directory
@@ -214,7 +248,8 @@ class TiffSource:
         """Strips and tiles that are whole pictures of another format must be as large as this one's header says."""
         reader, directory = self._reader, self._directory
         parameters = directory.entries.get(_LERC_PARAMETERS)
-        if self._compression in LERC and parameters and reader.integers(parameters).tolist()[1:2] != [0]:
+        packed = reader.integers(parameters).tolist()[1:2] if self._compression in LERC and parameters else [0]
+        if packed not in ([0], [_LERC_DEFLATE], [_LERC_ZSTD]):
             raise UnreadableError(_("is packed as LERC and once more."), _("Save it again with another compression."))
         tiles = directory.entries.get(_SEGMENTS[1][0])
         width = reader.integer(directory, _TILE_WIDTH, 0) if tiles else self._width
@@ -229,8 +264,15 @@ class TiffSource:
                 continue
             self._file.seek(start)
             try:
-                inner = size_within(self._compression, self._file.read(min(size, HEAD_BYTES)))
-            except (ValueError, struct.error, IndexError) as error:
+                if packed == [0]:
+                    head = self._file.read(min(size, HEAD_BYTES))
+                else:
+                    most = 2 * width * height * self._samples_per_pixel * (self._bits // 8) + HEAD_BYTES
+                    unpack = imagecodecs.zlib_decode if packed == [_LERC_DEFLATE] else imagecodecs.zstd_decode
+                    # No more than this: what it would unpack to is its own word.
+                    head = bytes(unpack(self._file.read(size), out=bytearray(most))[:HEAD_BYTES])
+                inner = size_within(self._compression, head)
+            except (ValueError, RuntimeError, struct.error, IndexError) as error:
                 raise damaged() from error
             if inner[0] != width or not 0 < inner[1] <= height:
                 raise damaged()
@@ -314,7 +356,9 @@ class TiffSource:
         else:
             hole = holes(numbers, self._no_data)
             kind = (samples.dtype.str, channels)
-            series = range_of_series(self._path, kind, _survey, self._check) if self._path else None
+            survey = partial(_survey, check=self._check)
+            several = len(self.places) > 1
+            series = range_of_series(self._path, kind, survey, self._check, several=several) if self._path else None
             scale, note = scale_of(numbers, hole, self._no_data, series)
             pixels, notes = scale.pixels(numbers), (note,)
         if self._photometric == _WHITE_IS_ZERO:
@@ -358,12 +402,21 @@ class TiffSource:
         return StoredPixels(np.array(rgb), None, (note, _("Its 16 bits a channel were reduced to 8.")), srgb_profile())
 
 
-def _pages(reader: TagReader) -> list[tuple[int, int]]:
+def _turned_back(decoded: StoredPixels, orientation: int) -> StoredPixels:
+    """As the file has them: of all formats Pillow turns TIFF alone upright, and here figures must be turned with it."""
+    back = TURNS_BACK[orientation]
+    return replace(decoded, pixels=back(decoded.pixels), alpha=None if decoded.alpha is None else back(decoded.alpha))
+
+
+Places = list[tuple[int, int]]
+
+
+def _pages(reader: TagReader) -> Places:
     """Place among the directories, and offset, of all pages but those that are another one at a smaller size, or masks.
 
     The first always counts; what comes behind a broken directory is not there.
     """
-    pages: list[tuple[int, int]] = []
+    pages: Places = []
     seen: set[int] = set()
     offset = reader.first
     while offset and offset not in seen and len(seen) < _MAX_PAGES:
@@ -381,14 +434,29 @@ def _pages(reader: TagReader) -> list[tuple[int, int]]:
     return pages
 
 
-def _survey(path: Path) -> tuple[Kind, tuple[float, float] | None] | None:
-    """What kind of numbers a file of a series holds, and their extremes; None where it holds none."""
-    try:
-        with archives.opened(path) as file:
-            return TiffSource(file, None).survey()
-    except Exception:
-        # A broken neighbour, or one that is no TIFF, is no part of the series; its own turn will tell what is wrong.
-        return None
+def _survey(path: Path, check: Callable[[], None]) -> tuple[Kind, tuple[float, float] | None] | None:
+    """What kind of numbers a file of a series holds, and the extremes of all its pages that are like the first; None
+    where it holds none."""
+    found: list[tuple[float, float]] = []
+    kind, size, places, page = None, None, None, 0
+    while page == 0 or (places is not None and page < len(places)):
+        check()
+        try:
+            with archives.opened(path) as file:
+                source = TiffSource(file, None, page, places=places)
+                surveyed, places = source.survey(), source.places
+        except Exception:
+            # A broken neighbour, or one that is no TIFF, is no part of the series; its own turn tells what is wrong.
+            surveyed = None
+        if page == 0:
+            if surveyed is None:
+                return None
+            kind, size = surveyed[0], source.size
+        if surveyed is not None and surveyed[0] == kind and source.size == size and surveyed[1] is not None:
+            found.append(surveyed[1])
+        page += 1
+    assert kind is not None
+    return kind, (min(low for low, _ in found), max(high for _, high in found)) if found else None
 
 
 def _opacity(samples: np.ndarray, bits: int) -> np.ndarray:

@@ -138,19 +138,19 @@ _lock = threading.Lock()
 
 
 def range_of_series(
-    path: Path, kind: Kind, survey: Survey, check: Callable[[], None] = lambda: None
+    path: Path, kind: Kind, survey: Survey, check: Callable[[], None] = lambda: None, *, several: bool = False
 ) -> tuple[float, float] | None:
-    """The extremes of the other files beside `path` whose names differ in digits alone; None where there are none.
+    """The extremes of the other files beside `path` whose names differ in digits alone, and with `several` of all pages
+    of `path` itself; None where there are none.
 
     Slices of one volume and tiles of one map only fit together if one number has one tone in all of them. Each file is
     read once, as long as it stays what it is; `check` is called before each, to raise where nobody wants the rest.
     """
     pattern = _pattern(path.name)
-    if "#" not in pattern:
-        return None
     extremes = []
-    for other in sorted(archives.siblings(path)):
-        if other.name != path.name and _pattern(other.name) == pattern:
+    for other in sorted(archives.siblings(path)) if "#" in pattern else (path,):
+        is_other = other.name != path.name
+        if _pattern(other.name) == pattern and (is_other or several):
             check()
             found = _surveyed(other, survey)
             if found is not None and found[0] == kind and found[1] is not None:

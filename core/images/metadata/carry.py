@@ -28,6 +28,9 @@ _HAS_RESOLUTION = frozenset({"png", "jpeg", "tiff"})
 """Formats with a field of their own for pixels per inch."""
 _HAS_PHOTOSHOP = frozenset({"jpeg", "tiff"})
 
+_FIRST_QUARTER_TURN = 5
+"""EXIF's orientations from here on change width and height."""
+
 _DAMAGED_EXIF = _("Its EXIF data is damaged and was left out.")
 
 
@@ -72,7 +75,8 @@ def as_read(
     # JPEG's own field knows whole numbers only.
     if dpi is None or (finer and all(abs(a - b) <= 0.5 for a, b in zip(dpi, finer, strict=True))):
         dpi = finer
-    if dpi is not None and orientation >= 5 and metadata.dpi is None:
+    if dpi is not None and orientation >= _FIRST_QUARTER_TURN:
+        # Across and down are those of the stored pixels, as of fax, whose lines lie twice as far apart.
         dpi = dpi[::-1]
     packet, gone = metadata.xmp, metadata.left_out
     if packet:

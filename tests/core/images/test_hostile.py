@@ -396,7 +396,10 @@ def test_remarks_that_explode_are_left_out(tmp_path, kind):
 def tiff(entries, strip=b"\0" * 64):
     """A TIFF file of 8 x 8 grey pixels with one strip, and other or further tags."""
     tags = {256: 8, 257: 8, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 8, 279: len(strip)} | entries
-    table = b"".join(struct.pack("<HHII", code, 4, 1, value) for code, value in sorted(tags.items()))
+    table = b"".join(
+        struct.pack("<HHII", code, 4, 1, value) if isinstance(value, int) else struct.pack("<HHI2H", code, 3, 2, *value)
+        for code, value in sorted(tags.items())
+    )
     strip += b"\0" * (len(strip) % 2)
     return b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip + struct.pack("<H", len(tags)) + table + bytes(4)
 
@@ -450,6 +453,17 @@ def test_pictures_inside_of_tiff_are_not_decoded_at_their_own_size(tmp_path):
     for compression in (7, 34712, 50001, 50002):
         path = write(tmp_path / f"{compression}.tif", tiff({259: compression}, inner))
         assert peak_of_loading(path) < 20_000_000
+
+
+@pytest.mark.parametrize("packing", [1, 2])
+def test_lerc_that_unpacks_to_more_than_the_picture(tmp_path, packing):
+    import imagecodecs
+
+    zeros = b"Lerc2 " + bytes(100_000_000)
+    packed = zlib.compress(zeros, 9) if packing == 1 else bytes(imagecodecs.zstd_encode(zeros))
+    path = write(tmp_path / "a.tif", tiff({259: 34887, 50674: (4, packing)}, packed))
+    refusal(path, readers=[load])
+    assert peak_of_loading(path) < 20_000_000
 
 
 def test_hostile_xmp_takes_no_time(tmp_path):

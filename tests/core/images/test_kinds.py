@@ -15,7 +15,7 @@ from skimage import data
 
 from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
-from core.images import Metadata, Picture, load, probe, save, thumbnail
+from core.images import Metadata, Picture, load, load_all, probe, save, save_all, thumbnail
 from core.images.cicp import Cicp
 
 from . import making
@@ -290,6 +290,54 @@ def test_palette_cmyk_and_jpeg_in_tiff(tmp_path):
     assert np.abs(assert_probe_agrees(tmp_path / "b.tif").pixels.astype(int) - np.asarray(photo)).mean() < 8
 
 
+@pytest.mark.parametrize("kind", ["palette", "cmyk", "fax"])
+@pytest.mark.parametrize("byteorder", ["<", ">"])
+@pytest.mark.parametrize("bigtiff", [False, True])
+def test_kinds_of_pillow_in_every_layout(tmp_path, kind, byteorder, bigtiff):
+    values = making.noise(30, 20, 4, np.uint8)
+    colours = making.noise(256, 1, 3, np.uint8)[0]
+    layouts: tuple[tuple[str, Any, bool], ...] = (("a.tif", byteorder, bigtiff), ("b.tif", "<", False))
+    for name, order, big in layouts:
+        with tifffile.TiffWriter(tmp_path / name, byteorder=order, bigtiff=big) as tiff:
+            # A page before it, which it is not mistaken for.
+            tiff.write(values[..., :3], photometric="rgb", metadata=None)
+            if kind == "palette":
+                colormap = colours.T.astype(np.uint16) * 257
+                tiff.write(values[..., 0], photometric="palette", colormap=colormap, metadata=None, compression="zlib")
+            elif kind == "cmyk":
+                tiff.write(values, photometric="separated", metadata=None)
+            else:
+                tiff.write(values[..., 0] > 100, metadata=None)
+    read, plain = (list(load_all(tmp_path / name).pictures)[1] for name in ("a.tif", "b.tif"))
+    np.testing.assert_array_equal(read.pixels, plain.pixels)
+    if kind == "palette":
+        np.testing.assert_array_equal(read.pixels, colours[values[..., 0]])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turned_tiffs_of_pillow_and_their_resolution(tmp_path, orientation):
+    values = making.noise(30, 20, 4, np.uint8)
+    options: dict[str, Any] = {
+        "resolution": (100, 200),
+        "resolutionunit": "INCH",
+        "extratags": [(274, 3, 1, orientation, True)],
+        "metadata": None,
+    }
+    tifffile.imwrite(tmp_path / "cmyk.tif", values, photometric="separated", **options)
+    tifffile.imwrite(tmp_path / "rgb.tif", values[..., :3], photometric="rgb", **options)
+    tifffile.imwrite(tmp_path / "upright.tif", values, photometric="separated", metadata=None)
+    by_pillow, by_tifffile = (assert_probe_agrees(tmp_path / name) for name in ("cmyk.tif", "rgb.tif"))
+    upright = load(tmp_path / "upright.tif")
+    turn = {2: 0, 3: 3, 4: 1, 5: 5, 6: 4, 7: 6, 8: 2}.get(orientation)
+    for picture, stored in ((by_tifffile, values[..., :3]), (by_pillow, upright.pixels)):
+        image = Image.fromarray(stored)
+        expected = image if turn is None else image.transpose(Image.Transpose(turn))
+        np.testing.assert_array_equal(picture.pixels, np.asarray(expected))
+    for picture in (by_pillow, by_tifffile):
+        # Pixels lie as dense as they did, along the same edges.
+        assert picture.metadata.dpi == ((200, 100) if orientation >= 5 else (100, 200))
+
+
 def test_camera_raw_files_are_not_taken_for_their_previews(tmp_path):
     preview = making.smooth(16, 12)
     tifffile.imwrite(tmp_path / "a.dng", preview, photometric="rgb", extratags=[(50706, 1, 4, b"\1\4\0\0", True)])
@@ -476,6 +524,27 @@ def test_slices_of_one_series_get_one_mapping(tmp_path):
     # What changes is looked at again.
     slices(tmp_path, (1000, 2000, 4000))
     assert load(tmp_path / "slice1.tif").pixels[10, 10, 0] == round(500 / 4000 * 65535)
+
+
+def test_pages_of_one_stack_get_one_mapping(tmp_path):
+    x = np.mgrid[0:24, 0:32][1]
+    pages = [(x * top // 31 + low).astype(np.int16) for low, top in ((-300, 600), (0, 2000), (500, 10))]
+    for name in ("stack.tif", "stack1.tif", "stack2.tif"):
+        with tifffile.TiffWriter(tmp_path / name) as tiff:
+            for page in pages[: 2 if name == "stack1.tif" else 3]:
+                tiff.write(page, metadata=None)
+            # A page of another size is a picture of its own.
+            tiff.write(np.full((4, 4), 30_000, np.int16), metadata=None)
+    for name in ("stack.tif", "stack1.tif", "stack2.tif"):
+        read = list(load_all(tmp_path / name).pictures)[:-1]
+        assert load(tmp_path / name).pixels[0, 0, 0] == read[0].pixels[0, 0, 0]
+        for page, picture in zip(pages, read, strict=False):
+            np.testing.assert_allclose(picture.pixels[..., 0], (page + 300.0) * 65535 / 2300, atol=1)
+            assert "from -300 to 2000" in picture.notes[-1]
+    save_all(tmp_path / "b.tif", load_all(tmp_path / "stack.tif").pictures, "tiff", keep_values=True)
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        for page, written in zip(pages, tiff.pages, strict=False):
+            np.testing.assert_array_equal(written.asarray(), page)
 
 
 @pytest.mark.parametrize("tag", ["-9999", "-9999.0 ", "-3.4028234663852886e+38", None])

@@ -116,6 +116,16 @@ def test_orientation_is_applied_once(tmp_path, container, orientation, order):
     assert np.abs(load(tmp_path / "again.jpg").pixels.astype(int) - upright).mean() < 10
 
 
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("container", ["JPEG", "PNG"])
+def test_unlike_densities_are_turned_with_the_picture(tmp_path, container, orientation):
+    # As of a fax, 204 x 98 dpi.
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    Image.fromarray(making.smooth(24, 16)).save(tmp_path / "a", container, dpi=(204, 98), exif=exif)
+    assert load(tmp_path / "a").metadata.dpi == ((98, 204) if orientation >= 5 else (204, 98))
+
+
 def test_sixteen_bit_tiff_is_turned_too(tmp_path):
     upright = making.noise(24, 16, 3, np.uint16)
     stored = np.ascontiguousarray(np.rot90(upright))

@@ -527,6 +527,14 @@ def test_tiff_with_pictures_inside(tmp_path, compression, tiled, dtype):
     np.testing.assert_array_equal(assert_probe_agrees(tmp_path / "a.tif").pixels, pixels)
 
 
+@pytest.mark.parametrize("packed", ["deflate", "zstd"])
+def test_lerc_that_is_packed_once_more(tmp_path, packed):
+    values = making.noise(70, 50, 1, np.uint16)[..., 0]
+    arguments = {"compression": packed}
+    tifffile.imwrite(tmp_path / "a.tif", values, compression="lerc", compressionargs=arguments, tile=(32, 32))
+    np.testing.assert_array_equal(assert_probe_agrees(tmp_path / "a.tif").pixels[..., 0], values)
+
+
 def test_pictures_inside_of_another_size_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", PHOTO, photometric="rgb", compression="jpegxl", metadata=None)
     content = bytearray((tmp_path / "a.tif").read_bytes())
