@@ -19,6 +19,11 @@ from core.training.schedule import get_lr
 
 SHIFT = 8
 """Pixels by which what it sees is shifted at most; the U-Net takes multiples of it."""
+NOISE = 5 / 255
+"""Standard deviation of the noise that its verdicts should not heed, for pictures in 0..1."""
+STEADIED_EVERY = 4
+"""Steps between two of those that hold it to that, each counted as many times (as Karras et al. 2020, StyleGAN2,
+sec. 3.1, do with R1)."""
 SATURATED = 0.9
 """A discriminator whose D(real) - D(fake) stays above this on average has won, and teaches nothing more."""
 SATURATION_MEMORY = 100
@@ -113,6 +118,32 @@ class Adversary:
         d_real, d_fake = probabilities(verdict.real.detach(), verdict.fake.detach(), self.stage.adversarial)
         return {"discriminator": loss.detach(), "d_real": d_real, "d_fake": d_fake}
 
+    def steady(self, stage_step: int, hr: Tensor, sr: Tensor, share: float = 1.0) -> None:
+        """Add the gradients of `gan.gradient_penalty`, in one step of `STEADIED_EVERY`.
+
+        Without it the verdicts of a long game hang on ever smaller differences, and their gradients for the generator
+        are weaves of a few pixels. R1 (Mescheder et al. 2018) needs gradients of gradients; here the verdict on the
+        same crops with a little noise stands in for them, as in Diffusion Adversarial Post-Training (Lin et al. 2025).
+
+        Args:
+            stage_step: of the stage, from 0.
+            hr: N x 3 x H x W, 0 to 1; half of the crops are looked at.
+            sr: likewise.
+            share: of this batch in the step.
+        """
+        if not self.stage.gradient_penalty or stage_step % STEADIED_EVERY:
+            return
+        half = -(-len(hr) // 2)
+        crops = torch.cat((sr[:half], hr[:half])).detach()
+        both = torch.cat((crops, crops + NOISE * torch.randn_like(crops))).contiguous(memory_format=torch.channels_last)
+        with parametrize.cached():
+            settle_spectral_norm(self.network)
+            with autocast(self.device, self.precision):
+                without, with_noise = self.forward(both).float().chunk(2)
+        slope = (with_noise - without).square().mean() / NOISE**2
+        penalty = STEADIED_EVERY * self.stage.gradient_penalty / 2 * slope
+        torch.autograd.backward(self.scaler.scale(penalty * share), inputs=list(self.network.parameters()))
+
     def clip(self) -> Tensor:
         """Clip the gradient; gives its norm before that."""
         self.scaler.unscale_(self.optimizer)
@@ -127,10 +158,11 @@ class Adversary:
         """Leave the step out: without this the next one may not unscale its own gradients."""
         self.scaler.update()
 
-    def learn_alone(self, hr: Tensor, sr: Tensor, photographs: Tensor) -> dict[str, Tensor]:
-        """One step of the discriminator alone; returns what `learn` does. Arguments as of `judge`."""
+    def learn_alone(self, stage_step: int, hr: Tensor, sr: Tensor, photographs: Tensor) -> dict[str, Tensor]:
+        """One step of the discriminator alone; returns what `learn` does. Arguments as of `judge` and `steady`."""
         self.optimizer.zero_grad()
         found = self.learn(self.judge(hr, sr, photographs))
+        self.steady(stage_step, hr, sr)
         norm = self.clip()
         if self.precision == "fp16" or math.isfinite(norm.item()):
             self.step()

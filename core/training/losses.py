@@ -22,11 +22,12 @@ ARTEFACT_WINDOW = 7
 """Side of the window of LDL's local variance (Liang et al. 2022, sec. 3.2)."""
 LUMA = (0.299, 0.587, 0.114)
 TEXTURE_WINDOW = 16
-"""Pixels a side of the patches of `texture`."""
-TEXTURE_SPACINGS = (1, 2)
-"""Pixels between the taps of the blurs whose differences are its bands."""
-UNSEEN = (2 / 255) ** 2
-"""Energy under which nobody sees whether there is detail: of two levels."""
+"""Pixels a side of the windows whose spectra `texture` compares."""
+TEXTURE_WINDOWS = 4
+"""How many windows each way, half a window apart, it takes the mean of: 40 pixels a side. One window's spectrum is
+mostly chance."""
+UNSEEN = (1 / 255) ** 2
+"""Variance under which nobody sees whether there is detail: of one level, spread over all waves."""
 GRID = 4
 """Period in HR pixels of the patterns that `grid` looks for; 2 is among them."""
 GRID_WINDOW = 4
@@ -216,27 +217,40 @@ def grid(context: StepContext) -> Tensor:
 
 
 def texture(context: StepContext) -> Tensor:
-    """How far the energy of luma's two finest bands is from HR's, patch by patch: mean absolute logarithm of the ratio.
+    """How far luma's spectrum is from HR's, patch by patch: mean absolute logarithm of the ratio, wave by wave.
 
     Where several HR crops fit the LR crop, all other losses towards the truth are least for their mean, which has less
-    fine detail than any of them. Here it counts how much there is, not where it lies (as the local statistics of
-    Sajjadi et al. 2017, EnhanceNet, sec. 4.2.4, without a network).
+    fine detail than any of them. Here it counts how much there is of each direction and width, not where it lies (as
+    the local statistics of Sajjadi et al. 2017, EnhanceNet, sec. 4.2.4, without a network). As every wave counts alike,
+    a weave of a few of them does not make up for the others.
     """
-    luma = context.sr.new_tensor(LUMA).view(1, 3, 1, 1)
-    sr, hr = ((x * luma).sum(1, keepdim=True) for x in (context.sr, context.hr))
-    line = sr.new_tensor([0.25, 0.5, 0.25])
-    kernel = (line[:, None] * line).view(1, 1, 3, 3)
-    window = min(TEXTURE_WINDOW, *sr.shape[-2:])
-    total = sr.new_zeros(())
-    for spacing in TEXTURE_SPACINGS:
-        softs = [F.conv2d(F.pad(x, (spacing,) * 4, mode="replicate"), kernel, dilation=spacing) for x in (sr, hr)]
-        of_sr, of_hr = (
-            torch.log(F.avg_pool2d((x - soft).square(), window, max(1, window // 2)) + UNSEEN)
-            for x, soft in zip((sr, hr), softs, strict=True)
-        )
-        total = total + (of_sr - of_hr).abs().mean()
-        sr, hr = softs
-    return total / len(TEXTURE_SPACINGS)
+    of_sr, of_hr = (torch.log(_spectra(x)) for x in (context.sr, context.hr))
+    return (of_sr - of_hr).abs().mean()
+
+
+def _spectra(x: Tensor) -> Tensor:
+    """Mean power of luma's waves of up to half a window, N x rows x columns x waves; at least what nobody sees."""
+    luma = (x * x.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1)
+    side = min(TEXTURE_WINDOW, *luma.shape[-2:])
+    windows = luma.unfold(1, side, max(1, side // 2)).unfold(2, side, max(1, side // 2))
+    line = torch.hann_window(side, dtype=x.dtype, device=x.device)
+    shape = line[:, None] * line
+    waves = torch.view_as_real(torch.fft.rfft2((windows - windows.mean((-2, -1), keepdim=True)) * shape))
+    power = waves.square().sum(-1)
+    rows, columns = power.shape[1:3]
+    # The mean leaks into the waves next to it.
+    power = power.flatten(3)[..., _beyond_mean(side).to(x.device)]
+    pooled = F.avg_pool2d(
+        power.permute(0, 3, 1, 2), (min(TEXTURE_WINDOWS, rows), min(TEXTURE_WINDOWS, columns)), TEXTURE_WINDOWS // 2
+    )
+    return pooled + UNSEEN * shape.square().sum()
+
+
+def _beyond_mean(side: int) -> Tensor:
+    """The places of all waves of a side's spectrum that go more than once through it, flattened."""
+    down = (torch.fft.fftfreq(side) * side).abs()[:, None]
+    across = (torch.fft.rfftfreq(side) * side).abs()
+    return (torch.maximum(down, across) > 1).flatten().nonzero()[:, 0]
 
 
 def fft(context: StepContext) -> Tensor:

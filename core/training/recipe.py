@@ -442,6 +442,14 @@ class GanStage(StageRecipe):
     discriminator_steps: int = Field(
         default=1, ge=1, le=10, description=_("Steps of the discriminator for each of the generator.")
     )
+    gradient_penalty: float = Field(
+        default=0.0,
+        ge=0,
+        description=_(
+            "How much the discriminator is held to verdicts that faint noise does not change (approximated R1). "
+            "Without it a long game can end in fine weaves."
+        ),
+    )
     head_start: int = Field(
         default=0,
         ge=0,
@@ -452,8 +460,10 @@ class GanStage(StageRecipe):
     )
     teacher_is_truth: bool = Field(
         default=False,
-        description="On crops that the teacher has enlarged, its output stands for the truth in all losses but `l1` "
-        "and `adversarial`: one sharp guess instead of the mean of all that may be true.",
+        description=_(
+            "On crops that the teacher has enlarged, its output stands for the truth in all losses but `l1` "
+            "and `adversarial`: one sharp guess instead of the mean of all that may be true."
+        ),
     )
     judge_synthetic: bool = Field(
         default=True,

@@ -326,6 +326,7 @@ class Training:
         torch.autograd.backward(sr, self.scaler.scale(total * share).to(sr.dtype))
         if adversary is not None and verdict is not None:
             measured.add_game(adversary.learn(verdict, share), share)
+            adversary.steady(self.stage_step, hr, leaf, share)
 
     def _context(self, batch: Batch, leaf: Tensor, lr: Tensor, hr: Tensor, verdict: Verdict | None) -> StepContext:
         stage = self.stage
@@ -396,7 +397,7 @@ class Training:
         lr, hr = _tensor(batch.lr, self.device), _tensor(batch.hr, self.device)
         with torch.no_grad(), autocast(self.device, self.precision):
             sr = FastForward(self.generator)(lr).float()
-        return adversary.learn_alone(hr, sr, self._photographs(batch))
+        return adversary.learn_alone(self.stage_step, hr, sr, self._photographs(batch))
 
     def _finish(self, measured: _Measured) -> StepReport:
         """Step the optimisers, unless something is not finite."""

@@ -45,3 +45,39 @@ def test_the_discriminator_looks_at_another_place_each_time(kind: DiscriminatorK
     for verdict in verdicts:
         torch.testing.assert_close(verdict.real, verdict.fake)
     assert (len({float(verdict.real.detach().sum()) for verdict in verdicts}) > 6) == places
+
+
+def test_the_penalty_keeps_verdicts_from_hanging_on_what_nobody_sees() -> None:
+    slopes = {}
+    for penalty in (0.0, 0.05):
+        torch.manual_seed(0)
+        stage = GanStage(
+            discriminator="patch",
+            discriminator_features=8,
+            discriminator_rate=1e-3,
+            warmup=0,
+            gradient_penalty=penalty,
+            crops=(16,),
+        )
+        adversary = Adversary(stage, 4, torch.device("cpu"), "fp32")
+        weave = 0.01 * torch.sin(2 * torch.pi * torch.arange(64) / 3).expand(4, 3, 64, 64)
+        for step in range(60):
+            real = torch.rand(4, 3, 1, 1).expand(4, 3, 64, 64) + 0.01 * torch.randn(4, 3, 64, 64)
+            adversary.learn_alone(step, real, real + weave, torch.arange(4))
+        seen = (0.5 + 0.01 * torch.randn(4, 3, 64, 64)).requires_grad_()
+        (gradient,) = torch.autograd.grad(adversary.judge(seen.detach(), seen, torch.arange(4)).fake.mean(), seen)
+        slopes[penalty] = float(gradient.norm())
+    assert slopes[0.05] < 0.5 * slopes[0.0]
+
+
+def test_the_penalty_is_due_in_one_step_of_four_and_moves_the_discriminator_alone() -> None:
+    stage = GanStage(discriminator="unet", discriminator_features=8, gradient_penalty=1.0)
+    adversary = Adversary(stage, 4, torch.device("cpu"), "fp32")
+    hr, sr = torch.rand(3, 3, 32, 32), torch.rand(3, 3, 32, 32, requires_grad=True)
+    moved = []
+    for step in range(5):
+        adversary.optimizer.zero_grad()
+        adversary.steady(step, hr, sr)
+        moved.append(any(each.grad is not None for each in adversary.network.parameters()))
+    assert moved == [True, False, False, False, True]
+    assert sr.grad is None
