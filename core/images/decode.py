@@ -263,7 +263,7 @@ _SOURCES: dict[str, Callable[[BinaryIO], Source]] = {
 
 def _source(file: BinaryIO, key: str, path: Path, page: int, check: Callable[[], None], whole_range: bool) -> Source:
     if key == "dicom":
-        return DicomSource(file, page, whole_range=whole_range)
+        return DicomSource(file, path, page, check, whole_range=whole_range)
     if key == "tiff":
         return TiffSource(file, path, page, check)
     if key == "bmp" and has_bit_fields(file):

@@ -9,15 +9,20 @@ import importlib
 import logging
 import os
 import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 
+from core import archives
+from core.contract.cancel import Cancelled
 from core.contract.errors import how_to_install
 from core.images.dicom_tags import DicomTags
 from core.images.picture import Header, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
-from core.images.values import Scale, scale_of
+from core.images.values import Kind, Scale, range_of_series, scale_of
 from core.language import gettext as _
 
 _GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -51,15 +56,26 @@ class DicomSource:
         UnreadableError: it is damaged, too large, holds no picture, or needs a package that is not there.
     """
 
-    def __init__(self, file: BinaryIO, frame: int = 0, *, whole_range: bool = False) -> None:
+    def __init__(
+        self,
+        file: BinaryIO,
+        path: Path | None = None,
+        frame: int = 0,
+        check: Callable[[], None] = lambda: None,
+        *,
+        whole_range: bool = False,
+    ) -> None:
         """Read the tags.
 
         Args:
             file: the content.
+            path: where it lies, for other frames and files of its series to be looked at; None not to.
             frame: which one is decoded.
+            check: called between the frames and files of its series, to raise where nobody wants the rest.
             whole_range: whether all stored numbers become pixels, so that they can be written again, and not only
                 those that a viewer shows.
         """
+        self._path, self._check = path, check
         self._frame = frame
         self._whole_range = whole_range
         try:
@@ -122,6 +138,31 @@ class DicomSource:
         notes = () if self._whole_range else (_WITHOUT_TAGS,)
         return StoredPixels(np.ascontiguousarray(numbers[..., :3]), None, notes)
 
+    def survey(self) -> tuple[Kind, tuple[float, float] | None] | None:
+        """What kind of numbers it holds, and their extremes in all frames; None where they are colours, or have a
+        window to be shown by."""
+        dataset, pixels = self._dataset, importlib.import_module("pydicom.pixels")
+        if self._kind not in _GREY or self._window is not None:
+            return None
+        found = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for frame in range(self.header.frames):
+                self._check()
+                numbers = pixels.apply_modality_lut(pixels.pixel_array(dataset, index=frame), dataset)
+                found.append((float(numbers.min()), float(numbers.max())))
+        return self._series, (min(low for low, _ in found), max(high for _, high in found))
+
+    @property
+    def _series(self) -> Kind:
+        return f"{self._kind} {self._dataset.get('SeriesInstanceUID', '')}", 1
+
+    @property
+    def _window(self) -> tuple[float, float] | None:
+        """Centre and width of what a viewer shows."""
+        centre, width = (_first(self._dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
+        return (centre, width) if centre is not None and width is not None and width >= 1 else None
+
     def _numbers(self, numbers: np.ndarray) -> StoredPixels:
         """All stored numbers, neither sloped nor inverted: a viewer does that with the result's as with these."""
         if self.header.frames == 1:
@@ -136,18 +177,34 @@ class DicomSource:
 
     def _grey(self, numbers: np.ndarray) -> StoredPixels:
         numbers = numbers[..., None].astype(np.float64)
-        centre, width = (_first(self._dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
-        scale = None
-        if centre is not None and width is not None and width >= 1:
+        scale, window = None, self._window
+        if window is not None:
+            centre, width = window
             shown = (numbers - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
             pixels = np.rint(np.clip(shown, 0, 1) * 65535).astype(np.uint16)
             note = _("Shown by its window of {width:g} around {centre:g}.").format(width=width, centre=centre)
         else:
-            scale, note = scale_of(numbers.astype(np.float32), None, None, None)
+            series = None
+            if self._path is not None:
+                survey, several = partial(_survey, check=self._check), self.header.frames > 1
+                series = range_of_series(self._path, self._series, survey, self._check, several=several)
+            scale, note = scale_of(numbers.astype(np.float32), None, None, series)
             pixels = scale.pixels(numbers)
         if self._kind == "MONOCHROME1":
             pixels, scale = 65535 - pixels, None
         return StoredPixels(np.ascontiguousarray(pixels), None, (note, _WITHOUT_TAGS), scale=scale)
+
+
+def _survey(path: Path, check: Callable[[], None]) -> tuple[Kind, tuple[float, float] | None] | None:
+    """As `DicomSource.survey`, of another file of the series."""
+    try:
+        with archives.opened(path) as file:
+            return DicomSource(file, None, 0, check).survey()
+    except Cancelled:
+        raise
+    except Exception:
+        # A broken neighbour, or one that is no picture, is no part of the series; its own turn tells what is wrong.
+        return None
 
 
 _MOST_FRAMES = 100_000

@@ -75,6 +75,24 @@ def test_without_a_window_the_whole_range_is_shown_and_monochrome_1_is_inverted(
     np.testing.assert_array_equal(inverted.pixels, 65535 - picture.pixels)
 
 
+def test_slices_and_frames_without_a_window_get_one_mapping(tmp_path):
+    series, other = generate_uid(), generate_uid()
+    several = np.stack([RAMP // 4, RAMP])
+    write(tmp_path / "IM1", dicom(several, SeriesInstanceUID=series))
+    write(tmp_path / "IM2", dicom(2 * RAMP, SeriesInstanceUID=series))
+    # Neither is one of the series: of another one, with a window, and broken.
+    write(tmp_path / "IM3", dicom(4 * RAMP, SeriesInstanceUID=other))
+    write(tmp_path / "IM4", dicom(8 * RAMP, SeriesInstanceUID=series, WindowCenter=0, WindowWidth=9))
+    write(tmp_path / "IM5", b"no picture")
+    top = float(2 * RAMP.max())
+    for number, picture in enumerate(load_all(tmp_path / "IM1").pictures):
+        np.testing.assert_allclose(picture.pixels[..., 0], several[number] * 65535.0 / top, atol=1)
+    np.testing.assert_allclose(load(tmp_path / "IM2").pixels[..., 0], 2 * RAMP * 65535.0 / top, atol=1)
+    # Frames alone, without a series.
+    alone = list(load_all(write(tmp_path / "a.dcm", dicom(several))).pictures)
+    np.testing.assert_allclose(alone[0].pixels[..., 0], several[0] * 65535.0 / RAMP.max(), atol=1)
+
+
 def test_colour_and_several_frames(tmp_path):
     rgb = making.noise(30, 20, 3, np.uint8)
     picture = assert_probe_agrees(write(tmp_path / "a.dcm", dicom(rgb, "RGB")))
