@@ -19,6 +19,7 @@ from core.images.jxl_header import can_say
 from core.images.picture import Metadata
 from core.images.profiles import (
     channels_of,
+    codes_of,
     grey_profile_of,
     profile_of,
     profile_of_png,
@@ -36,7 +37,7 @@ def srgb_profile() -> bytes:
 
 def profile_for(metadata: Metadata, grey: bool) -> bytes | None:
     """The ICC profile of a picture's colours, however they are said; None for sRGB."""
-    if metadata.cicp is not None:
+    if metadata.cicp is not None and not (metadata.icc and codes_of(metadata.icc) == metadata.cicp):
         return profile_of(metadata.cicp, grey)
     if metadata.icc is None and metadata.png_colour:
         return profile_of_png(*_numbers(metadata), grey)
@@ -46,19 +47,24 @@ def profile_for(metadata: Metadata, grey: bool) -> bytes | None:
 def agreeing(pixels: np.ndarray, metadata: Metadata) -> tuple[np.ndarray, Metadata, tuple[str, ...]]:
     """Pixels (H x W x 1 or 3) and metadata whose profile is for as many channels, and what to tell the user.
 
-    Grey in an RGB profile gets the profile of that one's greys; where there is none, it becomes RGB.
+    Grey in an RGB profile gets the profile of that one's greys; where there is none, it becomes RGB. HDR that a profile
+    says is said by code points, too, as formats of 8 bits need it tone-mapped.
     """
-    if metadata.icc is None:
+    icc = metadata.icc
+    if icc is None:
         return pixels, metadata, ()
-    space, channels = channels_of(metadata.icc), pixels.shape[2]
+    codes = codes_of(icc) if metadata.cicp is None else None
+    if codes is not None and codes.is_hdr:
+        metadata = replace(metadata, cicp=codes)
+    space, channels = channels_of(icc), pixels.shape[2]
     if (space, channels) in (("GRAY", 1), ("RGB", 3)):
         return pixels, metadata, ()
     if space == "RGB":
-        grey = grey_profile_of(metadata.icc)
+        grey = grey_profile_of(icc)
         if grey is not None:
             return pixels, replace(metadata, icc=grey), ()
         return np.repeat(pixels, 3, axis=2), metadata, ()
-    if space == "GRAY" and (colour := rgb_profile_of(metadata.icc)) is not None:
+    if space == "GRAY" and (colour := rgb_profile_of(icc)) is not None:
         return pixels, replace(metadata, icc=colour), ()
     return pixels, replace(metadata, icc=None), (_("Its colour profile is for other channels and was left out."),)
 

@@ -13,6 +13,7 @@ import numpy as np
 from core.images.cicp import (
     SRGB_CHROMATICITIES,
     Cicp,
+    meant,
     sdr_chromaticities,
     srgb_to_linear,
     to_sdr,
@@ -86,6 +87,12 @@ def rgb_profile_of(icc: bytes) -> bytes | None:
         return None
     named = {**_texts(f"RGB of {_description(tags)}"), b"wtpt": _xyz(_D50)}
     return _profile(named, tags[b"kTRC"], SRGB_CHROMATICITIES, False)
+
+
+def codes_of(icc: bytes) -> Cicp | None:
+    """The code points that a profile repeats in a tag of its own (ICC.1:2022, 9.2.17); None where it has none."""
+    tag = tags_of(icc).get(b"cicp", b"")
+    return meant(tag[8], tag[9]) if len(tag) >= 12 and tag[:4] == b"cicp" and tag[11] else None
 
 
 def tags_of(icc: bytes) -> dict[bytes, bytes]:

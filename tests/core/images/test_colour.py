@@ -3,12 +3,14 @@
 import contextlib
 import io
 import struct
+from dataclasses import replace
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import pillow_heif
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from core.contract.errors import UserError
@@ -191,6 +193,33 @@ def test_the_profile_of_hdr_shows_a_tone_mapped_picture(tmp_path):
     shown = np.asarray(ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"))[0]
     mapped = to_sdr(np.asarray(image), PQ, 1000.0)[0]
     assert np.abs(shown.astype(int) - mapped).max() <= 6
+
+
+@pytest.mark.parametrize("cicp", [PQ, HLG, Cicp(12, 16)])
+@pytest.mark.parametrize("container", ["tiff", "png", "jxl"])
+def test_hdr_that_a_profile_says_is_hdr(tmp_path, cicp, container):
+    pixels = patches(np.uint16)
+    # Another program's profile, with one tag more than ours.
+    icc = profile_of(cicp) + b"theirs"
+    if container == "tiff":
+        tifffile.imwrite(tmp_path / "a", pixels, photometric="rgb", iccprofile=icc, metadata=None)
+    else:
+        save(tmp_path / "a", Picture(pixels, None, Metadata(icc=icc)), container, 100)
+    picture = load(tmp_path / "a")
+    assert picture.metadata.cicp == cicp
+    save(tmp_path / "b.tif", picture, "tiff")
+    assert load(tmp_path / "b.tif").metadata.icc == icc
+    save(tmp_path / "b.avif", picture, "avif")
+    assert load(tmp_path / "b.avif").metadata.cicp == cicp
+    notes = save(tmp_path / "b.jpg", picture, "jpeg")
+    assert any("tone-mapped" in note for note in notes)
+    mapped = save(tmp_path / "c.jpg", replace(picture, metadata=Metadata(cicp=cicp)), "jpeg")
+    assert mapped == notes
+    np.testing.assert_array_equal(load(tmp_path / "b.jpg").pixels, load(tmp_path / "c.jpg").pixels)
+    # Of grey, whose profile is another one, too.
+    grey = Picture(pixels[..., :1], None, Metadata(icc=icc))
+    save(tmp_path / "g.png", grey, "png")
+    assert any("tone-mapped" in note for note in save(tmp_path / "g.jpg", load(tmp_path / "g.png"), "jpeg"))
 
 
 def test_video_range_of_a_png_is_spread_for_other_formats(tmp_path):
