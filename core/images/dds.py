@@ -133,6 +133,7 @@ class DdsLightSource:
         self._start = _HEADER + (_HEADER_DX10 if file.read(4) == b"DX10" else 0)
         self._size = (height, width)
         self._texture = texture
+        self._data: bytes | None = None
         end = file.seek(0, os.SEEK_END)
         blocks = -(-height // 4) * -(-width // 4)
         kind, self._channels = _LAYOUTS.get(texture.dxgi, ("", 3))
@@ -153,13 +154,14 @@ class DdsLightSource:
     def decode(self) -> StoredPixels:
         """Decode the largest of its mipmaps."""
         height, width = self._size
+        data, self._data = self._data or self._read(), None
         if self._kind is None:
             padded = (height + -height % 4, width + -width % 4, 3)
             signed = self._texture.dxgi == _BC6H_SIGNED
-            decoded = imagecodecs.bcn_decode(self._read(), -6 if signed else 6, shape=padded)
+            decoded = imagecodecs.bcn_decode(data, -6 if signed else 6, shape=padded)
             light = np.asarray(decoded)[:height, :width]
         else:
-            light = self._values()[..., : 1 if self._channels == 1 else 3]
+            light = self._values(data)[..., : 1 if self._channels == 1 else 3]
         if light.shape[2] == 2:
             light = np.concatenate([light, np.zeros((*light.shape[:2], 1), light.dtype)], axis=2)
         return shown(light, self._alpha)
@@ -171,15 +173,16 @@ class DdsLightSource:
             raise damaged()
         return data
 
-    def _values(self) -> np.ndarray:
+    def _values(self, data: bytes) -> np.ndarray:
         assert self._kind is not None
-        return np.frombuffer(self._read(), self._kind).reshape(*self._size, self._channels)
+        return np.frombuffer(data, self._kind).reshape(*self._size, self._channels)
 
     def _opacity(self) -> np.ndarray | None:
-        """H x W of 16 bits; None where everything is opaque."""
+        """H x W of 16 bits; None where everything is opaque. All is read to tell, and kept for `decode`."""
         if self._channels < 4:
             return None
-        alpha = sixteen_bit(opacity_of(self._values()[..., 3]))
+        self._data = self._read()
+        alpha = sixteen_bit(opacity_of(self._values(self._data)[..., 3]))
         return None if int(alpha.min()) == 65535 else alpha
 
 

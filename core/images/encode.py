@@ -87,7 +87,7 @@ def save(
             ),
             _("Choose PNG or TIFF, or a smaller size."),
         )
-    if format == "dds" and _is_light(picture):
+    if _is_texture_of_light(target, picture):
         target = replace(target, bits=16, light=True)
     metadata, notes = as_written(picture.metadata, target, (picture.width, picture.height), origin)
     samples, metadata, more = samples_for(target, picture, metadata)
@@ -99,7 +99,7 @@ def save(
             notes += write_tiff(temporary, samples, metadata)
         else:
             # In memory first: Pillow's encoders, when they write to a file, do not say why that failed.
-            parts, more = _encoded(format, picture, samples, metadata, None if lossless else quality, origin)
+            parts, more = _encoded(target, picture, samples, metadata, None if lossless else quality, origin)
             notes += more
             with temporary.open("wb") as file:
                 for part in parts:
@@ -110,7 +110,7 @@ def save(
 
 
 def _encoded(
-    format: str,
+    target: Format,
     picture: Picture,
     samples: np.ndarray,
     metadata: Metadata,
@@ -118,6 +118,7 @@ def _encoded(
     origin: Origin | None,
 ) -> tuple[Sequence[bytes | memoryview], tuple[str, ...]]:
     """The parts of a file in any format but TIFF, and what to tell the user; without a quality nothing is lost."""
+    format = target.key
     if format == "png":
         return encode_png(samples, metadata), ()
     if format == "avif":
@@ -133,7 +134,7 @@ def _encoded(
     if format == "dicom":
         return encode_dicom(picture, samples, origin), ()
     if format == "dds":
-        if picture.texture is None or not _is_light(picture):
+        if picture.texture is None or not target.light:
             return encode_dds(samples, picture.texture)
         alpha = samples[..., 3] if samples.shape[2] == 4 else None
         return encode_dds_light(light_of(samples[..., :3], metadata.cicp), alpha, picture.texture)
@@ -146,10 +147,10 @@ def _encoded(
     return [_encode_with_pillow(samples, metadata, format, options)], ()
 
 
-def _is_light(picture: Picture) -> bool:
-    """Whether it is a texture of light that still holds some: 16 bits of HDR colours."""
+def _is_texture_of_light(target: Format, picture: Picture) -> bool:
+    """Whether it is to be a texture of light, as its source was, and still holds some: 16 bits of HDR colours."""
     cicp = picture.metadata.cicp
-    held = picture.texture is not None and picture.texture.is_light
+    held = target.key == "dds" and picture.texture is not None and picture.texture.is_light
     return held and picture.pixels.dtype == np.uint16 and cicp is not None and cicp.is_hdr
 
 
