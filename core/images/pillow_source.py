@@ -67,6 +67,7 @@ class PillowSource:
         self._jpeg2000 = jpeg2000(file) if key == "jpeg2000" else None
         texture = texture_of(file) if key == "dds" else None
         self.image = open_with_pillow(file, key)
+        self._inverted_alpha = key == "tga" and _is_tga_of_fifteen_bits(file)
         info = self.image.info
         self._file = file
         cicp, bits, lossless = _coded(file, key, info)
@@ -92,7 +93,7 @@ class PillowSource:
             *self.image.size,
             bits=bits,
             lossless=lossless,
-            alpha=self.image.has_transparency_data and not _means_no_alpha(self.image, key),
+            alpha=self.image.has_transparency_data and not _means_no_alpha(self.image, key, self._inverted_alpha),
             # The further pictures in a JPEG file are previews, depth and gain maps of the first.
             frames=1 if key == "jpeg" else getattr(self.image, "n_frames", 1),
             orientation=orientation(exif),
@@ -112,7 +113,11 @@ class PillowSource:
             stored = self._jpeg2000.bits if self._jpeg2000 else self.header.bits
             return _decode_deep(self._file, self._key, stored)
         decoded = self._decoded()
-        return decoded if self.header.alpha else replace(decoded, alpha=None)
+        if not self.header.alpha:
+            return replace(decoded, alpha=None)
+        if self._inverted_alpha and decoded.alpha is not None:
+            return replace(decoded, alpha=255 - decoded.alpha)
+        return decoded
 
     def _decoded(self) -> StoredPixels:
         icc = self.header.metadata.icc
@@ -234,11 +239,28 @@ def _jpeg_quality(image: Image.Image) -> float | None:
     return quality_of_tables(tables) if tables and all(len(table) == 64 for table in tables.values()) else None
 
 
-def _means_no_alpha(image: Image.Image, key: str) -> bool:
-    """Whether alpha is there for the sake of four bytes a pixel only.
+def _is_tga_of_fifteen_bits(file: BinaryIO) -> bool:
+    """Whether colours are of 15 bits, and the sixteenth says what is opaque: Pillow 13.0.0 takes it for transparent."""
+    file.seek(0)
+    head = file.read(18)
+    if len(head) < 18:
+        return False
+    return (head[2] in _TGA_OF_COLOURS and head[16] == 16) or (head[2] in _TGA_OF_A_PALETTE and head[7] == 16)
+
+
+_TGA_OF_COLOURS, _TGA_OF_A_PALETTE = (2, 10), (1, 9)
+"""Image types, plain and run-length encoded."""
+
+
+def _means_no_alpha(image: Image.Image, key: str, is_one_bit: bool) -> bool:
+    """Whether alpha is there for the sake of four bytes a pixel only, or of a bit that would be left over.
 
     It is zero everywhere in what Windows copies from a screen, and in TGAs of games; DDS blocks all have it.
     """
+    if is_one_bit:
+        image.load()
+        extremes = image.convert("RGBA").getchannel("A").getextrema()
+        return extremes in ((0, 0), (255, 255))
     if key not in ("bmp", "tga", "dds") or image.mode != "RGBA":
         return False
     image.load()

@@ -225,6 +225,36 @@ def test_tga(tmp_path, mode, compression):
     np.testing.assert_array_equal(others, np.broadcast_to(again.pixels, others.shape))
 
 
+@pytest.mark.parametrize("kind", ["colours", "packed", "palette"])
+@pytest.mark.parametrize("bits", ["some", "all", "none"])
+def test_the_sixteenth_bit_of_a_tga_says_what_is_opaque(tmp_path, kind, bits):
+    opaque = {"some": np.indices((4, 8)).sum(axis=0) % 3 > 0, "all": np.ones((4, 8), bool)}.get(bits)
+    five = making.noise(8, 4, 3, np.uint8) >> 3
+    if kind == "palette":
+        five[...] = five[0, 0]
+    seen = np.zeros((4, 8), np.uint16) if opaque is None else opaque.astype(np.uint16)
+    words = (
+        seen << 15 | five[..., 0].astype(np.uint16) << 10 | five[..., 1].astype(np.uint16) << 5 | five[..., 2]
+    ).astype("<u2")
+    sizes = struct.pack("<HHHHBB", 0, 0, 8, 4, 8 if kind == "palette" else 16, 0x21)
+    if kind == "palette":
+        colours, indices = np.unique(words, return_inverse=True)
+        head = bytes((0, 1, 1)) + struct.pack("<HHB", 0, len(colours), 16) + sizes
+        body = colours.tobytes() + indices.astype(np.uint8).tobytes()
+    elif kind == "packed":
+        head = bytes((0, 0, 10, 0, 0, 0, 0, 0)) + sizes
+        body = b"".join(b"\0" + word.tobytes() for word in words.ravel())
+    else:
+        head, body = bytes((0, 0, 2, 0, 0, 0, 0, 0)) + sizes, words.tobytes()
+    picture = assert_probe_agrees(write(tmp_path / "a.tga", head + body))
+    np.testing.assert_allclose(picture.pixels, five * (255 / 31), atol=5)
+    if bits == "some":
+        np.testing.assert_array_equal(picture.alpha, np.where(opaque, 255, 0))
+    else:
+        # A bit that is alike everywhere says nothing.
+        assert picture.alpha is None
+
+
 def test_a_tga_of_another_name_is_known_by_its_end(tmp_path):
     Image.fromarray(PHOTO).save(tmp_path / "a.tga")
     (tmp_path / "a.tga").rename(tmp_path / "a.dat")
