@@ -13,10 +13,12 @@ from __future__ import annotations
 import locale
 import os
 import re
+import string
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from gettext import c2py
+from typing import Any
 
 from core.paths import RESOURCES
 
@@ -34,6 +36,30 @@ LANGUAGES = {
 """What can be chosen: the name of the `.po` file, and what the language calls itself."""
 VARIABLE = "SRGAN_LANGUAGE"
 """The environment variable that goes before everything the system says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a language writes numbers, and what it puts between words that the program joins."""
+
+    decimal: str = "."
+    thousands: str = ","
+    fewest_grouped: int = 4
+    """Numbers with fewer digits before the decimal sign are not grouped."""
+    comma: str = ", "
+    colon: str = ": "
+    sentences: str = " "
+
+
+STYLES = {
+    "de": Style(decimal=",", thousands="."),
+    "es": Style(decimal=",", thousands=".", fewest_grouped=5),
+    "fr": Style(decimal=",", thousands="\u202f", colon="\u00a0: "),
+    "pt_BR": Style(decimal=",", thousands="."),
+    "ja": Style(comma="、", colon="：", sentences=""),
+    "zh_CN": Style(comma="、", colon="：", sentences=""),
+}
+"""Of the languages that do not write as English does; as CLDR has it."""
 
 _CONTEXT = "\x04"
 """Stands between a text's context and the text, as in gettext."""
@@ -80,8 +106,28 @@ class _Catalogue:
     texts: dict[str, str] = field(default_factory=dict)
     numbered: dict[str, tuple[str, ...]] = field(default_factory=dict)
     form: Callable[[int], int] = field(default=lambda number: int(number != 1))
+    style: Style = field(default_factory=Style)
 
 
+class _Pattern(str):
+    """A translation with places to fill in: numbers come into them as the language writes them."""
+
+    __slots__ = ()
+
+    def format(self, *args: object, **kwargs: object) -> str:
+        return _FILLER.vformat(self, args, kwargs)
+
+
+class _Filler(string.Formatter):
+    """`str.format`, with numbers in the style of the language in use."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            return shown_number(value, format_spec)
+        return str(format(value, format_spec))
+
+
+_FILLER = _Filler()
 _catalogue = _Catalogue()
 
 
@@ -108,6 +154,41 @@ def ngettext(singular: str, plural: str, number: int) -> str:
     return forms[_catalogue.form(number)]
 
 
+def shown_number(value: float, spec: str = "") -> str:
+    """A number as the language in use writes it; within a text that is looked up, `.format` does so by itself.
+
+    Args:
+        value: the number.
+        spec: how, as in `format`: `,.1f`.
+    """
+    style, text = _catalogue.style, format(value, spec)
+    if style.decimal == "." and style.thousands == ",":
+        return text
+    whole, point, rest = text.partition(".")
+    few = sum(map(str.isdigit, whole)) < style.fewest_grouped
+    return whole.replace(",", "" if few else style.thousands) + point.replace(".", style.decimal) + rest
+
+
+def percent(fraction: float) -> str:
+    """`14 %` of 0.14."""
+    return f"{100 * fraction:.0f} %"
+
+
+def listed(words: Iterable[str]) -> str:
+    """Words one after another, with what the language in use puts between them."""
+    return _catalogue.style.comma.join(words)
+
+
+def headed(label: str, words: str) -> str:
+    """A label, a colon and what it is about."""
+    return f"{label}{_catalogue.style.colon}{words}"
+
+
+def sentences(texts: Iterable[str]) -> str:
+    """Sentences one after another; empty ones are passed over."""
+    return _catalogue.style.sentences.join(filter(None, texts))
+
+
 def in_sentence(label: str) -> str:
     """A label as it is written within a sentence: small, except where the language writes nouns with a capital."""
     return label if _catalogue.language == "de" else label.lower()
@@ -121,6 +202,11 @@ def without_letter(label: str) -> str:
 def current() -> str:
     """The language in use, as `LANGUAGES` names it."""
     return _catalogue.language
+
+
+def tag() -> str:
+    """The language in use as web pages name it: `pt-BR`."""
+    return _catalogue.language.replace("_", "-")
 
 
 def use(language: str) -> None:
@@ -223,7 +309,7 @@ def _unescaped(text: str) -> str:
 def _load(language: str) -> _Catalogue:
     if language not in LANGUAGES or language == ENGLISH:
         return _Catalogue()
-    loaded = _Catalogue(language)
+    loaded = _Catalogue(language, style=STYLES.get(language, Style()))
     count = 0
     for block in (FOLDER / f"{language}.po").read_text(encoding="utf-8").split("\n\n"):
         head, _msgid, rest = block.rstrip("\n").partition('msgid "')
@@ -231,7 +317,7 @@ def _load(language: str) -> _Catalogue:
         plain = text and len(translation) > 1 and "\n" not in text + translation
         if plain and "msgctxt" not in head and "fuzzy" not in head:
             # Of one line, and without a number: nearly all are, and are read ten times as fast so.
-            loaded.texts[_unescaped(text)] = _unescaped(translation[:-1])
+            loaded.texts[_unescaped(text)] = _pattern(_unescaped(translation[:-1]))
             continue
         for entry in entries(block):
             count = _take(loaded, entry, count)
@@ -246,10 +332,15 @@ def _take(loaded: _Catalogue, entry: CatalogueEntry, count: int) -> int:
     if not entry.text:
         count, loaded.form = plural_form(forms[0])
     elif not entry.plural:
-        loaded.texts[entry.key] = forms[0]
+        loaded.texts[entry.key] = _pattern(forms[0])
     elif sorted(forms) == list(range(count)):
-        loaded.numbered[entry.key] = tuple(forms[each] for each in range(count))
+        loaded.numbered[entry.key] = tuple(_pattern(forms[each]) for each in range(count))
     return count
+
+
+def _pattern(translation: str) -> str:
+    # Only these, as a text without is handed on to Qt as it is.
+    return _Pattern(translation) if "{" in translation else translation
 
 
 def _of_environment() -> Iterator[str]:

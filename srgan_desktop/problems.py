@@ -13,7 +13,7 @@ from core.contract.errors import UserError
 from core.contract.jobs import JobFailed
 from core.contract.upscale import FileFailed
 from core.language import gettext as _
-from core.language import ngettext
+from core.language import ngettext, shown_number
 
 SMALLER_BATCH = _("If memory ran out, choose a smaller batch or cache in the recipe.")
 REPORT_HINT = _("This is a bug. Copy the details into a report, then try again.")
@@ -184,8 +184,8 @@ def duration(seconds: float) -> str:
 def seconds(value: float) -> str:
     """A measured time, with as many digits as mean something: `0.36 s`, `4.2 s`, `3 min 20 s`."""
     if value < 1:
-        return f"{value:.2f} s"
-    return f"{value:.1f} s" if value < 60 else duration(value)
+        return f"{shown_number(value, '.2f')} s"
+    return f"{shown_number(value, '.1f')} s" if value < 60 else duration(value)
 
 
 def time_left(seconds: float | None) -> str:

@@ -33,7 +33,8 @@ def settle(path: Path | None = None) -> None:
 
 
 def translate_qt(app: QCoreApplication) -> None:
-    """Let Qt's own words, as those of its file dialog, be of the same language."""
+    """Let Qt's own words, as those of its file dialog, and the numbers in its fields be of the same language."""
+    QLocale.setDefault(QLocale(language.current()))
     translator = QTranslator(app)
     folder = QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)
     if language.current() != language.ENGLISH and translator.load(f"qtbase_{language.current()}", folder):

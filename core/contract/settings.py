@@ -15,7 +15,7 @@ from typing import Any, Generic, Literal, TypeVar, cast
 
 from core.contract.errors import UserError
 from core.language import gettext as _
-from core.language import in_sentence, without_letter
+from core.language import in_sentence, listed, without_letter
 
 ExistingPolicy = Literal["skip", "number", "replace"]
 LargerPolicy = Literal["skip", "copy", "shrink"]
@@ -198,7 +198,7 @@ class Setting(Generic[T]):
         words = [str(value) for value, _label in self.choices]
         if len(words) < 2:
             return "".join(words)
-        return _("{others} or {last}").format(others=", ".join(words[:-1]), last=words[-1])
+        return _("{others} or {last}").format(others=listed(words[:-1]), last=words[-1])
 
 
 def setting(default: T, **declared: Any) -> T:
@@ -227,7 +227,7 @@ def check_result_name(pattern: str) -> None:
         raise UserError(
             _("“{pattern}” is not a valid name pattern.").format(pattern=pattern),
             _("It holds {{name}} and may hold {name_parts}, and no slashes.").format(
-                name_parts=", ".join(f"{{{part}}}" for part in NAME_PARTS[1:])
+                name_parts=listed(f"{{{part}}}" for part in NAME_PARTS[1:])
             ),
         )
 

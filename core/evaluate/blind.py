@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image
 
-from core import paths
+from core import language, paths
 from core.atomic import check_free, replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -25,12 +25,40 @@ from core.evaluate.benchmark import SMALLEST, add_wear
 from core.evaluate.resampling import crop_to_multiple, enlarge_bicubic, middle, reduce_bicubic, rgb8
 from core.images import load
 from core.language import gettext as _
+from core.language import headed, sentences
 from core.upscale.engine import Engine, open_engine
 from core.upscale.picture import without_colour
 from core.upscale.scan import scan
 
 TEMPLATE = paths.RESOURCES / "pages" / "blind.html"
 PLACE = "/*DATA*/"
+WORDS = {
+    "title": _("Which one is better?"),
+    "how": _(
+        "Click the left or the right one, or use the keys: ← left, → right, ↓ no difference, Backspace back one. The "
+        "sides are shuffled anew for every pair; the end tells which was which."
+    ),
+    "left": _("Left"),
+    "right": _("Right"),
+    "back": _("Back"),
+    "same": _("No difference"),
+    "count": _("{number} of {all}"),
+    "result": _("Result"),
+    "neither": _("Neither was chosen more often."),
+    "hardly": _(
+        "Chosen: {more} {often}×, {less} {seldom}×. A coin would part them so unevenly in {percent} % of such tests: "
+        "this is hardly chance."
+    ),
+    "perhaps": _(
+        "Chosen: {more} {often}×, {less} {seldom}×. A coin would part them so unevenly in {percent} % of such tests: "
+        "this may be chance."
+    ),
+    "picture": _("Picture"),
+    "chosen": _("Chosen"),
+    "save": _("Save the answers"),
+    "again": _("Start again"),
+}
+"""What the page says beside the question; it fills in the places itself."""
 ASK_BETTER, CAPTION_BETTER = _("Which one would you rather have?"), _("the small picture, plainly enlarged")
 ASK_NEARER, CAPTION_NEARER = _("Which one looks more like the one in the middle?"), _("the original")
 
@@ -56,7 +84,7 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
     scales = {engine.scale for engine in engines if engine is not None}
     if len(scales) > 1:
         raise UserError(
-            _("These models enlarge {scales}.").format(scales=" and ".join(f"{s}x" for s in sorted(scales))),
+            _("These models enlarge {less}x and {more}x.").format(less=min(scales), more=max(scales)),
             _("Choose two of one factor."),
         )
     scale = scales.pop() if scales else 4
@@ -71,7 +99,7 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
             picture = load(each.path)
             small, reference = _shown(rgb8(picture.pixels), scale, request, number)
         except UserError as error:
-            left_out.append(f"{each.path.name}: {error.message}")
+            left_out.append(headed(each.path.name, error.message))
             continue
         grey = picture.colourless and not request.worn
         first, second = (_enlarged(engine, small, scale, cancel, grey=grey) for engine in engines)
@@ -81,7 +109,7 @@ def blind(request: BlindRequest, cancel: CancelToken) -> Iterator[CheckProgress 
         yield CheckProgress((number + 1) / len(found))
     if not pairs:
         raise UserError(
-            _("None of these pictures can be used.") + (f" {left_out[0]}" if left_out else ""),
+            sentences((_("None of these pictures can be used."), *left_out[:1])),
             _("Choose pictures of at least {smallest} pixels a side.").format(
                 smallest=SMALLEST * (scale if request.reduced else 1)
             ),
@@ -125,12 +153,13 @@ def _write(request: BlindRequest, names: list[str], pairs: list[dict[str, str]])
         "id": hashlib.sha256(json.dumps([names, pairs]).encode()).hexdigest()[:12],
         "question": ASK_NEARER if request.reduced else ASK_BETTER,
         "caption": CAPTION_NEARER if request.reduced else CAPTION_BETTER,
+        "words": WORDS,
         "names": {"a": names[0], "b": names[1]},
         "pairs": pairs,
     }
     # A file name with a tag in it would otherwise end the script.
     text = json.dumps(data).replace("<", "\\u003c")
-    page = TEMPLATE.read_text(encoding="utf-8").replace(PLACE, text)
+    page = TEMPLATE.read_text(encoding="utf-8").replace("/*LANGUAGE*/", language.tag()).replace(PLACE, text)
     try:
         request.page.parent.mkdir(parents=True, exist_ok=True)
         with replacing(request.page) as temporary:

@@ -17,6 +17,7 @@ from core import paths
 from core.images.jpeg_traces import HIGHEST, LOWEST
 from core.images.wear_features import Measurements, measure
 from core.language import gettext as _
+from core.language import listed
 
 Kind = Literal["photograph", "drawing", "text"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -92,7 +93,7 @@ class WearEstimate:
         if self.halftone:
             words.append(_("printed dots"))
         worn = len(words) > (self.kind != "photograph")
-        return ", ".join(words if worn else [*words, _("clean")])
+        return listed(words if worn else [*words, _("clean")])
 
 
 def estimate_wear(

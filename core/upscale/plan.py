@@ -22,6 +22,7 @@ from core.folders import real_path
 from core.images import FORMATS, Probe, choose_format, probe, suffix_for
 from core.images.decode import shown
 from core.language import gettext as _
+from core.language import shown_number
 from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, Model, find_model, mix_for
 from core.names import free_folder, free_path, portable_name
 from core.upscale.journal import FOLDER, Journal
@@ -95,7 +96,7 @@ class Task:
     @property
     def pictures_in_words(self) -> str:
         """`12 pages`, `40 frames`, or nothing for a single picture."""
-        return f"{self.pictures:,} {FORMATS[self.probe.format].several}" if self.pictures > 1 else ""
+        return f"{shown_number(self.pictures, ',')} {FORMATS[self.probe.format].several}" if self.pictures > 1 else ""
 
     @property
     def final(self) -> Path:
@@ -576,4 +577,4 @@ def nearest_existing(folder: Path) -> Path:
 
 
 def _gigabytes(size: float) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e8 else f"{size / 1e6:.1f} MB"
+    return f"{shown_number(size / 1e9, '.1f')} GB" if size >= 1e8 else f"{shown_number(size / 1e6, '.1f')} MB"

@@ -18,7 +18,7 @@ from core.folders import is_left_out, real_path
 from core.images import FORMATS, READABLE_SUFFIXES
 from core.images.decode import shown
 from core.language import gettext as _
-from core.language import ngettext
+from core.language import listed, ngettext
 from core.upscale.journal import results_of_sources_in
 
 
@@ -217,7 +217,7 @@ def in_words(passed_over: Counter[str]) -> str | None:
         "{count:,} files of other kinds were passed over: {kinds}.",
         total,
     )
-    return words.format(count=total, kinds=", ".join(kinds))
+    return words.format(count=total, kinds=listed(kinds))
 
 
 def natural(name: str) -> list[tuple[int, int | str]]:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from core.language import gettext as _
+from core.language import shown_number
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.canvas import Canvas
 from srgan_desktop.theme import Theme
@@ -168,4 +169,4 @@ class CompareBar(QFrame):
 
 def percent(zoom: float) -> str:
     """`100 %`, `6.3 %`."""
-    return f"{zoom * 100:.0f} %" if zoom >= 0.1 else f"{zoom * 100:.1f} %"
+    return f"{shown_number(100 * zoom, '.0f' if zoom >= 0.1 else '.1f')} %"

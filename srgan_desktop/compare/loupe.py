@@ -41,6 +41,9 @@ class Loupe(QWidget):
         ratio = self.devicePixelRatioF()
         x, y = place.x() * ratio - pane.area.x(), place.y() * ratio - pane.area.y()
         self._point = QPointF(*viewport.to_scene(x, y))
+        if not (0 <= self._point.x() < viewport.scene[0] and 0 <= self._point.y() < viewport.scene[1]):
+            self.hide()
+            return
         self.setFixedSize((2 if scene.comparable else 1) * SIDE, SIDE)
         self._place_near(place.toPoint())
         self.show()
@@ -60,7 +63,7 @@ class Loupe(QWidget):
             (self._point.x(), self._point.y()),
         )
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(0, 0, 0))
+        painter.fillRect(self.rect(), surface.ground)
         painter.save()
         painter.scale(1 / ratio, 1 / ratio)
         layers = LayerPainter(painter, surface.tiles)

@@ -93,7 +93,9 @@ class Navigator(QWidget):
             self._pixmap = to_qpixmap(picture.cut(picture.coarsest, 0, 0, *picture.level_size(picture.coarsest)))
         self.setFixedSize(_small(picture.size))
         surface = self._surface
-        self.move(surface.width() - self.width() - MARGIN, surface.height() - self.height() - MARGIN)
+        # Below the caption: what a page has to say lies over the lower end of the picture.
+        caption = surface.fontMetrics().height() + 2 * MARGIN
+        self.move(surface.width() - self.width() - MARGIN, caption + MARGIN)
         self.show()
         self.update()
 

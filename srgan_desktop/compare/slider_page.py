@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 
-from core import paths
+from core import language, paths
 from core.atomic import replacing
+from core.language import gettext as _
 from srgan_desktop.pixels import to_qimage
 
 TEMPLATE = paths.RESOURCES / "pages" / "slider.html"
@@ -49,6 +50,14 @@ def save_slider_page(title: str, before: Side, after: Side, path: Path) -> Path:
         ("TITLE", html.escape(title)),
         ("WIDTH", str(width)),
         ("HEIGHT", str(height)),
+        ("LANGUAGE", language.tag()),
+        (
+            "DIVIDER",
+            html.escape(_("Divider between {left} and {right}").format(left=before.caption, right=after.caption)),
+        ),
+        ("FULL", html.escape(_("Pixel for pixel"))),
+        ("SQUARES", html.escape(_("Show pixels as squares"))),
+        ("HINT", html.escape(_("Drag, or use the arrow keys"))),
         ("BEFORE", html.escape(before.caption)),
         ("AFTER", html.escape(after.caption)),
         ("BEFORE_PICTURE", _address(before.pixels)),

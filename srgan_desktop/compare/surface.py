@@ -88,6 +88,11 @@ class Surface(QWidget):
         return self._scene
 
     @property
+    def ground(self) -> QColor:
+        """The colour beside pictures."""
+        return QColor(self._theme.tokens.window)
+
+    @property
     def message(self) -> str:
         """The words in place of a scene."""
         return " ".join(self._message).strip()
@@ -330,7 +335,7 @@ class Surface(QWidget):
 
     def _paint(self, painter: QPainter) -> None:
         tokens = self._theme.tokens
-        painter.fillRect(self.rect(), QColor(tokens.window))
+        painter.fillRect(self.rect(), self.ground)
         if self._scene is not None and self._viewport is not None:
             ratio = self.devicePixelRatioF()
             painter.save()

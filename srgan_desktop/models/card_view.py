@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 from core.contract.upscale import Stamp
 from core.hashing import stamp_of
 from core.language import gettext as _
+from core.language import headed, listed, shown_number
 from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
@@ -307,7 +308,7 @@ class CardValue(QLabel):
         super().__init__(breakable(value))
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setWordWrap(True)
-        self.setAccessibleName(f"{label}: {value}")
+        self.setAccessibleName(headed(label, value))
         copy = QAction(_("&Copy"), self)
         copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(value))
         self.addAction(copy)
@@ -331,9 +332,9 @@ def _rows(entry: ListedModel) -> list[tuple[str, str]]:
     rows = [
         (_("Licence"), licence(entry)[1]),
         (_("Network"), network or _("Unknown until imported")),
-        (_("Tags"), ", ".join(card.tags)),
+        (_("Tags"), listed(card.tags)),
         (_("Trained on"), card.dataset),
-        (_("Steps"), f"{card.iterations:,}" if card.iterations else ""),
+        (_("Steps"), shown_number(card.iterations, ",") if card.iterations else ""),
         (_("Measured"), _measured(card)),
         (_("Parent"), card.parent.replace("; ", "\n")),
         (_("Date"), card.date),
@@ -349,5 +350,6 @@ def _measured(card: ModelCard) -> str:
     lines = []
     for name, value in card.metrics.items():
         subject, _rest, metric = name.rpartition(" ")
-        lines.append(f"{' '.join(part for part in (subject, METRICS.get(metric, metric)) if part)}: {value:.4g}")
+        measure = " ".join(part for part in (subject, METRICS.get(metric, metric)) if part)
+        lines.append(headed(measure, shown_number(value, ".4g")))
     return "\n".join(lines)

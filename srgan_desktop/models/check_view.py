@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QLabel, QWidget
 
 from core.contract.evaluate import CheckReady
 from core.language import gettext as _
+from core.language import sentences, shown_number
 from srgan_desktop import problems
 from srgan_desktop.compare.view import Shown
 from srgan_desktop.fields import Choice, labelled, quiet, titled
@@ -105,7 +107,7 @@ class CheckView(TrialView):
         notes = list(ready.notes)
         if ready.quality.perceptual is None:
             notes.append(NO_DISTANCE)
-        self.notes.setText(" ".join(notes))
+        self.notes.setText(sentences(notes))
         self.notes.setVisible(bool(notes))
         self.show_results()
 
@@ -151,12 +153,14 @@ class CheckFigures(QWidget):
         """Fill the table."""
         mine, other = ready.quality, ready.bicubic_quality
         self._put("PSNR-Y", mine.psnr_y, other.psnr_y, _decibels, more_is_better=True)
-        self._put("SSIM-Y", mine.ssim_y, other.ssim_y, "{:.4f}".format, more_is_better=True)
+        self._put("SSIM-Y", mine.ssim_y, other.ssim_y, partial(shown_number, spec=".4f"), more_is_better=True)
         measured = mine.perceptual is not None and other.perceptual is not None
         for cell in (self._rows["Perceptual"], *(self.cells["Perceptual", who] for who in ("model", "bicubic"))):
             cell.setVisible(measured)
         if mine.perceptual is not None and other.perceptual is not None:
-            self._put("Perceptual", mine.perceptual, other.perceptual, "{:.3f}".format, more_is_better=False)
+            self._put(
+                "Perceptual", mine.perceptual, other.perceptual, partial(shown_number, spec=".3f"), more_is_better=False
+            )
         self.cells["Time", "model"].setText(problems.seconds(ready.seconds))
         self.show()
 

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QGridLayout, QLabel, QListWidget, QListWidgetItem,
 
 from core.contract.evaluate import MOST_COMPARED, CompareFailed, ModelCompared
 from core.language import gettext as _
+from core.language import headed
 from srgan_desktop import problems
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.view import Shown
@@ -226,4 +227,4 @@ class Results(QWidget):
                     seconds.setText(problems.seconds(result.seconds_per_megapixel))
                     memory.setText(problems.gigabytes(result.memory_per_megapixel))
                 case CompareFailed():
-                    name.say(f"{names[index]}: {result.message}", result.hint)
+                    name.say(headed(names[index], result.message), result.hint)

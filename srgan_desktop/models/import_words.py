@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.language import gettext as _
-from core.language import ngettext
+from core.language import listed, ngettext, sentences
 from srgan_desktop.banner import Level
 from srgan_desktop.models.session import Imported
 from srgan_desktop.problems import Problem
@@ -36,7 +36,7 @@ def words_of_import(outcome: Imported, name_of: Callable[[str], str]) -> ImportW
     names = [f"“{name_of(event.key)}”" for event in new]
     known = [f"“{name_of(event.key)}”" for event in outcome.added if event.key in outcome.before]
     there = (
-        ngettext("{names} was already here.", "{names} were here already.", len(known)).format(names=", ".join(known))
+        ngettext("{names} was already here.", "{names} were here already.", len(known)).format(names=listed(known))
         if known
         else ""
     )
@@ -47,11 +47,11 @@ def words_of_import(outcome: Imported, name_of: Callable[[str], str]) -> ImportW
     notes = dict.fromkeys(note for event in new for note in event.notes)
     if len(new) == 1:
         title = _("{name} was added to your models").format(name=names[0])
-        return ImportWords("good", title, _joined(there, *notes), new[0].key)
+        return ImportWords("good", title, sentences((there, *notes)), new[0].key)
     return ImportWords(
         "good",
         ngettext("{count} model imported", "{count} models imported", len(new)).format(count=len(new)),
-        _joined(f"{', '.join(names)}.", there, *notes),
+        sentences((_("{names} imported.").format(names=listed(names)), there, *notes)),
     )
 
 
@@ -63,11 +63,7 @@ def _with_refusals(outcome: Imported, names: list[str], there: str) -> ImportWor
     title = ngettext("{count} file was refused", "{count} files were refused", len(refusals)).format(
         count=len(refusals)
     )
-    taken = _("{names} imported.").format(names=", ".join(names)) if names else ""
+    taken = _("{names} imported.").format(names=listed(names)) if names else ""
     why = first.message if len(refusals) == 1 else ""
     level: Level = "warn" if names else "bad"
-    return ImportWords(level, title, _joined(taken, there, why), refusals=refusals)
-
-
-def _joined(*parts: str) -> str:
-    return " ".join(part for part in parts if part)
+    return ImportWords(level, title, sentences((taken, there, why)), refusals=refusals)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.language import gettext as _
+from core.language import listed, shown_number
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems
@@ -137,7 +138,7 @@ class ModelList(QListWidget):
             item.setFlags(Qt.ItemFlag.NoItemFlags)
         else:
             item.setData(Qt.ItemDataRole.UserRole, entry.key)
-            item.setData(Qt.ItemDataRole.AccessibleTextRole, f"{entry.card.name}, {facts(entry)}")
+            item.setData(Qt.ItemDataRole.AccessibleTextRole, listed((entry.card.name, facts(entry))))
         self.addItem(item)
         # Qt draws the item and lays the widget over it: only the height is the widget's to say.
         item.setSizeHint(QSize(0, widget.sizeHint().height()))
@@ -282,7 +283,7 @@ def progress_words(download: Download) -> str:
     """How far a download is."""
     if not download.done:
         return _("Connecting…")
-    done = f"{download.done / 1e6:.1f}"
+    done = shown_number(download.done / 1e6, ".1f")
     return (
         _("{done} of {total:.1f} MB").format(done=done, total=download.total / 1e6)
         if download.total

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from core.contract.models import ModelAdded
 from core.images import READABLE_SUFFIXES
 from core.language import gettext as _
+from core.language import sentences
 from core.models.catalogue import SUFFIXES, Model
 from core.models.known import KnownModel
 from srgan_desktop import problems, settings
@@ -246,7 +247,7 @@ class ModelsPage(Page):
         self.banner.say(
             "good",
             _("“{name}” was added to your models").format(name=name),
-            " ".join(event.notes),
+            sentences(event.notes),
             [(_("Use for upscaling"), lambda: self.model_actions.use(event.key))],
         )
         self.notify.emit(_("A model is ready"), name)

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QSizePolicy, QWidget
 
 from core import paths
 from core.language import gettext as _
+from core.language import headed, percent
 from core.models.card import ModelCard
 from srgan_desktop.compare.painting import paint_caption
 from srgan_desktop.fields import titled
@@ -98,7 +99,7 @@ class ScoreBar(QWidget):
     def show_score(self, score: float) -> None:
         """Fill it so far."""
         self.score = score
-        self.setAccessibleName(f"{self._name}: {score:.0%}")
+        self.setAccessibleName(headed(self._name, percent(score)))
         self.update()
 
     def paintEvent(self, _event: QPaintEvent) -> None:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.language import gettext as _
+from core.language import percent
 from srgan_desktop.compare.view import CompareView
 from srgan_desktop.fields import Elided, card, quiet, scrolled, titled
 from srgan_desktop.job import EngineState
@@ -108,7 +109,7 @@ class TrialView(QWidget):
             self.words.say(_("Starting the engine: some seconds…"))
         elif self.trying:
             self.words.say(
-                _("{fraction:.0%} done").format(fraction=session.fraction) if session.fraction else _("Preparing…")
+                _("{percent} done").format(percent=percent(session.fraction)) if session.fraction else _("Preparing…")
             )
         else:
             self.words.say(missing)

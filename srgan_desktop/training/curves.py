@@ -9,6 +9,7 @@ from PySide6.QtGui import QColor, QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from core.language import gettext as _
+from core.language import headed, shown_number
 from srgan_desktop.background import Throttle
 from srgan_desktop.fields import titled
 from srgan_desktop.theme import Theme
@@ -127,7 +128,7 @@ class _Plot(QWidget):
         self.legend = QLabel()
         self.legend.setProperty("role", "muted")
         self.plot = pg.PlotWidget()
-        self.plot.setAccessibleName(f"{title}: {explanation}")
+        self.plot.setAccessibleName(headed(title, explanation))
         self.plot.setMenuEnabled(False)
         self.plot.setMouseEnabled(x=False, y=False)
         self.plot.hideButtons()
@@ -232,8 +233,8 @@ class _Plot(QWidget):
         colours = (colour for _, colour in self._values.values())
         marked = (f'<span style="color:{c}">●</span> {word}' for c, word in zip(colours, words, strict=True))
         self.legend.setText("&nbsp; ".join(marked))
-        self.legend.setToolTip("\n".join(f"{name}: {_figure(value)}" for name, (value, _) in self._values.items()))
+        self.legend.setToolTip("\n".join(headed(name, _figure(value)) for name, (value, _) in self._values.items()))
 
 
 def _figure(value: float) -> str:
-    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"
+    return shown_number(value, ".2f" if abs(value) >= 0.1 else ".2g")

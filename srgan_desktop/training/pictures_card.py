@@ -43,6 +43,7 @@ from PySide6.QtWidgets import (
 
 from core.contract.training import PictureQuarantined, SamplesReady
 from core.language import gettext as _
+from core.language import headed, listed, shown_number
 from srgan_desktop import settings
 from srgan_desktop.fields import Choice, Elided, quiet, scrolled, titled
 from srgan_desktop.pixels import to_qpixmap
@@ -168,7 +169,7 @@ class PicturesCard(QFrame):
     def _taken_from_folder(self) -> str:
         """Where test pictures come from that nobody chose."""
         finished = self.session.examiner.found.finished
-        return _("some") if finished is None else f"{finished.validation:,}"
+        return _("some") if finished is None else shown_number(finished.validation, ",")
 
     def close_threads(self) -> None:
         """Let the thumbnails' threads end."""
@@ -195,7 +196,7 @@ class PicturesCard(QFrame):
     def _show_kinds(self, quarantined: Sequence[PictureQuarantined]) -> None:
         counts = Counter(each.kind for each in quarantined)
         wanted: list[tuple[str | None, str]] = [(None, _("All {count:,}").format(count=len(quarantined)))]
-        wanted += [(kind, f"{KINDS[kind]}: {count:,}") for kind, count in counts.most_common()]
+        wanted += [(kind, headed(KINDS[kind], shown_number(count, ","))) for kind, count in counts.most_common()]
         if wanted == [(self.kind.itemData(row), self.kind.itemText(row)) for row in range(self.kind.count())]:
             return
         chosen = self.kind.currentData()
@@ -318,9 +319,9 @@ class QuarantineList(QAbstractListModel):
             case Qt.ItemDataRole.DecorationRole:
                 return self._thumbnails.get(entry.path)
             case Qt.ItemDataRole.ToolTipRole:
-                return f"{entry.path}\n{KINDS[entry.kind]}: {entry.reason}"
+                return f"{entry.path}\n{headed(KINDS[entry.kind], entry.reason)}"
             case Qt.ItemDataRole.AccessibleTextRole:
-                return f"{entry.path.name}, {KINDS[entry.kind]}: {entry.reason}"
+                return listed((entry.path.name, headed(KINDS[entry.kind], entry.reason)))
         return None
 
     def _on_made(self, path: Path) -> None:
@@ -402,7 +403,7 @@ class _Count(QFrame):
         return f"{self._number.text()} {self._what}"
 
     def show_number(self, number: int | None) -> None:
-        self._number.setText("–" if number is None else f"{number:,}")
+        self._number.setText("–" if number is None else shown_number(number, ","))
         self.setAccessibleName(self.text)
 
 
@@ -447,7 +448,7 @@ class _QuarantineDelegate(QStyledItemDelegate):
         small.setPointSizeF(QFontInfo(small).pointSizeF() * 0.88)
         painter.setFont(small)
         painter.setPen(QColor(tokens.muted))
-        reason = f"{KINDS[entry.kind]}: {entry.reason}"
+        reason = headed(KINDS[entry.kind], entry.reason)
         painter.drawText(
             lower, flags, QFontMetrics(small).elidedText(reason, Qt.TextElideMode.ElideRight, lower.width())
         )

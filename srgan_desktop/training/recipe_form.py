@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.language import gettext as _
+from core.language import headed
 from srgan_desktop.fields import Choice, quiet, titled
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.draft import FIELDS, GROUPS, Draft, Field
@@ -130,7 +131,7 @@ class FieldRow(QWidget):
         self.editor = self._make_editor()
         width = EDITOR_CHARACTERS * self.fontMetrics().averageCharWidth()
         self.editor.setFixedWidth(width)
-        self.editor.setAccessibleName(f"{GROUPS[field.group][0]}: {field.title}")
+        self.editor.setAccessibleName(headed(GROUPS[field.group][0], field.title))
         self.editor.setAccessibleDescription(field.explanation)
         heading = QHBoxLayout()
         heading.setSpacing(6)

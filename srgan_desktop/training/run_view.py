@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QHBoxLayout, QPushButton, QStackedWidget, QVBoxLay
 
 from core.contract.training import Validation
 from core.language import gettext as _
+from core.language import listed, percent
 from srgan_desktop import problems
 from srgan_desktop.banner import Banner
 from srgan_desktop.fields import Panes, card, quiet, titled
@@ -122,7 +123,7 @@ class RunView(QWidget):
                     title = _("Starting the engine…")
                 words = record.name
             case TrainingPhase.RUNNING:
-                title = f"{STAGES.get(record.stage, _('Training'))}, {done}"
+                title = listed((STAGES.get(record.stage, _("Training")), done))
                 words = self._speed()
             case TrainingPhase.PAUSED:
                 title, words = _("Paused at {done}").format(done=done), _("nothing is computed")
@@ -157,7 +158,7 @@ class RunView(QWidget):
         if record.teacher:
             parts.append(_("taught by {teacher}").format(teacher=record.teacher))
         if last.waited > 0.1:
-            parts.insert(1, _("waits {waited:.0%} of it for pictures").format(waited=last.waited))
+            parts.insert(1, _("waits {waited} of it for pictures").format(waited=percent(last.waited)))
         return " · ".join(parts)
 
     def _show_verdict(self) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout
 
 from core.contract.upscale import PreviewReady, Region
 from core.language import gettext as _
+from core.language import sentences
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Throttle
 from srgan_desktop.compare.view import CompareView
@@ -277,7 +278,7 @@ class CompareCard(QFrame):
         words = _("Previewed in {seconds:.1f} s").format(seconds=self._seconds) + (
             f" · {event.reason}" if event.reason else ""
         )
-        self._previewed_words = words, " ".join(event.notes)
+        self._previewed_words = words, sentences(event.notes)
         if (self._makes_end or not self._session.previews.under_way) and self._side == "preview":
             self.words.say(*self._previewed_words)
 

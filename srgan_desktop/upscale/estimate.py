@@ -11,6 +11,7 @@ from statistics import median
 from core.contract.upscale import PreviewRequest, UpscaleRequest
 from core.images import Probe
 from core.language import gettext as _
+from core.language import ngettext
 from srgan_desktop import problems
 
 REMEMBERED = 50
@@ -135,7 +136,11 @@ def estimate_words(result: Estimate) -> str:
         assert result.free is not None
         parts[-1] += _(", and {gigabytes} are free").format(gigabytes=problems.gigabytes(result.free))
     if result.unread:
-        parts.append(_("{unread:,} not measured yet").format(unread=result.unread))
+        parts.append(
+            ngettext("{unread:,} not measured yet", "{unread:,} not measured yet", result.unread).format(
+                unread=result.unread
+            )
+        )
     return " · ".join(parts)
 
 

@@ -196,6 +196,8 @@ class UpscalePage(Page):
             self.drawer.hold()
         else:
             self.drawer.release(self._upper)
+        # The scroll bar of the options stands in the page’s margin; without them the queue ends where the run bar does.
+        self._upper.setContentsMargins(0, 0, 8 if narrow else 0, 0)
         self.options_button.setVisible(narrow)
         self.drawer.fit_page()
 

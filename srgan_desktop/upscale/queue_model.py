@@ -26,6 +26,7 @@ from core.contract.upscale import (
 )
 from core.images import FORMATS, Probe
 from core.language import gettext as _
+from core.language import headed, listed, percent, shown_number
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
@@ -133,7 +134,7 @@ class Entry:
         if self.header is None or self.header.frames < 2:
             return ""
         several = FORMATS[self.header.format].several
-        return f"{self.header.frames:,} {several}" if several else ""
+        return f"{shown_number(self.header.frames, ',')} {several}" if several else ""
 
     @property
     def has_result(self) -> bool:
@@ -413,7 +414,7 @@ class Queue(QAbstractTableModel):
         if role == Qt.ItemDataRole.ToolTipRole:
             return self._tooltip(entry, column)
         if role == Qt.ItemDataRole.AccessibleTextRole:
-            return f"{TITLES[column]}: {self._text(entry, column) or _('not known yet')}"
+            return headed(TITLES[column], self._text(entry, column) or _("not known yet"))
         return None
 
     def _text(self, entry: Entry, column: Column) -> str:
@@ -423,11 +424,11 @@ class Queue(QAbstractTableModel):
             case Column.SIZE:
                 after = self.output_size_of(entry)
                 sizes = f"{dimensions(entry.size)} → {dimensions(after)}" if entry.size and after else ""
-                return f"{entry.pictures_in_words}, {sizes}" if sizes and entry.pictures_in_words else sizes
+                return listed((entry.pictures_in_words, sizes)) if sizes and entry.pictures_in_words else sizes
             case Column.STATE:
                 if entry.state is State.WORKING:
-                    return f"{self.working_word()}, {entry.fraction:.0%}"
-                return f"{entry.state.value}: {entry.problem.message}" if entry.problem else entry.state.value
+                    return listed((self.working_word(), percent(entry.fraction)))
+                return headed(entry.state.value, entry.problem.message) if entry.problem else entry.state.value
             case Column.CONSISTENCY:
                 return "" if entry.consistency is None else DIFFERS if entry.differs_much else FAITHFUL
 

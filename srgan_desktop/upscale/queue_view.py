@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from core.language import gettext as _
+from core.language import percent, sentences
 from srgan_desktop import problems
 from srgan_desktop.background import Throttle
 from srgan_desktop.desktop import mime_of
@@ -309,7 +310,7 @@ class QueueDelegate(QStyledItemDelegate):
             case State.WAITING:
                 self._paint_waiting(painter, option, box, entry)
             case State.WORKING:
-                words = f"{self._queue.working_word()}  {entry.fraction:.0%}"
+                words = f"{self._queue.working_word()}  {percent(entry.fraction)}"
                 paused = self._queue.paused
                 self._paint_lines(painter, option, box, words, " ", tokens.warn if paused else tokens.accent_text)
                 groove = QRectF(box.left(), box.bottom() - 11, box.width(), 6)
@@ -320,12 +321,12 @@ class QueueDelegate(QStyledItemDelegate):
                 painter.setBrush(QColor(tokens.warn if paused else tokens.accent))
                 painter.drawRoundedRect(groove, 3, 3)
             case State.DONE:
-                below = " ".join(entry.notes) or (shown_name(entry.output) if entry.output else "")
+                below = sentences(entry.notes) or (shown_name(entry.output) if entry.output else "")
                 words = _("Saved in {duration}").format(duration=problems.duration(entry.seconds))
                 colour = tokens.warn if entry.differs_much else tokens.good
                 self._paint_lines(painter, option, box, words, below, colour)
             case State.SKIPPED:
-                self._paint_lines(painter, option, box, State.SKIPPED.value, " ".join(entry.notes), tokens.muted)
+                self._paint_lines(painter, option, box, State.SKIPPED.value, sentences(entry.notes), tokens.muted)
             case State.FAILED:
                 self._paint_problem(painter, option, box, entry.problem or Problem(State.FAILED.value))
 

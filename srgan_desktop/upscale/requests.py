@@ -11,7 +11,7 @@ from core.contract.settings import SETTINGS
 from core.contract.upscale import Input, PreviewRequest, Region, UpscaleRequest
 from core.images import FORMATS
 from core.language import gettext as _
-from core.language import in_sentence
+from core.language import in_sentence, listed
 from core.models.catalogue import AUTOMATIC, Model, base_of, cleaner_of, find_model
 from srgan_desktop import settings
 from srgan_desktop.detail import clean_up_in_use, detail_in_use
@@ -89,7 +89,7 @@ def differing(one: UpscaleRequest, other: UpscaleRequest, fields: Iterable[str])
 
 def settings_words(request: UpscaleRequest, fields: Iterable[str]) -> str:
     """These fields of a request in a few words: `detail x4, Detail 50 %`."""
-    return ", ".join(words for name in fields if (words := _words(request, name)))
+    return listed(words for name in fields if (words := _words(request, name)))
 
 
 def _words(request: UpscaleRequest, field: str) -> str:

@@ -26,6 +26,7 @@ from core.contract.upscale import (
     WatchRequest,
 )
 from core.language import gettext as _
+from core.language import sentences
 from srgan_desktop import problems, settings
 from srgan_desktop.background import Throttle
 from srgan_desktop.job import Job
@@ -294,7 +295,7 @@ class UpscaleSession(Session):
                 self._on_outcome(event)
             case ArchiveSaved():
                 self.queue.follow_moves(event.moved)
-                self.notice.emit(" ".join((_("{name} is packed.").format(name=event.output.name), *event.notes)))
+                self.notice.emit(sentences((_("{name} is packed.").format(name=event.output.name), *event.notes)))
             case Notice():
                 self.notice.emit(event.message)
             case BatchStarted():

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.language import gettext as _
+from core.language import listed, ngettext
 from srgan_desktop import problems
 from srgan_desktop.job import EngineState
 from srgan_desktop.run_bar import BarState
@@ -25,13 +26,13 @@ def bar_state(session: UpscaleSession) -> BarState:
     if run.phase is Phase.CANCELLING:
         return BarState(_("Stopping…"), _("saved results stay"), run.fraction)
     done, total = run.saved + run.skipped, run.total - len(run.failures)
-    failed = _("{count:,} failed").format(count=len(run.failures)) if run.failures else ""
+    failed = _counted(State.FAILED, len(run.failures))
     if run.paused:
         # A watch has no end that it could come nearer to, but a bar that stands still says that it is paused.
         return BarState(
             _("Paused after {done:,} of {total:,}").format(done=done, total=total), failed, run.fraction, paused=True
         )
-    so_far = _joined(_("{done:,} finished so far").format(done=done), failed)
+    so_far = _joined(ngettext("{done:,} finished so far", "{done:,} finished so far", done).format(done=done), failed)
     if session.engine is EngineState.STARTING:
         return BarState(_("Starting the engine…"), _("the first start takes a few seconds"))
     if run.rests:
@@ -44,6 +45,19 @@ def bar_state(session: UpscaleSession) -> BarState:
     return BarState(title, _joined(problems.time_left(run.seconds_left), failed), run.fraction)
 
 
+def _counted(state: State, count: int) -> str:
+    """`3 failed`; nothing where there are none."""
+    if not count:
+        return ""
+    if state is State.DONE:
+        words = ngettext("{count:,} saved", "{count:,} saved", count)
+    elif state is State.SKIPPED:
+        words = ngettext("{count:,} already done", "{count:,} already done", count)
+    else:
+        words = ngettext("{count:,} failed", "{count:,} failed", count)
+    return words.format(count=count)
+
+
 def _joined(*parts: str) -> str:
     return " · ".join(part for part in parts if part)
 
@@ -54,24 +68,21 @@ def _idle(session: UpscaleSession) -> BarState:
         title = _("Ready to watch {named}").format(named=named(watched)) if watched else _("The queue is empty")
         return BarState(_("Searching for pictures…") if session.scanning else title, has_progress=False)
     waiting = queue.count(State.WAITING)
-    parts = [
-        words.format(count=queue.count(state))
-        for state, words in (
-            (State.DONE, _("{count:,} saved")),
-            (State.SKIPPED, _("{count:,} already done")),
-            (State.FAILED, _("{count:,} failed")),
-        )
-        if queue.count(state)
-    ]
+    parts = [_counted(state, queue.count(state)) for state in (State.DONE, State.SKIPPED, State.FAILED)]
     if watched:
         words = _("Start also watches {named}") if waiting else _("Start watches {named}")
         parts.append(words.format(named=named(watched)))
     title = _("Finished") if queue.count(State.FAILED) else _("Everything is finished")
     estimate = session.forecast.estimate
     if waiting:
-        title = _("{pictures} ready to upscale").format(pictures=problems.pictures(waiting - queue.unreadable))
+        ready, unreadable = waiting - queue.unreadable, queue.unreadable
+        title = ngettext("{count:,} picture ready to upscale", "{count:,} pictures ready to upscale", ready).format(
+            count=ready
+        )
         parts.append(estimate_words(estimate))
-        parts.append(_("{unreadable:,} cannot be read").format(unreadable=queue.unreadable) if queue.unreadable else "")
+        if unreadable:
+            words = ngettext("{unreadable:,} cannot be read", "{unreadable:,} cannot be read", unreadable)
+            parts.append(words.format(unreadable=unreadable))
     return BarState(title, _joined(*parts), has_progress=False, warns=waiting > 0 and estimate.warns)
 
 
@@ -106,12 +117,9 @@ def engine_words(session: UpscaleSession) -> tuple[str, str]:
 
 def summary_figures(summary: Summary) -> str:
     """`3 pictures saved, 1 failed, in 8 s.`"""
-    parts = [_("{pictures} saved").format(pictures=problems.pictures(summary.saved))]
-    if summary.skipped:
-        parts.append(_("{count:,} already done").format(count=summary.skipped))
-    if summary.failed:
-        parts.append(_("{count:,} failed").format(count=summary.failed))
-    figures = ", ".join(parts)
+    saved = ngettext("{count:,} picture saved", "{count:,} pictures saved", summary.saved).format(count=summary.saved)
+    rest = (_counted(State.SKIPPED, summary.skipped), _counted(State.FAILED, summary.failed))
+    figures = listed(filter(None, (saved, *rest)))
     if not summary.seconds:
         return _("{figures}.").format(figures=figures)
     return _("{figures}, in {duration}.").format(figures=figures, duration=problems.duration(summary.seconds))

@@ -141,6 +141,58 @@ def test_labels_within_a_sentence_are_small_where_the_language_writes_them_so() 
     assert language.in_sentence("Kachelgröße") == "Kachelgröße"
 
 
+@pytest.mark.parametrize(
+    ("name", "many", "half", "small"),
+    [
+        ("de", "1.234.567 Bilder", "1,2 Megapixel", "9.999 fehlgeschlagen"),
+        ("fr", "1\u202f234\u202f567 images", "1,2 mégapixels", "9\u202f999 en échec"),
+        ("es", "1.234.567 imágenes", "1,2 megapíxeles", "9999 fallidas"),
+        ("pt_BR", "1.234.567 imagens", "1,2 megapixels", "9.999 com falha"),
+        ("ja", "画像 1,234,567 枚", "1.2 メガピクセル", "失敗 9,999 枚"),
+        ("en", "1,234,567 pictures", "1.2 megapixels", "9,999 failed"),
+    ],
+)
+def test_numbers_are_written_as_the_language_does(name: str, many: str, half: str, small: str) -> None:
+    language.use(name)
+    count = 1_234_567
+    assert ngettext("{count:,} picture", "{count:,} pictures", count).format(count=count) == many
+    assert language.gettext("{pixels:.1f} megapixels").format(pixels=1.25) == half
+    assert ngettext("{count:,} failed", "{count:,} failed", 9_999).format(count=9_999) == small
+
+
+def test_numbers_outside_of_texts_too() -> None:
+    assert language.shown_number(-1234.5, ",.1f") == "-1,234.5"
+    assert language.shown_number(1e-9, ".2g") == "1e-09"
+    language.use("de")
+    assert language.shown_number(-1234.5, ",.1f") == "-1.234,5"
+    assert language.shown_number(0.5, "+.2f") == "+0,50"
+    assert language.shown_number(7) == "7"
+    assert language.percent(0.137) == "14 %"
+
+
+def test_what_is_filled_in_besides_numbers_stays_as_it_is(folder: Path) -> None:
+    (folder / "de.po").write_text(
+        HEADING + '\nmsgid "{a} {b!r} {{c}} {d.name}"\nmsgstr "{d.name} {b!r} {{c}} {a}"\n', encoding="utf-8"
+    )
+    language.use("de")
+    filled = language.gettext("{a} {b!r} {{c}} {d.name}").format(a="1.5", b="2.5", d=Path("3.5"))
+    assert filled == "3.5 '2.5' {c} 1.5"
+    # Else it would come out of a model's `data` as something that Qt does not know.
+    assert type(filled) is str
+
+
+def test_joined_words_take_the_signs_of_the_language() -> None:
+    assert language.listed(("a", "b")) == "a, b"
+    assert language.headed("a", "b") == "a: b"
+    assert language.sentences(("A.", "", "B.")) == "A. B."
+    language.use("ja")
+    assert language.listed(("a", "b")) == "a、b"
+    assert language.headed("a", "b") == "a：b"
+    assert language.sentences(("A。", "", "B。")) == "A。B。"
+    language.use("fr")
+    assert language.headed("a", "b") == "a\u00a0: b"
+
+
 def test_a_file_is_read_as_other_programs_write_it() -> None:
     text = (
         "# Somebody, 2026.\n" + HEADING + '#~ msgid "gone"\n#~ msgstr "weg"\n'

@@ -19,6 +19,7 @@ from core.images.metadata.parts import LeftOut, note_of, without_pointers
 from core.images.metadata.xmp import Geometry, Property
 from core.images.picture import Metadata
 from core.language import gettext as _
+from core.language import listed
 
 _JPEG_MAX_EXIF = 65_527
 """Bytes in one APP1 segment after its length and the `Exif` prefix; EXIF knows no second segment."""
@@ -189,7 +190,7 @@ def _with_texts(metadata: Metadata, target: Format) -> tuple[Metadata, tuple[str
         exif = None
     if exif is not None:
         return replace(metadata, exif=exif), ()
-    names = ", ".join(dict.fromkeys(f"“{each.keyword}”" for each in rest[:5]))
+    names = listed(dict.fromkeys(f"“{each.keyword}”" for each in rest[:5]))
     return metadata, (
         _("Its texts {names} were left out, as {label} has no place for them.").format(names=names, label=target.label),
     )

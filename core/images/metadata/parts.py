@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.images.metadata.xmp import NAMESPACES, has_property, parts_behind, with_description, without_properties
 from core.language import gettext as _
+from core.language import listed
 
 
 class LeftOut(enum.Enum):
@@ -133,4 +134,4 @@ def note_of(left_out: tuple[LeftOut, ...]) -> tuple[str, ...]:
     words = [each.value for each in dict.fromkeys(left_out)]
     if not words:
         return ()
-    return (_("Left out: {words}.").format(words=", ".join(words)),)
+    return (_("Left out: {words}.").format(words=listed(words)),)

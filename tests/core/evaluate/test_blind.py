@@ -68,6 +68,17 @@ def test_both_results_and_the_source_are_in_the_page(model: str, folder: Path, t
     assert "http" not in re.sub(r"data:[^\"]+", "", ready.page.read_text(encoding="utf-8"))
 
 
+def test_the_page_has_all_its_words_and_says_in_which_language(model: str, folder: Path, tmp_path: Path) -> None:
+    ready, data = run(BlindRequest((folder,), model, "bicubic", tmp_path / "page.html", side=64))
+    page = ready.page.read_text(encoding="utf-8")
+    used = set(re.findall(r'data-(?:word|alt)="(\w+)"', page)) | set(re.findall(r"\bwords\.(\w+)", page))
+    assert used == set(data["words"])
+    assert '<html lang="en">' in page
+    # What its script fills in.
+    filled = set(re.findall(r"\{(\w+)\}", "".join(data["words"].values())))
+    assert filled == {"number", "all", "more", "often", "less", "seldom", "percent"}
+
+
 def test_a_grey_picture_is_judged_as_the_batch_makes_it(model: str, tmp_path: Path) -> None:
     Image.fromarray(textured(1, 150, 200)).convert("L").convert("RGB").save(tmp_path / "scan.png")
     _, data = run(BlindRequest((tmp_path / "scan.png",), model, "bicubic", tmp_path / "page.html", side=64))

@@ -15,7 +15,7 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton, QWidget
 
-from core import paths
+from core import language, paths
 from core.contract.errors import UserError
 from core.images import load as load_picture
 from srgan_desktop.compare import decoding
@@ -117,9 +117,24 @@ def test_both_pictures_become_a_page_with_a_slider(compared, qtbot, tmp_path):
         assert sizes == {"Before": image.size, "After": (4 * image.width, 4 * image.height)}
     assert "<title>a &amp; b</title>" in page
     # Nothing is left to fill in, and nothing is loaded from elsewhere.
-    assert "/*TITLE" not in page
+    assert not re.search(r"/\*[A-Z_]+\*/", page)
+    assert '<html lang="en">' in page
     assert "http" not in page
     assert 'type="range"' in page
+
+
+def test_the_page_speaks_the_language_of_the_window(compared, qtbot, tmp_path, monkeypatch):
+    monkeypatch.setenv(language.VARIABLE, "")
+    language.use("de")
+    try:
+        with qtbot.waitSignal(compared.saved) as saved:
+            compared.save(tmp_path / "a.html")
+    finally:
+        language.use(language.ENGLISH)
+    page = saved.args[0].read_text(encoding="utf-8")
+    assert '<html lang="de">' in page
+    assert "Pixel für Pixel" in page
+    assert "Drag" not in page
 
 
 def test_a_page_needs_both_pictures_and_a_folder_to_write_to(view, compared, qtbot, tmp_path):
@@ -676,6 +691,8 @@ def test_a_navigator_shows_the_part_that_is_seen_and_goes_elsewhere(view, settle
     view.canvas.zoom_to(8)
     assert navigator.isVisible()
     assert navigator.part.width() < navigator.width() / 2
+    # A message of the page lies over the lower end of the picture.
+    assert navigator.geometry().bottom() < 0.7 * view.canvas.height()
     QTest.mouseClick(navigator, Qt.MouseButton.LeftButton, pos=QPoint(2, 2))
     x, y, _, _ = view.visible_region()
     assert (x, y) == (0, 0)
@@ -694,4 +711,16 @@ def test_a_held_key_magnifies_both_sides(qtbot, compared, keys):
     glass = loupe.grab().toImage()
     assert glass.pixelColor(loupe.width() // 4, loupe.height() // 2) != glass.pixelColor(2, 2)
     QTest.keyRelease(canvas, Qt.Key.Key_L)
+    assert not loupe.isVisible()
+
+
+def test_nothing_is_magnified_beside_the_picture(compared):
+    canvas = compared.canvas
+    loupe = canvas.findChild(Loupe)
+    left, top, _right, _bottom = canvas.viewport.shown
+    assert max(left, top) > 1
+    canvas.hold_loupe(True)
+    loupe.look_at(QPointF(canvas.rect().center()))
+    assert loupe.isVisible()
+    loupe.look_at(QPointF(0, 0))
     assert not loupe.isVisible()

@@ -327,7 +327,7 @@ def test_a_trial_can_be_stopped_and_says_what_is_missing(
     qtbot.waitUntil(lambda: page.check.start.isEnabled(), timeout=WAIT_MS)
     click(page.check.start, qtbot)
     qtbot.waitUntil(lambda: page.session.fraction == 0.5, timeout=WAIT_MS)
-    assert page.check.words.whole == "50% done"
+    assert page.check.words.whole == "50 % done"
     click(page.check.stop, qtbot)
     assert page.check.start.isVisible()
     assert page.check.result is None

@@ -38,7 +38,7 @@ def test_a_bar_is_seen_for_each_score(qtbot, theme):
     bars.show_scores({"Fast": 0.7})
     bars.show()
     assert [name for name, bar in bars.bars.items() if bar.isVisible()] == ["Fast"]
-    assert bars.bars["Fast"].accessibleName() == "Fast: 70%"
+    assert bars.bars["Fast"].accessibleName() == "Fast: 70 %"
     bars.show_scores({})
     assert not bars.isVisible()
 

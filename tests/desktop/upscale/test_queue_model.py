@@ -66,7 +66,7 @@ def test_updates_keep_the_counts(queue, qtbot):
     with qtbot.waitSignal(queue.dataChanged):
         queue.update(1, state=State.WORKING, fraction=0.42)
     assert (queue.count(State.WAITING), queue.count(State.WORKING)) == (1, 1)
-    assert text(queue, 1, Column.STATE) == "Upscaling, 42%"
+    assert text(queue, 1, Column.STATE) == "Upscaling, 42 %"
     queue.update(1, state=State.FAILED, problem=Problem("It is broken.", "Get another."))
     assert text(queue, 1, Column.STATE) == "Failed: It is broken."
     assert "Get another." in queue.index(1, Column.STATE).data(Qt.ItemDataRole.ToolTipRole)
@@ -125,10 +125,10 @@ def test_a_row_of_a_paused_run_says_so(queue, qtbot):
     queue.update(0, state=State.WORKING, fraction=0.42)
     with qtbot.waitSignal(queue.dataChanged):
         queue.show_paused(True)
-    assert text(queue, 0, Column.STATE) == "Paused, 42%"
+    assert text(queue, 0, Column.STATE) == "Paused, 42 %"
     assert text(queue, 1, Column.STATE) == "Waiting"
     queue.show_paused(False)
-    assert text(queue, 0, Column.STATE) == "Upscaling, 42%"
+    assert text(queue, 0, Column.STATE) == "Upscaling, 42 %"
 
 
 def test_each_row_knows_the_settings_that_made_its_result(queue):
