@@ -1,4 +1,4 @@
-"""Animations: frames of GIF, PNG, WebP and AVIF as whole pictures, and such files written frame by frame.
+"""Animations: frames of GIF, WebP and AVIF as whole pictures (PNG's are read by `apng`), and all four written.
 
 Pillow lays each frame over what was before it, so that a frame here is all that is seen at its time; what is written
 replaces the whole canvas with each frame, which looks the same whatever the source disposed of, and how.
@@ -39,8 +39,25 @@ class Timing:
     """How often it is shown; 0 is for ever."""
 
 
+def check_frames(count: int, width: int, height: int, size: int) -> None:
+    """Refuse more frames than anybody needs, or than a file of so many bytes can hold.
+
+    Raises:
+        UnreadableError: there are too many.
+    """
+    if count > MOST_FRAMES:
+        raise UnreadableError(_("has {count:,} frames.").format(count=count), _("Cut it into parts first."))
+    if count * width * height > max(_ALWAYS_TAKEN, _MOST_PIXELS_A_BYTE * size):
+        raise UnreadableError(
+            _("says that it has {count:,} frames of {width:,} x {height:,} pixels, far too many for its size.").format(
+                count=count, width=width, height=height
+            ),
+            _("Save it again, or take its first frame alone (--frames first)."),
+        )
+
+
 class Animation:
-    """An open animation.
+    """An open animation, whose frames are of 8 bits.
 
     Raises:
         UnreadableError: it is damaged, or too large.
@@ -56,23 +73,11 @@ class Animation:
         """
         self._image = open_with_pillow(file, key)
         info = self._image.info
-        # A picture for programs that know no animation is none of its frames.
-        self._first = 1 if info.get("default_image") else 0
         count = int(getattr(self._image, "n_frames", 1))
-        if count > MOST_FRAMES:
-            raise UnreadableError(_("has {count:,} frames.").format(count=count), _("Cut it into parts first."))
-        pixels = count * self._image.width * self._image.height
-        if pixels > max(_ALWAYS_TAKEN, _MOST_PIXELS_A_BYTE * file.seek(0, io.SEEK_END)):
-            width, height = self._image.size
-            raise UnreadableError(
-                _(
-                    "says that it has {count:,} frames of {width:,} x {height:,} pixels, far too many for its size."
-                ).format(count=count, width=width, height=height),
-                _("Save it again, or take its first frame alone (--frames first)."),
-            )
+        check_frames(count, *self._image.size, file.seek(0, io.SEEK_END))
         durations = []
         self._has_alpha = False
-        for index in range(self._first, count):
+        for index in range(count):
             check()
             self._image.seek(index)
             self._image.load()
@@ -86,7 +91,7 @@ class Animation:
     def frames(self) -> Iterator[StoredPixels]:
         """What is seen at each time, RGB, all with alpha or none."""
         for index in range(len(self.timing.durations)):
-            self._image.seek(self._first + index)
+            self._image.seek(index)
             decoded = decode_image(self._image.convert("RGBA"), None)
             yield decoded if self._has_alpha else StoredPixels(decoded.pixels, None)
 

@@ -17,6 +17,7 @@ from core import archives, stores
 from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
 from core.images.animation import Animation, Timing
+from core.images.apng import Apng
 from core.images.bmp_fields import BitFieldsSource, has_bit_fields
 from core.images.camera_raw import RawSource
 from core.images.colour import agreeing
@@ -77,7 +78,7 @@ def load_all(path: Path, check: Callable[[], None] = lambda: None, *, whole_rang
         if FORMATS[key].several != "frames":
             return Sequence(count, None, _pages(path, count, check, whole_range))
         with archives.opened(path) as file:
-            timing = Animation(file, key, check).timing
+            timing = _animation(file, key, check).timing
         return Sequence(len(timing.durations), timing, _frames(path, source.header, check))
 
 
@@ -103,9 +104,14 @@ def _pages(path: Path, count: int, check: Callable[[], None], whole_range: bool)
 
 def _frames(path: Path, header: Header, check: Callable[[], None]) -> Iterator[Picture]:
     with _opened(path) as (key, _source), archives.opened(path) as file:
-        for decoded in Animation(file, key, check).frames():
+        for decoded in _animation(file, key, check).frames():
             check()
-            yield _picture(path, key, replace(header, bits=8, orientation=1), decoded, is_first_of_many=False)
+            bits = 8 * decoded.pixels.dtype.itemsize
+            yield _picture(path, key, replace(header, bits=bits, orientation=1), decoded, is_first_of_many=False)
+
+
+def _animation(file: BinaryIO, key: str, check: Callable[[], None]) -> Animation | Apng:
+    return Apng(file) if key == "png" else Animation(file, key, check)
 
 
 def _picture(path: Path, key: str, header: Header, decoded: StoredPixels, *, is_first_of_many: bool) -> Picture:

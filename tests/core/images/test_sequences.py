@@ -3,6 +3,7 @@
 import io
 import struct
 import tracemalloc
+import zlib
 from typing import Any
 
 import imagecodecs
@@ -127,6 +128,102 @@ def test_the_picture_for_programs_without_animation_is_no_frame(tmp_path):
     np.testing.assert_array_equal(first.pixels, np.asarray(rest[0]))
 
 
+def apng(bits, colour, controls, default=False, plays=0, size=(20, 14), first=0):
+    """An animation by hand: each of `controls` is place and size, delay, what becomes of it, and how it is laid."""
+    made = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", *size, bits, colour, 0, 0, 0))
+    made += chunk(b"acTL", struct.pack(">II", len(controls), plays))
+    channels = {0: 1, 2: 3, 4: 2, 6: 4}[colour]
+
+    def data(width, height, seed):
+        samples = making.noise(width, height, channels, np.uint8, seed=seed)
+        if colour in (4, 6):
+            samples[..., -1] = np.where(samples[..., -1] < 80, 0, np.where(samples[..., -1] > 160, 255, 128))
+        if bits == 16:
+            samples = (samples.astype(np.uint16) * 257).astype(">u2")
+        return zlib.compress(b"".join(b"\0" + row.tobytes() for row in samples))
+
+    if default:
+        made += chunk(b"IDAT", data(size[0], size[1], 99))
+    number = 0
+    for index, (left, top, width, height, delay, disposal, blending) in enumerate(controls):
+        control = struct.pack(">5I2H2B", number, width, height, left, top, *delay, disposal, blending)
+        made += chunk(b"fcTL", control)
+        number += 1
+        if index == 0 and not default:
+            made += chunk(b"IDAT", data(width, height, first))
+            continue
+        packed = data(width, height, first + index)
+        for part in (packed[:40], packed[40:]):
+            made += chunk(b"fdAT", struct.pack(">I", number) + part)
+            number += 1
+    return made + chunk(b"IEND", b"")
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+CONTROLS = [
+    (0, 0, 20, 14, (1, 10), 0, 0), (2, 3, 9, 8, (3, 100), 2, 1), (5, 1, 12, 9, (250, 1000), 1, 1),
+    (0, 0, 6, 6, (5, 0), 0, 0), (4, 4, 10, 10, (7, 30), 0, 1),
+]  # fmt: skip
+
+
+def as_browsers_show(colour, controls):
+    """Each frame of `apng`, H x W x 4 of 0 to 255, by Pillow's composition of pictures of equal size."""
+    canvas, shown = Image.new("RGBA", (20, 14)), []
+    for index, (left, top, width, height, _delay, disposal, blending) in enumerate(controls):
+        still = Image.open(
+            io.BytesIO(apng(8, colour, [(0, 0, width, height, (1, 1), 0, 0)], size=(width, height), first=index))
+        )
+        layer = Image.new("RGBA", canvas.size)
+        layer.paste(still.convert("RGBA"), (left, top))
+        before = canvas.copy()
+        if blending:
+            canvas = Image.alpha_composite(canvas, layer)
+        else:
+            canvas.paste(still.convert("RGBA"), (left, top))
+        shown.append(np.asarray(canvas))
+        if disposal == 2 and index:
+            canvas = before
+        elif disposal:
+            canvas.paste((0, 0, 0, 0), (left, top, left + width, top + height))
+    return shown
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("colour", [0, 2, 4, 6])
+@pytest.mark.parametrize("default", [False, True])
+def test_frames_of_a_png_are_laid_one_over_the_other(tmp_path, bits, colour, default):
+    path = write(tmp_path / "a.png", apng(bits, colour, CONTROLS, default, 3))
+    sequence = load_all(path)
+    assert sequence.timing == Timing((100, 30, 250, 50, 233), 3)
+    read = list(sequence.pictures)
+    unit = 257 if bits == 16 else 1
+    for picture, expected in zip(read, as_browsers_show(colour, CONTROLS), strict=True):
+        assert picture.bits == bits
+        # An opaque frame that is taken away leaves nothing behind it, whatever the pixels are stored as.
+        np.testing.assert_allclose(picture.alpha / unit, expected[..., 3], atol=1)
+        seen = expected[..., 3] > 0
+        np.testing.assert_allclose((picture.pixels / unit)[seen], expected[..., :3][seen], atol=2)
+    save_all(tmp_path / "b.png", iter(read), "png", timing=sequence.timing)
+    again = load_all(tmp_path / "b.png")
+    assert again.timing == sequence.timing
+    for one, two in zip(read, again.pictures, strict=True):
+        np.testing.assert_array_equal(one.pixels, two.pixels)
+        np.testing.assert_array_equal(one.alpha, two.alpha)
+
+
+def test_an_animated_png_of_a_palette(tmp_path):
+    images = [image.quantize(8) for image in frames(3)]
+    images[0].save(tmp_path / "a.png", save_all=True, append_images=images[1:], duration=[10, 20, 30], disposal=0)
+    sequence = load_all(tmp_path / "a.png")
+    assert sequence.timing.durations == (10, 20, 30)
+    for image, picture in zip(images, sequence.pictures, strict=True):
+        np.testing.assert_array_equal(picture.pixels, np.asarray(image.convert("RGB")))
+        assert picture.alpha is None
+
+
 def test_photographs_keep_their_look_in_a_gif(tmp_path):
     smooth = [Image.fromarray(making.smooth(120, 90, seed=seed)) for seed in range(3)]
     animate(tmp_path / "a.png", "png", smooth)
@@ -243,11 +340,12 @@ def test_who_cancels_between_pictures_waits_for_no_more(tmp_path, format):
         take_all()
 
 
-@pytest.mark.parametrize("format", ANIMATIONS)
+@pytest.mark.parametrize("format", [*ANIMATIONS, "deep png"])
 def test_broken_animations_are_pictures_or_refused(tmp_path, format):
     buffer = io.BytesIO()
-    animate(buffer, format, frames(4))
-    whole = buffer.getvalue()
+    if format != "deep png":
+        animate(buffer, format, frames(4))
+    whole = buffer.getvalue() or apng(16, 6, CONTROLS)
     rng = np.random.default_rng(7)
     for number in range(500):
         broken = bytearray(whole)
