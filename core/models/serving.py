@@ -29,7 +29,7 @@ from core.models.generator_graph import convolution_before_shuffle
 from core.models.graph_files import holds_graph, read_graph
 from core.models.weights import generator_of, is_generator, load_state
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # spandrel brings torchvision and torch's compiler, which take longer to import than torch
     from core.models.community import CommunityNetwork
     from core.models.graph_module import GraphModule
 

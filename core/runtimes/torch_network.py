@@ -11,6 +11,7 @@ import copy
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -20,7 +21,6 @@ from core import devices as torch_devices
 from core.contract.device import DeviceInfo
 from core.contract.settings import Precision
 from core.language import gettext as _
-from core.models.community import CommunityNetwork
 from core.models.graph_module import GraphModule
 from core.models.serving import ServedGenerator, load_served
 from core.runtimes.loading import geometry_of_config, geometry_of_graph, tiles_are_blended
@@ -37,7 +37,8 @@ from core.runtimes.network import (
 )
 from core.tiling import Rect, tiles
 
-ForeignNetwork = CommunityNetwork | GraphModule
+if TYPE_CHECKING:
+    from core.models.serving import ForeignNetwork
 
 
 class TorchModel:

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,7 +22,10 @@ from core.models.weights import generator_of, load_state
 from core.runtimes.graph_network import Traced
 from core.runtimes.loading import SIDES
 from core.runtimes.network import OTHERWISE
-from core.runtimes.torch_network import ForeignNetwork, geometry_of
+from core.runtimes.torch_network import geometry_of
+
+if TYPE_CHECKING:
+    from core.models.serving import ForeignNetwork
 
 
 class UntraceableError(Exception):
