@@ -19,12 +19,13 @@ import stat
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cache, partial
-from itertools import islice
+from itertools import groupby, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -508,21 +509,21 @@ def hint_for(path: Path) -> str:
 
 
 def in_parallel(act: Callable[[T], U], items: Iterable[T], is_far: Callable[[T], bool]) -> Iterator[U]:
-    """`map`, in order; where an item is far away, with `MANY` others at the same time."""
-    waiting = iter(items)
-    first = next(waiting, None)
-    if first is None:
-        return
-    if not is_far(first):
-        yield act(first)
-        yield from map(act, waiting)
-        return
+    """`map`, in order; items in a row that are far away are acted on `MANY` at the same time."""
+    for far, row in groupby(items, is_far):
+        if far:
+            yield from _many_at_once(act, row)
+        else:
+            yield from map(act, row)
+
+
+def _many_at_once(act: Callable[[T], U], items: Iterator[T]) -> Iterator[U]:
     with ThreadPoolExecutor(MANY, "store") as pool:
-        ahead = [pool.submit(act, each) for each in (first, *islice(waiting, 2 * MANY - 1))]
+        ahead = deque(pool.submit(act, each) for each in islice(items, 2 * MANY))
         try:
             while ahead:
-                result = ahead.pop(0).result()
-                ahead += [pool.submit(act, each) for each in islice(waiting, 1)]
+                result = ahead.popleft().result()
+                ahead.extend(pool.submit(act, each) for each in islice(items, 1))
                 yield result
         finally:
             pool.shutdown(cancel_futures=True)

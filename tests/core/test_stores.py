@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -178,3 +179,23 @@ def test_nothing_is_left_of_what_could_not_be_fetched(
     with pytest.raises(OSError, match="503"), at_hand(path_of("a.bin")):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_far_is_asked_for_at_once_and_what_is_near_in_order() -> None:
+    """Wherever in a list either of them stands: a run may have folders here and in stores."""
+    together = threading.Barrier(3, timeout=60)
+    near: list[int] = []
+
+    def act(number: int) -> str:
+        if number < 0:
+            together.wait()
+            return "far"
+        near.append(number)
+        return threading.current_thread().name
+
+    here = threading.current_thread().name
+    numbers = [1, 2, -1, -2, -3, 3, -4, -5, -6, 4]
+    said = list(stores.in_parallel(act, iter(numbers), lambda number: number < 0))
+    assert said == [here, here, "far", "far", "far", here, "far", "far", "far", here]
+    assert near == [1, 2, 3, 4]
+    assert list(stores.in_parallel(act, [], lambda number: True)) == []
