@@ -294,6 +294,8 @@ class MainWindow(QMainWindow):
         box.setDefaultButton(stay)
         box.setEscapeButton(stay)
         cancel.clicked.connect(self.close_now)
+        # Not told apart by `finished`, which comes before the click on its button is told.
+        box.rejected.connect(self._keep_working)
         box.finished.connect(self._forget_question)
         self._question = box
         box.open()
@@ -353,8 +355,10 @@ class MainWindow(QMainWindow):
 
     def _forget_question(self) -> None:
         self._question = None
+
+    def _keep_working(self) -> None:
+        # Rejected is the question also when it is taken back, as the window closes anyway.
         if not self.is_closing:
-            # The run was to go on.
             self.restarts = False
 
     def _close_if_no_longer_asked(self) -> None:

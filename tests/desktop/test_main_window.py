@@ -212,6 +212,26 @@ def test_an_end_that_asks_nobody_takes_the_question_back(qtbot, window, tmp_path
         assert not box.isVisible()
 
 
+def test_a_restart_asks_about_the_run_as_closing_does(qtbot, window, tmp_path):
+    window.open([make_picture(tmp_path / "a.png")])
+    page = window.page("upscale")
+    qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
+    page.session.start()
+    page.session.pause()
+    window.restart()
+    box = window.findChild(QMessageBox)
+    QTest.keyClick(box, Qt.Key.Key_Escape)
+    # Who stays has taken the restart back: a later end is an end.
+    assert page.busy
+    assert not window.restarts
+    window.restart()
+    box = next(box for box in window.findChildren(QMessageBox) if box.isVisible())
+    yes = next(button for button in box.findChildren(QPushButton) if "close" in button.text())
+    with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
+        QTest.mouseClick(yes, Qt.MouseButton.LeftButton)
+    assert window.restarts
+
+
 def test_an_idle_window_closes_without_a_question(qtbot, window):
     with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
         window.close()
