@@ -6,15 +6,23 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from PySide6.QtCore import QMimeData, QRect, Qt, Signal
-from PySide6.QtGui import QAction, QDragEnterEvent, QDragLeaveEvent, QDropEvent, QKeySequence, QResizeEvent
-from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
+from PySide6.QtGui import (
+    QAction,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QKeySequence,
+    QResizeEvent,
+    QShowEvent,
+)
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QStackedWidget, QVBoxLayout, QWidget
 
 from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.banner import MARGIN, Banner
 from srgan_desktop.desktop import paths_in
 from srgan_desktop.dialogs import ProblemDialog
-from srgan_desktop.fields import titled
+from srgan_desktop.fields import Tabs, titled
 from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Settings
@@ -152,6 +160,53 @@ class Page(QWidget):
         self.banner.fit_place()
         if self.drop_overlay.isVisible():
             self.drop_overlay.fit_page()
+
+
+class TabbedPage(Page):
+    """Base of a page of several views, of which one is seen.
+
+    `_build` makes `tabs` and `views`, which have the same keys, and then calls `_lay_out`.
+    """
+
+    tabs: Tabs
+    views: dict[str, QWidget]
+    stack: QStackedWidget
+
+    def _lay_out(self, *beside: QWidget) -> Iterator[None]:
+        """Put the tabs, with `beside` at the end of their row, over the views; a piece for each view."""
+        self.stack = QStackedWidget()
+        for view in self.views.values():
+            self.stack.addWidget(view)
+            yield
+        header = QHBoxLayout()
+        header.setSpacing(12)
+        header.addWidget(self.tabs)
+        header.addStretch(1)
+        for widget in beside:
+            header.addWidget(widget)
+        page = QVBoxLayout(self)
+        page.setContentsMargins(14, 10, 14, 12)
+        page.setSpacing(10)
+        page.addLayout(header)
+        page.addWidget(self.stack, 1)
+        self.tabs.chosen.connect(self.show_view)
+        self.session.changed.connect(self._show_status)
+
+    def show_view(self, key: str) -> None:
+        """Bring one of `views` to the front."""
+        self.stack.setCurrentWidget(self.views[key])
+        self.tabs.show_chosen(key)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self._show_status()
+
+    def _show_status(self) -> None:
+        self.status_changed.emit(*self._engine_words())
+
+    def _engine_words(self) -> tuple[str, str]:
+        """What `status_changed` says."""
+        raise NotImplementedError
 
 
 class DropOverlay(QFrame):

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QPushButton,
-    QStackedWidget,
     QVBoxLayout,
     QWidget,
 )
@@ -34,7 +33,7 @@ from srgan_desktop.models.compare_view import CompareModelsView
 from srgan_desktop.models.import_words import words_of_import
 from srgan_desktop.models.list_view import ModelList
 from srgan_desktop.models.session import Imported, ModelsSession, Trial
-from srgan_desktop.page import Page
+from srgan_desktop.page import TabbedPage
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
@@ -46,7 +45,7 @@ LIST_CHARACTERS = 36
 """Width of the list, in characters of middling width, where the window is narrow."""
 
 
-class ModelsPage(Page):
+class ModelsPage(TabbedPage):
     """Models, side by side, and measured."""
 
     session: ModelsSession
@@ -100,20 +99,7 @@ class ModelsPage(Page):
         self.import_button.setIconSize(QSize(16, 16))
         theme.set_icon(self.import_button, "import")
         self.views = {"models": self._models_view(), "compare": self.compare, "check": self.check}
-        self.stack = QStackedWidget()
-        for view in self.views.values():
-            self.stack.addWidget(view)
-            yield
-        header = QHBoxLayout()
-        header.setSpacing(12)
-        header.addWidget(self.tabs)
-        header.addStretch(1)
-        header.addWidget(self.import_button)
-        page = QVBoxLayout(self)
-        page.setContentsMargins(14, 10, 14, 12)
-        page.setSpacing(10)
-        page.addLayout(header)
-        page.addWidget(self.stack, 1)
+        yield from self._lay_out(self.import_button)
         self._bind()
         self.show_view("models")
         self._show_entry()
@@ -147,16 +133,14 @@ class ModelsPage(Page):
 
     def show_view(self, key: str) -> None:
         """Bring `models`, `compare` or `check` to the front."""
-        self.stack.setCurrentWidget(self.views[key])
-        self.tabs.show_chosen(key)
+        super().show_view(key)
         self._show_queue()
 
     def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
         # Training, the command line and people put models there, too.
         self.session.reload()
         self._show_queue()
-        self._show_status()
+        super().showEvent(event)
 
     # Within
 
@@ -176,7 +160,6 @@ class ModelsPage(Page):
 
     def _bind(self) -> None:
         session, shown = self.session, self.card
-        self.tabs.chosen.connect(self.show_view)
         self.import_button.clicked.connect(self._choose_models)
         self.list.chosen.connect(self._show_entry)
         self.list.download_requested.connect(self.model_actions.download)
@@ -197,7 +180,6 @@ class ModelsPage(Page):
             view.picture.file_requested.connect(self._choose_picture)
             view.picture.queue_requested.connect(self._take_queued)
             view.compare.failed.connect(self._on_cannot_show)
-        session.changed.connect(self._show_status)
         session.added.connect(self._on_added)
         session.imported.connect(self._on_imported)
         session.renamed.connect(lambda _old, new: self.list.select(new))
@@ -225,7 +207,7 @@ class ModelsPage(Page):
     def _show_status(self) -> None:
         self.import_button.setEnabled(not self.session.importing)
         self.import_button.setText(_("Importing…") if self.session.importing else _("&Import…"))
-        self.status_changed.emit(*self._engine_words())
+        super()._show_status()
 
     def _engine_words(self) -> tuple[str, str]:
         session = self.session

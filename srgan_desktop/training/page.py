@@ -12,10 +12,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import (
     QFileDialog,
-    QHBoxLayout,
     QMessageBox,
-    QStackedWidget,
-    QVBoxLayout,
     QWidget,
 )
 
@@ -27,7 +24,7 @@ from srgan_desktop import problems, settings
 from srgan_desktop.desktop import dialog_folder, paths_in, show_in_file_manager
 from srgan_desktop.fields import Tabs
 from srgan_desktop.job import EngineState
-from srgan_desktop.page import Page
+from srgan_desktop.page import TabbedPage
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
@@ -41,7 +38,7 @@ from srgan_desktop.training.session import Ended, TrainingPhase, TrainSession
 from srgan_desktop.training.setup_view import SetupView, Welcome
 
 
-class TrainPage(Page):
+class TrainPage(TabbedPage):
     """A run: set up, under way, or of the past."""
 
     session: TrainSession
@@ -85,19 +82,7 @@ class TrainPage(Page):
         self.history = HistoryView(theme, self.session)
         yield
         self.views = {"set-up": self.set_up, "run": self.run, "history": self.history}
-        self.stack = QStackedWidget()
-        for view in self.views.values():
-            self.stack.addWidget(view)
-            yield
-        header = QHBoxLayout()
-        header.setSpacing(12)
-        header.addWidget(self.tabs)
-        header.addStretch(1)
-        page = QVBoxLayout(self)
-        page.setContentsMargins(14, 10, 14, 12)
-        page.setSpacing(10)
-        page.addLayout(header)
-        page.addWidget(self.stack, 1)
+        yield from self._lay_out()
         self._bind()
         self.session.await_end_of(self.set_up.pictures.thumbnails.stopped)
         self.show_view("set-up")
@@ -138,13 +123,11 @@ class TrainPage(Page):
 
     def show_view(self, key: str) -> None:
         """Bring `set-up`, `run` or `history` to the front."""
-        self.stack.setCurrentWidget(self.views[key])
-        self.tabs.show_chosen(key)
+        super().show_view(key)
         if key == "history":
             self.session.archive.reload()
 
     def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
         self.set_up.recipe.reload_models()
         self.session.look_at_pictures()
         if not self._listed:
@@ -153,13 +136,12 @@ class TrainPage(Page):
             if not has_torch():
                 problem = problems.of_exception(needs_torch(_("Training")))
                 self.banner.say("info", problem.message, problem.hint)
-        self._show_status()
+        super().showEvent(event)
 
     # Within
 
     def _bind(self) -> None:
         session = self.session
-        self.tabs.chosen.connect(self.show_view)
         self.set_up.welcome.folder_requested.connect(self._choose_folder)
         self.set_up.pictures.folder_requested.connect(self._choose_folder)
         self.set_up.pictures.held_out_requested.connect(self._choose_held_out)
@@ -174,7 +156,6 @@ class TrainPage(Page):
         self.history.open_requested.connect(self._open_run)
         self.history.folder_requested.connect(lambda folder: show_in_file_manager(folder / "recipe.toml"))
         self.history.delete_requested.connect(self._ask_to_delete)
-        session.changed.connect(self._show_status)
         session.begun.connect(self._on_begun)
         session.ended.connect(self._on_ended)
         session.failed.connect(self._on_failed)
@@ -195,9 +176,6 @@ class TrainPage(Page):
             self.session.start()
         elif self.stack.currentWidget() is self.run:
             self.run.go_on()
-
-    def _show_status(self) -> None:
-        self.status_changed.emit(*self._engine_words())
 
     def _engine_words(self) -> tuple[str, str]:
         session = self.session
