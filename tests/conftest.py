@@ -1,5 +1,5 @@
 """What every test gets: the same Hypothesis examples each time, a cache that is no user's, and one thread where
-processes share the cores.
+processes share the cores; and what it starts finds this checkout.
 
 Other examples are drawn by `pytest --hypothesis-profile=explore`, which is for looking for what these do not show.
 """
@@ -8,6 +8,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,10 @@ from tests import windows
 # anything imports torch, and in the environment, so that the programs that tests start do the same.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Programs that tests start import what the tests do, wherever they lie and stand.
+_PATHS = [str(Path(__file__).parents[1]), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+os.environ["PYTHONPATH"] = os.pathsep.join(dict.fromkeys(filter(None, _PATHS)))
 
 # Tests compare texts, and those are English whatever the developer's desktop speaks.
 os.environ["SRGAN_LANGUAGE"] = "en"

@@ -21,7 +21,6 @@ from tests.core.cluster.conftest import request_for, worker_processes
 from tests.core.upscale.conftest import files_in, picture
 
 ROOT = Path(__file__).parents[3]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 pytestmark = [
     pytest.mark.endurance,
@@ -54,9 +53,7 @@ class Command:
     def __init__(self, cluster: Any, model: str, folder: Path, output: Path) -> None:
         self.line = [sys.executable, "-m", "core.cli", "upscale", str(folder), "-o", str(output), "--model", model]
         self.line += ["--cluster", str(cluster.address), "--per-worker", "cpu=1", "--json"]
-        self.process = subprocess.Popen(
-            self.line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT, text=True
-        )
+        self.process = subprocess.Popen(self.line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def events(self) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, self.process.stdout)
@@ -158,7 +155,7 @@ def test_a_node_that_lacks_something_is_told_of_before_the_run(
     start = f"exec {sys.executable} -m ray.scripts.scripts start --block --num-cpus=1 --address={fresh.address}"
     line = ["unshare", "-m", "sh", "-c", " && ".join([*mounts, start])]
     with (tmp_path / "log").open("wb") as log:
-        node = subprocess.Popen(line, stdout=log, stderr=log, env=ENVIRONMENT)
+        node = subprocess.Popen(line, stdout=log, stderr=log)
     try:
         until = time.monotonic() + 120
         while _nodes(fresh) < 4 and time.monotonic() < until:
@@ -192,7 +189,7 @@ ray.init({cluster.address!r}, configure_logging=False, log_to_driver=False, logg
 print(sum(node["Alive"] for node in ray.nodes()))
 """
     command = [sys.executable, "-c", program]
-    return int(subprocess.run(command, env=ENVIRONMENT, stdout=subprocess.PIPE, check=True).stdout)
+    return int(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
 @pytest.mark.parametrize("what", ["head", "own node"])

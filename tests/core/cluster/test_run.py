@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -170,8 +169,7 @@ def test_a_run_whose_driver_was_killed_goes_on_where_it_was(tmp_path: Path, mode
         picture(folder / "2" / f"large {number}.png", 400, 400, seed=number)
     command = [sys.executable, "-m", "core.cli", "upscale", str(folder), "-o", str(tmp_path / "out"), "--model", model]
     command += ["--cluster", joined, "--per-worker", "cpu=1", "--workers", "1", "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if "FileStarted" in line and "large 1.png" in line:
                 process.kill()

@@ -682,7 +682,6 @@ request = UpscaleRequest((Input(Path({str(tmp_path / "in")!r})),), Path({str(out
 list(batch.upscale(request, CancelToken()))
 """
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(Path.cwd()), environment.get("PYTHONPATH", "")])
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, env=environment, capture_output=True, timeout=500, check=False)
     assert ended.returncode == (-9 if os.name == "posix" else 15), ended.stderr.decode()
