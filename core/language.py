@@ -59,7 +59,7 @@ STYLES = {
     "ja": Style(comma="、", colon="：", sentences=""),
     "zh_CN": Style(comma="、", colon="：", sentences=""),
 }
-"""Of the languages that do not write as English does; as CLDR has it."""
+"""How languages write that do not write as English does, by CLDR."""
 
 _CONTEXT = "\x04"
 """Stands between a text's context and the text, as in gettext."""

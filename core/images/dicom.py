@@ -196,7 +196,7 @@ class DicomSource:
 
 
 def _survey(path: Path, check: Callable[[], None]) -> tuple[Kind, tuple[float, float] | None] | None:
-    """As `DicomSource.survey`, of another file of the series."""
+    """Survey another file of the series; see `DicomSource.survey`."""
     try:
         with archives.opened(path) as file:
             return DicomSource(file, None, 0, check).survey()

@@ -403,7 +403,7 @@ class TiffSource:
 
 
 def _turned_back(decoded: StoredPixels, orientation: int) -> StoredPixels:
-    """As the file has them: of all formats Pillow turns TIFF alone upright, and here figures must be turned with it."""
+    """Undo Pillow’s turn: it turns TIFF upright, alone of all formats, and here figures must be turned with it."""
     back = TURNS_BACK[orientation]
     return replace(decoded, pixels=back(decoded.pixels), alpha=None if decoded.alpha is None else back(decoded.alpha))
 

@@ -128,7 +128,7 @@ def _outputs(graphs: Sequence[Graph], ranges: Sequence[Ranges | None], computing
 
 
 def _centred(extremes: np.ndarray) -> np.ndarray:
-    """As far down as up, where anything lies below zero."""
+    """Widen them to reach as far down as up, where anything lies below zero."""
     if extremes[0].min() >= 0:
         return extremes
     widest = np.maximum(-extremes[0], extremes[1])

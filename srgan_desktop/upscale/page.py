@@ -306,11 +306,8 @@ class UpscalePage(Page):
     def _drop_words(self, mime: QMimeData) -> str:
         if paths_in(mime) or mime.hasImage():
             return _("Drop to add to the queue")
-        return (
-            _("Drop to fetch the picture into {own_pictures}").format(own_pictures=own_pictures())
-            if links_in(mime)
-            else ""
-        )
+        words = _("Drop to fetch the picture into {own_pictures}")
+        return words.format(own_pictures=own_pictures()) if links_in(mime) else ""
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         # What is dragged out of the queue is not put in again.
