@@ -1,11 +1,12 @@
 """Make what is given to people of the program that PyInstaller built under Wine: `make package-windows`.
 
-usage: package_windows.py BUILT FOR_WINE PUBLISHED OUTPUT [--makensis COMMAND]
+usage: package_windows.py BUILT FOR_WINE PUBLISHED OUTPUT [--interpreter FOLDER] [--makensis COMMAND]
 
 BUILT is PyInstaller's folder. Some libraries in it were changed by one byte so that Wine can run them
 (`scripts/windows/patch.py`), and two stand in for what Wine lacks: in OUTPUT/srgan-desktop the former are the published
 ones again, byte for byte as in their wheels, and the latter are gone. FOR_WINE and PUBLISHED are the folders of
-packages with and without that change. OUTPUT/srgan-desktop-VERSION-setup.exe is the installer.
+packages with and without that change; --interpreter is Windows' Python, some of whose libraries are called as others in
+wheels are. OUTPUT/srgan-desktop-VERSION-setup.exe is the installer.
 """
 
 from __future__ import annotations
@@ -35,12 +36,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("built", "for_wine", "published", "output"):
         parser.add_argument(name, type=Path)
+    parser.add_argument("--interpreter", type=Path)
     parser.add_argument("--makensis", default="makensis", help="command; its working folder is OUTPUT")
     parser.add_argument("--compressor", default="lzma", choices=["lzma", "zlib"])
     given = parser.parse_args()
     folder = given.output / NAME
     as_published(given.built, given.for_wine, given.published, folder)
-    unlike = unlike_records(folder, given.published)
+    unlike = unlike_records(folder, given.published, given.interpreter)
     if unlike:
         sys.exit("These are not what was published:\n" + "\n".join(unlike))
     installer = make_installer(folder, given.output, shlex.split(given.makensis), given.compressor)
@@ -82,12 +84,13 @@ def _changed(for_wine: Path, published: Path) -> Iterator[Path]:
             yield path.relative_to(for_wine)
 
 
-def unlike_records(folder: Path, published: Path) -> list[str]:
+def unlike_records(folder: Path, published: Path, interpreter: Path | None = None) -> list[str]:
     """The libraries of a program that a wheel has under their name, but with no such content.
 
     Args:
         folder: the program.
         published: packages as pip unpacked them, with their `*.dist-info/RECORD`.
+        interpreter: Python's folder; a wheel may bring a library of the same name as one of its.
     """
     hashes: dict[str, set[str]] = {}
     for record in published.glob("*.dist-info/RECORD"):
@@ -95,15 +98,22 @@ def unlike_records(folder: Path, published: Path) -> list[str]:
             for name, hashed, _size in csv.reader(lines):
                 if hashed.startswith("sha256="):
                     hashes.setdefault(PureWindowsPath(name).name.lower(), set()).add(hashed.partition("=")[2])
+    for path in interpreter.rglob("*") if interpreter is not None else ():
+        if path.suffix.lower() in (".dll", ".pyd"):
+            hashes.get(path.name.lower(), set()).add(_record_hash(path))
     found = []
     for path in sorted(folder.rglob("*")):
         wanted = hashes.get(path.name.lower())
         if path.suffix.lower() not in (".dll", ".pyd") or wanted is None:
             continue
-        digest = base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
-        if digest not in wanted:
+        if _record_hash(path) not in wanted:
             found.append(path.relative_to(folder).as_posix())
     return found
+
+
+def _record_hash(path: Path) -> str:
+    """As a wheel's RECORD has it."""
+    return base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
 
 
 def make_installer(folder: Path, output: Path, makensis: list[str], compressor: str = "lzma") -> Path:

@@ -14,7 +14,8 @@ rm -rf "$folder/own" "$folder/dist"
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$folder/own" .
 "$python" -m zipfile -e "$folder"/own/*.whl "$folder/own"
 rm -rf "$folder"/own/*.whl "$folder"/own/{core,srgan_desktop,resources}
-"$here/run.sh" python -m PyInstaller --noconfirm --log-level WARN --distpath 'Z:\w\dist' --workpath 'Z:\w\build' build.spec
+"$here/run.sh" python 'Z:\w\src\scripts\windows\pyinstaller.py' 'Z:\w\site-wine' --noconfirm --log-level WARN --distpath 'Z:\w\dist' --workpath 'Z:\w\build' build.spec
 mkdir -p dist/windows
 PYTHONPATH=$source "$python" scripts/package_windows.py "$folder/dist/srgan-desktop" "$folder/site-wine" "$folder/site" dist/windows \
+    --interpreter "$folder/python" \
     --makensis "$here/linux.sh $source/dist/windows makensis"

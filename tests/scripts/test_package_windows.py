@@ -60,6 +60,17 @@ def test_what_is_given_away_is_what_was_published(tmp_path: Path, packages: tupl
     assert package_windows.unlike_records(built, published) == ["_internal/lib/deep.dll"]
 
 
+def test_a_library_of_the_interpreter_may_be_called_as_one_of_a_wheel(
+    tmp_path: Path, packages: tuple[Path, Path]
+) -> None:
+    folder, interpreter = tmp_path / "given", tmp_path / "python"
+    for place in (folder, interpreter / "DLLs"):
+        place.mkdir(parents=True)
+        (place / "deep.dll").write_bytes(b"MZ Python's own")
+    assert package_windows.unlike_records(folder, packages[0]) == ["deep.dll"]
+    assert package_windows.unlike_records(folder, packages[0], interpreter) == []
+
+
 def test_a_changed_library_that_nobody_published_ends_it(
     tmp_path: Path, packages: tuple[Path, Path], built: Path
 ) -> None:
