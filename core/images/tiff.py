@@ -50,6 +50,7 @@ _SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
 _PHOTOSHOP, _IPTC = 34377, 33723
 
 _LERC_DEFLATE, _LERC_ZSTD = 1, 2
+_MOST_PACKED = 1000
 _INK_SET, _ROWS_PER_STRIP, _LERC_PARAMETERS = 332, 278, 50674
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _SEPARATED, _CIELAB = 0, 1, 2, 5, 8
@@ -267,7 +268,9 @@ class TiffSource:
                 if packed == [0]:
                     head = self._file.read(min(size, HEAD_BYTES))
                 else:
-                    most = 2 * width * height * self._samples_per_pixel * (self._bits // 8) + HEAD_BYTES
+                    most = 2 * width * height * self._samples_per_pixel * (self._bits // 8)
+                    # What is so much smaller when packed would be of one tone, for which LERC takes a few bytes.
+                    most = min(most, _MOST_PACKED * size) + HEAD_BYTES
                     unpack = imagecodecs.zlib_decode if packed == [_LERC_DEFLATE] else imagecodecs.zstd_decode
                     # No more than this: what it would unpack to is its own word.
                     head = bytes(unpack(self._file.read(size), out=bytearray(most))[:HEAD_BYTES])
@@ -295,9 +298,20 @@ class TiffSource:
             offsets, counts = (self._directory.entries.get(code) for code in (offsets_code, counts_code))
             if offsets is None or counts is None:
                 continue
+            if offsets.count < self._segments_needed(tiled=offsets_code != _SEGMENTS[0][0]):
+                # Pillow leaves black what is not there, however much a header claims.
+                raise damaged()
             starts, sizes = self._reader.integers(offsets), self._reader.integers(counts)
             if starts.size == sizes.size and starts.size and int((starts + sizes).max()) > self._reader.size:
                 raise damaged()
+
+    def _segments_needed(self, *, tiled: bool) -> int:
+        """How many strips or tiles there are at least."""
+        if not tiled:
+            rows = self._reader.integer(self._directory, _ROWS_PER_STRIP, 0) or self._height
+            return -(-self._height // min(rows, self._height))
+        width, height = (self._reader.integer(self._directory, code, 0) for code in (_TILE_WIDTH, _TILE_HEIGHT))
+        return -(-self._width // (width or self._width)) * -(-self._height // (height or self._height))
 
     def _block(self, code: int) -> bytes | None:
         entry = self._directory.entries.get(code)

@@ -466,6 +466,15 @@ def test_lerc_that_unpacks_to_more_than_the_picture(tmp_path, packing):
     assert peak_of_loading(path) < 20_000_000
 
 
+@pytest.mark.parametrize("samples", [1, 4])
+def test_rows_that_no_strip_holds(tmp_path, samples):
+    # Grey goes to tifffile, and CMYK to Pillow, which left black what is missing.
+    entries = {257: 8_000_000, 277: samples, 262: 5 if samples == 4 else 1}
+    path = write(tmp_path / "a.tif", tiff(entries, bytes(64 * samples)))
+    refusal(path, readers=[load])
+    assert peak_of_loading(path) < 20_000_000
+
+
 def test_hostile_xmp_takes_no_time(tmp_path):
     from core.images.metadata.xmp import Geometry, edited_xmp
 
