@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,8 @@ class Entry:
     """In the order of adding, from 1; 0 before it was added."""
     is_folder: bool = False
     """It could not be searched, and is no picture."""
+    row: int = field(default=-1, compare=False, repr=False)
+    """Where it stands in the queue, from 0; before it was added, and after it was taken out, it means nothing."""
     name: str = field(init=False)
     """What rows are sorted by: the file's name in small letters, made once, as a sort of thousands asks for all."""
 
@@ -153,7 +156,7 @@ class Queue(QAbstractTableModel):
     def __init__(self, thumbnails: Thumbnails, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._entries: list[Entry] = []
-        self._rows: dict[Path, int] = {}
+        self._by_path: dict[Path, Entry] = {}
         self._counts: Counter[State] = Counter()
         self._output_size = OutputSize()
         self._paused = False
@@ -175,7 +178,8 @@ class Queue(QAbstractTableModel):
 
     def row_of(self, path: Path) -> int | None:
         """The row of a source."""
-        return self._rows.get(path)
+        entry = self._by_path.get(path)
+        return None if entry is None else entry.row
 
     def waiting(self) -> list[Input]:
         """What waits, top to bottom."""
@@ -187,14 +191,15 @@ class Queue(QAbstractTableModel):
         """Append those whose source is not there yet; answers with how many that were."""
         new: dict[Path, Entry] = {}
         for entry in entries:
-            if entry.path not in self._rows:
+            if entry.path not in self._by_path:
                 new.setdefault(entry.path, entry)
         if new:
             first = len(self._entries)
             self.beginInsertRows(QModelIndex(), first, first + len(new) - 1)
             self._entries += new.values()
             for row, entry in enumerate(new.values(), first):
-                self._rows[entry.path] = row
+                self._by_path[entry.path] = entry
+                entry.row = row
                 self._counts[entry.state] += 1
                 if not entry.number:
                     self._numbered += 1
@@ -214,10 +219,10 @@ class Queue(QAbstractTableModel):
         self._order = column, order
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
-        paths = [self._entries[index.row()].path for index in before]
+        moved = [self._entries[index.row()] for index in before]
         self._entries.sort(key=_KEYS[column], reverse=order == Qt.SortOrder.DescendingOrder)
-        self._rows = {entry.input.path: row for row, entry in enumerate(self._entries)}
-        after = [self.index(self._rows[path], index.column()) for path, index in zip(paths, before, strict=True)]
+        self._number_rows()
+        after = [self.index(entry.row, index.column()) for entry, index in zip(moved, before, strict=True)]
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
 
@@ -227,10 +232,14 @@ class Queue(QAbstractTableModel):
             self.beginRemoveRows(QModelIndex(), first, last)
             for entry in self._entries[first : last + 1]:
                 self._counts[entry.state] -= 1
-                del self._rows[entry.path]
+                del self._by_path[entry.path]
             del self._entries[first : last + 1]
             self.endRemoveRows()
-        self._rows = {entry.path: row for row, entry in enumerate(self._entries)}
+        self._number_rows()
+
+    def _number_rows(self) -> None:
+        for row, entry in enumerate(self._entries):
+            entry.row = row
 
     def update(self, row: int, **changes: Any) -> None:
         """Set fields of a row."""
@@ -253,7 +262,7 @@ class Queue(QAbstractTableModel):
             event: what it says.
             made_with: the settings of the run.
         """
-        row = self._rows.get(event.source)
+        row = self.row_of(event.source)
         if row is None:
             return
         match event:
@@ -355,7 +364,7 @@ class Queue(QAbstractTableModel):
 
     def learn_header(self, path: Path, header: Probe | Problem) -> None:
         """Note what the header of a waiting picture says, or why it cannot be read."""
-        row = self._rows.get(path)
+        row = self.row_of(path)
         if row is None or self._entries[row].state is not State.WAITING:
             return
         if isinstance(header, Problem):
@@ -464,7 +473,7 @@ class Queue(QAbstractTableModel):
         return thumbnail
 
     def _on_thumbnail(self, path: Path) -> None:
-        row = self._rows.get(path)
+        row = self.row_of(path)
         if row is not None:
             self._picture(self._entries[row])
             self.dataChanged.emit(self.index(row, Column.PICTURE), self.index(row, Column.SIZE))
@@ -492,8 +501,8 @@ def _runs_backwards(rows: Iterable[int]) -> Iterable[tuple[int, int]]:
 
 _STATES = tuple(State)
 _KEYS: dict[int, Callable[[Entry], Any]] = {
-    -1: lambda entry: entry.number,
-    Column.PICTURE: lambda entry: (entry.name, entry.number),
+    -1: attrgetter("number"),
+    Column.PICTURE: attrgetter("name", "number"),
     Column.SIZE: lambda entry: entry.size[0] * entry.size[1] if entry.size else 0,
     Column.STATE: lambda entry: (_STATES.index(entry.state), entry.problem is None),
     Column.CONSISTENCY: lambda entry: math.inf if entry.consistency is None else entry.consistency,

@@ -53,7 +53,7 @@ ROW_PADDING = 26
 MARGIN = 10
 PICTURE = 40
 """Side of the box a thumbnail is shown in."""
-FILTER_ROWS = 1_000
+FILTER_ROWS = 500
 FILTER_MS = 100
 """What changes within this time is filtered once."""
 NARROW = 470
@@ -127,7 +127,7 @@ class QueueView(QTableView):
         self._filter_slice()
 
     def _filter_slice(self) -> None:
-        """Hide what does not match, some thousand rows a turn of the event loop, so that no frame is late."""
+        """Hide what does not match, some hundred rows a turn of the event loop, so that no frame is late."""
         matches, entries = self._matches, self._queue.entries
         last = min(self._filtered + FILTER_ROWS, len(entries))
         for row in range(self._filtered, last):
