@@ -41,6 +41,13 @@ LARGE_SIDE = 2500
 """Four times that is 10,000: a result of 100 megapixels."""
 WITHOUT_TORCH = "import sys\nfor name in ('torch', 'torchvision', 'spandrel'): sys.modules[name] = None\n"
 
+TELLS_PEAK = """import atexit
+from pathlib import Path
+status = Path("/proc/self/status")
+atexit.register(lambda: print(next(line for line in status.read_text().splitlines() if "VmHWM" in line)))
+"""
+"""Not `ru_maxrss`, in which a process that was forked begins with what its parent had."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -93,15 +100,14 @@ def measure_large(folder: Path) -> None:
     pixels = load(paths.RESOURCES / "samples" / "cat.jpg").pixels[:200, :200]
     Image.fromarray(np.tile(pixels, (tiles, tiles, 1))[:LARGE_SIDE, :LARGE_SIDE]).save(source)
     arguments = ["upscale", str(source), "-o", str(folder / "large"), "--model", MODEL]
-    code = f"{WITHOUT_TORCH}sys.argv[1:] = {arguments!r}\nfrom core.cli import main\nmain()"
+    code = f"{WITHOUT_TORCH}{TELLS_PEAK}sys.argv[1:] = {arguments!r}\nfrom core.cli import main\nmain()"
     begun = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL, env=_environment())
-    _pid, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
+    said = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, env=_environment(), text=True, check=True
+    ).stdout
     megapixels = 16 * LARGE_SIDE**2 / 1e6
     seconds = (time.perf_counter() - begun) / megapixels
-    peak = used.ru_maxrss / 1e6
+    peak = int(said.split()[-2]) * 1024 / 1e9
     print(f"{megapixels:.0f} megapixels without torch: {peak:.2f} GB at the peak, {seconds:.2f} s a megapixel")
 
 

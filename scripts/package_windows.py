@@ -112,7 +112,7 @@ def unlike_records(folder: Path, published: Path, interpreter: Path | None = Non
 
 
 def _record_hash(path: Path) -> str:
-    """As a wheel's RECORD has it."""
+    """The SHA-256 of a file, as a wheel's RECORD has it."""
     return base64.urlsafe_b64encode(hashlib.sha256(path.read_bytes()).digest()).rstrip(b"=").decode()
 
 
