@@ -20,6 +20,8 @@ def set_environment(port: int) -> None:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        # A connection that the server cuts off is given up soon, in the workers of a cluster too.
+        "FSSPEC_S3": '{"config_kwargs": {"read_timeout": 5}}',
     }
 
 

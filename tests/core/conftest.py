@@ -48,10 +48,10 @@ def s3_server(store_port: int) -> Iterator[S3Server]:
     """The one server of this process: where it is, fsspec remembers."""
     for library in ("s3fs", "moto", "flask_cors"):
         pytest.importorskip(library, reason="needs the extras srgan-desktop[stores,dev]")
-    from fsspec.config import conf
+    from fsspec.config import conf, set_conf_env
 
-    # A connection that the server cuts off is given up soon.
-    conf["s3"] = {"config_kwargs": {"read_timeout": 5}}
+    # fsspec has read the environment already.
+    set_conf_env(conf)
     server = S3Server(store_port)
     yield server
     server.close()
