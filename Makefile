@@ -75,8 +75,8 @@ test-package: package  ## the packaged program on a virtual screen, beside the i
 test-package-light: package-light  ## the light program on a virtual screen, beside the installed one
 	SRGAN_EDITION=light SRGAN_BUNDLE=$(BUNDLE_LIGHT) $(BIN)/python -m pytest tests/packaging
 
-test-cluster: $(INSTALLED_DEV)  ## thousands of pictures on several nodes, which die, fill up or lack something: minutes
-	SRGAN_ENDURANCE=1 QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest tests/core/cluster
+test-cluster: $(INSTALLED_DEV)  ## thousands of pictures on several nodes, and training, whose parts die, fill up or lack something: minutes
+	SRGAN_ENDURANCE=1 QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest tests/core/cluster tests/core/training/test_elastic.py
 
 test-windows: $(INSTALLED_DEV)  ## the tests and the window with Windows' own Python, under Wine in .wine; needs root once
 	scripts/windows/setup.sh

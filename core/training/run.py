@@ -67,19 +67,40 @@ class RunFolder:
         """Folder of the pictures of the validation after a step."""
         return self.validations / f"{step:08d}"
 
-    def create(self, recipe: Recipe, request: TrainRequest) -> None:
+    def was_begun_by(self, job: str, recipe: Recipe) -> bool:
+        """Whether this `torchrun` has begun the run here, with this recipe, and is about to do so again.
+
+        Args:
+            job: what `core.training.processes.job` says.
+            recipe: as `create` was given it.
+        """
+        try:
+            noted = json.loads(self._request.read_text(encoding="utf-8"))
+            if not job or noted["job"] != job:
+                return False
+            return not self._recipe.exists() or self._recipe.read_text(encoding="utf-8") == recipe_toml(recipe)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def create(self, recipe: Recipe, request: TrainRequest, job: str = "", *, begun: bool = False) -> None:
         """Make the folder, and note the recipe and what else it takes to go on.
+
+        Args:
+            recipe: as it was settled.
+            request: likewise.
+            job: what `core.training.processes.job` says.
+            begun: whether the folder may hold what `was_begun_by` this job.
 
         Raises:
             UserError: it holds a run or anything else already, or cannot be written.
         """
-        if self._recipe.exists():
+        if self._recipe.exists() and not begun:
             raise UserError(
                 _("{path} already holds a run.").format(path=self.path),
                 _("Resume it (--resume), or choose another folder."),
             )
         try:
-            found = self._found()
+            found = None if begun else self._found()
             if found is not None:
                 raise UserError(
                     _("{path} is not empty: it holds {relative_to}.").format(
@@ -89,16 +110,17 @@ class RunFolder:
                 )
             for folder in (self.checkpoints, self.samples, self.references):
                 folder.mkdir(parents=True, exist_ok=True)
+            # The recipe last: with it, the folder holds a run.
+            self.note(request, job)
             with replacing(self._recipe) as temporary:
                 temporary.write_text(recipe_toml(recipe), encoding="utf-8")
-            self.note(request)
         except OSError as error:
             raise UserError(
                 _("{path} cannot be written: {strerror}.").format(path=self.path, strerror=error.strerror),
                 _("Choose another folder."),
             ) from error
 
-    def note(self, request: TrainRequest) -> None:
+    def note(self, request: TrainRequest, job: str = "") -> None:
         """Remember what it takes to go on, whole paths all, as that may be done from another folder.
 
         Raises:
@@ -114,7 +136,7 @@ class RunFolder:
             start=str(start.absolute()) if request.start and start.is_file() else request.start,
         )
         with replacing(self._request) as temporary:
-            temporary.write_text(json.dumps(asdict(whole), default=str, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(asdict(whole) | {"job": job}, default=str, indent=1), encoding="utf-8")
 
     def _found(self) -> Path | None:
         """A file that somebody else has put here.

@@ -41,7 +41,7 @@ from core.training.checkpoint import (
 )
 from core.training.clock import StepClock
 from core.training.outcome import card_of, finish
-from core.training.processes import Place, any_of_all, joined, wait_for_all
+from core.training.processes import Place, any_of_all, job, joined, wait_for_all
 from core.training.recipe import Recipe, StageRecipe, recipe_toml
 from core.training.run import RunFolder
 from core.training.setup import Setup, set_up
@@ -59,7 +59,8 @@ LEAST_RATE = 2.0**-8
 def train(request: TrainRequest, cancel: CancelToken) -> Iterator[TrainingEvent]:
     """Train as `request` says, from nothing or from a run's newest checkpoint.
 
-    Under `torchrun` every process calls this with the same request; only rank 0 yields.
+    Under `torchrun` every process calls this with the same request; only rank 0 yields. What `--max-restarts` starts
+    again goes on from the newest checkpoint that it made before.
 
     Yields:
         The events of `core.contract.training`, in the order given there, and `Notice`.
@@ -72,19 +73,24 @@ def train(request: TrainRequest, cancel: CancelToken) -> Iterator[TrainingEvent]
     folder = RunFolder(request.run)
     request, recipe = folder.settle(request)
     with joined(request.device) as (place, device):
-        for event in _train(replace(request, device=device), recipe, folder, place, cancel):
+        request = replace(request, device=device)
+        # The first process alone knows: another machine may see its files later.
+        begun = any_of_all(place.first and not request.resume and folder.was_begun_by(job(), recipe))
+        if begun and any_of_all(place.first and folder.holds_checkpoint):
+            request, recipe = folder.settle(replace(request, resume=True))
+        for event in _train(request, recipe, folder, place, cancel, begun=begun):
             if place.first:
                 yield event
 
 
 def _train(
-    request: TrainRequest, recipe: Recipe, folder: RunFolder, place: Place, cancel: CancelToken
+    request: TrainRequest, recipe: Recipe, folder: RunFolder, place: Place, cancel: CancelToken, *, begun: bool
 ) -> Iterator[TrainingEvent]:
     checkpoint = _checkpoint_to_go_on_from(request, folder)
     setup = yield from set_up(request, recipe, place, cancel)
     run = _Run(request, setup, folder, place, cancel)
     with run.ends_in_words(), setup.loader:
-        yield from run.begin(recipe) if checkpoint is None else run.resume(checkpoint)
+        yield from run.begin(recipe, begun=begun) if checkpoint is None else run.resume(checkpoint)
         yield run.started()
         yield from run.stage("psnr")
         yield from run.stage("gan")
@@ -201,10 +207,10 @@ class _Run:
 
     # The run from its beginning to its end
 
-    def begin(self, recipe: Recipe) -> Iterator[SamplesSaved]:
-        """Make the folder, and show what a first step would see."""
+    def begin(self, recipe: Recipe, *, begun: bool) -> Iterator[SamplesSaved]:
+        """Make the folder, unless this very run has begun it, and show what a first step would see."""
         if self.place.first:
-            self.folder.create(recipe, self.request)
+            self.folder.create(recipe, self.request, job(), begun=begun)
             self.validator.held_out.save_references(self.folder.references)
             yield SamplesSaved(self._save_samples())
         wait_for_all()
@@ -220,7 +226,7 @@ class _Run:
         if self.place.first:
             self.folder.forget_after(self.training.step)
             self.validator.held_out.save_references(self.folder.references)
-            self.folder.note(self.request)
+            self.folder.note(self.request, job())
         wait_for_all()
 
     def started(self) -> TrainingStarted:
