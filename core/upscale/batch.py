@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
+from core import stores
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
@@ -46,6 +47,8 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
     """
     begun = time.monotonic()
     settled = plan(request, cancel)
+    if settled.tasks and request.output is not None:
+        stores.check_reachable(stores.given(request.output), for_writing=True)
     tasks = settled.tasks
     yield Planned(len(tasks), len(settled.done), len(settled.refused), sum(task.pictures for task in tasks))
     for warning in settled.warnings:

@@ -138,7 +138,7 @@ class Plan:
 
 
 def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
-    """Settle a batch without changing anything on any disk.
+    """Settle a batch without changing anything on any disk, or in any store.
 
     Raises:
         Cancelled: as `cancel.check`.
@@ -157,7 +157,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     for store in _stores_of(request):
         stores.check_reachable(store)
     if request.output is not None:
-        stores.check_reachable(_absolute(request.output), for_writing=True)
+        stores.check_reachable(_absolute(request.output))
     model = find_model(DEFAULT_MODEL if request.model == AUTOMATIC else request.model)
     fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
     placements: list[Placement] = []

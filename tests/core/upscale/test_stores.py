@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 
 from core import stores
+from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.upscale import FileSaved
+from core.contract.upscale import FileSaved, Input, UpscaleRequest
 from core.stores import given
 from core.upscale.journal import FOLDER
+from core.upscale.plan import plan
 from tests.core.upscale.conftest import Run, files_in, picture
 from tests.s3_server import BUCKET, SECRET, S3Server
 
@@ -198,3 +200,23 @@ def test_pages_are_read_from_one_copy(s3: S3Server, run: Run, tmp_path: Path) ->
     assert [event.pictures for event in outcome.of(FileSaved)] == [3]
     run(tmp_path / "a.tif", output=tmp_path / "out")
     assert s3.read("out/a.tif") == (tmp_path / "out" / "a.tif").read_bytes()
+
+
+def test_a_plan_writes_nothing_into_a_store_and_a_run_first_asks_whether_it_may(
+    tmp_path: Path, s3: S3Server, run: Run, model: str
+) -> None:
+    folder = filled(tmp_path, s3)
+    asked: list[str] = []
+
+    def refuse(method: str, path: str) -> int | None:
+        if method not in ("GET", "HEAD"):
+            asked.append(f"{method} {path}")
+        return 403 if method == "PUT" else None
+
+    s3.fault = refuse
+    request = UpscaleRequest((Input(folder),), OUT, model=model)
+    assert len(plan(request, CancelToken()).tasks) == 6
+    assert asked == []
+    with pytest.raises(UserError, match="may not be written: the store answered 403 Forbidden"):
+        run(folder, output=OUT)
+    assert len(asked) == 1
