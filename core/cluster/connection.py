@@ -22,6 +22,7 @@ from core.atomic import PART_SUFFIX
 from core.cluster.options import Node, Share
 from core.contract.errors import UserError, how_to_install
 from core.contract.upscale import UpscaleRequest
+from core.language import current
 from core.language import gettext as _
 from core.upscale.plan import Plan
 from core.version import VERSION
@@ -259,11 +260,15 @@ def check_nodes(connection: Connection, share: Share, request: UpscaleRequest, s
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-    def look(what: bytes) -> dict[str, Any]:
+    def look(spoken: str, what: bytes) -> dict[str, Any]:
         # Sent as it is, and not by name, as are its arguments: the program may not be there.
         import pickle
 
         try:
+            from core import language
+
+            # A worker may be started in this process, and must have found it so.
+            language.use(spoken)
             from core.cluster.inspection import inspect
 
             arguments = pickle.loads(what)
@@ -282,7 +287,7 @@ def check_nodes(connection: Connection, share: Share, request: UpscaleRequest, s
                 marks = [(_mark(folder), secrets.token_hex(8)) for folder in folders]
                 strategy = NodeAffinitySchedulingStrategy(node.key, soft=False)
                 lean = replace(request, inputs=(), roots=())
-                answer = task.options(scheduling_strategy=strategy).remote(pickle.dumps((lean, marks, seen)))
+                answer = task.options(scheduling_strategy=strategy).remote(current(), pickle.dumps((lean, marks, seen)))
                 asked.append((node, marks, answer))
         ray.wait([answer for _, _, answer in asked], num_returns=len(asked), timeout=INSPECTION_SECONDS)
         problems = [

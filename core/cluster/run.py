@@ -6,6 +6,7 @@ write under temporary names. So whatever dies, a result is there once, whole and
 
 from __future__ import annotations
 
+import pickle
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +27,7 @@ from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchEvent, FileFailed, FileSaved, UpscaleRequest
 from core.images.decode import shown
+from core.language import current
 from core.language import gettext as _
 from core.upscale.batch import upscale
 from core.upscale.journal_log import parts_of
@@ -223,7 +225,7 @@ class _ClusterRun:
     def _hire(self) -> None:
         import ray
 
-        from core.cluster.worker import UpscaleWorker
+        from core.cluster.actor import UpscaleActor
 
         hired = ray.remote(  # type: ignore[call-overload]  # its types leave concurrency groups out
             num_cpus=self._share.cpus,
@@ -232,10 +234,10 @@ class _ClusterRun:
             max_task_retries=0,
             concurrency_groups={"orders": 1},
             scheduling_strategy="SPREAD",
-        )(UpscaleWorker)
+        )(UpscaleActor)
         starting = sum(not worker.node for worker in self._staff)
         for _rest in range(min(self._wanted - len(self._staff), self._blocks.at_least - starting)):
-            actor = hired.remote(self._request, self._share.cpus)
+            actor = hired.remote(current(), pickle.dumps(self._request), self._share.cpus)
             self._staff.append(_Worker(actor, actor.ready.remote()))
 
     def _assign(self) -> Iterator[BatchEvent]:

@@ -19,7 +19,7 @@ from core.contract.upscale import UpscaleRequest
 
 
 class UpscaleWorker:
-    """Does blocks of a run, one after another. Ray calls `run` on one thread and `order` on another."""
+    """Does blocks of a run, one after another. Its actor calls `run` on one thread and `order` on another."""
 
     def __init__(self, request: UpscaleRequest, cpus: int) -> None:
         """Take the settings, and how many threads torch may use."""

@@ -101,6 +101,6 @@ def worker_processes() -> list[psutil.Process]:
             line = process.cmdline()
         except psutil.NoSuchProcess:
             continue
-        if line and line[0].startswith("ray::UpscaleWorker"):
+        if line and line[0].startswith("ray::UpscaleActor"):
             found.append(process)
     return found

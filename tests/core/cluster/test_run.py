@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from core import language
 from core.cluster import blocks
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.jobs import Notice
@@ -107,6 +108,19 @@ def test_a_cluster_makes_what_one_machine_makes(
     again = run_on(joined, request_for(model, tmp_path / "out", folder))
     assert len(again.skipped) == 20
     assert not any(isinstance(event, FileStarted) for event in again.events)
+
+
+def test_workers_speak_the_language_of_the_run(tmp_path: Path, model: str, joined: str) -> None:
+    """Also in what is looked up while modules are imported, as here: this process did so in English."""
+    broken_picture(tmp_path / "in" / "broken.png")
+    language.use("de")
+    damaged = language.gettext("is damaged or cut off")
+    assert damaged != "is damaged or cut off"
+    try:
+        outcome = run_on(joined, request_for(model, tmp_path / "out", tmp_path / "in"), workers=1)
+    finally:
+        language.use("en")
+    assert damaged in outcome.failed["broken.png"]
 
 
 def test_a_picture_that_kills_two_workers_is_left_out_by_name(tmp_path: Path, model: str, joined: str) -> None:
