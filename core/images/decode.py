@@ -35,7 +35,7 @@ from core.images.pnm import PnmSource
 from core.images.psd import PsdSource
 from core.images.qoi import QoiSource
 from core.images.refusal import CameraRawError, UnreadableError, damaged
-from core.images.samples import TURNS
+from core.images.samples import TURNS, turns_sides
 from core.images.tiff import TiffSource
 from core.language import gettext as _
 
@@ -153,7 +153,7 @@ def probe(path: Path) -> Probe:
     with _opened(path) as (key, source):
         header = source.header
         width, height = header.width, header.height
-        if header.orientation >= 5:
+        if turns_sides(header.orientation):
             width, height = height, width
         return Probe(width, height, key, header.sixteen_bit, header.alpha, header.frames)
 

@@ -59,3 +59,8 @@ TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
 
 TURNS_BACK: dict[int, Callable[[np.ndarray], np.ndarray]] = TURNS | {6: TURNS[8], 8: TURNS[6]}
 """The inverse."""
+
+
+def turns_sides(orientation: int) -> bool:
+    """Whether this EXIF orientation makes width of height."""
+    return orientation >= 5

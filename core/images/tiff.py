@@ -7,7 +7,7 @@ import io
 import logging
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -451,26 +451,45 @@ def _pages(reader: TagReader) -> Places:
 def _survey(path: Path, check: Callable[[], None]) -> tuple[Kind, tuple[float, float] | None] | None:
     """What kind of numbers a file of a series holds, and the extremes of all its pages that are like the first; None
     where it holds none."""
-    found: list[tuple[float, float]] = []
-    kind, size, places, page = None, None, None, 0
-    while page == 0 or (places is not None and page < len(places)):
-        check()
-        try:
-            with archives.opened(path) as file:
-                source = TiffSource(file, None, page, places=places)
-                surveyed, places = source.survey(), source.places
-        except Exception:
-            # A broken neighbour, or one that is no TIFF, is no part of the series; its own turn tells what is wrong.
-            surveyed = None
-        if page == 0:
-            if surveyed is None:
-                return None
-            kind, size = surveyed[0], source.size
-        if surveyed is not None and surveyed[0] == kind and source.size == size and surveyed[1] is not None:
-            found.append(surveyed[1])
-        page += 1
-    assert kind is not None
-    return kind, (min(low for low, _ in found), max(high for _, high in found)) if found else None
+    first = _surveyed(path, 0, None, check)
+    if first is None:
+        return None
+    found = [first.extremes]
+    for page in range(1, len(first.places)):
+        other = _surveyed(path, page, first.places, check)
+        if other is not None and (other.kind, other.size) == (first.kind, first.size):
+            found.append(other.extremes)
+    lows_and_highs = [each for each in found if each is not None]
+    if not lows_and_highs:
+        return first.kind, None
+    lows, highs = zip(*lows_and_highs, strict=True)
+    return first.kind, (min(lows), max(highs))
+
+
+@dataclass(frozen=True, slots=True)
+class _Surveyed:
+    """What a page of a series holds."""
+
+    kind: Kind
+    extremes: tuple[float, float] | None
+    size: tuple[int, int]
+    places: Places
+    """Of all pages of its file."""
+
+
+def _surveyed(path: Path, page: int, places: Places | None, check: Callable[[], None]) -> _Surveyed | None:
+    """A page, or None where it holds no numbers.
+
+    A broken neighbour, or one that is no TIFF, is no part of the series; its own turn tells what is wrong.
+    """
+    check()
+    try:
+        with archives.opened(path) as file:
+            source = TiffSource(file, None, page, places=places)
+            surveyed = source.survey()
+            return None if surveyed is None else _Surveyed(surveyed[0], surveyed[1], source.size, source.places)
+    except Exception:
+        return None
 
 
 def _opacity(samples: np.ndarray, bits: int) -> np.ndarray:

@@ -56,7 +56,8 @@ def ranges_for(graphs: Sequence[Graph], computing: Computing, observing: Observi
             ]
     except (OSError, ValueError, zipfile.BadZipFile):
         pass
-    found = choose_ranges(graphs, measure_ranges(graphs, computing, observing), computing)
+    crops = sample_crops()
+    found = choose_ranges(graphs, measure_ranges(graphs, crops, computing, observing), crops, computing)
     arrays = {f"{index}-{number}": each for index, ranges in enumerate(found) for number, each in ranges.items()}
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -68,8 +69,10 @@ def ranges_for(graphs: Sequence[Graph], computing: Computing, observing: Observi
     return found
 
 
-def measure_ranges(graphs: Sequence[Graph], computing: Computing, observing: Observing) -> list[Ranges]:
-    """The smallest and the largest value of each channel that goes into each convolution on the sample pictures.
+def measure_ranges(
+    graphs: Sequence[Graph], crops: Sequence[np.ndarray], computing: Computing, observing: Observing
+) -> list[Ranges]:
+    """The smallest and the largest value of each channel that goes into each convolution.
 
     The extremes of all crops (MINMAX): what lies beyond is cut off, which shows on letters and specks.
     """
@@ -77,7 +80,7 @@ def measure_ranges(graphs: Sequence[Graph], computing: Computing, observing: Obs
     observers = [observing(graph, numbers) for graph, numbers in zip(graphs, watched, strict=True)]
     trunk = computing(graphs[0], None) if len(graphs) > 1 else None
     seen: list[dict[int, np.ndarray]] = [{} for _ in graphs]
-    for crop in _crops():
+    for crop in crops:
         given = [crop]
         for index, observer in enumerate(observers):
             if index:
@@ -93,13 +96,15 @@ def measure_ranges(graphs: Sequence[Graph], computing: Computing, observing: Obs
     ]
 
 
-def choose_ranges(graphs: Sequence[Graph], measured: Sequence[Ranges], computing: Computing) -> list[Ranges]:
+def choose_ranges(
+    graphs: Sequence[Graph], measured: Sequence[Ranges], crops: Sequence[np.ndarray], computing: Computing
+) -> list[Ranges]:
     """The first of `RUNGS` that is `NEAR` enough to float32 on the crops, or the last."""
-    wanted = _outputs(graphs, [None] * len(graphs), computing)
+    wanted = _outputs(graphs, [None] * len(graphs), crops, computing)
+    in_order = sorted((index, number) for index, each in enumerate(measured) for number in each)
     found: list[Ranges] = []
     for centred, in_floats in RUNGS:
-        last = sorted((index, number) for index, each in enumerate(measured) for number in each)
-        last = last[len(last) - in_floats :]
+        last = in_order[len(in_order) - in_floats :]
         found = [
             {
                 number: _centred(extremes) if centred else extremes
@@ -108,18 +113,20 @@ def choose_ranges(graphs: Sequence[Graph], measured: Sequence[Ranges], computing
             }
             for index, each in enumerate(measured)
         ]
-        given = _outputs(graphs, found, computing)
+        given = _outputs(graphs, found, crops, computing)
         error = np.mean([np.mean(np.square(a - b)) for a, b in zip(given, wanted, strict=True)])
         if error <= 10 ** (-NEAR / 10):
             break
     return found
 
 
-def _outputs(graphs: Sequence[Graph], ranges: Sequence[Ranges | None], computing: Computing) -> list[np.ndarray]:
+def _outputs(
+    graphs: Sequence[Graph], ranges: Sequence[Ranges | None], crops: Sequence[np.ndarray], computing: Computing
+) -> list[np.ndarray]:
     """What a model makes of each crop, in 0..1."""
     computes = [computing(graph, each) for graph, each in zip(graphs, ranges, strict=True)]
     outputs = []
-    for crop in _crops():
+    for crop in crops:
         planes = computes[0]([crop], lambda _done: None)
         for compute in computes[1:]:
             planes = compute([planes, crop], lambda _done: None)
@@ -135,8 +142,8 @@ def _centred(extremes: np.ndarray) -> np.ndarray:
     return np.stack([-widest, widest])
 
 
-def _crops() -> list[np.ndarray]:
-    """3 x CROP x CROP in 0..1, from the corners of the sample pictures' middles."""
+def sample_crops() -> list[np.ndarray]:
+    """What a model is measured on: 3 x CROP x CROP in 0..1, from the corners of the sample pictures' middles."""
     crops = []
     for name in SAMPLES:
         pixels = load(paths.RESOURCES / "samples" / name).pixels

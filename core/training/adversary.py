@@ -99,12 +99,8 @@ class Adversary:
             # The paper's takes one size.
             pair = augment_alike(sr, hr, SHIFT if min(sr.shape[-2:]) >= 4 * SHIFT else 0)
             sr, hr = (each.contiguous(memory_format=torch.channels_last) for each in pair)
-        with parametrize.cached():
-            settle_spectral_norm(self.network)
-            with autocast(self.device, self.precision):
-                # In one batch: batch normalisation of each by itself would make the blurred as loud as the sharp.
-                fake, real = self.forward(torch.cat((sr, hr))).chunk(2)
-        return Verdict(real.float(), fake.float())
+        fake, real = self._logits(sr, hr)
+        return Verdict(real, fake)
 
     def learn(self, verdict: Verdict, share: float = 1.0) -> dict[str, Tensor]:
         """Add the gradients of the discriminator's own loss, times `share`.
@@ -135,14 +131,22 @@ class Adversary:
             return
         half = -(-len(hr) // 2)
         crops = torch.cat((sr[:half], hr[:half])).detach()
-        both = torch.cat((crops, crops + NOISE * torch.randn_like(crops))).contiguous(memory_format=torch.channels_last)
-        with parametrize.cached():
-            settle_spectral_norm(self.network)
-            with autocast(self.device, self.precision):
-                without, with_noise = self.forward(both).float().chunk(2)
+        without, with_noise = self._logits(crops, crops + NOISE * torch.randn_like(crops))
         slope = (with_noise - without).square().mean() / NOISE**2
         penalty = STEADIED_EVERY * self.stage.gradient_penalty / 2 * slope
         torch.autograd.backward(self.scaler.scale(penalty * share), inputs=list(self.network.parameters()))
+
+    def _logits(self, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """The verdicts on two batches, in float32.
+
+        Seen as one batch: batch normalisation of each by itself would make the blurred as loud as the sharp.
+        """
+        both = torch.cat((first, second)).contiguous(memory_format=torch.channels_last)
+        with parametrize.cached():
+            settle_spectral_norm(self.network)
+            with autocast(self.device, self.precision):
+                of_first, of_second = self.forward(both).float().chunk(2)
+        return of_first, of_second
 
     def clip(self) -> Tensor:
         """Clip the gradient; gives its norm before that."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import torch
@@ -239,18 +240,19 @@ def _spectra(x: Tensor) -> Tensor:
     power = waves.square().sum(-1)
     rows, columns = power.shape[1:3]
     # The mean leaks into the waves next to it.
-    power = power.flatten(3)[..., _beyond_mean(side).to(x.device)]
+    power = power.flatten(3)[..., _beyond_mean(side, x.device)]
     pooled = F.avg_pool2d(
         power.permute(0, 3, 1, 2), (min(TEXTURE_WINDOWS, rows), min(TEXTURE_WINDOWS, columns)), TEXTURE_WINDOWS // 2
     )
     return pooled + UNSEEN * shape.square().sum()
 
 
-def _beyond_mean(side: int) -> Tensor:
+@cache
+def _beyond_mean(side: int, device: torch.device) -> Tensor:
     """The places of all waves of a side's spectrum that go more than once through it, flattened."""
     down = (torch.fft.fftfreq(side) * side).abs()[:, None]
     across = (torch.fft.rfftfreq(side) * side).abs()
-    return (torch.maximum(down, across) > 1).flatten().nonzero()[:, 0]
+    return (torch.maximum(down, across) > 1).flatten().nonzero()[:, 0].to(device)
 
 
 def fft(context: StepContext) -> Tensor:

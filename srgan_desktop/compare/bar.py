@@ -8,7 +8,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from core.language import gettext as _
-from core.language import shown_number
+from core.language import percent
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.canvas import Canvas
 from srgan_desktop.theme import Theme
@@ -105,7 +105,7 @@ class CompareBar(QFrame):
             button.setEnabled(comparable)
             button.setChecked(index in seen)
             button.setVisible(self._offers(index))
-        self.zoom_label.setText("" if scene is None or viewport is None else percent(viewport.zoom * scene.factor))
+        self.zoom_label.setText("" if scene is None or viewport is None else shown_zoom(viewport.zoom * scene.factor))
 
     def _offers(self, index: int) -> bool:
         """Whether a picture has a button: side by side all are shown, and there is nothing to choose."""
@@ -167,6 +167,6 @@ class CompareBar(QFrame):
         self.fit_button.clicked.connect(canvas.fit)
 
 
-def percent(zoom: float) -> str:
+def shown_zoom(zoom: float) -> str:
     """`100 %`, `6.3 %`."""
-    return f"{shown_number(100 * zoom, '.0f' if zoom >= 0.1 else '.1f')} %"
+    return percent(zoom, ".0f" if zoom >= 0.1 else ".1f")

@@ -15,7 +15,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from core.language import gettext as _
 from srgan_desktop import problems
 from srgan_desktop.background import Lane
-from srgan_desktop.compare.bar import MOST_PICTURES, CompareBar, percent
+from srgan_desktop.compare.bar import MOST_PICTURES, CompareBar, shown_zoom
 from srgan_desktop.compare.canvas import Canvas
 from srgan_desktop.compare.decoding import (
     DecodedPicture,
@@ -401,7 +401,9 @@ class CompareView(QWidget):
             words = _divided(canvas.divider, captions[left], captions[right])
         else:
             words = ", ".join(captions[pane.index] for pane in canvas.panes)
-        return _("{words}. Zoom {percent}.").format(words=words, percent=percent(viewport.zoom * canvas.scene.factor))
+        return _("{words}. Zoom {percent}.").format(
+            words=words, percent=shown_zoom(viewport.zoom * canvas.scene.factor)
+        )
 
 
 def _opening(name: str) -> str:

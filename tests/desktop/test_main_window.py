@@ -199,12 +199,18 @@ def test_the_question_does_not_outlive_the_run(qtbot, window, tmp_path):
     assert page.session.queue.count(State.DONE) == 1
 
 
-def test_an_end_that_asks_nobody_takes_the_question_back(qtbot, window, tmp_path):
+def _with_a_paused_run(qtbot, window, tmp_path):
+    """The Upscale page, in the middle of a run that does not end by itself."""
     window.open([make_picture(tmp_path / "a.png")])
     page = window.page("upscale")
     qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
     page.session.start()
     page.session.pause()
+    return page
+
+
+def test_an_end_that_asks_nobody_takes_the_question_back(qtbot, window, tmp_path):
+    _with_a_paused_run(qtbot, window, tmp_path)
     window.close()
     box = window.findChild(QMessageBox)
     with qtbot.waitSignal(window.closed, timeout=TIMEOUT):
@@ -213,11 +219,7 @@ def test_an_end_that_asks_nobody_takes_the_question_back(qtbot, window, tmp_path
 
 
 def test_a_restart_asks_about_the_run_as_closing_does(qtbot, window, tmp_path):
-    window.open([make_picture(tmp_path / "a.png")])
-    page = window.page("upscale")
-    qtbot.waitUntil(lambda: not page.session.scanning, timeout=TIMEOUT)
-    page.session.start()
-    page.session.pause()
+    page = _with_a_paused_run(qtbot, window, tmp_path)
     window.restart()
     box = window.findChild(QMessageBox)
     QTest.keyClick(box, Qt.Key.Key_Escape)

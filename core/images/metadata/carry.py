@@ -18,6 +18,7 @@ from core.images.metadata.exif import (
 from core.images.metadata.parts import LeftOut, note_of, without_pointers
 from core.images.metadata.xmp import Geometry, Property
 from core.images.picture import Metadata
+from core.images.samples import turns_sides
 from core.language import gettext as _
 from core.language import listed
 
@@ -28,9 +29,6 @@ _JPEG_MAX_XMP = 65_502
 _HAS_RESOLUTION = frozenset({"png", "jpeg", "tiff"})
 """Formats with a field of their own for pixels per inch."""
 _HAS_PHOTOSHOP = frozenset({"jpeg", "tiff"})
-
-_FIRST_QUARTER_TURN = 5
-"""EXIF's orientations from here on change width and height."""
 
 _DAMAGED_EXIF = _("Its EXIF data is damaged and was left out.")
 
@@ -76,7 +74,7 @@ def as_read(
     # JPEG's own field knows whole numbers only.
     if dpi is None or (finer and all(abs(a - b) <= 0.5 for a, b in zip(dpi, finer, strict=True))):
         dpi = finer
-    if dpi is not None and orientation >= _FIRST_QUARTER_TURN:
+    if dpi is not None and turns_sides(orientation):
         # Across and down are those of the stored pixels, as of fax, whose lines lie twice as far apart.
         dpi = dpi[::-1]
     packet, gone = metadata.xmp, metadata.left_out

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
+from core.images.samples import turns_sides
+
 NAMESPACES = {
     "dc": "http://purl.org/dc/elements/1.1/",
     "exif": "http://ns.adobe.com/exif/1.0/",
@@ -68,7 +70,7 @@ class Geometry:
     @property
     def is_turned(self) -> bool:
         """Whether width became height."""
-        return self.orientation >= 5
+        return turns_sides(self.orientation)
 
     @property
     def factors(self) -> tuple[float, float]:
