@@ -17,7 +17,7 @@ from core.images.jxl_header import SIGNATURE, Head, read_head, with_colours
 from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, check_size, damaged
-from core.images.samples import parted, told_bits, unmultiplied, whole_range
+from core.images.samples import note_of_channels, parted, told_bits, unmultiplied, whole_range
 from core.images.values import scale_of
 from core.language import gettext as _
 
@@ -87,10 +87,8 @@ class JxlSource:
         samples = samples.reshape(head.height, head.width, -1)
         if samples.shape[2] < channels:
             raise damaged()
-        notes: tuple[str, ...] = ()
-        if samples.shape[2] > channels:
-            notes += (_("{shape} further channels were left out.").format(shape=samples.shape[2] - channels),)
-            samples = samples[..., :channels]
+        notes = note_of_channels(samples.shape[2] - channels)
+        samples = samples[..., :channels]
         if head.animated:
             notes += (_("Only the first of its frames was taken."),)
         pixels, alpha = parted(samples)

@@ -19,6 +19,7 @@ from core.contract.errors import how_to_install
 from core.images.cicp import REFERENCE_WHITE, Cicp, light_to_pq, xyz_of_rgb
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
+from core.images.samples import note_of_channels
 from core.images.values import scale_of
 from core.language import gettext as _
 
@@ -180,8 +181,7 @@ class ExrSource:
         notes: tuple[str, ...] = ()
         if self._parts:
             notes += (_("Only the first of its parts was taken."),)
-        if self._more:
-            notes += (_("{more} further channels were left out.").format(more=self._more),)
+        notes += note_of_channels(self._more)
         if not self._is_light:
             scale, note = scale_of(numbers, None, None, None)
             return StoredPixels(scale.pixels(numbers), alpha, (*notes, note), scale=scale)

@@ -48,11 +48,18 @@ class Metadata:
     png_colour: tuple[tuple[bytes, bytes], ...] = ()
     """Type and content of the PNG chunks that say which colours the pixels mean (cHRM, gAMA), where that is not sRGB
     and neither `icc` nor `cicp` says it. Other formats get a profile instead."""
+    png_hdr: tuple[tuple[bytes, bytes], ...] = ()
+    """The same of those that say how bright an HDR picture gets, and what display it was mastered on (cLLI, mDCV)."""
 
     def only_colour(self) -> Metadata:
         """Without everything that the pixels can be shown correctly without."""
         return Metadata(
-            icc=self.icc, cicp=self.cicp, png_colour=self.png_colour, gain_map=self.gain_map, size=self.size
+            icc=self.icc,
+            cicp=self.cicp,
+            png_colour=self.png_colour,
+            png_hdr=self.png_hdr,
+            gain_map=self.gain_map,
+            size=self.size,
         )
 
 

@@ -39,7 +39,8 @@ _COLOUR_OF_SRGB = {
     b"gAMA": (45455,),
 }
 """What these chunks hold where they say sRGB."""
-_COLOUR_LAYOUT = {b"cICP": ">4B", b"cHRM": ">8I", b"gAMA": ">I"}
+_HDR = (b"cLLI", b"mDCV")
+_COLOUR_LAYOUT = {b"cICP": ">4B", b"cHRM": ">8I", b"gAMA": ">I", b"cLLI": ">2I", b"mDCV": ">8H2I"}
 _SAME_COLOUR = 500
 """Hundred thousandths: what programs that round differently write for one colour or gamma."""
 
@@ -82,6 +83,7 @@ class PngSource:
             self._dpi,
             cicp=cicp,
             png_colour=other,
+            png_hdr=tuple((kind, self._colour[kind]) for kind in _HDR if kind in self._colour),
             photoshop=self._found.get("photoshop"),
             texts=tuple(self._texts),
             modified=self._found.get("time"),
@@ -251,7 +253,7 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
     if metadata.cicp:
         codes = (metadata.cicp.primaries, metadata.cicp.transfer, 0, metadata.cicp.full_range)
         remarks.append(_chunk(b"cICP", bytes(codes)))
-    remarks += [_chunk(kind, data) for kind, data in metadata.png_colour]
+    remarks += [_chunk(kind, data) for kind, data in (*metadata.png_colour, *metadata.png_hdr)]
     if metadata.icc:
         remarks.append(_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc)))
     if metadata.dpi:

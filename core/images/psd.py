@@ -20,6 +20,7 @@ from core.images.metadata.iptc import IPTC
 from core.images.metadata.iptc import resources as image_resources
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, check_size, damaged
+from core.images.samples import note_of_channels
 from core.language import gettext as _
 
 _BITMAP, _GREY, _INDEXED, _RGB, _CMYK, _MULTICHANNEL, _DUOTONE, _LAB = 0, 1, 2, 3, 4, 7, 8, 9
@@ -91,8 +92,7 @@ class PsdSource:
         colours = planes[: self._colours]
         notes: tuple[str, ...] = ()
         left_out = self._stored - self._colours - self._alpha
-        if left_out:
-            notes += (_("{left_out} further channels were left out.").format(left_out=left_out),)
+        notes += note_of_channels(left_out)
         if self._is_light:
             opacity = None if alpha is None else np.rint(np.clip(alpha, 0, 1) * 65535).astype(np.uint16)
             decoded = shown(np.moveaxis(colours, 0, 2), opacity)

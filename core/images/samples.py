@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from core.language import ngettext
+
 
 def whole_range(samples: np.ndarray, bits: int) -> np.ndarray:
     """Unsigned integers of so many bits, up to 16, as uint8 or uint16 over their whole range; not always a copy."""
@@ -43,6 +45,14 @@ def unmultiplied(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     top = int(np.iinfo(pixels.dtype).max)
     divisor = np.maximum(alpha, 1).astype(np.uint64)[..., None]
     return np.minimum((pixels.astype(np.uint64) * top + divisor // 2) // divisor, top).astype(pixels.dtype)
+
+
+def note_of_channels(left_out: int) -> tuple[str, ...]:
+    """What to tell where a picture has so many channels more than are taken."""
+    if not left_out:
+        return ()
+    words = ngettext("{count} further channel was left out.", "{count} further channels were left out.", left_out)
+    return (words.format(count=left_out),)
 
 
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {

@@ -33,7 +33,7 @@ from core.images.metadata.iptc import resources as iptc_resources
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw, check_size, damaged
-from core.images.samples import TURNS_BACK, unmultiplied, whole_range
+from core.images.samples import TURNS_BACK, note_of_channels, unmultiplied, whole_range
 from core.images.tiff_segments import HEAD_BYTES, LERC, PICTURES, size_within
 from core.images.values import Kind, extremes, holes, range_of_series, scale_of
 from core.language import gettext as _
@@ -392,8 +392,7 @@ class TiffSource:
             seen = np.full(hole.shape, np.iinfo(np.uint16).max, np.uint16) if alpha is None else alpha
             alpha = np.where(hole, np.uint16(0), seen)
             notes = (*notes, _("Where it has no data it is transparent."))
-        if left_out:
-            notes = (*notes, _("{left_out} further channels were left out.").format(left_out=left_out))
+        notes = (*notes, *note_of_channels(left_out))
         alpha = None if alpha is None else np.ascontiguousarray(alpha)
         return StoredPixels(np.ascontiguousarray(pixels), alpha, notes, icc, scale)
 

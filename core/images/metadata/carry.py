@@ -119,6 +119,9 @@ def as_written(
     if metadata.photoshop and target.key not in _HAS_PHOTOSHOP:
         packet = xmp.with_properties(metadata.xmp, iptc.as_properties(metadata.photoshop))
         metadata = replace(metadata, photoshop=None, xmp=packet)
+    if metadata.png_hdr and target.key != "png":
+        metadata = replace(metadata, png_hdr=())
+        notes += note_of((LeftOut.HDR,))
     if target.plain:
         return _without_words(metadata, target, notes)
     metadata, more = _with_texts(metadata, target)

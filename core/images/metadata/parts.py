@@ -19,6 +19,7 @@ class LeftOut(enum.Enum):
 
     FILM = _("the film of its motion photo")
     GAIN_MAP = _("its gain map, so that it is no longer HDR")
+    HDR = _("how bright its HDR was mastered")
     DEPTH = _("its depth map")
     PICTURES = _("its further pictures")
     SOUND = _("its sound")

@@ -236,6 +236,20 @@ def test_video_range_of_a_png_is_spread_for_other_formats(tmp_path):
     assert (again.pixels.ravel().tolist(), again.metadata) == ([0, 128, 255, 255], Metadata())
 
 
+def test_how_bright_hdr_gets_stays_in_a_png_and_is_told_elsewhere(tmp_path):
+    light = (
+        (b"cLLI", struct.pack(">2I", 10_000_000, 4_000_000)),
+        (b"mDCV", struct.pack(">8H2I", 35400, 14600, 8500, 39850, 6550, 2300, 15635, 16450, 10_000_000, 50)),
+    )
+    extra = making.chunk(b"cICP", bytes((9, 16, 0, 1))) + b"".join(making.chunk(*each) for each in light)
+    rows = b"".join(b"\0" + row.tobytes() for row in patches().astype(">u2") * 257)
+    (tmp_path / "a.png").write_bytes(making.png(64, 64, 16, 2, rows, extra=extra))
+    picture = load(tmp_path / "a.png")
+    assert not any("HDR" in note for note in save(tmp_path / "b.png", picture, "png"))
+    assert load(tmp_path / "b.png").metadata.png_hdr == light
+    assert any("how bright" in note for note in save(tmp_path / "b.avif", picture, "avif"))
+
+
 @pytest.mark.parametrize("bits", [10, 12])
 @pytest.mark.parametrize("alpha", [False, True])
 def test_all_bits_of_avif_come_in_and_go_out(tmp_path, bits, alpha):

@@ -479,7 +479,7 @@ def test_flat_photoshop_documents(tmp_path, dtype, packed):
     # A further channel is a selection, where no layer says that it is transparency.
     more = load(write(tmp_path / "c.psd", making.psd(np.dstack([pixels, pixels[..., 0]]), packed=packed)))
     assert more.alpha is None
-    assert "1 further channels" in more.notes[0]
+    assert "1 further channel " in more.notes[0]
 
 
 def test_transparency_and_resources_of_a_photoshop_document(tmp_path):
