@@ -18,6 +18,7 @@ from core.images.decode import shown
 from core.language import gettext as _
 from core.names import fitting_name, free_path
 from core.upscale.journal import Journal
+from core.upscale.text_tables import TextSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ class ResultNames:
     def __init__(self, sources: Iterable[Path]) -> None:
         """No result gets the name of one of `sources`."""
         self._folders: dict[Path, str] = {}
-        self._sources = {self._key(source) for source in sources}
-        self._promised: set[str] = set()
+        self._sources = TextSet(map(self._key, sources))
+        self._promised = TextSet()
         self._there: dict[Path, bool] = {}
         """Whether something has these names in stores, where to ask takes long."""
 
@@ -143,10 +144,15 @@ class ResultNames:
             return True
 
     def _colliding(self, placements: Sequence[Placement]) -> list[list[Placement]]:
+        # Nearly all have names of their own, which need not be kept.
+        met = TextSet()
+        shared = {key for placement in placements if not met.add(key := self._key(placement.output))}
         groups: dict[str, list[Placement]] = defaultdict(list)
-        for placement in placements:
-            groups[self._key(placement.output)].append(placement)
-        return [group for group in groups.values() if len(group) > 1]
+        for placement in placements if shared else ():
+            key = self._key(placement.output)
+            if key in shared:
+                groups[key].append(placement)
+        return list(groups.values())
 
     def _key(self, path: Path) -> str:
         """Equal for what some file system takes for one: through links, by case, or by how accents are composed.

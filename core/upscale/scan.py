@@ -20,6 +20,7 @@ from core.images.decode import shown
 from core.language import gettext as _
 from core.language import listed, ngettext
 from core.upscale.journal import results_of_sources_in
+from core.upscale.text_tables import TextSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,7 @@ def scan(
     Raises:
         Cancelled: as `cancel.check`.
     """
-    seen: set[tuple[str, str]] = set()
+    seen = TextSet()
     named = [(given, stores.given(given.path)) for given in inputs]
     roots = frozenset(path for _given, path in named)
     for given, path in named:
@@ -85,11 +86,8 @@ def scan(
                 yield each
                 continue
             # The folder is resolved, the name is not: two links in one folder are two pictures there.
-            key = (real_path(each.path.parent), each.path.name)
-            if not stores.is_store(each.path):
-                key = (os.path.normcase(key[0]), os.path.normcase(key[1]))
-            if key not in seen:
-                seen.add(key)
+            key = f"{real_path(each.path.parent)}/{each.path.name}"
+            if seen.add(key if stores.is_store(each.path) else os.path.normcase(key)):
                 yield each
 
 
