@@ -109,7 +109,7 @@ class _ClusterRun:
         self._request = replace(request, inputs=(), roots=(), device=device)
         self._cancel = cancel
         self._token = RunToken(cancel)
-        self._records = Records(request, settled.fingerprint)
+        self._records = Records(request, settled)
         self._blocks = Blocks([task.pixels for task in settled.tasks])
         self._staff: list[_Worker] = []
         self._wanted = 0

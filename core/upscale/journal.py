@@ -16,8 +16,8 @@ from __future__ import annotations
 import json
 import os
 import posixpath
-from collections import defaultdict
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from core.hashing import sha256_of, stamp_of
 from core.images import load
 from core.stores import StorePath
 from core.upscale.journal_log import log_of
+from core.upscale.text_tables import TextIndex
 
 FOLDER = ".srgan"
 SETTINGS_FILE = "settings.toml"
@@ -38,6 +39,8 @@ _OLD_SETTINGS_FILE = "recipe.toml"
 _KEYS = {"fingerprint": "recipe"}
 """What a field is called in the file, where it is not its name: as version 0.1 wrote it."""
 _NOTHING = (0, 0)
+SUPERSEDED_LINES = 10_000
+"""So many announcements whose results were completed make a run leave them out of the journal before it begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,23 @@ class Journal:
         """Read what is there; a folder without a record has an empty one, and is not changed."""
         self.folder = folder
         self._own = folder / FOLDER
-        self._by_source: dict[str, list[Result]] = defaultdict(list)
-        self._by_output: dict[str, list[Result]] = defaultdict(list)
         self._log = log_of(self._own)
+        self._read()
+
+    def _read(self) -> None:
+        # Where the lines stand, not the lines: a journal may have millions.
+        self._by_source = TextIndex()
+        self._by_output = TextIndex()
+        self._unfinished: dict[str, tuple[int, Result]] = {}
+        """By output the newest announcement that was not followed by its completion, and where it stands."""
+        self._superseded = 0
+        """How many announcements were."""
+        at = 0
         for line in self._log.lines():
             result = _parsed(line)
             if result is not None:
-                self._remember(result)
+                self._remember(result, at)
+            at += len(line)
 
     def done(self, source: Path, wanted: Path, fingerprint: str) -> Path | None:
         """The result that these settings made of this very content, if it is still there and whole.
@@ -93,7 +106,7 @@ class Journal:
         Raises:
             OSError: the source cannot be read.
         """
-        candidates = self._by_source.get(self._relative(source), []) + self._by_output.get(self._relative(wanted), [])
+        candidates = self._of_source(self._relative(source)) + self._of_output(self._relative(wanted))
         stamp = source_stamp(source)
         for result in dict.fromkeys(reversed(candidates)):
             if result.fingerprint != fingerprint:
@@ -116,7 +129,7 @@ class Journal:
 
     def made(self, output: Path) -> bool:
         """Whether a file under this name is, or was before somebody changed it, a result on record."""
-        lines = self._by_output.get(self._relative(output), [])
+        lines = self._of_output(self._relative(output))
         if any(each.complete for each in lines):
             return True
         # A run may have been killed between naming the result and recording it.
@@ -124,25 +137,22 @@ class Journal:
 
     def made_of(self, output: Path) -> tuple[Path, str] | None:
         """The picture that the newest result on record under this name was made of, and its SHA-256 then."""
-        lines = self._by_output.get(self._relative(output))
+        lines = self._of_output(self._relative(output))
         return (self._absolute(lines[-1].source), lines[-1].source_sha256) if lines else None
 
     def results_in(self, archive: Path) -> dict[Path, Path]:
         """The results on record that lie in an archive, each with its source."""
         below = f"{self._relative(archive)}/"
+        # The newest line of each counts.
         return {
-            self._absolute(output): self._absolute(lines[-1].source)
-            for output, lines in self._by_output.items()
-            if output.startswith(below)
+            self._absolute(result.output): self._absolute(result.source)
+            for result in self._all()
+            if result.output.startswith(below)
         }
 
-    def results(self) -> list[tuple[Path, Path]]:
+    def results(self) -> Iterator[tuple[Path, Path]]:
         """(source, output) of everything on record."""
-        return [
-            (self._absolute(result.source), self._absolute(result.output))
-            for results in self._by_source.values()
-            for result in results
-        ]
+        return ((self._absolute(result.source), self._absolute(result.output)) for result in self._all())
 
     def begin(self, settings_text: str) -> None:
         """Take the lock, note the settings, and delete what a killed run left unfinished.
@@ -153,6 +163,13 @@ class Journal:
         """
         self._own.mkdir(parents=True, exist_ok=True)
         self._log.lock()
+        if self._log.has_changed():
+            self._read()
+        if self._superseded >= SUPERSEDED_LINES:
+            # On a full disk, or where somebody reads it on Windows, it stays as it was: as good, only longer.
+            with suppress(OSError):
+                self._log.rewrite(self._is_kept)
+            self._read()
         self.clean(self._own)
         with replacing(self._own / SETTINGS_FILE) as temporary:
             # A model's file name may not be UTF-8, which is no reason to stop the batch.
@@ -246,27 +263,60 @@ class Journal:
         maker = self._maker(result.output, stamp)
         if maker is not None:
             return maker.is_of(result)
-        newest = self._by_output[result.output][-1]
+        newest = self._of_output(result.output)[-1]
         # The run was killed, or the disk was full, before it replaced what was there.
         never_written = not newest.complete and newest.output_stamp == stamp
         return not never_written and newest.is_of(result) and _has_size(output, result)
 
     def _maker(self, output: str, stamp: tuple[int, int]) -> Result | None:
         """The line whose result a file with this stamp is; None where somebody else has written it since."""
-        lines = self._by_output.get(output, [])
+        lines = self._of_output(output)
         return next((each for each in reversed(lines) if each.complete and each.output_stamp == stamp), None)
 
     def _append(self, *results: Result) -> None:
         names = Result.__dataclass_fields__
         values = ({_KEYS.get(name, name): getattr(result, name) for name in names} for result in results)
-        text = "".join(json.dumps(each) + "\n" for each in values)
-        self._log.append(text.encode("ascii"))
-        for result in results:
-            self._remember(result)
+        lines = [f"{json.dumps(each)}\n".encode("ascii") for each in values]
+        at = self._log.append(b"".join(lines))
+        for result, line in zip(results, lines, strict=True):
+            self._remember(result, at)
+            at += len(line)
 
-    def _remember(self, result: Result) -> None:
-        self._by_source[result.source].append(result)
-        self._by_output[result.output].append(result)
+    def _remember(self, result: Result, at: int) -> None:
+        announced_at, announced = self._unfinished.get(result.output, (0, None))
+        if not result.complete:
+            self._unfinished[result.output] = at, result
+        elif announced is not None and announced.source == result.source and announced.is_of(result):
+            # It says all that its announcement did.
+            del self._unfinished[result.output]
+            self._by_source.replace(result.source, announced_at, at)
+            self._by_output.replace(result.output, announced_at, at)
+            self._superseded += 1
+            return
+        self._by_source.add(result.source, at)
+        self._by_output.add(result.output, at)
+
+    def _of_source(self, source: str) -> list[Result]:
+        """The lines on a source, the newest last."""
+        return [each for each in self._at(self._by_source.find(source)) if each.source == source]
+
+    def _of_output(self, output: str) -> list[Result]:
+        """The lines on a result, the newest last."""
+        return [each for each in self._at(self._by_output.find(output)) if each.output == output]
+
+    def _all(self) -> Iterator[Result]:
+        return self._at(self._by_output.numbers())
+
+    def _at(self, places: list[int]) -> Iterator[Result]:
+        for at in places:
+            result = _parsed(self._log.read(at))
+            if result is not None:
+                yield result
+
+    def _is_kept(self, at: int, line: bytes) -> bool:
+        """Whether a line that was read is more than an announcement that its completion supersedes."""
+        result = _parsed(line)
+        return result is None or result.complete or at in self._by_output.find(result.output)
 
     def _relative(self, path: Path) -> str:
         if stores.is_store(path) or stores.is_store(self.folder):

@@ -11,20 +11,23 @@ deleted. A run on any machine reads all of them: nothing of it is kept on this o
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import secrets
 import socket
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import psutil
 from filelock import FileLock, Timeout
 
+from core.atomic import replacing
 from core.contract.errors import UserError
 from core.language import gettext as _
 from core.stores import StorePath, in_parallel, listed
@@ -36,6 +39,8 @@ _TAIL_BYTES = 1 << 14
 MERGED = 64
 """How many such objects become one."""
 _MERGED_NAME = "-merged.jsonl"
+_COPY_BYTES = 1 << 20
+"""How much of a journal in a store is kept in memory; a longer one is copied to a temporary file."""
 _LEASE_SECONDS = 600
 """How long the lock of a run holds that is heard of no more, and runs on another machine."""
 _RENEWAL_SECONDS = 120
@@ -49,6 +54,29 @@ class Log(Protocol):
 
     def lines(self) -> Iterator[bytes]:
         """All of them, whatever a stranger may have put there; the last one may be cut off."""
+
+    def read(self, at: int) -> bytes:
+        """One of them again; by any thread.
+
+        Args:
+            at: how many bytes those before it have together that `lines` gave, or what `append` said.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+
+    def has_changed(self) -> bool:
+        """Whether somebody else has written since `lines` was asked, so that it is to be asked again."""
+
+    def rewrite(self, is_kept: Callable[[int, bytes], bool]) -> None:
+        """Leave lines out for good, where that can be done; only while the lock is held, and with `lines` after it.
+
+        Args:
+            is_kept: whether a line stays, by where it stands and what it says.
+
+        Raises:
+            OSError: the disk is full, or somebody reads it on Windows; it holds all lines, still.
+        """
 
     def lock(self) -> None:
         """Keep other runs out, and clear away what a killed one has left.
@@ -65,8 +93,11 @@ class Log(Protocol):
             OSError: they cannot be deleted.
         """
 
-    def append(self, text: bytes) -> None:
+    def append(self, text: bytes) -> int:
         """Add lines.
+
+        Returns:
+            Where the first one stands, for `read`.
 
         Raises:
             OSError: they cannot be kept.
@@ -97,19 +128,75 @@ class _DiskLog:
     def __init__(self, own: Path) -> None:
         self._own = own
         self._lock: FileLock | None = None
+        self._is_alone = False
+        """Whether the lock is one: some network drives know none."""
+        self._kept: IO[bytes] | None = None
+        """The file as it was when it was read, whatever another run has made of it since."""
+        self._read_bytes = 0
+        self._reading = threading.Lock()
+
+    def __del__(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
 
     def is_there(self) -> bool:
         return (self._own / JOURNAL).is_file()
 
     def lines(self) -> Iterator[bytes]:
-        with suppress(OSError), (self._own / JOURNAL).open("rb") as file:
-            while line := file.readline(_MAX_LINE):
+        with self._reading, suppress(OSError):
+            self._open()
+            assert self._kept is not None
+            self._read_bytes = 0
+            while line := self._kept.readline(_MAX_LINE):
+                self._read_bytes += len(line)
                 yield line
 
+    def _open(self) -> None:
+        self._close()
+        self._kept = (self._own / JOURNAL).open("rb")
+
+    def _close(self) -> None:
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+
+    def read(self, at: int) -> bytes:
+        with self._reading:
+            if self._kept is None:
+                self._open()
+            assert self._kept is not None
+            self._kept.seek(at)
+            return self._kept.readline(_MAX_LINE)
+
+    def has_changed(self) -> bool:
+        try:
+            now = (self._own / JOURNAL).stat()
+        except OSError:
+            return self._kept is not None
+        if self._kept is None:
+            return True
+        then = os.fstat(self._kept.fileno())
+        return (now.st_dev, now.st_ino, now.st_size) != (then.st_dev, then.st_ino, self._read_bytes)
+
+    def rewrite(self, is_kept: Callable[[int, bytes], bool]) -> None:
+        if not self._is_alone:
+            return
+        with replacing(self._own / JOURNAL) as temporary:
+            at = 0
+            with temporary.open("wb") as file:
+                for line in self.lines():
+                    if is_kept(at, line):
+                        file.write(line)
+                    at += len(line)
+            # Windows replaces no file that is open.
+            self._close()
+
     def lock(self) -> None:
-        lock = FileLock(self._own / "lock")
+        # One thread may begin a run and another end it.
+        lock = FileLock(self._own / "lock", thread_local=False)
         try:
             lock.acquire(timeout=0)
+            self._is_alone = True
         except Timeout:
             raise _busy(self._own) from None
         except NotImplementedError:
@@ -119,13 +206,15 @@ class _DiskLog:
     def clear(self) -> None:
         pass
 
-    def append(self, text: bytes) -> None:
+    def append(self, text: bytes) -> int:
         with (self._own / JOURNAL).open("ab") as file:
             if file.tell() and not _ends_with_newline(self._own / JOURNAL):
                 file.write(b"\n")
+            at = file.tell()
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+            return at
 
     def settle(self) -> None:
         pass
@@ -151,6 +240,11 @@ class _StoreLog:
         self._written, self._kept = 0, 0
         """How many lines were added, and how many of them are kept."""
         self._sending = False
+        self._copy: IO[bytes] = tempfile.SpooledTemporaryFile(_COPY_BYTES)  # noqa: SIM115 - `__del__` closes it
+        """All lines as they were read and added, as one of them in the store is far away."""
+
+    def __del__(self) -> None:
+        self._copy.close()
 
     def is_there(self) -> bool:
         return (self._own / JOURNAL).is_file() or next(self._objects(), None) is not None
@@ -159,11 +253,45 @@ class _StoreLog:
         # Hidden from `listed` are only names within the folder that it is asked for.
         return (each for each in listed(self._folder, recursive=False) if isinstance(each, StorePath))
 
-    def lines(self) -> Iterator[bytes]:
+    def _contents(self) -> Iterator[tuple[StorePath, bytes]]:
+        """Each object with what it holds, in whole lines, in their order."""
         # A folder that was copied here from a disk brings that disk's.
         first = [self._own / JOURNAL] if (self._own / JOURNAL).is_file() else []
-        for content in in_parallel(StorePath.read_bytes, [*first, *sorted(self._objects())], lambda _: True):
-            yield from content.splitlines(keepends=True)
+        objects = [*first, *sorted(self._objects())]
+        contents = in_parallel(StorePath.read_bytes, objects, lambda _: True)
+        for each, content in zip(objects, contents, strict=True):
+            yield each, content if not content or content.endswith(b"\n") else content + b"\n"
+
+    def lines(self) -> Iterator[bytes]:
+        with self._room:
+            self._copy.seek(0)
+            self._copy.truncate()
+            for _object, content in self._contents():
+                self._copy.write(content)
+            self._copy.seek(0)
+            while line := self._copy.readline(_MAX_LINE):
+                yield line
+
+    def read(self, at: int) -> bytes:
+        with self._room:
+            self._copy.seek(at)
+            return self._copy.readline(_MAX_LINE)
+
+    def has_changed(self) -> bool:
+        # To find out takes about as long as reading all.
+        return True
+
+    def rewrite(self, is_kept: Callable[[int, bytes], bool]) -> None:
+        at = 0
+        for each, content in self._contents():
+            kept = bytearray()
+            for line in _lines_of(content):
+                if is_kept(at, line):
+                    kept += line
+                at += len(line)
+            # An object is sent whole, and is there whole: who reads meanwhile has the old one or the new one.
+            if len(kept) < len(content):
+                each.write_bytes(bytes(kept))
 
     def lock(self) -> None:
         self._lease.take()
@@ -183,10 +311,13 @@ class _StoreLog:
             if isinstance(left, StorePath):
                 left.unlink(missing_ok=True)
 
-    def append(self, text: bytes) -> None:
+    def append(self, text: bytes) -> int:
         with self._room:
+            at = self._copy.seek(0, os.SEEK_END)
+            self._copy.write(text)
             self._tail += text
             self._written += 1
+            return at
 
     def settle(self) -> None:
         with self._room:
@@ -300,6 +431,12 @@ def _busy(own: Path, host: str = "") -> UserError:
     return UserError(
         words.format(folder=own.parent, host=host), _("Wait until it has ended, or choose another output folder.")
     )
+
+
+def _lines_of(content: bytes) -> Iterator[bytes]:
+    file = io.BytesIO(content)
+    while line := file.readline(_MAX_LINE):
+        yield line
 
 
 def _ends_with_newline(path: Path) -> bool:

@@ -6,8 +6,8 @@ import hashlib
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -135,6 +135,8 @@ class Plan:
     warnings: tuple[str, ...] = ()
     packings: tuple[Packing, ...] = ()
     """What is to be packed: archives whose results become archives, too."""
+    journals: Mapping[Path, Journal] = field(default_factory=dict, repr=False, compare=False)
+    """What was read of the journals of output folders; whoever writes there goes on with that."""
 
 
 def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
@@ -187,7 +189,8 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
     # A refused source is still somebody's picture, and must not be replaced.
     names = ResultNames(each.path for each in found)
     names.part(placements)
-    tasks, done, unreadable, packings = _compare_with_disk(request, placements, fingerprint, names, cancel)
+    journals: dict[Path, Journal] = {}
+    tasks, done, unreadable, packings = _compare_with_disk(request, placements, fingerprint, names, journals, cancel)
     refused += unreadable
     done += large_enough
     others = in_words(passed_over)
@@ -198,7 +201,7 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
             _("There is no picture in {given}.").format(given=given), f"{others} {hint}" if others else hint
         )
     warnings = (*((others,) if others else ()), *_check_space(tasks))
-    return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, warnings, packings)
+    return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, warnings, packings, journals)
 
 
 def _stores_of(request: UpscaleRequest) -> list[Path]:
@@ -409,15 +412,16 @@ def _compare_with_disk(
     placements: list[Placement],
     fingerprint: str,
     names: ResultNames,
+    journals: dict[Path, Journal],
     cancel: CancelToken,
 ) -> tuple[list[Task], list[Done], list[RefusedInput], tuple[Packing, ...]]:
+    """Which are done, which are to do, under which names; reads what journals it needs into `journals`."""
     done: list[Done] = []
     refused: list[RefusedInput] = []
-    journals: dict[Path, Journal] = {}
     waiting: list[Placement] = []
     if request.existing != "number":
         folders = dict.fromkeys(placement.journal_folder for placement in placements)
-        journals = {folder: Journal(folder) for folder in folders}
+        journals |= {folder: Journal(folder) for folder in folders}
 
     def look(placement: Placement) -> Path | OSError | None:
         """The result that is there already."""

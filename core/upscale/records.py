@@ -22,7 +22,7 @@ from core.images.decode import shown
 from core.language import gettext as _
 from core.names import free_path
 from core.upscale.journal import Journal
-from core.upscale.plan import Task
+from core.upscale.plan import Plan, Task
 from core.upscale.result_names import note_of
 from core.upscale.settings import to_toml
 
@@ -63,9 +63,10 @@ Save = Callable[[Path], Encoded]
 class Records:
     """The journals of the folders that this run writes into, opened when the first result is on its way there."""
 
-    def __init__(self, request: UpscaleRequest, fingerprint: str) -> None:
+    def __init__(self, request: UpscaleRequest, settled: Plan) -> None:
         self._request = request
-        self._fingerprint = fingerprint
+        self._fingerprint = settled.fingerprint
+        self._as_planned = settled.journals
         self._toml = to_toml(request)
         self._journals: dict[Path, Journal] = {}
         self._ready: set[Path] = set()
@@ -93,7 +94,7 @@ class Records:
                 self._once(task.output.parent, lambda: self._make_ready(task))
 
     def _begin(self, folder: Path) -> None:
-        journal = Journal(folder)
+        journal = self._as_planned.get(folder) or Journal(folder)
         journal.begin(self._toml)
         self._journals[folder] = journal
 

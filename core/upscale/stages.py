@@ -107,7 +107,7 @@ class Stages:
         self.send = send
         self.cancel = RunToken(cancel)
         self.progress = ProgressMeter(sum(task.pixels for task in settled.tasks), self.cancel)
-        self.records = Records(request, settled.fingerprint)
+        self.records = Records(request, settled)
         self.fatal: UserError | None = None
         self._told_of_engine = False
 

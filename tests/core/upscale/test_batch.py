@@ -37,7 +37,7 @@ from core.contract.upscale import (
 )
 from core.images import load
 from core.models.weights import load_state
-from core.upscale import journal, journal_log, stages
+from core.upscale import journal, journal_log, plan, records, stages
 from core.upscale.batch import upscale
 from core.upscale.picture import upscale_picture
 from tests.core.upscale.conftest import Outcome, Run, files_in, picture
@@ -701,6 +701,25 @@ def test_the_settings_of_the_run_lie_with_the_results(tmp_path: Path, run: Run) 
     lines = (tmp_path / "out" / journal.FOLDER / journal_log.JOURNAL).read_text().splitlines()
     assert [json.loads(line)["complete"] for line in lines] == [False, True]
     assert json.loads(lines[0])["source"] == "../in/a.png"
+
+
+def test_a_run_reads_a_journal_once(tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "out"
+    picture(tmp_path / "in" / "a.png")
+    run(tmp_path / "in", output=out)
+    picture(tmp_path / "in" / "b.png", seed=1)
+    read: list[Path] = []
+
+    class Counted(journal.Journal):
+        def __init__(self, folder: Path) -> None:
+            read.append(folder)
+            super().__init__(folder)
+
+    for module in (plan, records):
+        monkeypatch.setattr(module, "Journal", Counted)
+    outcome = run(tmp_path / "in", output=out)
+    assert (list(outcome.skipped), list(outcome.saved)) == (["a.png"], ["b.png"])
+    assert read == [out]
 
 
 def test_the_skipped_and_the_failed_are_counted(tmp_path: Path, run: Run) -> None:

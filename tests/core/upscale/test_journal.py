@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
 from core.contract.errors import UserError
 from core.hashing import sha256_of
+from core.upscale import journal as journal_module
 from core.upscale.journal import FOLDER, Journal, source_stamp
 from core.upscale.journal_log import JOURNAL
 from tests.core.upscale.conftest import picture
@@ -95,3 +98,76 @@ def test_names_that_are_no_text_are_kept(tmp_path: Path) -> None:
     output = picture(tmp_path / "1.png")
     announced(tmp_path, odd, output)
     assert Journal(tmp_path).done(odd, output, "recipe") == output
+
+
+def lines_of(folder: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (folder / FOLDER / JOURNAL).read_bytes().splitlines()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that somebody reads stays as it is there")
+def test_announcements_that_came_true_go_when_the_next_run_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "SUPERSEDED_LINES", 2)
+    sources = [picture(tmp_path / f"{number}.png", seed=number) for number in range(3)]
+    outputs = [tmp_path / f"out {number}.png" for number in range(3)]
+    announced(tmp_path, sources[2], outputs[2])
+    for number in range(2):
+        announced(tmp_path, sources[number], picture(outputs[number], 12, 9))
+    before = Journal(tmp_path)
+    stranger = b'{"of": "a later version"}'
+    with (tmp_path / FOLDER / JOURNAL).open("ab") as file:
+        file.write(stranger)
+    # What a line that stays says stays as it is, and so does one that nobody here knows.
+    whole = [line for line in lines_of(tmp_path) if line.get("complete")]
+    waiting = next(line for line in lines_of(tmp_path) if line["output"] == "out 2.png")
+    after = Journal(tmp_path)
+    after.begin("")
+    after.end()
+    assert lines_of(tmp_path) == [waiting, *whole, json.loads(stranger)]
+    # Whoever read it before finds what he found, as do those who read it now.
+    for journal in (before, after, Journal(tmp_path)):
+        for number in range(2):
+            assert journal.done(sources[number], outputs[number], "recipe") == outputs[number]
+            assert journal.consistency(outputs[number]) == 40.0
+        assert journal.done(sources[2], outputs[2], "recipe") is None
+        assert journal.made_of(outputs[2]) == (sources[2], sha256_of(sources[2]))
+    # A run that was killed before its second line is found out by looking, as ever.
+    picture(outputs[2], 12, 9)
+    assert Journal(tmp_path).done(sources[2], outputs[2], "recipe") == outputs[2]
+
+
+def test_a_run_knows_what_another_wrote_between_its_plan_and_its_beginning(tmp_path: Path) -> None:
+    first, second = picture(tmp_path / "a.png"), picture(tmp_path / "b.png", seed=1)
+    one, two = picture(tmp_path / "1.png", 12, 9), picture(tmp_path / "2.png", 12, 9)
+    early = Journal(tmp_path)
+    announced(tmp_path, first, one)
+    early.begin("")
+    early.complete(early.announce("recipe", second, sha256_of(second), source_stamp(second), two, (12, 9)), 50.0)
+    assert early.consistency(one) == 40.0
+    assert early.consistency(two) == 50.0
+    early.end()
+
+
+def test_a_long_journal_takes_little_memory(tmp_path: Path) -> None:
+    """By counting: two places of 8 bytes a result, with their room, and no line of it."""
+    (tmp_path / FOLDER).mkdir()
+    line = {
+        "recipe": "recipe", "source_sha256": "0" * 64, "source_stamp": [1, 2, 3], "output_size": [12, 9],
+        "output_stamp": [1, 2], "consistency": 40.0, "reason": "",
+    }  # fmt: skip
+    many = 5_000
+    with (tmp_path / FOLDER / JOURNAL).open("w", encoding="ascii") as file:
+        for number in range(many):
+            names = {"source": f"{'s' * 60}/{number}.png", "output": f"{'o' * 60}/{number}.png"}
+            for complete in (False, True):
+                file.write(json.dumps({"complete": complete, **names, **line}) + "\n")
+    tracemalloc.start()
+    try:
+        journal = Journal(tmp_path)
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 60 * many
+    assert journal.made(tmp_path / f"{'o' * 60}" / f"{many - 1}.png")
+    assert sum(1 for _each in journal.results()) == many

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def objects(own: StorePath) -> list[str]:
     return [path.name for path in (own / "journal").iterdir()]
 
 
-def write(own: StorePath, numbers: range) -> None:
+def write(own: Path, numbers: range) -> None:
     log = log_of(own)
     log.lock()
     for number in numbers:
@@ -114,3 +115,47 @@ def test_a_lock_holds_as_long_as_somebody_lives_who_has_it(own: StorePath) -> No
         (own / "lock").write_bytes(alive)
         with pytest.raises(UserError, match="is writing into “memory://shelf/"):
             log_of(own).lock()
+
+
+@pytest.mark.parametrize("place", ["disk", "store"])
+def test_lines_are_read_again_by_their_place_and_left_out_for_good(own: StorePath, tmp_path: Path, place: str) -> None:
+    if place == "disk" and sys.platform == "win32":
+        pytest.skip("a file that somebody reads stays as it is there")
+    here: Path = own if place == "store" else tmp_path / ".srgan"
+    here.mkdir(parents=True, exist_ok=True)
+    write(here, range(100))
+    reader, writer = log_of(here), log_of(here)
+    writer.lock()
+    places: dict[int, int] = {}
+    at = 0
+    for number, line in enumerate(writer.lines()):
+        places[number] = at
+        at += len(line)
+    assert [*reader.lines()] == [text(number) for number in range(100)]
+    assert all(writer.read(places[number]) == text(number) for number in (0, 57, 99, 3))
+    writer.rewrite(lambda at, line: at != places[int(line[:5])] or int(line[:5]) % 3 == 0)
+    kept = [text(number) for number in range(0, 100, 3)]
+    assert [*writer.lines()] == kept
+    added = writer.append(text(100))
+    writer.settle()
+    assert writer.read(added) == text(100)
+    # Who read it before still finds what was there then.
+    assert reader.read(places[98]) == text(98)
+    assert reader.has_changed()
+    assert [*reader.lines()] == [*kept, text(100)]
+    writer.unlock()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file that somebody reads cannot be deleted there")
+def test_a_log_on_a_disk_knows_whether_it_was_written_to(tmp_path: Path) -> None:
+    own = tmp_path / ".srgan"
+    own.mkdir()
+    log = log_of(own)
+    assert [*log.lines()] == []
+    assert not log.has_changed()
+    write(own, range(1))
+    assert log.has_changed()
+    assert [*log.lines()] == [text(0)]
+    assert not log.has_changed()
+    (own / "journal.jsonl").unlink()
+    assert log.has_changed()

@@ -1,0 +1,132 @@
+"""What millions of pictures take: of memory and processor time for each name, in the plan and in the journal.
+
+Names and the journal are measured at their full number, as they are made up; the plan with `--planned` small files,
+links to one picture, as it reads their headers. Each is measured in a process of its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from core.contract.cancel import CancelToken
+from core.contract.upscale import Input, UpscaleRequest
+from core.images.decode import probe
+from core.upscale.journal import FOLDER, Journal
+from core.upscale.journal_log import JOURNAL
+from core.upscale.plan import plan
+from core.upscale.text_tables import TextSet
+
+MODEL = "faithful-x4"
+IN_FOLDER = 1000
+"""Files in one folder."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--names", type=int, default=100_000)
+    parser.add_argument("--planned", type=int, default=5_000)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        report("names, in a set", given.names, apart(names, given.names))
+        write_journal(Path(folder), given.names)
+        report("journal, read", given.names, apart(read, Path(folder)))
+        report("journal, read and rewritten", given.names, apart(begin, Path(folder)))
+        report("journal, read again", given.names, apart(read, Path(folder)))
+        make_pictures(Path(folder) / "in", given.planned)
+        report("plan", given.planned, apart(planned, Path(folder) / "in"))
+
+
+def report(what: str, count: int, measured: tuple[int, float]) -> None:
+    grown, seconds = measured
+    each = f"{grown / count:7.0f} bytes, {seconds / count * 1e6:6.1f} µs"
+    print(f"{what:28} {count:9,}: {each} for each; {grown / 1e6:6.0f} MB, {seconds:5.1f} s", flush=True)
+
+
+def apart(act: Callable[[Any], object], argument: object) -> tuple[int, float]:
+    """By how many bytes a new process grows at its peak, and its processor time in seconds."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_measured, (act, argument))
+
+
+def _measured(act: Callable[[Any], object], argument: object) -> tuple[int, float]:
+    # Tables of formats and the like, which the first picture needs.
+    with tempfile.TemporaryDirectory() as folder:
+        Image.new("RGB", (8, 8)).save(Path(folder) / "a.png")
+        probe(Path(folder) / "a.png")
+    before, begun = _peak(), time.process_time()
+    kept = act(argument)
+    measured = _peak() - before, time.process_time() - begun
+    del kept
+    return measured
+
+
+def _peak() -> int:
+    # Not `ru_maxrss`, in which a process that was forked begins with what its parent had.
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+    return int(line.split()[1]) * 1024
+
+
+def name(number: int) -> str:
+    return f"scans/box {number // IN_FOLDER:05}/page {number:08}"
+
+
+def names(count: int) -> TextSet:
+    return TextSet(f"/archive/{name(number)}.tif" for number in range(count))
+
+
+def write_journal(folder: Path, count: int) -> None:
+    """What a run leaves that has done so many."""
+    (folder / FOLDER).mkdir()
+    with (folder / FOLDER / JOURNAL).open("w", encoding="ascii") as file:
+        for number in range(count):
+            line = {
+                "complete": False, "recipe": "0" * 64, "source": f"../{name(number)}.tif",
+                "source_sha256": f"{number:064x}", "source_stamp": [number, 1_700_000_000 * 10**9, number],
+                "output": f"{name(number)}.png", "output_size": [4000, 3000], "output_stamp": [0, 0],
+                "consistency": 0.0, "reason": "",
+            }  # fmt: skip
+            file.write(json.dumps(line) + "\n")
+            done = {"complete": True, "output_stamp": [number, 1_700_000_000 * 10**9], "consistency": 43.21}
+            file.write(json.dumps(line | done) + "\n")
+
+
+def read(folder: Path) -> Journal:
+    return Journal(folder)
+
+
+def begin(folder: Path) -> Journal:
+    journal = Journal(folder)
+    journal.begin("")
+    journal.end()
+    return journal
+
+
+def make_pictures(folder: Path, count: int) -> None:
+    """One picture under so many names."""
+    folder.mkdir()
+    one = folder.with_suffix(".png")
+    Image.new("RGB", (64, 48)).save(one)
+    for number in range(count):
+        path = folder / f"{name(number)}.png"
+        if number % IN_FOLDER == 0:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        os.link(one, path)
+
+
+def planned(folder: Path) -> object:
+    request = UpscaleRequest((Input(folder),), folder.with_name("out"), model=MODEL)
+    return plan(request, CancelToken())
+
+
+if __name__ == "__main__":
+    main()
