@@ -82,8 +82,9 @@ test-windows: $(INSTALLED_DEV)  ## the tests and the window with Windows' own Py
 	scripts/windows/setup.sh
 	scripts/windows/test.sh
 
-package-windows: $(INSTALLED_DEV)  ## the program for Windows and its installer, built and started under Wine: dist/windows
-	scripts/windows/package.sh
+package-windows: $(INSTALLED_DEV)  ## both editions for Windows and their installers, built and started under Wine: dist/windows
+	scripts/windows/package.sh full
+	scripts/windows/package.sh light
 
 findings: $(INSTALLED)  ## what other people's libraries do that one would guess wrong, looked at again; needs a network
 	for script in findings/*.sh; do echo "$$script"; PYTHON=$(BIN)/python bash $$script || exit 1; done

@@ -2,11 +2,11 @@
 
 usage: package_windows.py BUILT FOR_WINE PUBLISHED OUTPUT [--interpreter FOLDER] [--makensis COMMAND]
 
-BUILT is PyInstaller's folder. Some libraries in it were changed by one byte so that Wine can run them
-(`scripts/windows/patch.py`), and two stand in for what Wine lacks: in OUTPUT/srgan-desktop the former are the published
-ones again, byte for byte as in their wheels, and the latter are gone. FOR_WINE and PUBLISHED are the folders of
-packages with and without that change; --interpreter is Windows' Python, some of whose libraries are called as others in
-wheels are. OUTPUT/srgan-desktop-VERSION-setup.exe is the installer.
+BUILT is PyInstaller's folder, called as the edition is. Some libraries in it were changed by one byte so that Wine can
+run them (`scripts/windows/patch.py`), and two stand in for what Wine lacks: in the folder of that name in OUTPUT the
+former are the published ones again, byte for byte as in their wheels, and the latter are gone. FOR_WINE and PUBLISHED
+are the folders of packages with and without that change; --interpreter is Windows' Python, some of whose libraries are
+called as others in wheels are. The installer lies beside it: NAME-VERSION-setup.exe.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from core.images import READABLE_SUFFIXES
 from core.version import VERSION
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = "srgan-desktop"
 STAND_INS = ("icuuc.dll", "xpi-ms-win-crt-math-l1-1-0.dll")
 """What only Wine needs."""
 
@@ -40,7 +39,7 @@ def main() -> None:
     parser.add_argument("--makensis", default="makensis", help="command; its working folder is OUTPUT")
     parser.add_argument("--compressor", default="lzma", choices=["lzma", "zlib"])
     given = parser.parse_args()
-    folder = given.output / NAME
+    folder = given.output / given.built.name
     as_published(given.built, given.for_wine, given.published, folder)
     unlike = unlike_records(folder, given.published, given.interpreter)
     if unlike:
@@ -120,7 +119,7 @@ def make_installer(folder: Path, output: Path, makensis: list[str], compressor: 
     """Have NSIS pack a program's folder.
 
     Args:
-        folder: `srgan-desktop`, in `output`.
+        folder: in `output`; the installer is called after it.
         output: where the installer goes; `makensis` runs there, so that it need not see other places.
         makensis: command.
         compressor: `lzma` makes half of `zlib`, and takes minutes.
@@ -134,7 +133,7 @@ def make_installer(folder: Path, output: Path, makensis: list[str], compressor: 
     shutil.copyfile(ROOT / "LICENSE", lists / "LICENSE.txt")
     subprocess.run([sys.executable, str(ROOT / "scripts" / "package_icons.py"), str(lists / "icons")], check=True)
     numbers = ".".join(((VERSION.split("+")[0].split(".dev")[0]) + ".0.0.0").split(".")[:4])
-    target = f"{NAME}-{VERSION}-setup.exe"
+    target = f"{folder.name}-{VERSION}-setup.exe"
     options = {
         "VERSION": VERSION,
         "NUMBERS": numbers,

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Start what package.sh built: some pictures by the command, whose pixels must be Linux's, then the window.
+# usage: scripts/windows/start_package.sh srgan-desktop | srgan-desktop-light
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+source=$(cd "$here/../.." && pwd)
+folder=$(realpath -m "${WINE_FOLDER:-$source/.wine}")
+python=${PYTHON:-$source/.venv/bin/python}
+
+cd "$source"
+rm -rf "$folder/output/package"
+mkdir -p "$folder/output/package/in"
+cp resources/samples/{cat.jpg,cup.png} "$folder/output/package/in"
+settings=(--model fast-x4 --precision fp32 --format png)
+"$here/run.sh" wine "Z:\\w\\dist\\$1\\srgan.exe" upscale 'Z:\w\output\package\in' -o 'Z:\w\output\package\wine' "${settings[@]}"
+"$python" -m core.cli upscale "$folder/output/package/in" -o "$folder/output/package/linux" "${settings[@]}" --device cpu
+"$python" scripts/same_pixels.py "$folder/output/package/wine" "$folder/output/package/linux"
+"$here/run.sh" bash scripts/windows/window.sh wine "Z:\\w\\dist\\$1\\srgan-desktop.exe"
