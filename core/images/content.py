@@ -10,6 +10,7 @@ from typing import BinaryIO
 from core.images.formats import FORMATS, format_of_suffix
 from core.images.refusal import UnreadableError, camera_raw
 from core.language import gettext as _
+from core.language import listed
 
 _SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -154,7 +155,7 @@ def _other_kind(head: bytes) -> UnreadableError:
     name = _name_of_other(head)
     if name == _RAW:
         return camera_raw()
-    readable = ", ".join(row.label for row in FORMATS.values() if row.can_read)
+    readable = listed(row.label for row in FORMATS.values() if row.can_read)
     if name is None:
         return UnreadableError(
             _("is not a picture that can be read."), _("These can: {readable}.").format(readable=readable)

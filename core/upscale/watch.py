@@ -24,6 +24,7 @@ from core.contract.upscale import (
 from core.hashing import stamp_of
 from core.images.decode import shown
 from core.language import gettext as _
+from core.language import listed
 from core.upscale.batch import upscale
 from core.upscale.scan import Unusable, scan
 
@@ -99,7 +100,7 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
     """
     if not request.folders:
         raise UserError(_("No folder to watch was named."), _("Name folders, and no files."))
-    names = ", ".join(f"“{shown(folder)}”" for folder in request.folders)
+    names = listed(f"“{shown(folder)}”" for folder in request.folders)
     yield Notice(_("Watching {names}.").format(names=names))
     arrivals = Arrivals(request.folders, request.batch.recursive, request.batch.output)
     arrivals.mark_known(dict(request.known))

@@ -13,6 +13,6 @@ mkdir -p "$folder/output/package/in"
 cp resources/samples/{cat.jpg,cup.png} "$folder/output/package/in"
 settings=(--model fast-x4 --precision fp32 --format png)
 "$here/run.sh" wine "Z:\\w\\dist\\$1\\srgan.exe" upscale 'Z:\w\output\package\in' -o 'Z:\w\output\package\wine' "${settings[@]}"
-"$python" -m core.cli upscale "$folder/output/package/in" -o "$folder/output/package/linux" "${settings[@]}" --device cpu
-"$python" scripts/same_pixels.py "$folder/output/package/wine" "$folder/output/package/linux"
+PYTHONPATH=$source "$python" -m core.cli upscale "$folder/output/package/in" -o "$folder/output/package/linux" "${settings[@]}" --device cpu
+PYTHONPATH=$source "$python" scripts/same_pixels.py "$folder/output/package/wine" "$folder/output/package/linux"
 "$here/run.sh" bash scripts/windows/window.sh wine "Z:\\w\\dist\\$1\\srgan-desktop.exe"

@@ -13,6 +13,7 @@ from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.language import gettext as _
+from core.language import listed
 from srgan_desktop import problems
 from srgan_desktop.background import Lane
 from srgan_desktop.compare.bar import MOST_PICTURES, CompareBar, shown_zoom
@@ -400,7 +401,7 @@ class CompareView(QWidget):
             left, right = canvas.pair
             words = _divided(canvas.divider, captions[left], captions[right])
         else:
-            words = ", ".join(captions[pane.index] for pane in canvas.panes)
+            words = listed(captions[pane.index] for pane in canvas.panes)
         return _("{words}. Zoom {percent}.").format(
             words=words, percent=shown_zoom(viewport.zoom * canvas.scene.factor)
         )
