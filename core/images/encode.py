@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
 import numpy as np
 from PIL import Image
 
@@ -32,6 +31,7 @@ from core.images.picture import Metadata, Picture
 from core.images.png import encode_png
 from core.images.pnm import encode_pfm, encode_pnm
 from core.images.profiles import rgb_profile_of
+from core.images.qoi import encode_qoi
 from core.images.tiff import write_tiff
 from core.language import gettext as _
 
@@ -139,7 +139,7 @@ def _encoded(
         alpha = samples[..., 3] if samples.shape[2] == 4 else None
         return encode_dds_light(light_of(samples[..., :3], metadata.cicp), alpha, picture.texture)
     if format == "qoi":
-        return [bytes(imagecodecs.qoi_encode(np.ascontiguousarray(samples)))], ()
+        return [encode_qoi(samples)], ()
     if format in ("pfm", "hdr"):
         light = light_of(samples, metadata.cicp)
         return encode_pfm(light) if format == "pfm" else [encode_radiance(light)], ()
