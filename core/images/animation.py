@@ -211,6 +211,8 @@ def write_gif(file: BinaryIO, frames: Iterable[np.ndarray], metadata: Metadata, 
             if metadata.xmp:
                 trailer = b"\1" + bytes(range(255, -1, -1)) + b"\0"
                 file.write(b"\x21\xff\x0bXMP DataXMP" + metadata.xmp + trailer)
+            for text in metadata.texts:
+                file.write(b"\x21\xfe" + _blocks(text.text.encode("utf-8", "replace")))
         file.write(_gif_frame(samples, timing.durations[index], channels == 4))
     file.write(b";")
 

@@ -107,6 +107,9 @@ def _frames(path: Path, header: Header, check: Callable[[], None]) -> Iterator[P
         for decoded in _animation(file, key, check).frames():
             check()
             bits = 8 * decoded.pixels.dtype.itemsize
+            if bits < header.bits:
+                note = _("Its {bits} bits a channel were reduced to 8.").format(bits=header.bits)
+                decoded = replace(decoded, notes=(*decoded.notes, note))
             yield _picture(path, key, replace(header, bits=bits, orientation=1), decoded, is_first_of_many=False)
 
 

@@ -59,7 +59,7 @@ class _Items:
         self._file = file
         size = file.seek(0, 2)
         meta, self._track_colour = b"", b""
-        for kind, start, end in _top_boxes(file, size):
+        for kind, start, end in top_boxes(file, size):
             if kind == b"meta" and not meta:
                 meta = _read(file, start, end)
             elif kind == b"moov":
@@ -251,7 +251,7 @@ def _descend(data: bytes, path: tuple[bytes, ...]) -> list[bytes]:
     return [found for kind, content in _boxes(data, 0) if kind == path[0] for found in _descend(content, path[1:])]
 
 
-def _top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
+def top_boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int, int]]:
     """Kind, and from where to where the content lies, of the boxes of a file."""
     at = 0
     for _ in range(_MAX_BOXES):
@@ -303,7 +303,7 @@ def with_one_association(file: BinaryIO) -> BinaryIO:
     """
     try:
         size = file.seek(0, 2)
-        place = next(((start, end) for kind, start, end in _top_boxes(file, size) if kind == b"meta"), None)
+        place = next(((start, end) for kind, start, end in top_boxes(file, size) if kind == b"meta"), None)
         if place is None:
             return file
         meta = _read(file, *place)
@@ -352,7 +352,7 @@ def without_sequence(data: bytes) -> bytes:
     The brand of sequences goes with them, as a decoder that meets it looks for tracks.
     """
     file = io.BytesIO(data)
-    boxes = list(_top_boxes(file, len(data)))
+    boxes = list(top_boxes(file, len(data)))
     if not any(kind == b"moov" for kind, _start, _end in boxes):
         return data
     result = bytearray(data)

@@ -11,11 +11,13 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from core.images.credentials import JPEG_MARKER, is_of_jumbf
 from core.images.directories import BadDirectoryError, TagReader
 from core.images.metadata import xmp as xmp_packets
 from core.images.metadata.parts import GainMap, LeftOut
 from core.images.metadata.text import MOST_TEXTS, Text, comment
 from core.images.refusal import MAX_METADATA_BYTES
+from core.language import gettext as _
 
 _MAX_SEGMENTS = 20_000
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -24,6 +26,8 @@ _PHOTOSHOP = b"Photoshop 3.0\0"
 _MPF = b"MPF\0"
 _ISO_GAIN_MAP = b"urn:iso:std:iso:ts:21496:-1\0"
 _SOI, _SOS, _EOI, _COM = 0xD8, 0xDA, 0xD9, 0xFE
+_LOSSLESS_STANDARD = 0xF7
+"""The frame header of JPEG-LS (ITU-T T.87)."""
 _PROGRESSIVE = 0xC2
 """The frame header of a picture whose coefficients come in several scans."""
 _APP0, _APP1, _APP2, _APP13 = 0xE0, 0xE1, 0xE2, 0xED
@@ -55,6 +59,7 @@ def surroundings(file: BinaryIO) -> Surroundings:
     extensions: dict[bytes, dict[int, bytes]] = {}
     mpf: tuple[int, bytes] | None = None
     iso = None
+    has_credentials = False
     for marker, at, data in _segments(file):
         if marker == _APP1 and data.startswith(_XMP):
             xmp = xmp or data[len(_XMP) :].rstrip(b"\0")
@@ -69,16 +74,19 @@ def surroundings(file: BinaryIO) -> Surroundings:
             mpf = mpf or (at + len(_MPF), data[len(_MPF) :])
         elif marker == _APP2 and data.startswith(_ISO_GAIN_MAP):
             iso = data
+        elif marker == JPEG_MARKER and is_of_jumbf(data):
+            has_credentials = True
     if xmp:
         xmp = _with_extension(xmp, extensions)
     gain_map, left_out = _further_parts(file, mpf, xmp or b"", iso)
+    left_out += (LeftOut.CREDENTIALS,) * has_credentials
     return Surroundings(xmp, photoshop or None, tuple(c for c in comments if c), gain_map, left_out)
 
 
 def _segments(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
     """Marker, place of the content and content of each segment before the coded picture."""
     position = 2
-    for _ in range(_MAX_SEGMENTS):
+    for _rest in range(_MAX_SEGMENTS):
         file.seek(position)
         head = file.read(4)
         if len(head) < 4 or head[0] != 0xFF:
@@ -98,6 +106,16 @@ def _segments(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
             return
         yield marker, position + 4, file.read(length - 2)
         position += 2 + length
+
+
+def unreadable_kind(file: BinaryIO) -> str | None:
+    """What a JPEG file is called that no decoder here reads; None where it is of an ordinary kind."""
+    for marker, _at, data in _segments(file):
+        if marker == _LOSSLESS_STANDARD:
+            return _("a JPEG-LS picture")
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            return _("a JPEG picture of {bits} bits a channel").format(bits=data[0]) if data[:1] > b"\x08" else None
+    return None
 
 
 def _with_extension(xmp: bytes, extensions: dict[bytes, dict[int, bytes]]) -> bytes:

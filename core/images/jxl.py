@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from core.images.cicp import CHROMATICITIES, Cicp, xyz_of_rgb
+from core.images.credentials import is_of_jumbf
 from core.images.isobmff import box
 from core.images.jxl_header import SIGNATURE, Head, read_head, with_colours
 from core.images.metadata.parts import LeftOut
@@ -71,7 +72,8 @@ class JxlSource:
                 icc=icc,
                 cicp=cicp,
                 png_colour=head.png_colour,
-                left_out=(LeftOut.GAIN_MAP,) * (b"jhgm" in boxes),
+                left_out=(LeftOut.GAIN_MAP,) * (b"jhgm" in boxes)
+                + (LeftOut.CREDENTIALS,) * is_of_jumbf(boxes.get(b"jumb", b"")),
             ),
         )
 

@@ -14,12 +14,13 @@ import numpy as np
 from PIL import Image
 
 from core.contract.errors import how_to_install
+from core.images import credentials
 from core.images.bmp_gif import bmp_metadata, gif_metadata
 from core.images.cicp import Cicp, meant
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
 from core.images.dds import texture_of
 from core.images.isobmff import still_image, with_one_association, without_sequence
-from core.images.jpeg import surroundings, with_end_marker
+from core.images.jpeg import surroundings, unreadable_kind, with_end_marker
 from core.images.jpeg2000 import jpeg2000
 from core.images.jpeg_traces import quality_of_tables
 from core.images.metadata.exif import orientation, plausible_dpi
@@ -66,7 +67,16 @@ class PillowSource:
         # Pillow looks at a JPEG 2000's size only while it decodes, and at no DDS that holds several textures.
         self._jpeg2000 = jpeg2000(file) if key == "jpeg2000" else None
         texture = texture_of(file) if key == "dds" else None
-        self.image = open_with_pillow(file, key)
+        try:
+            self.image = open_with_pillow(file, key)
+        # Pillow 13.0.0 looks for the next plugin before it has imported it.
+        except (OSError, SyntaxError, KeyError) as error:
+            name = unreadable_kind(file) if key == "jpeg" else None
+            if name is None:
+                raise
+            raise UnreadableError(
+                _("holds {name}, which cannot be read.").format(name=name), _("Save it again as an RGB TIFF or PNG.")
+            ) from error
         self._inverted_alpha = key == "tga" and _is_tga_of_fifteen_bits(file)
         info = self.image.info
         self._file = file
@@ -227,9 +237,13 @@ def _embedded(file: BinaryIO, key: str, info: dict[Any, Any]) -> Metadata:
     if key == "heic":
         kinds = " ".join(str(kind) for kind in info.get("aux", {}))
         depth = info.get("depth_images") or "depth" in kinds
-        return Metadata(left_out=(LeftOut.GAIN_MAP,) * ("gainmap" in kinds) + (LeftOut.DEPTH,) * bool(depth))
-    if key == "avif" and still_image(file).gain_map:
-        return Metadata(left_out=(LeftOut.GAIN_MAP,))
+        gone = (LeftOut.GAIN_MAP,) * ("gainmap" in kinds) + (LeftOut.DEPTH,) * bool(depth)
+        return Metadata(left_out=gone + (LeftOut.CREDENTIALS,) * credentials.in_boxes(file))
+    if key == "avif":
+        gone = (LeftOut.GAIN_MAP,) * still_image(file).gain_map
+        return Metadata(left_out=gone + (LeftOut.CREDENTIALS,) * credentials.in_boxes(file))
+    if key == "webp":
+        return Metadata(left_out=(LeftOut.CREDENTIALS,) * credentials.in_webp(file))
     return Metadata()
 
 

@@ -18,8 +18,10 @@ import imagecodecs
 import numpy as np
 
 from core.images.cicp import Cicp, meant
+from core.images.credentials import PNG_CHUNK
 from core.images.metadata.exif import EXIF_PREFIX, orientation, plausible_dpi
 from core.images.metadata.iptc import of_iim
+from core.images.metadata.parts import LeftOut
 from core.images.metadata.text import MOST_TEXTS, Text
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, check_size, damaged
@@ -62,6 +64,7 @@ class PngSource:
         self._texts: list[Text] = []
         self._text_bytes = 0
         self._dpi: tuple[float, float] | None = None
+        self._left_out: tuple[LeftOut, ...] = ()
         width, height, depth = self._read_chunks()
         exif, xmp, icc = (self._found.get(name) for name in ("exif", "xmp", "icc"))
         self.header = Header(
@@ -87,6 +90,7 @@ class PngSource:
             photoshop=self._found.get("photoshop"),
             texts=tuple(self._texts),
             modified=self._found.get("time"),
+            left_out=self._left_out,
         )
 
     def decode(self) -> StoredPixels:
@@ -119,6 +123,8 @@ class PngSource:
                 shape = self._read_header(self._file.read(13))
             elif kind == b"IDAT":
                 pixels = True
+            elif kind == PNG_CHUNK:
+                self._left_out = (LeftOut.CREDENTIALS,)
             elif kind in _COLOUR_LAYOUT and length == struct.calcsize(_COLOUR_LAYOUT[kind]):
                 self._colour.setdefault(kind, self._file.read(length))
             elif kind in _READERS and length <= MAX_METADATA_BYTES:

@@ -9,6 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from core.images.light import LIGHT, shown
+from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
 from core.images.samples import parted
@@ -18,6 +19,8 @@ from core.language import gettext as _
 _HEAD_BYTES = 4096
 _MAX_TEXT_BYTES = 1 << 28
 _TOKEN = rb"(?:\s|#[^\n\r]*[\n\r])*([^\s#]+)"
+_FEWEST_BYTES = 3
+"""Of the head of another picture: its kind, and white space."""
 _PLAIN = (b"P1", b"P2", b"P3")
 _BITMAP = (b"P1", b"P4")
 
@@ -55,7 +58,10 @@ class PnmSource:
             alpha=self._channels in (2, 4),
             bits=bits,
             lossless=False,
-            metadata=Metadata(cicp=LIGHT if self._kind == b"PF" else None),
+            metadata=Metadata(
+                cicp=LIGHT if self._kind == b"PF" else None,
+                left_out=(LeftOut.PICTURES,) * self._is_first_of_several(),
+            ),
         )
 
     def decode(self) -> StoredPixels:
@@ -76,6 +82,14 @@ class PnmSource:
             samples = ((samples.astype(np.uint32) * full + self._top // 2) // self._top).astype(dtype)
         pixels, alpha = parted(samples.astype(dtype))
         return StoredPixels(pixels, alpha)
+
+    def _is_first_of_several(self) -> bool:
+        """Whether another picture lies behind the first, as Netpbm's programs write a series."""
+        if self._kind in _PLAIN:
+            return False
+        self._file.seek(self._start + self._bytes())
+        following = self._file.read(3)
+        return len(following) == _FEWEST_BYTES and following[:2] == self._kind and following[2:].isspace()
 
     def _read_head(self, head: bytes) -> tuple[int, int]:
         count = 2 if self._kind in _BITMAP else 3

@@ -19,7 +19,8 @@ from PIL import Image
 
 from core import archives
 from core.images.colour import inks_to_srgb, lab_to_srgb, srgb_profile
-from core.images.directories import BYTE, UNDEFINED, BadDirectoryError, TagReader, TagValue, Tree, serialised
+from core.images.credentials import TIFF_TAG
+from core.images.directories import BYTE, UNDEFINED, BadDirectoryError, Directory, TagReader, TagValue, Tree, serialised
 from core.images.metadata.exif import (
     MAKER_NOTE_LEFT_OUT,
     ORIENTATION,
@@ -30,6 +31,7 @@ from core.images.metadata.exif import (
 from core.images.metadata.geo import TAGS as GEO_TAGS
 from core.images.metadata.iptc import IPTC, of_iim
 from core.images.metadata.iptc import resources as iptc_resources
+from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw, check_size, damaged
@@ -69,6 +71,8 @@ here (`tiff_segments`), but for JPEG, which libtiff checks."""
 _OF_LIBTIFF = frozenset({2, 3, 4, 6, 7, 32771, 32809, 34676, 34677})
 """Compressions of fax, JPEG and a few others, which Pillow hands to libtiff."""
 _MAX_PAGES = 100_000
+_MOST_BEHIND = 16
+"""How many directories behind a page are looked at for its mask: its smaller versions may come before."""
 
 
 class TiffSource:
@@ -116,8 +120,10 @@ class TiffSource:
                 dpi=resolution_in(self._reader, self._directory),
                 photoshop=self._photoshop(),
                 geo=self._place_on_earth(),
+                left_out=(LeftOut.CREDENTIALS,) * (TIFF_TAG in self._directory.entries),
             )
             turned = self._reader.integer(self._directory, ORIENTATION, 1)
+            self._mask = self._read_mask()
         except BadDirectoryError as error:
             raise damaged() from error
         if self._is_numeric:
@@ -125,7 +131,7 @@ class TiffSource:
                 self._width,
                 self._height,
                 bits=8 if self._is_plain and self._bits == 8 else 16,
-                alpha=self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT) or self._has_holes(),
+                alpha=self._alpha_kind in (_PREMULTIPLIED, _STRAIGHT) or self._mask is not None or self._has_holes(),
                 frames=len(self.places),
                 orientation=turned if 1 <= turned <= 8 else 1,
                 metadata=metadata,
@@ -146,7 +152,7 @@ class TiffSource:
         self.header = Header(
             self._width,
             self._height,
-            alpha=self._image is not None and self._image.has_transparency_data,
+            alpha=self._mask is not None or (self._image is not None and self._image.has_transparency_data),
             frames=len(self.places),
             orientation=turned if 1 <= turned <= 8 else 1,
             metadata=metadata,
@@ -174,6 +180,8 @@ class TiffSource:
     def decode(self) -> StoredPixels:
         """Decode the page."""
         decoded = self._decoded()
+        if self._mask is not None:
+            decoded = _masked(decoded, self._mask)
         return decoded if self._is_whole else replace(decoded, notes=(*decoded.notes, MAKER_NOTE_LEFT_OUT))
 
     def _decoded(self) -> StoredPixels:
@@ -322,6 +330,34 @@ class TiffSource:
         except BadDirectoryError:
             return None
 
+    def _read_mask(self) -> np.ndarray | None:
+        """H x W, true where the page is to be seen, of the mask behind it (TIFF 6.0, NewSubfileType), as GDAL writes it
+        for what JPEG has no alpha for; None where there is none, or it hides nothing."""
+        reader, following = self._reader, self._directory.next
+        for index in range(self._index + 1, self._index + 1 + _MOST_BEHIND):
+            if not following:
+                return None
+            directory = reader.directory(following)
+            kind = reader.integer(directory, _SUBFILE, 0)
+            if kind == _MASK and reader.integer(directory, _COMPRESSION, _NONE) in _BOUNDED:
+                return self._mask_at(index, directory)
+            if not kind & (_REDUCED | _MASK):
+                return None
+            following = directory.next
+        return None
+
+    def _mask_at(self, index: int, directory: Directory) -> np.ndarray | None:
+        size = (self._reader.integer(directory, _WIDTH, 0), self._reader.integer(directory, _HEIGHT, 0))
+        if size != self.size or self._reader.integer(directory, _SAMPLES, 1) != 1:
+            return None
+        self._file.seek(0)
+        with tifffile.TiffFile(self._file) as tiff:
+            page = tiff.pages[index]
+            if page.size != self._width * self._height:
+                raise damaged()
+            seen = page.asarray().reshape(self._height, self._width) != 0
+        return None if seen.all() else seen
+
     def _photoshop(self) -> bytes | None:
         """Photoshop's image resources, or IPTC alone as such."""
         resources = self._block(_PHOTOSHOP)
@@ -413,6 +449,13 @@ class TiffSource:
         image = Image.frombytes("LAB", (self._width, self._height), eight.tobytes(), "raw", "LAB")
         rgb, note = lab_to_srgb(image)
         return StoredPixels(np.array(rgb), None, (note, _("Its 16 bits a channel were reduced to 8.")), srgb_profile())
+
+
+def _masked(decoded: StoredPixels, seen: np.ndarray) -> StoredPixels:
+    """Transparent where a mask says that nothing is to be seen."""
+    full = np.iinfo(decoded.pixels.dtype).max
+    alpha = np.full(seen.shape, full, decoded.pixels.dtype) if decoded.alpha is None else decoded.alpha
+    return replace(decoded, alpha=np.where(seen, alpha, np.zeros_like(alpha)))
 
 
 def _turned_back(decoded: StoredPixels, orientation: int) -> StoredPixels:

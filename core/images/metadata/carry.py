@@ -28,6 +28,7 @@ _JPEG_MAX_XMP = 65_502
 
 _HAS_RESOLUTION = frozenset({"png", "jpeg", "tiff"})
 """Formats with a field of their own for pixels per inch."""
+_HAS_COMMENTS = frozenset({"jpeg", "gif"})
 _HAS_PHOTOSHOP = frozenset({"jpeg", "tiff"})
 
 _DAMAGED_EXIF = _("Its EXIF data is damaged and was left out.")
@@ -118,6 +119,7 @@ def as_written(
     metadata = replace(metadata, size=size, geo=geo.scaled(metadata.geo, geometry.factors))
     if metadata.photoshop and target.key not in _HAS_PHOTOSHOP:
         packet = xmp.with_properties(metadata.xmp, iptc.as_properties(metadata.photoshop))
+        notes += () if target.plain else note_of(iptc.without_name(metadata.photoshop))
         metadata = replace(metadata, photoshop=None, xmp=packet)
     if metadata.png_hdr and target.key != "png":
         metadata = replace(metadata, png_hdr=())
@@ -177,7 +179,7 @@ def _with_texts(metadata: Metadata, target: Format) -> tuple[Metadata, tuple[str
     metadata = replace(metadata, modified=None)
     properties, rest = text.as_properties(metadata.texts)
     metadata = replace(metadata, xmp=xmp.with_properties(metadata.xmp, properties))
-    if target.key == "jpeg":
+    if target.key in _HAS_COMMENTS:
         comments = tuple(each for each in rest if each.keyword == text.COMMENT)
         rest = tuple(each for each in rest if each.keyword != text.COMMENT)
     else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import defaultdict
 
+from core.images.metadata.parts import LeftOut
 from core.images.metadata.xmp import Property
 
 _SIGNATURE = b"8BIM"
@@ -14,13 +16,16 @@ _PATHS = range(2000, 2999)
 _UTF8 = b"\x1b%G"
 
 _PROPERTIES = {
+    4: ("Iptc4xmpCore", "IntellectualGenre", "text"),
     5: ("dc", "title", "alt"),
     10: ("photoshop", "Urgency", "text"),
     15: ("photoshop", "Category", "text"),
+    12: ("Iptc4xmpCore", "SubjectCode", "bag"),
     20: ("photoshop", "SupplementalCategories", "bag"),
     25: ("dc", "subject", "bag"),
     40: ("photoshop", "Instructions", "text"),
     55: ("photoshop", "DateCreated", "text"),
+    62: ("xmp", "CreateDate", "text"),
     80: ("dc", "creator", "seq"),
     85: ("photoshop", "AuthorsPosition", "text"),
     90: ("photoshop", "City", "text"),
@@ -37,6 +42,9 @@ _PROPERTIES = {
     122: ("photoshop", "CaptionWriter", "text"),
 }
 """XMP's name of each data set of record 2 (IPTC Photo Metadata Standard, mapping to IIM)."""
+_VERSION, _GENRE, _SUBJECT = 0, 4, 12
+_TIMES = {55: 60, 62: 63}
+"""The data set that says the time of each date."""
 
 
 def resources(data: bytes) -> dict[int, bytes]:
@@ -78,7 +86,8 @@ def _resource(number: int, content: bytes) -> bytes:
 def as_properties(data: bytes) -> list[Property]:
     """What image resources say, as XMP says it."""
     values: dict[int, list[str]] = defaultdict(list)
-    records = _records(resources(data).get(IPTC, b""))
+    found = resources(data)
+    records = _records(found.get(IPTC, b""))
     is_utf8 = any(record == 1 and number == 90 and content == _UTF8 for record, number, content in records)
     for record, number, content in records:
         if record == 2 and number in _PROPERTIES:
@@ -86,10 +95,39 @@ def as_properties(data: bytes) -> list[Property]:
     made = []
     for number, texts in values.items():
         prefix, name, kind = _PROPERTIES[number]
-        if number == 55 and len(texts[0]) == 8 and texts[0].isdigit():
-            texts = [f"{texts[0][:4]}-{texts[0][4:6]}-{texts[0][6:]}"]
+        if number in _TIMES:
+            times = [content for record, other, content in records if (record, other) == (2, _TIMES[number])]
+            texts = [_date(texts[0], _text(times[0], is_utf8) if times else "")]
+        elif number == _GENRE:
+            # A number stands before the words, or the other way about before the code.
+            texts = [text.partition(":")[2] or text for text in texts]
+        elif number == _SUBJECT:
+            texts = [":".join(text.split(":")[1:2]) or text for text in texts]
         made.append(Property(prefix, name, kind, tuple(text for text in texts if text)))
-    return [each for each in made if each.values]
+    if _COPYRIGHTED in found:
+        made.append(Property("xmpRights", "Marked", "text", (str(any(found[_COPYRIGHTED])),)))
+    if _ADDRESS in found:
+        made.append(Property("xmpRights", "WebStatement", "text", (_text(found[_ADDRESS], is_utf8=False),)))
+    return [each for each in made if each.values and each.values != ("",)]
+
+
+def without_name(data: bytes) -> tuple[LeftOut, ...]:
+    """What image resources say and XMP cannot: clipping paths, and IPTC fields that it has no property for."""
+    found = resources(data)
+    fields = {number for record, number, content in _records(found.get(IPTC, b"")) if record == 2 and content}
+    fields -= {_VERSION, *_PROPERTIES, *_TIMES.values()}
+    return (LeftOut.PATHS,) * any(number in _PATHS for number in found) + (LeftOut.IPTC,) * bool(fields)
+
+
+def _date(date: str, time: str) -> str:
+    """IPTC's `20240506` and `070809+0200` as XMP writes them; what is neither stays as it is."""
+    if not re.fullmatch(r"\d{8}", date):
+        return date
+    date = f"{date[:4]}-{date[4:6]}-{date[6:]}"
+    if not re.fullmatch(r"\d{6}(?:[+-]\d{4})?", time):
+        return date
+    zone = f"{time[6:9]}:{time[9:]}" if len(time) > 6 else ""
+    return f"{date}T{time[:2]}:{time[2:4]}:{time[4:6]}{zone}"
 
 
 def _records(iim: bytes) -> list[tuple[int, int, bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import io
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,9 @@ class LeftOut(enum.Enum):
     DEPTH = _("its depth map")
     PICTURES = _("its further pictures")
     SOUND = _("its sound")
+    CREDENTIALS = _("its content credentials, which are signed for the source alone")
+    PATHS = _("its clipping paths")
+    IPTC = _("IPTC fields that have no name elsewhere")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,10 @@ _FILM = (
 )
 
 
+_CREDENTIALS = re.compile(rb":provenance\b[^<>]{0,20}[\"'>][^<>\"']{0,2000}(?:jumbf|c2pa|manifest)")
+"""What says where in the file, or on the net, its content credentials lie."""
+
+
 def without_pointers(xmp: bytes) -> tuple[bytes, tuple[LeftOut, ...]]:
     """The packet without properties that point to parts of the file which are not in it, and what these were."""
     gone: list[LeftOut] = []
@@ -120,6 +128,9 @@ def without_pointers(xmp: bytes) -> tuple[bytes, tuple[LeftOut, ...]]:
             xmp, had = without_properties(xmp, prefix)
             if had:
                 gone.append(LeftOut.GAIN_MAP)
+    if has_property(xmp, "dcterms", "provenance") and _CREDENTIALS.search(xmp):
+        xmp, _rest = without_properties(xmp, "dcterms", ("provenance",))
+        gone.append(LeftOut.CREDENTIALS)
     # What it names has been put into the packet, or was missing.
     xmp, _rest = without_properties(xmp, "xmpNote", ("HasExtendedXMP",))
     for prefix, what in (("GDepth", LeftOut.DEPTH), ("GImage", LeftOut.PICTURES), ("GAudio", LeftOut.SOUND)):

@@ -902,3 +902,87 @@ def test_a_panorama_under_a_quarter_turn(orientation, stored):
     packet = f'<rdf:Description xmlns:GPano="{xmp.NAMESPACES["GPano"]}" {said}/>'.encode()
     result = xmp.edited_xmp(packet, xmp.Geometry((height, width), (width, height), orientation))
     assert tuple(xmp.first_number(result, "GPano", name) for name in names) == shown
+
+
+# Content credentials, rights and other fields
+
+
+JUMBF = b"JP\0\1\0\0\0\1" + struct.pack(">I4sI4s", 60, b"jumb", 40, b"jumd") + b"c2pa\0\x11\0\x10" + bytes(32)
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def with_credentials(format: str) -> bytes:
+    """A picture that claims content credentials where the format has them."""
+    image = Image.fromarray(making.smooth(64, 48))
+    if format == "jpeg":
+        return jpeg(segment(0xEB, JUMBF))
+    if format == "png":
+        return png_with(making.chunk(b"caBX", JUMBF[8:]))
+    if format == "tiff":
+        stream = io.BytesIO()
+        tifffile.imwrite(stream, np.asarray(image), extratags=[(52545, 7, len(JUMBF), JUMBF, True)])
+        return stream.getvalue()
+    data = making.encoded(image, "WEBP" if format == "webp" else "AVIF")
+    if format == "webp":
+        data += b"C2PA" + struct.pack("<I", len(JUMBF)) + JUMBF
+        return data[:4] + struct.pack("<I", len(data) - 8) + data[8:]
+    return data + box(b"uuid", bytes.fromhex("d8fec3d61b0e483c92975828877ec481") + JUMBF)
+
+
+@pytest.mark.parametrize("format", ["jpeg", "png", "tiff", "webp", "avif"])
+def test_content_credentials_are_said_to_be_left_out(tmp_path, format):
+    (tmp_path / "a").write_bytes(with_credentials(format))
+    picture = load(tmp_path / "a")
+    assert picture.notes == ("Left out: its content credentials, which are signed for the source alone.",)
+    save(tmp_path / "b", picture, format)
+    assert b"c2pa" not in (tmp_path / "b").read_bytes()
+    assert load(tmp_path / "b").notes == ()
+
+
+def test_credentials_of_a_jpeg_xl(tmp_path):
+    save(tmp_path / "a.jxl", Picture(making.smooth(64, 48), None, Metadata(xmp=packet())), "jxl")
+    data = (tmp_path / "a.jxl").read_bytes()
+    (tmp_path / "a.jxl").write_bytes(data + box(b"jumb", JUMBF[16:]))
+    assert any("content credentials" in note for note in load(tmp_path / "a.jxl").notes)
+
+
+@pytest.mark.parametrize(
+    ("value", "goes"),
+    [("self#jumbf=/c2pa/urn:uuid:1", True), ("https://example.org/manifests/1.c2pa", True), ("a gift of Ada", False)],
+)
+def test_the_pointer_to_credentials_goes_with_them(tmp_path, value, goes):
+    (tmp_path / "a.jpg").write_bytes(jpeg(xmp_segment(packet(f'dcterms:provenance="{value}"'))))
+    picture = load(tmp_path / "a.jpg")
+    assert any("content credentials" in note for note in picture.notes) == goes
+    assert (value.encode() in picture.metadata.xmp) != goes
+
+
+def test_rights_times_and_codes_of_iptc(tmp_path):
+    def record(number, data):
+        return struct.pack(">BBBH", 0x1C, 2, number, len(data)) + data
+
+    records = (
+        record(4, b"021:Biography") + record(12, b"IPTC:15000000:Sport") + record(55, b"20240506")
+        + record(60, b"070809+0200") + record(62, b"20240507") + record(63, b"101112")
+    )  # fmt: skip
+    rights = resource(0x040A, b"\1") + resource(0x040B, b"https://example.org/rights")
+    (tmp_path / "a.jpg").write_bytes(jpeg(segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, records) + rights)))
+    assert save(tmp_path / "b.png", load(tmp_path / "a.jpg"), "png") == ()
+    written = load(tmp_path / "b.png").metadata.xmp
+    for words in (
+        ":DateCreated>2024-05-06T07:08:09+02:00<", ":CreateDate>2024-05-07T10:11:12<", "<rdf:li>15000000<",
+        ":IntellectualGenre>Biography<", ":Marked>True<", ":WebStatement>https://example.org/rights<",
+    ):  # fmt: skip
+        assert words.encode() in written
+
+
+def test_what_iptc_says_and_xmp_cannot_is_told(tmp_path):
+    records = struct.pack(">BBBH", 0x1C, 2, 118, 3) + b"Ada"
+    content = resource(0x0404, records) + resource(2000, bytes(26))
+    (tmp_path / "a.jpg").write_bytes(jpeg(segment(0xED, b"Photoshop 3.0\0" + content)))
+    told = ("Left out: its clipping paths, IPTC fields that have no name elsewhere.",)
+    assert save(tmp_path / "b.png", load(tmp_path / "a.jpg"), "png") == told
+    assert save(tmp_path / "b.jpg", load(tmp_path / "a.jpg"), "jpeg") == ()

@@ -396,3 +396,22 @@ def test_the_first_frame_of_a_deep_avif(tmp_path, bits, channels):
     assert (picture.alpha is not None) == (channels == 4)
     first = deep[0, ..., :3].astype(np.float64) * 65535 / ((1 << bits) - 1)
     assert np.abs(picture.pixels - first).mean() < 200
+
+
+def test_comments_of_an_animated_gif_stay_in_it(tmp_path):
+    animate(tmp_path / "a.gif", "gif", frames(3))
+    data = (tmp_path / "a.gif").read_bytes()
+    text = "Hallö ".encode() * 60
+    blocks = b"".join(bytes((len(text[at : at + 255]),)) + text[at : at + 255] for at in range(0, len(text), 255))
+    (tmp_path / "a.gif").write_bytes(data[:-1] + b"\x21\xfe" + blocks + b"\0;")
+    sequence = load_all(tmp_path / "a.gif")
+    assert save_all(tmp_path / "b.gif", sequence.pictures, "gif", timing=sequence.timing) == ()
+    with Image.open(tmp_path / "b.gif") as image:
+        assert image.info["comment"] == text
+
+
+def test_frames_of_ten_bits_say_what_they_lose(tmp_path):
+    samples = np.stack([making.noise(32, 24, 3, np.uint16) >> 6] * 2)
+    (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(samples, level=100, bitspersample=10))
+    for picture in load_all(tmp_path / "a.avif").pictures:
+        assert picture.notes == ("Its 10 bits a channel were reduced to 8.",)
