@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from scripts import (
     bench_formats,
     bench_package,
     bench_runtimes,
+    bench_scale,
     bench_training,
     bench_window,
 )
@@ -46,6 +48,12 @@ def test_bench_runtimes(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.search(r"torch auto +1\.00 of torch's time", said)
     assert re.search(r"cpu fp32 .*equal to fp32", said)
     assert re.search(r"openvino fp32 +\d+\.\d\d of torch's time", said)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read as Linux tells it")
+def test_bench_scale(main: Run) -> None:
+    said = main(bench_scale, "--names=2000", "--planned=20")
+    assert len(re.findall(r": +-?\d+ bytes, +\d+\.\d µs for each", said)) == 5
 
 
 def test_bench_training(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
