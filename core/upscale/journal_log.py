@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -39,8 +40,9 @@ _TAIL_BYTES = 1 << 14
 MERGED = 64
 """How many such objects become one."""
 _MERGED_NAME = "-merged.jsonl"
-_COPY_BYTES = 1 << 20
-"""How much of a journal in a store is kept in memory; a longer one is copied to a temporary file."""
+COPY_BYTES = 1 << 20
+"""The longest journal that is kept in memory as it is. A longer one of a disk is kept open, which a thousand in as many
+folders could not be; one of a store is copied to a temporary file."""
 _LEASE_SECONDS = 600
 """How long the lock of a run holds that is heard of no more, and runs on another machine."""
 _RENEWAL_SECONDS = 120
@@ -130,9 +132,11 @@ class _DiskLog:
         self._lock: FileLock | None = None
         self._is_alone = False
         """Whether the lock is one: some network drives know none."""
+        self._text = b""
         self._kept: IO[bytes] | None = None
-        """The file as it was when it was read, whatever another run has made of it since."""
-        self._read_bytes = 0
+        """The file as it was when it was read, whatever another run has made of it since; its text, if it is short."""
+        self._seen: tuple[int, int, int] | None = None
+        """Which file that was, and how much of it; None where there was none."""
         self._reading = threading.Lock()
 
     def __del__(self) -> None:
@@ -144,39 +148,45 @@ class _DiskLog:
 
     def lines(self) -> Iterator[bytes]:
         with self._reading, suppress(OSError):
-            self._open()
-            assert self._kept is not None
-            self._read_bytes = 0
-            while line := self._kept.readline(_MAX_LINE):
-                self._read_bytes += len(line)
+            self._close()
+            file = (self._own / JOURNAL).open("rb")
+            status = os.fstat(file.fileno())
+            if status.st_size <= COPY_BYTES:
+                with file:
+                    self._text = file.read()
+                lines = _lines_of(self._text)
+            else:
+                self._kept = file
+                lines = iter(partial(file.readline, _MAX_LINE), b"")
+            count = 0
+            for line in lines:
+                count += len(line)
                 yield line
-
-    def _open(self) -> None:
-        self._close()
-        self._kept = (self._own / JOURNAL).open("rb")
+            self._seen = status.st_dev, status.st_ino, count
 
     def _close(self) -> None:
         if self._kept is not None:
             self._kept.close()
-            self._kept = None
+        self._text, self._kept, self._seen = b"", None, None
 
     def read(self, at: int) -> bytes:
         with self._reading:
-            if self._kept is None:
-                self._open()
-            assert self._kept is not None
-            self._kept.seek(at)
-            return self._kept.readline(_MAX_LINE)
+            if self._kept is not None:
+                self._kept.seek(at)
+                return self._kept.readline(_MAX_LINE)
+            if at < len(self._text):
+                return next(_lines_of(self._text[at : at + _MAX_LINE]))
+            # One that was added since.
+            with (self._own / JOURNAL).open("rb") as file:
+                file.seek(at)
+                return file.readline(_MAX_LINE)
 
     def has_changed(self) -> bool:
         try:
             now = (self._own / JOURNAL).stat()
         except OSError:
-            return self._kept is not None
-        if self._kept is None:
-            return True
-        then = os.fstat(self._kept.fileno())
-        return (now.st_dev, now.st_ino, now.st_size) != (then.st_dev, then.st_ino, self._read_bytes)
+            return self._seen is not None
+        return self._seen != (now.st_dev, now.st_ino, now.st_size)
 
     def rewrite(self, is_kept: Callable[[int, bytes], bool]) -> None:
         if not self._is_alone:
@@ -240,7 +250,7 @@ class _StoreLog:
         self._written, self._kept = 0, 0
         """How many lines were added, and how many of them are kept."""
         self._sending = False
-        self._copy: IO[bytes] = tempfile.SpooledTemporaryFile(_COPY_BYTES)  # noqa: SIM115 - `__del__` closes it
+        self._copy: IO[bytes] = tempfile.SpooledTemporaryFile(COPY_BYTES)  # noqa: SIM115 - `__del__` closes it
         """All lines as they were read and added, as one of them in the store is far away."""
 
     def __del__(self) -> None:

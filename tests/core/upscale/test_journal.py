@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -104,7 +103,6 @@ def lines_of(folder: Path) -> list[dict[str, object]]:
     return [json.loads(line) for line in (folder / FOLDER / JOURNAL).read_bytes().splitlines()]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a file that somebody reads stays as it is there")
 def test_announcements_that_came_true_go_when_the_next_run_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,3 +169,18 @@ def test_a_long_journal_takes_little_memory(tmp_path: Path) -> None:
     assert kept < 60 * many
     assert journal.made(tmp_path / f"{'o' * 60}" / f"{many - 1}.png")
     assert sum(1 for _each in journal.results()) == many
+
+
+def test_a_thousand_journals_are_not_kept_open(tmp_path: Path) -> None:
+    """As of results beside their sources in as many folders: a process may have 1,024 files open on Linux."""
+    resource = pytest.importorskip("resource", reason="as systems other than Windows limit it")
+    source = picture(tmp_path / "a.png")
+    announced(tmp_path, source, tmp_path / "1.png")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    open_now = max((int(each.name) for each in Path("/dev/fd").iterdir()), default=0)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (open_now + 20, limits[1]))
+    try:
+        journals = [Journal(tmp_path) for _again in range(100)]
+        assert all(journal.made_of(tmp_path / "1.png") is not None for journal in journals)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
