@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import http
 import io
 import mimetypes
 import os
@@ -625,6 +624,8 @@ def _status_code(error: BaseException) -> int:
 
 
 def _phrase(status: int) -> str:
+    import http
+
     try:
         return f"{status} {http.HTTPStatus(status).phrase}"
     except ValueError:

@@ -6,6 +6,7 @@ imported at the top.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import sys
 
@@ -14,6 +15,8 @@ def main() -> int:
     """Open the window; answers with the exit code."""
     # Before anything else: in a frozen program the worker process starts here too, and goes no further.
     multiprocessing.freeze_support()
+    # Modules and texts stay: to look for garbage among them again and again took a tenth of the start.
+    gc.disable()
     from srgan_desktop import spoken
 
     spoken.settle()

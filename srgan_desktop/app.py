@@ -82,9 +82,9 @@ def run(arguments: list[str]) -> int:
 def collect_garbage_in_main_thread(owner: QObject) -> None:
     """Keep Python's cyclic collector out of other threads: it deletes QObjects wherever it happens to run.
 
-    What the start left behind is frozen, so that a collection looks at little and takes well under a frame.
+    What the start made is frozen, so that a collection looks at little and takes well under a frame. It is not looked
+    at before: of its 70,000 objects some hundred are garbage.
     """
-    gc.collect()
     gc.freeze()
     gc.disable()
     timer = QTimer(owner)

@@ -198,9 +198,14 @@ class Panes(QWidget):
     """Two panes beside each other, or one at a time with a switch above where the window is narrow."""
 
     def __init__(
-        self, theme: Theme, first: tuple[str, QWidget], second: tuple[str, QWidget], shares: tuple[int, int] = (1, 1)
+        self,
+        theme: Theme,
+        first: tuple[str, QWidget],
+        second: tuple[str, QWidget],
+        shares: tuple[int, int] = (1, 1),
+        parent: QWidget | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(parent)
         self._panes = {"first": first[1], "second": second[1]}
         self._current = "first"
         self.tabs = Tabs(theme, (("first", first[0], ""), ("second", second[0], "")))

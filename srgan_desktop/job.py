@@ -19,7 +19,6 @@ from enum import Enum
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-import psutil
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from core.contract.jobs import DevicesFound, JobCancelled, JobDone, JobFailed, WorkerReady
@@ -363,6 +362,9 @@ class WorkerLink(threading.Thread):
 
 def lower_priority(pid: int | None) -> None:
     """Let the desktop stay responsive while every core computes."""
+    # Here, as the first process is started only once the window is on the screen.
+    import psutil
+
     with contextlib.suppress(psutil.Error, OSError):
         process = psutil.Process(pid)
         # If the window was started with an even lower priority, the engine keeps that.

@@ -66,7 +66,7 @@ class PageEntry:
 def _upscale(window: MainWindow) -> UpscalePage:
     from srgan_desktop.upscale.page import UpscalePage
 
-    page = UpscalePage(window.theme, window.settings)
+    page = UpscalePage(window.theme, window.settings, window.stack)
     page.check_requested.connect(window.check_picture)
     page.options.more_models.connect(partial(window.show_page, "models"))
     return page
@@ -75,7 +75,7 @@ def _upscale(window: MainWindow) -> UpscalePage:
 def _train(window: MainWindow) -> TrainPage:
     from srgan_desktop.training.page import TrainPage
 
-    page = TrainPage(window.theme, window.settings, built=False)
+    page = TrainPage(window.theme, window.settings, window.stack, built=False)
     page.model_ready.connect(lambda key: window.settings.set(MODEL, key))
     return page
 
@@ -83,7 +83,7 @@ def _train(window: MainWindow) -> TrainPage:
 def _models(window: MainWindow) -> ModelsPage:
     from srgan_desktop.models.page import ModelsPage
 
-    page = ModelsPage(window.theme, window.settings, built=False)
+    page = ModelsPage(window.theme, window.settings, window.stack, built=False)
     page.selected_picture = lambda: window.page("upscale").selected_picture
     page.fine_tune_requested.connect(window.fine_tune)
     return page
@@ -131,7 +131,8 @@ class MainWindow(QMainWindow):
         """Whether a run has ended just now, and nobody knows yet whether by itself."""
         self.after_runs = AfterRuns(self, self._let_sleep)
         self.after_runs.failed.connect(self._on_failed)
-        self._stack = QStackedWidget()
+        self.stack = QStackedWidget()
+        """Holds the pages, and is their parent from the start: what moves into another widget is styled anew."""
         self.status = StatusStrip(theme)
         self.rail = Rail(theme, settings, [(entry.key, entry.title, entry.icon) for entry in PAGES], self.after_runs)
         self.rail.page_requested.connect(self.show_page)
@@ -141,7 +142,7 @@ class MainWindow(QMainWindow):
         self.page_buttons = self.rail.page_buttons
         right = QVBoxLayout()
         right.setSpacing(0)
-        right.addWidget(self._stack, 1)
+        right.addWidget(self.stack, 1)
         right.addWidget(self.status)
         centre = QWidget()
         row = QHBoxLayout(centre)
@@ -183,7 +184,7 @@ class MainWindow(QMainWindow):
             page.session.changed.connect(self._close_if_no_longer_asked)
             page.session.changed.connect(self._follow_runs)
             self._pages[key] = page
-            self._stack.addWidget(page)
+            self.stack.addWidget(page)
             if self._painted:
                 page.start_engine()
         return self._pages[key]
@@ -206,11 +207,11 @@ class MainWindow(QMainWindow):
     @property
     def front(self) -> QWidget | None:
         """The page that is seen."""
-        return self._stack.currentWidget()
+        return self.stack.currentWidget()
 
     def show_page(self, key: str) -> None:
         """Bring a page to the front."""
-        self._stack.setCurrentWidget(self.page(key))
+        self.stack.setCurrentWidget(self.page(key))
         self.page_buttons[key].setChecked(True)
         self.rail.mark(key, news=False)
         if key in self._engine_words:
@@ -377,7 +378,7 @@ class MainWindow(QMainWindow):
         if not self._busy:
             self.hide()
         else:
-            self._stack.setEnabled(False)
+            self.stack.setEnabled(False)
             self.status.show_notice(_("Stopping the run…"))
         self._builder.close()
         for key in list(self.begun):

@@ -50,7 +50,9 @@ class InstanceServer(QObject):
             QLocalServer.removeServer(name)
             if not self._server.listen(name):
                 log.warning("later starts open windows of their own: %s", self._server.errorString())
-        app.installEventFilter(self)
+        if sys.platform == "darwin":
+            # Other systems send no such event, and this is called for every event that there is.
+            app.installEventFilter(self)
 
     def close(self) -> None:
         """From now on a start opens a window of its own."""

@@ -170,11 +170,14 @@ class TabbedPage(Page):
 
     tabs: Tabs
     views: dict[str, QWidget]
-    stack: QStackedWidget
+
+    def __init__(self, theme: Theme, options: Settings, session: Session, parent: QWidget | None = None) -> None:
+        super().__init__(theme, options, session, parent)
+        self.stack = QStackedWidget(self)
+        """The views' parent from the start: what moves into another widget is styled anew with all that is in it."""
 
     def _lay_out(self, *beside: QWidget) -> Iterator[None]:
         """Put the tabs, with `beside` at the end of their row, over the views; a piece for each view."""
-        self.stack = QStackedWidget()
         for view in self.views.values():
             self.stack.addWidget(view)
             yield

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PySide6.QtGui import QImage, QPixmap
+
+from core.late import np
 
 if TYPE_CHECKING:
     from core.images import Picture

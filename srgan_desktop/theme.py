@@ -7,8 +7,19 @@ from functools import lru_cache
 from string import Template
 from typing import Literal
 
-from PySide6.QtCore import QByteArray, QObject, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontInfo, QFontMetrics, QGuiApplication, QIcon, QPainter, QPalette, QPixmap
+from PySide6.QtCore import QByteArray, QObject, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontInfo,
+    QFontMetrics,
+    QGuiApplication,
+    QIcon,
+    QIconEngine,
+    QPainter,
+    QPalette,
+    QPixmap,
+)
 from PySide6.QtSvg import QSvgRenderer
 from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
@@ -230,13 +241,35 @@ def repolish(widget: QWidget) -> None:
 
 @lru_cache(maxsize=256)
 def _icon(name: str, colour: str, disabled: str) -> QIcon:
-    drawing = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
-    icon = QIcon()
-    for mode, tint in ((QIcon.Mode.Normal, colour), (QIcon.Mode.Disabled, disabled)):
-        data = drawing.replace("currentColor", tint).encode()
-        for side in (16, 18, 20, 24, 32, 40, 48, 64, 96):
-            icon.addPixmap(_render(data, side), mode)
-    return icon
+    return QIcon(_Drawing(name, colour, disabled))
+
+
+class _Drawing(QIconEngine):
+    """One of our icons, drawn in the sizes that are seen, when they are: the window has forty at its start."""
+
+    def __init__(self, name: str, colour: str, disabled: str) -> None:
+        super().__init__()
+        self._made_of = name, colour, disabled
+        self._pixmaps: dict[tuple[int, bool], QPixmap] = {}
+
+    def clone(self) -> QIconEngine:
+        return _Drawing(*self._made_of)
+
+    def pixmap(self, size: QSize, mode: QIcon.Mode, _state: QIcon.State) -> QPixmap:
+        name, colour, disabled = self._made_of
+        key = min(size.width(), size.height()), mode is QIcon.Mode.Disabled
+        if key not in self._pixmaps:
+            drawing = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
+            tint = disabled if mode is QIcon.Mode.Disabled else colour
+            self._pixmaps[key] = _render(drawing.replace("currentColor", tint).encode(), key[0])
+        return self._pixmaps[key]
+
+    def paint(self, painter: QPainter, rect: QRect, mode: QIcon.Mode, state: QIcon.State) -> None:
+        pixmap = self.pixmap(rect.size() * painter.device().devicePixelRatioF(), mode, state)
+        side = min(rect.width(), rect.height())
+        place = QRect(0, 0, side, side)
+        place.moveCenter(rect.center())
+        painter.drawPixmap(place, pixmap)
 
 
 def _render(drawing: bytes, side: int) -> QPixmap:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QObject, QRect, QRectF, Signal
 from PySide6.QtGui import QColor, QImage, QPainter, QPainterPath, QPixmap
 
 from core.contract.errors import UserError
 from core.contract.upscale import Size
 from core.language import gettext as _
+from core.late import np
 from srgan_desktop.background import Lane
 from srgan_desktop.theme import Theme
 

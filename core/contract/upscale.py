@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from core.contract.jobs import Notice
 from core.contract.settings import UpscaleSettings
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Size = tuple[int, int]
 """Width and height in pixels."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from core.contract.errors import UserError
-from core.images.picture import Picture, Probe
 from core.language import gettext as _
+
+if TYPE_CHECKING:
+    from core.images.picture import Picture, Probe
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,8 @@ def choose_format(source: Picture | Probe, wanted: str) -> str:
     Raises:
         UserError: `wanted` is no format that can be written.
     """
+    from core.images.picture import Probe
+
     if wanted == "same":
         target = FORMATS[source.format if FORMATS[source.format].can_write else "png"]
     elif wanted in FORMATS and FORMATS[wanted].can_choose:

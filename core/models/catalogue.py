@@ -15,8 +15,6 @@ from core.contract.errors import UserError
 from core.edition import has_torch
 from core.language import gettext as _
 from core.models.card import ModelCard, is_safetensors, read_header, rewrite_card
-from core.models.graph_files import card_of_graph, files_of
-from core.models.graph_files import origin_of as program_of
 from core.models.known import KNOWN, KnownModel
 from core.names import first_free, portable_name
 
@@ -102,6 +100,8 @@ def find_model(name: str) -> Model:
     with contextlib.suppress(OSError, RuntimeError):  # a name that no file can have, or `~` of a user who is not here
         path = Path(name).expanduser()
         if name and path.is_file():
+            from core.models.graph_files import files_of
+
             # Of ncnn's two files the one that lists layers stands for both.
             path = files_of(path)[0]
             return Model(str(path), path, card_of(path), shipped=False)
@@ -263,8 +263,11 @@ def card_of(path: Path) -> ModelCard:
     card = _stated_card(path, (stat.st_size, stat.st_mtime_ns, stat.st_ino))
     if card is not None:
         return card
-    if program_of(path) is not None:
-        return card_of_graph(path)
+    # Here, as the window lists models at its start, and files of other programs are the exception.
+    from core.models import graph_files
+
+    if graph_files.origin_of(path) is not None:
+        return graph_files.card_of_graph(path)
     for known in KNOWN:
         if path.name == known.file_name:
             return known.card
@@ -312,6 +315,8 @@ def remove_model(key: str) -> None:
     Raises:
         UserError: it ships with the program, there is none, or it cannot be deleted.
     """
+    from core.models.graph_files import files_of
+
     model = _own_model(key, _("{name} belongs to the program and cannot be removed."))
     try:
         for each in files_of(model.path):

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
-import numpy as np
-
+from core import images
 from core.contract.cancel import CancelToken
 from core.hashing import stamp_of
-from core.images import Metadata, Picture, load, probe, profile_for
+from core.late import np
 from srgan_desktop.compare.pyramid import Pyramid, build, rough
 from srgan_desktop.pixels import for_display
 
-PictureSource = Path | np.ndarray
+PictureSource: TypeAlias = "Path | np.ndarray"
 """A file, or uint8 pixels in sRGB: H x W, H x W x 1, 3 (RGB) or 4 (RGBA, not premultiplied), not to be written to."""
 
 
@@ -109,14 +109,14 @@ def decode_patch(pixels: np.ndarray, like: DecodedPicture, token: CancelToken) -
     # The profile of a grey picture fits one channel only.
     colour = pixels[..., :1] if like.grey else pixels[..., :3]
     alpha = pixels[..., 3] if pixels.shape[2] == 4 else None
-    yield build(for_display(Picture(colour, alpha, Metadata(icc=like.icc))), token)
+    yield build(for_display(images.Picture(colour, alpha, images.Metadata(icc=like.icc))), token)
 
 
 def _size(source: PictureSource) -> tuple[int, int] | None:
     if isinstance(source, np.ndarray):
         return source.shape[1], source.shape[0]
     try:
-        header = probe(source)
+        header = images.probe(source)
     except Exception:
         # Decoding will say what is wrong with it.
         return None
@@ -138,7 +138,7 @@ def _decode(source: PictureSource) -> DecodedPicture:
         pixels = source[..., 0] if source.shape[2:] == (1,) else source
         return DecodedPicture(source, rough(pixels))
     stamp = stamp_of(source)
-    picture = load(source)
+    picture = images.load(source)
     grey = picture.pixels.shape[2] == 1
-    icc = profile_for(picture.metadata, grey)
+    icc = images.profile_for(picture.metadata, grey)
     return DecodedPicture(source, rough(for_display(picture)), stamp, icc, grey)

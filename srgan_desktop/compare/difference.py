@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-from PIL import Image
-
 from core.contract.cancel import CancelToken
+from core.late import Image, np
 from srgan_desktop.compare.pyramid import Pyramid, build
 
 COLOURS = (

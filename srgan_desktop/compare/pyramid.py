@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image
-
 from core.contract.cancel import CancelToken
+from core.late import Image, np
 
 TILE = 256
 """Side of a tile in pixels of its level. The coarsest level is one tile."""

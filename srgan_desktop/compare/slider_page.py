@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import base64
-import html
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QBuffer, QByteArray, QIODevice
 
 from core import language, paths
 from core.atomic import replacing
 from core.language import gettext as _
+from core.late import np
 from srgan_desktop.pixels import to_qimage
 
 TEMPLATE = paths.RESOURCES / "pages" / "slider.html"
@@ -43,6 +42,8 @@ def save_slider_page(title: str, before: Side, after: Side, path: Path) -> Path:
     Raises:
         OSError: it cannot be written there.
     """
+    import html
+
     path = path if path.suffix.lower() in (".html", ".htm") else path.with_name(f"{path.name}.html")
     height, width = after.pixels.shape[:2]
     page = TEMPLATE.read_text(encoding="utf-8")

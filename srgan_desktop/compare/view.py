@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from core.language import gettext as _
 from core.language import listed
+from core.late import np
 from srgan_desktop import problems
 from srgan_desktop.background import Lane
 from srgan_desktop.compare.bar import MOST_PICTURES, CompareBar, shown_zoom

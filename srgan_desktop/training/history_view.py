@@ -38,8 +38,8 @@ class HistoryView(QWidget):
     delete_requested = Signal(object)
     """Each with a `RunRecord`."""
 
-    def __init__(self, theme: Theme, session: TrainSession) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, session: TrainSession, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.session = session
         self.model = RunTable(theme, session)
         self.table = _Table()

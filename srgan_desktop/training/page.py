@@ -75,11 +75,11 @@ class TrainPage(TabbedPage):
         yield
         recipe = RecipeCard(theme, self.session, form)
         yield
-        self.set_up = SetupView(theme, self.session, welcome, pictures, recipe)
+        self.set_up = SetupView(theme, self.session, welcome, pictures, recipe, self.stack)
         yield
-        self.run = RunView(theme, self.session)
+        self.run = RunView(theme, self.session, self.stack)
         yield
-        self.history = HistoryView(theme, self.session)
+        self.history = HistoryView(theme, self.session, self.stack)
         yield
         self.views = {"set-up": self.set_up, "run": self.run, "history": self.history}
         yield from self._lay_out()

@@ -33,8 +33,8 @@ class RunView(QWidget):
     folder_requested = Signal(object)
     """Path of the run that is to be opened in the file manager."""
 
-    def __init__(self, theme: Theme, session: TrainSession) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, session: TrainSession, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.theme = theme
         self.session = session
         self.verdict = Banner(theme)

@@ -55,19 +55,25 @@ class SetupView(QWidget):
     """Everything before the first step."""
 
     def __init__(
-        self, theme: Theme, session: TrainSession, welcome: Welcome, pictures: PicturesCard, recipe: RecipeCard
+        self,
+        theme: Theme,
+        session: TrainSession,
+        welcome: Welcome,
+        pictures: PicturesCard,
+        recipe: RecipeCard,
+        parent: QWidget | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(parent)
         self.session = session
         self.welcome, self.pictures, self.recipe = welcome, pictures, recipe
-        self.panes = Panes(theme, (_("1  Pictures"), self.pictures), (_("2  Recipe"), self.recipe), (5, 6))
-        filled = QWidget()
+        self.contents = QStackedWidget(self)
+        filled = QWidget(self.contents)
+        self.panes = Panes(theme, (_("1  Pictures"), self.pictures), (_("2  Recipe"), self.recipe), (5, 6), filled)
         column = QVBoxLayout(filled)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
         column.addWidget(self.panes, 1)
         column.addWidget(self._bar(theme))
-        self.contents = QStackedWidget()
         self.contents.addWidget(self.welcome)
         self.contents.addWidget(filled)
         outer = QVBoxLayout(self)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from core.contract.upscale import PreviewReady, PreviewRequest, Region
+from core.late import np
 
 ENDS = (0, 100)
 """Percent of detail at both ends of the slider."""

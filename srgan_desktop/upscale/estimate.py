@@ -6,13 +6,15 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
-from statistics import median
+from typing import TYPE_CHECKING
 
 from core.contract.upscale import PreviewRequest, UpscaleRequest
-from core.images import Probe
 from core.language import gettext as _
 from core.language import ngettext
 from srgan_desktop import problems
+
+if TYPE_CHECKING:
+    from core.images import Probe
 
 REMEMBERED = 50
 """The last pictures of one kind whose speed counts."""
@@ -68,6 +70,8 @@ class Pace:
         """How long so many source pixels will take; None where nothing of the kind was measured."""
         kind = _kind(settings)
         if self._pictures[kind]:
+            from statistics import median
+
             # A picture during which the run was paused took longer than it needs.
             return median(self._pictures[kind]) * pixels
         return self._previews[kind] * pixels if kind in self._previews else None

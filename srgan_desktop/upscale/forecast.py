@@ -6,11 +6,11 @@ import shutil
 from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QModelIndex, QObject, Signal
 
 from core.contract.upscale import FileSaved, PreviewReady, UpscaleRequest
-from core.images import Probe
 from srgan_desktop import problems
 from srgan_desktop.background import Lane, Throttle
 from srgan_desktop.problems import Problem
@@ -18,6 +18,9 @@ from srgan_desktop.upscale.estimate import Estimate, Pace, estimate, total
 from srgan_desktop.upscale.preview import Previews
 from srgan_desktop.upscale.queue_model import Queue, State
 from srgan_desktop.upscale.requests import RunSettings
+
+if TYPE_CHECKING:
+    from core.images import Probe
 
 AT_ONCE = 100
 """Headers that are read before the queue hears of them."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
@@ -25,13 +25,16 @@ from core.contract.upscale import (
     Size,
     UpscaleRequest,
 )
-from core.images import FORMATS, Probe
+from core.images import FORMATS
 from core.language import gettext as _
 from core.language import headed, listed, percent, shown_number
 from srgan_desktop import problems
 from srgan_desktop.problems import Problem
 from srgan_desktop.thumbnails import Thumbnails
 from srgan_desktop.upscale.requests import LOOK, RESULT, differing, settings_words
+
+if TYPE_CHECKING:
+    from core.images import Probe
 
 Index = QModelIndex | QPersistentModelIndex
 

@@ -133,12 +133,18 @@ def test_the_socket_of_a_killed_program_is_replaced(qapp, name, qtbot):
     server.deleteLater()
 
 
-def test_macos_opens_files_by_an_event(server, qapp, qtbot, tmp_path):
+def test_macos_opens_files_by_an_event(qapp, name, qtbot, monkeypatch, tmp_path):
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", "darwin")
+        server = InstanceServer(qapp, name)
     event = QFileOpenEvent(QUrl.fromLocalFile(str(tmp_path / "a.png")))
     assert event.type() is QEvent.Type.FileOpen
     with qtbot.waitSignal(server.asked, timeout=60_000) as asked:
         qapp.sendEvent(qapp, event)
     assert asked.args == [[tmp_path / "a.png"], ""]
+    server.close()
+    qapp.removeEventFilter(server)
+    server.deleteLater()
 
 
 def test_names_differ_by_home_and_screen(monkeypatch, tmp_path):

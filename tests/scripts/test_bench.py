@@ -83,7 +83,9 @@ def test_bench_package_takes_turns() -> None:
 def test_bench_window(main: Run, qapp: QApplication, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_window, "TURNS", 1)
     monkeypatch.setattr(bench_window, "MANY", 200)
-    said = main(bench_window)
+    monkeypatch.setattr(bench_window, "STARTS", 1)
+    said = main(bench_window, "--against", str(bench_window.ROOT))
+    assert re.search(r"start: \d+\.\d\d times that of", said)
     assert re.search(r"sort, 200 rows: \d+\.\d ms, \d+\.\d times that of 100", said)
     assert re.search(r"TrainPage: longest piece \d+ ms", said)
 

@@ -15,10 +15,9 @@ from PySide6.QtGui import QImage
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QToolButton, QWidget
 
-from core import language, paths
+from core import images, language, paths
 from core.contract.errors import UserError
 from core.images import load as load_picture
-from srgan_desktop.compare import decoding
 from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.loupe import Loupe
 from srgan_desktop.compare.navigator import Navigator
@@ -257,7 +256,7 @@ def test_a_fault_of_the_program_is_shown_and_not_lost(view, settle, monkeypatch,
     def burst(_path):
         raise MemoryError
 
-    monkeypatch.setattr(decoding, "load", burst)
+    monkeypatch.setattr(images, "load", burst)
     with qtbot.waitSignal(view.failed) as failure:
         view.load_files(PORTRAIT, None)
     settle(view)
@@ -272,7 +271,7 @@ def test_the_last_picture_stays_for_a_moment_and_then_a_word(compared, settle, m
         go_on.wait(10)
         return load(path)
 
-    monkeypatch.setattr(decoding, "load", slow)
+    monkeypatch.setattr(images, "load", slow)
     compared.load_files(paths.RESOURCES / "samples" / "cat.jpg", None)
     assert compared.canvas.scene is not None
     qtbot.waitUntil(lambda: compared.canvas.message == "Opening cat.jpg…")
@@ -523,7 +522,7 @@ def test_deleting_it_while_it_decodes_leaves_no_thread(qtbot, theme, monkeypatch
         go_on.wait(10)
         return load(path)
 
-    monkeypatch.setattr(decoding, "load", slow)
+    monkeypatch.setattr(images, "load", slow)
     window = QWidget()
     view = CompareView(theme, window)
     view.load_files(PORTRAIT, PORTRAIT)
