@@ -15,6 +15,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from core.language import gettext as _
+from core.language import ngettext
+
 Kind = Literal[
     "input",
     "convolution",
@@ -69,7 +72,32 @@ Sides = tuple[int, int, int, int]
 
 
 class GraphError(Exception):
-    """A graph cannot be what it is meant to be; the message says why: “it has a layer of 0 channels”."""
+    """A graph cannot be what it is meant to be; the message says why, in words that follow its file’s name."""
+
+
+def odd_options(layer: str) -> GraphError:
+    """Say that a layer, by its name in the file, does what none of ours does."""
+    return GraphError(_("its layer {layer} has options that are not known here").format(layer=layer))
+
+
+def own_size(layer: str) -> GraphError:
+    """Say that a layer gives pictures of one size, whatever it gets."""
+    return GraphError(_("its layer {layer} has a size of its own").format(layer=layer))
+
+
+def odd_constants(layer: str) -> GraphError:
+    """Say that a layer has a constant where there should be a picture, or the other way round."""
+    return GraphError(_("its layer {layer} uses constants in a way that is not known here").format(layer=layer))
+
+
+def unfit_weights(layer: str) -> GraphError:
+    """Say that a layer has more or fewer weights than its channels need."""
+    return GraphError(_("its weights do not fit ({layer})").format(layer=layer))
+
+
+def parts_misfit() -> GraphError:
+    """Say that its layers do not go together."""
+    return GraphError(_("its parts do not fit together"))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,7 +221,7 @@ class Graph:
 
     def _scale(self) -> tuple[int, int]:
         """The scale, and of which number the sides of a source have to be multiples."""
-        misfit = GraphError("its parts do not fit together")
+        misfit = parts_misfit()
         for multiple in (1, 2, 4, 8, 16, 32, 64):
             found = set()
             try:
@@ -208,7 +236,11 @@ class Graph:
             if len(ratios) == 1 and (ratio := ratios.pop()).denominator == 1:
                 return int(ratio), multiple
             if multiple == 64:
-                misfit = GraphError(f"it makes {width} x {height} pixels of {side + multiple} x {side}")
+                misfit = GraphError(
+                    _("it makes {made} pixels of {given}").format(
+                        made=f"{width} × {height}", given=f"{side + multiple} × {side}"
+                    )
+                )
         raise misfit
 
 
@@ -280,19 +312,19 @@ def _size_of(layer: GraphLayer, given: Sequence[tuple[int, int]], source: tuple[
                 side + sign * (layer.sides[edge] + layer.sides[edge + 2]) for edge, side in enumerate(given[0])
             )
             if layer.fill == "reflect" and max(layer.sides) >= min(given[0]):
-                raise GraphError("it mirrors more than there is")
+                raise odd_options(layer.kind)
         case "shuffle" | "bicubic" | "bilinear" | "nearest":
             size = tuple(floor(side * layer.factor) for side in given[0])
         case "unshuffle":
             if any(side % layer.factor for side in given[0]):
-                raise GraphError("its parts do not fit together")
+                raise parts_misfit()
             size = tuple(int(side / layer.factor) for side in given[0])
         case _:
             size = given[0]
             if any(each != size and (each != (1, 1) or layer.kind == "concat") for each in given[1:]):
-                raise GraphError("its parts do not fit together")
+                raise parts_misfit()
     if min(size) < 1:
-        raise GraphError("nothing is left of the picture")
+        raise parts_misfit()
     return size[0], size[1]
 
 
@@ -306,13 +338,19 @@ def check_graph(graph: Graph) -> Graph:
         GraphError: it is none, or could not be computed; its geometry is not looked at.
     """
     if not graph.layers or [layer.channels for layer in graph.inputs] != [3]:
-        raise GraphError("it does not take one picture of three channels")
+        raise GraphError(_("it does not take one picture of three channels"))
     for number, layer in enumerate(graph.layers):
         if any(not 0 <= each < number for each in layer.inputs) or len(layer.inputs) < _least(layer.kind):
-            raise GraphError("its layers are out of order")
+            raise parts_misfit()
         _check_layer(layer, [graph.layers[each].channels for each in layer.inputs])
     if graph.layers[-1].channels != 3:
-        raise GraphError(f"it makes {graph.layers[-1].channels} channels and not three")
+        raise GraphError(
+            ngettext(
+                "it gives {count} channel and not three",
+                "it gives {count} channels and not three",
+                graph.layers[-1].channels,
+            ).format(count=graph.layers[-1].channels)
+        )
     return _without_dead_ends(graph)
 
 
@@ -326,9 +364,9 @@ _MOST_SIDE = 1 << 10
 
 
 def _check_layer(layer: GraphLayer, given: list[int]) -> None:
-    broken = GraphError(f"its weights do not fit ({layer.kind})")
+    broken = unfit_weights(layer.kind)
     if not 1 <= layer.channels <= MOST_CHANNELS:
-        raise GraphError(f"it has a layer of {layer.channels} channels")
+        raise parts_misfit()
     small = (layer.stride, layer.dilation, layer.groups, layer.window)
     if min(small) < 1 or max(layer.stride, layer.dilation, layer.window, *layer.sides) > _MOST_SIDE:
         raise broken
@@ -336,7 +374,7 @@ def _check_layer(layer: GraphLayer, given: list[int]) -> None:
         raise broken
     for array in (layer.weight, layer.bias):
         if array is not None and not np.isfinite(array).all():
-            raise GraphError("it holds numbers that are none")
+            raise GraphError(_("its weights hold values that are not numbers"))
     expected = _channels(layer, given)
     if layer.channels != expected:
         raise broken

@@ -24,7 +24,7 @@ from core.contract.errors import UserError
 from core.hashing import sha256_of, stamp_of
 from core.language import gettext as _
 from core.models.card import ModelCard, is_safetensors, read_header
-from core.models.graph import KINDS, Graph, GraphError, GraphLayer, check_graph
+from core.models.graph import KINDS, Graph, GraphError, GraphLayer, check_graph, parts_misfit
 from core.models.ncnn_files import bin_of, param_of, read_ncnn
 from core.models.onnx_files import external_files, is_onnx, read_onnx
 
@@ -179,7 +179,7 @@ def _from_tensors(tensors: Mapping[str, np.ndarray], text: str) -> Graph:
     graph = Graph()
     for number, (kind, inputs, channels, given) in enumerate(json.loads(text)):
         if kind not in KINDS:
-            raise GraphError(f"it has a layer “{kind}”")
+            raise parts_misfit()
         options = {
             each.name: _of_kind(given[each.name], each.default) for each in fields(GraphLayer) if each.name in given
         }
@@ -197,5 +197,5 @@ def _of_kind(value: Any, default: Any) -> Any:
         top, left, bottom, right = (int(each) for each in value)
         return top, left, bottom, right
     if isinstance(default, str) and value not in ("constant", "reflect", "replicate"):
-        raise GraphError(f"it fills with {value}")
+        raise parts_misfit()
     return type(default)(value)

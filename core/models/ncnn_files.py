@@ -15,7 +15,17 @@ import numpy as np
 
 from core.contract.errors import UserError
 from core.language import gettext as _
-from core.models.graph import Graph, GraphError, Sides, check_graph
+from core.models.graph import (
+    Graph,
+    GraphError,
+    Sides,
+    check_graph,
+    odd_constants,
+    odd_options,
+    own_size,
+    parts_misfit,
+    unfit_weights,
+)
 
 MAGIC = b"7767517"
 """How a `.param` begins."""
@@ -105,6 +115,10 @@ def _damaged(param: Path) -> UserError:
     )
 
 
+def _stored_as_integers(layer: str) -> GraphError:
+    return GraphError(_("the weights of {layer} are stored as integers of 8 bits").format(layer=layer))
+
+
 class _Weights:
     """The bytes of a `.bin`, taken from the front."""
 
@@ -123,17 +137,18 @@ class _Weights:
             return self.plain(count)
         if mark == _FP16:
             return self._take(count, np.dtype("<f2"))
-        how = "integers of 8 bits" if mark == _INT8 else "a table of 256 values (quantised)"
-        raise GraphError(f"the weights of {what} are stored as {how}")
+        if mark == _INT8:
+            raise _stored_as_integers(what)
+        raise GraphError(_("the weights of {layer} are stored as a table of 256 values (quantised)").format(layer=what))
 
     def check_end(self) -> None:
         """Make sure that there are no weights left, as there would be if a layer had been read wrongly."""
         if len(self._data) - self._at >= 4:
-            raise GraphError("its .bin holds more weights than its layers take, so the two do not belong together")
+            raise GraphError(_("its .bin holds more weights than its layers take, so the two do not belong together"))
 
     def _take(self, count: int, kind: np.dtype[Any], *, exact: bool = False) -> np.ndarray:
         if not 0 < count <= (len(self._data) - self._at) // kind.itemsize:
-            raise GraphError("its .bin holds fewer weights than its layers take")
+            raise GraphError(_("its .bin holds fewer weights than its layers take"))
         values = np.frombuffer(self._data, kind, count, self._at)
         self._at += -(-values.nbytes // 4) * 4
         return values if exact else values.astype(np.float32)
@@ -156,7 +171,7 @@ class _NcnnLayers:
 
     def _value(self, blob: _Blob, kind: str) -> int:
         if not isinstance(blob, int):
-            raise GraphError(f"its layer {kind} works on constants")
+            raise odd_constants(kind)
         return blob
 
     def _channels(self, value: int) -> int:
@@ -187,12 +202,12 @@ class _NcnnLayers:
 
     def _convolution(self, x: int, options: Options) -> int:
         if options.get(19, 0) or options.get(18, 0.0):
-            raise GraphError("it has convolutions whose weights come from elsewhere, or that are padded with values")
+            raise odd_options("Convolution")
         kernel, sides = _kernel_of(options)
         stride, dilation = _both(options, 3, 13, 1), _both(options, 2, 12, 1)
         out, groups = int(options[0]), int(options.get(7, 1))
         inputs = self._channels(x)
-        weight = self._kernels(options, (out, inputs // max(1, groups), *kernel), "a convolution")
+        weight = self._kernels(options, (out, inputs // max(1, groups), *kernel), "Convolution")
         bias = self._weights.plain(out) if options.get(5, 0) else np.zeros(out, np.float32)
         if sides is None:
             sides = _same(kernel, dilation)
@@ -213,13 +228,13 @@ class _NcnnLayers:
 
     def _deconvolution(self, x: int, options: Options) -> int:
         if any(options.get(key, 0) for key in (18, 19, 20, 21)) or options.get(28, 0):
-            raise GraphError("it has deconvolutions of a size of their own")
+            raise own_size("Deconvolution")
         kernel, sides = _kernel_of(options)
         if _both(options, 2, 12, 1) != 1 or sides is None:
-            raise GraphError("it has deconvolutions with gaps, or padded to a size")
+            raise odd_options("Deconvolution")
         out, groups = int(options[0]), max(1, int(options.get(7, 1)))
         inputs = self._channels(x)
-        weight = self._kernels(options, (out, inputs // groups, *kernel), "a deconvolution")
+        weight = self._kernels(options, (out, inputs // groups, *kernel), "Deconvolution")
         bias = self._weights.plain(out) if options.get(5, 0) else np.zeros(out, np.float32)
         # ncnn has the weights of a group by what they give, torch by what they take.
         grouped = weight.reshape(groups, out // groups, inputs // groups, *kernel).swapaxes(1, 2)
@@ -240,22 +255,22 @@ class _NcnnLayers:
 
     def _innerproduct(self, x: int, options: Options) -> int:
         if x not in self._vectors:
-            raise GraphError("it has layers that see a picture of one size only (InnerProduct)")
+            raise own_size("InnerProduct")
         out, inputs = int(options[0]), self._channels(x)
         if options.get(8, 0):
-            raise GraphError("its weights are stored as integers of 8 bits")
+            raise _stored_as_integers("InnerProduct")
         if int(options[2]) != out * inputs:
-            raise GraphError("its weights do not fit (InnerProduct)")
+            raise unfit_weights("InnerProduct")
         weight = self._weights.marked(out * inputs, "InnerProduct").reshape(out, inputs, 1, 1)
         bias = self._weights.plain(out) if options.get(1, 0) else np.zeros(out, np.float32)
         return self._activated(self._add("convolution", x, channels=out, weight=weight, bias=bias), options)
 
     def _kernels(self, options: Options, shape: tuple[int, ...], what: str) -> np.ndarray:
         if options.get(8, 0):
-            raise GraphError(f"the weights of {what} are stored as integers of 8 bits")
+            raise _stored_as_integers(what)
         count = int(options[6])
         if min(shape) < 1 or count != int(np.prod(shape, dtype=np.int64)):
-            raise GraphError(f"the weights of {what} do not fit its channels")
+            raise unfit_weights(what)
         return self._weights.marked(count, what).reshape(shape)
 
     def _activated(self, y: int, options: Options) -> int:
@@ -275,7 +290,7 @@ class _NcnnLayers:
                 return self._add("mish", y)
             case 6:
                 return self._hardswish(y, {0: values[0], 1: values[1]})
-        raise GraphError(f"it has an activation of an unknown kind ({kind})")
+        raise odd_options(f"activation {kind}")
 
     # What is done to each value by itself.
 
@@ -309,7 +324,7 @@ class _NcnnLayers:
 
     def _elu(self, x: int, options: Options) -> int:
         if float(options.get(0, 0.1)) != 1:
-            raise GraphError("it has an ELU of an unusual slope")
+            raise odd_options("ELU")
         return self._add("elu", x)
 
     def _hardsigmoid(self, x: int, options: Options) -> int:
@@ -322,7 +337,7 @@ class _NcnnLayers:
     def _scale(self, x: int, options: Options) -> int:
         count = int(options[0])
         if count != self._channels(x):
-            raise GraphError("its weights do not fit (Scale)")
+            raise unfit_weights("Scale")
         factor = self._weights.plain(count)
         return self._affine(x, factor, self._weights.plain(count) if options.get(1, 0) else 0)
 
@@ -342,7 +357,7 @@ class _NcnnLayers:
         if kind == 4:
             return self._add("multiply", x, x)
         if kind not in (0, 5, 7, 16):
-            raise GraphError(f"it has a UnaryOp of an unknown kind ({kind})")
+            raise odd_options(f"UnaryOp {kind}")
         return self._add({0: "abs", 5: "sqrt", 7: "exp", 16: "tanh"}[kind], x)
 
 
@@ -352,22 +367,22 @@ class _NcnnReader(_NcnnLayers):
     def read(self, text: str) -> Graph:
         lines = [line.split() for line in text.splitlines() if line.strip()]
         if not lines or lines[0] != [MAGIC.decode()]:
-            raise GraphError("its .param does not begin as ncnn's do")
+            raise GraphError(_("its .param is damaged or cut short"))
         count = int(lines[1][0])
         if count != len(lines) - 2 or count > MAX_LAYERS:
-            raise GraphError("its .param is cut short")
+            raise GraphError(_("its .param is damaged or cut short"))
         last: _Blob = 0
         for kind, name, inputs, outputs, *rest in lines[2:]:
             taken, given = int(inputs), int(outputs)
             if taken < 0 or given < 1 or taken + given > len(rest):
-                raise GraphError("its .param is cut short")
+                raise GraphError(_("its .param is damaged or cut short"))
             blobs = [self._blobs[each] for each in rest[:taken]]
             options = _options(rest[taken + given :])
             results = self._layer(kind, name, blobs, options, given)
             self._blobs.update(zip(rest[taken : taken + given], results, strict=True))
             last = results[-1]
         if not isinstance(last, int) or last != len(self._graph.layers) - 1:
-            raise GraphError("its last layer is not its result")
+            raise parts_misfit()
         return self._graph
 
     def _layer(self, kind: str, name: str, blobs: list[_Blob], options: Options, outputs: int) -> list[_Blob]:
@@ -379,9 +394,11 @@ class _NcnnReader(_NcnnLayers):
             return self._slices(self._value(blobs[0], kind), options, outputs)
         read: Callable[..., _Blob] | None = getattr(self, f"_{kind.lower()}", None)
         if read is None or kind not in LAYERS:
-            raise GraphError(f"it has a layer “{kind}” ({name}), which is not known here")
+            raise GraphError(
+                _("it has a layer “{layer}” ({name}), which is not known here").format(layer=kind, name=name)
+            )
         if outputs != 1:
-            raise GraphError(f"its layer {name} has {outputs} results")
+            raise parts_misfit()
         if kind == "Input":
             return [read()]
         if kind in ("BinaryOp", "Eltwise", "Concat"):
@@ -397,7 +414,7 @@ class _NcnnReader(_NcnnLayers):
         if kind in (7, 8):
             first, second, kind = second, first, kind - 6
         if kind not in (0, 1, 2, 3, 4, 5):
-            raise GraphError(f"it has a BinaryOp of an unknown kind ({kind})")
+            raise odd_options(f"BinaryOp {kind}")
         if isinstance(first, int) and isinstance(second, int):
             return self._of_two(kind, first, second)
         return self._with_constant(kind, first, second)
@@ -407,14 +424,14 @@ class _NcnnReader(_NcnnLayers):
             return self._of_two(0, first, self._affine(second, -1, 0))
         if first in self._vectors and second not in self._vectors:
             if kind == 3:
-                raise GraphError("it divides one value by a picture")
+                raise odd_constants("BinaryOp")
             first, second = second, first
         return self._add({0: "add", 2: "multiply", 3: "divide", 4: "maximum", 5: "minimum"}[kind], first, second)
 
     def _with_constant(self, kind: int, first: Any, second: Any) -> int:
         x, constant, turned = (first, second, False) if isinstance(first, int) else (second, first, True)
         if not isinstance(x, int):
-            raise GraphError("it computes with constants alone")
+            raise odd_constants("BinaryOp")
         values = _per_channel(constant, self._channels(x))
         match kind:
             case 0:
@@ -428,14 +445,14 @@ class _NcnnReader(_NcnnLayers):
             case 4 | 5 if values.min() == values.max():
                 end = {"low" if kind == 4 else "high": float(values.max())}
                 return self._add("clip", x, **end)
-        raise GraphError("it divides a constant by a value, or compares with several")
+        raise odd_constants("BinaryOp")
 
     def _eltwise(self, blobs: list[_Blob], options: Options) -> int:
         kind = int(options.get(0, 0))
         values = [self._value(each, "Eltwise") for each in blobs]
         shares = options.get(1, [])
         if kind not in (0, 1, 2) or (shares and len(shares) != len(values)):
-            raise GraphError(f"it has an Eltwise of an unknown kind ({kind})")
+            raise odd_options(f"Eltwise {kind}")
         if kind == 1 and shares:
             values = [
                 each if share == 1 else self._affine(each, share, 0) for each, share in zip(values, shares, strict=True)
@@ -447,7 +464,7 @@ class _NcnnReader(_NcnnLayers):
 
     def _concat(self, blobs: list[_Blob], options: Options) -> int:
         if options.get(0, 0) not in (0, -3):
-            raise GraphError("it joins pictures side by side")
+            raise odd_options("Concat")
         values = [self._value(each, "Concat") for each in blobs]
         if len(values) == 1:
             return values[0]
@@ -455,10 +472,10 @@ class _NcnnReader(_NcnnLayers):
 
     def _slices(self, x: int, options: Options, outputs: int) -> list[_Blob]:
         if options.get(1, 0) not in (0, -3):
-            raise GraphError("it cuts pictures into strips")
+            raise odd_options("Slice")
         sizes = [int(each) for each in options.get(0, [])]
         if len(sizes) != outputs:
-            raise GraphError("its Slice does not say into what")
+            raise odd_options("Slice")
         found: list[_Blob] = []
         first, whole = 0, self._channels(x)
         for index, size in enumerate(sizes):
@@ -473,13 +490,13 @@ class _NcnnReader(_NcnnLayers):
     def _pixelshuffle(self, x: int, options: Options) -> int:
         factor = int(options.get(0, 1))
         if options.get(1, 0):
-            raise GraphError("it has a PixelShuffle in another order")
+            raise odd_options("PixelShuffle")
         return self._add("shuffle", x, channels=self._channels(x) // max(1, factor**2), factor=Fraction(factor))
 
     def _reorg(self, x: int, options: Options) -> int:
         factor = int(options.get(0, 1))
         if options.get(1, 0):
-            raise GraphError("it has a Reorg in another order")
+            raise odd_options("Reorg")
         return self._add("unshuffle", x, channels=self._channels(x) * factor**2, factor=Fraction(factor))
 
     def _interp(self, x: int, options: Options) -> int:
@@ -487,23 +504,23 @@ class _NcnnReader(_NcnnLayers):
         kind, high, wide = options.get(0, 0), float(options.get(1, 1.0)), float(options.get(2, 1.0))
         factor = Fraction(high).limit_denominator(64)
         if kind not in kinds or high != wide or abs(float(factor) - high) > 1e-6 or options.get(6, 0):
-            raise GraphError("it resizes in a way that is not known here")
+            raise odd_options("Interp")
         if any(options.get(key, 0) for key in (3, 4, 5)) or 9 in options:
-            raise GraphError("it resizes to a size of its own")
+            raise own_size("Interp")
         return x if factor == 1 else self._add(kinds[kind], x, factor=factor)
 
     def _pooling(self, x: int, options: Options) -> int:
         average = options.get(0, 0) == 1
         if options.get(7, 0):
-            raise GraphError("it pools to a size of its own")
+            raise own_size("Pooling")
         if options.get(4, 0):
             if not average:
-                raise GraphError("it takes the largest value of a whole picture")
+                raise own_size("Pooling")
             return self._add("mean", x)
         window = _both(options, 1, 11, 0)
         side = int(options.get(3, 0))
         if options.get(5, 0) != 1 or any(key in options for key in (13, 14, 15)) or (side and options.get(6, 0)):
-            raise GraphError("it pools in a way that is not known here")
+            raise odd_options("Pooling")
         kind = "average_pool" if average else "max_pool"
         return self._add(kind, x, window=window, stride=_both(options, 2, 12, 1), sides=(side,) * 4)
 
@@ -515,7 +532,7 @@ class _NcnnReader(_NcnnLayers):
             or (kind == 0 and options.get(5, 0.0))
             or any(options.get(key, 0) for key in (6, 7, 8))
         ):
-            raise GraphError("it pads in a way that is not known here")
+            raise odd_options("Padding")
         fill = ("constant", "replicate", "reflect")[kind]
         return self._add("pad", x, sides=(top, left, bottom, right), fill=fill)
 
@@ -527,17 +544,17 @@ class _NcnnReader(_NcnnLayers):
             axes = [int(each) for each in options.get(11, range(len(ends)))]
             starts = [int(each) for each in options.get(9, [])]
             if sizes or not len(axes) == len(starts) == len(ends) or not set(axes) <= {-2, -1, 1, 2}:
-                raise GraphError("it crops to a size of its own")
+                raise own_size("Crop")
             for axis, start, end in zip(axes, starts, ends, strict=True):
                 if start < 0 or not (end < 0 or end in (-233, 2**31 - 1)):
-                    raise GraphError("it crops to a size of its own")
+                    raise own_size("Crop")
                 rest = 0 if end in (-233, 2**31 - 1) else -end
                 if axis in (1, -2):
                     top, bottom = start, rest
                 else:
                     left, right = start, rest
         elif sizes or not (right or bottom or left or top):
-            raise GraphError("it crops to a size of its own")
+            raise own_size("Crop")
         return self._add("crop", x, sides=(top, left, bottom, right))
 
     def _reshape(self, x: int, options: Options) -> int:
@@ -545,7 +562,7 @@ class _NcnnReader(_NcnnLayers):
         kept = [each for each in sides if each != -233]
         if x in self._vectors and all(each in (1, -1, self._channels(x)) for each in kept):
             return x
-        raise GraphError("it rearranges values (Reshape)")
+        raise odd_options("Reshape")
 
     def _flatten(self, x: int, _options: Options) -> int:
         return self._reshape(x, {})
@@ -566,11 +583,11 @@ def _options(words: list[str]) -> dict[int, Any]:
     """`0=64 -23310=1,0.2`: numbers by their number, lists where that is below -23300."""
     found: dict[int, Any] = {}
     for word in words:
-        key, _, text = word.partition("=")
+        key, _equals, text = word.partition("=")
         if int(key) <= -23300:
             count, *values = text.split(",")
             if int(count) != len(values):
-                raise GraphError("its .param is cut short")
+                raise GraphError(_("its .param is damaged or cut short"))
             found[-23300 - int(key)] = [_number(each) for each in values]
         else:
             found[int(key)] = [_number(each) for each in text.split(",")] if "," in text else _number(text)
@@ -585,7 +602,7 @@ def _both(options: Options, wide: int, high: int, otherwise: int) -> int:
     """An option of both directions, which have to agree here."""
     first = int(options.get(wide, otherwise))
     if int(options.get(high, first)) != first:
-        raise GraphError("it treats width and height differently")
+        raise GraphError(_("it treats width and height differently"))
     return first
 
 
@@ -603,12 +620,12 @@ def _kernel_of(options: Options) -> tuple[tuple[int, int], Sides | None]:
 def _same(kernel: tuple[int, int], dilation: int) -> Sides:
     high, wide = ((each - 1) * dilation for each in kernel)
     if high % 2 or wide % 2:
-        raise GraphError("it has convolutions of an even size, padded to a size")
+        raise odd_options("Convolution")
     return high // 2, wide // 2, high // 2, wide // 2
 
 
 def _per_channel(constant: Any, count: int) -> np.ndarray:
     values = np.asarray(constant, np.float32)
     if values.size not in (1, count) or (values.ndim == 3 and values.shape[1:] != (1, 1)):
-        raise GraphError("it computes with a picture of its own")
+        raise odd_constants("BinaryOp")
     return np.broadcast_to(values.reshape(-1), count).astype(np.float32)

@@ -17,7 +17,17 @@ import numpy as np
 
 from core.contract.errors import UserError
 from core.language import gettext as _
-from core.models.graph import Graph, GraphError, check_graph
+from core.language import ngettext
+from core.models.graph import (
+    Graph,
+    GraphError,
+    check_graph,
+    odd_constants,
+    odd_options,
+    own_size,
+    parts_misfit,
+    unfit_weights,
+)
 
 MAX_BYTES = 2 << 30
 MAX_NODES = 1 << 16
@@ -199,9 +209,9 @@ def _array(tensor: Any, path: Path) -> np.ndarray:
     """A tensor's values: float32 for all that is not whole numbers."""
     kind, shape = tensor.data_type, tuple(tensor.dims)
     if kind not in _NUMBERS:
-        raise GraphError(f"its weights are of a kind that is not known here ({kind})")
+        raise GraphError(_("its weights are of a kind that is not known here ({kind})").format(kind=kind))
     if any(each < 0 for each in shape) or len(shape) > 8:
-        raise GraphError("it holds a tensor of no shape")
+        raise parts_misfit()
     count = 1
     for each in shape:
         count *= each
@@ -216,7 +226,7 @@ def _array(tensor: Any, path: Path) -> np.ndarray:
         lists = {1: tensor.float_data, 7: tensor.int64_data, 11: tensor.double_data}
         values = np.array(lists.get(kind, tensor.int32_data), numbers)
     if values.size != count:
-        raise GraphError("it holds a tensor of more values than there are")
+        raise parts_misfit()
     if kind == _BFLOAT:
         values = (values.astype(np.uint32) << 16).view(np.float32)
     return (values if values.dtype.kind in "iub" else values.astype(np.float32)).reshape(shape)
@@ -228,12 +238,12 @@ def _external(tensor: Any, path: Path, count: int, numbers: np.dtype[Any]) -> np
     offset, wanted = int(entries.get("offset", "0")), count * numbers.itemsize
     try:
         if not 0 <= offset <= target.stat().st_size - wanted:
-            raise GraphError(f"its weights in {target.name} are cut short")
+            raise GraphError(_("its weights in {name} are cut short").format(name=target.name))
         with target.open("rb") as file:
             file.seek(offset)
             return np.frombuffer(file.read(wanted), numbers)
     except OSError as error:
-        raise GraphError(f"its weights in {target.name} are not there") from error
+        raise GraphError(_("its weights in {name} are missing").format(name=target.name)) from error
 
 
 _Value = int | np.ndarray
@@ -254,17 +264,23 @@ class _OnnxOperators:
         tensor = given.type.tensor_type
         sides = [each.dim_value for each in tensor.shape.dim]
         if tensor.elem_type not in (0, 1, _HALF, 11, _BFLOAT):
-            raise GraphError("it takes whole numbers, and not values from 0 to 1")
+            raise GraphError(_("it takes whole numbers, and not values from 0 to 1"))
         if sides and len(sides) != 4:
-            raise GraphError("it takes no picture (1 x 3 x height x width)")
+            raise GraphError(_("it does not take one picture of three channels"))
         if sides and sides[1] not in (0, 3):
-            raise GraphError(f"it takes {sides[1]} channels and not three")
+            raise GraphError(
+                ngettext(
+                    "it takes {count} channel and not three", "it takes {count} channels and not three", int(sides[1])
+                ).format(count=sides[1])
+            )
 
     def _read_node(self, node: Any) -> None:
         operator = node.op_type
         read: Callable[[_Node], list[_Value] | _Value] | None = getattr(self, f"_{operator.lower()}", None)
         if read is None or operator not in OPERATORS or node.domain not in ("", "ai.onnx"):
-            raise GraphError(f"it has an operator “{operator[:60]}”, which is not known here")
+            raise GraphError(
+                _("it has an operator “{operator}”, which is not known here").format(operator=operator[:60])
+            )
         inputs = [self._values[name] if name else None for name in node.input]
         attributes = {each.name: _attribute(each, self._path) for each in node.attribute}
         results = read(_Node(operator, inputs, attributes, len(node.output)))
@@ -286,7 +302,7 @@ class _OnnxOperators:
         for name in ("value", "value_float", "value_floats", "value_int", "value_ints"):
             if name in node.attributes:
                 return np.asarray(node.attributes[name])
-        raise GraphError("it has a Constant of an unknown kind")
+        raise odd_options("Constant")
 
     def _identity(self, node: _Node) -> _Value:
         found = node.inputs[0]
@@ -297,9 +313,9 @@ class _OnnxOperators:
 
     def _cast(self, node: _Node) -> _Value:
         if node.attributes.get("to") not in (1, _HALF, 11, _BFLOAT, 6, 7):
-            raise GraphError("it turns values into whole numbers")
+            raise odd_options("Cast")
         if node.attributes["to"] in (6, 7) and isinstance(node.inputs[0], int):
-            raise GraphError("it turns values into whole numbers")
+            raise odd_options("Cast")
         return self._identity(node)
 
     # Convolutions.
@@ -327,11 +343,11 @@ class _OnnxOperators:
         groups = int(node.attributes.get("group", 1))
         x, weight, bias = self._weighted(node, 1, groups)
         if _one(node.attributes.get("dilations", [1])) != 1 or any(node.attributes.get("output_shape", [])):
-            raise GraphError("it has deconvolutions with gaps, or of a size of their own")
+            raise own_size("ConvTranspose")
         top, left, bottom, right = _sides(node, weight.shape[2:], 1)
         down, beside = (int(each) for each in node.attributes.get("output_padding", [0, 0]))
         if min(bottom - down, right - beside) < 0:
-            raise GraphError("it has deconvolutions that are filled up")
+            raise odd_options("ConvTranspose")
         return self._graph.add(
             "deconvolution",
             x,
@@ -347,7 +363,7 @@ class _OnnxOperators:
         x, weight = node.value(0), node.constant(1)
         bias = node.constant(2) if node.has(2) else np.zeros(weight.shape[out] * groups, np.float32)
         if weight.ndim != 4 or weight.dtype.kind != "f":
-            raise GraphError(f"its weights do not fit ({node.operator})")
+            raise unfit_weights(node.operator)
         return x, weight, bias
 
     def _batchnormalization(self, node: _Node) -> int:
@@ -402,12 +418,12 @@ class _OnnxOperators:
 
     def _gelu(self, node: _Node) -> int:
         if node.attributes.get("approximate", b"none") != b"none":
-            raise GraphError("it has a Gelu that is only about one")
+            raise odd_options("Gelu")
         return self._graph.add("gelu", node.value(0))
 
     def _elu(self, node: _Node) -> int:
         if float(node.attributes.get("alpha", 1.0)) != 1:
-            raise GraphError("it has an Elu of an unusual slope")
+            raise odd_options("Elu")
         return self._graph.add("elu", node.value(0))
 
     def _hardsigmoid(self, node: _Node) -> int:
@@ -420,7 +436,7 @@ class _OnnxOperators:
     def _pow(self, node: _Node) -> int:
         x, power = node.value(0), node.constant(1)
         if power.size != 1 or float(power.reshape(-1)[0]) not in (2.0, 0.5):
-            raise GraphError("it raises to a power that is not known here")
+            raise odd_options("Pow")
         return self._graph.add("multiply", x, x) if float(power.reshape(-1)[0]) == 2 else self._graph.add("sqrt", x)
 
 
@@ -429,18 +445,18 @@ class _OnnxReader(_OnnxOperators):
 
     def read(self) -> Graph:
         if len(self._proto.node) > MAX_NODES:
-            raise GraphError("it has too many operators")
+            raise parts_misfit()
         self._values = {each.name: _array(each, self._path) for each in self._proto.initializer}
         inputs = [each for each in self._proto.input if each.name not in self._values]
         if len(inputs) != 1 or len(self._proto.output) != 1:
-            raise GraphError(f"it takes {len(inputs)} pictures and gives {len(self._proto.output)}")
+            raise GraphError(_("it does not make one picture of one picture"))
         self._check_input(inputs[0])
         self._values[inputs[0].name] = self._graph.add("input", channels=3)
         for node in self._proto.node:
             self._read_node(node)
         result = self._values[self._proto.output[0].name]
         if not isinstance(result, int):
-            raise GraphError("its result is a constant")
+            raise parts_misfit()
         if result != len(self._graph.layers) - 1:
             # Whatever was computed behind it leads nowhere.
             self._affine(result, 1, 0)
@@ -471,10 +487,10 @@ class _OnnxReader(_OnnxOperators):
             return first / second if first.dtype.kind == "f" else first // second
         if isinstance(second, np.ndarray):
             if not np.all(second):
-                raise GraphError("it divides by nothing")
+                raise odd_constants("Div")
             return self._with_constant("multiply", node.value(0), 1 / second.astype(np.float32))
         if isinstance(first, np.ndarray):
-            raise GraphError("it divides a constant by values")
+            raise odd_constants("Div")
         return self._graph.add("divide", node.value(0), node.value(1))
 
     def _max(self, node: _Node) -> _Value:
@@ -485,7 +501,7 @@ class _OnnxReader(_OnnxOperators):
 
     def _of_two(self, node: _Node, kind: Any, constants: Any) -> _Value:
         if len(node.inputs) != 2:
-            raise GraphError(f"its {node.operator} takes {len(node.inputs)} values")
+            raise odd_options(node.operator)
         first, second = node.inputs
         if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
             return np.asarray(constants(first, second))
@@ -512,7 +528,7 @@ class _OnnxReader(_OnnxOperators):
         if kind == "multiply":
             return self._affine(x, values, 0)
         if values.min() != values.max():
-            raise GraphError("it compares with several constants")
+            raise odd_constants("Max, Min")
         end: dict[str, Any] = {"low" if kind == "maximum" else "high": float(values.max())}
         return self._graph.add("clip", x, **end)
 
@@ -521,7 +537,7 @@ class _OnnxReader(_OnnxOperators):
         if all(isinstance(each, np.ndarray) for each in node.inputs):
             return np.concatenate([np.atleast_1d(node.constant(index)) for index in range(len(node.inputs))], axis)
         if axis not in (1, -3):
-            raise GraphError("it joins pictures side by side")
+            raise odd_options("Concat")
         values = [node.value(index) for index in range(len(node.inputs))]
         if len(values) == 1:
             return values[0]
@@ -530,7 +546,7 @@ class _OnnxReader(_OnnxOperators):
     def _split(self, node: _Node) -> list[_Value]:
         x = node.value(0)
         if int(node.attributes.get("axis", 0)) not in (1, -3):
-            raise GraphError("it cuts pictures into strips")
+            raise odd_options("Split")
         whole = self._channels(x)
         sizes = [int(each) for each in (node.constant(1) if node.has(1) else node.attributes.get("split", []))]
         if not sizes:
@@ -551,7 +567,7 @@ class _OnnxReader(_OnnxOperators):
         ]
         starts, ends, axes, steps = given
         if starts is None or ends is None or any(each != 1 for each in steps or ()):
-            raise GraphError("it leaves values out (Slice)")
+            raise odd_options("Slice")
         if isinstance(node.inputs[0], np.ndarray):
             found = node.inputs[0]
             for start, end, axis in zip(starts, ends, axes or range(len(starts)), strict=True):
@@ -567,7 +583,7 @@ class _OnnxReader(_OnnxOperators):
             first, last, _step = slice(start, end).indices(self._channels(x))
             return self._graph.add("slice", x, channels=last - first, first=first)
         if axis not in (2, 3) or start < 0 or (end >= 0 and end < 2**31 - 1):
-            raise GraphError("it crops to a size of its own")
+            raise own_size("Slice")
         rest = 0 if end >= 0 else -end
         sides = (start, 0, rest, 0) if axis == 2 else (0, start, 0, rest)
         return x if not any(sides) else self._graph.add("crop", x, sides=sides)
@@ -590,7 +606,7 @@ class _OnnxReader(_OnnxOperators):
     def _permuted(self, x: int, order: np.ndarray) -> int:
         """Channels in another order."""
         if order.size != self._channels(x) or order.size > 4096:
-            raise GraphError("its weights do not fit (DepthToSpace)")
+            raise unfit_weights("DepthToSpace")
         if np.array_equal(order, np.arange(order.size)):
             return x
         weight = np.eye(order.size, dtype=np.float32)[order][..., None, None]
@@ -609,24 +625,24 @@ class _OnnxReader(_OnnxOperators):
 
     def _resized(self, node: _Node, x: int, scales: np.ndarray | None) -> int:
         if scales is None or scales.size not in (2, 4):
-            raise GraphError("it resizes to a size of its own")
+            raise own_size("Resize")
         wanted = [float(each) for each in scales.reshape(-1)]
         factor = Fraction(wanted[-1]).limit_denominator(64)
         if wanted[:-2] not in ([], [1, 1]) or wanted[-1] != wanted[-2] or abs(float(factor) - wanted[-1]) > 1e-6:
-            raise GraphError("it resizes in a way that is not known here")
+            raise odd_options("Resize")
         mode = bytes(node.attributes.get("mode", b"nearest")).decode("ascii", "replace")
         how = node.attributes.get(
             "coordinate_transformation_mode", b"half_pixel" if self._opset > 10 else b"asymmetric"
         )
         if node.attributes.get("antialias", 0) or node.attributes.get("exclude_outside", 0):
-            raise GraphError("it resizes in a way that is not known here")
+            raise odd_options("Resize")
         if factor == 1:
             return x
         if mode == "nearest":
             # All kinds agree where a whole number of pixels comes of each.
             floor = node.attributes.get("nearest_mode", b"round_prefer_floor") == b"floor"
             if factor.denominator != 1 or (how == b"asymmetric" and self._opset > 10 and not floor):
-                raise GraphError("it resizes in a way that is not known here")
+                raise odd_options("Resize")
             return self._graph.add("nearest", x, factor=factor)
         cubic = float(node.attributes.get("cubic_coeff_a", -0.75))
         kinds: dict[str, Any] = {"linear": "bilinear", "cubic": "bicubic"}
@@ -635,7 +651,7 @@ class _OnnxReader(_OnnxOperators):
             or how not in (b"half_pixel", b"pytorch_half_pixel")
             or (mode == "cubic" and cubic != -0.75)
         ):
-            raise GraphError("it resizes in a way that is not known here")
+            raise odd_options("Resize")
         return self._graph.add(kinds[mode], x, factor=factor)
 
     def _globalaveragepool(self, node: _Node) -> int:
@@ -644,7 +660,7 @@ class _OnnxReader(_OnnxOperators):
     def _reducemean(self, node: _Node) -> int:
         axes = node.constant(1).reshape(-1).tolist() if node.has(1) else node.attributes.get("axes", [])
         if sorted(int(each) % 4 for each in axes) != [2, 3] or not node.attributes.get("keepdims", 1):
-            raise GraphError("it takes the mean of something else than whole pictures")
+            raise odd_options("ReduceMean")
         return self._graph.add("mean", node.value(0))
 
     def _averagepool(self, node: _Node) -> int:
@@ -658,7 +674,7 @@ class _OnnxReader(_OnnxOperators):
         sides = _sides(node, (window, window), 1)
         inside = node.attributes.get("count_include_pad", 0) and any(sides)
         if inside or node.attributes.get("ceil_mode", 0) or _one(node.attributes.get("dilations", [1])) != 1:
-            raise GraphError("it pools in a way that is not known here")
+            raise odd_options(node.operator)
         stride = _one(node.attributes.get("strides", [1]))
         return self._graph.add(kind, node.value(0), window=window, stride=stride, sides=sides)
 
@@ -669,7 +685,7 @@ class _OnnxReader(_OnnxOperators):
         fill = fills.get(node.attributes.get("mode", b"constant"))
         value = node.constant(2) if node.has(2) else np.float32(node.attributes.get("value", 0.0))
         if fill is None or len(pads) != 8 or any(pads[:2]) or any(pads[4:6]) or np.any(value) or node.has(3):
-            raise GraphError("it pads in a way that is not known here")
+            raise odd_options("Pad")
         top, left, bottom, right = (int(pads[index]) for index in (2, 3, 6, 7))
         if max(top, left, bottom, right) <= 0:
             cut = (-top, -left, -bottom, -right)
@@ -704,13 +720,13 @@ class _Node:
     def value(self, index: int) -> int:
         found = self.inputs[index]
         if not isinstance(found, int):
-            raise GraphError(f"its {self.operator} works on constants")
+            raise odd_constants(self.operator)
         return found
 
     def constant(self, index: int) -> np.ndarray:
         found = self.inputs[index]
         if not isinstance(found, np.ndarray):
-            raise GraphError(f"its {self.operator} takes from the picture what should be a constant")
+            raise odd_constants(self.operator)
         return found
 
 
@@ -730,7 +746,7 @@ def _attribute(attribute: Any, path: Path) -> Any:
 def _one(values: Sequence[int]) -> int:
     """A number for both directions, which have to agree here."""
     if len(set(values)) != 1:
-        raise GraphError("it treats width and height differently")
+        raise GraphError(_("it treats width and height differently"))
     return int(values[0])
 
 
@@ -739,7 +755,7 @@ def _sides(node: _Node, kernel: Sequence[int], dilation: int) -> tuple[int, int,
     if how in (b"SAME_UPPER", b"SAME_LOWER"):
         high, wide = ((each - 1) * dilation for each in kernel)
         if high % 2 or wide % 2 or node.operator == "ConvTranspose" or max(node.attributes.get("strides", [1])) > 1:
-            raise GraphError("it pads in a way that is not known here")
+            raise odd_options(node.operator)
         return high // 2, wide // 2, high // 2, wide // 2
     pads = [int(each) for each in node.attributes.get("pads", [0] * 4)] if how == b"NOTSET" else [0] * 4
     top, left, bottom, right = pads
@@ -750,5 +766,5 @@ def _per_channel(constant: np.ndarray, count: int) -> np.ndarray:
     values = np.asarray(constant, np.float32)
     plain = values.size == 1 or (values.ndim in (3, 4) and values.shape[-2:] == (1, 1))
     if not plain or values.size not in (1, count):
-        raise GraphError("it computes with a picture of its own")
+        raise odd_constants("Add, Mul")
     return np.broadcast_to(values.reshape(-1), count).astype(np.float32)

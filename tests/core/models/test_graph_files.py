@@ -415,7 +415,7 @@ def test_what_torch_exports_is_read(tmp_path: Path) -> None:
     ("nodes", "options", "says"),
     [
         ([helper.make_node("LSTM", ["lr", "lr", "lr"], ["sr"])], {}, "operator “LSTM”"),
-        ([helper.make_node("Relu", ["lr"], ["sr"])], {"channels": 1}, "takes 1 channels"),
+        ([helper.make_node("Relu", ["lr"], ["sr"])], {"channels": 1}, "takes 1 channel "),
         ([helper.make_node("Relu", ["lr"], ["sr"])], {"kind": TensorProto.UINT8}, "whole numbers"),
         ([helper.make_node("MaxPool", ["lr"], ["sr"], kernel_shape=[2, 2], strides=[2, 2])], {}, "whole multiple"),
         ([helper.make_node("GlobalAveragePool", ["lr"], ["sr"])], {}, "whole multiple"),
