@@ -89,6 +89,8 @@ def _differences(source: str, translation: str) -> Iterator[str]:
     for name, pattern in _KEPT.items():
         if Counter(re.findall(pattern, source)) != Counter(re.findall(pattern, translation)):
             yield f"differs in its {name}: {translation}"
+    if len(re.findall(_LETTER, translation)) > len(re.findall(_LETTER, source)):
+        yield f"has a letter for Alt (&) more: {translation}"
     if source.strip(" ") != source or translation.strip(" ") != translation:
         before, after = (re.fullmatch(r"( *).*?( *)", each, re.DOTALL) for each in (source, translation))
         assert before is not None
@@ -99,12 +101,13 @@ def _differences(source: str, translation: str) -> Iterator[str]:
 
 _KEPT = {
     "line breaks": r"\n",
-    "letter for Alt (&)": r"&(?=\w)",
     "options": r"(?<![\w-])--[a-z][a-z-]*",
     "code": r"`[^`]*`",
     "ellipsis": r"…",
 }
 """What a translation has as often as its source."""
+_LETTER = r"&(?=\w)"
+"""What a translation may go without, where its letters lead elsewhere on the same page."""
 
 
 def placeholders(text: str) -> Counter[tuple[str, str | None, str | None]]:

@@ -93,7 +93,7 @@ class KeysDialog(QDialog):
         column.setContentsMargins(0, 0, 0, 12)
         column.addWidget(scrolled(inside))
         column.addLayout(_buttons(self, ()))
-        self.resize(QSize(480, 620))
+        self.resize(QSize(480, 560))
 
 
 class AboutDialog(QDialog):

@@ -115,7 +115,7 @@ ADVANCED = Option(
     _("Adva&nced"),
     _("Defaults that suit nearly everyone."),
 )
-OPTIONS = Option("upscale/options", False, flag, _("&Options"), _("Model, size, format, folder: what is done (Ctrl+,)"))
+OPTIONS = Option("upscale/options", False, flag, _("Options"), _("Model, size, format, folder: what is done (Ctrl+,)"))
 SPLIT = Option("upscale/split", "", text)
 TRAIN_FOLDER = Option(
     "train/folder",
@@ -167,7 +167,7 @@ LANGUAGE = Option(
     "window/language",
     "system",
     one_of("system", *language.LANGUAGES),
-    _("&Language"),
+    _("L&anguage"),
     _("The program’s language; System follows your desktop."),
 )
 GEOMETRY = Option("window/geometry", "", text)

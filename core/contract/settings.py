@@ -325,7 +325,7 @@ class UpscaleSettings:
     result_name: str = setting(
         "",
         name="name",
-        label=_("&Names of results"),
+        label=_("Names &of results"),
         tooltip=_(
             "A pattern for the names of results, such as {name}_{model}_{scale}x. It may also "
             "hold {size}, {width}, {height} and {folder}. Left empty, they keep their names, with "
@@ -481,7 +481,7 @@ class UpscaleSettings:
     )
     wrap: bool = setting(
         False,
-        label=_("Seamless te&xtures"),
+        label=_("Seamless textures"),
         tooltip=_(
             "Treats opposite edges as joined, so that the tiles of games and materials still repeat without a seam."
         ),
@@ -500,7 +500,7 @@ class UpscaleSettings:
     )
     keep_date: bool = setting(
         True,
-        label=_("Keep &file dates"),
+        label=_("Keep file dates"),
         tooltip=_(
             "Gives each result the file date of its source, so that both sort together. Scans often have no other date."
         ),
@@ -510,7 +510,7 @@ class UpscaleSettings:
     )
     provenance: bool = setting(
         True,
-        label=_("Note ho&w it was made"),
+        label=_("Note how &it was made"),
         tooltip=_(
             "Adds program, model and settings to the results, as XMP: picture agencies require "
             "it, and years later it tells you how a picture was made."
@@ -520,7 +520,7 @@ class UpscaleSettings:
     )
     frames: FramesPolicy = setting(
         "all",
-        label=_("Pages and &frames"),
+        label=_("Pages &and frames"),
         tooltip=_(
             "A TIFF of several pages becomes one of as many pages, and an animation (GIF, PNG, "
             "WebP, AVIF) stays one, with its timing. Or only the first is taken, as a picture."
@@ -546,7 +546,7 @@ class UpscaleSettings:
     """`folder` or `archive`: what the results of the pictures in an archive become."""
     keep_values: bool = setting(
         False,
-        label=_("Keep measured &values"),
+        label=_("Keep measured values"),
         tooltip=_(
             "TIFF files of measurements (heights, slices, floats) become TIFF files of the same "
             "kind of numbers, in their own range, instead of 16-bit pictures. Other pictures are not affected."

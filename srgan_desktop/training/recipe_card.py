@@ -43,7 +43,7 @@ SCALES = ("2", "4", "8")
 
 
 STAGES = {
-    ("psnr", "steps"): _("Steps, &first stage"),
+    ("psnr", "steps"): _("Steps, first st&age"),
     ("psnr", "epochs"): _("Passes, &first stage"),
     ("gan", "steps"): _("Steps, &GAN stage"),
     ("gan", "epochs"): _("Passes, &GAN stage"),

@@ -17,30 +17,59 @@ from srgan_desktop.settings import Settings
 
 # A process of its own, as texts are looked up when modules are imported.
 LOOK = """
-import json, sys
+import json, os, sys
 from pathlib import Path
+from types import SimpleNamespace
 from srgan_desktop import spoken
 spoken.settle(Path(sys.argv[1]))
 from PySide6.QtCore import QPoint
-from PySide6.QtWidgets import QApplication, QCheckBox, QLabel, QPushButton, QToolButton, QWidget
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton, QApplication, QCheckBox, QDialog, QLabel, QMenu, QPushButton, QRadioButton, QToolButton, QWidget
+)
+from core.contract.upscale import Input
+from core.models.catalogue import models
+from srgan_desktop.afterwards import Afterwards, Countdown
+from srgan_desktop.dialogs import FailuresDialog, ProblemDialog, ask_for_name
 from srgan_desktop.fields import Elided
 from srgan_desktop.main_window import PAGES, MainWindow
+from srgan_desktop.models.blend_dialog import BlendDialog
+from srgan_desktop.models.model_dialogs import ask_to_remove
+from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
+from srgan_desktop.upscale.page import UpscalePage
+from srgan_desktop.upscale.queue_model import Entry
 
+# No worker: nothing is computed here.
+UpscalePage.start_engine = lambda page: None
 app = QApplication([])
 kept = Settings(Path(sys.argv[1]))
 window = MainWindow(Theme(app, kept), kept)
 window.resize(900, 600)
 window.show()
-cut, seen = [], []
-for entry in PAGES:
-    window.page(entry.key)
-    window.show_page(entry.key)
+cut, clashes, seen, places = [], [], [], []
+
+def twice(place, texts):
+    letters = {}
+    for text in texts:
+        letter = QKeySequence.mnemonic(text).toString()
+        if letter and letters.setdefault(letter, text) != text:
+            clashes.append(f"{place}: {letter} of {letters[letter]}, {text}")
+
+def look(place, root):
     for _ in range(5):
         app.processEvents()
-    for widget in window.findChildren(QWidget):
-        if not widget.isVisible() or not isinstance(widget, (QPushButton, QToolButton, QLabel, QCheckBox)):
+    places.append(place)
+    if root.width() > 900 or root.height() > 600:
+        cut.append(f"{place}: {root.width()} x {root.height()}")
+    letters = []
+    for widget in root.findChildren(QWidget):
+        if not widget.isVisible() or widget.window() is not root:
+            continue
+        if isinstance(widget, QAbstractButton) or isinstance(widget, QLabel) and widget.buddy() is not None:
+            letters.append(widget.text())
+        if not isinstance(widget, (QPushButton, QToolButton, QLabel, QCheckBox, QRadioButton)):
             continue
         text = widget.text()
         if not text or isinstance(widget, Elided):
@@ -52,22 +81,98 @@ for entry in PAGES:
             fits = widget.minimumSizeHint().width() <= widget.width() + 1
         else:
             fits = widget.sizeHint().width() <= widget.width() + 1
-        if not fits or widget.mapTo(window, QPoint(0, 0)).x() + widget.width() > window.width() + 1:
-            cut.append(f"{entry.key}: {text}")
-print(json.dumps({"cut": cut, "seen": seen, "size": [window.width(), window.height()]}))
+        if not fits or widget.mapTo(root, QPoint(0, 0)).x() + widget.width() > root.width() + 1:
+            cut.append(f"{place}: {text}")
+    twice(place, letters)
+    for menu in root.findChildren(QMenu):
+        twice(f"a menu of {place}", [action.text() for action in menu.actions() if action.isVisible()])
+
+def look_at_dialog(place, opened=None):
+    if opened is not None:
+        opened.open()
+    (dialog,) = [each for each in window.findChildren(QDialog) if each.isVisible()]
+    look(place, dialog)
+    dialog.close()
+    dialog.deleteLater()
+    app.sendPostedEvents()
+    app.processEvents()
+
+for entry in PAGES:
+    window.page(entry.key)
+    window.show_page(entry.key)
+    look(entry.key, window)
+upscale, train, shown = (window.page(key) for key in ("upscale", "train", "models"))
+
+window.show_page("upscale")
+upscale.session.queue.add([Entry(Input(Path("/pictures/cat.jpg")))])
+look("queue", window)
+upscale.options.fold.setChecked(True)
+upscale.drawer.show_open(True)
+look("options", window)
+upscale.drawer.show_open(False)
+upscale.queue.filter.open_filter()
+look("search", window)
+upscale.bar.show_steering(True, can_pause=True, can_stop=True, paused=False)
+look("upscale run", window)
+
+window.show_page("train")
+train.set_up.contents.setCurrentIndex(1)
+train.set_up.recipe.more.show_open(True)
+for pane in ("first", "second"):
+    train.set_up.panes.show_pane(pane)
+    look(f"set up, {pane} pane", window)
+train.show_view("run")
+train.run.contents.setCurrentIndex(1)
+train.run.bar.show()
+train.run.bar.show_steering(True, can_pause=True, can_stop=True, paused=False)
+look("training run", window)
+train.run.bar.show_steering(False, can_pause=False, can_stop=False, paused=False)
+for button in (train.run.resume, train.run.use, train.run.folder):
+    button.show()
+look("training run of the past", window)
+train.show_view("history")
+look("history", window)
+
+window.show_page("models")
+for view in ("models", "compare", "check"):
+    shown.show_view(view)
+    look(f"models, {view}", window)
+
+problem = Problem("A picture cannot be read.", "Choose another one.", "Traceback")
+look_at_dialog("problem", ProblemDialog(problem, window))
+look_at_dialog("failures", FailuresDialog([("cat.jpg", problem)], window))
+look_at_dialog("blend", BlendDialog(models()[0], models()[1:], window))
+for what in Afterwards:
+    if what is not Afterwards.NOTHING:
+        look_at_dialog(f"countdown, {what.name}", Countdown(what, window))
+for place, opens in {
+    "keys": window.rail.keys_requested.emit,
+    "about": window.rail.about_requested.emit,
+    "language": window.rail.language_chosen.emit,
+    "preset": upscale.options.preset.more.menu().actions()[0].trigger,
+    "name": lambda: ask_for_name(window, "Name", "Name", "cat", print),
+    "remove": lambda: ask_to_remove(models()[0], True, window, print),
+    "delete a run": lambda: train.history.delete_requested.emit(SimpleNamespace(name="run", folder=Path("/runs/run"))),
+}.items():
+    opens()
+    look_at_dialog(place)
+UpscalePage.busy = property(lambda page: True)
+window.close()
+look_at_dialog("close")
+found = {"cut": cut, "clashes": clashes, "seen": seen, "places": places, "size": [window.width(), window.height()]}
+print(json.dumps(found))
 sys.stdout.flush()
-import os
 os._exit(0)
 """
 
 
-def look(tmp_path: Path, **environment: str) -> dict:
-    """What the window shows, and what of it is cut."""
-    home = {name: str(tmp_path / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+def look(folder: Path, **environment: str) -> dict:
+    """What the window and its dialogs show, what of it is cut, and which letters for Alt are there twice."""
+    home = {name: str(folder / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     done = subprocess.run(
-        [sys.executable, "-c", LOOK, str(tmp_path / "settings.ini")],
+        [sys.executable, "-c", LOOK, str(folder / "settings.ini")],
         env={**os.environ, **home, "QT_QPA_PLATFORM": "offscreen", **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         encoding="utf-8",
         check=True,
@@ -75,12 +180,21 @@ def look(tmp_path: Path, **environment: str) -> dict:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", LANGUAGES)
-def test_nothing_is_cut_in_a_small_window(tmp_path: Path, name: str) -> None:
-    found = look(tmp_path, SRGAN_LANGUAGE=name)
+@pytest.fixture(scope="module", params=LANGUAGES)
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    """What is seen in a language."""
+    return look(tmp_path_factory.mktemp("home"), SRGAN_LANGUAGE=request.param)
+
+
+def test_nothing_is_cut_in_a_small_window(found: dict) -> None:
     assert found["size"] == [900, 600]
     assert found["cut"] == []
-    assert len(found["seen"]) > 20
+    assert len(found["seen"]) > 200
+    assert len(found["places"]) > 25
+
+
+def test_no_letter_for_alt_leads_to_two_places(found: dict) -> None:
+    assert found["clashes"] == []
 
 
 def test_the_language_chosen_in_the_menu_is_spoken_at_the_next_start(tmp_path: Path) -> None:
