@@ -29,6 +29,9 @@ class Metadata:
     """The ICC profile that the pixels are in; None means sRGB, as everywhere."""
     dpi: tuple[float, float] | None = None
     """Pixels per inch across and down."""
+    grid: tuple[float, float] | None = None
+    """Pixels across and down of a unit without a name, where that says something: what shape a pixel has that is not
+    square, or how ImageJ measures. None where `dpi` is known."""
     cicp: Cicp | None = None
     """The code points of the colours that the pixels mean, which decide over `icc`; None for sRGB."""
     photoshop: bytes | None = None

@@ -12,6 +12,7 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import BinaryIO
 
 import imagecodecs
@@ -64,6 +65,7 @@ class PngSource:
         self._texts: list[Text] = []
         self._text_bytes = 0
         self._dpi: tuple[float, float] | None = None
+        self._grid: tuple[float, float] | None = None
         self._left_out: tuple[LeftOut, ...] = ()
         width, height, depth = self._read_chunks()
         exif, xmp, icc = (self._found.get(name) for name in ("exif", "xmp", "icc"))
@@ -91,6 +93,7 @@ class PngSource:
             texts=tuple(self._texts),
             modified=self._found.get("time"),
             left_out=self._left_out,
+            grid=self._grid,
         )
 
     def decode(self) -> StoredPixels:
@@ -171,6 +174,8 @@ class PngSource:
 
     def _read_resolution(self, data: bytes) -> None:
         across, down, unit = struct.unpack(">IIB", data)
+        if unit == 0 and across != down and across and down:
+            self._grid = (float(across), float(down))
         if unit == 1:
             self._dpi = plausible_dpi(_per_inch(across), _per_inch(down))
 
@@ -265,6 +270,10 @@ def encode_png(samples: np.ndarray, metadata: Metadata) -> list[bytes | memoryvi
     if metadata.dpi:
         across, down = (round(value / _METRES_PER_INCH) for value in metadata.dpi)
         remarks.append(_chunk(b"pHYs", struct.pack(">IIB", across, down, 1)))
+    elif metadata.grid:
+        ratio = Fraction(metadata.grid[0] / metadata.grid[1]).limit_denominator(10_000)
+        if ratio != 1:
+            remarks.append(_chunk(b"pHYs", struct.pack(">IIB", ratio.numerator, ratio.denominator, 0)))
     if metadata.exif:
         remarks.append(_chunk(b"eXIf", metadata.exif))
     if metadata.xmp:

@@ -62,6 +62,7 @@ _PREMULTIPLIED, _STRAIGHT = 1, 2
 _UNSIGNED, _FLOAT = 1, 3
 _NO_DATA = 42113
 _REDUCED, _MASK = 1, 4
+_DESCRIPTION, _RESOLUTIONS, _RESOLUTION_UNIT, _NO_UNIT = 270, (282, 283), 296, 1
 _MAX_SAMPLES = 16
 _MAX_TILE_PIXELS = 1 << 24
 _NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
@@ -118,6 +119,7 @@ class TiffSource:
                 xmp=self._block(_XMP),
                 icc=self._block(_ICC),
                 dpi=resolution_in(self._reader, self._directory),
+                grid=self._grid(),
                 photoshop=self._photoshop(),
                 geo=self._place_on_earth(),
                 left_out=(LeftOut.CREDENTIALS,) * (TIFF_TAG in self._directory.entries),
@@ -367,6 +369,17 @@ class TiffSource:
         # Some programs write IPTC as whole numbers of 32 bits, with zeros at its end.
         return (resources or b"") + of_iim(iptc.rstrip(b"\0")) if iptc else resources
 
+    def _grid(self) -> tuple[float, float] | None:
+        """Pixels of a unit that has no name, unless they only say that pixels are square."""
+        entries = [self._directory.entries.get(code) for code in _RESOLUTIONS]
+        if self._reader.integer(self._directory, _RESOLUTION_UNIT, 0) != _NO_UNIT:
+            return None
+        across, down = (self._reader.rational(entry) if entry else None for entry in entries)
+        if not across or not down:
+            return None
+        is_measured = (self._block(_DESCRIPTION) or b"").startswith(b"ImageJ=")
+        return (across, down) if is_measured or across != down else None
+
     def _place_on_earth(self) -> tuple[tuple[int, TagValue], ...]:
         """The tags of a GeoTIFF."""
         entries = [(code, entry) for code, entry in self._directory.entries.items() if code in GEO_TAGS]
@@ -606,8 +619,8 @@ class TiffPages:
             compression="zlib",
             # There is none for integers of 64 bits.
             predictor=samples.dtype.kind == "f" or samples.dtype.itemsize <= 4,
-            resolution=metadata.dpi,
-            resolutionunit="INCH" if metadata.dpi else None,
+            resolution=metadata.dpi or metadata.grid,
+            resolutionunit="INCH" if metadata.dpi else "NONE" if metadata.grid else None,
             iccprofile=metadata.icc,
             extratags=extra,
             software=False,

@@ -78,6 +78,9 @@ def as_read(
     if dpi is not None and turns_sides(orientation):
         # Across and down are those of the stored pixels, as of fax, whose lines lie twice as far apart.
         dpi = dpi[::-1]
+    grid = metadata.grid if dpi is None else None
+    if grid is not None and turns_sides(orientation):
+        grid = grid[::-1]
     packet, gone = metadata.xmp, metadata.left_out
     if packet:
         packet, pointed = without_pointers(packet)
@@ -94,6 +97,7 @@ def as_read(
         exif=exif,
         xmp=packet,
         dpi=dpi,
+        grid=grid,
         photoshop=photoshop,
         gain_map=gain_map,
         left_out=(),
@@ -116,7 +120,10 @@ def as_written(
     """
     geometry = Geometry(size, metadata.size or size)
     metadata, notes = _for_size(metadata, geometry)
-    metadata = replace(metadata, size=size, geo=geo.scaled(metadata.geo, geometry.factors))
+    grid = metadata.grid
+    if grid is not None:
+        grid = (grid[0] * geometry.factors[0], grid[1] * geometry.factors[1])
+    metadata = replace(metadata, size=size, geo=geo.scaled(metadata.geo, geometry.factors), grid=grid)
     if metadata.photoshop and target.key not in _HAS_PHOTOSHOP:
         packet = xmp.with_properties(metadata.xmp, iptc.as_properties(metadata.photoshop))
         notes += () if target.plain else note_of(iptc.without_name(metadata.photoshop))

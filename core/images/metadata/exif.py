@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 
 from core.images.directories import (
+    ASCII,
     LONG,
     MAX_DEPTH,
     POINTERS,
@@ -34,6 +36,9 @@ EXIF_DIRECTORY = 0x8769
 EXIF_PREFIX = b"Exif\0\0"
 
 _WIDTH, _HEIGHT = 0x0100, 0x0101
+_DESCRIPTION = 0x010E
+_OME_BYTES = 4096
+"""How much of a description is looked at for the element that all of OME-XML lies in: remarks may come before."""
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 _INCH, _CENTIMETRE = 2, 3
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
@@ -122,6 +127,7 @@ def edited_exif(exif: bytes, geometry: Geometry, dpi: tuple[float, float] | None
     _put_numbers(block, (EXIF_DIRECTORY,), inner)
     _scale_related_size(block, geometry)
     block = _with_subjects(_with_focal_plane(block, geometry), geometry)
+    block = _with_description(block, geometry)
     return bytes(_with_resolution(block, dpi) if dpi else block)
 
 
@@ -380,6 +386,45 @@ def _with_subjects(block: bytearray, geometry: Geometry) -> bytearray:
                 data = struct.pack(f"{reader.order}{len(new)}{word}", *(min(value, 0xFFFFFFFF) for value in new))
                 _put(block, reader.order, entry, kind, len(new), data)
     return block
+
+
+def _with_description(block: bytearray, geometry: Geometry) -> bytearray:
+    """The sides that programs of microscopy write into a description for each other: tifffile's shape and OME-XML."""
+    reader, directory = _opened(bytes(block))
+    entry = directory.entries.get(_DESCRIPTION)
+    if entry is None or entry.kind != ASCII or geometry.size == geometry.before or not reader.is_sound(entry):
+        return block
+    old = reader.raw(entry)
+    new = old
+    if old.startswith(b'{"shape":'):
+        height, width = geometry.before[::-1]
+        # Where channels lie first or last, or there is none, the sides are neighbours all the same.
+        sides = rb"\b%d, %d\b(?=[\d, ]*\])" % (height, width)
+        new = re.sub(sides, b"%d, %d" % geometry.size[::-1], old, count=1)
+    elif b"<OME" in old[:_OME_BYTES]:
+        new = re.sub(rb"<Pixels\b[^<>]*", lambda match: _ome_pixels(match[0], geometry), old)
+    if new != old:
+        _put(block, reader.order, entry, ASCII, len(new), new)
+    return block
+
+
+def _ome_pixels(element: bytes, geometry: Geometry) -> bytes:
+    """The sides in pixels, and the size of one, of an element of OME-XML that speaks of a picture of this size."""
+    said = dict(re.findall(rb"\b(SizeX|SizeY|PhysicalSizeX|PhysicalSizeY)\s*=\s*[\"']([\d.eE+-]{1,40})[\"']", element))
+    if (said.get(b"SizeX"), said.get(b"SizeY")) != tuple(b"%d" % side for side in geometry.before):
+        return element
+    factors = geometry.factors
+    numbers = {b"SizeX": b"%d" % geometry.size[0], b"SizeY": b"%d" % geometry.size[1]}
+    with contextlib.suppress(ValueError, KeyError):
+        lengths = [float(said[name]) for name in (b"PhysicalSizeX", b"PhysicalSizeY")]
+        lengths = [length / factor for length, factor in zip(lengths, factors, strict=True)]
+        lengths = lengths[::-1] if geometry.is_turned else lengths
+        numbers |= {b"PhysicalSizeX": b"%.9g" % lengths[0], b"PhysicalSizeY": b"%.9g" % lengths[1]}
+    return re.sub(
+        rb"\b(%b)(\s*=\s*[\"'])[\d.eE+-]{1,40}(?=[\"'])" % b"|".join(numbers),
+        lambda match: match[1] + match[2] + numbers[match[1]],
+        element,
+    )
 
 
 def _drop_thumbnail(block: bytearray, reader: TagReader, directory: Directory) -> None:

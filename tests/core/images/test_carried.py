@@ -14,7 +14,7 @@ import tifffile
 from PIL import Image
 
 from core.contract.errors import UserError
-from core.images import FORMATS, Metadata, Picture, load, save
+from core.images import FORMATS, Metadata, Picture, load, load_all, save, save_all
 from core.images.companions import carry_companions
 from core.images.directories import TagValue
 from core.images.isobmff import still_image
@@ -986,3 +986,49 @@ def test_what_iptc_says_and_xmp_cannot_is_told(tmp_path):
     told = ("Left out: its clipping paths, IPTC fields that have no name elsewhere.",)
     assert save(tmp_path / "b.png", load(tmp_path / "a.jpg"), "png") == told
     assert save(tmp_path / "b.jpg", load(tmp_path / "a.jpg"), "jpeg") == ()
+
+
+# How large a pixel is where no unit of print says it
+
+
+def test_pixels_that_are_not_square(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_with(making.chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0))))
+    picture = enlarged(load(tmp_path / "a.png"), 2)
+    save(tmp_path / "b.png", picture, "png")
+    assert making.chunk(b"pHYs", struct.pack(">IIB", 2, 1, 0)) in (tmp_path / "b.png").read_bytes()
+    save(tmp_path / "b.tif", picture, "tiff")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        tags = tiff.pages[0].tags
+        assert (tags["XResolution"].value, tags["YResolution"].value) == ((4, 1), (2, 1))
+        assert tags["ResolutionUnit"].value == 1
+    save(tmp_path / "c.png", load(tmp_path / "b.tif"), "png")
+    assert load(tmp_path / "c.png").metadata.grid == (2, 1)
+
+
+def test_imagej_measures_as_before(tmp_path):
+    stack = making.noise(32, 24, 3, np.uint8).transpose(2, 0, 1)
+    described = {"unit": "um", "axes": "ZYX", "spacing": 2.0}
+    tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, resolution=(4.0, 4.0), metadata=described)
+    pages = (enlarged(page, 2) for page in load_all(tmp_path / "a.tif").pictures)
+    save_all(tmp_path / "b.tif", pages, "tiff")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert tiff.imagej_metadata["unit"] == "um"
+        assert tiff.series[0].shape == (3, 48, 64)
+        tags = tiff.pages[0].tags
+        assert (tags["XResolution"].value, tags["YResolution"].value) == ((8, 1), (8, 1))
+
+
+def test_sides_in_descriptions_of_microscopes(tmp_path):
+    samples = making.noise(32, 24, 1, np.uint8)[..., 0]
+    tifffile.imwrite(tmp_path / "a.tif", samples)
+    save(tmp_path / "b.tif", enlarged(load(tmp_path / "a.tif"), 4), "tiff")
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        assert tiff.pages[0].description == '{"shape": [96, 128]}'
+    described = {"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.25, "PhysicalSizeXUnit": "µm"}
+    tifffile.imwrite(tmp_path / "a.ome.tif", samples, metadata=described)
+    save(tmp_path / "b.ome.tif", enlarged(load(tmp_path / "a.ome.tif"), 4), "tiff")
+    with tifffile.TiffFile(tmp_path / "b.ome.tif") as tiff:
+        written = tiff.ome_metadata
+        assert tiff.series[0].shape == (96, 128)
+    for words in ('SizeX="128"', 'SizeY="96"', 'PhysicalSizeX="0.125"', 'PhysicalSizeY="0.0625"'):
+        assert words in written
