@@ -20,7 +20,13 @@ from core.images.dds import encode_dds, encode_dds_light
 from core.images.decode import shown
 from core.images.dicom_tags import encode_dicom
 from core.images.formats import FORMATS, Format
-from core.images.jpeg import application_segments, with_application_segments, with_gain_map, with_segments
+from core.images.jpeg import (
+    application_segments,
+    with_application_segments,
+    with_gain_map,
+    with_segments,
+    with_shape_of_pixels,
+)
 from core.images.jxl import encode_jxl
 from core.images.light import encode_radiance, light_of
 from core.images.metadata.carry import Origin, as_written, fits_jpeg, split_for_jpeg
@@ -238,6 +244,8 @@ def _encode_jpeg(
         else:
             extension = parts[1:]
     encoded = _encode_with_pillow(samples, metadata, "jpeg", options)
+    if metadata.grid and not metadata.dpi:
+        encoded = with_shape_of_pixels(encoded, metadata.grid)
     comments = tuple(text.text for text in metadata.texts)
     jpeg = with_segments(encoded, metadata.photoshop, comments, extension)
     if gain_map is not None and metadata.gain_map is not None:

@@ -7,6 +7,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import BinaryIO
 
 from PIL import Image
@@ -286,6 +287,14 @@ def with_segments(
         return bytes(jpeg)
     at = _end_of_applications(jpeg)
     return bytes(jpeg[:at]) + added + bytes(jpeg[at:])
+
+
+def with_shape_of_pixels(jpeg: bytes, grid: tuple[float, float]) -> bytes:
+    """A picture whose first segment, JFIF's, says how many pixels across lie in the space of how many down."""
+    ratio = Fraction(grid[0] / grid[1]).limit_denominator(255)
+    if jpeg[6:11] != b"JFIF\0" or ratio == 1 or not 0 < ratio.numerator <= 0xFFFF:
+        return jpeg
+    return jpeg[:13] + struct.pack(">BHH", 0, ratio.numerator, ratio.denominator) + jpeg[18:]
 
 
 def with_gain_map(jpeg: bytes, gain_map: bytes, iso: bytes | None) -> bytes:

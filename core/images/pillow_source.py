@@ -91,6 +91,7 @@ class PillowSource:
             xmp=embedded.xmp or _limited(xmp.encode() if isinstance(xmp, str) else xmp),
             icc=_limited(info.get("icc_profile")) or embedded.icc,
             dpi=_resolution(key, info) or embedded.dpi,
+            grid=_shape_of_pixels(key, info),
             # In these formats a profile decides over code points.
             cicp=None if info.get("icc_profile") else cicp,
             png_colour=embedded.png_colour,
@@ -213,6 +214,13 @@ def _resolution(key: str, info: dict[Any, Any]) -> tuple[float, float] | None:
     if key == "bmp" and "dpi" in info:
         return plausible_dpi(*(float(value) for value in info["dpi"]))
     return None
+
+
+def _shape_of_pixels(key: str, info: dict[Any, Any]) -> tuple[float, float] | None:
+    """Like `Metadata.grid`: a JPEG's density without a unit."""
+    across, down = info.get("jfif_density", (0, 0))
+    is_shape = key == "jpeg" and info.get("jfif_unit") == 0 and across and down and across != down
+    return (float(across), float(down)) if is_shape else None
 
 
 def _limited(data: bytes | None) -> bytes | None:

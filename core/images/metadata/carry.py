@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from core.images.directories import BadDirectoryError
@@ -131,6 +132,9 @@ def as_written(
     if metadata.png_hdr and target.key != "png":
         metadata = replace(metadata, png_hdr=())
         notes += note_of((LeftOut.HDR,))
+    if grid is not None and target.key not in _HAS_RESOLUTION:
+        metadata = replace(metadata, grid=None)
+        notes += note_of((LeftOut.SHAPE,) * (not math.isclose(*grid, rel_tol=1e-4)))
     if target.plain:
         return _without_words(metadata, target, notes)
     metadata, more = _with_texts(metadata, target)

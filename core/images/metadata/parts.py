@@ -26,6 +26,7 @@ class LeftOut(enum.Enum):
     SOUND = _("its sound")
     CREDENTIALS = _("its content credentials, which are signed for the source alone")
     PATHS = _("its clipping paths")
+    SHAPE = _("the shape of its pixels, which are not square")
     IPTC = _("IPTC fields that have no name elsewhere")
 
 

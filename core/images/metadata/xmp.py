@@ -187,6 +187,8 @@ def _with_regions(xmp: bytes, geometry: Geometry) -> bytes:
         xmp = _with_dimensions(xmp, geometry)
         for prefix in _prefixes(xmp, "stArea"):
             xmp = _with_areas(xmp, prefix, geometry)
+    for prefix in _prefixes_of(xmp, "Iptc4xmpExt", "RegionBoundary"):
+        xmp = _with_boundaries(xmp, prefix, geometry)
     if geometry.orientation != 1:
         for prefix in _prefixes(xmp, "MPReg"):
             xmp = _with_rectangles(xmp, prefix, geometry)
@@ -259,6 +261,51 @@ def _with_rectangles(xmp: bytes, prefix: bytes, geometry: Geometry) -> bytes:
 
     name = re.escape(prefix) + rb":Rectangle"
     return re.sub(rb"(\b%b\s*=\s*[\"']|<%b\s*>)([\d.,eE+\-\s]{7,120})(?=[\"']|</)" % (name, name), turned, xmp)
+
+
+def _with_boundaries(xmp: bytes, prefix: bytes, geometry: Geometry) -> bytes:
+    """IPTC's image regions (Photo Metadata Standard 2019.1): rectangles by their corner, circles, polygons."""
+    tag, parts, at = prefix + b":RegionBoundary", [], 0
+    while (start := _element_start(xmp, tag, at)) >= 0:
+        close = xmp.find(b">", start)
+        end = close if xmp[close - 1 : close] == b"/" else xmp.find(b"</" + tag, close)
+        if min(close, end) < 0:
+            break
+        parts += [xmp[at:start], _with_boundary(xmp[start : end + 1], prefix, geometry)]
+        at = end + 1
+    return b"".join(parts) + xmp[at:]
+
+
+def _with_boundary(boundary: bytes, prefix: bytes, geometry: Geometry) -> bytes:
+    def found(name: bytes) -> list[re.Match[bytes]]:
+        tag = re.escape(prefix) + b":" + name
+        value = rb"(?:\b%b\s*=\s*[\"']|<%b\s*>)\s*([^\"'<>]{1,30}?)\s*(?=[\"']|</)" % (tag, tag)
+        return list(re.finditer(value, boundary))
+
+    is_pixels = any(match[1] == b"pixel" for match in found(b"rbUnit"))
+    if geometry.orientation == 1 and not is_pixels:
+        return boundary
+    before, now = (geometry.before, geometry.size) if is_pixels else ((1, 1), (1, 1))
+    w, h, radius = found(b"rbW"), found(b"rbH"), found(b"rbRx")
+    changes = []
+    try:
+        for x, y in zip(found(b"rbX"), found(b"rbY"), strict=True):
+            left, top = float(x[1]) / before[0], float(y[1]) / before[1]
+            wide, high = (
+                float(side[0][1]) / whole if side else 0.0 for side, whole in zip((w, h), before, strict=True)
+            )
+            one, other = geometry.point(left, top), geometry.point(left + wide, top + high)
+            changes += [_change(x, min(one[0], other[0]) * now[0], is_pixels)]
+            changes += [_change(y, min(one[1], other[1]) * now[1], is_pixels)]
+            for side, axis in ((w, 0), (h, 1)):
+                changes += [_change(match, abs(one[axis] - other[axis]) * now[axis], is_pixels) for match in side]
+        for match in radius:
+            # Counted along the width.
+            pixels = float(match[1]) * (1 if is_pixels else geometry.before[0]) * geometry.factors[0]
+            changes.append(_change(match, pixels / (1 if is_pixels else geometry.size[0]), is_pixels))
+    except ValueError:
+        return boundary
+    return _replaced(boundary, changes)
 
 
 def _with_list(xmp: bytes, prefix: str, name: str, geometry: Geometry) -> bytes:

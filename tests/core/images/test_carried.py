@@ -1032,3 +1032,46 @@ def test_sides_in_descriptions_of_microscopes(tmp_path):
         assert tiff.series[0].shape == (96, 128)
     for words in ('SizeX="128"', 'SizeY="96"', 'PhysicalSizeX="0.125"', 'PhysicalSizeY="0.0625"'):
         assert words in written
+
+
+def test_jpegs_whose_pixels_are_not_square(tmp_path):
+    data = jpeg()
+    (tmp_path / "a.jpg").write_bytes(data[:13] + struct.pack(">BHH", 0, 3, 2) + data[18:])
+    picture = enlarged(load(tmp_path / "a.jpg"), 2)
+    assert save(tmp_path / "b.jpg", picture, "jpeg") == ()
+    with Image.open(tmp_path / "b.jpg") as image:
+        assert (image.info["jfif_unit"], image.info["jfif_density"]) == (0, (3, 2))
+    assert save(tmp_path / "b.webp", picture, "webp") == ("Left out: the shape of its pixels, which are not square.",)
+
+
+def boundary(shape: str, unit: str, **figures: float) -> bytes:
+    figured = "".join(f"<Iptc4xmpExt:{name}>{value}</Iptc4xmpExt:{name}>" for name, value in figures.items())
+    return packet(
+        inside="<Iptc4xmpExt:ImageRegion><rdf:Bag><rdf:li rdf:parseType='Resource'>"
+        f"<Iptc4xmpExt:RegionBoundary rdf:parseType='Resource'><Iptc4xmpExt:rbShape>{shape}</Iptc4xmpExt:rbShape>"
+        f"<Iptc4xmpExt:rbUnit>{unit}</Iptc4xmpExt:rbUnit>{figured}</Iptc4xmpExt:RegionBoundary>"
+        "</rdf:li></rdf:Bag></Iptc4xmpExt:ImageRegion>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "unit", "before", "orientation", "after"),
+    [
+        ("rectangle", "pixel", {"rbX": 10, "rbY": 4, "rbW": 20, "rbH": 6}, 1,
+         {"rbX": 20, "rbY": 8, "rbW": 40, "rbH": 12}),
+        # A quarter turn clockwise: what was at the bottom is left.
+        ("rectangle", "pixel", {"rbX": 10, "rbY": 4, "rbW": 20, "rbH": 6}, 6,
+         {"rbX": 76, "rbY": 20, "rbW": 12, "rbH": 40}),
+        ("rectangle", "relative", {"rbX": 0.25, "rbY": 0.5, "rbW": 0.5, "rbH": 0.25}, 3,
+         {"rbX": 0.25, "rbY": 0.25, "rbW": 0.5, "rbH": 0.25}),
+        ("rectangle", "relative", {"rbX": 0.25, "rbY": 0.5, "rbW": 0.5, "rbH": 0.25}, 1,
+         {"rbX": 0.25, "rbY": 0.5, "rbW": 0.5, "rbH": 0.25}),
+        ("circle", "pixel", {"rbX": 10, "rbY": 4, "rbRx": 5}, 2, {"rbX": 108, "rbY": 8, "rbRx": 10}),
+        ("circle", "relative", {"rbX": 0.5, "rbY": 0.5, "rbRx": 0.25}, 6, {"rbX": 0.5, "rbY": 0.5, "rbRx": 64 / 192}),
+    ],
+)  # fmt: skip
+def test_image_regions_of_iptc(shape, unit, before, orientation, after):
+    size = (96, 128) if orientation == 6 else (128, 96)
+    written = xmp.edited_xmp(boundary(shape, unit, **before), Geometry(size, (64, 48), orientation))
+    for name, value in after.items():
+        assert xmp.first_number(written, "Iptc4xmpExt", name) == pytest.approx(value)
