@@ -110,7 +110,7 @@ def _frames(path: Path, header: Header, check: Callable[[], None]) -> Iterator[P
             if bits < header.bits:
                 note = _("Its {bits} bits a channel were reduced to 8.").format(bits=header.bits)
                 decoded = replace(decoded, notes=(*decoded.notes, note))
-            yield _picture(path, key, replace(header, bits=bits, orientation=1), decoded, is_first_of_many=False)
+            yield _picture(path, key, replace(header, bits=bits), decoded, is_first_of_many=False)
 
 
 def _animation(file: BinaryIO, key: str, check: Callable[[], None]) -> Animation | Apng:

@@ -415,3 +415,18 @@ def test_frames_of_ten_bits_say_what_they_lose(tmp_path):
     (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(samples, level=100, bitspersample=10))
     for picture in load_all(tmp_path / "a.avif").pictures:
         assert picture.notes == ("Its 10 bits a channel were reduced to 8.",)
+
+
+@pytest.mark.parametrize("format", ["webp", "png"])
+def test_all_frames_are_turned_upright_like_the_first(tmp_path, format):
+    images = frames(3)
+    options = {"lossless": True, "exact": True} if format == "webp" else {}
+    images[0].save(
+        tmp_path / "a", format, save_all=True, append_images=images[1:], exif=b"Exif\0\0" + making.exif(6), **options
+    )
+    first = load(tmp_path / "a")
+    turned = [picture.pixels for picture in load_all(tmp_path / "a").pictures]
+    assert probe(tmp_path / "a").width == first.width == 30
+    np.testing.assert_array_equal(turned[0], first.pixels)
+    for image, pixels in zip(images, turned, strict=True):
+        np.testing.assert_array_equal(pixels, np.rot90(np.asarray(image.convert("RGB")), -1))
