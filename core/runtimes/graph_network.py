@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -11,7 +12,17 @@ from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.language import gettext as _
 from core.models.graph import Graph
-from core.runtimes.network import OTHERWISE, TAIL_SIDE, TRUNK_SHARE, Part, Report, TileGeometry, levels, unit_values
+from core.runtimes.network import (
+    OTHERWISE,
+    TAIL_SIDE,
+    TRUNK_SHARE,
+    Part,
+    Report,
+    TileGeometry,
+    UnsupportedPrecisionError,
+    levels,
+    unit_values,
+)
 from core.tiling import Rect, tiles
 
 TOLERANCE = 1 / 255
@@ -91,12 +102,26 @@ class GraphNetwork:
             report(TRUNK_SHARE + (1 - TRUNK_SHARE) * done / area)
 
 
-def check(network: GraphNetwork, traced: Traced, runtime: str) -> None:
-    """Compare what a runtime makes of a small picture in fp32 with what should become of it.
+class _Model(Protocol):
+    def network(self, precision: Precision) -> GraphNetwork: ...
+
+
+def checked(model: _Model, traced: Traced, runtime: str) -> GraphNetwork:
+    """A model's network in fp32, once what it makes of a small picture has been compared with what should become of it.
 
     Raises:
-        UserError: they differ by more than a level of 8 bits.
+        UserError: the runtime cannot compute here at all, or the pictures differ by more than a level of 8 bits.
     """
+    try:
+        network = model.network("fp32")
+    except UnsupportedPrecisionError as error:
+        # What every device computes in: so there is none, as where a machine does not tell its processor's cores.
+        raise UserError(
+            _("{runtime} does not compute on this machine: {error}").format(
+                runtime=runtime, error=str(error).strip().rpartition("\n")[2]
+            ),
+            OTHERWISE,
+        ) from error
     height, width = traced.source.shape[:2]
     (part,) = network.run(traced.source, Rect(0, 0, width, height), np.float32, lambda _done: None)
     found = part.pixels.clip(0, 1)
@@ -107,3 +132,4 @@ def check(network: GraphNetwork, traced: Traced, runtime: str) -> None:
             ),
             OTHERWISE,
         )
+    return network

@@ -20,7 +20,7 @@ from core.contract.errors import UserError, how_to_install
 from core.contract.settings import Precision
 from core.language import gettext as _
 from core.models.graph import Graph
-from core.runtimes.graph_network import Compute, GraphNetwork, check
+from core.runtimes.graph_network import Compute, GraphNetwork, checked
 from core.runtimes.ncnn_graph import OUTPUT, files_of, input_name
 from core.runtimes.network import (
     DeviceLostError,
@@ -109,7 +109,7 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> VulkanModel:
 
     traced = load_graphs(parts, "Vulkan")
     model = VulkanModel(traced.graphs, traced.geometry, device)
-    check(model.network("fp32"), traced, f"{model.device_label}")
+    checked(model, traced, model.device_label)
     return model
 
 

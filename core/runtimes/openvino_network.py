@@ -22,7 +22,7 @@ from core.contract.settings import Precision
 from core.language import gettext as _
 from core.models.graph import Graph, split_end
 from core.runtimes.calibration import ranges_for
-from core.runtimes.graph_network import GraphNetwork, Traced, check
+from core.runtimes.graph_network import GraphNetwork, Traced, checked
 from core.runtimes.network import DeviceMemoryError, Report, TileGeometry, UnsupportedPrecisionError
 from core.runtimes.openvino_graph import Ranges, model_of
 from core.runtimes.openvino_package import openvino
@@ -87,11 +87,9 @@ class OpenVinoModel:
         """Compare its network in fp32 with what should come out; the first who asks for that network gets it.
 
         Raises:
-            UserError: they differ by more than a level of 8 bits.
+            UserError: as `checked`.
         """
-        network = self.network("fp32")
-        check(network, traced, "OpenVINO")
-        self._checked = network
+        self._checked = checked(self, traced, "OpenVINO")
 
     def memory(self) -> tuple[int, int]:
         """(total, free) bytes: graphics in processors shares the system's memory."""

@@ -269,6 +269,25 @@ def test_the_command_does_the_same(light: Light, pictures: Path, tmp_path: Path)
     assert "downloaded" not in listed.stdout
 
 
+def test_ncnn_goes_on_where_openvino_finds_no_processor(pictures: Path, tmp_path: Path) -> None:
+    # As under Wine, which does not tell OpenVINO how many cores there are.
+    code = (
+        "import openvino\n"
+        "def none(*_rest, **_named): raise RuntimeError('cpu_streams.cpp:1398:\\nNo CPU resources available!\\n\\n')\n"
+        "openvino.Core.compile_model = none\n"
+        f"sys.argv[1:1] = ['upscale', {str(pictures)!r}, '-o', {str(tmp_path / 'out')!r}, '--model', 'fast-x4']\n"
+        "from core.cli import main\nmain()"
+    )
+    ended = hidden_process(code)
+    assert ended.returncode == 0, ended.stderr
+    assert "by ncnn" in ended.stdout
+    assert len(list((tmp_path / "out").glob("*.png"))) == 2
+    refused = hidden_process(code, "--device", "openvino", "--output", str(tmp_path / "again"))
+    assert refused.returncode == 1
+    assert "OpenVINO does not compute on this machine: No CPU resources available!" in " ".join(refused.stderr.split())
+    assert "Traceback" not in refused.stderr
+
+
 @pytest.mark.parametrize("tile", [0, 32])
 def test_ncnn_on_the_processor_equals_torch(tmp_path: Path, tile: int) -> None:
     path = generator_file(tmp_path, **SMALL | {"blocks": 6, "skip": "bicubic"})
