@@ -23,7 +23,7 @@ from core.images.credentials import PNG_CHUNK
 from core.images.metadata.exif import EXIF_PREFIX, orientation, plausible_dpi
 from core.images.metadata.iptc import of_iim
 from core.images.metadata.parts import LeftOut
-from core.images.metadata.text import MOST_TEXTS, Text
+from core.images.metadata.text import MOST_TEXTS, Text, decoded
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, check_size, damaged
 
@@ -198,7 +198,7 @@ class PngSource:
         if keyword == _XMP_KEYWORD:
             self._keep("xmp", text)
         else:
-            self._add(Text(keyword.decode("latin-1"), text.decode(), language.decode("latin-1"), translated.decode()))
+            self._add(Text(keyword.decode("latin-1"), decoded(text), language.decode("latin-1"), decoded(translated)))
 
     def _read_text(self, data: bytes) -> None:
         keyword, text = data.split(b"\0", 1)
@@ -212,7 +212,7 @@ class PngSource:
         if keyword.startswith(b"Raw profile type "):
             self._read_raw_profile(keyword, text)
         else:
-            self._add(Text(keyword.decode("latin-1"), text.decode("latin-1")))
+            self._add(Text(keyword.decode("latin-1"), decoded(text)))
 
     def _add(self, text: Text) -> None:
         self._text_bytes += len(text.text)

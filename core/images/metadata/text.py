@@ -40,13 +40,18 @@ class Text:
     """The keyword in that language."""
 
 
+def decoded(data: bytes) -> str:
+    """A text in UTF-8 where it can be that, whatever its place asks for, as many programs write it; else in Latin-1,
+    which hardly ever is UTF-8 by accident."""
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
 def comment(data: bytes) -> Text | None:
     """A comment as JPEG and GIF hold it, in an encoding that nobody tells; None where there is nothing in it."""
-    data = data.rstrip(b"\0")
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
+    text = decoded(data.rstrip(b"\0"))
     return Text(COMMENT, text) if text.strip() else None
 
 

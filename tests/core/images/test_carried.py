@@ -1075,3 +1075,13 @@ def test_image_regions_of_iptc(shape, unit, before, orientation, after):
     written = xmp.edited_xmp(boundary(shape, unit, **before), Geometry(size, (64, 48), orientation))
     for name, value in after.items():
         assert xmp.first_number(written, "Iptc4xmpExt", name) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("kind", [b"tEXt", b"zTXt", b"iTXt"])
+def test_texts_of_a_png_in_either_encoding(tmp_path, kind, encoding):
+    """Programs write UTF-8 where the format wants Latin-1, and the other way about."""
+    data = "Jörg".encode(encoding)
+    content = {b"tEXt": data, b"zTXt": b"\0" + zlib.compress(data), b"iTXt": bytes(4) + data}[kind]
+    (tmp_path / "a.png").write_bytes(png_with(making.chunk(kind, b"Author\0" + content)))
+    assert [text.text for text in load(tmp_path / "a.png").metadata.texts] == ["Jörg"]
