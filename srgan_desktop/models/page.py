@@ -99,6 +99,7 @@ class ModelsPage(TabbedPage):
         self.import_button.setIconSize(QSize(16, 16))
         theme.set_icon(self.import_button, "import")
         self.views = {"models": self._models_view(), "compare": self.compare, "check": self.check}
+        yield
         yield from self._lay_out(self.import_button)
         self._bind()
         self.show_view("models")
