@@ -339,8 +339,12 @@ class TiffSource:
         for index in range(self._index + 1, self._index + 1 + _MOST_BEHIND):
             if not following:
                 return None
-            directory = reader.directory(following)
-            kind = reader.integer(directory, _SUBFILE, 0)
+            try:
+                directory = reader.directory(following)
+                kind = reader.integer(directory, _SUBFILE, 0)
+            except BadDirectoryError:
+                # What comes behind a broken directory is not there, as for pages.
+                return None
             if kind == _MASK and reader.integer(directory, _COMPRESSION, _NONE) in _BOUNDED:
                 return self._mask_at(index, directory)
             if not kind & (_REDUCED | _MASK):

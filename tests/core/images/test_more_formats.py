@@ -681,3 +681,14 @@ def test_a_mask_that_hides_nothing_is_no_transparency(tmp_path):
         writer.write(np.ones((24, 32), bool), photometric="mask", subfiletype=4, compression="zlib", metadata=None)
     assert load(tmp_path / "a.tif").alpha is None
     assert not probe(tmp_path / "a.tif").alpha
+
+
+def test_a_page_is_read_whatever_lies_behind_it(tmp_path):
+    samples = making.smooth(32, 24)
+    tifffile.imwrite(tmp_path / "a.tif", samples, photometric="rgb", metadata=None, byteorder="<")
+    data = bytearray((tmp_path / "a.tif").read_bytes())
+    (first,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, first)
+    struct.pack_into("<I", data, first + 2 + 12 * count, len(data) - 1)
+    (tmp_path / "a.tif").write_bytes(data)
+    np.testing.assert_array_equal(load(tmp_path / "a.tif").pixels, samples)
