@@ -7,9 +7,11 @@ paths these do what the file system does. Nothing is ever unpacked under a name 
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import stat
 import struct
+import sys
 import tempfile
 import threading
 import time
@@ -326,6 +328,7 @@ def _listed(file: BinaryIO, name: str) -> Listing:
         elif problem is not None:
             refused.append(problem)
         else:
+            inside = _path_within(inside)
             members[inside] = Member(inside, each)
     if encrypted:
         what = (
@@ -373,11 +376,19 @@ def _name_of(info: zipfile.ZipInfo) -> str:
     return str(PurePosixPath(name.replace("\\", "/")))
 
 
+_DRIVE = re.compile(r"[A-Za-z]:(?:/|$)")
+
+
+def _path_within(inside: str) -> str:
+    """The name under which a file is found: Windows would take the first letter of `a:b.png` for a drive."""
+    return f"{inside[0]}-{inside[2:]}" if sys.platform == "win32" and inside[1:2] == ":" else inside
+
+
 def _problem_of(info: zipfile.ZipInfo, inside: str, name: str) -> UserError | None:
     """Why a file in an archive is not opened; None where it is."""
     what = _("“{inside}” in “{name}”").format(inside=_plain(inside), name=name)
     path = PurePosixPath(inside)
-    if path.is_absolute() or not path.parts or ".." in path.parts or inside[1:2] == ":":
+    if path.is_absolute() or not path.parts or ".." in path.parts or _DRIVE.match(inside):
         return UserError(
             _("{what} leads out of the archive, and is not opened.").format(what=what), _("Unpack the archive first.")
         )

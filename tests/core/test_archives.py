@@ -6,6 +6,7 @@ import io
 import random
 import stat
 import struct
+import sys
 import tracemalloc
 import zipfile
 from collections import Counter
@@ -129,13 +130,38 @@ def test_a_search_takes_pictures_in_natural_order_and_says_what_it_does_not_open
     assert found(tmp_path, recursive=False) == []
 
 
-@pytest.mark.parametrize("name", ["../evil.png", "/etc/evil.png", "a/../../evil.png", "C:\\evil.png", "..\\evil.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.png",
+        "/etc/evil.png",
+        "a/../../evil.png",
+        "C:\\evil.png",
+        "c:/evil.png",
+        "C:/../evil.png",
+        "..\\evil.png",
+    ],
+)
 def test_names_that_lead_out_are_refused(tmp_path: Path, name: str) -> None:
     path = archive(tmp_path / "a.zip", **{name: png(), "good.png": png()})
     good, refused = found(path)
     assert good == "good.png"
     assert "leads out of the archive" in refused
     assert "�" not in refused
+
+
+@pytest.mark.parametrize("system", ["linux", "win32"])
+def test_a_colon_in_a_name_makes_no_drive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str) -> None:
+    path = archive(tmp_path / "a.zip", **{"a:b.png": png(), "3:4.png": png(), "page 1: begin.png": png()})
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "platform", system)
+        listing = list_archive(path)
+    first, second, third = listing.members
+    # Windows would look for the first on a drive, wherever it is told to lie.
+    assert (first, second) == (("a:b.png", "3:4.png") if system == "linux" else ("a-b.png", "3-4.png"))
+    assert third == "page 1: begin.png"
+    assert listing.refused == ()
+    assert [load(path / name).width for name in listing.members] == [12, 12, 12]
 
 
 def test_names_are_read_as_they_were_written(tmp_path: Path) -> None:
