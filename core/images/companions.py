@@ -8,6 +8,7 @@ from core import archives, stores
 from core.atomic import replacing
 from core.contract.errors import UserError
 from core.images.decode import shown
+from core.images.formats import FORMATS
 from core.images.metadata import geo, xmp
 from core.images.metadata.parts import without_pointers
 from core.language import gettext as _
@@ -97,5 +98,10 @@ def _content(path: Path, there: set[str] | None) -> bytes | None:
 
 def is_companion(path: Path) -> bool:
     """Whether a file is, by its suffix, one that belongs to a picture and is carried with it."""
-    suffix = path.suffix.lower()
-    return suffix in (".xmp", ".prj", ".wld") or (len(suffix) in (4, 5) and suffix.endswith("w") and suffix != ".raw")
+    return path.suffix.lower() in _OF_COMPANIONS
+
+
+_OF_COMPANIONS = frozenset({".xmp", ".prj"}).union(
+    # Camera raw, which may end like world files (`.arw`, `.crw`), has none; nor have icons.
+    *(world_suffixes(suffix) for row in FORMATS.values() if row.key not in ("raw", "ico") for suffix in row.suffixes)
+)

@@ -6,6 +6,7 @@ import random
 import struct
 import zlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from PIL import Image
 
 from core.contract.errors import UserError
 from core.images import FORMATS, Metadata, Picture, load, load_all, save, save_all
-from core.images.companions import carry_companions
+from core.images.companions import carry_companions, is_companion
 from core.images.directories import TagValue
 from core.images.isobmff import still_image
 from core.images.jpeg import segment
@@ -757,6 +758,17 @@ def test_a_world_file_goes_with_its_picture(tmp_path, suffix, name, result, expe
     (tmp_path / expected).write_text("mine")
     assert "already exists" in carry_companions(source, output, (32, 24), (128, 96))[1][0]
     assert (tmp_path / expected).read_text() == "mine"
+
+
+@pytest.mark.parametrize("suffix", sorted({*FORMATS["raw"].suffixes, ".raw", ".crw", ".erf", ".png", ".txt", ""}))
+def test_no_picture_is_a_companion(suffix):
+    assert not is_companion(Path("a" + suffix))
+    assert not is_companion(Path("A" + suffix.upper()))
+
+
+@pytest.mark.parametrize("suffix", [".tfw", ".tifw", ".jgw", ".JPGW", ".pgw", ".j2w", ".bpw", ".wld", ".prj", ".XMP"])
+def test_companions_are_known_by_their_suffix(suffix):
+    assert is_companion(Path("a" + suffix))
 
 
 def test_a_sidecar_is_corrected(tmp_path):
