@@ -11,6 +11,8 @@ from core.images.decode import shown
 from core.images.formats import FORMATS
 from core.images.metadata import geo, xmp
 from core.images.metadata.parts import without_pointers
+from core.images.metadata.xmp import Geometry
+from core.images.samples import turns_sides
 from core.language import gettext as _
 
 _MOST_BYTES = 1 << 24
@@ -25,7 +27,7 @@ def world_suffixes(suffix: str) -> tuple[str, ...]:
 
 
 def carry_companions(
-    source: Path, output: Path, before: tuple[int, int], after: tuple[int, int]
+    source: Path, output: Path, before: tuple[int, int], after: tuple[int, int], orientation: int = 1
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write the companions of a picture beside its result, corrected to its size.
 
@@ -36,6 +38,7 @@ def carry_companions(
         output: the result.
         before: width and height of the picture, upright.
         after: width and height of the result.
+        orientation: of EXIF, 1 to 8, by which the picture was turned upright.
 
     Returns:
         What was written, and what to tell the user.
@@ -46,10 +49,10 @@ def carry_companions(
     wanted: list[tuple[Path, bytes]] = []
     # Of a store all that could be there is asked for at once.
     there = stores.names_like(source) if isinstance(source, stores.StorePath) else None
-    factors = (after[0] / before[0], after[1] / before[1])
+    geometry = Geometry(after, before[::-1] if turns_sides(orientation) else before, orientation)
     for suffix in world_suffixes(source.suffix.lower()):
         content = _content(_beside(source, suffix, there), there)
-        world = geo.scaled_world(content.decode("latin-1"), factors) if content else None
+        world = geo.world_of(content.decode("latin-1"), geometry) if content else None
         if world is not None:
             wanted.append((output.with_suffix(world_suffixes(output.suffix.lower())[0]), world.encode()))
             break
@@ -63,7 +66,7 @@ def carry_companions(
         packet = _content(sidecar, there)
         if packet and b"rdf:RDF" in packet:
             packet, _gone = without_pointers(packet)
-            wanted.append((target, xmp.edited_xmp(packet, xmp.Geometry(after, before))))
+            wanted.append((target, xmp.edited_xmp(packet, geometry)))
     written, notes = [], []
     for target, content in wanted:
         if target.exists() and target.read_bytes() != content:

@@ -144,6 +144,7 @@ def _picture(path: Path, key: str, header: Header, decoded: StoredPixels, *, is_
         dicom=header.dicom,
         colourless=_colourless(pixels),
         jpeg_quality=header.jpeg_quality,
+        orientation=header.orientation,
     )
 
 

@@ -111,6 +111,8 @@ class Picture:
     """Whether the whole picture is grey, to a level, though its pixels may be RGB."""
     jpeg_quality: float | None = None
     """What a JPEG file's quantisation tables say, on libjpeg's scale of 1 to 100; None for other formats."""
+    orientation: int = 1
+    """EXIF's, 1 to 8, by which it was turned upright."""
 
     @property
     def bits(self) -> int:

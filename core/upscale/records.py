@@ -42,6 +42,8 @@ class ResultFacts:
     """On decoding and computing it."""
     reason: str = ""
     """What the automatic choice took, and why."""
+    orientation: int = 1
+    """EXIF's, by which the source was turned upright."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +148,9 @@ class Records:
         encoded = save(output)
         notes = (*facts.notes, *renamed, *encoded.notes)
         if self._request.keep_metadata:
-            _written, more = carry_companions(task.source, output, facts.input_size, facts.output_size)
+            _written, more = carry_companions(
+                task.source, output, facts.input_size, facts.output_size, facts.orientation
+            )
             notes += more
         if encoded.consistency < LOW_CONSISTENCY:
             notes += (

@@ -250,7 +250,14 @@ class Stages:
         """Compute and write all pages or frames of one file, each before the next is read."""
         begun = time.monotonic()
         size = (source.picture.width, source.picture.height)
-        facts = ResultFacts(source.sha256, source.stamp, size, task.size, reason=source.choice.reason)
+        facts = ResultFacts(
+            source.sha256,
+            source.stamp,
+            size,
+            task.size,
+            reason=source.choice.reason,
+            orientation=source.picture.orientation,
+        )
         self.publish(
             task,
             facts,
@@ -306,6 +313,7 @@ class Stages:
             (result.width, result.height),
             made.notes,
             source.choice.reason,
+            source.picture.orientation,
         )
         try:
             self.publish(task, facts, partial(self._save, made), lambda: made.seconds + time.monotonic() - begun)

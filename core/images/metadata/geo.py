@@ -6,6 +6,7 @@ import math
 import struct
 
 from core.images.directories import ASCII, SHORT, TagValue
+from core.images.metadata.xmp import Geometry
 
 _DOUBLE = 12
 _PIXEL_SCALE, _TIE_POINTS, _TRANSFORMATION, _RPC = 33550, 33922, 34264, 50844
@@ -104,10 +105,11 @@ def no_data_tag(number: float) -> tuple[int, TagValue]:
     return NO_DATA, TagValue(ASCII, len(text), text)
 
 
-def scaled_world(text: str, factors: tuple[float, float]) -> str | None:
-    """The six lines of a world file for so many times the pixels; None where it is none.
+def world_of(text: str, geometry: Geometry) -> str | None:
+    """The six lines of a world file for a picture that was turned and enlarged; None where it is none.
 
-    They are the steps across in x and y, the steps down in x and y, and the middle of the upper left pixel.
+    They are the steps across in x and y, the steps down in x and y, and the middle of the upper left pixel, as the file
+    stores it: who reads world files turns nothing.
     """
     try:
         numbers = [float(line.replace(",", ".")) for line in text.split()]
@@ -116,6 +118,15 @@ def scaled_world(text: str, factors: tuple[float, float]) -> str | None:
     if len(numbers) != 6 or not all(map(math.isfinite, numbers)):
         return None
     across_x, across_y, down_x, down_y, x, y = numbers
-    new = [across_x / factors[0], across_y / factors[0], down_x / factors[1], down_y / factors[1]]
-    new += [x + (new[0] - across_x + new[2] - down_x) / 2, y + (new[1] - across_y + new[3] - down_y) / 2]
+    width, height = geometry.before
+    corner, right, below = (geometry.point_before(*point) for point in ((0, 0), (1, 0), (0, 1)))
+    new = []
+    for end, side in zip((right, below), geometry.size, strict=True):
+        columns, rows = (end[0] - corner[0]) * width / side, (end[1] - corner[1]) * height / side
+        new += [across_x * columns + down_x * rows, across_y * columns + down_y * rows]
+    column, row = corner[0] * width - 0.5, corner[1] * height - 0.5
+    new += [
+        x + across_x * column + down_x * row + (new[0] + new[2]) / 2,
+        y + across_y * column + down_y * row + (new[1] + new[3]) / 2,
+    ]
     return "".join(f"{number:.12f}\n" for number in new)

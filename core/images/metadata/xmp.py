@@ -82,6 +82,10 @@ class Geometry:
         """Where a point of the picture before, as parts of its sides, lies now."""
         return _TURNS[self.orientation](x, y)
 
+    def point_before(self, x: float, y: float) -> tuple[float, float]:
+        """Where a point of the picture now, as parts of its sides, lay before."""
+        return _TURNS[{6: 8, 8: 6}.get(self.orientation, self.orientation)](x, y)
+
 
 _TURNS: dict[int, Callable[[float, float], tuple[float, float]]] = {
     1: lambda x, y: (x, y),

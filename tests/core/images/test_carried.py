@@ -728,6 +728,32 @@ def test_malformed_tags_of_a_geotiff_are_left_out():
 WORLD = "10.0\n0.5\n-0.25\n-20.0\n500005.0\n3999995.0\n"
 
 
+def lies(w: list[float], column: float, row: float) -> tuple[float, float]:
+    """Where a point lies by a world file, which counts the middles of pixels."""
+    column, row = column - 0.5, row - 0.5
+    return w[0] * column + w[2] * row + w[4], w[1] * column + w[3] * row + w[5]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_world_file_follows_the_turn(tmp_path, orientation):
+    stored = turned(marked(), orientation)
+    save_as = {"quality": 95, "exif": b"Exif\0\0" + making.exif(orientation)}
+    (tmp_path / "a.jpg").write_bytes(making.encoded(Image.fromarray(stored), "JPEG", **save_as))
+    (tmp_path / "a.jgw").write_text(WORLD)
+    picture = load(tmp_path / "a.jpg")
+    result = enlarged(picture, 2)
+    size, after = (picture.width, picture.height), (result.width, result.height)
+    written, notes = carry_companions(tmp_path / "a.jpg", tmp_path / "b.png", size, after, picture.orientation)
+    assert ([path.name for path in written], notes) == (["b.pgw"], ())
+    old, new = ([float(line) for line in (tmp_path / name).read_text().split()] for name in ("a.jgw", "b.pgw"))
+    # What is seen at the spot lies where it lay.
+    assert lies(new, *spot(result.pixels)[:2]) == pytest.approx(lies(old, *spot(stored)[:2]), abs=1e-3)
+    assert lies(new, 0, 0) in [
+        pytest.approx(lies(old, *corner))
+        for corner in ((0, 0), (stored.shape[1], 0), (0, stored.shape[0]), stored.shape[1::-1])
+    ]
+
+
 @pytest.mark.parametrize(
     ("suffix", "name", "result", "expected"),
     [
@@ -745,11 +771,6 @@ def test_a_world_file_goes_with_its_picture(tmp_path, suffix, name, result, expe
     assert {path.name for path in written} == {expected, "b.prj"}
     assert notes == ()
     old, new = ([float(line) for line in (tmp_path / each).read_text().split()] for each in (name, expected))
-
-    def lies(w: list[float], column: float, row: float) -> tuple[float, float]:
-        # World files count the middles of pixels.
-        column, row = column - 0.5, row - 0.5
-        return w[0] * column + w[2] * row + w[4], w[1] * column + w[3] * row + w[5]
 
     for column, row in ((0, 0), (32, 24), (5, 3)):
         assert lies(new, column * 4, row * 4) == pytest.approx(lies(old, column, row))
