@@ -493,7 +493,7 @@ class UpscaleSettings:
         label=_("&Keep metadata"),
         tooltip=_(
             "Copies EXIF (camera, date, place), XMP, IPTC, texts and resolution into the results, "
-            "corrected to the new size. The colour profile always stays, as colours depend on it."
+            "corrected to the new size. Colour profile and pixel shape always stay, as the picture depends on them."
         ),
         help=_("Copy EXIF, XMP, IPTC, texts and dpi."),
         previewed=False,

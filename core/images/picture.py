@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,8 +56,14 @@ class Metadata:
     """The same of those that say how bright an HDR picture gets, and what display it was mastered on (cLLI, mDCV)."""
 
     def only_colour(self) -> Metadata:
-        """Without everything that the pixels can be shown correctly without."""
+        """Without everything that the pixels can be shown correctly without.
+
+        Of resolution the shape of pixels stays that are not square.
+        """
+        dpi, grid = (None if pair is None or is_square(pair) else pair for pair in (self.dpi, self.grid))
         return Metadata(
+            dpi=dpi,
+            grid=grid,
             icc=self.icc,
             cicp=self.cicp,
             png_colour=self.png_colour,
@@ -64,6 +71,11 @@ class Metadata:
             gain_map=self.gain_map,
             size=self.size,
         )
+
+
+def is_square(resolution: tuple[float, float]) -> bool:
+    """Whether pixels of so many across and down are square, as far as files tell."""
+    return math.isclose(*resolution, rel_tol=1e-4)
 
 
 @dataclass(frozen=True, slots=True)

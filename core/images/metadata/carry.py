@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 from core.images.directories import BadDirectoryError
@@ -18,7 +17,7 @@ from core.images.metadata.exif import (
 )
 from core.images.metadata.parts import LeftOut, note_of, without_pointers
 from core.images.metadata.xmp import Geometry, Property
-from core.images.picture import Metadata
+from core.images.picture import Metadata, is_square
 from core.images.samples import turns_sides
 from core.language import gettext as _
 from core.language import listed
@@ -134,7 +133,7 @@ def as_written(
         notes += note_of((LeftOut.HDR,))
     if grid is not None and target.key not in _HAS_RESOLUTION:
         metadata = replace(metadata, grid=None)
-        notes += note_of((LeftOut.SHAPE,) * (not math.isclose(*grid, rel_tol=1e-4)))
+        notes += note_of((LeftOut.SHAPE,) * (not is_square(grid)))
     if target.plain:
         return _without_words(metadata, target, notes)
     metadata, more = _with_texts(metadata, target)
@@ -166,7 +165,7 @@ def _without_words(metadata: Metadata, target: Format, notes: tuple[str, ...]) -
         notes += (_("Its metadata was left out, as {label} has no place for it.").format(label=target.label),)
     if metadata.gain_map is not None:
         notes += note_of((LeftOut.GAIN_MAP,))
-    return replace(metadata.only_colour(), gain_map=None), notes
+    return replace(metadata.only_colour(), gain_map=None, dpi=None), notes
 
 
 def _for_size(metadata: Metadata, geometry: Geometry) -> tuple[Metadata, tuple[str, ...]]:

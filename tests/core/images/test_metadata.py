@@ -74,8 +74,10 @@ def test_dpi_alone_and_nothing_at_all(tmp_path, format):
     assert load(tmp_path / "bare").metadata == Metadata()
 
 
-def test_only_colour_leaves_the_profile(tmp_path):
-    assert FULL.only_colour() == Metadata(icc=FULL.icc)
+def test_only_colour_leaves_the_profile_and_the_shape_of_pixels():
+    assert FULL.only_colour() == Metadata(icc=FULL.icc, dpi=(300.0, 150.0))
+    assert Metadata(grid=(4.0, 3.0)).only_colour() == Metadata(grid=(4.0, 3.0))
+    assert Metadata(dpi=(300.0, 300.0)).only_colour() == Metadata(grid=(2.0, 2.0)).only_colour() == Metadata()
 
 
 @pytest.mark.parametrize("order", ["<", ">"])

@@ -362,6 +362,9 @@ def test_transparency_sixteen_bits_and_metadata_come_through(tmp_path: Path, run
     assert load(outcome.saved["deep.png"]).pixels.dtype == np.uint16
     without = run(tmp_path / "alpha.png", keep_metadata=False)
     assert load(without.saved["alpha.png"]).metadata.dpi is None
+    Image.fromarray(pixels, "RGBA").save(tmp_path / "oblong.png", dpi=(200, 100))
+    shape = load(run(tmp_path / "oblong.png", keep_metadata=False).saved["oblong.png"]).metadata.dpi
+    assert shape == pytest.approx((200, 100), abs=0.1)
 
 
 def test_dates_origin_and_companions(tmp_path: Path, run: Run) -> None:
