@@ -16,6 +16,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
+from core.images.isobmff import plays_of_sequence, with_plays
 from core.images.metadata.exif import EXIF_PREFIX
 from core.images.picture import Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
@@ -86,6 +87,7 @@ class Animation:
         loop = info.get("loop")
         # GIF counts repetitions, and says nothing for none.
         plays = (1 if loop is None else loop + 1 if loop else 0) if key == "gif" else int(loop or 0)
+        plays = plays_of_sequence(file) if key == "avif" else plays
         self.timing = Timing(tuple(durations), plays)
 
     def frames(self) -> Iterator[StoredPixels]:
@@ -274,4 +276,6 @@ def write_avif(
         options["xmp"] = metadata.xmp
     if metadata.icc:
         options["icc_profile"] = metadata.icc
-    images[0].save(file, "AVIF", save_all=True, append_images=images[1:], duration=list(timing.durations), **options)
+    buffer = io.BytesIO()
+    images[0].save(buffer, "AVIF", save_all=True, append_images=images[1:], duration=list(timing.durations), **options)
+    file.write(with_plays(buffer.getvalue(), timing.plays))

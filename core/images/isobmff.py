@@ -366,6 +366,59 @@ def without_sequence(data: bytes) -> bytes:
     return bytes(result)
 
 
+_MOST_PLAYS = 0xFFFF
+_REPEATS, _FOR_EVER = 1, (0xFFFFFFFF, (1 << 64) - 1)
+
+
+def plays_of_sequence(file: BinaryIO) -> int:
+    """How often an image sequence is shown; 0 is for ever, and where nothing says it.
+
+    Its edit list says how long it takes once, and that it repeats; its track, how long it takes altogether.
+    """
+    try:
+        size = file.seek(0, 2)
+        place = next((start, end) for kind, start, end in top_boxes(file, size) if kind == b"moov")
+        track = _descend(_read(file, *place), (b"trak",))[0]
+        (header,), edits = _descend(track, (b"tkhd",)), _descend(track, (b"edts", b"elst"))
+        if not edits or struct.unpack_from(">I", edits[0], 4)[0] != 1:
+            return 0
+        once = struct.unpack_from(">Q" if edits[0][0] else ">I", edits[0], 8)[0]
+        total = struct.unpack_from(*(">Q", header, 28) if header[0] else (">I", header, 20))[0]
+        if not edits[0][3] & _REPEATS:
+            return 1
+        return 0 if total in _FOR_EVER or not once else min(max(1, -(-total // once)), _MOST_PLAYS)
+    except (StopIteration, ValueError, struct.error, IndexError):
+        return 0
+
+
+def with_plays(avif: bytes, plays: int) -> bytes:
+    """An image sequence as libavif writes it, which repeats for ever, shown so many times; 0 leaves it as it is."""
+    place = next(((start, end) for kind, start, end in top_boxes(io.BytesIO(avif), len(avif)) if kind == b"moov"), None)
+    if not plays or place is None:
+        return avif
+    result = bytearray(avif)
+
+    def limit(start: int, end: int) -> None:
+        at = start
+        while at + 8 <= end:
+            length, kind = struct.unpack_from(">I4s", avif, at)
+            if kind == b"trak":
+                limit(at + 8, at + length)
+            elif kind in _TOTALS and avif[at + 8] == 1:
+                struct.pack_into(">Q", result, at + 8 + _TOTALS[kind], plays * once)
+            at += max(8, length)
+
+    edits = _descend(avif[slice(*place)], (b"trak", b"edts", b"elst"))
+    once = struct.unpack_from(">Q", edits[0], 8)[0] if edits and edits[0][0] == 1 else 0
+    if once:
+        limit(*place)
+    return bytes(result)
+
+
+_TOTALS = {b"mvhd": 24, b"tkhd": 28}
+"""Where the whole duration stands in the boxes of a film and of a track, of version 1."""
+
+
 def box(kind: bytes, *content: bytes) -> bytes:
     """One box."""
     data = b"".join(content)

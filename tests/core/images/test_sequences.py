@@ -87,11 +87,23 @@ def test_all_frames_and_their_times(tmp_path, format, target, alpha):
 @pytest.mark.parametrize("loop", [None, 0, 3])
 def test_how_often_it_is_played(tmp_path, format, loop):
     animate(tmp_path / "a", format, frames(3), loop)
-    for target in ("gif", "png", "webp"):
+    for target in ANIMATIONS:
         sequence = load_all(tmp_path / "a")
         save_all(tmp_path / "b", sequence.pictures, target, timing=sequence.timing)
         again = load_all(tmp_path / "b").timing
         assert again == sequence.timing
+        # And what was read from an AVIF goes on.
+        if target == "avif":
+            save_all(tmp_path / "c", load_all(tmp_path / "b").pictures, "gif", timing=again)
+            assert load_all(tmp_path / "c").timing == sequence.timing
+            # libavif counts the whole length of the track by that of one edit.
+            content = (tmp_path / "b").read_bytes()
+            total, once = (
+                int.from_bytes(content[at : at + 8], "big")
+                for at in (content.index(b"tkhd") + 32, content.index(b"elst") + 12)
+            )
+            assert once == sum(DURATIONS[:3])
+            assert total == (again.plays * once or (1 << 64) - 1)
         if target == format:
             with Image.open(tmp_path / "a") as one, Image.open(tmp_path / "b") as two:
                 assert one.info.get("loop") == two.info.get("loop")
