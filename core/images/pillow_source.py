@@ -27,7 +27,8 @@ from core.images.metadata.exif import orientation, plausible_dpi
 from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, UnreadableError, check_size
-from core.images.samples import parted, spread, told_bits
+from core.images.samples import parted, spread, told_bits, unmultiplied
+from core.images.tga import Alpha, Extension, extension_of
 from core.language import gettext as _
 
 # Once and for the whole process: Pillow's own limit stops at 179 megapixels, less than a phone's picture enlarged by 4.
@@ -78,6 +79,7 @@ class PillowSource:
                 _("holds {name}, which cannot be read.").format(name=name), _("Save it again as an RGB TIFF or PNG.")
             ) from error
         self._inverted_alpha = key == "tga" and _is_tga_of_fifteen_bits(file)
+        self._tga = extension_of(file) if key == "tga" else Extension()
         info = self.image.info
         self._file = file
         cicp, bits, lossless = _coded(file, key, info)
@@ -86,12 +88,13 @@ class PillowSource:
         exif = _limited(info.get("exif"))
         xmp = info.get("xmp")
         embedded = self._jpeg2000.metadata if self._jpeg2000 else _embedded(file, key, info)
+        embedded = self._tga.metadata if key == "tga" else embedded
         metadata = Metadata(
             exif=exif.removeprefix(b"Exif\0\0") if exif else embedded.exif,
             xmp=embedded.xmp or _limited(xmp.encode() if isinstance(xmp, str) else xmp),
             icc=_limited(info.get("icc_profile")) or embedded.icc,
             dpi=_resolution(key, info) or embedded.dpi,
-            grid=_shape_of_pixels(key, info),
+            grid=_shape_of_pixels(key, info) or embedded.grid,
             # In these formats a profile decides over code points.
             cicp=None if info.get("icc_profile") else cicp,
             png_colour=embedded.png_colour,
@@ -104,7 +107,9 @@ class PillowSource:
             *self.image.size,
             bits=bits,
             lossless=lossless,
-            alpha=self.image.has_transparency_data and not _means_no_alpha(self.image, key, self._inverted_alpha),
+            alpha=self.image.has_transparency_data
+            and self._tga.alpha is not Alpha.NOTHING
+            and not _means_no_alpha(self.image, key, self._inverted_alpha),
             # The further pictures in a JPEG file are previews, depth and gain maps of the first.
             frames=1 if key == "jpeg" else getattr(self.image, "n_frames", 1),
             orientation=orientation(exif),
@@ -125,9 +130,13 @@ class PillowSource:
             return _decode_deep(self._file, self._key, stored)
         decoded = self._decoded()
         if not self.header.alpha:
-            return replace(decoded, alpha=None)
+            hides = self._tga.alpha is Alpha.NOTHING and decoded.alpha is not None and not _is_even(decoded.alpha)
+            notes = (_("Its fourth channel was left out: the file says that it is no transparency."),) if hides else ()
+            return replace(decoded, alpha=None, notes=(*decoded.notes, *notes))
         if self._inverted_alpha and decoded.alpha is not None:
             return replace(decoded, alpha=255 - decoded.alpha)
+        if self._tga.alpha is Alpha.PREMULTIPLIED and decoded.alpha is not None:
+            return replace(decoded, pixels=unmultiplied(decoded.pixels, decoded.alpha))
         return decoded
 
     def _decoded(self) -> StoredPixels:
@@ -272,6 +281,10 @@ def _is_tga_of_fifteen_bits(file: BinaryIO) -> bool:
 
 _TGA_OF_COLOURS, _TGA_OF_A_PALETTE = (2, 10), (1, 9)
 """Image types, plain and run-length encoded."""
+
+
+def _is_even(alpha: np.ndarray) -> bool:
+    return bool(alpha.min() == alpha.max())
 
 
 def _means_no_alpha(image: Image.Image, key: str, is_one_bit: bool) -> bool:

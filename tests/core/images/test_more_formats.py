@@ -255,6 +255,56 @@ def test_the_sixteenth_bit_of_a_tga_says_what_is_opaque(tmp_path, kind, bits):
         assert picture.alpha is None
 
 
+def tga_with_extension(samples, alpha, aspect=(0, 0)):
+    """A TGA of H x W x 4 samples with an extension area (TGA specification 2.0, C.6)."""
+    height, width, _channels = samples.shape
+    head = struct.pack("<BBB5xHHHHBB", 0, 0, 2, 0, 0, width, height, 32, 0x28)
+    body = np.ascontiguousarray(samples[..., [2, 1, 0, 3]]).tobytes()
+    area = struct.pack("<H41s", 495, b"Ada Lovelace") + b"first line".ljust(81, b"\0") + b"second".ljust(243, b"\0")
+    area += struct.pack("<6H41s6x41s", 5, 6, 2024, 7, 8, 9, b"Job 7", b"Painter")
+    area = area.ljust(474, b"\0") + struct.pack("<2H", *aspect)
+    area = area.ljust(494, b"\0") + bytes((alpha,))
+    return head + body + area + struct.pack("<II18s", len(head) + len(body), 0, b"TRUEVISION-XFILE.\0")
+
+
+def test_what_the_extension_of_a_tga_says(tmp_path):
+    samples = making.smooth(8, 6, 4)
+    picture = load(write(tmp_path / "a.tga", tga_with_extension(samples, 3, aspect=(2, 1))))
+    assert {text.keyword: text.text for text in picture.metadata.texts} == {
+        "Author": "Ada Lovelace",
+        "Comment": "first line\nsecond",
+        "Creation Time": "2024-05-06T07:08:09",
+        "Job": "Job 7",
+        "Software": "Painter",
+    }
+    # Twice as wide as high: half as many across.
+    assert picture.metadata.grid == (1, 2)
+    assert save(tmp_path / "b.png", picture, "png") == ()
+    assert load(tmp_path / "b.png").metadata == picture.metadata
+    assert "no place" in save(tmp_path / "b.tga", picture, "tga")[-1]
+    # Cut off, or pointing elsewhere: a picture all the same.
+    broken = tga_with_extension(samples, 3)[:-26] + struct.pack("<II18s", 1 << 31, 0, b"TRUEVISION-XFILE.\0")
+    assert load(write(tmp_path / "c.tga", broken)).metadata.texts == ()
+
+
+@pytest.mark.parametrize("kind", range(5))
+def test_what_the_fourth_channel_of_a_tga_means(tmp_path, kind):
+    samples = making.smooth(8, 6, 4)
+    picture = load(write(tmp_path / "a.tga", tga_with_extension(samples, kind)))
+    if kind < 2:
+        assert picture.alpha is None
+        # 0 says that there is nothing in it, 1 that there is something.
+        assert [("no transparency" in note) for note in picture.notes] == [True] * kind
+    else:
+        np.testing.assert_array_equal(picture.alpha, samples[..., 3])
+        assert picture.notes == ()
+    if kind == 4:
+        alpha = samples[..., 3:].astype(float)
+        np.testing.assert_allclose(picture.pixels, np.minimum(samples[..., :3] * 255.0 / alpha, 255), atol=0.51)
+    else:
+        np.testing.assert_array_equal(picture.pixels, samples[..., :3])
+
+
 def test_a_tga_of_another_name_is_known_by_its_end(tmp_path):
     Image.fromarray(PHOTO).save(tmp_path / "a.tga")
     (tmp_path / "a.tga").rename(tmp_path / "a.dat")
