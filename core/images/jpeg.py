@@ -55,7 +55,8 @@ class Surroundings:
 
 def surroundings(file: BinaryIO) -> Surroundings:
     """What lies around the coded picture; as much of it as is sound."""
-    xmp, photoshop = None, b""
+    packets: list[bytes] = []
+    photoshop = b""
     comments: list[Text | None] = []
     extensions: dict[bytes, dict[int, bytes]] = {}
     mpf: tuple[int, bytes] | None = None
@@ -63,7 +64,7 @@ def surroundings(file: BinaryIO) -> Surroundings:
     has_credentials = False
     for marker, at, data in _segments(file):
         if marker == _APP1 and data.startswith(_XMP):
-            xmp = xmp or data[len(_XMP) :].rstrip(b"\0")
+            packets.append(data[len(_XMP) :].rstrip(b"\0"))
         elif marker == _APP1 and data.startswith(_EXTENSION) and len(data) > len(_EXTENSION) + 40:
             guid, offset = struct.unpack_from(">32s4xI", data, len(_EXTENSION))
             extensions.setdefault(guid, {})[offset] = data[len(_EXTENSION) + 40 :]
@@ -77,10 +78,11 @@ def surroundings(file: BinaryIO) -> Surroundings:
             iso = data
         elif marker == JPEG_MARKER and is_of_jumbf(data):
             has_credentials = True
+    xmp, is_whole = _one_packet(packets)
     if xmp:
         xmp = _with_extension(xmp, extensions)
     gain_map, left_out = _further_parts(file, mpf, xmp or b"", iso)
-    left_out += (LeftOut.CREDENTIALS,) * has_credentials
+    left_out += (LeftOut.CREDENTIALS,) * has_credentials + (LeftOut.XMP,) * (not is_whole)
     return Surroundings(xmp, photoshop or None, tuple(c for c in comments if c), gain_map, left_out)
 
 
@@ -117,6 +119,24 @@ def unreadable_kind(file: BinaryIO) -> str | None:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             return _("a JPEG picture of {bits} bits a channel").format(bits=data[0]) if data[:1] > b"\x08" else None
     return None
+
+
+def _one_packet(packets: list[bytes]) -> tuple[bytes | None, bool]:
+    """One packet of those that there should be only one of, and whether all is in it.
+
+    What speaks of other things is added to the first, which is the one that programs read.
+    """
+    packets = [packet for packet in dict.fromkeys(packets) if packet]
+    if not packets:
+        return None, True
+    xmp, is_whole = packets[0], True
+    for packet in packets[1:]:
+        more = xmp
+        if len(xmp) + len(packet) <= MAX_METADATA_BYTES and xmp_packets.speak_of_different_things(xmp, packet):
+            more = xmp_packets.joined(xmp, packet)
+        is_whole = is_whole and more != xmp
+        xmp = more
+    return xmp, is_whole
 
 
 def _with_extension(xmp: bytes, extensions: dict[bytes, dict[int, bytes]]) -> bytes:

@@ -49,7 +49,10 @@ _TILE_WIDTH, _TILE_HEIGHT, _IMAGE_DEPTH, _TILE_DEPTH = 322, 323, 32997, 32998
 _SEGMENTS = ((273, 279), (324, 325))
 """Offsets and byte counts, of strips and of tiles."""
 _SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
-_PHOTOSHOP, _IPTC = 34377, 33723
+_PHOTOSHOP, _IPTC, _IMAGEJ = 34377, 33723, 50839
+
+_LEFT_OUT = {TIFF_TAG: LeftOut.CREDENTIALS, _IMAGEJ: LeftOut.IMAGEJ}
+"""Tags that no result can have, and what they are."""
 
 _LERC_DEFLATE, _LERC_ZSTD = 1, 2
 _MOST_PACKED = 1000
@@ -122,7 +125,7 @@ class TiffSource:
                 grid=self._grid(),
                 photoshop=self._photoshop(),
                 geo=self._place_on_earth(),
-                left_out=(LeftOut.CREDENTIALS,) * (TIFF_TAG in self._directory.entries),
+                left_out=tuple(what for code, what in _LEFT_OUT.items() if code in self._directory.entries),
             )
             turned = self._reader.integer(self._directory, ORIENTATION, 1)
             self._mask = self._read_mask()

@@ -27,6 +27,8 @@ class LeftOut(enum.Enum):
     CREDENTIALS = _("its content credentials, which are signed for the source alone")
     PATHS = _("its clipping paths")
     SHAPE = _("the shape of its pixels, which are not square")
+    IMAGEJ = _("what ImageJ alone reads: labels, lookup tables, regions")
+    XMP = _("its second XMP packet, which repeats fields of the first")
     IPTC = _("IPTC fields that have no name elsewhere")
 
 

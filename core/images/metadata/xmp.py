@@ -575,6 +575,16 @@ def joined(xmp: bytes, extended: bytes) -> bytes:
     return xmp[:target] + content + xmp[target:]
 
 
+def speak_of_different_things(one: bytes, other: bytes) -> bool:
+    """Whether two packets have no property of one name, so that one can take the other in."""
+    names, others = ({name for prefix, name in _NAMES.findall(xmp) if prefix not in _SYNTAX} for xmp in (one, other))
+    return names.isdisjoint(others)
+
+
+_NAMES = re.compile(rb"[\s<]([\w.-]{1,60}):([\w.-]{1,60})(?=[\s=/>])")
+_SYNTAX = frozenset({b"rdf", b"xmlns", b"xml", b"x"})
+
+
 def split(xmp: bytes, limit: int) -> tuple[bytes, bytes, bytes] | None:
     """A packet of at most `limit` bytes, its extension, and the extension's GUID (32 hexadecimal digits).
 

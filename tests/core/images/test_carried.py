@@ -4,6 +4,7 @@ import contextlib
 import io
 import random
 import struct
+import xml.etree.ElementTree
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -259,6 +260,24 @@ def test_comments_of_a_gif(tmp_path):
     picture = load(tmp_path / "a.gif")
     save(tmp_path / "b.png", picture, "png")
     assert load(tmp_path / "b.png").metadata.texts == (Text("Comment", "hello " * 60),)
+
+
+def test_a_second_packet_of_a_jpeg(tmp_path):
+    one, other = packet('xmp:Rating="4"', "<dc:source>A</dc:source>"), packet('photoshop:City="Genoa"')
+    picture = load_from(tmp_path, jpeg(xmp_segment(one), xmp_segment(other), xmp_segment(one)))
+    assert picture.notes == ()
+    save(tmp_path / "b.jpg", picture, "jpeg")
+    with Image.open(tmp_path / "b.jpg") as image:
+        both = xml.etree.ElementTree.fromstring(image.info["xmp"])
+    said = {name: value for each in both.iter() for name, value in each.attrib.items()}
+    assert said[f"{{{xmp.NAMESPACES['xmp']}}}Rating"] == "4"
+    assert said[f"{{{xmp.NAMESPACES['photoshop']}}}City"] == "Genoa"
+    # Two that say a thing differently cannot be one.
+    picture = load_from(tmp_path, jpeg(xmp_segment(one), xmp_segment(packet('xmp:Rating="1" photoshop:City="Rome"'))))
+    assert picture.notes == ("Left out: its second XMP packet, which repeats fields of the first.",)
+    assert picture.metadata.xmp is not None
+    assert b'xmp:Rating="4"' in picture.metadata.xmp
+    assert b"Rome" not in picture.metadata.xmp
 
 
 def test_xmp_longer_than_a_segment_comes_in_and_goes_out(tmp_path):
@@ -1049,6 +1068,15 @@ def test_imagej_measures_as_before(tmp_path):
         assert tiff.series[0].shape == (3, 48, 64)
         tags = tiff.pages[0].tags
         assert (tags["XResolution"].value, tags["YResolution"].value) == ((8, 1), (8, 1))
+
+
+def test_what_imagej_alone_reads_is_said_to_be_left_out(tmp_path):
+    samples = making.noise(32, 24, 3, np.uint8).transpose(2, 0, 1)
+    tifffile.imwrite(tmp_path / "a.tif", samples, imagej=True, metadata={"Labels": ["a", "b", "c"]})
+    notes = [page.notes for page in load_all(tmp_path / "a.tif").pictures]
+    assert notes[0] == ("Left out: what ImageJ alone reads: labels, lookup tables, regions.",)
+    tifffile.imwrite(tmp_path / "b.tif", samples, imagej=True, metadata={"unit": "um"})
+    assert all(page.notes == () for page in load_all(tmp_path / "b.tif").pictures)
 
 
 def test_sides_in_descriptions_of_microscopes(tmp_path):
