@@ -170,6 +170,8 @@ def _further_parts(
             gain_map = GainMap(data, iso)
         elif kind & 0xFF0000 != _PREVIEW:
             left_out.append(LeftOut.DEPTH if b"Depth" in data[:4096] else LeftOut.PICTURES)
+    if iso and gain_map is None:
+        left_out.append(LeftOut.GAIN_MAP)
     if _has_samsung_film(file, size):
         left_out.append(LeftOut.FILM)
     return gain_map, tuple(dict.fromkeys(left_out))

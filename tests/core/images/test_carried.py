@@ -571,6 +571,11 @@ def test_a_gain_map_after_iso_21496(tmp_path):
     assert load(tmp_path / "b.jpg").metadata.gain_map is not None
 
 
+def test_a_gain_map_that_nothing_leads_to_is_told(tmp_path):
+    content = ultra_hdr(gain_map_jpeg(iso=True), mpf=False, iso=True)
+    assert load_from(tmp_path, content).notes == ("Left out: its gain map, so that it is no longer HDR.",)
+
+
 @pytest.mark.parametrize("format", [format for format in WRITABLE if format != "jpeg"])
 def test_a_gain_map_elsewhere_is_left_out_with_its_pointers_and_told(tmp_path, format):
     picture = load_from(tmp_path, ultra_hdr(gain_map_jpeg()))
