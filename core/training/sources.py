@@ -27,7 +27,9 @@ def pictures_in(folder: Path) -> list[Path]:
     return sorted(path for path in files if path.suffix.lower() in READABLE_SUFFIXES)
 
 
-_SCALED = re.compile(r"(?P<name>.+?)(?:[_-]?(?:bic|bicubic|unknown|lr|lrbi|biclr))?[_-]?x(?P<scale>\d)[a-z]?\d?", re.I)
+_SCALED = re.compile(
+    r"(?P<name>.+?)(?:[_-]?(?:bic|bicubic|unknown|lr|lrbi|biclr))?[_-]?x(?P<scale>\d)(?:[a-wyz]\d?)?", re.I
+)
 """How sets name LR pictures of several scales: `0801x4` (DIV2K; `0801x4m`, `0801x4w1` of its other tracks),
 `baby_LRBI_x4`, `0801_bicLRx4`."""
 

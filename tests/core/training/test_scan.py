@@ -349,13 +349,17 @@ def test_pairs_are_known_by_the_names_that_sets_use(tmp_path: Path, name: str) -
         assert picture.lr == tmp_path / "lr_images" / name.format(picture.hr.stem)
 
 
-def test_a_name_that_only_looks_like_a_scale_is_a_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["box_x{}.png", "box_x{}x4.png"])
+def test_a_name_that_only_looks_like_a_scale_is_a_name(tmp_path: Path, name: str) -> None:
     for number in range(3):
         hr = textured(number, 128, 128)
         save(hr, tmp_path / "hr_images" / f"box_x{number}.png")
-        save(reduce_bicubic(hr, 4), tmp_path / "lr_images" / f"box_x{number}.png")
+        save(reduce_bicubic(hr, 4), tmp_path / "lr_images" / name.format(number))
     found, _events = look(ScanRequest(tmp_path))
-    assert all(picture.lr.name == picture.hr.name for picture in (*found.training, *found.validation))
+    pictures = (*found.training, *found.validation)
+    assert len(pictures) == 3
+    for number, picture in enumerate(sorted(pictures, key=lambda each: each.hr)):
+        assert picture.lr.name == name.format(number)
 
 
 def test_tile_maps_and_pixel_art_are_not_taken_for_compressed(tmp_path: Path) -> None:
