@@ -32,13 +32,16 @@ _SCALED = re.compile(
 )
 """How sets name LR pictures of several scales: `0801x4` (DIV2K; `0801x4m`, `0801x4w1` of its other tracks),
 `baby_LRBI_x4`, `0801_bicLRx4`."""
+_OF_HR, _OF_LR = (re.compile(rf"(?P<name>.+)[_-]{side}", re.I) for side in ("hr", "lr"))
+"""How sets name both sides: `img_001_SRF_4_HR` and `img_001_SRF_4_LR`."""
 
 
 def lr_of(hr: Sequence[Path], folder: Path, scale: int) -> tuple[dict[Path, Path], set[str]]:
     """The ready-made LR pictures of a folder of pairs.
 
     One lies where its HR does, under `LR_FOLDER` and with any suffix; or anywhere there, if of HR and of LR only one
-    each has its name. Where none has, one counts that has its name and the scale behind it, as in `0801x4`.
+    each has its name. Where none has, one counts that has its name and the scale behind it, as in `0801x4`, or says LR
+    where that says HR.
 
     Args:
         hr: all pictures under `HR_FOLDER`.
@@ -53,6 +56,7 @@ def lr_of(hr: Sequence[Path], folder: Path, scale: int) -> tuple[dict[Path, Path
     hr_names, lr_names = (Counter(path.stem for path in side) for side in (hr, every_lr))
     by_name = {lr.stem: lr for lr in every_lr if lr_names[lr.stem] == 1}
     scaled = [(match["name"], lr) for lr in every_lr if (match := _named_for(lr, scale))]
+    scaled += [(match["name"], lr) for lr in every_lr if (match := _OF_LR.fullmatch(lr.stem))]
     scaled_names = Counter(name for name, _lr in scaled)
     by_scaled_name = {name: lr for name, lr in scaled if scaled_names[name] == 1}
     found: dict[Path, Path] = {}
@@ -62,6 +66,8 @@ def lr_of(hr: Sequence[Path], folder: Path, scale: int) -> tuple[dict[Path, Path
             lr = by_name.get(path.stem)
             if lr is None and path.stem not in lr_names:
                 lr = by_scaled_name.get(path.stem)
+            if lr is None and (match := _OF_HR.fullmatch(path.stem)) and match["name"] not in hr_names:
+                lr = by_scaled_name.get(match["name"])
         if lr is not None:
             found[path] = lr
     return found, {*lr_names, *scaled_names}

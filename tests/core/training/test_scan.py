@@ -349,6 +349,22 @@ def test_pairs_are_known_by_the_names_that_sets_use(tmp_path: Path, name: str) -
         assert picture.lr == tmp_path / "lr_images" / name.format(picture.hr.stem)
 
 
+@pytest.mark.parametrize(
+    ("hr", "lr"),
+    [("{}_SRF_4_HR", "{}_SRF_4_LR"), ("{}_HR", "{}_LR"), ("{}-hr", "{}-lr"), ("{}_HR", "{}_LRBI_x4"), ("{}", "{}_LR")],
+)
+def test_pairs_whose_names_say_which_side_they_are(tmp_path: Path, hr: str, lr: str) -> None:
+    for number in range(3):
+        picture = textured(number, 128, 128)
+        save(picture, tmp_path / "hr_images" / f"{hr.format(number)}.png")
+        save(reduce_bicubic(picture, 4), tmp_path / "lr_images" / f"{lr.format(number)}.png")
+        save(reduce_bicubic(picture, 2), tmp_path / "lr_images" / f"{number}_SRF_2_LR.png")
+    found, events = look(ScanRequest(tmp_path))
+    assert aside(events) == {}
+    pictures = sorted((*found.training, *found.validation), key=lambda each: each.hr)
+    assert [each.lr.stem for each in pictures] == [lr.format(number) for number in range(3)]
+
+
 @pytest.mark.parametrize("name", ["box_x{}.png", "box_x{}x4.png"])
 def test_a_name_that_only_looks_like_a_scale_is_a_name(tmp_path: Path, name: str) -> None:
     for number in range(3):
