@@ -22,6 +22,7 @@ TOPICS = {
     "core/images": {"more_formats", "carried", "hostile", "kinds", "round_trip", "samples"},
     "core/models": {"hostile", "mix", "shipped"},
     "core/runtimes": {"without_torch"},
+    "core/training": {"elastic"},
     "core": {"api", "windows"},
     "srgan_desktop": {"languages", "xvfb"},
     "srgan_desktop/compare": {"scaling"},

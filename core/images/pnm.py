@@ -20,7 +20,7 @@ _HEAD_BYTES = 4096
 _MAX_TEXT_BYTES = 1 << 28
 _TOKEN = rb"(?:\s|#[^\n\r]*[\n\r])*([^\s#]+)"
 _FEWEST_BYTES = 3
-"""Of the head of another picture: its kind, and white space."""
+"""What the head of another picture takes: its kind, and white space."""
 _PLAIN = (b"P1", b"P2", b"P3")
 _BITMAP = (b"P1", b"P4")
 

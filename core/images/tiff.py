@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import logging
 import struct
@@ -19,23 +18,19 @@ from PIL import Image
 
 from core import archives
 from core.images.colour import inks_to_srgb, lab_to_srgb, srgb_profile
-from core.images.credentials import TIFF_TAG
 from core.images.directories import BYTE, UNDEFINED, BadDirectoryError, Directory, TagReader, TagValue, Tree, serialised
 from core.images.metadata.exif import (
     MAKER_NOTE_LEFT_OUT,
     ORIENTATION,
     descriptive_tree,
-    exif_of_tiff,
-    resolution_in,
 )
-from core.images.metadata.geo import TAGS as GEO_TAGS
-from core.images.metadata.iptc import IPTC, of_iim
+from core.images.metadata.iptc import IPTC
 from core.images.metadata.iptc import resources as iptc_resources
-from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
-from core.images.refusal import MAX_METADATA_BYTES, UnreadableError, camera_raw, check_size, damaged
+from core.images.refusal import UnreadableError, camera_raw, check_size, damaged
 from core.images.samples import TURNS_BACK, note_of_channels, unmultiplied, whole_range
+from core.images.tiff_metadata import IPTC_TAG, PHOTOSHOP, XMP, block, metadata_of
 from core.images.tiff_segments import HEAD_BYTES, LERC, PICTURES, size_within
 from core.images.values import Kind, extremes, holes, range_of_series, scale_of
 from core.language import gettext as _
@@ -48,11 +43,7 @@ _SAMPLES, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 277, 338, 339
 _TILE_WIDTH, _TILE_HEIGHT, _IMAGE_DEPTH, _TILE_DEPTH = 322, 323, 32997, 32998
 _SEGMENTS = ((273, 279), (324, 325))
 """Offsets and byte counts, of strips and of tiles."""
-_SUB_DIRECTORIES, _XMP, _ICC, _DNG_VERSION = 330, 700, 34675, 50706
-_PHOTOSHOP, _IPTC, _IMAGEJ = 34377, 33723, 50839
-
-_LEFT_OUT = {TIFF_TAG: LeftOut.CREDENTIALS, _IMAGEJ: LeftOut.IMAGEJ}
-"""Tags that no result can have, and what they are."""
+_SUB_DIRECTORIES, _DNG_VERSION = 330, 50706
 
 _LERC_DEFLATE, _LERC_ZSTD = 1, 2
 _MOST_PACKED = 1000
@@ -65,7 +56,6 @@ _PREMULTIPLIED, _STRAIGHT = 1, 2
 _UNSIGNED, _FLOAT = 1, 3
 _NO_DATA = 42113
 _REDUCED, _MASK = 1, 4
-_DESCRIPTION, _RESOLUTIONS, _RESOLUTION_UNIT, _NO_UNIT = 270, (282, 283), 296, 1
 _MAX_SAMPLES = 16
 _MAX_TILE_PIXELS = 1 << 24
 _NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS, _LZMA, _ZSTD = 1, 5, 8, 32946, 32773, 34925, 50000
@@ -116,17 +106,7 @@ class TiffSource:
             self._index, offset = self.places[page]
             self._directory = self._reader.directory(offset)
             self._read_layout()
-            exif, self._is_whole = exif_of_tiff(self._reader, self._directory)
-            metadata = Metadata(
-                exif=exif,
-                xmp=self._block(_XMP),
-                icc=self._block(_ICC),
-                dpi=resolution_in(self._reader, self._directory),
-                grid=self._grid(),
-                photoshop=self._photoshop(),
-                geo=self._place_on_earth(),
-                left_out=tuple(what for code, what in _LEFT_OUT.items() if code in self._directory.entries),
-            )
+            metadata, self._is_whole = metadata_of(self._reader, self._directory)
             turned = self._reader.integer(self._directory, ORIENTATION, 1)
             self._mask = self._read_mask()
         except BadDirectoryError as error:
@@ -296,7 +276,7 @@ class TiffSource:
     def _number_without_data(self) -> float | None:
         """GDAL's tag: a decimal number as text."""
         try:
-            return float((self._block(_NO_DATA) or b"").split(b"\0")[0])
+            return float((block(self._reader, self._directory, _NO_DATA) or b"").split(b"\0")[0])
         except ValueError:
             return None
 
@@ -325,15 +305,6 @@ class TiffSource:
             return -(-self._height // min(rows, self._height))
         width, height = (self._reader.integer(self._directory, code, 0) for code in (_TILE_WIDTH, _TILE_HEIGHT))
         return -(-self._width // (width or self._width)) * -(-self._height // (height or self._height))
-
-    def _block(self, code: int) -> bytes | None:
-        entry = self._directory.entries.get(code)
-        if entry is None or not 0 < entry.size <= MAX_METADATA_BYTES:
-            return None
-        try:
-            return self._reader.raw(entry)
-        except BadDirectoryError:
-            return None
 
     def _read_mask(self) -> np.ndarray | None:
         """H x W, true where the page is to be seen, of the mask behind it (TIFF 6.0, NewSubfileType), as GDAL writes it
@@ -366,36 +337,6 @@ class TiffSource:
                 raise damaged()
             seen = page.asarray().reshape(self._height, self._width) != 0
         return None if seen.all() else seen
-
-    def _photoshop(self) -> bytes | None:
-        """Photoshop's image resources, or IPTC alone as such."""
-        resources = self._block(_PHOTOSHOP)
-        if resources and IPTC in iptc_resources(resources):
-            return resources
-        iptc = self._block(_IPTC)
-        # Some programs write IPTC as whole numbers of 32 bits, with zeros at its end.
-        return (resources or b"") + of_iim(iptc.rstrip(b"\0")) if iptc else resources
-
-    def _grid(self) -> tuple[float, float] | None:
-        """Pixels of a unit that has no name, unless they only say that pixels are square."""
-        entries = [self._directory.entries.get(code) for code in _RESOLUTIONS]
-        if self._reader.integer(self._directory, _RESOLUTION_UNIT, 0) != _NO_UNIT:
-            return None
-        across, down = (self._reader.rational(entry) if entry else None for entry in entries)
-        if not across or not down:
-            return None
-        is_measured = (self._block(_DESCRIPTION) or b"").startswith(b"ImageJ=")
-        return (across, down) if is_measured or across != down else None
-
-    def _place_on_earth(self) -> tuple[tuple[int, TagValue], ...]:
-        """The tags of a GeoTIFF."""
-        entries = [(code, entry) for code, entry in self._directory.entries.items() if code in GEO_TAGS]
-        found = []
-        for code, entry in entries:
-            with contextlib.suppress(BadDirectoryError):
-                if entry.size <= MAX_METADATA_BYTES:
-                    found.append((code, TagValue(entry.kind, entry.count, self._reader.little_endian(entry))))
-        return tuple(found)
 
     def _samples(self) -> np.ndarray:
         """H x W x S, as numbers of the file's own type."""
@@ -536,7 +477,7 @@ class _Surveyed:
     extremes: tuple[float, float] | None
     size: tuple[int, int]
     places: Places
-    """Of all pages of its file."""
+    """Where all pages of its file lie."""
 
 
 def _surveyed(path: Path, page: int, places: Places | None, check: Callable[[], None]) -> _Surveyed | None:
@@ -611,12 +552,12 @@ class TiffPages:
         channels = samples.shape[2]
         extra: list[tuple[int, int, int, bytes, bool]] = []
         if metadata.xmp:
-            extra.append((_XMP, BYTE, len(metadata.xmp), metadata.xmp, True))
+            extra.append((XMP, BYTE, len(metadata.xmp), metadata.xmp, True))
         if metadata.photoshop:
-            extra.append((_PHOTOSHOP, BYTE, len(metadata.photoshop), metadata.photoshop, True))
+            extra.append((PHOTOSHOP, BYTE, len(metadata.photoshop), metadata.photoshop, True))
             iptc = iptc_resources(metadata.photoshop).get(IPTC)
             if iptc:
-                extra.append((_IPTC, UNDEFINED, len(iptc), iptc, True))
+                extra.append((IPTC_TAG, UNDEFINED, len(iptc), iptc, True))
         extra += [(code, value.kind, value.count, value.data, True) for code, value in metadata.geo]
         self._writer.write(
             samples[..., 0] if channels == 1 else samples,

@@ -402,9 +402,8 @@ class CompareView(QWidget):
             words = _divided(canvas.divider, captions[left], captions[right])
         else:
             words = listed(captions[pane.index] for pane in canvas.panes)
-        return _("{words}. Zoom {percent}.").format(
-            words=words, percent=shown_zoom(viewport.zoom * canvas.scene.factor)
-        )
+        zoom = shown_zoom(viewport.zoom * canvas.scene.factor)
+        return _("{words}. Zoom {percent}.").format(words=words, percent=zoom)
 
 
 def _opening(name: str) -> str:

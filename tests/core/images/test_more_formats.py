@@ -706,7 +706,7 @@ def test_jpegs_that_no_decoder_reads_are_called_by_their_name(tmp_path):
 @pytest.mark.parametrize("kind", ["jpeg", "deep"])
 @pytest.mark.parametrize("smaller_first", [False, True])
 def test_the_mask_behind_a_page_is_its_transparency(tmp_path, kind, smaller_first):
-    """As GDAL writes it, alone or after smaller versions of the page."""
+    """A mask like GDAL's, alone or after smaller versions of the page."""
     samples = making.smooth(32, 24, dtype=np.uint16 if kind == "deep" else np.uint8)
     seen = np.zeros((24, 32), bool)
     seen[:, :20] = True

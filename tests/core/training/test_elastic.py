@@ -107,7 +107,7 @@ def test_a_killed_process_changes_nothing_about_the_result(data: Path, held_out:
 
 
 def test_processes_meet_again_in_a_store_that_kept_what_the_dead_ones_said() -> None:
-    """As torchrun's does: without a place of their own they would take old addresses for their neighbours'."""
+    """A store like torchrun's: without a place of their own they would take old addresses for their neighbours'."""
     server = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
     found: list[dict[int, str]] = []
     for _attempt in range(3):

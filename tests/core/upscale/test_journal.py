@@ -172,7 +172,7 @@ def test_a_long_journal_takes_little_memory(tmp_path: Path) -> None:
 
 
 def test_a_thousand_journals_are_not_kept_open(tmp_path: Path) -> None:
-    """As of results beside their sources in as many folders: a process may have 1,024 files open on Linux."""
+    """Results beside their sources in as many folders have as many: a process may have 1,024 files open on Linux."""
     resource = pytest.importorskip("resource", reason="as systems other than Windows limit it")
     source = picture(tmp_path / "a.png")
     announced(tmp_path, source, tmp_path / "1.png")
