@@ -145,7 +145,9 @@ def make_installer(folder: Path, output: Path, makensis: list[str], compressor: 
         "LICENCE": "installer/LICENSE.txt",
         "COMPRESSOR": compressor,
     }
-    command = [*makensis, "-V2", "-NOCD", *(f"-D{name}={value}" for name, value in options.items())]
+    # Of 64 bits, as the program is, and as Wine has it everywhere.
+    target_of_nsis = "-XTarget amd64-unicode"
+    command = [*makensis, "-V2", "-NOCD", target_of_nsis, *(f"-D{name}={value}" for name, value in options.items())]
     subprocess.run([*command, "installer/installer.nsi"], check=True, cwd=output)
     shutil.rmtree(lists)
     return output / target

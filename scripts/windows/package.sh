@@ -29,3 +29,6 @@ mkdir -p dist/windows
 PYTHONPATH=$source "$python" scripts/package_windows.py "$folder/dist/$name" "$folder/site-wine" "$folder/site" dist/windows \
     --interpreter "$folder/python" \
     --makensis "$here/linux.sh $source/dist/windows makensis"
+for setup in dist/windows/"$name"-[0-9]*-setup.exe; do
+    "$here/run.sh" bash scripts/windows/try_installer.sh "Z:\\w\\src\\dist\\windows\\$(basename "$setup")"
+done
