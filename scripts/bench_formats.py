@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import multiprocessing
+import os
 import statistics
 import struct
 import tempfile
@@ -79,6 +80,10 @@ def _pairs(folder: Path) -> list[tuple[str, Callable[[], object], Callable[[], o
 def _in_turns(*contenders: Callable[[], object]) -> list[float]:
     """The median of each one's seconds."""
     times: list[list[float]] = [[] for _ in contenders]
+    # What was written before is not to be written out to the disk meanwhile.
+    sync = getattr(os, "sync", None)
+    if sync is not None:
+        sync()
     for _ in range(ROUNDS):
         for each, contender in zip(times, contenders, strict=True):
             begun = time.perf_counter()
