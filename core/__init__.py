@@ -7,10 +7,10 @@ costs nothing and imports no torch.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, overload
 
+from core.late import name_of_package
 from core.version import VERSION
 
 if TYPE_CHECKING:
@@ -148,11 +148,7 @@ def run(request: object, cancel: CancelToken | None = None) -> Iterator[Event]:
 
 
 def __getattr__(name: str) -> Any:
-    for module, names in _PLACES.items():
-        if name in names:
-            globals()[name] = value = getattr(importlib.import_module(module), name)
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return name_of_package(__name__, _PLACES, name)
 
 
 def __dir__() -> list[str]:

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -18,6 +20,25 @@ class _Late(ModuleType):
         found: object = getattr(import_module(self.__name__), name)
         setattr(self, name, found)
         return found
+
+
+def name_of_package(package: str, places: Mapping[str, Collection[str]], name: str) -> object:
+    """Import a name that a package offers from one of its modules; what the package's `__getattr__` answers.
+
+    Args:
+        package: its own name.
+        places: which names each module has.
+        name: the one that is asked for.
+
+    Raises:
+        AttributeError: no module has it.
+    """
+    for module, names in places.items():
+        if name in names:
+            found: object = getattr(import_module(module), name)
+            setattr(sys.modules[package], name, found)
+            return found
+    raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
 if TYPE_CHECKING:

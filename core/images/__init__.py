@@ -5,8 +5,9 @@ Plain: neither torch nor Qt. Every function here may be called from several thre
 What decodes and encodes is imported when it is first asked for: the window shows itself before it has a picture.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from core.late import name_of_package
 
 if TYPE_CHECKING:
     from core.images.bleed import bleed_colour
@@ -42,23 +43,25 @@ __all__ = [
     "thumbnail",
 ]
 
-_WHERE = {
-    "bleed": "bleed_colour",
-    "colour": "profile_for",
-    "decode": "Sequence load load_all probe thumbnail",
-    "encode": "save",
-    "formats": "FORMATS READABLE_SUFFIXES Format choose_format format_of_suffix suffix_for",
-    "metadata.carry": "Origin",
-    "picture": "Metadata Picture Probe",
-    "refusal": "MAX_PIXELS",
-    "sequences": "save_all",
+_PLACES = {
+    "core.images.bleed": ("bleed_colour",),
+    "core.images.colour": ("profile_for",),
+    "core.images.decode": ("Sequence", "load", "load_all", "probe", "thumbnail"),
+    "core.images.encode": ("save",),
+    "core.images.formats": (
+        "FORMATS",
+        "READABLE_SUFFIXES",
+        "Format",
+        "choose_format",
+        "format_of_suffix",
+        "suffix_for",
+    ),
+    "core.images.metadata.carry": ("Origin",),
+    "core.images.picture": ("Metadata", "Picture", "Probe"),
+    "core.images.refusal": ("MAX_PIXELS",),
+    "core.images.sequences": ("save_all",),
 }
 
 
 def __getattr__(name: str) -> object:
-    for module, names in _WHERE.items():
-        if name in names.split():
-            found: object = getattr(import_module(f"{__name__}.{module}"), name)
-            globals()[name] = found
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return name_of_package(__name__, _PLACES, name)
