@@ -73,6 +73,11 @@ class Metadata:
         )
 
 
+def shape_of_pixels(across: float | None, down: float | None) -> tuple[float, float] | None:
+    """What a resolution without a unit says, like `Metadata.grid`; None where it says only that pixels are square."""
+    return (float(across), float(down)) if across and down and across != down else None
+
+
 def is_square(resolution: tuple[float, float]) -> bool:
     """Whether pixels of so many across and down are square, as far as files tell."""
     return math.isclose(*resolution, rel_tol=1e-4)

@@ -25,7 +25,7 @@ from core.images.jpeg2000 import jpeg2000
 from core.images.jpeg_traces import quality_of_tables
 from core.images.metadata.exif import orientation, plausible_dpi
 from core.images.metadata.parts import LeftOut
-from core.images.picture import Header, Metadata, StoredPixels
+from core.images.picture import Header, Metadata, StoredPixels, shape_of_pixels
 from core.images.refusal import MAX_METADATA_BYTES, MAX_PIXELS, UnreadableError, check_size
 from core.images.samples import parted, spread, told_bits, unmultiplied
 from core.images.tga import Alpha, Extension, extension_of
@@ -94,7 +94,7 @@ class PillowSource:
             xmp=embedded.xmp or _limited(xmp.encode() if isinstance(xmp, str) else xmp),
             icc=_limited(info.get("icc_profile")) or embedded.icc,
             dpi=_resolution(key, info) or embedded.dpi,
-            grid=_shape_of_pixels(key, info) or embedded.grid,
+            grid=_grid(key, info) or embedded.grid,
             # In these formats a profile decides over code points.
             cicp=None if info.get("icc_profile") else cicp,
             png_colour=embedded.png_colour,
@@ -225,11 +225,11 @@ def _resolution(key: str, info: dict[Any, Any]) -> tuple[float, float] | None:
     return None
 
 
-def _shape_of_pixels(key: str, info: dict[Any, Any]) -> tuple[float, float] | None:
+def _grid(key: str, info: dict[Any, Any]) -> tuple[float, float] | None:
     """Like `Metadata.grid`: a JPEG's density without a unit."""
-    across, down = info.get("jfif_density", (0, 0))
-    is_shape = key == "jpeg" and info.get("jfif_unit") == 0 and across and down and across != down
-    return (float(across), float(down)) if is_shape else None
+    if key != "jpeg" or info.get("jfif_unit") != 0:
+        return None
+    return shape_of_pixels(*info.get("jfif_density", (0, 0)))
 
 
 def _limited(data: bytes | None) -> bytes | None:

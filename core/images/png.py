@@ -24,7 +24,7 @@ from core.images.metadata.exif import EXIF_PREFIX, orientation, plausible_dpi
 from core.images.metadata.iptc import of_iim
 from core.images.metadata.parts import LeftOut
 from core.images.metadata.text import MOST_TEXTS, Text, decoded
-from core.images.picture import Header, Metadata, StoredPixels
+from core.images.picture import Header, Metadata, StoredPixels, shape_of_pixels
 from core.images.refusal import MAX_METADATA_BYTES, check_size, damaged
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -174,8 +174,8 @@ class PngSource:
 
     def _read_resolution(self, data: bytes) -> None:
         across, down, unit = struct.unpack(">IIB", data)
-        if unit == 0 and across != down and across and down:
-            self._grid = (float(across), float(down))
+        if unit == 0:
+            self._grid = shape_of_pixels(across, down) or self._grid
         if unit == 1:
             self._dpi = plausible_dpi(_per_inch(across), _per_inch(down))
 

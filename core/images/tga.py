@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from core.images.metadata.text import COMMENT, Text, decoded
-from core.images.picture import Metadata
+from core.images.picture import Metadata, shape_of_pixels
 
 _FOOTER = struct.Struct("<II18s")
 _SIGNATURE = b"TRUEVISION-XFILE.\0"
@@ -64,7 +64,7 @@ def extension_of(file: BinaryIO) -> Extension:
     }
     texts = tuple(Text(keyword, text) for keyword, text in said.items() if text.strip())
     # How wide and high a pixel is, which is how many of them lie down and across.
-    grid = (float(high), float(wide)) if wide and high and wide != high else None
+    grid = shape_of_pixels(high, wide)
     return Extension(_ALPHA.get(alpha, Alpha.UNTOLD), Metadata(texts=texts, grid=grid))
 
 

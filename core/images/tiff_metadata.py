@@ -11,7 +11,7 @@ from core.images.metadata.geo import TAGS as GEO_TAGS
 from core.images.metadata.iptc import IPTC, of_iim
 from core.images.metadata.iptc import resources as iptc_resources
 from core.images.metadata.parts import LeftOut
-from core.images.picture import Metadata
+from core.images.picture import Metadata, shape_of_pixels
 from core.images.refusal import MAX_METADATA_BYTES
 
 XMP, IPTC_TAG, PHOTOSHOP = 700, 33723, 34377
@@ -68,10 +68,9 @@ def _grid(reader: TagReader, directory: Directory) -> tuple[float, float] | None
     if reader.integer(directory, _RESOLUTION_UNIT, 0) != _NO_UNIT:
         return None
     across, down = (reader.rational(entry) if entry else None for entry in entries)
-    if not across or not down:
-        return None
-    is_measured = (block(reader, directory, _DESCRIPTION) or b"").startswith(b"ImageJ=")
-    return (across, down) if is_measured or across != down else None
+    if across and down and (block(reader, directory, _DESCRIPTION) or b"").startswith(b"ImageJ="):
+        return across, down
+    return shape_of_pixels(across, down)
 
 
 def _place_on_earth(reader: TagReader, directory: Directory) -> tuple[tuple[int, TagValue], ...]:

@@ -84,7 +84,7 @@ class Geometry:
 
     def point_before(self, x: float, y: float) -> tuple[float, float]:
         """Where a point of the picture now, as parts of its sides, lay before."""
-        return _TURNS[{6: 8, 8: 6}.get(self.orientation, self.orientation)](x, y)
+        return _TURNS_BACK[self.orientation](x, y)
 
 
 _TURNS: dict[int, Callable[[float, float], tuple[float, float]]] = {
@@ -97,6 +97,7 @@ _TURNS: dict[int, Callable[[float, float], tuple[float, float]]] = {
     7: lambda x, y: (1 - y, 1 - x),
     8: lambda x, y: (y, 1 - x),
 }
+_TURNS_BACK = _TURNS | {6: _TURNS[8], 8: _TURNS[6]}
 
 
 def edited_xmp(xmp: bytes, geometry: Geometry) -> bytes:
