@@ -94,11 +94,10 @@ class Adversary:
             photographs: places of the crops that are not synthetic; where the recipe says so, only these are looked at.
         """
         if not self.stage.judge_synthetic and 0 < len(photographs) < len(hr):
-            hr, sr = (x[photographs].contiguous(memory_format=torch.channels_last) for x in (hr, sr))
+            hr, sr = hr[photographs], sr[photographs]
         if self.stage.discriminator != "paper":
             # The paper's takes one size.
-            pair = augment_alike(sr, hr, SHIFT if min(sr.shape[-2:]) >= 4 * SHIFT else 0)
-            sr, hr = (each.contiguous(memory_format=torch.channels_last) for each in pair)
+            sr, hr = augment_alike(sr, hr, SHIFT if min(sr.shape[-2:]) >= 4 * SHIFT else 0)
         fake, real = self._logits(sr, hr)
         return Verdict(real, fake)
 
