@@ -10,6 +10,7 @@ from core.images.picture import Metadata
 
 _SPEED = 8
 """Slower speeds take two to four times as long for 0.1 dB."""
+_EXACT = 100
 _IDENTITY = 0
 _UNSPECIFIED, _BT709, _BT601, _BT2020, _SRGB_TRANSFER = 2, 1, 6, 9, 13
 
@@ -41,9 +42,12 @@ def encode_avif(samples: np.ndarray, metadata: Metadata, quality: int | None, bi
     if quality is None and not grey:
         # Only RGB itself comes back as it was.
         matrix = _IDENTITY
+    if grey and quality is not None and quality < _EXACT:
+        # A picture of one channel is written without loss, whatever the level is; of three, with the level's.
+        samples = np.repeat(samples, 3, axis=2)
     encoded = imagecodecs.avif_encode(
-        samples[..., 0] if grey else np.ascontiguousarray(samples),
-        level=100 if quality is None else quality,
+        samples[..., 0] if samples.shape[2] == 1 else np.ascontiguousarray(samples),
+        level=_EXACT if quality is None else quality,
         speed=_SPEED,
         bitspersample=depth,
         pixelformat="400" if grey else "444",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from core.images.av1 import colours_of_stream
+from core.images.av1 import Av1Stream, read_stream
 from core.images.cicp import Cicp, meant
 
 _MAX_META = 1 << 24
@@ -34,7 +34,7 @@ class StillImage:
     gain_map: bool = False
     """Whether the file holds what makes HDR of the picture (ISO 21496-1)."""
     lossless: bool = False
-    """Whether it is coded as RGB itself, which only lossless encoders do."""
+    """Whether its samples are coded exactly, with no channel at less than full size."""
 
 
 def still_image(file: BinaryIO) -> StillImage:
@@ -78,12 +78,10 @@ class _Items:
         tile = self.items.get(tiles[0][0]) if tiles and tiles[0] else None
         properties = item.properties + (tile.properties if tile else [])
         colours = [*(data for kind, data in properties if kind == b"colr"), self._track_colour]
-        if not any(colours):
-            # Only the stream itself may say it.
-            colours = [self._colour_of_stream(tiles[0][0] if tile and tiles else self.primary)]
-        cicp, identity = _colour(colours)
-        config = next((data for kind, data in properties if kind == b"av1C"), b"")
-        full_chroma = len(config) > 2 and not config[2] & 0x0C
+        stream = self._stream(tiles[0][0] if tile and tiles else self.primary)
+        if not any(colours) and stream and stream.colours:
+            # Only the stream itself says it.
+            colours = [b"nclx" + struct.pack(">HHHB", *stream.colours, 0x80)]
         pictures = [
             number
             for number, each in self.items.items()
@@ -91,20 +89,19 @@ class _Items:
         ]
         return StillImage(
             bits=_bits(properties),
-            cicp=cicp,
+            cicp=_colour(colours),
             pictures=max(1, len(pictures)),
             gain_map=any(each.kind == b"tmap" for each in self.items.values()),
-            lossless=identity and full_chroma,
+            lossless=stream is not None and stream.lossless,
         )
 
-    def _colour_of_stream(self, number: int) -> bytes:
-        """A `colr` box of what the coded picture of an item says itself; empty where it says nothing."""
+    def _stream(self, number: int) -> Av1Stream | None:
+        """What the coded picture of an item says of itself; None where it is not AV1, or not in the file."""
         place = _first_extent(self._locations, number) if self._locations else None
         if place is None or self.items.get(number, _Item(b"")).kind != b"av01":
-            return b""
+            return None
         self._file.seek(place[0])
-        found = colours_of_stream(self._file.read(min(place[1], _MAX_HEAD)))
-        return b"nclx" + struct.pack(">HHHB", *found, 0x80) if found else b""
+        return read_stream(self._file.read(min(place[1], _MAX_HEAD)))
 
     def _serves(self, number: int) -> bool:
         """Whether an item is a thumbnail, an alpha plane, or a tile of another one."""
@@ -174,14 +171,14 @@ def _bits(properties: list[tuple[bytes, bytes]]) -> int:
     return 8
 
 
-def _colour(boxes: list[bytes]) -> tuple[Cicp | None, bool]:
-    """The colours of the first `nclx` box, and whether its matrix is the identity."""
+def _colour(boxes: list[bytes]) -> Cicp | None:
+    """The colours of the first `nclx` box."""
     for data in boxes:
         if data[:4] == b"nclx" and len(data) >= 11:
-            primaries, transfer, matrix = struct.unpack_from(">HHH", data, 4)
+            primaries, transfer = struct.unpack_from(">HH", data, 4)
             # The decoder has turned the samples into full range already.
-            return meant(primaries, transfer), matrix == 0
-    return None, False
+            return meant(primaries, transfer)
+    return None
 
 
 def _first_extent(iloc: bytes, wanted: int) -> tuple[int, int] | None:

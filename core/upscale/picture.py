@@ -118,6 +118,10 @@ def upscale_picture(
     return replace(picture, pixels=pixels, alpha=alpha)
 
 
+_SPARE = 16
+"""Source pixels by which a margin may be longer, so that it is a whole number of result pixels."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wrap:
     """A picture whose edges join, a seamless texture, on its way through what knows only what lies beside."""
@@ -126,14 +130,34 @@ class Wrap:
     """Source pixels of the other edge that lie beside each edge, and above and below."""
     down: int
     size: tuple[int, int]
-    """Width and height of the result of what is so enlarged."""
+    """Width and height that the widened picture is enlarged to."""
+    box: tuple[float, float, float, float]
+    """Left, top, right and bottom of the result within that, in its pixels, which may begin and end within one."""
 
     @classmethod
-    def of(cls, width: int, height: int, size: tuple[int, int], margin: int) -> Wrap:
-        """At least `margin` pixels, as many as make whole ones of the result."""
-        across, down = (_whole_margin(*sides, margin) for sides in zip((width, height), size, strict=True))
-        factors = size[0] / width, size[1] / height
-        return cls(across, down, (round((width + 2 * across) * factors[0]), round((height + 2 * down) * factors[1])))
+    def of(cls, source: tuple[int, int], size: tuple[int, int], margin: int, scale: int) -> Wrap:
+        """At least `margin` pixels on each side of a picture that a model of this scale enlarges to `size`.
+
+        Where no margin of about that length is a whole number of result pixels, the picture is enlarged as far as the
+        passes take it, and the result cut out of that as it is reduced.
+        """
+        shortest = -(-margin // 2) * 2
+        whole = [_whole_margin(*sides, margin) for sides in zip(source, size, strict=True)]
+        is_whole = max(whole) <= shortest + _SPARE
+        across, down = whole if is_whole else (shortest, shortest)
+        wide = (source[0] + 2 * across, source[1] + 2 * down)
+        passes = len(pass_sizes(source, size, scale))
+
+        def enlarged(side: int, factor: float) -> int:
+            if is_whole:
+                return round(side * factor)
+            most = side * scale**passes
+            # As many passes as without the margins, and no resize after the last of them.
+            return min(most, math.ceil(side * factor / scale) * scale) if passes > 1 else most
+
+        width, height = (enlarged(side, to / of) for side, to, of in zip(wide, size, source, strict=True))
+        left, top = across * width / wide[0], down * height / wide[1]
+        return cls(across, down, (width, height), (left, top, width - left, height - top))
 
     def widened(self, picture: Picture) -> Picture:
         """The picture with its other edges beside it."""
@@ -143,10 +167,8 @@ class Wrap:
 
     def cut(self, result: Picture, size: tuple[int, int]) -> Picture:
         """The result, of this width and height, out of that of the widened picture."""
-        left, top = (self.size[0] - size[0]) // 2, (self.size[1] - size[1]) // 2
-        part = result.part(np.s_[top : top + size[1], left : left + size[0]])
-        alpha = None if part.alpha is None else np.ascontiguousarray(part.alpha)
-        return replace(part, pixels=np.ascontiguousarray(part.pixels), alpha=alpha)
+        alpha = None if result.alpha is None else resize(result.alpha[..., None], size, self.box)[..., 0]
+        return replace(result, pixels=resize(result.pixels, size, self.box), alpha=alpha)
 
 
 def _whole_margin(source: int, result: int, margin: int) -> int:
@@ -220,10 +242,19 @@ def without_colour(rgb: np.ndarray, channels: int = 3) -> np.ndarray:
     return result
 
 
-def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Antialiased bicubic (a = -0.5) resize of H x W x C, uint8 or uint16, to `size` (width, height)."""
-    if (pixels.shape[1], pixels.shape[0]) == size:
-        return pixels
+def resize(
+    pixels: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> np.ndarray:
+    """Antialiased bicubic (a = -0.5) resize of H x W x C, uint8 or uint16, to `size` (width, height).
+
+    With `box` (left, top, right, bottom, in pixels and parts of them), only of what lies in it, which the pixels around
+    it reach into.
+    """
+    if box is None:
+        box = (0, 0, pixels.shape[1], pixels.shape[0])
+    left, top, right, bottom = (round(edge) for edge in box)
+    if (left, top, right, bottom) == box and (right - left, bottom - top) == size:
+        return np.ascontiguousarray(pixels[top:bottom, left:right])
     # One channel at a time: Pillow keeps colour pictures in four bytes a pixel, twice over while it works, and knows
     # values of 16 bits only as floats.
     resized = np.empty((size[1], size[0], pixels.shape[2]), pixels.dtype)
@@ -231,7 +262,7 @@ def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     for channel in range(pixels.shape[2]):
         plane = pixels[..., channel]
         image = Image.fromarray(plane.astype(np.float32) if deep else np.ascontiguousarray(plane))
-        image = image.resize(size, Image.Resampling.BICUBIC)
+        image = image.resize(size, Image.Resampling.BICUBIC, box=box)
         made = np.asarray(image)
         if not deep:
             resized[..., channel] = made

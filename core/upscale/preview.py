@@ -53,7 +53,8 @@ def preview(request: PreviewRequest, cancel: CancelToken) -> Iterator[PreviewRea
     margin = margin_of(engine, passes, request.tie_colours, restorers)
     seen = region
     if request.wrap:
-        wrap = Wrap.of(picture.width, picture.height, (picture.width, picture.height), margin)
+        own = (picture.width, picture.height)
+        wrap = Wrap.of(own, own, margin, engine.scale)
         picture = wrap.widened(picture)
         seen = (region[0] + wrap.across, region[1] + wrap.down, *region[2:])
     part, left, top = with_margin(picture, seen, margin)

@@ -222,7 +222,7 @@ class Stages:
         if request.wrap:
             passes = max(1, len(pass_sizes((picture.width, picture.height), size, engine.scale)))
             margin = margin_of(engine, passes, request.tie_colours, restorers)
-            wrap = Wrap.of(picture.width, picture.height, size, margin)
+            wrap = Wrap.of((picture.width, picture.height), size, margin, engine.scale)
             picture = wrap.widened(picture)
         restored = restore_picture(restorers, picture, self.cancel, lambda done: report(share * done))
         result = upscale_picture(

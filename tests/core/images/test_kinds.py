@@ -483,10 +483,44 @@ def test_what_lost_nothing_is_known_and_loses_nothing_again(tmp_path, format, gr
     save(tmp_path / "a", Picture(pixels, None), format, 40, lossless=True)
     picture = load(tmp_path / "a")
     np.testing.assert_array_equal(picture.pixels, pixels)
-    # A grey AVIF does not say whether it lost anything.
-    assert picture.lossless == (not grey)
+    assert picture.lossless
     save(tmp_path / "b", Picture(pixels, None), format, 90)
     assert not load(tmp_path / "b").lossless
+
+
+@pytest.mark.parametrize("options", [{}, {"tile_rows": 1, "tile_cols": 2}, {"autotiling": True}])
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:0:0", "4:2:2", "4:2:0"])
+def test_an_avif_of_others_is_lossless_where_its_stream_is(tmp_path, subsampling, options):
+    image = Image.fromarray(np.tile(making.noise(300, 80, 3, np.uint8), (1, 4, 1)))
+    for quality in (100, 99):
+        image.save(tmp_path / "a.avif", quality=quality, subsampling=subsampling, speed=10, **options)
+        assert load(tmp_path / "a.avif").lossless == (quality == 100 and subsampling in ("4:4:4", "4:0:0"))
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_avif_of_every_depth_is_lossless_where_its_stream_is(tmp_path, bits, channels):
+    pixels = making.noise(40, 30, channels, np.uint16) >> (16 - bits)
+    pixels = pixels.astype(np.uint8) if bits == 8 else pixels
+    for matrix in (0, 6) if channels == 3 else (6,):
+        for level in (100, 90) if channels == 3 else (100,):
+            (tmp_path / "a.avif").write_bytes(
+                imagecodecs.avif_encode(pixels, level=level, bitspersample=bits, pixelformat="444", matrix=matrix)
+            )
+            assert load(tmp_path / "a.avif").lossless == (level == 100)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_grey_avif_takes_no_more_room_than_its_colours_would(tmp_path, dtype):
+    grey = making.smooth(96, 96).mean(axis=2, keepdims=True).astype(np.uint8)
+    grey = grey + making.noise(96, 96, 1, np.uint8) // 16
+    grey = grey.astype(dtype) * (257 if dtype == np.uint16 else 1)
+    sizes = []
+    for number, pixels in enumerate((grey, np.repeat(grey, 3, axis=2))):
+        save(tmp_path / f"{number}.avif", Picture(pixels, None), "avif", 60)
+        sizes.append((tmp_path / f"{number}.avif").stat().st_size)
+    assert load(tmp_path / "0.avif").pixels.shape == (96, 96, 1)
+    assert sizes[0] <= sizes[1]
 
 
 @pytest.mark.parametrize("options", [{"lossless": True}, {"lossless": True, "exif": making.exif()}, {"quality": 90}])

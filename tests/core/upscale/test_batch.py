@@ -860,7 +860,7 @@ def periodic(path: Path, width: int, height: int) -> None:
     Image.fromarray(np.stack(planes, 2).astype(np.uint8)).save(path)
 
 
-@pytest.mark.parametrize("size", ["4x", "2.5x", "100w", "8x"])
+@pytest.mark.parametrize("size", ["4x", "2.5x", "100w", "101w", "53w", "8x"])
 def test_the_edges_of_a_seamless_texture_join(tmp_path: Path, run: Run, size: str) -> None:
     periodic(tmp_path / "in" / "tile.png", 48, 36)
     # The same, begun elsewhere: what was an edge lies in the middle.

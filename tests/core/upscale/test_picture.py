@@ -15,7 +15,7 @@ from core.contract.settings import OutputSize
 from core.contract.upscale import PreviewRequest
 from core.images import Picture, load, save
 from core.upscale.engine import open_engine
-from core.upscale.picture import upscale_picture
+from core.upscale.picture import Wrap, resize, upscale_picture
 from core.upscale.preview import preview
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import textured
@@ -176,3 +176,28 @@ def test_one_colour_anywhere_makes_a_picture_colourful(tmp_path: Path) -> None:
     # Colours are tied by what surrounds a region, of which a preview sees less than all.
     assert np.abs(shown.pixels.astype(int) - whole[:80, :80]).max() <= 1
     assert (shown.pixels != shown.pixels[..., :1]).any()
+
+
+@pytest.mark.parametrize("size", [(1999, 1511), (1000, 750), (4001, 3001), (8000, 6000), (16001, 12007), (999, 749)])
+def test_a_seamless_texture_of_any_size_takes_about_the_margin_that_it_needs(size: tuple[int, int]) -> None:
+    source = (1000, 750)
+    wrap = Wrap.of(source, size, 48, 4)
+    assert 48 <= min(wrap.across, wrap.down) <= max(wrap.across, wrap.down) <= 64
+    left, top, right, bottom = wrap.box
+    for near, far, side, margin, whole in zip(
+        (left, top), (right, bottom), source, (wrap.across, wrap.down), wrap.size, strict=True
+    ):
+        # What is cut out is what the picture itself became.
+        assert (near, far - near) == pytest.approx(
+            (margin * whole / (side + 2 * margin), side * whole / (side + 2 * margin))
+        )
+    assert all(cut >= wanted for cut, wanted in zip((right - left + 1, bottom - top + 1), size, strict=True))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_lies_around_a_box_reaches_into_what_is_resized(dtype: type) -> None:
+    ramp = np.tile(np.arange(40), (30, 1))[..., None].astype(dtype) * 4
+    part = resize(ramp, (16, 16), (4.0, 7.0, 12.0, 15.0))
+    # A ramp cut off at its edges would level out there.
+    np.testing.assert_array_equal(part[..., 0], np.tile(15 + 2 * np.arange(16), (16, 1)))
+    np.testing.assert_array_equal(resize(ramp, (8, 8), (4.0, 7.0, 12.0, 15.0)), ramp[7:15, 4:12])
