@@ -27,7 +27,13 @@ def world_suffixes(suffix: str) -> tuple[str, ...]:
 
 
 def carry_companions(
-    source: Path, output: Path, before: tuple[int, int], after: tuple[int, int], orientation: int = 1
+    source: Path,
+    output: Path,
+    before: tuple[int, int],
+    after: tuple[int, int],
+    orientation: int = 1,
+    *,
+    copied: bool = False,
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write the companions of a picture beside its result, corrected to its size.
 
@@ -39,6 +45,7 @@ def carry_companions(
         before: width and height of the picture, upright.
         after: width and height of the result.
         orientation: of EXIF, 1 to 8, by which the picture was turned upright.
+        copied: whether the result is the source's own file again; then so are they.
 
     Returns:
         What was written, and what to tell the user.
@@ -53,8 +60,9 @@ def carry_companions(
     for suffix in world_suffixes(source.suffix.lower()):
         content = _content(_beside(source, suffix, there), there)
         world = geo.world_of(content.decode("latin-1"), geometry) if content else None
-        if world is not None:
-            wanted.append((output.with_suffix(world_suffixes(output.suffix.lower())[0]), world.encode()))
+        if content and world is not None:
+            target = output.with_suffix(world_suffixes(output.suffix.lower())[0])
+            wanted.append((target, content if copied else world.encode()))
             break
     projection = _content(_beside(source, ".prj", there), there)
     if projection:
@@ -65,8 +73,9 @@ def carry_companions(
     ):
         packet = _content(sidecar, there)
         if packet and b"rdf:RDF" in packet:
-            packet, _gone = without_pointers(packet)
-            wanted.append((target, xmp.edited_xmp(packet, geometry)))
+            if not copied:
+                packet = xmp.edited_xmp(without_pointers(packet)[0], geometry)
+            wanted.append((target, packet))
     written, notes = [], []
     for target, content in wanted:
         if target.exists() and target.read_bytes() != content:

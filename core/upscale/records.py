@@ -44,6 +44,8 @@ class ResultFacts:
     """What the automatic choice took, and why."""
     orientation: int = 1
     """EXIF's, by which the source was turned upright."""
+    copied: bool = False
+    """Whether the result is the source's file as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ class Records:
         notes = (*facts.notes, *renamed, *encoded.notes)
         if self._request.keep_metadata:
             _written, more = carry_companions(
-                task.source, output, facts.input_size, facts.output_size, facts.orientation
+                task.source, output, facts.input_size, facts.output_size, facts.orientation, copied=facts.copied
             )
             notes += more
         if encoded.consistency < LOW_CONSISTENCY:

@@ -199,7 +199,7 @@ class Stages:
         """Let a source that is large enough be its own result."""
         begun = time.monotonic()
         size = (source.picture.width, source.picture.height)
-        facts = ResultFacts(source.sha256, source.stamp, size, size, task.notes, source.choice.reason)
+        facts = ResultFacts(source.sha256, source.stamp, size, size, task.notes, source.choice.reason, copied=True)
 
         def copy(path: Path) -> Encoded:
             with replacing(path) as temporary:

@@ -123,7 +123,10 @@ def as_written(
     grid = metadata.grid
     if grid is not None:
         grid = (grid[0] * geometry.factors[0], grid[1] * geometry.factors[1])
-    metadata = replace(metadata, size=size, geo=geo.scaled(metadata.geo, geometry.factors), grid=grid)
+    place = geo.scaled(metadata.geo, geometry.factors)
+    if target.key == "tiff":
+        notes += note_of((LeftOut.PLACE,) * (len(place) < len(metadata.geo)))
+    metadata = replace(metadata, size=size, geo=place, grid=grid)
     if metadata.photoshop and target.key not in _HAS_PHOTOSHOP:
         packet = xmp.with_properties(metadata.xmp, iptc.as_properties(metadata.photoshop))
         notes += () if target.plain else note_of(iptc.without_name(metadata.photoshop))

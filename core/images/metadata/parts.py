@@ -30,6 +30,7 @@ class LeftOut(enum.Enum):
     IMAGEJ = _("what ImageJ alone reads: labels, lookup tables, regions")
     XMP = _("its second XMP packet, which repeats fields of the first")
     IPTC = _("IPTC fields that have no name elsewhere")
+    PLACE = _("malformed GeoTIFF tags")
 
 
 @dataclass(frozen=True, slots=True)

@@ -749,6 +749,16 @@ def test_malformed_tags_of_a_geotiff_are_left_out():
     assert geo.scaled((keys,), (4.0, 4.0)) == (keys,)
 
 
+def test_malformed_tags_of_a_geotiff_are_told(tmp_path):
+    ties = [(33922, 12, 5, (0.0, 0.0, 0.0, 5e5, 4e6), True), (34737, 2, 9, "Example|\0", True)]
+    tifffile.imwrite(tmp_path / "a.tif", making.smooth(32, 24), photometric="rgb", extratags=ties, metadata=None)
+    notes = save(tmp_path / "b.tif", enlarged(load(tmp_path / "a.tif"), 4), "tiff")
+    assert ["malformed GeoTIFF tags" in note for note in notes] == [True]
+    with tifffile.TiffFile(tmp_path / "b.tif") as tiff:
+        tags = tiff.pages.first.tags
+        assert (33922 in tags, tags[34737].value) == (False, "Example|")
+
+
 WORLD = "10.0\n0.5\n-0.25\n-20.0\n500005.0\n3999995.0\n"
 
 
@@ -822,6 +832,15 @@ def test_a_sidecar_is_corrected(tmp_path):
     written, _ = carry_companions(tmp_path / "a.tif", tmp_path / "b.tif", (32, 24), (128, 96))
     assert [path.name for path in written] == ["b.xmp"]
     assert b'tiff:ImageWidth="128"' in (tmp_path / "b.xmp").read_bytes()
+
+
+def test_companions_of_a_copy_are_copies(tmp_path):
+    sidecar = packet('xmp:Rating="4" tiff:Orientation="6" tiff:ImageWidth="32"')
+    (tmp_path / "a.xmp").write_bytes(sidecar)
+    (tmp_path / "a.jgw").write_text(WORLD)
+    carry_companions(tmp_path / "a.jpg", tmp_path / "b.jpg", (24, 32), (24, 32), copied=True)
+    assert (tmp_path / "b.xmp").read_bytes() == sidecar
+    assert (tmp_path / "b.jgw").read_text() == WORLD
 
 
 # What a result says of itself

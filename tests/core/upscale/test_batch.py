@@ -804,6 +804,8 @@ def test_a_page_that_is_broken_leaves_nothing_half_written(tmp_path: Path, run: 
 def test_a_size_in_pixels_never_makes_smaller_unless_told(tmp_path: Path, run: Run) -> None:
     picture(tmp_path / "in" / "small.png", 12, 9)
     large = picture(tmp_path / "in" / "large.jpg", 80, 60)
+    sidecar = b'<rdf:RDF xmlns:rdf="x"><rdf:Description xmlns:tiff="y" tiff:Orientation="6"/></rdf:RDF>'
+    (tmp_path / "in" / "large.xmp").write_bytes(sidecar)
     size = OutputSize("longest", 40)
     outcome = run(tmp_path / "in", size=size)
     assert files_in(tmp_path / "in_40px") == ["small.png"]
@@ -813,6 +815,8 @@ def test_a_size_in_pixels_never_makes_smaller_unless_told(tmp_path: Path, run: R
     copy = tmp_path / "in_40px" / "large.jpg"
     assert copy.read_bytes() == large.read_bytes()
     assert copy.stat().st_mtime_ns == large.stat().st_mtime_ns
+    # A copy is still turned by its orientation, and its sidecar says so.
+    assert copy.with_suffix(".xmp").read_bytes() == sidecar
     [saved] = [event for event in outcome.of(FileSaved) if event.source.name == "large.jpg"]
     assert saved.notes == ("Copied as it is, as it is larger than 40px already.",)
     assert saved.input_size == saved.output_size == (80, 60)
