@@ -228,7 +228,7 @@ def _is_exact(bits: _Bits, sequence: _Sequence, layers: tuple[int, int]) -> bool
     bits(sequence.order_bits)
     if sequence.removal_bits and bits():
         for works_on, is_timed in sequence.operating_points:
-            if is_timed and (not works_on or works_on >> layers[0] & 1 and works_on >> (layers[1] + 8) & 1):
+            if is_timed and (not works_on or (works_on >> layers[0] & 1 and works_on >> (layers[1] + 8) & 1)):
                 bits(sequence.removal_bits)
     replaced = 0xFF if is_key and is_shown else bits(8)
     if replaced != 0xFF and keeps_places and sequence.order_bits:

@@ -253,7 +253,8 @@ def resize(
     if box is None:
         box = (0, 0, pixels.shape[1], pixels.shape[0])
     left, top, right, bottom = (round(edge) for edge in box)
-    if (left, top, right, bottom) == box and (right - left, bottom - top) == size:
+    is_whole = all(edge.is_integer() for edge in map(float, box))
+    if is_whole and (right - left, bottom - top) == size:
         return np.ascontiguousarray(pixels[top:bottom, left:right])
     # One channel at a time: Pillow keeps colour pictures in four bytes a pixel, twice over while it works, and knows
     # values of 16 bits only as floats.
