@@ -28,13 +28,13 @@ class Banner(QFrame):
         self._level: Level = "info"
         self._place: Callable[[], QRect] | None = None
         self._at_top = False
-        self._icon = QLabel()
+        self._icon = QLabel(self)
         self._icon.setFixedSize(22, 22)
-        self._title = QLabel()
+        self._title = QLabel(self)
         self._title.setTextFormat(Qt.TextFormat.PlainText)
         self._title.setWordWrap(True)
         self._title.setProperty("role", "strong")
-        self._advice = QLabel()
+        self._advice = QLabel(self)
         self._advice.setTextFormat(Qt.TextFormat.PlainText)
         self._advice.setWordWrap(True)
         self._advice.setProperty("role", "muted")
@@ -44,7 +44,7 @@ class Banner(QFrame):
         words.addWidget(self._advice)
         self._actions = QHBoxLayout()
         self._actions.setSpacing(6)
-        close = QToolButton()
+        close = QToolButton(self)
         close.setIconSize(QSize(16, 16))
         close.setToolTip(_("Close this message"))
         close.setAccessibleName(_("Close this message"))

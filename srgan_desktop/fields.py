@@ -36,8 +36,8 @@ SIDE_BY_SIDE = 880
 class Choice(QComboBox):
     """A combo box that may be narrower than its longest row, with a list that is not; the wheel scrolls the page."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.setMinimumContentsLength(6)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -161,21 +161,22 @@ class Tabs(QWidget):
 
     chosen = Signal(str)
 
-    def __init__(self, theme: Theme, entries: Sequence[tuple[str, str, str]]) -> None:
+    def __init__(self, theme: Theme, entries: Sequence[tuple[str, str, str]], parent: QWidget | None = None) -> None:
         """Show them.
 
         Args:
             theme: for the icons.
             entries: (key, label, icon or nothing).
+            parent: what they stand in.
         """
-        super().__init__()
+        super().__init__(parent)
         self.buttons: dict[str, QToolButton] = {}
         group = QButtonGroup(self)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(4)
         for key, label, icon in entries:
-            button = QToolButton()
+            button = QToolButton(self)
             button.setText(label)
             button.setCheckable(True)
             button.setProperty("role", "tab")
@@ -197,32 +198,37 @@ class Tabs(QWidget):
 class Panes(QWidget):
     """Two panes beside each other, or one at a time with a switch above where the window is narrow."""
 
-    def __init__(
-        self,
-        theme: Theme,
-        first: tuple[str, QWidget],
-        second: tuple[str, QWidget],
-        shares: tuple[int, int] = (1, 1),
-        parent: QWidget | None = None,
-    ) -> None:
+    def __init__(self, theme: Theme, first: str, second: str, parent: QWidget | None = None) -> None:
+        """Be empty; the panes are made with this as their parent, and then given to `hold`.
+
+        Args:
+            theme: for the switch.
+            first: what the switch calls the first pane.
+            second: and the second.
+            parent: what this stands in.
+        """
         super().__init__(parent)
-        self._panes = {"first": first[1], "second": second[1]}
+        self._panes: dict[str, QWidget] = {}
         self._current = "first"
-        self.tabs = Tabs(theme, (("first", first[0], ""), ("second", second[0], "")))
+        self.tabs = Tabs(theme, (("first", first, ""), ("second", second, "")), self)
         self.tabs.show_chosen("first")
         self.tabs.chosen.connect(self.show_pane)
         switch = QHBoxLayout()
         switch.addWidget(self.tabs)
         switch.addStretch(1)
-        both = QHBoxLayout()
-        both.setSpacing(12)
-        for widget, share in zip(self._panes.values(), shares, strict=True):
-            both.addWidget(widget, share)
+        self._both = QHBoxLayout()
+        self._both.setSpacing(12)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addLayout(switch)
-        column.addLayout(both, 1)
+        column.addLayout(self._both, 1)
+
+    def hold(self, first: QWidget, second: QWidget, shares: tuple[int, int] = (1, 1)) -> None:
+        """Show these, with so large a share of the width each."""
+        self._panes = {"first": first, "second": second}
+        for widget, share in zip(self._panes.values(), shares, strict=True):
+            self._both.addWidget(widget, share)
         self._arrange()
 
     @property
@@ -242,7 +248,7 @@ class Panes(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         # The minimum of both panes side by side would keep the window from becoming narrow.
-        widest = max(pane.minimumSizeHint().width() for pane in self._panes.values())
+        widest = max((pane.minimumSizeHint().width() for pane in self._panes.values()), default=0)
         return QSize(widest, super().minimumSizeHint().height())
 
     def _arrange(self) -> None:
@@ -256,12 +262,13 @@ class Fold(QWidget):
 
     toggled = Signal(bool)
 
-    def __init__(self, theme: Theme, title: str, tooltip: str, contents: QWidget) -> None:
-        """Be folded."""
-        super().__init__()
+    def __init__(self, theme: Theme, title: str, tooltip: str, parent: QWidget | None = None) -> None:
+        """Be folded, over nothing yet."""
+        super().__init__(parent)
         self._theme = theme
-        self._contents = contents
-        self.button = QToolButton()
+        self.contents = QWidget(self)
+        """What is folded: a layout is to be given to it."""
+        self.button = QToolButton(self)
         self.button.setText(title)
         self.button.setToolTip(tooltip)
         self.button.setProperty("role", "fold")
@@ -273,7 +280,7 @@ class Fold(QWidget):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(8)
         column.addWidget(self.button)
-        column.addWidget(contents)
+        column.addWidget(self.contents)
         self.button.toggled.connect(self._on_toggled)
         self._on_toggled(False)
 
@@ -282,45 +289,51 @@ class Fold(QWidget):
         self.button.setChecked(open_)
 
     def _on_toggled(self, open_: bool) -> None:
-        self._contents.setVisible(open_)
+        self.contents.setVisible(open_)
         self._theme.set_icon(self.button, "down" if open_ else "right")
         self.toggled.emit(open_)
 
 
-def card() -> QFrame:
+def card(parent: QWidget | None = None) -> QFrame:
     """A surface for one subject."""
-    frame = QFrame()
+    frame = QFrame(parent)
     frame.setProperty("role", "card")
     return frame
 
 
 class Scrolled(QScrollArea):
-    """Scrolls up and down alone: it is never narrower than what is inside, with the scroll bar beside it."""
+    """Room for something that may be higher than the window.
+
+    It scrolls up and down alone: it is never narrower than what is inside, with the scroll bar beside it.
+    """
+
+    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+        """Be empty.
+
+        Args:
+            name: what the style sheet calls the widget inside.
+            parent: what this stands in.
+        """
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.inside = QWidget(self.viewport())
+        """What scrolls: a layout is to be given to it. It is in its place before it is filled, as all that is in a
+        widget is styled again when that gets another parent."""
+        self.inside.setObjectName(name)
+        self.setWidget(self.inside)
 
     def minimumSizeHint(self) -> QSize:
-        inside = self.widget()
-        if inside is None:
-            return super().minimumSizeHint()
         bar = self.verticalScrollBar().sizeHint().width()
-        return QSize(
-            max(inside.minimumWidth(), inside.minimumSizeHint().width()) + bar, super().minimumSizeHint().height()
-        )
+        inside = max(self.inside.minimumWidth(), self.inside.minimumSizeHint().width())
+        return QSize(inside + bar, super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.LayoutRequest and watched is self.widget():
+        if event.type() == QEvent.Type.LayoutRequest and watched is self.inside:
             self.updateGeometry()
         return super().eventFilter(watched, event)
-
-
-def scrolled(inside: QWidget) -> QScrollArea:
-    """Room for something that may be higher than the window."""
-    area = Scrolled()
-    area.setWidgetResizable(True)
-    area.setFrameShape(QFrame.Shape.NoFrame)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(inside)
-    return area
 
 
 def quiet(text: str = "") -> QLabel:

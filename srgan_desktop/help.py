@@ -14,7 +14,7 @@ from PySide6.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QPushBu
 from core import paths
 from core.language import gettext as _
 from core.version import VERSION
-from srgan_desktop.fields import quiet, scrolled, titled
+from srgan_desktop.fields import Scrolled, quiet, titled
 from srgan_desktop.theme import app_icon
 
 KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
@@ -75,9 +75,8 @@ class KeysDialog(QDialog):
         super().__init__(parent)
         self.setWindowTitle(_("Keys"))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        inside = QWidget()
-        inside.setObjectName("welcome")
-        grid = QGridLayout(inside)
+        area = Scrolled("welcome", self)
+        grid = QGridLayout(area.inside)
         grid.setContentsMargins(20, 16, 20, 12)
         grid.setHorizontalSpacing(18)
         grid.setVerticalSpacing(5)
@@ -91,7 +90,7 @@ class KeysDialog(QDialog):
             grid.setRowMinimumHeight(grid.rowCount(), 10)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 12)
-        column.addWidget(scrolled(inside))
+        column.addWidget(area)
         column.addLayout(_buttons(self, ()))
         self.resize(QSize(480, 560))
 

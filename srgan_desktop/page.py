@@ -26,6 +26,7 @@ from srgan_desktop.fields import Tabs, titled
 from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Settings
+from srgan_desktop.tab_order import tab_as_laid_out
 from srgan_desktop.theme import Theme
 
 _ALL_MADE = object()
@@ -192,6 +193,9 @@ class TabbedPage(Page):
         page.setSpacing(10)
         page.addLayout(header)
         page.addWidget(self.stack, 1)
+        yield
+        tab_as_laid_out(self)
+        yield
         self.tabs.chosen.connect(self.show_view)
         self.session.changed.connect(self._show_status)
 

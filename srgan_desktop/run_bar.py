@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.language import gettext as _
 from srgan_desktop.fields import Elided, keep_width
@@ -42,6 +42,7 @@ class RunBar(QFrame):
         pause_tooltip: str,
         resume: str,
         elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
+        parent: QWidget | None = None,
     ) -> None:
         """Lay it out.
 
@@ -53,8 +54,9 @@ class RunBar(QFrame):
             pause_tooltip: what Pause does.
             resume: label of Pause while the run is paused.
             elide: where the title and the words are cut when there is no room.
+            parent: what it stands in.
         """
-        super().__init__()
+        super().__init__(parent)
         self.setProperty("role", "card")
         self._theme = theme
         self._resume = resume

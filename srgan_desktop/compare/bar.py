@@ -35,8 +35,8 @@ DIFFERENCE = _(
 class CompareBar(QFrame):
     """Buttons for what keys do on the canvas. The view tells it when something changed."""
 
-    def __init__(self, theme: Theme, canvas: Canvas) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, canvas: Canvas, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setObjectName("compareBar")
         self._theme = theme
         self._canvas = canvas

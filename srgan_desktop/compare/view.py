@@ -81,9 +81,9 @@ class CompareView(QWidget):
         self._region: tuple[int, int, int, int] | None = None
         self._difference: Pyramid | None = None
 
-        self.canvas = Canvas(theme)
+        self.canvas = Canvas(theme, self)
         self.navigator = Navigator(self.canvas)
-        self.bar = CompareBar(theme, self.canvas)
+        self.bar = CompareBar(theme, self.canvas, self)
         self._decoder, self._patcher, self._subtracter = (Lane("compare", self) for _ in range(3))
         self._saver = ComparisonSaver(self)
         self._hold = QTimer(self, singleShot=True, interval=HOLD_MS)

@@ -26,7 +26,7 @@ from core.language import headed, listed, shown_number
 from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
-from srgan_desktop.fields import Elided, Fold, keep_width, quiet, scrolled, titled
+from srgan_desktop.fields import Elided, Fold, Scrolled, keep_width, quiet, titled
 from srgan_desktop.models.list_view import ListedModel, file_bytes, licence, progress_words, size_words
 from srgan_desktop.models.portrait import Bars, BeforeAfter, scores
 from srgan_desktop.models.session import ModelsSession
@@ -60,13 +60,15 @@ class ModelCardView(QFrame):
     cancel_requested = Signal(str)
     """Each with the model's key."""
 
-    def __init__(self, theme: Theme, session: ModelsSession) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, session: ModelsSession, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setProperty("role", "card")
         self._theme = theme
         self._session = session
         self._entry: ListedModel | None = None
         self._digests: dict[tuple[Path, Stamp | None], str] = {}
+        self._area = Scrolled("modelCard", self)
+        inside = self._area.inside
         self.title = titled("", "title")
         self.title.setWordWrap(True)
         self.facts = quiet()
@@ -74,7 +76,7 @@ class ModelCardView(QFrame):
         self.about.setTextFormat(Qt.TextFormat.PlainText)
         self.about.setWordWrap(True)
         self.sample = BeforeAfter()
-        self.bars = Bars(theme)
+        self.bars = Bars(theme, inside)
         self.use = self._primary(_("&Use for upscaling"), "good", self.use_requested)
         keep_width(self.use, _("&Use for upscaling"), _("In use"))
         self.check = QPushButton(_("&Try on my picture…"))
@@ -97,7 +99,8 @@ class ModelCardView(QFrame):
         self.rename = self._tool(_("Rename…"), "rename", "", self.rename_requested)
         self.folder = self._tool(_("Folder"), "folder", _("Show its file in the file manager"), self.folder_requested)
         self.remove = self._tool(_("Remove…"), "remove", "", self.remove_requested)
-        self.tools = QWidget()
+        self.tools = QWidget(inside)
+        self.details = Fold(theme, _("All that is known"), _("Licence, network, training, measurements, file"), inside)
         self._lay_out()
         session.downloading.connect(self._on_downloading)
         session.hashed.connect(self._on_hashed)
@@ -189,7 +192,7 @@ class ModelCardView(QFrame):
             digest = entry.sha256
         else:
             digest = self._digests.get((entry.path, stamp_of(entry.path)), "")
-        row = QWidget()
+        row = QWidget(self.details.contents)
         inside = QHBoxLayout(row)
         inside.setContentsMargins(0, 0, 0, 0)
         inside.setSpacing(4)
@@ -265,18 +268,12 @@ class ModelCardView(QFrame):
         tools = (self.compare, self.blend, self.fine_tune, self.rename, self.folder, self.remove)
         for index, tool in enumerate(tools):
             grid.addWidget(tool, index // 3, index % 3)
-        rows = QWidget()
-        self._rows = QGridLayout(rows)
+        self._rows = QGridLayout(self.details.contents)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setHorizontalSpacing(14)
         self._rows.setVerticalSpacing(7)
         self._rows.setColumnStretch(1, 1)
-        self.details = Fold(
-            self._theme, _("All that is known"), _("Licence, network, training, measurements, file"), rows
-        )
-        inside = QWidget()
-        inside.setObjectName("modelCard")
-        column = QVBoxLayout(inside)
+        column = QVBoxLayout(self._area.inside)
         column.setContentsMargins(18, 14, 16, 14)
         column.setSpacing(12)
         head = QVBoxLayout()
@@ -295,7 +292,7 @@ class ModelCardView(QFrame):
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)
-        outer.addWidget(scrolled(inside))
+        outer.addWidget(self._area)
 
 
 class CardValue(QLabel):

@@ -35,16 +35,16 @@ NO_DISTANCE = _("For the perceptual distance, content weights are needed (Train 
 class CheckView(TrialView):
     """Sets a check up and shows what it found."""
 
-    def __init__(self, theme: Theme, session: ModelsSession) -> None:
-        super().__init__(theme, session, Trial.CHECK, _("&Measure"), TITLE, STEPS)
-        self.model = Choice()
+    def __init__(self, theme: Theme, session: ModelsSession, parent: QWidget | None = None) -> None:
+        super().__init__(theme, session, Trial.CHECK, _("&Measure"), TITLE, STEPS, parent)
+        self.model = Choice(self.place)
         self.picture = PictureCard(
-            theme, session, lambda: session.check_region, session.choose_check_region, CHECK_MOST
+            theme, session, lambda: session.check_region, session.choose_check_region, CHECK_MOST, self.place
         )
         self.fields.addLayout(labelled(_("M&odel"), _("The model that is measured."), self.model))
         self.fields.addWidget(titled(_("Picture"), "section"))
         self.fields.addWidget(self.picture)
-        self.figures = CheckFigures()
+        self.figures = CheckFigures(self.place)
         self.fields.addWidget(self.figures)
         self.fields.addStretch(1)
         self.verdict = QLabel()
@@ -115,8 +115,8 @@ class CheckView(TrialView):
 class CheckFigures(QWidget):
     """Model and bicubic beside each other, the better figure in green."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(10)

@@ -41,15 +41,15 @@ STEPS = (
 class CompareModelsView(TrialView):
     """Sets a comparison up and shows what came of it."""
 
-    def __init__(self, theme: Theme, session: ModelsSession) -> None:
-        super().__init__(theme, session, Trial.COMPARE, _("&Compare"), TITLE, STEPS)
-        self.choice = QListWidget()
+    def __init__(self, theme: Theme, session: ModelsSession, parent: QWidget | None = None) -> None:
+        super().__init__(theme, session, Trial.COMPARE, _("&Compare"), TITLE, STEPS, parent)
+        self.choice = QListWidget(self.place)
         self.choice.setObjectName("choice")
         self.choice.setAccessibleName(_("Models to compare"))
         self.choice.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.choice.setTextElideMode(Qt.TextElideMode.ElideRight)
         self.picture = PictureCard(
-            theme, session, lambda: session.compare_region, session.choose_compare_region, COMPARE_MOST
+            theme, session, lambda: session.compare_region, session.choose_compare_region, COMPARE_MOST, self.place
         )
         self.heading = titled(_("Models"), "section")
         self.fields.addWidget(self.heading)
@@ -57,7 +57,7 @@ class CompareModelsView(TrialView):
         self.fields.addWidget(titled(_("Picture"), "section"))
         self.fields.addWidget(self.picture)
         self.fields.addStretch(1)
-        self.table = Results()
+        self.table = Results(self.results)
         self.below.addWidget(self.table)
         self.ticked: list[str] = []
         """Keys in the order in which they were ticked: that of the numbers."""
@@ -175,8 +175,8 @@ class CompareModelsView(TrialView):
 class Results(QWidget):
     """What each model takes, or why it could not do it."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setHorizontalSpacing(16)

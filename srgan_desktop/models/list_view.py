@@ -54,8 +54,8 @@ class ModelList(QListWidget):
     remove_requested = Signal()
     use_requested = Signal()
 
-    def __init__(self, theme: Theme, session: ModelsSession) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, session: ModelsSession, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setObjectName("models")
         self.setAccessibleName(_("Models"))
         self.setFrameShape(QFrame.Shape.NoFrame)
@@ -123,7 +123,7 @@ class ModelList(QListWidget):
             words.setContentsMargins(10, 0, 10, 4)
             self._add(words, None)
         for entry in entries:
-            row = Row(self._theme, entry)
+            row = Row(self._theme, entry, self.viewport())
             row.show_default(entry.key == self._session.default_key)
             row.show_download(self._session.downloads.get(entry.key))
             row.download.clicked.connect(lambda _checked, key=entry.key: self.download_requested.emit(key))
@@ -168,8 +168,8 @@ class ModelList(QListWidget):
 class Row(QWidget):
     """Name, state, and on a second line scale, licence, size and what it is good at."""
 
-    def __init__(self, theme: Theme, entry: ListedModel) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, entry: ListedModel, parent: QWidget) -> None:
+        super().__init__(parent)
         self._facts = facts(entry)
         self._words = " · ".join(part for part in (self._facts, good_at(entry)) if part)
         self.name = Elided("strong")

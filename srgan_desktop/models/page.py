@@ -82,15 +82,20 @@ class ModelsPage(TabbedPage):
                 ("compare", _("Compare models"), "side"),
                 ("check", _("How good on my picture?"), "measure"),
             ),
+            self,
         )
+        models = QWidget(self.stack)
+        beside = card(models)
         yield
-        self.list = ModelList(theme, self.session)
+        self.list = ModelList(theme, self.session, beside)
         yield
-        self.card = ModelCardView(theme, self.session)
+        self.card = ModelCardView(theme, self.session, models)
         yield
-        self.compare = CompareModelsView(theme, self.session)
+        _lay_out_models(models, beside, self.list, self.card)
         yield
-        self.check = CheckView(theme, self.session)
+        self.compare = CompareModelsView(theme, self.session, self.stack)
+        yield
+        self.check = CheckView(theme, self.session, self.stack)
         yield
         self.import_button = QPushButton(_("&Import…"))
         self.import_button.setToolTip(
@@ -98,7 +103,7 @@ class ModelsPage(TabbedPage):
         )
         self.import_button.setIconSize(QSize(16, 16))
         theme.set_icon(self.import_button, "import")
-        self.views = {"models": self._models_view(), "compare": self.compare, "check": self.check}
+        self.views = {"models": models, "compare": self.compare, "check": self.check}
         yield
         yield from self._lay_out(self.import_button)
         self._bind()
@@ -144,20 +149,6 @@ class ModelsPage(TabbedPage):
         super().showEvent(event)
 
     # Within
-
-    def _models_view(self) -> QWidget:
-        left = card()
-        inside = QVBoxLayout(left)
-        inside.setContentsMargins(1, 1, 1, 1)
-        inside.addWidget(self.list)
-        view = QWidget()
-        row = QHBoxLayout(view)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(12)
-        row.addWidget(left, 5)
-        row.addWidget(self.card, 6)
-        left.setMinimumWidth(LIST_CHARACTERS * left.fontMetrics().averageCharWidth())
-        return view
 
     def _bind(self) -> None:
         session, shown = self.session, self.card
@@ -360,3 +351,15 @@ class ModelsPage(TabbedPage):
         """Take the Upscale page's picture where there is none yet."""
         if self.session.picture is None and self.session.opening is None:
             self._take_queued()
+
+
+def _lay_out_models(view: QWidget, left: QWidget, models: ModelList, card_view: ModelCardView) -> None:
+    inside = QVBoxLayout(left)
+    inside.setContentsMargins(1, 1, 1, 1)
+    inside.addWidget(models)
+    row = QHBoxLayout(view)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(12)
+    row.addWidget(left, 5)
+    row.addWidget(card_view, 6)
+    left.setMinimumWidth(LIST_CHARACTERS * left.fontMetrics().averageCharWidth())

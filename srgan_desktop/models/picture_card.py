@@ -57,6 +57,7 @@ class PictureCard(QWidget):
         region: Callable[[], Region],
         choose: Callable[[Region], None],
         most: int,
+        parent: QWidget | None = None,
     ) -> None:
         """Show no picture yet.
 
@@ -66,8 +67,9 @@ class PictureCard(QWidget):
             region: the part that is taken.
             choose: takes another.
             most: pixels of the largest part.
+            parent: what this stands in.
         """
-        super().__init__()
+        super().__init__(parent)
         self._session = session
         self._region = region
         self._choose = choose
@@ -87,7 +89,7 @@ class PictureCard(QWidget):
         self.choose_queued = QPushButton(_("From the Upscale page"))
         self.choose_queued.setToolTip(_("Use the picture selected there"))
         self.choose_queued.clicked.connect(self.queue_requested)
-        self.contents = QStackedWidget()
+        self.contents = QStackedWidget(self)
         self._lay_out(theme)
         self.picker.region_chosen.connect(choose)
         session.picture_changed.connect(self.show_picture)
@@ -140,7 +142,7 @@ class PictureCard(QWidget):
         self.opening = Elided("muted")
         hint = titled(_("Drop a picture here"))
         hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        empty = QWidget()
+        empty = QWidget(self.contents)
         inside = QVBoxLayout(empty)
         inside.setContentsMargins(0, 4, 0, 4)
         inside.setSpacing(8)
@@ -158,7 +160,7 @@ class PictureCard(QWidget):
         foot.setSpacing(4)
         foot.addWidget(self.words, 1)
         foot.addWidget(self.all)
-        filled = QWidget()
+        filled = QWidget(self.contents)
         column = QVBoxLayout(filled)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(3)

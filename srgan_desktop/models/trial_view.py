@@ -19,7 +19,7 @@ from PySide6.QtWidgets import (
 from core.language import gettext as _
 from core.language import percent
 from srgan_desktop.compare.view import CompareView
-from srgan_desktop.fields import Elided, card, quiet, scrolled, titled
+from srgan_desktop.fields import Elided, Scrolled, card, quiet, titled
 from srgan_desktop.job import EngineState
 from srgan_desktop.models.picture_card import MOST_HEIGHT, PictureCard, RegionPicker
 from srgan_desktop.models.session import ModelsSession, Trial
@@ -38,7 +38,14 @@ class TrialView(QWidget):
     """Made by the subclass, for the part that it chooses."""
 
     def __init__(
-        self, theme: Theme, session: ModelsSession, trial: Trial, start: str, title: str, steps: Sequence[str]
+        self,
+        theme: Theme,
+        session: ModelsSession,
+        trial: Trial,
+        start: str,
+        title: str,
+        steps: Sequence[str],
+        parent: QWidget | None = None,
     ) -> None:
         """Lay out everything but the fields.
 
@@ -49,12 +56,18 @@ class TrialView(QWidget):
             start: label of the button.
             title: over the explanation that stands where pictures will be.
             steps: that explanation.
+            parent: what this stands in.
         """
-        super().__init__()
+        super().__init__(parent)
         self.theme = theme
         self.session = session
         self._estimating = trial
         self._results_of: TrialPicture | None = None
+        self._left, self._right = card(self), card(self)
+        self._area = Scrolled("trial", self._left)
+        self.place = self._area.inside
+        """Where the fields stand."""
+        self.contents = QStackedWidget(self._right)
         self.start = QPushButton(start)
         self.start.setProperty("role", "primary")
         self.start.setIconSize(QSize(16, 16))
@@ -65,8 +78,8 @@ class TrialView(QWidget):
         self.progress = ProgressLine(theme)
         self.progress.setAccessibleName(_("Progress"))
         self.words = Elided("muted")
-        self.compare = CompareView(theme)
-        self.results = QWidget()
+        self.results = QWidget(self.contents)
+        self.compare = CompareView(theme, self.results)
         self.fields = QVBoxLayout()
         self.fields.setSpacing(10)
         self.below = QVBoxLayout()
@@ -148,21 +161,19 @@ class TrialView(QWidget):
         self.show_state()
 
     def _lay_out(self, title: str, steps: Sequence[str]) -> None:
-        inside = QWidget()
-        inside.setObjectName("trial")
-        inside.setLayout(self.fields)
+        self._area.inside.setLayout(self.fields)
         self.fields.setContentsMargins(14, 12, 12, 8)
         buttons = QVBoxLayout()
         buttons.setContentsMargins(14, 8, 14, 12)
         buttons.setSpacing(6)
         for widget in (self.start, self.stop, self.progress, self.words):
             buttons.addWidget(widget)
-        side = card()
+        side = self._left
         side.setFixedWidth(max(SIDE_WIDTH, SIDE_CHARACTERS * self.fontMetrics().averageCharWidth()))
         around = QVBoxLayout(side)
         around.setContentsMargins(1, 1, 1, 1)
         around.setSpacing(0)
-        around.addWidget(scrolled(inside), 1)
+        around.addWidget(self._area, 1)
         # Below what scrolls, so that it is in sight in the lowest window.
         around.addLayout(buttons)
 
@@ -171,22 +182,20 @@ class TrialView(QWidget):
         results.setSpacing(0)
         results.addWidget(self.compare, 1)
         results.addLayout(self.below)
-        self.contents = QStackedWidget()
-        self.contents.addWidget(_explained(title, steps))
+        self.contents.addWidget(_explained(title, steps, self.contents))
         self.contents.addWidget(self.results)
-        shown = card()
-        over = QVBoxLayout(shown)
+        over = QVBoxLayout(self._right)
         over.setContentsMargins(1, 1, 1, 1)
         over.addWidget(self.contents)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(12)
         row.addWidget(side)
-        row.addWidget(shown, 1)
+        row.addWidget(self._right, 1)
 
 
-def _explained(title: str, steps: Sequence[str]) -> QWidget:
-    frame = QFrame()
+def _explained(title: str, steps: Sequence[str], parent: QWidget) -> QWidget:
+    frame = QFrame(parent)
     column = QVBoxLayout(frame)
     column.setContentsMargins(32, 20, 32, 20)
     column.setSpacing(14)

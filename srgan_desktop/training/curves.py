@@ -31,8 +31,8 @@ COLOURS = {
 class Curves(QWidget):
     """Three plots over the steps of a run; the last one only where there is a second stage."""
 
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self._theme = theme
         self._record: RunRecord | None = None
         self.quality = _Plot(_("Quality on test pictures"), _("PSNR: higher is truer to the original"), _("PSNR (dB)"))

@@ -42,7 +42,9 @@ class HistoryView(QWidget):
         super().__init__(parent)
         self.session = session
         self.model = RunTable(theme, session)
-        self.table = _Table()
+        self.contents = QStackedWidget(self)
+        full = card(self.contents)
+        self.table = _Table(full)
         self.table.setModel(self.model)
         columns = self.table.horizontalHeader()
         columns.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
@@ -65,15 +67,13 @@ class HistoryView(QWidget):
         buttons.addStretch(1)
         for button in (self.rename, self.folder, self.delete):
             buttons.addWidget(button)
-        full = card()
         column = QVBoxLayout(full)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
         column.addWidget(self.table, 1)
         column.addWidget(self.words)
         column.addLayout(buttons)
-        self.contents = QStackedWidget()
-        self.contents.addWidget(_nothing())
+        self.contents.addWidget(_nothing(self.contents))
         self.contents.addWidget(full)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
@@ -252,8 +252,8 @@ class _Table(QTableView):
     delete_requested = Signal()
     rename_requested = Signal()
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
         self.setObjectName("runs")
         self.setAccessibleName(_("Runs"))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -292,8 +292,8 @@ def _words(record: RunRecord | None) -> str:
     return _("Nothing to resume: no state was saved.")
 
 
-def _nothing() -> QWidget:
-    frame = card()
+def _nothing(parent: QWidget) -> QWidget:
+    frame = card(parent)
     column = QVBoxLayout(frame)
     title = titled(_("No run yet"), "headline")
     words = quiet(_("All runs are kept here: open, resume or use them."))

@@ -29,13 +29,10 @@ from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.history_view import HistoryView
-from srgan_desktop.training.pictures_card import PicturesCard
-from srgan_desktop.training.recipe_card import RecipeCard
-from srgan_desktop.training.recipe_form import RecipeForm
 from srgan_desktop.training.run_view import RunView
 from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.training.session import Ended, TrainingPhase, TrainSession
-from srgan_desktop.training.setup_view import SetupView, Welcome
+from srgan_desktop.training.setup_view import SetupView
 
 
 class TrainPage(TabbedPage):
@@ -66,17 +63,11 @@ class TrainPage(TabbedPage):
         self.tabs = Tabs(
             theme,
             (("set-up", _("New training"), "set-up"), ("run", _("Run"), "train"), ("history", _("History"), "history")),
+            self,
         )
-        welcome = Welcome(theme)
         yield
-        pictures = PicturesCard(theme, self.session)
-        yield
-        form = RecipeForm(theme, self.session.draft)
-        yield
-        recipe = RecipeCard(theme, self.session, form)
-        yield
-        self.set_up = SetupView(theme, self.session, welcome, pictures, recipe, self.stack)
-        yield
+        self.set_up = SetupView(theme, self.session, self.stack)
+        yield from self.set_up.build()
         self.run = RunView(theme, self.session, self.stack)
         yield
         self.history = HistoryView(theme, self.session, self.stack)

@@ -45,7 +45,7 @@ from core.contract.training import PictureQuarantined, SamplesReady
 from core.language import gettext as _
 from core.language import headed, listed, shown_number
 from srgan_desktop import settings
-from srgan_desktop.fields import Choice, Elided, quiet, scrolled, titled
+from srgan_desktop.fields import Choice, Elided, Scrolled, quiet, titled
 from srgan_desktop.pixels import to_qpixmap
 from srgan_desktop.problems import Problem
 from srgan_desktop.progress_line import ProgressLine
@@ -78,11 +78,13 @@ class PicturesCard(QFrame):
     report_requested = Signal(object)
     """Path of a picture that is to be opened."""
 
-    def __init__(self, theme: Theme, session: TrainSession) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, session: TrainSession, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setProperty("role", "card")
         self.session = session
         self.thumbnails = Thumbnails(self)
+        self._area = Scrolled("pictures", self)
+        inside = self._area.inside
         self.folder = Elided(mode=Qt.TextElideMode.ElideMiddle)
         self.change = QPushButton(_("C&hange…"))
         self.change.setToolTip(_("Choose another folder of pictures, or drop one (Ctrl+O)"))
@@ -101,17 +103,17 @@ class PicturesCard(QFrame):
         self.drop_held_out.clicked.connect(lambda: session.settings.set(settings.TRAIN_VALIDATION, ""))
 
         self.learn, self.hold, self.quarantined = (
-            _Count(_("for training")),
-            _Count(_("for testing")),
-            _Count(_("quarantined")),
+            _Count(_("for training"), inside),
+            _Count(_("for testing"), inside),
+            _Count(_("quarantined"), inside),
         )
         self.progress = ProgressLine(theme)
         self.progress.setAccessibleName(_("Checking the pictures"))
         self.words = quiet()
-        self.kind = Choice()
+        self.kind = Choice(inside)
         self.kind.setAccessibleName(_("Which of the quarantined pictures"))
         self.model = QuarantineList(self.thumbnails)
-        self.list = QListView()
+        self.list = QListView(inside)
         self.list.setModel(self.model)
         self.list.setAccessibleName(_("Quarantined pictures"))
         self.list.setItemDelegate(_QuarantineDelegate(theme, self.list))
@@ -255,9 +257,7 @@ class PicturesCard(QFrame):
         heading.addStretch(1)
         heading.addWidget(self.kind, 1)
         self.filler = QWidget()
-        inside = QWidget()
-        inside.setObjectName("pictures")
-        column = QVBoxLayout(inside)
+        column = QVBoxLayout(self._area.inside)
         column.setContentsMargins(16, 12, 14, 12)
         column.setSpacing(8)
         column.addLayout(top)
@@ -273,7 +273,7 @@ class PicturesCard(QFrame):
         column.addWidget(self.filler, 1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)
-        outer.addWidget(scrolled(inside))
+        outer.addWidget(self._area)
 
 
 class QuarantineList(QAbstractListModel):
@@ -385,8 +385,8 @@ class SampleStrip(QWidget):
 class _Count(QFrame):
     """A number, and what it counts."""
 
-    def __init__(self, what: str) -> None:
-        super().__init__()
+    def __init__(self, what: str, parent: QWidget) -> None:
+        super().__init__(parent)
         self.setProperty("role", "count")
         self._what = what
         self._number = QLabel("–")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -22,7 +23,7 @@ from core.language import gettext as _
 from core.models.catalogue import models
 from core.training.recipe import load_recipe, shipped_recipes
 from srgan_desktop import settings
-from srgan_desktop.fields import SECOND_LINE, Choice, Elided, Fold, labelled, quiet, scrolled, titled
+from srgan_desktop.fields import SECOND_LINE, Choice, Elided, Fold, Scrolled, labelled, quiet, titled
 from srgan_desktop.settings import Option
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.draft import Draft
@@ -53,8 +54,8 @@ STAGES = {
 class LengthField(QWidget):
     """How long a stage of the recipe is, in steps or in passes over the pictures; hidden where it has no such stage."""
 
-    def __init__(self, draft: Draft, stage: str) -> None:
-        super().__init__()
+    def __init__(self, draft: Draft, stage: str, parent: QWidget) -> None:
+        super().__init__(parent)
         self._draft = draft
         self._stage = stage
         self._unit = "steps"
@@ -94,13 +95,25 @@ class RecipeCard(QFrame):
     start_file_requested = Signal()
     content_requested = Signal()
 
-    def __init__(self, theme: Theme, session: TrainSession, form: RecipeForm) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, session: TrainSession, parent: QWidget | None = None) -> None:
+        """Show nothing yet: `build` makes what is in it."""
+        super().__init__(parent)
         self.setProperty("role", "card")
         self.session = session
         self._theme = theme
+
+    def build(self) -> Iterator[None]:
+        """Make it in pieces, each a moment's work; whatever else it has is there when they are all made."""
+        theme, session = self._theme, self.session
         draft = session.draft
-        self.recipe = Choice()
+        self._area = Scrolled("recipe", self)
+        inside = self._area.inside
+        self.more = Fold(
+            theme, _("All settings"), _("Device, teacher, losses, optimiser, network and the rest"), inside
+        )
+        below = self.more.contents
+        self._recipe_row = QWidget(inside)
+        self.recipe = Choice(self._recipe_row)
         self.recipe.explain_rows()
         self.about = quiet()
         self.save = QToolButton()
@@ -110,13 +123,13 @@ class RecipeCard(QFrame):
         theme.set_icon(self.save, "save")
         self.name = QLineEdit()
         self.name.setMaxLength(60)
-        self.start = Choice()
-        self.teacher = Choice()
-        self.device = Choice()
+        self.start = Choice(inside)
+        self.teacher = Choice(below)
+        self.device = Choice(below)
         for value, label in settings.TRAIN_DEVICES:
             self.device.addItem(label, value)
         self.device.setCurrentIndex(max(0, self.device.findData(session.settings.get(settings.TRAIN_DEVICE))))
-        self.content = QWidget()
+        self.content = QWidget(below)
         self.content_file = Elided(mode=Qt.TextElideMode.ElideMiddle)
         self.content_words = quiet()
         self.choose_content = QPushButton(_("Choose…"))
@@ -125,9 +138,12 @@ class RecipeCard(QFrame):
         self.drop_content.setToolTip(_("Use torchvision’s again"))
         self.drop_content.setAccessibleName(_("Use torchvision’s content weights again"))
         theme.set_icon(self.drop_content, "reset")
-        self.form = form
-        self.lengths = {stage: LengthField(draft, stage) for stage in ("psnr", "gan")}
+        self.lengths = {stage: LengthField(draft, stage, inside) for stage in ("psnr", "gan")}
+        yield
+        self.form = RecipeForm(theme, draft, below)
+        yield
         self._lay_out()
+        yield
         self._fill_recipes()
         self.reload_models()
         self._bind()
@@ -268,13 +284,12 @@ class RecipeCard(QFrame):
             self.name.setPlaceholderText(suggested_name(self.session.settings, self.session.draft))
 
     def _lay_out(self) -> None:
-        recipe_row = QWidget()
-        beside = QHBoxLayout(recipe_row)
+        beside = QHBoxLayout(self._recipe_row)
         beside.setContentsMargins(0, 0, 0, 0)
         beside.setSpacing(4)
         beside.addWidget(self.recipe, 1)
         beside.addWidget(self.save)
-        recipe_row.setFocusProxy(self.recipe)
+        self._recipe_row.setFocusProxy(self.recipe)
         self.recipe.setAccessibleName(_("Recipe"))
         content_row = QHBoxLayout()
         content_row.setSpacing(6)
@@ -295,7 +310,7 @@ class RecipeCard(QFrame):
         fields = QGridLayout()
         fields.setHorizontalSpacing(12)
         fields.setVerticalSpacing(10)
-        fields.addLayout(labelled(settings.TRAIN_RECIPE.label, settings.TRAIN_RECIPE.tooltip, recipe_row), 0, 0)
+        fields.addLayout(labelled(settings.TRAIN_RECIPE.label, settings.TRAIN_RECIPE.tooltip, self._recipe_row), 0, 0)
         fields.addLayout(labelled(_("&Name of the run"), _("Its model gets this name, too."), self.name), 0, 1)
         fields.addWidget(self.about, 1, 0, 1, 2)
         start_words = _(
@@ -312,8 +327,7 @@ class RecipeCard(QFrame):
         )
         fields.setColumnStretch(0, 1)
         fields.setColumnStretch(1, 1)
-        below = QWidget()
-        others = QGridLayout(below)
+        others = QGridLayout(self.more.contents)
         others.setContentsMargins(0, 0, 0, 0)
         others.setHorizontalSpacing(12)
         others.setVerticalSpacing(10)
@@ -323,12 +337,7 @@ class RecipeCard(QFrame):
         others.addWidget(self.form, 2, 0, 1, 2)
         others.setColumnStretch(0, 1)
         others.setColumnStretch(1, 1)
-        self.more = Fold(
-            self._theme, _("All settings"), _("Device, teacher, losses, optimiser, network and the rest"), below
-        )
-        inside = QWidget()
-        inside.setObjectName("recipe")
-        column = QVBoxLayout(inside)
+        column = QVBoxLayout(self._area.inside)
         column.setContentsMargins(16, 12, 12, 12)
         column.setSpacing(12)
         column.addWidget(titled(_("Recipe"), "title"))
@@ -337,7 +346,7 @@ class RecipeCard(QFrame):
         column.addStretch(1)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(1, 1, 1, 1)
-        outer.addWidget(scrolled(inside))
+        outer.addWidget(self._area)
 
 
 def _show(choice: Choice, wanted: str, *, before_last: bool) -> None:

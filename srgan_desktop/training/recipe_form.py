@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 from core.language import gettext as _
 from core.language import headed
 from srgan_desktop.fields import Choice, quiet, titled
+from srgan_desktop.tab_order import tab_as_laid_out
 from srgan_desktop.theme import Theme, repolish
 from srgan_desktop.training.draft import FIELDS, GROUPS, Draft, Field
 
@@ -28,11 +29,11 @@ EDITOR_CHARACTERS = 28
 class RecipeForm(QWidget):
     """Reads from and writes to a draft."""
 
-    def __init__(self, theme: Theme, draft: Draft) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, draft: Draft, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self._theme = theme
         self._draft = draft
-        self.search = QLineEdit()
+        self.search = QLineEdit(self)
         self.search.setPlaceholderText(_("Search the fields"))
         self.search.setAccessibleName(_("Search the fields of the recipe"))
         self.search.setClearButtonEnabled(True)
@@ -58,7 +59,7 @@ class RecipeForm(QWidget):
         column.addWidget(self.fault)
         column.addWidget(self.nothing)
         for key, (title, explanation) in GROUPS.items():
-            part = self.parts[key] = _FoldingSection(theme, title, explanation)
+            part = self.parts[key] = _FoldingSection(theme, title, explanation, self)
             part.fold.toggled.connect(self._show_fields)
             column.addWidget(part)
         self.search.textChanged.connect(self._show_fields)
@@ -103,16 +104,17 @@ class RecipeForm(QWidget):
         """Make the rows of a part when they are first to be seen: all of them at once would hold the window up."""
         for field in FIELDS:
             if field.group == group:
-                row = self.rows[field.path] = FieldRow(self._theme, self._draft, field)
+                row = self.rows[field.path] = FieldRow(self._theme, self._draft, field, self.parts[group])
                 self.parts[group].add(row)
                 row.show_draft()
+        tab_as_laid_out(self)
 
 
 class FieldRow(QWidget):
     """One field: title and explanation on the left, the value on the right, and below it what is wrong with it."""
 
-    def __init__(self, theme: Theme, draft: Draft, field: Field) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, draft: Draft, field: Field, parent: QWidget) -> None:
+        super().__init__(parent)
         self.field = field
         self._draft = draft
         self._title = titled(field.title)
@@ -190,7 +192,7 @@ class FieldRow(QWidget):
             box.toggled.connect(lambda on: self._draft.set(path, "true" if on else "false"))
             return box
         if self.field.kind == "choice":
-            choice = Choice()
+            choice = Choice(self)
             for value in self.field.choices:
                 choice.addItem(value.replace("_", " "), value)
             choice.currentIndexChanged.connect(lambda _row: self._draft.set(path, str(choice.currentData())))
@@ -203,8 +205,8 @@ class FieldRow(QWidget):
 class _FoldingSection(QWidget):
     """A heading that folds, and its rows."""
 
-    def __init__(self, theme: Theme, title: str, explanation: str) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, title: str, explanation: str, parent: QWidget) -> None:
+        super().__init__(parent)
         self._theme = theme
         self._title = title
         self.rows: list[FieldRow] = []

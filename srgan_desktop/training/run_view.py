@@ -37,17 +37,18 @@ class RunView(QWidget):
         super().__init__(parent)
         self.theme = theme
         self.session = session
-        self.verdict = Banner(theme)
+        self.verdict = Banner(theme, self)
         self.curves: Curves | None = None
         """Made when this view is first shown: importing pyqtgraph takes longer than all the rest."""
-        self.validations = ValidationPanel(theme)
-        validation_card, curves_card = card(), card()
+        self.contents = QStackedWidget(self)
+        self.panes = Panes(theme, _("Pictures"), _("Curves"), self.contents)
+        validation_card, curves_card = card(self.panes), card(self.panes)
         for frame in (validation_card, curves_card):
             QVBoxLayout(frame).setContentsMargins(0, 0, 0, 0)
+        self.validations = ValidationPanel(theme, validation_card)
         _fill(validation_card, self.validations)
         self._curves_card = curves_card
-        self.panes = Panes(theme, (_("Pictures"), validation_card), (_("Curves"), curves_card), (5, 4))
-        self.contents = QStackedWidget()
+        self.panes.hold(validation_card, curves_card, (5, 4))
         self.contents.addWidget(self._nothing())
         self.contents.addWidget(self.panes)
         column = QVBoxLayout(self)
@@ -73,7 +74,7 @@ class RunView(QWidget):
         if self.curves is None:
             from srgan_desktop.training.curves import Curves
 
-            self.curves = Curves(self.theme)
+            self.curves = Curves(self.theme, self._curves_card)
             _fill(self._curves_card, self.curves)
             self.curves.show_record(self.session.record)
         super().showEvent(event)
@@ -174,7 +175,7 @@ class RunView(QWidget):
         self.verdict.say("good" if better else "warn", title, finished.verdict)
 
     def _nothing(self) -> QWidget:
-        frame = card()
+        frame = card(self.contents)
         column = QVBoxLayout(frame)
         button = QPushButton(_("&Set up a training run"))
         button.setProperty("role", "primary")
@@ -205,6 +206,7 @@ class RunView(QWidget):
             pause_tooltip=_("Pause the run; nothing is computed meanwhile"),
             resume=_("&Continue"),
             elide=Qt.TextElideMode.ElideMiddle,
+            parent=self,
         )
         self.pause, self.stop = self.bar.pause, self.bar.stop
         self.folder = QPushButton(_("&Folder"))

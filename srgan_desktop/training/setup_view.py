@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import (
     QFrame,
@@ -15,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from core.language import gettext as _
 from srgan_desktop import problems
-from srgan_desktop.fields import Elided, Panes, card, keep_width, quiet, scrolled, titled
+from srgan_desktop.fields import Elided, Panes, Scrolled, card, keep_width, quiet, titled
 from srgan_desktop.job import EngineState
 from srgan_desktop.progress_line import ProgressLine
 from srgan_desktop.theme import Theme, repolish
@@ -58,22 +60,33 @@ class SetupView(QWidget):
         self,
         theme: Theme,
         session: TrainSession,
-        welcome: Welcome,
-        pictures: PicturesCard,
-        recipe: RecipeCard,
         parent: QWidget | None = None,
     ) -> None:
+        """Show nothing yet: `build` makes what is in it."""
         super().__init__(parent)
+        self.theme = theme
         self.session = session
-        self.welcome, self.pictures, self.recipe = welcome, pictures, recipe
+
+    def build(self) -> Iterator[None]:
+        """Make it in pieces, each a moment's work; whatever else it has is there when they are all made."""
+        theme, session = self.theme, self.session
         self.contents = QStackedWidget(self)
+        self.welcome = Welcome(theme, self.contents)
+        yield
         filled = QWidget(self.contents)
-        self.panes = Panes(theme, (_("1  Pictures"), self.pictures), (_("2  Recipe"), self.recipe), (5, 6), filled)
+        self.panes = Panes(theme, _("1  Pictures"), _("2  Recipe"), filled)
+        self.pictures = PicturesCard(theme, session, self.panes)
+        yield
+        self.recipe = RecipeCard(theme, session, self.panes)
+        yield
+        yield from self.recipe.build()
+        self.panes.hold(self.pictures, self.recipe, (5, 6))
+        yield
         column = QVBoxLayout(filled)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(10)
         column.addWidget(self.panes, 1)
-        column.addWidget(self._bar(theme))
+        column.addWidget(self._bar(theme, filled))
         self.contents.addWidget(self.welcome)
         self.contents.addWidget(filled)
         outer = QVBoxLayout(self)
@@ -146,7 +159,7 @@ class SetupView(QWidget):
         else:
             self.session.try_steps()
 
-    def _bar(self, theme: Theme) -> QWidget:
+    def _bar(self, theme: Theme, parent: QWidget) -> QWidget:
         self.title = Elided("strong", Qt.TextElideMode.ElideRight)
         self.words = Elided("muted", Qt.TextElideMode.ElideRight)
         self.progress = ProgressLine(theme)
@@ -162,7 +175,7 @@ class SetupView(QWidget):
         self.start.setProperty("role", "primary")
         theme.set_icon(self.estimate, "clock")
         theme.set_icon(self.start, "play", accented=True)
-        bar = card()
+        bar = card(parent)
         row = QHBoxLayout(bar)
         row.setContentsMargins(16, 10, 12, 10)
         row.setSpacing(8)
@@ -196,10 +209,11 @@ class Welcome(QFrame):
 
     folder_requested = Signal()
 
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self.setObjectName("dropArea")
         self._theme = theme
+        area = Scrolled("welcome", self)
         self._icon = QLabel(alignment=Qt.AlignmentFlag.AlignCenter)
         title = titled(_("Train a model on your own pictures"), "headline")
         title.setAlignment(Qt.AlignmentFlag.AlignCenter)
@@ -218,10 +232,8 @@ class Welcome(QFrame):
         steps = QHBoxLayout()
         steps.setSpacing(14)
         for number, (name, words) in enumerate(STEPS, 1):
-            steps.addWidget(_step(number, name, words), 1)
-        inside = QWidget()
-        inside.setObjectName("welcome")
-        column = QVBoxLayout(inside)
+            steps.addWidget(_step(number, name, words, area.inside), 1)
+        column = QVBoxLayout(area.inside)
         column.setContentsMargins(28, 18, 28, 18)
         column.addStretch(3)
         column.addWidget(self._icon)
@@ -236,7 +248,7 @@ class Welcome(QFrame):
         column.addStretch(4)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(3, 3, 3, 3)
-        outer.addWidget(scrolled(inside))
+        outer.addWidget(area)
         theme.changed.connect(self._tint)
         self._tint()
 
@@ -249,8 +261,8 @@ class Welcome(QFrame):
         self._icon.setPixmap(self._theme.icon("train", self._theme.tokens.accent_text).pixmap(QSize(48, 48)))
 
 
-def _step(number: int, name: str, words: str) -> QFrame:
-    frame = QFrame()
+def _step(number: int, name: str, words: str, parent: QWidget) -> QFrame:
+    frame = QFrame(parent)
     frame.setProperty("role", "step")
     figure = QLabel(str(number), alignment=Qt.AlignmentFlag.AlignCenter)
     figure.setProperty("role", "figure")

@@ -17,13 +17,13 @@ from srgan_desktop.training.runs import RunRecord
 class ValidationPanel(QWidget):
     """A comparison with a scrubber over the time of the run."""
 
-    def __init__(self, theme: Theme) -> None:
-        super().__init__()
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
         self._record: RunRecord | None = None
-        self.compare = CompareView(theme)
+        self.compare = CompareView(theme, self)
         self.compare.canvas.set_mode(Mode.SIDE)
         self.compare.file_step_requested.connect(self._step_picture)
-        self.picture = Choice()
+        self.picture = Choice(self)
         self.picture.setAccessibleName(_("Test picture"))
         self.picture.setToolTip(_("Test picture shown (PgUp, PgDn)"))
         self.picture.currentIndexChanged.connect(self._show)

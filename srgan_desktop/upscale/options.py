@@ -77,20 +77,13 @@ class OptionsPanel(Scrolled):
     """Other models than those in the list are asked for."""
 
     def __init__(self, theme: Theme, options: Settings, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+        super().__init__("options", parent)
         self._theme = theme
         self._settings = options
         self._fields = BoundFields(options, self)
-        self.setWidgetResizable(True)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setMaximumWidth(widest(self))
-
-        inside = QWidget()
-        inside.setObjectName("options")
-        inside.setMinimumWidth(_pixels(self, *NARROWEST) - 16)
-        self._column = QVBoxLayout(inside)
+        self.inside.setMinimumWidth(_pixels(self, *NARROWEST) - 16)
+        self._column = QVBoxLayout(self.inside)
         self._column.setContentsMargins(4, 0, 10, 8)
         self._column.setSpacing(12)
         self._add_preset()
@@ -102,7 +95,6 @@ class OptionsPanel(Scrolled):
         self._add_output()
         self._add_advanced()
         self._column.addStretch(1)
-        self.setWidget(inside)
         self.reload_models()
         self._say_whether_quality_counts()
         options.changed.connect(self._on_option)

@@ -347,6 +347,34 @@ def test_piece_by_piece_a_page_becomes_whole(window):
     assert window.front is window.page("upscale")
 
 
+class Moved(QObject):
+    """Notes every widget that gets a parent when there are others in it already."""
+
+    def __init__(self):
+        super().__init__()
+        self.moved = []
+
+    def eventFilter(self, watched, event):
+        if event.type() == QEvent.Type.ParentChange and isinstance(watched, QWidget):
+            # Qt's own list of a combo box comes into its window when that is made.
+            its_own = watched.parentWidget().metaObject().className() == "QComboBoxPrivateContainer"
+            if watched.findChild(QWidget) is not None and not its_own:
+                self.moved.append((type(watched).__name__, watched.objectName() or watched.property("role")))
+        return False
+
+
+@pytest.mark.parametrize("key", ["train", "models"])
+def test_what_is_filled_gets_no_other_parent(qapp, window, key):
+    """Qt would style it again with all that is in it: pages took twice as long to make."""
+    moved = Moved()
+    qapp.installEventFilter(moved)
+    while window.build_piece_of(key):
+        pass
+    qapp.removeEventFilter(moved)
+    assert window.page(key).findChild(Scrolled) is not None
+    assert moved.moved == []
+
+
 @pytest.mark.parametrize("points", [9, 12])
 def test_the_window_fits_half_a_full_hd_screen(qtbot, qapp, theme, window, points):
     """960 x 540, with room for a title and a panel, also in larger type."""

@@ -162,6 +162,19 @@ def test_fields_are_found_by_what_they_explain(page: TrainPage, qtbot, home: Pat
     assert page.session.draft.changes == {}
 
 
+def test_tab_goes_from_a_part_to_its_fields(page: TrainPage, qtbot, home: Path) -> None:
+    fill(page, "plain", qtbot, home)
+    page.set_up.recipe.more.show_open(True)
+    form = page.set_up.recipe.form
+    part = form.parts["psnr"]
+    part.fold.setChecked(True)
+    assert part.rows[0].editor.isVisible()
+    after = part.fold.nextInFocusChain()
+    while not (after.focusPolicy() & Qt.FocusPolicy.TabFocus and after.isVisible()):
+        after = after.nextInFocusChain()
+    assert after is part.rows[0].editor
+
+
 def test_content_weights_are_asked_for_where_the_recipe_needs_them(
     page: TrainPage, qtbot, home: Path, options: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
