@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import mean
+from typing import Literal
 
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPaintEvent, QPixmap
@@ -25,29 +26,39 @@ SHARP = (0.40, 0.20)
 """Perceptual distance, the same."""
 FAST = (70e6, 0.5e6)
 """Bytes of its file, the same: the work of a network of one kind follows its weights."""
-TIPS = {
-    _("Faithful"): _("How near its results come to the original, pixel by pixel (PSNR on Set5, Set14 and BSD100)"),
-    _("Sharp"): _(
-        "How alike its results look to the original, texture included (perceptual distance on the same sets)"
+Score = Literal["faithful", "sharp", "fast"]
+NAMES: dict[Score, tuple[str, str]] = {
+    "faithful": (
+        _("Faithful"),
+        _("How near its results come to the original, pixel by pixel (PSNR on Set5, Set14 and BSD100)"),
     ),
-    _("Fast"): _("How little there is to compute, by the size of its file"),
+    "sharp": (
+        _("Sharp"),
+        _("How alike its results look to the original, texture included (perceptual distance on the same sets)"),
+    ),
+    "fast": (_("Fast"), _("How little there is to compute, by the size of its file")),
 }
+"""What each score is called, and what it says."""
 
 
-def scores(card: ModelCard, size: int) -> dict[str, float]:
+def scores(card: ModelCard, size: int) -> dict[Score, float]:
     """How faithful, sharp and fast a model is, 0 to 1; what was not measured is left out.
 
     Args:
         card: its metrics are read.
         size: bytes of its file; 0 where that is not known.
     """
-    found: dict[str, float] = {}
-    for name, metric, ends in ((_("Faithful"), "psnr_y", FAITHFUL), (_("Sharp"), "perceptual", SHARP)):
+    found: dict[Score, float] = {}
+    measured: tuple[tuple[Score, str, tuple[float, float]], ...] = (
+        ("faithful", "psnr_y", FAITHFUL),
+        ("sharp", "perceptual", SHARP),
+    )
+    for score, metric, ends in measured:
         values = [card.metrics[key] for each in SETS if (key := f"{each} {metric}") in card.metrics]
         if len(values) == len(SETS):
-            found[name] = _between(mean(values), *ends)
+            found[score] = _between(mean(values), *ends)
     if size > 0:
-        found["Fast"] = _between(math.log(size), math.log(FAST[0]), math.log(FAST[1]))
+        found["fast"] = _between(math.log(size), math.log(FAST[0]), math.log(FAST[1]))
     return found
 
 
@@ -65,22 +76,22 @@ class Bars(QWidget):
         self._grid.setHorizontalSpacing(12)
         self._grid.setVerticalSpacing(5)
         self._grid.setColumnStretch(1, 1)
-        self.bars: dict[str, ScoreBar] = {}
+        self.bars: dict[Score, ScoreBar] = {}
         self._labels = {}
-        for row, (name, tip) in enumerate(TIPS.items()):
+        for row, (score, (name, tip)) in enumerate(NAMES.items()):
             label, bar = titled(name, "muted"), ScoreBar(theme, name)
             for widget in (label, bar):
                 widget.setToolTip(tip)
             self._grid.addWidget(label, row, 0)
             self._grid.addWidget(bar, row, 1)
-            self._labels[name], self.bars[name] = label, bar
+            self._labels[score], self.bars[score] = label, bar
 
-    def show_scores(self, found: dict[str, float]) -> None:
+    def show_scores(self, found: dict[Score, float]) -> None:
         """Show these; a bar without a score is hidden."""
-        for name, bar in self.bars.items():
-            for widget in (bar, self._labels[name]):
-                widget.setVisible(name in found)
-            bar.show_score(found.get(name, 0.0))
+        for score, bar in self.bars.items():
+            for widget in (bar, self._labels[score]):
+                widget.setVisible(score in found)
+            bar.show_score(found.get(score, 0.0))
         self.setVisible(bool(found))
 
 

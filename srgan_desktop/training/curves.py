@@ -140,7 +140,7 @@ class _Plot(QWidget):
         item.getAxis("left").enableAutoSIPrefix(False)
         item.getAxis("left").setWidth(60)
         item.setLabel("left", unit)
-        item.setLabel("bottom", "step")
+        item.setLabel("bottom", _("step"))
         heading = QHBoxLayout()
         heading.setSpacing(8)
         self._title = titled(title)

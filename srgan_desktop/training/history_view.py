@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import IntEnum
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent
@@ -24,7 +25,24 @@ from srgan_desktop.theme import Theme
 from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.training.session import TrainingPhase, TrainSession
 
-COLUMNS = (_("Run"), _("Begun"), _("Steps"), _("Quality"), _("State"))
+
+class Column(IntEnum):
+    """Columns of the table of runs."""
+
+    RUN = 0
+    BEGUN = 1
+    STEPS = 2
+    QUALITY = 3
+    STATE = 4
+
+
+TITLES = {
+    Column.RUN: _("Run"),
+    Column.BEGUN: _("Begun"),
+    Column.STEPS: _("Steps"),
+    Column.QUALITY: _("Quality"),
+    Column.STATE: _("State"),
+}
 ROW_PADDING = 24
 
 Index = QModelIndex | QPersistentModelIndex
@@ -185,39 +203,39 @@ class RunTable(QAbstractTableModel):
     def repaint(self) -> None:
         """A run's state may be another."""
         if self._runs:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._runs) - 1, len(COLUMNS) - 1))
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._runs) - 1, len(Column) - 1))
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
         return 0 if parent.isValid() else len(self._runs)
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
-        return 0 if parent.isValid() else len(COLUMNS)
+        return 0 if parent.isValid() else len(Column)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if role == Qt.ItemDataRole.DisplayRole and orientation is Qt.Orientation.Horizontal:
-            return COLUMNS[section]
+            return TITLES[Column(section)]
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         record = self._runs[index.row()]
-        column = COLUMNS[index.column()]
+        column = Column(index.column())
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(record, column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return record.finished.verdict if record.finished else str(record.folder)
-        if role == Qt.ItemDataRole.ForegroundRole and column == "State":
+        if role == Qt.ItemDataRole.ForegroundRole and column is Column.STATE:
             return QColor(self._colour(record))
         return None
 
-    def _text(self, record: RunRecord, column: str) -> str:
+    def _text(self, record: RunRecord, column: Column) -> str:
         match column:
-            case "Run":
+            case Column.RUN:
                 return record.name
-            case "Begun":
+            case Column.BEGUN:
                 return record.began.strftime("%Y-%m-%d %H:%M") if record.began else ""
-            case "Steps":
+            case Column.STEPS:
                 return _("{step:,} of {total_steps:,}").format(step=record.step, total_steps=record.total_steps)
-            case "Quality":
+            case Column.QUALITY:
                 best = record.best
                 if best is None:
                     return ""

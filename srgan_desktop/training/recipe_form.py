@@ -118,7 +118,7 @@ class FieldRow(QWidget):
         self.field = field
         self._draft = draft
         self._title = titled(field.title)
-        self.mark = QLabel("changed")
+        self.mark = QLabel(_("changed"))
         self.mark.setProperty("role", "changed")
         self.mark.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         self.reset = QToolButton()

@@ -38,6 +38,7 @@ from srgan_desktop.models.model_dialogs import ask_to_remove
 from srgan_desktop.problems import Problem
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
+from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.upscale.page import UpscalePage
 from srgan_desktop.upscale.queue_model import Entry
 
@@ -131,9 +132,13 @@ for button in (train.run.resume, train.run.use, train.run.folder):
     button.show()
 look("training run of the past", window)
 train.show_view("history")
+train.history.model.show_runs([RunRecord(Path("/runs/run"), "quick cats", 800, 300)])
+table = train.history.model
+run = [table.data(table.index(0, column)) for column in range(table.columnCount())]
 look("history", window)
 
 window.show_page("models")
+bars = [bar.isVisible() for bar in shown.card.bars.bars.values()]
 for view in ("models", "compare", "check"):
     shown.show_view(view)
     look(f"models, {view}", window)
@@ -159,7 +164,10 @@ for place, opens in {
 UpscalePage.busy = property(lambda page: True)
 window.close()
 look_at_dialog("close")
-found = {"cut": cut, "clashes": clashes, "seen": seen, "places": places, "size": [window.width(), window.height()]}
+size = [window.width(), window.height()]
+found = {
+    "cut": cut, "clashes": clashes, "seen": seen, "places": places, "run": run, "bars": bars, "size": size
+}
 print(json.dumps(found))
 sys.stdout.flush()
 os._exit(0)
@@ -191,6 +199,16 @@ def test_nothing_is_cut_in_a_small_window(found: dict) -> None:
     assert found["cut"] == []
     assert len(found["seen"]) > 200
     assert len(found["places"]) > 25
+
+
+def test_what_is_shown_hangs_on_no_word_of_a_language(found: dict) -> None:
+    """A column or a bar that was looked up by its English name said nothing, or something else, in all others."""
+    assert found["bars"] == [True, True, True]
+    name, begun, steps, quality, state = found["run"]
+    assert (name, begun, quality) == ("quick cats", "", "")
+    assert "300" in steps
+    assert "800" in steps
+    assert state not in ("", steps)
 
 
 def test_no_letter_for_alt_leads_to_two_places(found: dict) -> None:
