@@ -26,7 +26,7 @@ from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.training.session import TrainingPhase, TrainSession
 
 
-class Column(IntEnum):
+class RunColumn(IntEnum):
     """Columns of the table of runs."""
 
     RUN = 0
@@ -37,11 +37,11 @@ class Column(IntEnum):
 
 
 TITLES = {
-    Column.RUN: _("Run"),
-    Column.BEGUN: _("Begun"),
-    Column.STEPS: _("Steps"),
-    Column.QUALITY: _("Quality"),
-    Column.STATE: _("State"),
+    RunColumn.RUN: _("Run"),
+    RunColumn.BEGUN: _("Begun"),
+    RunColumn.STEPS: _("Steps"),
+    RunColumn.QUALITY: _("Quality"),
+    RunColumn.STATE: _("State"),
 }
 ROW_PADDING = 24
 
@@ -203,39 +203,39 @@ class RunTable(QAbstractTableModel):
     def repaint(self) -> None:
         """A run's state may be another."""
         if self._runs:
-            self.dataChanged.emit(self.index(0, 0), self.index(len(self._runs) - 1, len(Column) - 1))
+            self.dataChanged.emit(self.index(0, 0), self.index(len(self._runs) - 1, len(RunColumn) - 1))
 
     def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
         return 0 if parent.isValid() else len(self._runs)
 
     def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008 - Qt's own default
-        return 0 if parent.isValid() else len(Column)
+        return 0 if parent.isValid() else len(RunColumn)
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         if role == Qt.ItemDataRole.DisplayRole and orientation is Qt.Orientation.Horizontal:
-            return TITLES[Column(section)]
+            return TITLES[RunColumn(section)]
         return None
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> object:
         record = self._runs[index.row()]
-        column = Column(index.column())
+        column = RunColumn(index.column())
         if role == Qt.ItemDataRole.DisplayRole:
             return self._text(record, column)
         if role == Qt.ItemDataRole.ToolTipRole:
             return record.finished.verdict if record.finished else str(record.folder)
-        if role == Qt.ItemDataRole.ForegroundRole and column is Column.STATE:
+        if role == Qt.ItemDataRole.ForegroundRole and column is RunColumn.STATE:
             return QColor(self._colour(record))
         return None
 
-    def _text(self, record: RunRecord, column: Column) -> str:
+    def _text(self, record: RunRecord, column: RunColumn) -> str:
         match column:
-            case Column.RUN:
+            case RunColumn.RUN:
                 return record.name
-            case Column.BEGUN:
+            case RunColumn.BEGUN:
                 return record.began.strftime("%Y-%m-%d %H:%M") if record.began else ""
-            case Column.STEPS:
+            case RunColumn.STEPS:
                 return _("{step:,} of {total_steps:,}").format(step=record.step, total_steps=record.total_steps)
-            case Column.QUALITY:
+            case RunColumn.QUALITY:
                 best = record.best
                 if best is None:
                     return ""
