@@ -361,6 +361,10 @@ class _NcnnLayers:
         return self._add({0: "abs", 5: "sqrt", 7: "exp", 16: "tanh"}[kind], x)
 
 
+_TURNED = {7: 1, 8: 3}
+"""BinaryOp's differences and quotients of the second by the first, and the kinds that they are turned round."""
+
+
 class _NcnnReader(_NcnnLayers):
     """Reads all layers, line by line."""
 
@@ -411,8 +415,8 @@ class _NcnnReader(_NcnnLayers):
         kind = int(options.get(0, 0))
         second: Any = np.float32(options.get(2, 0.0)) if options.get(1, 0) else blobs[1]
         first: Any = blobs[0]
-        if kind in (7, 8):
-            first, second, kind = second, first, kind - 6
+        if kind in _TURNED:
+            first, second, kind = second, first, _TURNED[kind]
         if kind not in (0, 1, 2, 3, 4, 5):
             raise odd_options(f"BinaryOp {kind}")
         if isinstance(first, int) and isinstance(second, int):

@@ -470,7 +470,7 @@ class _OnnxReader(_OnnxOperators):
     def _sub(self, node: _Node) -> _Value:
         first, second = node.inputs[:2]
         if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-            return first - second
+            return np.asarray(first - second)
         if isinstance(second, np.ndarray):
             return self._with_constant("add", node.value(0), -second)
         turned = self._affine(node.value(1), -1, 0)
@@ -484,7 +484,7 @@ class _OnnxReader(_OnnxOperators):
     def _div(self, node: _Node) -> _Value:
         first, second = node.inputs[:2]
         if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
-            return first / second if first.dtype.kind == "f" else first // second
+            return np.asarray(first / second if first.dtype.kind == "f" else first // second)
         if isinstance(second, np.ndarray):
             if not np.all(second):
                 raise odd_constants("Div")

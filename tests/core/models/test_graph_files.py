@@ -141,6 +141,64 @@ MORE_LAYERS: dict[str, tuple[list[str], int]] = {
     "hard": (["HardSwish h 1 1 data a", "HardSigmoid i 1 1 a output"], 0),
     "normal": (["BatchNorm b 1 1 data a 0=3", "Clip c 1 1 a output 0=0.0 1=1.0"], 12),
     "unshuffled": (["Reorg r 1 1 data a 0=2", "PixelShuffle s 1 1 a output 0=2"], 0),
+    "same size": (["Convolution c 1 1 data output 0=3 1=3 4=-233 5=1 6=81 9=2 -23310=1,2.0e-01"], 84),
+    "rings": (["Convolution c 1 1 data output 0=3 1=3 2=2 4=2 6=81 9=3 -23310=2,1.0e-01,8.0e-01"], 81),
+    "squares": (["UnaryOp q 1 1 data a 0=4", "UnaryOp r 1 1 a output 0=5"], 0),
+    "signs": (["UnaryOp n 1 1 data a 0=1", "UnaryOp a 1 1 a b 0=0", "UnaryOp t 1 1 b output 0=16"], 0),
+    "powers": (["UnaryOp n 1 1 data a 0=1", "UnaryOp e 1 1 a output 0=7"], 0),
+    "scaled": (["Scale s 1 1 data a 0=3 1=1", "Bias b 1 1 a output 0=3"], 9),
+    "smooth": (
+        ["BinaryOp c 1 1 data a 0=1 1=1 2=0.4", "Swish s 1 1 a b", "Mish m 1 1 b c", "GELU g 1 1 c output"],
+        0,
+    ),
+    "slopes": (
+        ["BinaryOp c 1 1 data a 0=1 1=1 2=0.5", "ELU e 1 1 a b 0=1.0", "ReLU r 1 1 b c 0=0.2", "TanH t 1 1 c output"],
+        0,
+    ),
+    "slope of each": (["BinaryOp c 1 1 data a 0=1 1=1 2=0.5", "PReLU p 1 1 a output 0=3"], 3),
+    "larger": (["Split s 1 2 data a b", "BinaryOp h 1 1 b c 0=2 1=1 2=0.7", "BinaryOp m 2 1 a c output 0=4"], 0),
+    "smaller": (["BinaryOp m 1 1 data a 0=5 1=1 2=0.6", "BinaryOp n 1 1 a output 0=4 1=1 2=0.2"], 0),
+    "quotient": (
+        [
+            "BinaryOp q 1 1 data a 0=3 1=1 2=2.0",
+            "Split s 1 2 a b c",
+            "BinaryOp p 1 1 c d 0=0 1=1 2=1.5",
+            "BinaryOp d 2 1 b d output 0=3",
+        ],
+        0,
+    ),
+    "turned quotient": (
+        ["Split s 1 2 data b c", "BinaryOp p 1 1 c d 0=0 1=1 2=1.5", "BinaryOp d 2 1 d b output 0=8"],
+        0,
+    ),
+    "turned difference": (["Split s 1 2 data a b", "Sigmoid m 1 1 b c", "BinaryOp d 2 1 a c output 0=7"], 0),
+    "difference": (["Split s 1 2 data a b", "Mish m 1 1 b c", "BinaryOp d 2 1 a c output 0=1"], 0),
+    "less from it": (["BinaryOp r 1 1 data a 0=7 1=1 2=1.0", "BinaryOp q 1 1 a output 0=1 1=1 2=0.25"], 0),
+    "product": (["Split s 1 2 data a b", "Sigmoid m 1 1 b c", "Eltwise e 2 1 a c output 0=0"], 0),
+    "largest": (["Split s 1 2 data a b", "Sigmoid m 1 1 b c", "Eltwise e 2 1 a c output 0=2"], 0),
+    "bilinear": (["Interp i 1 1 data output 0=2 1=2.0 2=2.0"], 0),
+    "bicubic": (["Interp i 1 1 data output 0=3 1=2.0 2=2.0"], 0),
+    "nearest": (["Interp i 1 1 data output 0=1 1=3.0 2=3.0"], 0),
+    "average": (["Pooling p 1 1 data a 0=1 1=2 2=2 5=1", "Interp i 1 1 a output 0=1 1=2.0 2=2.0"], 0),
+    "maximum": (["Pooling p 1 1 data a 0=0 1=3 2=1 3=1 5=1", "Noop n 1 1 a output"], 0),
+    "cut by axes": (
+        [
+            "Padding p 1 1 data a 0=2 1=2 2=2 3=2 4=0 5=0.0",
+            "Crop c 1 1 a output -23309=2,1,3 -23310=2,-3,-1 -23311=2,1,2",
+        ],
+        0,
+    ),
+    "flat": (
+        [
+            "Split s 1 2 data a b",
+            "Pooling p 1 1 b c 0=1 4=1",
+            "Flatten f 1 1 c d",
+            "InnerProduct i 1 1 d e 0=3 2=9",
+            "Reshape r 1 1 e f 0=1 1=1 2=3",
+            "BinaryOp m 2 1 f a output 0=0",
+        ],
+        9,
+    ),
 }
 
 
@@ -149,7 +207,7 @@ def test_layers_are_read_as_ncnn_does(name: str, tmp_path: Path) -> None:
     layers, count = MORE_LAYERS[name]
     numbers = np.random.default_rng(2).uniform(0.05, 0.3, count).astype(np.float32)
     # Where weights begin with a mark, that of float32 is 0.
-    marked = any(word in layers[-1] + layers[0] for word in ("Convolution", "Deconvolution")) or name == "gate"
+    marked = any(word in "".join(layers) for word in ("onvolution", "InnerProduct"))
     data = (bytes(4) if marked else b"") + numbers.tobytes()
     param = ncnn_pair(tmp_path, ["Input data 0 1 data", *layers], data)
     x = picture(12, 16)
@@ -229,6 +287,50 @@ def test_what_cannot_be_read_is_called_by_its_name(layers: list[str], data: byte
     assert says in caught.value.message
     assert "net-x2.param" in caught.value.message
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("layer", "says"),
+    [
+        ("ELU e 1 1 data out 0=0.5", "layer ELU has options"),
+        ("UnaryOp u 1 1 data out 0=9", "layer UnaryOp 9 has options"),
+        ("BinaryOp b 1 1 data out 0=6 1=1 2=2.0", "layer BinaryOp 6 has options"),
+        ("BinaryOp b 1 1 data out 0=3 1=1 2=0.0", "layer BinaryOp uses constants"),
+        ("BinaryOp b 1 1 data out 0=8 1=1 2=1.0", "layer BinaryOp uses constants"),
+        ("Eltwise e 1 1 data out 0=3", "layer Eltwise 3 has options"),
+        ("Eltwise e 1 1 data out 0=1 -23301=2,1.0,1.0", "layer Eltwise 1 has options"),
+        ("Concat c 1 1 data out 0=1", "layer Concat has options"),
+        ("Slice s 1 1 data out -23300=1,3 1=2", "layer Slice has options"),
+        ("Slice s 1 1 data out -23300=2,1,2 1=0", "layer Slice has options"),
+        ("PixelShuffle p 1 1 data out 0=1 1=1", "layer PixelShuffle has options"),
+        ("Reorg r 1 1 data out 0=2 1=1", "layer Reorg has options"),
+        ("Interp i 1 1 data out 0=4 1=2.0 2=2.0", "layer Interp has options"),
+        ("Interp i 1 1 data out 0=1 1=2.0 2=3.0", "layer Interp has options"),
+        ("Pooling p 1 1 data out 0=0 4=1", "layer Pooling has a size of its own"),
+        ("Pooling p 1 1 data out 0=1 7=1 8=4", "layer Pooling has a size of its own"),
+        ("Pooling p 1 1 data out 0=0 1=2 2=2 5=0", "layer Pooling has options"),
+        ("Pooling p 1 1 data out 0=0 1=2 11=3 2=2 5=1", "width and height differently"),
+        ("Padding p 1 1 data out 0=1 1=1 2=1 3=1 4=0 5=0.5", "layer Padding has options"),
+        ("Crop c 1 1 data out 0=1 1=1 3=8 4=8 5=3", "layer Crop has a size of its own"),
+        ("Crop c 1 1 data out -23309=1,-2 -23310=1,-1 -23311=1,1", "layer Crop has a size of its own"),
+        ("Reshape r 1 1 data out 0=4 1=4 2=3", "layer Reshape has options"),
+        ("Flatten f 1 1 data out", "layer Reshape has options"),
+        ("InnerProduct i 1 1 data out 0=3 1=0 2=9", "layer InnerProduct has a size of its own"),
+        ("Scale s 1 1 data out 0=5", "weights do not fit (Scale)"),
+        ("Convolution c 1 1 data out 0=3 1=3 5=0 6=80", "weights do not fit (Convolution)"),
+        ("Convolution c 1 1 data out 0=3 1=2 4=-233 5=0 6=36", "layer Convolution has options"),
+        ("Convolution c 1 1 data out 0=3 1=1 5=0 6=9 9=7", "activation 7"),
+        ("ReLU r 1 2 data out more", "parts do not fit"),
+        ("ReLU r 1 1 data out -23300=2,1", "damaged or cut short"),
+        ("ReLU r 9 1 data out", "damaged or cut short"),
+        ("ReLU r 1 1 nowhere out", "damaged or cut short"),
+    ],
+)
+def test_options_that_are_not_known_are_refused(layer: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        read_graph(ncnn_pair(tmp_path, ["Input i 0 1 data", layer], bytes(400)))
+    assert says in caught.value.message
+    assert "net-x2.param" in caught.value.message
 
 
 def test_a_param_without_its_bin(tmp_path: Path) -> None:
@@ -374,6 +476,128 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
             "axes": np.array([2, 3]),
         },
     ),
+    "in a row": (
+        [
+            helper.make_node("Sub", ["lr", "half"], ["a"]),
+            helper.make_node("Relu", ["a"], ["b"]),
+            helper.make_node("Neg", ["a"], ["c"]),
+            helper.make_node("LeakyRelu", ["c"], ["d"], alpha=0.3),
+            helper.make_node("Exp", ["d"], ["e"]),
+            helper.make_node("Tanh", ["e"], ["f"]),
+            helper.make_node("Add", ["b", "f"], ["sr"]),
+        ],
+        {"half": np.array(0.5, np.float32)},
+    ),
+    "bent": (
+        [
+            helper.make_node("Sub", ["lr", "half"], ["a"]),
+            helper.make_node("Mish", ["a"], ["b"]),
+            helper.make_node("Abs", ["b"], ["c"]),
+            helper.make_node("Sqrt", ["c"], ["d"]),
+            helper.make_node("HardSwish", ["a"], ["e"]),
+            helper.make_node("HardSigmoid", ["e"], ["f"], alpha=0.3, beta=0.4),
+            helper.make_node("Elu", ["a"], ["g"]),
+            helper.make_node("Sub", ["d", "f"], ["h"]),
+            helper.make_node("Max", ["g", "h"], ["i"]),
+            helper.make_node("Min", ["i", "a"], ["sr"]),
+        ],
+        {"half": np.array([[[0.5]], [[0.4]], [[0.6]]], np.float32)},
+    ),
+    "ends": (
+        [
+            helper.make_node("Max", ["low", "lr"], ["a"]),
+            helper.make_node("Min", ["a", "high"], ["b"]),
+            helper.make_node("Pow", ["b", "two"], ["c"]),
+            helper.make_node("Pow", ["c", "root"], ["sr"]),
+        ],
+        {
+            "low": np.array(0.2, np.float32),
+            "high": np.array([0.7], np.float32),
+            "two": np.array(2, np.float32),
+            "root": np.array(0.5, np.float32),
+        },
+    ),
+    "normal": (
+        [helper.make_node("BatchNormalization", ["lr", "one", "two", "mean", "spread"], ["sr"], epsilon=1e-3)],
+        {
+            "one": np.array([0.5, 1, 2], np.float32),
+            "two": np.array([0.2, 0.1, 0], np.float32),
+            "mean": np.array([0.1, 0.5, 0.3], np.float32),
+            "spread": np.array([0.5, 1, 2], np.float32),
+        },
+    ),
+    "quotient": (
+        [
+            helper.make_node("Add", ["lr", "one"], ["a"]),
+            helper.make_node("Div", ["lr", "a"], ["b"]),
+            helper.make_node("Identity", ["b"], ["c"]),
+            helper.make_node("Dropout", ["c"], ["sr"]),
+        ],
+        {"one": np.ones((3, 1, 1), np.float32)},
+    ),
+    "constants of constants": (
+        [
+            helper.make_node("Constant", [], ["a"], value_float=0.25),
+            helper.make_node("Constant", [], ["b"], value=numpy_helper.from_array(np.array(4, np.float32))),
+            helper.make_node("Mul", ["a", "b"], ["c"]),
+            helper.make_node("Div", ["c", "b"], ["d"]),
+            helper.make_node("Sub", ["d", "a"], ["e"]),
+            helper.make_node("Add", ["e", "a"], ["f"]),
+            helper.make_node("Max", ["f", "a"], ["g"]),
+            helper.make_node("Mul", ["g", "lr"], ["sr"]),
+        ],
+        {},
+    ),
+    "pools": (
+        [
+            helper.make_node("MaxPool", ["lr"], ["a"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
+            helper.make_node("AveragePool", ["a"], ["b"], kernel_shape=[2, 2], strides=[2, 2]),
+            helper.make_node("Resize", ["b", "", "scales"], ["sr"], mode="linear"),
+        ],
+        {"scales": np.array([1, 1, 2, 2], np.float32)},
+    ),
+    "weighed": (
+        [
+            helper.make_node("ReduceMean", ["lr", "axes"], ["a"]),
+            helper.make_node("Conv", ["a", "w"], ["b"]),
+            helper.make_node("Mul", ["lr", "b"], ["sr"]),
+        ],
+        {"axes": np.array([-1, -2]), "w": np.random.default_rng(0).normal(0, 0.5, (3, 3, 1, 1)).astype(np.float32)},
+    ),
+    "same size": (
+        [
+            helper.make_node("Conv", ["lr", "w"], ["a"], auto_pad="SAME_UPPER"),
+            helper.make_node("Conv", ["a", "w"], ["b"], pads=[2, 2, 2, 2], dilations=[2, 2]),
+            helper.make_node(
+                "ConvTranspose", ["b", "t"], ["sr"], strides=[2, 2], pads=[1, 1, 1, 1], output_padding=[1, 1]
+            ),
+        ],
+        {
+            "w": np.random.default_rng(0).normal(0, 0.2, (3, 3, 3, 3)).astype(np.float32),
+            "t": np.random.default_rng(1).normal(0, 0.2, (3, 3, 3, 3)).astype(np.float32),
+        },
+    ),
+    "equal parts": (
+        [
+            helper.make_node("Conv", ["lr", "w"], ["a"]),
+            helper.make_node("Split", ["a"], ["b", "c", "d"], axis=1, num_outputs=3),
+            helper.make_node("Concat", ["d", "b", "c"], ["e"], axis=1),
+            helper.make_node("Slice", ["e", "from", "to", "axes"], ["sr"]),
+        ],
+        {
+            "w": np.random.default_rng(0).normal(0, 0.5, (6, 3, 1, 1)).astype(np.float32),
+            "from": np.array([1]),
+            "to": np.array([4]),
+            "axes": np.array([1]),
+        },
+    ),
+    "edges": (
+        [
+            helper.make_node("Pad", ["lr", "out"], ["a"], mode="edge"),
+            helper.make_node("Pad", ["a", "in"], ["sr"]),
+        ],
+        {"out": np.array([0, 0, 3, 3, 0, 0, 2, 2]), "in": np.array([0, 0, -3, -2, 0, 0, -2, -3])},
+    ),
     "split": (
         [
             helper.make_node("Split", ["lr", "parts"], ["a", "b"], axis=1),
@@ -382,6 +606,43 @@ OPERATORS: dict[str, tuple[list[Any], dict[str, np.ndarray]]] = {
         {"parts": np.array([1, 2])},
     ),
 }
+
+
+OF_OPSETS: dict[str, tuple[int, list[Any], dict[str, np.ndarray]]] = {
+    "upsample 7": (7, [helper.make_node("Upsample", ["lr"], ["sr"], scales=[1.0, 1.0, 2.0, 2.0])], {}),
+    "upsample 9": (
+        9,
+        [helper.make_node("Upsample", ["lr", "scales"], ["sr"], mode="nearest")],
+        {"scales": np.array([1, 1, 2, 2], np.float32)},
+    ),
+    "resize 10": (
+        10,
+        [helper.make_node("Resize", ["lr", "scales"], ["sr"])],
+        {"scales": np.array([1, 1, 2, 2], np.float32)},
+    ),
+    "options as attributes": (
+        8,
+        [
+            helper.make_node("Pad", ["lr"], ["a"], pads=[0, 0, 1, 1, 0, 0, 1, 1], mode="reflect"),
+            helper.make_node("Slice", ["a"], ["b"], starts=[1, 1], ends=[-1, -1], axes=[2, 3]),
+            helper.make_node("Split", ["b"], ["c", "d"], axis=1, split=[1, 2]),
+            helper.make_node("Concat", ["d", "c"], ["e"], axis=1),
+            helper.make_node("Clip", ["e"], ["f"], min=0.1, max=0.8),
+            helper.make_node("ReduceMean", ["f"], ["g"], axes=[2, 3]),
+            helper.make_node("Mul", ["f", "g"], ["sr"]),
+        ],
+        {},
+    ),
+    "gelu 20": (20, [helper.make_node("Gelu", ["lr"], ["sr"])], {}),
+}
+
+
+@pytest.mark.parametrize("name", OF_OPSETS)
+def test_operators_of_each_version_are_read_as_onnxruntime_does(name: str, tmp_path: Path) -> None:
+    opset, nodes, weights = OF_OPSETS[name]
+    path = onnx_file(tmp_path / "net.onnx", nodes, weights, opset=opset)
+    x = picture(12, 16)
+    np.testing.assert_allclose(of_torch(path, x), onnxruntimes(path, x), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", OPERATORS)
@@ -423,6 +684,76 @@ def test_what_torch_exports_is_read(tmp_path: Path) -> None:
 )
 def test_onnx_that_is_no_upscaler_is_refused(nodes: list[Any], options: Any, says: str, tmp_path: Path) -> None:
     path = onnx_file(tmp_path / "net.onnx", nodes, {}, **options)
+    with pytest.raises(UserError) as caught:
+        read_graph(path)
+    assert says in caught.value.message
+    assert "net.onnx" in caught.value.message
+
+
+NUMBERS = {
+    "two": np.array(2, np.float32),
+    "odd": np.array([1, 2, 3, 4], np.float32),
+    "zeros": np.zeros(3, np.float32).reshape(1, 3, 1, 1),
+    "row": np.arange(3, dtype=np.float32).reshape(1, 3, 1, 1),
+    "w": np.zeros((3, 3, 3, 3), np.float32),
+    "flat": np.zeros((3, 3), np.float32),
+    "even": np.zeros((3, 3, 2, 2), np.float32),
+    "scales": np.array([1, 1, 2, 2], np.float32),
+    "uneven": np.array([1, 1, 2, 3], np.float32),
+    "sizes": np.array([1, 3, 64, 64]),
+    "pads": np.array([0, 1, 0, 0, 0, 0, 0, 0]),
+    "from": np.array([0]),
+    "to": np.array([8]),
+    "axis": np.array([2]),
+    "steps": np.array([2]),
+}
+
+
+@pytest.mark.parametrize(
+    ("operator", "inputs", "options", "says"),
+    [
+        ("Cast", "lr", {"to": TensorProto.INT64}, "layer Cast has options"),
+        ("ConvTranspose", "lr w", {"dilations": [2, 2]}, "layer ConvTranspose has a size of its own"),
+        ("ConvTranspose", "lr w", {"strides": [2, 2], "output_padding": [1, 1]}, "layer ConvTranspose has options"),
+        ("Conv", "lr w", {"strides": [1, 2]}, "width and height differently"),
+        ("Conv", "lr flat", {}, "weights do not fit (Conv)"),
+        ("Conv", "lr even", {"auto_pad": "SAME_UPPER"}, "layer Conv has options"),
+        ("Conv", "w lr", {}, "layer Conv uses constants"),
+        ("Gelu", "lr", {"approximate": "tanh"}, "layer Gelu has options"),
+        ("Elu", "lr", {"alpha": 0.5}, "layer Elu has options"),
+        ("Pow", "lr odd", {}, "layer Pow has options"),
+        ("Add", "lr odd", {}, "layer Add, Mul uses constants"),
+        ("Div", "lr zeros", {}, "layer Div uses constants"),
+        ("Div", "two lr", {}, "layer Div uses constants"),
+        ("Max", "lr row", {}, "layer Max, Min uses constants"),
+        ("Max", "lr two lr", {}, "layer Max has options"),
+        ("Concat", "lr lr", {"axis": 2}, "layer Concat has options"),
+        ("Split", "lr", {"axis": 2, "num_outputs": 1}, "layer Split has options"),
+        ("Slice", "lr from to axis steps", {}, "layer Slice has options"),
+        ("Slice", "lr from to axis", {}, "layer Slice has a size of its own"),
+        ("Resize", "lr  uneven", {}, "layer Resize has options"),
+        ("Resize", "lr   sizes", {}, "layer Resize has a size of its own"),
+        ("Resize", "lr  scales", {"mode": "cubic", "cubic_coeff_a": -0.5}, "layer Resize has options"),
+        ("Resize", "lr  scales", {"mode": "linear", "antialias": 1}, "layer Resize has options"),
+        (
+            "Resize",
+            "lr  scales",
+            {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+            "layer Resize has options",
+        ),
+        ("ReduceMean", "lr axis", {}, "layer ReduceMean has options"),
+        ("MaxPool", "lr", {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}, "layer MaxPool has options"),
+        ("AveragePool", "lr", {"kernel_shape": [2, 3]}, "width and height differently"),
+        ("Pad", "lr pads", {}, "layer Pad has options"),
+        ("BatchNormalization", "lr row row row lr", {}, "layer BatchNormalization uses constants"),
+    ],
+)
+def test_options_of_onnx_that_are_not_known_are_refused(
+    operator: str, inputs: str, options: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    node = helper.make_node(operator, inputs.split(" "), ["sr"], **options)
+    used = {name: value for name, value in NUMBERS.items() if name in inputs.split(" ")}
+    path = onnx_file(tmp_path / "net.onnx", [node], used, opset=20)
     with pytest.raises(UserError) as caught:
         read_graph(path)
     assert says in caught.value.message
