@@ -118,19 +118,35 @@ def encoded(image: Image.Image, format: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def psd(samples: np.ndarray, mode: int = 3, resources: bytes = b"", layers: bytes = b"", packed: bool = True) -> bytes:
-    """A Photoshop document of one flattened picture, H x W x C of uint8 or uint16 (file format specification, 2019)."""
+def psd(
+    samples: np.ndarray,
+    mode: int = 3,
+    resources: bytes = b"",
+    layers: bytes = b"",
+    packed: bool = True,
+    palette: bytes = b"",
+    big: bool = False,
+    bits: int | None = None,
+) -> bytes:
+    """A Photoshop document of one flattened picture (file format specification, 2019).
+
+    Its samples are H x W x C of uint8, uint16 or float32, as the file has them; with `bits` 1 they are uint8 of eight
+    pixels each, and the picture is eight times as wide. `big` makes it a document for large pictures (PSB).
+    """
     height, width, channels = samples.shape
     planes = np.moveaxis(samples, 2, 0).astype(samples.dtype.newbyteorder(">"))
-    head = struct.pack(">4sH6xHIIHH", b"8BPS", 1, channels, height, width, 8 * samples.dtype.itemsize, mode)
+    depth = bits or 8 * samples.dtype.itemsize
+    across = width * 8 if bits == 1 else width
+    head = struct.pack(">4sH6xHIIHH", b"8BPS", 2 if big else 1, channels, height, across, depth, mode)
     rows = [row.tobytes() for plane in planes for row in plane]
     if packed:
         rows = [bytes(imagecodecs.packbits_encode(row)) for row in rows]
-        body = struct.pack(">H", 1) + b"".join(struct.pack(">H", len(row)) for row in rows) + b"".join(rows)
+        body = struct.pack(">H", 1) + b"".join(struct.pack(">I" if big else ">H", len(row)) for row in rows)
     else:
-        body = struct.pack(">H", 0) + b"".join(rows)
-    sections = b"".join(struct.pack(">I", len(part)) + part for part in (b"", resources, layers))
-    return head + sections + body
+        body = struct.pack(">H", 0)
+    sections = [struct.pack(">I", len(part)) + part for part in (palette, resources)]
+    sections.append(struct.pack(">Q" if big else ">I", len(layers)) + layers)
+    return head + b"".join(sections) + body + b"".join(rows)
 
 
 def bmp_fields(samples: np.ndarray, masks: tuple[int, ...], bits: int, top_down: bool = False) -> bytes:

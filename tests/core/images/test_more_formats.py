@@ -535,17 +535,71 @@ def test_flat_photoshop_documents(tmp_path, dtype, packed):
     assert "1 further channel " in more.notes[0]
 
 
+def of_photoshop(number, content):
+    return struct.pack(">4sHHI", b"8BIM", number, 0, len(content)) + content + b"\0" * (len(content) % 2)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("big", [False, True])
+def test_photoshop_documents_of_every_mode(tmp_path, packed, big):
+    def document(*args, **options):
+        return assert_probe_agrees(write(tmp_path / "a.psd", making.psd(*args, packed=packed, big=big, **options)))
+
+    ink = np.array([[[0b10110000], [0b00000001]], [[0], [0xFF]]], np.uint8)
+    shown = document(ink, mode=0, bits=1)
+    # Ones are black there.
+    np.testing.assert_array_equal(shown.pixels[..., 0], 255 - 255 * np.unpackbits(ink[..., 0], axis=1))
+    indices = making.noise(12, 9, 1, np.uint8)
+    table = making.noise(3, 256, 1, np.uint8)[..., 0]
+    clear = int(indices[4, 4, 0])
+    shown = document(indices, mode=2, palette=table.T.tobytes(), resources=of_photoshop(1047, struct.pack(">H", clear)))
+    np.testing.assert_array_equal(shown.pixels, table[indices[..., 0]])
+    np.testing.assert_array_equal(shown.alpha == 0, indices[..., 0] == clear)
+    lab = np.array([[[138, 209, 198], [255, 128, 128], [0, 128, 128], [137, 128, 128]]], np.uint8)
+    for samples in (lab, lab.astype(np.uint16) << 8):
+        shown = document(samples, mode=9)
+        # L 54.3, a 80.8, b 69.9 is sRGB's red (CIE 1976, D50).
+        np.testing.assert_allclose(shown.pixels[0], [[255, 0, 0], [255] * 3, [0] * 3, [128] * 3], atol=6)
+        assert shown.pixels.dtype == np.uint8
+    inks = np.array([[[255, 255, 255, 255], [255, 255, 255, 0], [0, 255, 255, 255]]], np.uint8)
+    for samples in (inks, inks.astype(np.uint16) * 257):
+        paper, black, cyan = document(samples, mode=4).pixels[0] / np.iinfo(samples.dtype).max
+        assert paper.min() > 0.95 > 0.3 > black.max()
+        assert cyan[0] < 0.5 < cyan[2]
+    light = np.linspace(0, 1, 60, dtype=np.float32).reshape(4, 5, 3)
+    shown = document(light, mode=3)
+    assert shown.pixels.dtype == np.uint16
+    np.testing.assert_allclose(light_of(shown.pixels, shown.metadata.cicp), light, atol=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (making.psd(making.noise(4, 4, 3, np.uint8), mode=8), None),
+        (making.psd(making.noise(4, 4, 3, np.uint8), mode=6), "no picture's"),
+        (making.psd(making.noise(4, 4, 1, np.uint8), mode=3), "no picture's"),
+        (making.psd(making.noise(4, 4, 1, np.uint8), mode=2), "damaged"),
+        (making.psd(making.noise(4, 4, 3, np.uint8))[:30], "damaged"),
+        (making.psd(making.noise(4, 4, 3, np.uint8))[:-9], "damaged"),
+        (making.psd(making.noise(4, 4, 3, np.uint8), packed=False).replace(b"\0\0" * 7, b"\0\3" * 7), "damaged"),
+    ],
+)
+def test_broken_photoshop_documents_end_in_words(tmp_path, content, says):
+    path = write(tmp_path / "a.psd", content)
+    if says is None:
+        assert load(path).notes
+        return
+    with pytest.raises(UserError, match=says):
+        load(path)
+
+
 def test_transparency_and_resources_of_a_photoshop_document(tmp_path):
     alpha = np.array([[255, 128, 64, 0]], np.uint8)
     colour = np.array([[[200, 100, 0]] * 4], np.uint8)
     over_white = np.rint(colour * (alpha[..., None] / 255) + 255 * (1 - alpha[..., None] / 255)).astype(np.uint8)
-
-    def resource(number, content):
-        return struct.pack(">4sHHI", b"8BIM", number, 0, len(content)) + content + b"\0" * (len(content) % 2)
-
     icc = making.profile()
-    resources = resource(1039, icc) + resource(1060, making.XMP) + resource(1058, making.exif())
-    resources += resource(1005, struct.pack(">IHHIHH", 300 << 16, 1, 1, 300 << 16, 1, 1))
+    resources = of_photoshop(1039, icc) + of_photoshop(1060, making.XMP) + of_photoshop(1058, making.exif())
+    resources += of_photoshop(1005, struct.pack(">IHHIHH", 300 << 16, 1, 1, 300 << 16, 1, 1))
     layers = struct.pack(">Ih", 2, -1)
     content = making.psd(np.dstack([over_white, alpha]), resources=resources, layers=layers)
     picture = assert_probe_agrees(write(tmp_path / "a.psd", content))
@@ -554,7 +608,7 @@ def test_transparency_and_resources_of_a_photoshop_document(tmp_path):
     assert picture.metadata.icc == icc
     assert picture.metadata.dpi == (300, 300)
     assert b"J\xc3\xb6rg" in picture.metadata.xmp
-    unmerged = resource(1057, struct.pack(">IB", 1, 0) + bytes(8))
+    unmerged = of_photoshop(1057, struct.pack(">IB", 1, 0) + bytes(8))
     with pytest.raises(UserError, match="flattened"):
         load(write(tmp_path / "b.psd", making.psd(over_white, resources=unmerged, layers=layers)))
 
