@@ -562,8 +562,8 @@ def test_photoshop_documents_of_every_mode(tmp_path, packed, big):
         np.testing.assert_allclose(shown.pixels[0], [[255, 0, 0], [255] * 3, [0] * 3, [128] * 3], atol=6)
         assert shown.pixels.dtype == np.uint8
     inks = np.array([[[255, 255, 255, 255], [255, 255, 255, 0], [0, 255, 255, 255]]], np.uint8)
-    for samples in (inks, inks.astype(np.uint16) * 257):
-        paper, black, cyan = document(samples, mode=4).pixels[0] / np.iinfo(samples.dtype).max
+    for plates in (inks, inks.astype(np.uint16) * 257):
+        paper, black, cyan = document(plates, mode=4).pixels[0] / np.iinfo(plates.dtype).max
         assert paper.min() > 0.95 > 0.3 > black.max()
         assert cyan[0] < 0.5 < cyan[2]
     light = np.linspace(0, 1, 60, dtype=np.float32).reshape(4, 5, 3)
