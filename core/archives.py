@@ -90,12 +90,16 @@ class Listing:
     """What is in it and is not opened, each with its name."""
 
 
+_may_lead_into_one = re.compile(rf"(?:{'|'.join(map(re.escape, sorted(ARCHIVE_SUFFIXES)))})[/\\]", re.IGNORECASE).search
+
+
 def archive_of(path: Path) -> Path | None:
     """The archive that a path leads into; None for a path that leads to a file or folder of its own.
 
     Archives in stores are not opened: each look into one would fetch it.
     """
-    if stores.is_store(path):
+    # Asked several times for each of millions of pictures, hardly any of which is in one.
+    if stores.is_store(path) or not _may_lead_into_one(str(path)):
         return None
     for parent in path.parents:
         if parent.suffix.lower() in ARCHIVE_SUFFIXES and parent.is_file():
