@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import posixpath
+import threading
 from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -71,13 +72,18 @@ class Result:
 
 
 class Journal:
-    """The record of one output folder. Reading needs no lock; a run that writes takes it with `begin`."""
+    """The record of one output folder. Reading needs no lock; a run that writes takes it with `begin`.
+
+    While one thread writes, another may ask what is done, as the plan of a large batch goes on while it is worked on.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Read what is there; a folder without a record has an empty one, and is not changed."""
         self.folder = folder
         self._own = folder / FOLDER
         self._log = log_of(self._own)
+        self._tables = threading.RLock()
+        """Held while what is in memory of the lines, or where they stand, changes, and while one is looked up."""
         self._read()
 
     def _read(self) -> None:
@@ -163,13 +169,14 @@ class Journal:
         """
         self._own.mkdir(parents=True, exist_ok=True)
         self._log.lock()
-        if self._log.has_changed():
-            self._read()
-        if self._superseded >= SUPERSEDED_LINES:
-            # On a full disk, or where somebody reads it on Windows, it stays as it was: as good, only longer.
-            with suppress(OSError):
-                self._log.rewrite(self._is_kept)
-            self._read()
+        with self._tables:
+            if self._log.has_changed():
+                self._read()
+            if self._superseded >= SUPERSEDED_LINES:
+                # On a full disk, or where somebody reads it on Windows, it stays as it was: as good, only longer.
+                with suppress(OSError):
+                    self._log.rewrite(self._is_kept)
+                self._read()
         self.clean(self._own)
         with replacing(self._own / SETTINGS_FILE) as temporary:
             # A model's file name may not be UTF-8, which is no reason to stop the batch.
@@ -278,9 +285,10 @@ class Journal:
         values = ({_KEYS.get(name, name): getattr(result, name) for name in names} for result in results)
         lines = [f"{json.dumps(each)}\n".encode("ascii") for each in values]
         at = self._log.append(b"".join(lines))
-        for result, line in zip(results, lines, strict=True):
-            self._remember(result, at)
-            at += len(line)
+        with self._tables:
+            for result, line in zip(results, lines, strict=True):
+                self._remember(result, at)
+                at += len(line)
 
     def _remember(self, result: Result, at: int) -> None:
         announced_at, announced = self._unfinished.get(result.output, (0, None))
@@ -298,11 +306,13 @@ class Journal:
 
     def _of_source(self, source: str) -> list[Result]:
         """The lines on a source, the newest last."""
-        return [each for each in self._at(self._by_source.find(source)) if each.source == source]
+        with self._tables:
+            return [each for each in self._at(self._by_source.find(source)) if each.source == source]
 
     def _of_output(self, output: str) -> list[Result]:
         """The lines on a result, the newest last."""
-        return [each for each in self._at(self._by_output.find(output)) if each.output == output]
+        with self._tables:
+            return [each for each in self._at(self._by_output.find(output)) if each.output == output]
 
     def _all(self) -> Iterator[Result]:
         return self._at(self._by_output.numbers())
