@@ -7,7 +7,7 @@ self-scheduling: Polychronopoulos and Kuck 1987), by pixels and not by files.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 LEAST_PIXELS = 8_000_000
@@ -37,21 +37,32 @@ class Block:
 
 
 class Blocks:
-    """All tasks of a run: what is waiting, and what is in hands."""
+    """All tasks of a run that are planned: what is waiting, and what is in hands."""
 
-    def __init__(self, pixels: Sequence[int]) -> None:
+    def __init__(self, pixels: Iterable[int] = ()) -> None:
         """Take the pixels of each task's result, in the order in which they are to be done."""
-        self._pixels = pixels
+        self._fresh: deque[int] = deque()
+        """The pixels of those that nobody had yet."""
         self._next = 0
+        """The number of the first of them."""
+        self._pixels: dict[int, int] = {}
+        """Those of others that are not over."""
         self._again: deque[int] = deque()
         self._suspects: deque[int] = deque()
-        self._waiting_pixels = sum(pixels)
+        self._waiting_pixels = 0
         self._in_hands = 0
+        self.add(pixels)
+
+    def add(self, pixels: Iterable[int]) -> None:
+        """Take more tasks, which follow those that are known; as `__init__`."""
+        for each in pixels:
+            self._fresh.append(each)
+            self._waiting_pixels += each
 
     @property
     def waiting(self) -> int:
         """Files that nobody has."""
-        return len(self._suspects) + len(self._again) + len(self._pixels) - self._next
+        return len(self._suspects) + len(self._again) + len(self._fresh)
 
     @property
     def at_least(self) -> int:
@@ -60,7 +71,7 @@ class Blocks:
 
     @property
     def done(self) -> bool:
-        """Whether every task has come to its end."""
+        """Whether every task that is known has come to its end."""
         return not self.waiting and not self._in_hands
 
     def take(self, workers: int) -> Block | None:
@@ -74,8 +85,8 @@ class Blocks:
         else:
             numbers = [self._pop()]
             taken = self._pixels[numbers[0]]
-            while len(numbers) < MOST_FILES and (following := self._peek()) is not None:
-                taken += self._pixels[following]
+            while len(numbers) < MOST_FILES and (following := self._following_pixels()) is not None:
+                taken += following
                 if taken > wanted:
                     break
                 numbers.append(self._pop())
@@ -89,6 +100,7 @@ class Blocks:
         if number not in block.open:
             return False
         block.open.remove(number)
+        del self._pixels[number]
         self._in_hands -= 1
         return True
 
@@ -106,6 +118,8 @@ class Blocks:
         block.open.clear()
         self._in_hands -= len(left)
         if block.alone and left and not blameless:
+            for number in left:
+                del self._pixels[number]
             return left
         self._waiting_pixels += sum(self._pixels[number] for number in left)
         suspects = 0 if blameless and not block.alone else SUSPECTS
@@ -113,13 +127,14 @@ class Blocks:
         self._again.extendleft(reversed(left[suspects:]))
         return []
 
-    def _peek(self) -> int | None:
+    def _following_pixels(self) -> int | None:
         if self._again:
-            return self._again[0]
-        return self._next if self._next < len(self._pixels) else None
+            return self._pixels[self._again[0]]
+        return self._fresh[0] if self._fresh else None
 
     def _pop(self) -> int:
         if self._again:
             return self._again.popleft()
+        self._pixels[self._next] = self._fresh.popleft()
         self._next += 1
         return self._next - 1

@@ -14,7 +14,7 @@ from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import UpscaleRequest
 from core.language import gettext as _
-from core.upscale.plan import Task, plan
+from core.upscale.plan import Task, plans
 
 SAMPLES = 24
 """Pictures that are measured at most, spread evenly over the batch."""
@@ -62,7 +62,15 @@ def estimate(request: UpscaleRequest, workers: int, cpus: int, cancel: CancelTok
         Cancelled: as `cancel.check`.
         UserError: as `plan`; there is nothing to do, or none of the measured pictures could be done.
     """
-    tasks = plan(request, cancel).tasks
+    tasks: list[Task] = []
+    count, pixels_of_all, step = 0, 0, 1
+    for portion in plans(request, cancel):
+        # Every so many of a large batch, so that of millions some hundred are kept.
+        tasks += (task for number, task in enumerate(portion.tasks, count) if number % step == 0)
+        count += len(portion.tasks)
+        pixels_of_all += sum(task.pixels for task in portion.tasks)
+        while not portion.complete and len(tasks) > 16 * SAMPLES:
+            tasks, step = tasks[::2], 2 * step
     if not tasks:
         raise UserError(_("There is nothing left to do."), _("Every picture has its result, or cannot be done."))
     worker = UpscaleWorker(request, cpus)
@@ -81,8 +89,7 @@ def estimate(request: UpscaleRequest, workers: int, cpus: int, cancel: CancelTok
         raise UserError(
             _("None of the pictures that were tried could be done."), _("Try one by itself: srgan upscale FILE")
         )
-    megapixels = sum(task.pixels for task in tasks) / 1e6
-    return BatchEstimate(len(tasks), megapixels, measured, seconds / (pixels / 1e6), workers)
+    return BatchEstimate(count, pixels_of_all / 1e6, measured, seconds / (pixels / 1e6), workers)
 
 
 def _spread(tasks: Sequence[Task]) -> list[Task]:

@@ -18,10 +18,11 @@ from typing import Any
 
 from core import stores
 from core.atomic import PART_SUFFIX
-from core.cluster.blocks import Block, Blocks
+from core.cluster.blocks import Block
 from core.cluster.connection import Connection, check_nodes, connected
 from core.cluster.messages import Assignment, Begun, BlockEnd, Made, Message, NotMade, Said, TaskProgress
 from core.cluster.options import ClusterOptions, Share, device_for, share_for
+from core.cluster.work import RunWork
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.jobs import Notice
@@ -32,7 +33,8 @@ from core.language import gettext as _
 from core.upscale.batch import upscale
 from core.upscale.journal_log import parts_of
 from core.upscale.plan import Plan, Task
-from core.upscale.progress import ProgressMeter, RunToken
+from core.upscale.plan_stream import PlanStream
+from core.upscale.progress import RunToken
 from core.upscale.records import Encoded, Records, failure_of
 
 LOOK_SECONDS = 0.1
@@ -65,11 +67,11 @@ def upscale_on(options: ClusterOptions, request: UpscaleRequest, cancel: CancelT
     """
     with connected(options.address) as connection:
 
-        def run(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterator[BatchEvent]:
+        def run(request: UpscaleRequest, settled: Plan, more: PlanStream, cancel: CancelToken) -> Iterator[BatchEvent]:
             share = share_for(connection.nodes(), options, request.device)
             check_nodes(connection, share, request, settled)
             yield Notice(_("{words} {share} for each worker.").format(words=connection.words, share=share))
-            yield from _ClusterRun(connection, options.workers, share, request, settled, cancel).events()
+            yield from _ClusterRun(connection, options.workers, share, request, settled, more, cancel).events()
 
         yield from upscale(request, cancel, run)
 
@@ -99,18 +101,18 @@ class _ClusterRun:
         share: Share,
         request: UpscaleRequest,
         settled: Plan,
+        more: PlanStream,
         cancel: CancelToken,
     ) -> None:
         self._connection = connection
         self._most = most
         self._share = share
-        self._tasks = settled.tasks
         device = device_for(share, connection.nodes(), request.device)
         self._request = replace(request, inputs=(), roots=(), device=device)
         self._cancel = cancel
         self._token = RunToken(cancel)
         self._records = Records(request, settled)
-        self._blocks = Blocks([task.pixels for task in settled.tasks])
+        self._work = RunWork(settled, more, self._token)
         self._staff: list[_Worker] = []
         self._wanted = 0
         self._last_census = 0.0
@@ -123,7 +125,6 @@ class _ClusterRun:
         self._paused_since: float | None = None
         self._stopping_since: float | None = None
         self._fatal: UserError | None = None
-        self._meter: ProgressMeter | None = None
         self._said: set[str] = set()
         self._mark = token_hex(3)
         self._naming = ThreadPoolExecutor(NAMING_THREADS, "naming")
@@ -144,6 +145,8 @@ class _ClusterRun:
                 try:
                     while not self._over():
                         self._heed_orders()
+                        if self._stopping_since is None:
+                            yield from self._heed_plan()
                         yield from self._count()
                         yield from self._assign()
                         yield from self._listen()
@@ -167,11 +170,17 @@ class _ClusterRun:
 
     def _over(self) -> bool:
         if self._stopping_since is None:
-            return self._blocks.done and not self._named
+            return self._work.over and not self._named
         at_work = any(worker.block is not None for worker in self._staff)
         return not at_work or time.monotonic() - self._stopping_since > STOP_SECONDS
 
     # What the user wants
+
+    def _heed_plan(self) -> Iterator[BatchEvent]:
+        try:
+            yield from self._work.heed_plan(self._wanted)
+        except UserError as error:
+            self._end(error)
 
     def _heed_orders(self) -> None:
         now = time.monotonic()
@@ -236,7 +245,7 @@ class _ClusterRun:
             scheduling_strategy="SPREAD",
         )(UpscaleActor)
         starting = sum(not worker.node for worker in self._staff)
-        for _rest in range(min(self._wanted - len(self._staff), self._blocks.at_least - starting)):
+        for _rest in range(min(self._wanted - len(self._staff), self._work.at_least - starting)):
             actor = hired.remote(current(), pickle.dumps(self._request), self._share.cpus)
             self._staff.append(_Worker(actor, actor.ready.remote()))
 
@@ -246,7 +255,7 @@ class _ClusterRun:
         self._hire()
         for worker in self._staff:
             while worker.node and worker.block is None:
-                block = self._blocks.take(max(1, min(self._wanted, len(self._tasks))))
+                block = self._work.take(self._wanted)
                 if block is None:
                     break
                 yield from self._hand_out(block, worker)
@@ -255,7 +264,7 @@ class _ClusterRun:
         self._attempts += 1
         assignments = []
         for number in block.numbers:
-            task = self._tasks[number]
+            task = self._work.task(number)
             try:
                 self._records.open(task)
             except (UserError, OSError) as error:
@@ -317,15 +326,13 @@ class _ClusterRun:
                 worker.in_network = number
                 yield event
             case TaskProgress(number, fraction):
-                task = self._tasks[number]
-                if number in worker.block.open:
-                    progress = self._progress().report(number, task.source, task.pixels, fraction)
-                    if progress is not None:
-                        yield progress
+                progress = self._work.report(worker.block, number, fraction)
+                if progress is not None:
+                    yield progress
             case Made():
                 yield from self._publish(worker, message)
             case NotMade(number, event, ends):
-                if self._finish(worker.block, number):
+                if self._work.finish(worker.block, number):
                     yield event
                 self._end(ends)
             case Said(text):
@@ -336,7 +343,7 @@ class _ClusterRun:
                 if defect:
                     raise RuntimeError(f"A worker failed:\n{defect}")
                 self._end(error)
-                self._blocks.give_back(worker.block, blameless=True)
+                self._work.give_back(worker.block, blameless=True)
                 worker.block, worker.assigned, worker.news, worker.in_network = None, {}, None, None
 
     def _publish(self, worker: _Worker, made: Made) -> Iterator[BatchEvent]:
@@ -344,7 +351,7 @@ class _ClusterRun:
         assert worker.block is not None
         assignment = worker.assigned[made.number]
         task = assignment.task
-        if not self._finish(worker.block, made.number):
+        if not self._work.finish(worker.block, made.number):
             return
         if stores.is_store(task.output):
             self._named[self._naming.submit(self._name, assignment, made)] = task
@@ -396,16 +403,14 @@ class _ClusterRun:
                 ) from error
             return
         self._leave_behind(worker)
-        if self._meter is not None and worker.in_network is not None:
-            self._meter.drop(worker.in_network)
+        if worker.in_network is not None:
+            self._work.drop(worker.in_network)
         # Where the cluster is gone with it, the next census says so; asking for its nodes would take minutes.
         alive = {node.key for node in self._connection.nodes()} if self._connection.answers() else set()
         blameless = worker.node not in alive or "node has died" in str(error)
         self._last_census = 0.0
-        given_up = self._blocks.give_back(worker.block, blameless=blameless)
-        for number in given_up:
-            task = self._tasks[number]
-            self._progress().finish(number, task.pixels)
+        given_up = self._work.give_back(worker.block, blameless=blameless)
+        for task in given_up:
             yield FileFailed(
                 task.source,
                 _("“{source}” ended two workers, so it was left out.").format(source=shown(task.source)),
@@ -420,23 +425,13 @@ class _ClusterRun:
             self._left_behind[each.task.output.parent] = each.task
 
     def _failed(self, block: Block, number: int, error: Exception) -> Iterator[BatchEvent]:
-        failed, ends = failure_of(self._tasks[number], error)
-        if self._finish(block, number):
+        failed, ends = failure_of(self._work.task(number), error)
+        if self._work.finish(block, number):
             yield failed
         self._end(ends)
 
-    def _finish(self, block: Block, number: int) -> bool:
-        self._progress().finish(number, self._tasks[number].pixels)
-        return self._blocks.finish(block, number)
-
     def _end(self, error: UserError | None) -> None:
         self._fatal = self._fatal or error
-
-    def _progress(self) -> ProgressMeter:
-        # From the first news on, as workers take a while to start.
-        if self._meter is None:
-            self._meter = ProgressMeter(sum(task.pixels for task in self._tasks), self._token)
-        return self._meter
 
 
 def _last_line(error: Exception) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -40,6 +40,9 @@ from core.contract.upscale import Progress as BatchProgress
 from core.language import gettext as _
 from core.language import ngettext
 from core.models.catalogue import AUTOMATIC, chosen, find_model
+
+if TYPE_CHECKING:
+    from core.upscale.plan import Plan
 
 
 def add_to(app: typer.Typer) -> None:
@@ -198,45 +201,57 @@ def _same_model(given: str, of_file: str) -> bool:
 
 
 def _tell_plan(request: UpscaleRequest, cancel: CancelToken, console: Console, *, as_json: bool) -> None:
-    from core.upscale.plan import plan
+    from core.upscale.plan import plans
 
-    settled = plan(request, cancel)
-    if as_json:
-        for kind, items in (("write", settled.tasks), ("skip", settled.done), ("refuse", settled.refused)):
-            for item in items:
-                line: dict[str, Any] = {"plan": kind, "source": str(item.source)}
-                if kind == "refuse":
-                    line |= {"message": item.error.message, "hint": item.error.hint}  # type: ignore[union-attr]
-                else:
-                    line["output"] = str(item.final if kind == "write" else item.output)  # type: ignore[union-attr]
-                if kind == "write":
-                    line["pictures"] = item.pictures  # type: ignore[union-attr]
-                sys.stdout.write(json.dumps(line) + "\n")
-        if settled.refused:
-            raise typer.Exit(EXIT_FAILED)
-        return
-    table = Table(title=_("What would be done"))
+    write, pictures, skip, refuse, is_first = 0, 0, 0, 0, True
+    for portion in plans(request, cancel):
+        write += len(portion.tasks)
+        pictures += sum(task.pictures for task in portion.tasks)
+        skip += len(portion.done)
+        refuse += len(portion.refused)
+        if as_json:
+            _print_plan(portion)
+        else:
+            console.print(_table_of(portion, is_first=is_first))
+            is_first = False
+            for warning in portion.warnings:
+                console.print(plain(warning), style="yellow")
+    if not as_json:
+        console.print(
+            _("{write} to write{several}, {skip} to skip, {refused} refused.").format(
+                write=write, several=_several(write, pictures), skip=skip, refused=refuse
+            )
+        )
+    if refuse:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _print_plan(portion: Plan) -> None:
+    for kind, items in (("write", portion.tasks), ("skip", portion.done), ("refuse", portion.refused)):
+        for item in items:
+            line: dict[str, Any] = {"plan": kind, "source": str(item.source)}
+            if kind == "refuse":
+                line |= {"message": item.error.message, "hint": item.error.hint}  # type: ignore[union-attr]
+            else:
+                line["output"] = str(item.final if kind == "write" else item.output)  # type: ignore[union-attr]
+            if kind == "write":
+                line["pictures"] = item.pictures  # type: ignore[union-attr]
+            sys.stdout.write(json.dumps(line) + "\n")
+
+
+def _table_of(portion: Plan, *, is_first: bool) -> Table:
+    table = Table(title=_("What would be done") if is_first else None, show_header=is_first)
     for head in ("", _("picture"), _("result")):
         table.add_column(head, overflow="fold")
-    for task in settled.tasks:
+    for task in portion.tasks:
         size = ", ".join(filter(None, (f"{task.size[0]} x {task.size[1]}", task.pictures_in_words)))
         table.add_row(_("write"), plain(task.source), plain(f"{task.final} ({size})"))
-    for done in settled.done:
+    for done in portion.done:
         there = _("{output} exists").format(output=done.output) if done.output != done.source else done.reason
         table.add_row(_("skip"), plain(done.source), plain(there))
-    for refused in settled.refused:
+    for refused in portion.refused:
         table.add_row(Text(_("refuse"), "red"), plain(refused.source), plain(str(refused.error)))
-    console.print(table)
-    for warning in settled.warnings:
-        console.print(plain(warning), style="yellow")
-    several = _several(len(settled.tasks), sum(task.pictures for task in settled.tasks))
-    console.print(
-        _("{write} to write{several}, {skip} to skip, {refused} refused.").format(
-            write=len(settled.tasks), several=several, skip=len(settled.done), refused=len(settled.refused)
-        )
-    )
-    if settled.refused:
-        raise typer.Exit(EXIT_FAILED)
+    return table
 
 
 def _draw(events: Iterable[Event], console: Console, *, watching: bool) -> int:
@@ -270,13 +285,20 @@ class UpscaleLines:
         self.files = 0
         self.finished = 0
         self.refused = 0
-        """Refusals still to come before the first picture begins; `files` does not count them."""
+        """Refusals still to come, most of them before the first picture begins; `files` does not count them."""
+        self.complete = True
+        """Whether `files` are all of the batch; the next `Planned` then is another one's."""
+        self._refused_so_far = 0
 
     def __call__(self, event: object) -> None:
         """Show an event of a batch or a watch."""
         if isinstance(event, Planned):
-            self.files, self.refused, self.finished = event.files, event.refused, 0
-            self.bar.update(self.task, total=1.0, description=_("Starting"))
+            if self.complete:
+                self.refused, self.finished = event.refused, 0
+                self.bar.update(self.task, total=1.0, description=_("Starting"))
+            else:
+                self.refused += event.refused - self._refused_so_far
+            self.files, self.complete, self._refused_so_far = event.files, event.complete, event.refused
         elif isinstance(event, FileStarted):
             self.bar.update(self.task, description=self._title(event.source))
         elif isinstance(event, BatchProgress):
@@ -344,7 +366,8 @@ class UpscaleLines:
 
     def _title(self, source: Path) -> str:
         number = min(self.finished + 1, self.files)
-        return _("{number} of {files}  {name}").format(number=number, files=self.files, name=plain(source.name).plain)
+        words = _("{number} of {files}  {name}") if self.complete else _("{number} of {files} so far  {name}")
+        return words.format(number=number, files=self.files, name=plain(source.name).plain)
 
     def _say(self, text: str, style: str = "") -> None:
         self.bar.console.print(plain(text), style=style, soft_wrap=True, highlight=False)

@@ -1,8 +1,9 @@
 """Requests and events of upscaling: a batch, a watch over folders, a preview of one region.
 
-Every batch is `Planned`, then per file `FileStarted`, any number of `Progress`, and exactly one of `FileSaved`,
-`FileSkipped`, `FileFailed`; then an `ArchiveSaved` for each archive made of an archive, and `BatchFinished`. A watch is
-one batch after another, each with a `BatchStarted` before it. A preview is one `PreviewReady`.
+Every batch is `Planned` (a large one several times), then per file `FileStarted`, any number of `Progress`, and exactly
+one of `FileSaved`, `FileSkipped`, `FileFailed`; then an `ArchiveSaved` for each archive made of an archive, and
+`BatchFinished`. A watch is one batch after another, each with a `BatchStarted` before it. A preview is one
+`PreviewReady`.
 """
 
 from __future__ import annotations
@@ -72,15 +73,21 @@ class PreviewRequest(UpscaleSettings):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The batch is known: this many files to do, none touched yet."""
+    """The batch is known: this many files to do, none touched yet.
+
+    One of many thousands of pictures begins before it is known, and tells so several times: of all that is known by
+    then, last with `complete`.
+    """
 
     files: int
     skipped: int
-    """Already done by the same settings; a `FileSkipped` follows for each."""
+    """Already done by the same settings; a `FileSkipped` follows for each, before the pictures that come behind it."""
     refused: int
-    """Cannot be done; a `FileFailed` follows for each."""
+    """Cannot be done; a `FileFailed` follows for each, likewise."""
     pictures: int = 0
     """Pages and frames in the files to do; as many as `files` where each has one."""
+    complete: bool = True
+    """Whether that is all, and not only what is known so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +112,7 @@ class Progress:
     total_fraction: float
     """How much of the whole run is done, 0 to 1, by pixels."""
     seconds_left: float | None
-    """Until the end of the run; None until enough is done to tell."""
+    """Until the end of the run; None until all is planned, and enough is done to tell."""
 
 
 LOW_CONSISTENCY = 25.0

@@ -12,16 +12,17 @@ from typing import TypeVar
 from core import stores
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.jobs import Notice
-from core.contract.upscale import BatchEvent, BatchFinished, FileFailed, FileSaved, FileSkipped, Planned, UpscaleRequest
+from core.contract.upscale import BatchEvent, BatchFinished, FileFailed, FileSaved, FileSkipped, UpscaleRequest
 from core.images.decode import shown
 from core.language import gettext as _
 from core.upscale.packing import pack
-from core.upscale.plan import Plan, plan
+from core.upscale.plan import Plan
+from core.upscale.plan_stream import PlanStream
 from core.upscale.result_names import Packing
 
-Run = Callable[[UpscaleRequest, Plan, CancelToken], Iterator[BatchEvent]]
-"""Does the tasks of a plan: yields what becomes of each, and raises as `upscale`."""
+Run = Callable[[UpscaleRequest, Plan, PlanStream, CancelToken], Iterator[BatchEvent]]
+"""Does the tasks of a portion of a plan and of all that follow it: yields what becomes of each, and raises as
+`upscale`."""
 T = TypeVar("T")
 _PATIENCE_SECONDS = 0.2
 
@@ -35,9 +36,9 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
         run: what does the tasks; by default this process.
 
     Yields:
-        `Planned`; a `FileSkipped` or `FileFailed` for each that needs nothing or cannot be done; per picture
-        `FileStarted`, `Progress`, and one of `FileSaved` and `FileFailed`; an `ArchiveSaved` for each archive that
-        becomes one; last `BatchFinished`. `Notice` at any time.
+        `Planned`, of a large batch several times; a `FileSkipped` or `FileFailed` for each that needs nothing or cannot
+        be done; per picture `FileStarted`, `Progress`, and one of `FileSaved` and `FileFailed`; an `ArchiveSaved` for
+        each archive that becomes one; last `BatchFinished`. `Notice` at any time.
         A `FileSaved` may come after the next picture's `FileStarted`, as it is written meanwhile.
 
     Raises:
@@ -46,35 +47,39 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
             gone. What is saved stays, and the next run with the same request does the rest.
     """
     begun = time.monotonic()
-    settled = plan(request, cancel)
-    if settled.tasks and request.output is not None:
-        stores.check_reachable(stores.given(request.output), for_writing=True)
-    tasks = settled.tasks
-    yield Planned(len(tasks), len(settled.done), len(settled.refused), sum(task.pictures for task in tasks))
-    for warning in settled.warnings:
-        yield Notice(warning)
-    for done in settled.done:
-        yield FileSkipped(done.source, done.output, done.reason, done.consistency)
-    for refused in settled.refused:
-        yield FileFailed(refused.source, refused.error.message, refused.error.hint)
-    saved, pictures, failed = 0, 0, len(settled.refused)
-    if tasks:
-        for event in (run or run_here)(request, settled, cancel):
+    saved, skipped, failed, pictures = 0, 0, 0, 0
+    with PlanStream(request, cancel) as more:
+        for event in _events(request, more, cancel, run or run_here):
             if isinstance(event, FileSaved):
                 saved += 1
                 pictures += event.pictures
+            skipped += isinstance(event, FileSkipped)
             failed += isinstance(event, FileFailed)
             yield event
-    for packing in settled.packings:
-        try:
-            packed = pack(packing, request, settled, cancel)
-        except (UserError, OSError) as error:
-            failed += 1
-            yield FileFailed(packing.source, *_words_of(error, packing))
-        else:
-            if packed is not None:
-                yield packed
-    yield BatchFinished(saved, len(settled.done), failed, time.monotonic() - begun, pictures)
+    yield BatchFinished(saved, skipped, failed, time.monotonic() - begun, pictures)
+
+
+def _events(request: UpscaleRequest, more: PlanStream, cancel: CancelToken, run: Run) -> Iterator[BatchEvent]:
+    checked = False
+    settled = more.take(cancel)
+    while settled is not None:
+        if settled.tasks and not checked and request.output is not None:
+            stores.check_reachable(stores.given(request.output), for_writing=True)
+            checked = True
+        yield from more.announced(settled)
+        if settled.tasks:
+            # Takes all portions that follow.
+            yield from run(request, settled, more, cancel)
+        # Archives are made of a batch that is one portion.
+        for packing in settled.packings:
+            try:
+                packed = pack(packing, request, settled, cancel)
+            except (UserError, OSError) as error:
+                yield FileFailed(packing.source, *_words_of(error, packing))
+            else:
+                if packed is not None:
+                    yield packed
+        settled = more.take(cancel)
 
 
 def _words_of(error: UserError | OSError, packing: Packing) -> tuple[str, str]:
@@ -93,7 +98,7 @@ def _next(events: queue.SimpleQueue[T]) -> T:
             return events.get(timeout=_PATIENCE_SECONDS)
 
 
-def run_here(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Iterator[BatchEvent]:
+def run_here(request: UpscaleRequest, settled: Plan, more: PlanStream, cancel: CancelToken) -> Iterator[BatchEvent]:
     """Drive the stages from a thread of their own, and yield what they say."""
     # Imported here, as it brings torch, which a run that finds everything done does not need.
     from core.upscale.stages import Stages
@@ -102,7 +107,7 @@ def run_here(request: UpscaleRequest, settled: Plan, cancel: CancelToken) -> Ite
 
     def work() -> None:
         try:
-            Stages(request, settled, cancel, events.put).run()
+            Stages(request, settled, cancel, events.put, more).run()
         except BaseException as error:
             events.put(error)
         else:

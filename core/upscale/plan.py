@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,8 +28,11 @@ from core.names import free_folder, free_path, portable_name
 from core.upscale.journal import FOLDER, Journal
 from core.upscale.pass_sizes import pass_sizes
 from core.upscale.result_names import Packing, Placement, ResultNames
-from core.upscale.scan import Unusable, in_words, scan
+from core.upscale.scan import Cut, Cuts, Unusable, in_words, scan_with_cuts
 from core.upscale.settings import fingerprint_of
+
+PORTION = 4000
+"""Pictures of a large batch that are planned at a time."""
 
 BYTES_PER_PIXEL = {
     "png": 1.6,
@@ -125,7 +128,7 @@ class RefusedInput:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of a batch, in the order in which it will be done."""
+    """All of a batch, or a portion of it, in the order in which it will be done."""
 
     tasks: tuple[Task, ...]
     done: tuple[Done, ...]
@@ -137,6 +140,8 @@ class Plan:
     """What is to be packed: archives whose results become archives, too."""
     journals: Mapping[Path, Journal] = field(default_factory=dict, repr=False, compare=False)
     """What was read of the journals of output folders; whoever writes there goes on with that."""
+    complete: bool = True
+    """Whether this is all of the batch, or its last portion."""
 
 
 def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
@@ -147,61 +152,155 @@ def plan(request: UpscaleRequest, cancel: CancelToken) -> Plan:
         UserError: nothing to do was given, the model is missing, a format cannot be written, or the results will not
             fit on the disk.
     """
-    if not request.inputs:
-        raise UserError(_("No picture was given."), _("Name files or folders."))
-    if request.format != "same" and not (request.format in FORMATS and FORMATS[request.format].can_choose):
-        writable = ", ".join(row.key for row in FORMATS.values() if row.can_choose)
-        raise UserError(
-            _("Pictures cannot be written as “{format}”.").format(format=request.format),
-            _("Choose same, {writable}.").format(writable=writable),
-        )
-    check_settings(request)
-    for store in _stores_of(request):
-        stores.check_reachable(store)
-    if request.output is not None:
-        stores.check_reachable(_absolute(request.output))
-    model = find_model(DEFAULT_MODEL if request.model == AUTOMATIC else request.model)
-    fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
-    placements: list[Placement] = []
-    refused: list[RefusedInput] = []
-    large_enough: list[Done] = []
-    passed_over: Counter[str] = Counter()
-    found = list(scan(request.inputs, request.recursive, cancel, request.output, passed_over))
-    roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
-    output_roots = _output_roots(request, [*map(_absolute, request.roots), *roots])
-    for each, header in stores.in_parallel(_with_header, found, lambda each: stores.is_store(each.path)):
-        cancel.check()
-        if isinstance(each, Unusable):
-            refused.append(RefusedInput(each.path, each.error))
+    [whole] = plans(request, cancel, most=None)
+    return whole
+
+
+def plans(request: UpscaleRequest, cancel: CancelToken, most: int | None = PORTION) -> Iterator[Plan]:
+    """Settle a batch in portions, each when it is asked for: together they are what `plan` settles, in its order.
+
+    While one is done the next may be settled; what was settled stays as it is. Where a portion could change another,
+    all is one portion: pictures that are named one by one, several folders, archives that become archives, results
+    that are replaced, and results that go among the sources.
+
+    Args:
+        request: the batch.
+        cancel: asked at every file.
+        most: a portion ends, as soon as it may, when it has so many pictures; None for all in one.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+        UserError: as `plan`; that results will not fit on the disk may be known only in a later portion.
+    """
+    planner = _Planner(request, cancel)
+    cuts = _cuts_of(request) if most is not None else Cuts.NOWHERE
+    found = scan_with_cuts(request.inputs, request.recursive, cancel, request.output, planner.passed_over, cuts)
+    before: list[Input | Unusable] | None = None
+    for portion in _portions(found, most):
+        if before is not None:
+            yield planner.settled(before, complete=False)
+        before = portion
+    yield planner.settled(before or [], complete=True)
+
+
+def _portions(found: Iterable[Input | Unusable | Cut], most: int | None) -> Iterator[list[Input | Unusable]]:
+    portion: list[Input | Unusable] = []
+    may_end = False
+    for each in found:
+        if isinstance(each, Cut):
+            may_end = True
             continue
-        try:
-            if isinstance(header, UserError):
-                raise header
-            placement = _place(request, each, header, output_roots, model, fingerprint)
-            if placement is None:
-                large_enough.append(
-                    Done(each.path, each.path, reason=_("It is larger than {size} already.").format(size=request.size))
-                )
-            else:
-                placements.append(placement)
-        except UserError as error:
-            refused.append(RefusedInput(each.path, error))
-    # A refused source is still somebody's picture, and must not be replaced.
-    names = ResultNames(each.path for each in found)
-    names.part(placements)
-    journals: dict[Path, Journal] = {}
-    tasks, done, unreadable, packings = _compare_with_disk(request, placements, fingerprint, names, journals, cancel)
-    refused += unreadable
-    done += large_enough
-    others = in_words(passed_over)
-    if not tasks and not done and not refused:
-        given = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
-        hint = _("Name a folder with pictures, or the pictures themselves.")
-        raise UserError(
-            _("There is no picture in {given}.").format(given=given), f"{others} {hint}" if others else hint
+        if may_end and most is not None and len(portion) >= most:
+            yield portion
+            portion = []
+        may_end = False
+        portion.append(each)
+    if portion:
+        yield portion
+
+
+def _cuts_of(request: UpscaleRequest) -> Cuts:
+    """Where a batch may be cut, if it may."""
+    if len(request.inputs) != 1 or request.roots or request.archives == "archive" or request.existing == "replace":
+        return Cuts.NOWHERE
+    root = stores.given(request.inputs[0].path)
+    try:
+        if not root.is_dir():
+            return Cuts.NOWHERE
+    except OSError:
+        return Cuts.NOWHERE
+    if request.output is not None:
+        # A folder of results in that of the sources is not searched; the other way round they may lie side by side.
+        output = Path(real_path(_absolute(request.output)))
+        if Path(real_path(root)).is_relative_to(output):
+            return Cuts.NOWHERE
+    # A pattern may give one name to pictures that have nothing in common.
+    return Cuts.BETWEEN_FOLDERS if request.result_name else Cuts.ANYWHERE
+
+
+class _Planner:
+    """Settles one batch, all of it or portion after portion."""
+
+    def __init__(self, request: UpscaleRequest, cancel: CancelToken) -> None:
+        """Refuse at once what cannot be done at all.
+
+        Raises:
+            UserError: as `plan`.
+        """
+        if not request.inputs:
+            raise UserError(_("No picture was given."), _("Name files or folders."))
+        if request.format != "same" and not (request.format in FORMATS and FORMATS[request.format].can_choose):
+            writable = ", ".join(row.key for row in FORMATS.values() if row.can_choose)
+            raise UserError(
+                _("Pictures cannot be written as “{format}”.").format(format=request.format),
+                _("Choose same, {writable}.").format(writable=writable),
+            )
+        check_settings(request)
+        for store in _stores_of(request):
+            stores.check_reachable(store)
+        if request.output is not None:
+            stores.check_reachable(_absolute(request.output))
+        self.passed_over: Counter[str] = Counter()
+        self._request = request
+        self._cancel = cancel
+        self._model = find_model(DEFAULT_MODEL if request.model == AUTOMATIC else request.model)
+        self._fingerprint = fingerprint_of(request, self._model, mix_for(self._model, request.detail, request.clean_up))
+        self._names = ResultNames()
+        self._journals: dict[Path, Journal] = {}
+        self._space = _Space()
+        self._memory = psutil.virtual_memory().total
+        self._is_empty = True
+
+    def settled(self, found: list[Input | Unusable], *, complete: bool) -> Plan:
+        """What becomes of these.
+
+        Raises:
+            Cancelled, UserError: as `plan`.
+        """
+        request = self._request
+        placements: list[Placement] = []
+        refused: list[RefusedInput] = []
+        large_enough: list[Done] = []
+        roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
+        output_roots = _output_roots(request, [*map(_absolute, request.roots), *roots])
+        for each, header in stores.in_parallel(_with_header, found, lambda each: stores.is_store(each.path)):
+            self._cancel.check()
+            if isinstance(each, Unusable):
+                refused.append(RefusedInput(each.path, each.error))
+                continue
+            try:
+                if isinstance(header, UserError):
+                    raise header
+                placement = _place(request, each, header, output_roots, self._model, self._fingerprint)
+                if placement is None:
+                    reason = _("It is larger than {size} already.").format(size=request.size)
+                    large_enough.append(Done(each.path, each.path, reason=reason))
+                else:
+                    _check_size(placement, self._model.card.scale, self._memory)
+                    placements.append(placement)
+            except UserError as error:
+                refused.append(RefusedInput(each.path, error))
+        # A refused source is still somebody's picture, and must not be replaced.
+        self._names.add_sources(each.path for each in found)
+        self._names.part(placements)
+        tasks, done, unreadable, packings = _compare_with_disk(
+            request, placements, self._fingerprint, self._names, self._journals, self._cancel
         )
-    warnings = (*((others,) if others else ()), *_check_space(tasks))
-    return Plan(tuple(tasks), tuple(done), tuple(refused), fingerprint, warnings, packings, journals)
+        self._names.forget_folders()
+        refused += unreadable
+        done += large_enough
+        self._is_empty = self._is_empty and not tasks and not done and not refused
+        others = in_words(self.passed_over) if complete else None
+        if complete and self._is_empty:
+            given = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
+            hint = _("Name a folder with pictures, or the pictures themselves.")
+            raise UserError(
+                _("There is no picture in {given}.").format(given=given), f"{others} {hint}" if others else hint
+            )
+        warnings = (*((others,) if others else ()), *self._space.check(tasks))
+        return Plan(
+            tuple(tasks), tuple(done), tuple(refused), self._fingerprint, warnings, packings, self._journals, complete
+        )
 
 
 def _stores_of(request: UpscaleRequest) -> list[Path]:
@@ -291,7 +390,6 @@ def _place(
         copied, size, target = True, (header.width, header.height), header.format
     else:
         header = deepened(header, request, target)
-        _check_size(each.path, header, size, target, model.card.scale)
     source = each.path
     # Several trees below one output folder keep one journal there.
     output = None if request.output is None else _absolute(request.output)
@@ -377,7 +475,11 @@ def _absolute(path: Path) -> Path:
     return stores.given(path)
 
 
-def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) -> None:
+def _check_size(placement: Placement, scale: int, memory: int) -> None:
+    """Refuse a result that its format, or so many bytes of memory, cannot hold."""
+    if placement.copied:
+        return
+    path, header, size, target = placement.input.path, placement.probe, placement.size, placement.format
     longest = FORMATS[target].max_side
     if max(size) > longest:
         raise UserError(
@@ -396,7 +498,6 @@ def _check_size(path: Path, header: Probe, size: Size, target: str, scale: int) 
     if passes and (made := (passes[-1][0] * scale, passes[-1][1] * scale)) != size:
         copies = DEEP_REDUCTION_COPIES if header.sixteen_bit else REDUCTION_COPIES
         needed = max(needed, result + made[0] * made[1] * 3 * depth * copies)
-    memory = psutil.virtual_memory().total
     if needed > memory:
         raise UserError(
             _(
@@ -420,8 +521,9 @@ def _compare_with_disk(
     refused: list[RefusedInput] = []
     waiting: list[Placement] = []
     if request.existing != "number":
-        folders = dict.fromkeys(placement.journal_folder for placement in placements)
-        journals |= {folder: Journal(folder) for folder in folders}
+        for folder in dict.fromkeys(placement.journal_folder for placement in placements):
+            if folder not in journals:
+                journals[folder] = Journal(folder)
 
     def look(placement: Placement) -> Path | OSError | None:
         """The result that is there already."""
@@ -536,42 +638,57 @@ def _takes(
     return existing == "replace" or due.isdisjoint(there) or any(each.is_relative_to(archive) for each in made)
 
 
-def _check_space(tasks: list[Task]) -> tuple[str, ...]:
-    """Warn, or refuse, where the results of a disk will hardly fit on it."""
-    needed: dict[int, float] = defaultdict(float)
-    places: dict[int, Path] = {}
-    for task in tasks:
-        if stores.is_store(task.output):
-            continue
-        place = nearest_existing(task.output.parent)
-        if not place.is_dir():
-            raise UserError(
-                _("There is no disk “{place}” to write results to.").format(place=place),
-                _("Connect it, or choose another output folder."),
-            )
-        device = place.stat().st_dev
-        places[device] = place
-        size = task.pixels * BYTES_PER_PIXEL[task.format] * (2 if task.probe.sixteen_bit else 1)
-        # While results are packed, they are there twice.
-        needed[device] += size if task.packed is None else 2 * size
-    warnings = []
-    for device, place in places.items():
-        free = shutil.disk_usage(place).free
-        figures = {"needed": _gigabytes(needed[device]), "free": _gigabytes(free), "place": place}
-        if needed[device] * SPACE_MARGIN > free:
+class _Space:
+    """Whether the results fit on their disks, as far as they are known."""
+
+    def __init__(self) -> None:
+        self._needed: dict[int, float] = defaultdict(float)
+        self._free: dict[int, int] = {}
+        """What was free when a disk was first looked at: results that are made meanwhile take of it."""
+        self._warned: set[int] = set()
+
+    def check(self, tasks: Iterable[Task]) -> tuple[str, ...]:
+        """Add these, and warn, or refuse, where the results of a disk will hardly fit on it.
+
+        Raises:
+            UserError: they take twice as much as there is, or there is no such disk.
+        """
+        places: dict[int, Path] = {}
+        devices: dict[Path, int] = {}
+        for task in tasks:
+            folder = task.output.parent
+            if stores.is_store(folder):
+                continue
+            if folder not in devices:
+                place = nearest_existing(folder)
+                if not place.is_dir():
+                    raise UserError(
+                        _("There is no disk “{place}” to write results to.").format(place=place),
+                        _("Connect it, or choose another output folder."),
+                    )
+                devices[folder] = place.stat().st_dev
+                places[devices[folder]] = place
+            size = task.pixels * BYTES_PER_PIXEL[task.format] * (2 if task.probe.sixteen_bit else 1)
+            # While results are packed, they are there twice.
+            self._needed[devices[folder]] += size if task.packed is None else 2 * size
+        return tuple(warning for each in places.items() if (warning := self._warning(*each)))
+
+    def _warning(self, device: int, place: Path) -> str | None:
+        needed, free = self._needed[device], self._free.setdefault(device, shutil.disk_usage(place).free)
+        figures = {"needed": _gigabytes(needed), "free": _gigabytes(free), "place": place}
+        if needed * SPACE_MARGIN > free:
             raise UserError(
                 _("The results would take about {needed}, and {free} are free on the disk of “{place}”.").format(
                     **figures
                 ),
                 _("Free some space, or choose another output folder, format or size."),
             )
-        if needed[device] > free:
-            warnings.append(
-                _(
-                    "The results may not fit: they take about {needed}, and {free} are free on the disk of “{place}”."
-                ).format(**figures)
-            )
-    return tuple(warnings)
+        if needed <= free or device in self._warned:
+            return None
+        self._warned.add(device)
+        return _(
+            "The results may not fit: they take about {needed}, and {free} are free on the disk of “{place}”."
+        ).format(**figures)
 
 
 def nearest_existing(folder: Path) -> Path:

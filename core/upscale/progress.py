@@ -35,8 +35,10 @@ class RunToken(CancelToken):
 class ProgressMeter:
     """How far the run is, by pixels of results, and how long the rest will take. Several may be in work at once."""
 
-    def __init__(self, total: int, token: RunToken) -> None:
+    def __init__(self, total: int, token: RunToken, *, complete: bool = True) -> None:
+        """Take the pixels of all results, or of those that are known so far, and the token of the run."""
         self._total = max(1, total)
+        self._complete = complete
         self._token = token
         self._done = 0
         self._parts: dict[int, float] = {}
@@ -44,6 +46,14 @@ class ProgressMeter:
         self._begun = time.monotonic()
         self._last_sent = 0.0
         self._last_part = 0.0
+
+    def know(self, total: int, *, complete: bool) -> None:
+        """Take the pixels of all results that are known by now, and whether these are all."""
+        if total > self._total:
+            self._total = total
+            # What was done is a smaller part of that.
+            self._last_part = 0.0
+        self._complete = complete
 
     def finish(self, number: int, pixels: int) -> None:
         """A task is over, well or not."""
@@ -72,5 +82,5 @@ class ProgressMeter:
         part = max(self._last_part, min(1.0, (self._done + sum(self._parts.values())) / self._total))
         self._last_part = part
         working = now - self._begun - self._token.waited
-        left = working / part * (1 - part) if working > 1 and part > 0.005 else None
+        left = working / part * (1 - part) if self._complete and working > 1 and part > 0.005 else None
         return Progress(source, fraction, part, left)

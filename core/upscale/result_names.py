@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from core.images import Probe
 from core.images.decode import shown
 from core.language import gettext as _
 from core.names import fitting_name, free_path
+from core.upscale.cuts import alike
 from core.upscale.journal import Journal
 from core.upscale.text_tables import TextSet
 
@@ -59,15 +59,26 @@ class Placement:
 
 
 class ResultNames:
-    """Gives names to the results of one batch, all of them before the first is made."""
+    """Gives names to the results of one batch, all of them, or those of one portion, before the first is made."""
 
-    def __init__(self, sources: Iterable[Path]) -> None:
+    def __init__(self, sources: Iterable[Path] = ()) -> None:
         """No result gets the name of one of `sources`."""
         self._folders: dict[Path, str] = {}
-        self._sources = TextSet(map(self._key, sources))
+        self._sources = TextSet()
         self._promised = TextSet()
         self._there: dict[Path, bool] = {}
         """Whether something has these names in stores, where to ask takes long."""
+        self.add_sources(sources)
+
+    def add_sources(self, sources: Iterable[Path]) -> None:
+        """Let no result have the name of one of these either."""
+        for source in sources:
+            self._sources.add(self._key(source))
+
+    def forget_folders(self) -> None:
+        """Ask the disk anew, as what was found out of the folders and names of one portion is of no use for another."""
+        self._folders.clear()
+        self._there.clear()
 
     def part(self, placements: Sequence[Placement]) -> None:
         """Part results that would have one name: `a.jpg` and `a.png` as PNG become `a_jpg.png` and `a.png`."""
@@ -161,7 +172,7 @@ class ResultNames:
         """
         if path.parent not in self._folders:
             self._folders[path.parent] = real_path(path.parent)
-        return unicodedata.normalize("NFC", str(Path(self._folders[path.parent], path.name))).casefold()
+        return alike(str(Path(self._folders[path.parent], path.name)))
 
 
 def note_of(free: Path, wanted: Path, *, replacing: bool = False) -> tuple[str, ...]:

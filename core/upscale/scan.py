@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from core import archives, stores
@@ -19,6 +20,7 @@ from core.images import FORMATS, READABLE_SUFFIXES
 from core.images.decode import shown
 from core.language import gettext as _
 from core.language import listed, ngettext
+from core.upscale.cuts import alike, are_apart, safe_cuts, stem_and_suffix
 from core.upscale.journal import results_of_sources_in
 from core.upscale.text_tables import TextSet
 
@@ -29,6 +31,20 @@ class Unusable:
 
     path: Path
     error: UserError
+
+
+class Cut(Enum):
+    """A place among what is found where one portion of a batch may end, and the next begin."""
+
+    HERE = 0
+
+
+class Cuts(Enum):
+    """Where `scan_with_cuts` says so."""
+
+    NOWHERE = 0
+    BETWEEN_FOLDERS = 1
+    ANYWHERE = 2
 
 
 def scan(
@@ -54,7 +70,30 @@ def scan(
     Raises:
         Cancelled: as `cancel.check`.
     """
+    for each in scan_with_cuts(inputs, recursive, cancel, leave_out, passed_over, Cuts.NOWHERE):
+        if not isinstance(each, Cut):
+            yield each
+
+
+def scan_with_cuts(
+    inputs: Iterable[Input],
+    recursive: bool,
+    cancel: CancelToken,
+    leave_out: Path | None,
+    passed_over: Counter[str] | None,
+    cuts: Cuts,
+) -> Iterator[Input | Unusable | Cut]:
+    """What `scan` finds, with the places at which it may be cut.
+
+    On a disk no two results come to want one name, in one folder of results or in folders of which some file system
+    takes two for one, if their pictures are on both sides of a cut. In a store, which lists millions as a stream, that
+    is so but for names that differ only in case, in how accents are composed, or in what no file may be called.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+    """
     seen = TextSet()
+    folder, real = Path(), ""
     named = [(given, stores.given(given.path)) for given in inputs]
     roots = frozenset(path for _given, path in named)
     for given, path in named:
@@ -70,9 +109,9 @@ def scan(
             )
             continue
         if isinstance(path, stores.StorePath) and is_folder:
-            found = _listed(path, roots, recursive, leave_out, passed_over)
+            found = _listed(path, roots, recursive, leave_out, passed_over, cuts)
         elif is_folder:
-            found = _search(path, roots, recursive, cancel, leave_out, passed_over)
+            found = _search(path, roots, recursive, cancel, leave_out, passed_over, cuts)
         elif archives.is_archive(path):
             made = results_of_sources_in(roots, path.parent)
             found = _unpacked(path, path, made, passed_over)
@@ -82,11 +121,14 @@ def scan(
             found = iter([Input(path, root)])
         for each in found:
             cancel.check()
-            if isinstance(each, Unusable):
+            if not isinstance(each, Input):
                 yield each
                 continue
             # The folder is resolved, the name is not: two links in one folder are two pictures there.
-            key = f"{real_path(each.path.parent)}/{each.path.name}"
+            if each.path.parent != folder:
+                folder = each.path.parent
+                real = real_path(folder)
+            key = f"{real}/{each.path.name}"
             if seen.add(key if stores.is_store(each.path) else os.path.normcase(key)):
                 yield each
 
@@ -98,14 +140,15 @@ def _search(
     cancel: CancelToken,
     leave_out: Path | None,
     passed_over: Counter[str] | None,
-) -> Iterator[Input | Unusable]:
+    cuts: Cuts,
+) -> Iterator[Input | Unusable | Cut]:
     avoided = real_path(leave_out) if leave_out is not None else None
     visited: set[str] = set()
     made: set[Path] = set()
-    waiting = [root]
+    waiting = [(root, cuts)]
     while waiting:
         cancel.check()
-        folder = waiting.pop()
+        folder, cuts = waiting.pop()
         real = real_path(folder)
         if real in visited or (real == avoided and folder != root):
             continue
@@ -117,21 +160,48 @@ def _search(
             yield Unusable(folder, _unreadable(folder, error))
             continue
         made |= results_of_sources_in(roots, folder)
+        entries = [entry for entry in entries if not is_left_out(entry.name)]
+        if cuts is not Cuts.NOWHERE:
+            yield Cut.HERE
+            if recursive and not are_apart(_folders_of_results(entries)):
+                cuts = Cuts.NOWHERE
+        pictures = [entry.name for entry in entries if _is_named_as_picture(entry.name)]
+        safe = iter(safe_cuts(pictures) if cuts is Cuts.ANYWHERE else bytes(len(pictures)))
         folders = []
         for entry in entries:
-            if is_left_out(entry.name):
-                continue
             path = folder / entry.name
+            named_as_picture = _is_named_as_picture(entry.name)
+            if named_as_picture and next(safe):
+                yield Cut.HERE
             if _is_folder(entry):
                 folders.append(path)
-            elif path.suffix.lower() in READABLE_SUFFIXES and path.suffix != PART_SUFFIX and path not in made:
+            elif named_as_picture and path not in made:
                 yield Input(path, root)
             elif recursive and archives.is_archive(path):
                 yield from _unpacked(path, root, made, passed_over)
             elif passed_over is not None and path not in made and path.suffix not in _COMPANIONS:
                 passed_over[path.suffix.lower()] += 1
         if recursive:
-            waiting += folders[::-1]
+            waiting += [(each, cuts) for each in folders[::-1]]
+
+
+def _is_named_as_picture(name: str) -> bool:
+    suffix = stem_and_suffix(name)[1]
+    return suffix.lower() in READABLE_SUFFIXES and suffix != PART_SUFFIX
+
+
+def _folders_of_results(entries: Sequence[os.DirEntry[str]]) -> Iterator[str]:
+    """What the folders are called that the results of what is in a folder go into."""
+    names: set[str] | None = None
+    for entry in entries:
+        stem, suffix = stem_and_suffix(entry.name)
+        if suffix.lower() in archives.ARCHIVE_SUFFIXES and not _is_folder(entry):
+            names = names if names is not None else {each.name for each in entries}
+            others = (stem + other for other in ("", *archives.ARCHIVE_SUFFIXES))
+            is_alone = not any(other in names for other in others if other != entry.name)
+            yield stem if is_alone else entry.name
+        elif _is_folder(entry):
+            yield entry.name
 
 
 def _listed(
@@ -140,11 +210,13 @@ def _listed(
     recursive: bool,
     leave_out: Path | None,
     passed_over: Counter[str] | None,
-) -> Iterator[Input | Unusable]:
+    cuts: Cuts,
+) -> Iterator[Input | Unusable | Cut]:
     """The pictures below a folder of a store, in the store's own order."""
     avoided = stores.given(leave_out) if leave_out is not None else None
     made: set[Path] = set()
     folder: Path | None = None
+    stem = ""
     try:
         for path in stores.listed(root, recursive):
             if isinstance(path, OSError):
@@ -158,6 +230,12 @@ def _listed(
             if path.parent != folder:
                 folder = path.parent
                 made = results_of_sources_in(roots, folder)
+                stem = ""
+            # All that begins alike follows each other, whatever the folder.
+            if cuts is not Cuts.NOWHERE and alike(begin := path.name.partition(".")[0]) != stem:
+                if cuts is Cuts.ANYWHERE or not stem:
+                    yield Cut.HERE
+                stem = alike(begin)
             suffix = path.suffix.lower()
             if path in made:
                 continue

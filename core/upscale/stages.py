@@ -6,11 +6,13 @@ and two encode, score and write the last ones. Only this module knows of them.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -39,6 +41,7 @@ from core.upscale.journal import source_stamp
 from core.upscale.pass_sizes import pass_sizes
 from core.upscale.picture import Wrap, consistency, margin_of, restore_picture, upscale_picture
 from core.upscale.plan import Plan, Task
+from core.upscale.plan_stream import PlanStream
 from core.upscale.progress import ProgressMeter, RunToken
 from core.upscale.records import Encoded, Records, ResultFacts, Save, failure_of
 from core.version import VERSION
@@ -100,12 +103,19 @@ class Stages:
     """
 
     def __init__(
-        self, request: UpscaleRequest, settled: Plan, cancel: CancelToken, send: Callable[[BatchEvent], None]
+        self,
+        request: UpscaleRequest,
+        settled: Plan,
+        cancel: CancelToken,
+        send: Callable[[BatchEvent], None],
+        more: PlanStream | None = None,
     ) -> None:
+        """Take what is planned, and where the portions come from that follow it, if any do."""
         self.request = request
-        self.tasks = settled.tasks
         self.send = send
         self.cancel = RunToken(cancel)
+        self.tasks = _Tasks(settled.tasks, more, send)
+        self.more = more
         self.progress = ProgressMeter(sum(task.pixels for task in settled.tasks), self.cancel)
         self.records = Records(request, settled)
         self.fatal: UserError | None = None
@@ -125,9 +135,13 @@ class Stages:
             with (
                 self.records,
                 _DecodeAhead(self.tasks, request, self.cancel) as ahead,
-                _EncodeBehind(self.tasks) as behind,
+                _EncodeBehind(self.tasks.get(0)) as behind,
             ):
-                for index, task in enumerate(self.tasks):
+                for index in itertools.count():
+                    self._heed_plan()
+                    task = self.tasks.get(index, self.cancel)
+                    if task is None:
+                        break
                     self.cancel.check()
                     made = self._make(index, task, ahead.take(index))
                     self.progress.finish(index, task.pixels)
@@ -138,6 +152,14 @@ class Stages:
                 raise
         if self.fatal is not None:
             raise self.fatal
+
+    def _heed_plan(self) -> None:
+        """Tell what is known of the batch by now."""
+        if self.more is not None:
+            self.progress.know(self.more.pixels, complete=self.more.complete)
+            news = self.more.news()
+            if news is not None:
+                self.send(news)
 
     def _engines(self, choice: AutomaticChoice) -> list[Engine]:
         """What a picture goes through, the engine that enlarges last; the first of all are told of.
@@ -362,10 +384,40 @@ class Stages:
             self.cancel.cancel()
 
 
+class _Tasks:
+    """The tasks of a run by their numbers, as far as they are known and not over yet; more come as they are planned."""
+
+    def __init__(self, tasks: Iterable[Task], more: PlanStream | None, send: Callable[[BatchEvent], None]) -> None:
+        self._tasks = deque(tasks)
+        self._first = 0
+        """The number of the first of them."""
+        self._more = more
+        self._send = send
+
+    def get(self, number: int, cancel: CancelToken | None = None) -> Task | None:
+        """A task; None where there is none, or, without a token, none yet. With one it is the next, and those before
+        it are over.
+
+        Raises:
+            Cancelled, UserError: as `PlanStream.take`.
+        """
+        while number >= self._first + len(self._tasks):
+            portion = None if self._more is None else self._more.take(cancel)
+            if self._more is None or portion is None:
+                return None
+            for event in self._more.announced(portion):
+                self._send(event)
+            self._tasks += portion.tasks
+        while cancel is not None and self._first < number:
+            self._tasks.popleft()
+            self._first += 1
+        return self._tasks[number - self._first]
+
+
 class _DecodeAhead:
     """Decodes the tasks' sources in their order, as far ahead as memory should be used for it."""
 
-    def __init__(self, tasks: tuple[Task, ...], settings: UpscaleSettings, cancel: CancelToken) -> None:
+    def __init__(self, tasks: _Tasks, settings: UpscaleSettings, cancel: CancelToken) -> None:
         self._cancel = cancel
         self._tasks = tasks
         self._settings = settings
@@ -373,6 +425,8 @@ class _DecodeAhead:
         self._fetching = ThreadPoolExecutor(FETCHING_THREADS, "fetch")
         self._held: dict[int, ExitStack] = {}
         self._futures: dict[int, Future[_Loaded]] = {}
+        self._pixels: dict[int, int] = {}
+        """How many the sources have that are decoded, or about to be."""
         self._next = 0
 
     def __enter__(self) -> _DecodeAhead:
@@ -386,21 +440,20 @@ class _DecodeAhead:
 
     def take(self, index: int) -> Future[_Loaded]:
         """The picture of this task, and start on those after it."""
-        while self._next < len(self._tasks):
-            waiting = sum(_pixels(self._tasks[number].probe) for number in self._futures if number > index)
-            if self._next > index + 1 and waiting + _pixels(self._tasks[self._next].probe) > AHEAD_PIXELS:
+        while self._next <= index + MOST_AHEAD and (task := self._tasks.get(self._next)) is not None:
+            waiting = sum(pixels for number, pixels in self._pixels.items() if number > index)
+            if self._next > index + 1 and waiting + _pixels(task.probe) > AHEAD_PIXELS:
                 break
-            if self._next > index + MOST_AHEAD:
-                break
-            task = self._tasks[self._next]
             held, fetching = ExitStack(), None
             if stores.is_store(task.source):
                 self._held[self._next] = held
                 fetching = self._fetching.submit(_fetch, task, held, self._cancel)
             self._futures[self._next] = self._pool.submit(_load, task, self._settings, self._cancel, held, fetching)
+            self._pixels[self._next] = _pixels(task.probe)
             self._next += 1
         # The one before is over, and has let go of what it held.
         self._held.pop(index - 1, None)
+        self._pixels.pop(index - 1, None)
         return self._futures.pop(index)
 
 
@@ -449,8 +502,8 @@ def _load(
 class _EncodeBehind:
     """Writes results on a few threads, with no more of them waiting than memory should hold."""
 
-    def __init__(self, tasks: tuple[Task, ...]) -> None:
-        threads = SENDING_THREADS if tasks and stores.is_store(tasks[0].output) else BEHIND_THREADS
+    def __init__(self, first: Task | None) -> None:
+        threads = SENDING_THREADS if first is not None and stores.is_store(first.output) else BEHIND_THREADS
         self._pool = ThreadPoolExecutor(threads, "encode")
         self._room = threading.Condition()
         self._pixels = 0

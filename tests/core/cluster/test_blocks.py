@@ -29,6 +29,24 @@ def test_blocks_are_cut_by_pixels_in_order_and_shrink_towards_the_end() -> None:
     assert sizes[-2] == 4
 
 
+def test_what_comes_later_follows_what_is_known() -> None:
+    blocks = Blocks([LEAST_PIXELS] * 2)
+    first, second = blocks.take(1), blocks.take(1)
+    assert first is not None
+    assert second is not None
+    finish(blocks, first)
+    assert not blocks.done
+    blocks.add([LEAST_PIXELS] * 2)
+    assert blocks.waiting == blocks.at_least == 2
+    assert blocks.give_back(second, blameless=True) == []
+    numbers = []
+    while block := blocks.take(1):
+        numbers += block.numbers
+        finish(blocks, block)
+    assert numbers == [1, 2, 3]
+    assert blocks.done
+
+
 def test_no_block_is_larger_than_one_may_lose() -> None:
     large = Blocks([MOST_PIXELS // 10] * 10_000).take(1)
     assert large is not None

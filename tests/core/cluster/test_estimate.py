@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from core.cluster import estimate as estimating
 from core.cluster.estimate import SAMPLES, SPREAD, BatchEstimate, estimate
+from core.cluster.messages import Assignment, Message
+from core.cluster.worker import UpscaleWorker
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.upscale.batch import upscale
+from core.upscale.plan import plans
 from tests.core.cluster.conftest import broken_picture, request_for
 from tests.core.upscale.conftest import picture
 
@@ -29,6 +34,27 @@ def test_a_few_pictures_of_the_batch_are_measured(tmp_path: Path, model: str) ->
     assert found.megapixels == pytest.approx(60 * 48 * 36 / 1e6)
     assert found.seconds_per_megapixel > 0
     assert not (tmp_path / "out").exists()
+
+
+def test_of_a_large_batch_a_few_are_kept(tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(90):
+        picture(tmp_path / "in" / f"{number:02}.png", seed=number)
+    monkeypatch.setattr(estimating, "SAMPLES", 2)
+    monkeypatch.setattr(estimating, "plans", lambda request, cancel: plans(request, cancel, 5))
+    measured: list[str] = []
+    run = UpscaleWorker.run
+
+    def noted(self: UpscaleWorker, block: list[Assignment], every: float) -> Iterator[list[Message]]:
+        measured.extend(each.task.source.name for each in block)
+        return run(self, block, every)
+
+    monkeypatch.setattr(UpscaleWorker, "run", noted)
+    found = estimate(request_for(model, tmp_path / "out", tmp_path / "in"), 1, 1, CancelToken())
+    assert (found.pictures, found.measured) == (90, 2)
+    assert found.megapixels == pytest.approx(90 * 48 * 36 / 1e6)
+    # The first one is done once more, for loading the model.
+    assert measured[:2] == ["00.png", "00.png"]
+    assert "40.png" < measured[2] < "55.png"
 
 
 def test_pictures_that_break_are_not_measured(tmp_path: Path, model: str) -> None:

@@ -17,8 +17,11 @@ from core.cluster import blocks
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchFinished, FileFailed, FileSaved, FileStarted, Planned, Progress
+from core.images import Probe, probe
+from core.upscale import batch, plan
 from core.upscale.batch import upscale
 from core.upscale.journal import Journal
+from core.upscale.plan_stream import PlanStream
 from tests.core.cluster.conftest import broken_picture, request_for, run_on, worker_processes
 from tests.core.upscale.conftest import Outcome, files_in, picture
 from tests.s3_server import BUCKET, S3Server
@@ -108,6 +111,44 @@ def test_a_cluster_makes_what_one_machine_makes(
     again = run_on(joined, request_for(model, tmp_path / "out", folder))
     assert len(again.skipped) == 20
     assert not any(isinstance(event, FileStarted) for event in again.events)
+
+
+def test_a_cluster_begins_before_all_is_planned(
+    tmp_path: Path, model: str, joined: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blocks, "LEAST_PIXELS", 2 * 96 * 96)
+    folder = folder_of(tmp_path / "in", 40)
+    (folder / "2" / "text.png").write_text("no picture")
+    last = folder / "2" / "zz.png"
+    last.write_bytes((folder / "0" / "000.png").read_bytes())
+    list(upscale(request_for(model, tmp_path / "here", folder), CancelToken()))
+    begun = threading.Event()
+    seen: list[bool] = []
+
+    def slow(path: Path) -> Probe:
+        if path == last:
+            # As in a library so large that this one's turn comes much later.
+            seen.append(begun.wait(300))
+        return probe(path)
+
+    monkeypatch.setattr(plan, "probe", slow)
+    monkeypatch.setattr(batch, "PlanStream", lambda request, cancel: PlanStream(request, cancel, 5))
+    outcome = run_on(
+        joined,
+        request_for(model, tmp_path / "out", folder),
+        on_event=lambda event: begun.set() if isinstance(event, FileSaved) else None,
+    )
+    assert seen == [True]
+    assert contents(tmp_path / "out") == contents(tmp_path / "here")
+    assert set(outcome.failed) == {"text.png"}
+    assert outcome.events[0] != outcome.of(Planned)[-1] == Planned(41, 0, 1, 41)
+    finished = outcome.events[-1]
+    assert isinstance(finished, BatchFinished)
+    assert (finished.saved, finished.skipped, finished.failed) == (41, 0, 1)
+    assert lines(tmp_path / "out") == lines(tmp_path / "here")
+    assert leftovers(tmp_path) == []
+    again = run_on(joined, request_for(model, tmp_path / "out", folder))
+    assert len(again.skipped) == 41
 
 
 def test_workers_speak_the_language_of_the_run(tmp_path: Path, model: str, joined: str) -> None:

@@ -19,7 +19,9 @@ from core.commands.upscale import UpscaleLines
 from core.contract.settings import OUTPUT, SETTINGS, WATCH
 from core.contract.upscale import FileFailed, FileStarted, Planned
 from core.images import load
+from core.upscale import plan as planning
 from core.upscale.engine import open_engine
+from core.upscale.plan import plans
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import files_in, picture
 
@@ -163,6 +165,40 @@ def test_refused_pictures_are_not_counted_among_those_at_work() -> None:
     lines(FileFailed(Path("a"), "No."))
     lines(FileStarted(Path("c"), Path("d"), (1, 1), (4, 4)))
     assert bar.tasks[0].description.startswith("2 of 2 ")
+
+
+def test_of_a_large_batch_is_said_what_is_known_so_far() -> None:
+    bar = Progress(disable=True)
+    lines = UpscaleLines(bar, [])
+    for event in (
+        Planned(2, 0, 1, complete=False),
+        FileFailed(Path("x"), "No."),
+        FileStarted(Path("a"), Path("b"), (1, 1), (4, 4)),
+    ):
+        lines(event)
+    assert bar.tasks[0].description.startswith("1 of 2 so far ")
+    lines(FileFailed(Path("a"), "No."))
+    for event in (Planned(4, 0, 2), FileFailed(Path("y"), "No."), FileStarted(Path("c"), Path("d"), (1, 1), (4, 4))):
+        lines(event)
+    assert bar.tasks[0].description.startswith("2 of 4  ")
+    # The next batch of a watch.
+    lines(Planned(1, 0, 0))
+    lines(FileStarted(Path("e"), Path("f"), (1, 1), (4, 4)))
+    assert bar.tasks[0].description.startswith("1 of 1 ")
+
+
+def test_a_large_batch_is_shown_in_portions(tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(7):
+        picture(tmp_path / "in" / f"{number}.png")
+    (tmp_path / "in" / "3.png").write_text("No picture.")
+    whole = srgan("upscale", tmp_path / "in", "-m", model, "--dry-run", "--json")
+    monkeypatch.setattr(planning, "plans", lambda request, cancel: plans(request, cancel, 2))
+    code, text = srgan("upscale", tmp_path / "in", "-m", model, "--dry-run", "--json")
+    assert sorted(text.splitlines()) == sorted(whole[1].splitlines())
+    assert code == whole[0] == 1
+    code, text = srgan("upscale", tmp_path / "in", "-m", model, "--dry-run")
+    assert text.count("What would be done") == 1
+    assert "6 to write, 0 to skip, 1 refused." in text
 
 
 @pytest.mark.parametrize(
