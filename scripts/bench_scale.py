@@ -1,7 +1,7 @@
 """What millions of pictures take: of memory and processor time for each name, in the plan and in the journal.
 
-Names and the journal are measured at their full number, as they are made up; the plan with `--planned` small files,
-links to one picture, as it reads their headers. Each is measured in a process of its own.
+Names and the journal are measured at their full number, as they are made up; the plan with `--planned` small files all
+at once, and with `--streamed` in portions, as it reads their headers. Each is measured in a process of its own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,7 +24,8 @@ from core.contract.upscale import Input, UpscaleRequest
 from core.images.decode import probe
 from core.upscale.journal import FOLDER, Journal
 from core.upscale.journal_log import JOURNAL
-from core.upscale.plan import plan
+from core.upscale.plan import PORTION, plan, plans
+from core.upscale.plan_stream import PlanStream
 from core.upscale.text_tables import TextSet
 
 MODEL = "faithful-x4"
@@ -35,6 +37,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--names", type=int, default=100_000)
     parser.add_argument("--planned", type=int, default=5_000)
+    parser.add_argument("--streamed", type=int, default=20_000)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report("names, in a set", given.names, apart(names, given.names))
@@ -44,6 +47,9 @@ def main() -> None:
         report("journal, read again", given.names, apart(read, Path(folder)))
         make_pictures(Path(folder) / "in", given.planned)
         report("plan", given.planned, apart(planned, Path(folder) / "in"))
+        make_pictures(Path(folder) / "more", given.streamed)
+        report("plan, its first portion", min(given.streamed, PORTION), apart(begun, Path(folder) / "more"))
+        report("plan, in portions", given.streamed, apart(streamed, Path(folder) / "more"))
 
 
 def report(what: str, count: int, measured: tuple[int, float]) -> None:
@@ -112,7 +118,7 @@ def begin(folder: Path) -> Journal:
 
 
 def make_pictures(folder: Path, count: int) -> None:
-    """One picture under so many names."""
+    """One picture under so many names; a file system allows some ten thousand for each file."""
     folder.mkdir()
     one = folder.with_suffix(".png")
     Image.new("RGB", (64, 48)).save(one)
@@ -120,12 +126,29 @@ def make_pictures(folder: Path, count: int) -> None:
         path = folder / f"{name(number)}.png"
         if number % IN_FOLDER == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
-        os.link(one, path)
+            one = shutil.copyfile(one, path)
+        else:
+            os.link(one, path)
+
+
+def request_of(folder: Path) -> UpscaleRequest:
+    return UpscaleRequest((Input(folder),), folder.with_name("out"), model=MODEL)
 
 
 def planned(folder: Path) -> object:
-    request = UpscaleRequest((Input(folder),), folder.with_name("out"), model=MODEL)
-    return plan(request, CancelToken())
+    return plan(request_of(folder), CancelToken())
+
+
+def begun(folder: Path) -> object:
+    return next(plans(request_of(folder), CancelToken()))
+
+
+def streamed(folder: Path) -> object:
+    cancel = CancelToken()
+    with PlanStream(request_of(folder), cancel) as stream:
+        while (portion := stream.take(cancel)) is not None:
+            last = portion
+    return last
 
 
 if __name__ == "__main__":
