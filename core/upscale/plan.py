@@ -271,7 +271,7 @@ class _Planner:
             try:
                 if isinstance(header, UserError):
                     raise header
-                placement = _place(request, each, header, output_roots, self._model, self._fingerprint)
+                placement = _place(request, each, header, output_roots, self._model, self._fingerprint, self._names)
                 if placement is None:
                     reason = _("It is larger than {size} already.").format(size=request.size)
                     large_enough.append(Done(each.path, each.path, reason=reason))
@@ -378,6 +378,7 @@ def _place(
     output_roots: dict[Path, Path],
     model: Model,
     fingerprint: str,
+    names: ResultNames,
 ) -> Placement | None:
     """None where the picture is large enough, and is to be left out."""
     target, pictures = target_of(request, header)
@@ -413,7 +414,7 @@ def _place(
         journal_folder = output or output_roots[each.root]
     else:
         folder = journal_folder = output or source.parent
-    beside = real_path(folder) == real_path(source.parent)
+    beside = names.real_folder(folder) == names.real_folder(source.parent)
     stem = f"{source.stem}_{request.size}" if beside else source.stem
     if request.result_name:
         stem = _named(request, source, model, header, size)

@@ -13,8 +13,9 @@ import threading
 import time
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import IO
 
@@ -23,6 +24,7 @@ from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchEvent, FileFailed, FileSkipped, Planned, UpscaleRequest
 from core.language import gettext as _
+from core.upscale.journal import Journal
 from core.upscale.plan import PORTION, Plan, plans
 
 NEWS_SECONDS = 5
@@ -42,6 +44,7 @@ class PlanStream:
         self._news = threading.Condition()
         self._ready: deque[Plan | tuple[int, int]] = deque()
         """Portions that nobody has taken, or where in the file they are, and how long."""
+        self._journals: Mapping[Path, Journal] = {}
         self._error: BaseException | None = None
         self._listed = False
         self._known = Planned(0, 0, 0, complete=False)
@@ -57,6 +60,7 @@ class PlanStream:
         """
         first = next(self._portions)
         self._count(first)
+        self._journals = first.journals
         self._ready.append(first)
         if not first.complete:
             self._file = tempfile.TemporaryFile()
@@ -97,8 +101,10 @@ class PlanStream:
             Cancelled: as `cancel.check`, or the batch was cancelled.
             UserError: what is wrong with a portion that is still to come: it is told as soon as it is known.
         """
-        with self._news:
-            while True:
+        while True:
+            with self._news:
+                if self._error is None and not self._ready and not self._listed and cancel is not None:
+                    self._news.wait(_PATIENCE_SECONDS)
                 if self._error is not None:
                     raise self._error
                 if self._ready:
@@ -106,8 +112,7 @@ class PlanStream:
                     return there if isinstance(there, Plan) else self._fetched(*there)
                 if self._listed or cancel is None:
                     return None
-                cancel.check()
-                self._news.wait(_PATIENCE_SECONDS)
+            cancel.check()
 
     def announced(self, portion: Plan) -> Iterator[BatchEvent]:
         """What is to be said of a portion that was taken: what is known of all by now, and what of it is not to do."""
@@ -141,7 +146,7 @@ class PlanStream:
     def _go_on(self) -> None:
         try:
             for portion in self._portions:
-                # The journals are known, and belong to this process.
+                # The journals are those of the first, and stay with this process.
                 packed = zlib.compress(pickle.dumps(replace(portion, journals={}), pickle.HIGHEST_PROTOCOL), 1)
                 with self._news:
                     assert self._file is not None
@@ -159,7 +164,7 @@ class PlanStream:
         assert self._file is not None
         self._file.seek(at)
         portion: Plan = pickle.loads(zlib.decompress(self._file.read(size)))
-        return portion
+        return replace(portion, journals=self._journals)
 
     def _count(self, portion: Plan) -> None:
         known = self._known

@@ -80,6 +80,13 @@ class ResultNames:
         self._folders.clear()
         self._there.clear()
 
+    def real_folder(self, folder: Path) -> str:
+        """Where a folder leads, through links; the disk is asked once for each."""
+        real = self._folders.get(folder)
+        if real is None:
+            real = self._folders[folder] = real_path(folder)
+        return real
+
     def part(self, placements: Sequence[Placement]) -> None:
         """Part results that would have one name: `a.jpg` and `a.png` as PNG become `a_jpg.png` and `a.png`."""
         for group in self._colliding(placements):
@@ -170,9 +177,7 @@ class ResultNames:
 
         The folder is resolved, the name is not: a result replaces a link, not what the link leads to.
         """
-        if path.parent not in self._folders:
-            self._folders[path.parent] = real_path(path.parent)
-        return alike(str(Path(self._folders[path.parent], path.name)))
+        return alike(f"{self.real_folder(path.parent)}/{path.name}")
 
 
 def note_of(free: Path, wanted: Path, *, replacing: bool = False) -> tuple[str, ...]:

@@ -202,6 +202,8 @@ def test_it_is_planned_ahead_of_what_is_taken(tmp_path: Path, model: str) -> Non
         taken = [first]
         while (portion := stream.take()) is not None:
             assert not stream.over or portion.complete
+            # What was read of the journal is not read again.
+            assert portion.journals is first.journals
             taken.append(portion)
         assert stream.over
     assert joined(taken).tasks == plan(request_of(model, tmp_path / "in", None), CancelToken()).tasks
