@@ -19,6 +19,7 @@ import numpy as np
 from core import archives
 from core.contract.cancel import Cancelled
 from core.contract.errors import how_to_install
+from core.images import dicom_codecs
 from core.images.dicom_tags import DicomTags
 from core.images.picture import Header, StoredPixels
 from core.images.refusal import UnreadableError, check_size, damaged
@@ -88,6 +89,7 @@ class DicomSource:
                     how_to_install=how_to_install("pydicom")
                 ),
             ) from None
+        dicom_codecs.register()
         # What it complains about may quote what a file says.
         logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
         file.seek(0)
@@ -140,9 +142,9 @@ class DicomSource:
 
     def survey(self) -> tuple[Kind, tuple[float, float] | None] | None:
         """What kind of numbers it holds, and their extremes in all frames; None where they are colours, or have a
-        window to be shown by."""
+        way to be shown of their own."""
         dataset, pixels = self._dataset, importlib.import_module("pydicom.pixels")
-        if self._kind not in _GREY or self._window is not None:
+        if self._kind not in _GREY or self._window is not None or self._shown_by_table or self._is_plain:
             return None
         found = []
         with warnings.catch_warnings():
@@ -161,7 +163,21 @@ class DicomSource:
     def _window(self) -> tuple[float, float] | None:
         """Centre and width of what a viewer shows."""
         centre, width = (_first(self._dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
-        return (centre, width) if centre is not None and width is not None and width >= 1 else None
+        # Of 1 and more, but for the kinds that need no whole numbers.
+        least = 1 if str(self._dataset.get("VOILUTFunction", "LINEAR")) == "LINEAR" else 1e-9
+        return (centre, width) if centre is not None and width is not None and width >= least else None
+
+    @property
+    def _shown_by_table(self) -> bool:
+        """Whether what a viewer shows is in a table instead of a window."""
+        return self._window is None and bool(self._dataset.get("VOILUTSequence"))
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether the numbers are grey of up to 8 bits as it is seen, as of ultrasound and screens."""
+        dataset = self._dataset
+        is_sloped = any(name in dataset for name in ("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"))
+        return not is_sloped and not dataset.get("PixelRepresentation") and int(dataset.get("BitsStored", 16)) <= 8
 
     def _numbers(self, numbers: np.ndarray) -> StoredPixels:
         """All stored numbers, neither sloped nor inverted: a viewer does that with the result's as with these."""
@@ -180,9 +196,20 @@ class DicomSource:
         scale, window = None, self._window
         if window is not None:
             centre, width = window
-            shown = (numbers - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
+            function = str(self._dataset.get("VOILUTFunction", "LINEAR"))
+            if function == "SIGMOID":
+                shown = 1 / (1 + np.exp(np.clip(-4 * (numbers - centre) / width, -700, 700)))
+            elif function == "LINEAR_EXACT":
+                shown = (numbers - centre) / width + 0.5
+            else:
+                shown = (numbers - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
             pixels = np.rint(np.clip(shown, 0, 1) * 65535).astype(np.uint16)
             note = _("Shown by its window of {width:g} around {centre:g}.").format(width=width, centre=centre)
+        elif self._shown_by_table:
+            pixels, note = self._through_table(numbers), _("Shown by the table of tones that it holds.")
+        elif self._is_plain:
+            top = 2 ** int(self._dataset.BitsStored) - 1
+            pixels, note = np.rint(np.clip(numbers / top, 0, 1) * 65535).astype(np.uint16), ""
         else:
             series = None
             if self._path is not None:
@@ -192,7 +219,17 @@ class DicomSource:
             pixels = scale.pixels(numbers)
         if self._kind == "MONOCHROME1":
             pixels, scale = 65535 - pixels, None
-        return StoredPixels(np.ascontiguousarray(pixels), None, (note, _WITHOUT_TAGS), scale=scale)
+        notes = (note, _WITHOUT_TAGS) if note else (_WITHOUT_TAGS,)
+        return StoredPixels(np.ascontiguousarray(pixels), None, notes, scale=scale)
+
+    def _through_table(self, numbers: np.ndarray) -> np.ndarray:
+        """What the first table of the file makes of H x W x 1 numbers (DICOM PS3.3, C.11.2.1.1)."""
+        processing = importlib.import_module("pydicom.pixels")
+        bits = int(self._dataset.VOILUTSequence[0].LUTDescriptor[2])
+        if not 8 <= bits <= 16:
+            raise damaged()
+        shown = processing.apply_voi(numbers.astype(np.int64), self._dataset)
+        return np.rint(np.clip(shown / (2.0**bits - 1), 0, 1) * 65535).astype(np.uint16)
 
 
 def _survey(path: Path, check: Callable[[], None]) -> tuple[Kind, tuple[float, float] | None] | None:

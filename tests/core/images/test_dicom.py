@@ -3,15 +3,32 @@ from __future__ import annotations
 import io
 import struct
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, RLELossless, generate_uid
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.sequence import Sequence
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    JPEG2000Lossless,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+    generate_uid,
+)
 
 from core.contract.errors import UserError
 from core.images import Origin, choose_format, load, load_all, probe, save, save_all
@@ -25,8 +42,15 @@ __all__ = ["model", "run"]
 NAME = "Lovelace^Ada"
 
 
-def dicom(pixels: np.ndarray, kind: str = "MONOCHROME2", packed: bool = False, **tags: Any) -> bytes:
-    """A file of one frame, or of several, with a patient's name."""
+def dicom(
+    pixels: np.ndarray,
+    kind: str = "MONOCHROME2",
+    packed: bool = False,
+    syntax: str = "",
+    pack: Callable[[np.ndarray], bytes] | None = None,
+    **tags: Any,
+) -> bytes:
+    """A file of one frame, or of several, with a patient's name; packed by run lengths, or in a syntax by `pack`."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, generate_uid()
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -50,6 +74,10 @@ def dicom(pixels: np.ndarray, kind: str = "MONOCHROME2", packed: bool = False, *
     dataset["PixelData"].VR = "OW" if bits > 8 else "OB"
     if packed:
         dataset.compress(RLELossless)
+    if pack is not None:
+        meta.TransferSyntaxUID = syntax
+        dataset.PixelData = encapsulate([pack(frame) for frame in frames])
+        dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
@@ -66,6 +94,100 @@ def test_slope_and_window_are_applied(tmp_path, packed):
     wanted = np.clip((values - 39.5) / 399 + 0.5, 0, 1) * 65535
     np.testing.assert_allclose(picture.pixels[0, :, 0], wanted, atol=1)
     assert "window of 400 around 40" in picture.notes[0]
+
+
+def test_other_ways_to_be_shown(tmp_path):
+    window: dict[str, Any] = {"WindowCenter": 2000, "WindowWidth": 800}
+    for function, wanted in (
+        ("SIGMOID", 1 / (1 + np.exp(-4 * (RAMP[0] - 2000.0) / 800))),
+        ("LINEAR_EXACT", np.clip((RAMP[0] - 2000.0) / 800 + 0.5, 0, 1)),
+    ):
+        picture = load(write(tmp_path / "a.dcm", dicom(RAMP, VOILUTFunction=function, **window)))
+        np.testing.assert_allclose(picture.pixels[0, :, 0], wanted * 65535, atol=1)
+    table = Dataset()
+    table.LUTDescriptor, table.LUTData = [4096, 0, 12], (4095 - np.arange(4096, dtype=np.uint16)).tobytes()
+    table["LUTData"].VR = "OW"
+    shown = load(write(tmp_path / "b.dcm", dicom(TWELVE_BITS, VOILUTSequence=Sequence([table]))))
+    np.testing.assert_allclose(shown.pixels[..., 0], (4095 - TWELVE_BITS) * (65535 / 4095), atol=1)
+    assert "table of tones" in shown.notes[0]
+
+
+def test_grey_of_eight_bits_is_shown_as_it_is(tmp_path):
+    grey = np.tile(np.arange(60, 140, dtype=np.uint8), (20, 1))
+    shown = grey.astype(np.uint16) * 257
+    np.testing.assert_array_equal(load(write(tmp_path / "IM1", dicom(grey))).pixels[..., 0], shown)
+    inverted = load(write(tmp_path / "b.dcm", dicom(grey, "MONOCHROME1")))
+    np.testing.assert_array_equal(inverted.pixels[..., 0], 65535 - shown)
+    # With a slope they are measurements.
+    sloped = load(write(tmp_path / "c.dcm", dicom(grey, RescaleSlope=2, RescaleIntercept=-100)))
+    assert (sloped.pixels.min(), sloped.pixels.max()) == (0, 65535)
+
+
+TWELVE_BITS = np.tile(np.arange(0, 4000, 50, dtype=np.uint16), (20, 1))
+PACKED: dict[str, tuple[str, Callable[[np.ndarray], bytes]]] = {
+    "lossless": (JPEGLossless, partial(imagecodecs.jpeg8_encode, lossless=True, predictor=4, bitspersample=12)),
+    "lossless SV1": (JPEGLosslessSV1, partial(imagecodecs.jpeg8_encode, lossless=True, bitspersample=12)),
+    "JPEG-LS": (JPEGLSLossless, imagecodecs.jpegls_encode),
+    "near": (JPEGLSNearLossless, imagecodecs.jpegls_encode),
+    "HTJ2K": (HTJ2KLossless, imagecodecs.htj2k_encode),
+    "JPEG 2000": (JPEG2000Lossless, partial(imagecodecs.jpeg2k_encode, level=0, codecformat="j2k", bitspersample=12)),
+}
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_frames_packed_without_loss(tmp_path, name):
+    syntax, pack = PACKED[name]
+    packed = {"syntax": syntax, "pack": pack, "BitsStored": 12, "HighBit": 11}
+    several = np.stack([TWELVE_BITS, TWELVE_BITS[::-1] // 2])
+    path = write(tmp_path / "a.dcm", dicom(several, **packed))
+    for picture, frame in zip(load_all(path, whole_range=True).pictures, several, strict=True):
+        assert picture.scale is not None
+        np.testing.assert_array_equal(picture.scale.numbers(picture.pixels, None)[..., 0], frame)
+    window: dict[str, Any] = {"WindowCenter": 2048, "WindowWidth": 4096}
+    unpacked = load(write(tmp_path / "b.dcm", dicom(TWELVE_BITS, **window)))
+    shown = load(write(tmp_path / "c.dcm", dicom(TWELVE_BITS, **packed, **window)))
+    np.testing.assert_array_equal(shown.pixels, unpacked.pixels)
+
+
+@pytest.mark.parametrize("name", ["lossless SV1", "JPEG-LS"])
+def test_packed_numbers_below_zero_and_colours(tmp_path, name):
+    syntax, pack = PACKED[name]
+    signed = TWELVE_BITS.astype(np.int16) - 2000
+    # In two's complement, as frames know no sign; imagecodecs says of all JPEG-LS that it has 16 bits.
+    bits = 16 if name == "JPEG-LS" else 12
+    stored = {"BitsStored": bits, "HighBit": bits - 1}
+    content = dicom(signed, syntax=syntax, pack=lambda frame: pack(frame.view(np.uint16) & (1 << bits) - 1), **stored)
+    picture = load(write(tmp_path / "a.dcm", content), whole_range=True)
+    assert picture.scale is not None
+    np.testing.assert_array_equal(picture.scale.numbers(picture.pixels, None)[..., 0], signed)
+    rgb = making.noise(30, 20, 3, np.uint8)
+    pack = partial(imagecodecs.jpeg8_encode, lossless=True) if "lossless" in name else pack
+    coloured = dicom(rgb, "RGB", syntax=syntax, pack=pack)
+    np.testing.assert_array_equal(load(write(tmp_path / "b.dcm", coloured)).pixels, rgb)
+
+
+def test_jpeg_of_twelve_bits(tmp_path):
+    pack = partial(imagecodecs.jpeg8_encode, level=98, bitspersample=12)
+    window: dict[str, Any] = {"BitsStored": 12, "HighBit": 11, "WindowCenter": 2048, "WindowWidth": 4096}
+    picture = load(write(tmp_path / "a.dcm", dicom(TWELVE_BITS, syntax=JPEGExtended12Bit, pack=pack, **window)))
+    np.testing.assert_allclose(picture.pixels[..., 0], TWELVE_BITS * (65535 / 4095), atol=20 * 16)
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_frame_that_says_another_size_than_its_file_is_refused_unread(tmp_path, name):
+    syntax, pack = PACKED[name]
+    frame = bytearray(pack(TWELVE_BITS))
+    sides = struct.pack(">II", 80, 20) if "2" in name else struct.pack(">HH", 20, 80)
+    assert frame.count(sides)
+    lying = bytes(frame).replace(sides, struct.pack(">II", 80, 60_000) if "2" in name else b"\xff\xf0\xff\xf0", 1)
+    content = dicom(TWELVE_BITS, syntax=syntax, pack=lambda _frame: lying)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=r"cannot be read|damaged"):
+            load(write(tmp_path / "a.dcm", content))
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_without_a_window_the_whole_range_is_shown_and_monochrome_1_is_inverted(tmp_path):

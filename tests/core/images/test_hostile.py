@@ -25,6 +25,7 @@ from core.images import FORMATS, MAX_PIXELS, Metadata, Picture, load, probe, sav
 from core.images.picture import Texture
 
 from . import making
+from .test_dicom import PACKED, dicom
 
 READERS = (load, probe, lambda path: thumbnail(path, 16))
 
@@ -152,6 +153,10 @@ def kinds():
         "raw": making.dng(),
         "dds floats": making.dds_head(16, 12, 10) + making.noise(16, 12, 4, np.uint16).tobytes(),
         "dds light": making.dds_head(16, 12, 95) + making.bc6h_block((1000, 600, 200)) * 12,
+        "dicom": dicom(deep[..., 0]),
+        "dicom lossless": dicom_packed(deep, "lossless"),
+        "dicom JPEG-LS": dicom_packed(deep, "JPEG-LS"),
+        "dicom HTJ2K": dicom_packed(deep, "HTJ2K"),
         "psd": making.psd(rgb),
         "psd16": making.psd(deep, packed=False),
         "exr": exr(rgb),
@@ -160,6 +165,11 @@ def kinds():
         "bit fields": making.bmp_fields(rgb >> 3, (0x7C00, 0x3E0, 0x1F), 16),
         **{f"tiff {name}": tiff_in(rgb, name) for name in ("jpeg2000", "jpegxl", "jpegxr", "lerc", "webp", "png")},
     }
+
+
+def dicom_packed(deep, name):
+    syntax, pack = PACKED[name]
+    return dicom(deep[..., 0] >> 4, syntax=syntax, pack=pack, BitsStored=12, HighBit=11)
 
 
 def exr(rgb):
@@ -228,6 +238,7 @@ MUTATED += [
     "webp",
     "avif",
 ]
+MUTATED += ["dicom", "dicom lossless", "dicom JPEG-LS", "dicom HTJ2K"]
 MUTATED += [f"tiff {name}" for name in ("jpeg2000", "jpegxl", "jpegxr", "lerc", "webp", "png")]
 
 
