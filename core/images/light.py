@@ -10,6 +10,7 @@ import importlib
 import os
 import re
 import struct
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import imagecodecs
@@ -76,7 +77,7 @@ class RadianceSource:
     """An open Radiance picture (.hdr, .pic), run-length coded or not.
 
     Raises:
-        UnreadableError: it is damaged, too large, or stored another way up.
+        UnreadableError: it is damaged, too large, or holds XYZ.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -90,21 +91,27 @@ class RadianceSource:
         said = head[: match.start()]
         if b"FORMAT=32-bit_rle_xyze" in said:
             raise UnreadableError(_("holds colours as XYZ."), _("Save it again as RGB."))
-        if (match[1], match[3]) != (b"-Y", b"+X"):
-            raise UnreadableError(
-                _("is stored turned or mirrored."), _("Save it again the usual way up, or as a TIFF.")
-            )
+        orientation = _ORIENTATIONS.get((match[1], match[3]))
+        if orientation is None:
+            raise damaged()
+        self._resolution = match.span()
         height, width = int(match[2]), int(match[4])
         check_size(width, height)
         # The best that its run lengths can do.
         if size - match.end() < height * (8 * (width // 127) if 8 <= width < 32_768 else 4):
             raise damaged()
-        self.header = Header(width, height, bits=16, metadata=Metadata(cicp=LIGHT))
+        self.header = Header(width, height, bits=16, orientation=orientation, metadata=Metadata(cicp=LIGHT))
 
     def decode(self) -> StoredPixels:
         """Decode all pixels."""
         self._file.seek(0)
-        light = imagecodecs.rgbe_decode(self._file.read(), header=True)
+        data = self._file.read()
+        if self.header.orientation != 1:
+            # The decoder knows one order of rows and columns.
+            start, end = self._resolution
+            usual = f"\n\n-Y {self.header.height} +X {self.header.width}\n".encode()
+            data = data[:start] + usual + data[end:]
+        light = imagecodecs.rgbe_decode(data, header=True)
         if light.shape != (self.header.height, self.header.width, 3):
             raise damaged()
         return shown(light)
@@ -119,7 +126,14 @@ def encode_radiance(light: np.ndarray) -> bytes:
 
 
 _HEAD_BYTES = 1 << 16
-_EXR_DEEP, _EXR_PARTS = 0x800, 0x1000
+_ORIENTATIONS = {
+    **{(b"-Y", b"+X"): 1, (b"-Y", b"-X"): 2, (b"+Y", b"-X"): 3, (b"+Y", b"+X"): 4},
+    **{(b"+X", b"-Y"): 5, (b"-X", b"-Y"): 6, (b"-X", b"+Y"): 7, (b"+X", b"+Y"): 8},
+}
+"""EXIF's number for the axis of the rows and that of what is in a row, Y pointing up."""
+_EXR_PARTS = 0x1000
+_MOST_PARTS = 1000
+Corners = tuple[int, int, int, int]
 _COLOURS = ("R", "G", "B")
 
 
@@ -134,16 +148,23 @@ class ExrSource:
         self._file = file
         file.seek(4)
         (flags,) = struct.unpack("<I", file.read(4))
-        if flags & _EXR_DEEP:
+        parts = _exr_parts(file, several=bool(flags & _EXR_PARTS))
+        flat = [index for index, part in enumerate(parts) if not part.is_deep]
+        if not flat:
             raise UnreadableError(_("holds deep data, not a flat picture."), _("Flatten it first."))
-        left, top, right, bottom, names = _exr_head(file)
+        # The first is the picture by custom, but not where depth or masks come first.
+        self._part = max(flat, key=lambda index: (len(_exr_channels(parts[index].names)) == 3, -index))
+        part = parts[self._part]
+        self._is_framed = part.display not in (None, part.window)
+        left, top, right, bottom = part.window
         check_size(right - left + 1, bottom - top + 1)
         self._size = (right - left + 1, bottom - top + 1)
+        names = part.names
         self._names = _exr_channels(names)
         is_light = len(self._names) == 3 or self._names == ("Y",)
         self._alpha = next((each for each in names if each == _layer(self._names[0]) + "A"), None)
         self._more = len(names) - len(self._names) - (self._alpha is not None)
-        self._parts = bool(flags & _EXR_PARTS)
+        self._has_parts = len(parts) > 1
         self._is_light = is_light
         self.header = Header(
             *self._size,
@@ -153,7 +174,7 @@ class ExrSource:
         )
 
     def decode(self) -> StoredPixels:
-        """Decode the first part."""
+        """Decode the part that is the picture."""
         try:
             # Only when such a picture comes: it is an optional package.
             package: Any = importlib.import_module("OpenEXR")
@@ -164,7 +185,7 @@ class ExrSource:
             ) from None
         self._file.seek(0)
         with package.File(self._file, separate_channels=True) as opened:
-            found = {name: np.asarray(channel.pixels) for name, channel in opened.channels().items()}
+            found = {name: np.asarray(channel.pixels) for name, channel in opened.channels(self._part).items()}
         width, height = self._size
         wanted = [*self._names, *([self._alpha] if self._alpha else [])]
         if any(name not in found or found[name].shape != (height, width) for name in wanted):
@@ -179,8 +200,10 @@ class ExrSource:
                 covered = np.where(opacity > 0, opacity, 1)
                 numbers = numbers.astype(np.float32) / covered[..., None]
         notes: tuple[str, ...] = ()
-        if self._parts:
-            notes += (_("Only the first of its parts was taken."),)
+        if self._has_parts:
+            notes += (_("Only one of its parts was taken."),)
+        if self._is_framed:
+            notes += (_("All of its data window was taken, not its display window."),)
         notes += note_of_channels(self._more)
         if not self._is_light:
             scale, note = scale_of(numbers, None, None, None)
@@ -189,12 +212,39 @@ class ExrSource:
         return StoredPixels(decoded.pixels, alpha, (*notes, *decoded.notes))
 
 
-def _exr_head(file: BinaryIO) -> tuple[int, int, int, int, list[str]]:
-    """The corners of the data, and the names of the channels, of the first part (OpenEXR File Layout)."""
+@dataclass(frozen=True, slots=True)
+class _Part:
+    window: Corners
+    """Left, top, right and bottom pixel of the data."""
+    display: Corners | None
+    """The same of what is meant to be seen."""
+    names: list[str]
+    """Of the channels."""
+    is_deep: bool
+
+
+def _exr_parts(file: BinaryIO, *, several: bool) -> list[_Part]:
+    """What the headers of a file's parts say (OpenEXR File Layout); an empty one is behind the last of several."""
     data = file.read(1 << 20)
+    parts: list[_Part] = []
     at = 0
-    window: tuple[int, int, int, int] | None = None
+    while len(parts) < _MOST_PARTS:
+        if several and data[at : at + 1] == b"\0":
+            break
+        at, part = _exr_part(data, at)
+        parts.append(part)
+        if not several:
+            break
+    if not parts:
+        raise damaged()
+    return parts
+
+
+def _exr_part(data: bytes, at: int) -> tuple[int, _Part]:
+    """Where the header behind the one at `at` begins, and what this one says."""
+    windows: dict[bytes, Corners] = {}
     names: list[str] = []
+    is_deep = False
     for _rest in range(1000):
         end = data.find(b"\0", at)
         if end < 0:
@@ -209,14 +259,16 @@ def _exr_head(file: BinaryIO) -> tuple[int, int, int, int, list[str]]:
         value = data[kind_end + 5 : kind_end + 5 + size]
         if len(value) < size:
             raise damaged()
-        if name == b"dataWindow" and size == 16:
-            window = struct.unpack("<4i", value)
+        if name in (b"dataWindow", b"displayWindow") and size == 16:
+            windows[name] = struct.unpack("<4i", value)
         elif name == b"channels":
             names = _channel_names(value)
+        elif name == b"type":
+            is_deep = value.startswith(b"deep")
         at = kind_end + 5 + size
-    if window is None or not names:
+    if b"dataWindow" not in windows or not names:
         raise damaged()
-    return (*window, names)
+    return end + 1, _Part(windows[b"dataWindow"], windows.get(b"displayWindow"), names, is_deep)
 
 
 def _channel_names(value: bytes) -> list[str]:

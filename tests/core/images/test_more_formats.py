@@ -472,6 +472,59 @@ def test_light_becomes_hdr_and_light_again(tmp_path):
         (tmp_path / "a.jpg").unlink()
 
 
+@pytest.mark.parametrize(
+    ("axes", "stored"),
+    [
+        ("-Y 20 -X 40", LIGHT[:, ::-1]),
+        ("+Y 20 -X 40", LIGHT[::-1, ::-1]),
+        ("+Y 20 +X 40", LIGHT[::-1]),
+        ("+X 40 -Y 20", LIGHT.swapaxes(0, 1)),
+        ("-X 40 -Y 20", LIGHT[:, ::-1].swapaxes(0, 1)),
+        ("-X 40 +Y 20", LIGHT[::-1, ::-1].swapaxes(0, 1)),
+        ("+X 40 +Y 20", LIGHT[::-1].swapaxes(0, 1)),
+    ],
+)
+def test_radiance_in_another_order_of_rows_and_columns(tmp_path, axes, stored):
+    upright = load(write(tmp_path / "a.hdr", bytes(imagecodecs.rgbe_encode(LIGHT, header=True))))
+    plain = bytes(imagecodecs.rgbe_encode(np.ascontiguousarray(stored), header=True))
+    height, width = stored.shape[:2]
+    turned = plain.replace(f"-Y {height} +X {width}".encode(), axes.encode())
+    assert turned != plain
+    picture = assert_probe_agrees(write(tmp_path / "b.hdr", turned))
+    np.testing.assert_array_equal(picture.pixels, upright.pixels)
+
+
+def test_parts_and_windows_of_an_exr(tmp_path):
+    def part(name, channels, **header):
+        return OpenEXR.Part({"type": OpenEXR.scanlineimage, "name": name, **header}, channels)
+
+    depth, beauty = part("depth", {"Z": LIGHT[..., 0].copy()}), part("beauty", {"RGB": LIGHT})
+    for name, parts in (("a", [depth, beauty]), ("b", [beauty, depth])):
+        with OpenEXR.File(parts) as file:
+            file.write(str(tmp_path / f"{name}.exr"))
+        picture = assert_probe_agrees(tmp_path / f"{name}.exr")
+        assert picture.pixels.shape == LIGHT.shape
+        assert any("one of its parts" in note for note in picture.notes)
+    whole = picture.pixels
+    windows = {"dataWindow": ((8, 4), (47, 23)), "displayWindow": ((0, 0), (63, 47))}
+    with OpenEXR.File([part("framed", {"RGB": LIGHT}, **windows)]) as file:
+        file.write(str(tmp_path / "c.exr"))
+    framed = load(tmp_path / "c.exr")
+    np.testing.assert_array_equal(framed.pixels, whole)
+    assert any("display window" in note for note in framed.notes)
+
+
+def test_deep_data_are_told(tmp_path):
+    with OpenEXR.File([OpenEXR.Part({"type": OpenEXR.scanlineimage, "name": "a"}, {"RGB": LIGHT})]) as file:
+        file.write(str(tmp_path / "a.exr"))
+    content = (tmp_path / "a.exr").read_bytes()
+    kind = b"type\0string\0" + struct.pack("<I", 13) + b"scanlineimage"
+    deep = b"type\0string\0" + struct.pack("<I", 13) + b"deepscanline\0"
+    assert content.count(kind) == 1
+    with pytest.raises(UserError, match="deep data"):
+        load(write(tmp_path / "b.exr", content.replace(kind, deep)))
+
+
 def test_an_ordinary_picture_as_light(tmp_path):
     save(tmp_path / "a.hdr", Picture(PHOTO, None), "hdr")
     light = imagecodecs.rgbe_decode((tmp_path / "a.hdr").read_bytes(), header=True)
