@@ -220,8 +220,11 @@ class PngSource:
             self._texts.append(text)
 
     def _read_raw_profile(self, keyword: bytes, text: bytes) -> None:
-        """EXIF, XMP and IPTC as ImageMagick wrote them before there were chunks: a name, a length, hexadecimal."""
-        match = re.match(rb"\s*\w+\s+\d+\s+", text)
+        """EXIF, XMP and IPTC as ImageMagick wrote them before there were chunks: a name, a length, hexadecimal.
+
+        The name is of one word there, of two in ExifTool's ("IPTC profile").
+        """
+        match = re.match(rb"\s*\w+(?: \w+)?\s+\d+\s+", text)
         if not match:
             return
         data = bytes.fromhex(text[match.end() :].decode("ascii"))

@@ -202,8 +202,9 @@ def test_raw_profiles_with_and_without_their_prefix(tmp_path, prefix):
 
 def test_raw_profiles_of_iptc(tmp_path):
     records = iim(caption="Harbour at dawn")
-    for name, data in (("iptc", records), ("8bim", resource(0x0404, records))):
-        text = f"\n{name}\n{len(data):8}\n{data.hex()}\n".encode()
+    iptc = resource(0x0404, records)
+    for name, title, data in (("iptc", "iptc", records), ("8bim", "8bim", iptc), ("iptc", "IPTC profile", iptc)):
+        text = f"\n{title}\n{len(data):8}\n{data.hex()}\n".encode()
         (tmp_path / "a.png").write_bytes(png_with(making.chunk(b"tEXt", f"Raw profile type {name}\0".encode() + text)))
         save(tmp_path / "b.jpg", load(tmp_path / "a.png"), "jpeg")
         assert records in (tmp_path / "b.jpg").read_bytes()
