@@ -127,8 +127,14 @@ def encode_radiance(light: np.ndarray) -> bytes:
 
 _HEAD_BYTES = 1 << 16
 _ORIENTATIONS = {
-    **{(b"-Y", b"+X"): 1, (b"-Y", b"-X"): 2, (b"+Y", b"-X"): 3, (b"+Y", b"+X"): 4},
-    **{(b"+X", b"-Y"): 5, (b"-X", b"-Y"): 6, (b"-X", b"+Y"): 7, (b"+X", b"+Y"): 8},
+    (b"-Y", b"+X"): 1,
+    (b"-Y", b"-X"): 2,
+    (b"+Y", b"-X"): 3,
+    (b"+Y", b"+X"): 4,
+    (b"+X", b"-Y"): 5,
+    (b"-X", b"-Y"): 6,
+    (b"-X", b"+Y"): 7,
+    (b"+X", b"+Y"): 8,
 }
 """EXIF's number for the axis of the rows and that of what is in a row, Y pointing up."""
 _EXR_PARTS = 0x1000

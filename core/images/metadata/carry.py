@@ -128,8 +128,12 @@ def as_written(
         notes += note_of((LeftOut.PLACE,) * (len(place) < len(metadata.geo)))
     metadata = replace(metadata, size=size, geo=place, grid=grid)
     if metadata.photoshop and target.key not in _HAS_PHOTOSHOP:
-        packet = xmp.with_properties(metadata.xmp, iptc.as_properties(metadata.photoshop))
-        notes += () if target.plain else note_of(iptc.without_name(metadata.photoshop))
+        properties = iptc.as_properties(metadata.photoshop)
+        packet = xmp.with_properties(metadata.xmp, properties)
+        gone = iptc.without_name(metadata.photoshop)
+        if metadata.xmp and any(_says_otherwise(metadata.xmp, each) for each in properties):
+            gone += (LeftOut.OTHER,)
+        notes += () if target.plain else note_of(gone)
         metadata = replace(metadata, photoshop=None, xmp=packet)
     if metadata.png_hdr and target.key != "png":
         metadata = replace(metadata, png_hdr=())
@@ -162,6 +166,11 @@ def as_written(
     return metadata, notes
 
 
+def _says_otherwise(packet: bytes, each: Property) -> bool:
+    # Dates are written in too many ways to be compared, and of lists both have all.
+    return each.kind != "bag" and "Date" not in each.name and xmp.says_otherwise(packet, each)
+
+
 def _without_words(metadata: Metadata, target: Format, notes: tuple[str, ...]) -> tuple[Metadata, tuple[str, ...]]:
     """For a format that holds pixels alone."""
     if any((metadata.exif, metadata.xmp, metadata.photoshop, metadata.texts, metadata.geo)):
@@ -190,8 +199,11 @@ def _with_texts(metadata: Metadata, target: Format) -> tuple[Metadata, tuple[str
         date = Property("xmp", "ModifyDate", "text", (text.date_of_png(metadata.modified),))
         metadata = replace(metadata, xmp=xmp.with_properties(metadata.xmp, [date]))
     metadata = replace(metadata, modified=None)
-    properties, rest = text.as_properties(metadata.texts)
-    metadata = replace(metadata, xmp=xmp.with_properties(metadata.xmp, properties))
+    said = metadata.xmp
+    properties, rest = text.as_properties(
+        metadata.texts, lambda each: said is not None and xmp.says_otherwise(said, each)
+    )
+    metadata = replace(metadata, xmp=xmp.with_properties(said, properties))
     if target.key in _HAS_COMMENTS:
         comments = tuple(each for each in rest if each.keyword == text.COMMENT)
         rest = tuple(each for each in rest if each.keyword != text.COMMENT)

@@ -30,6 +30,7 @@ class LeftOut(enum.Enum):
     IMAGEJ = _("what ImageJ alone reads: labels, lookup tables, regions")
     XMP = _("its second XMP packet, which repeats fields of the first")
     IPTC = _("IPTC fields that have no name elsewhere")
+    OTHER = _("IPTC fields of which its XMP says something else")
     PLACE = _("malformed GeoTIFF tags")
 
 

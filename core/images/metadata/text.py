@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import email.utils
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.images.metadata.xmp import Property
@@ -55,14 +56,16 @@ def comment(data: bytes) -> Text | None:
     return Text(COMMENT, text) if text.strip() else None
 
 
-def as_properties(texts: tuple[Text, ...]) -> tuple[list[Property], tuple[Text, ...]]:
-    """What XMP has a name for, as XMP says it, and the rest."""
+def as_properties(
+    texts: tuple[Text, ...], is_taken: Callable[[Property], bool] = lambda _each: False
+) -> tuple[list[Property], tuple[Text, ...]]:
+    """What XMP has a name for, as XMP says it, and the rest; `is_taken` says of what something else stands there."""
     found: dict[tuple[str, str, str], str] = {}
     rest = []
     for text in texts:
         name = _PROPERTIES.get(text.keyword.lower())
         value = _date(text.text) if text.keyword.lower() == "creation time" else text.text
-        if name is None or not value or name in found:
+        if name is None or not value or name in found or is_taken(Property(*name, (value,))):
             rest.append(text)
         else:
             found[name] = value

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from html import unescape
 
 from core.images.samples import turns_sides
 
@@ -506,15 +507,49 @@ def has_property(xmp: bytes, prefix: str, name: str) -> bool:
 def with_properties(xmp: bytes | None, properties: Iterable[Property]) -> bytes | None:
     """The packet with what it does not say yet added; a new packet where there is none.
 
-    What is no packet at all stays as it is.
+    What has several values without an order (keywords) gets those that it lacks. What is no packet at all stays as it
+    is.
     """
-    new = [each for each in properties if xmp is None or not has_property(xmp, each.prefix, each.name)]
+    new = []
+    for each in properties:
+        if xmp is None or not has_property(xmp, each.prefix, each.name):
+            new.append(each)
+        elif each.kind == "bag":
+            xmp = _with_values(xmp, each)
     if not new:
         return xmp
     used = sorted({each.prefix for each in new})
     declared = "".join(f' xmlns:{prefix}="{NAMESPACES[prefix]}"' for prefix in used)
     description = f'<rdf:Description rdf:about=""{declared}>{"".join(map(_element, new))}</rdf:Description>'
     return with_description(xmp, description.encode())
+
+
+def _with_values(xmp: bytes, each: Property) -> bytes:
+    for known in _prefixes_of(xmp, each.prefix, each.name):
+        tag = known + b":" + each.name.encode()
+        start = _element_start(xmp, tag, 0)
+        end = xmp.find(b"</" + tag, start)
+        close = _END_OF_LIST.search(xmp, start, end) if 0 <= start < end else None
+        if close is None:
+            continue
+        there = {unescape(item.decode("utf-8", "replace")).strip() for item in _ITEM.findall(xmp, start, end)}
+        items = [value for value in dict.fromkeys(each.values) if value.strip() not in there]
+        li = f"{close[1].decode()}:li"
+        more = "".join(f"<{li}>{_escaped(_allowed(value))}</{li}>" for value in items).encode()
+        return xmp[: close.start()] + more + xmp[close.start() :]
+    return xmp
+
+
+_END_OF_LIST = re.compile(rb"</(\w{1,20}):(?:Bag|Seq)\s*>\s*\Z")
+_ITEM = re.compile(rb"<\w{1,20}:li\b[^>]*>([^<]*)<")
+
+
+def says_otherwise(xmp: bytes, each: Property) -> bool:
+    """Whether a packet has a property, and values of this one are nowhere in the packet."""
+    if not has_property(xmp, each.prefix, each.name):
+        return False
+    words = unescape(xmp.decode("utf-8", "replace"))
+    return not all(_allowed(value).strip() in words for value in each.values)
 
 
 def with_description(xmp: bytes | None, description: bytes) -> bytes:

@@ -1065,6 +1065,33 @@ def test_what_iptc_says_and_xmp_cannot_is_told(tmp_path):
     assert save(tmp_path / "b.jpg", load(tmp_path / "a.jpg"), "jpeg") == ()
 
 
+XMP_OF_BOTH = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<r:Description r:about="" xmlns:dc="http://purl.org/dc/elements/1.1/">
+<dc:subject><r:Bag><r:li>boats &amp; ships</r:li><r:li>harbour</r:li></r:Bag></dc:subject>
+<dc:description><r:Alt><r:li xml:lang="x-default">Harbour at dawn, 1961</r:li></r:Alt></dc:description>
+<dc:creator><r:Seq><r:li>Ada</r:li></r:Seq></dc:creator></r:Description></r:RDF></x:xmpmeta>"""
+
+
+def test_what_iptc_and_xmp_both_say(tmp_path):
+    words = {"caption": "Harbour at dawn", "keyword": ["harbour", "boats & ships", "rdf:seen <here>"]}
+    metadata = Metadata(photoshop=resource(0x0404, iim(**words)), xmp=XMP_OF_BOTH)
+    assert save(tmp_path / "a.png", Picture(making.smooth(16, 12), None, metadata), "png") == ()
+    written = load(tmp_path / "a.png").metadata.xmp
+    # Nothing twice, and what IPTC alone has behind the rest; the text that IPTC cut short is in XMP's.
+    wanted = b"<r:li>boats &amp; ships</r:li><r:li>harbour</r:li><r:li>rdf:seen &lt;here&gt;</r:li></r:Bag>"
+    assert wanted in written
+    metadata = replace(metadata, photoshop=resource(0x0404, iim(caption="Another harbour")))
+    told = ("Left out: IPTC fields of which its XMP says something else.",)
+    assert save(tmp_path / "b.webp", Picture(making.smooth(16, 12), None, metadata), "webp") == told
+
+
+def test_an_author_of_whom_xmp_says_another_goes_where_other_texts_go(tmp_path):
+    texts = (Text("Author", "Grace"), Text("Description", "Harbour at dawn, 1961"))
+    metadata = Metadata(texts=texts, xmp=XMP_OF_BOTH)
+    assert save(tmp_path / "a.webp", Picture(making.smooth(16, 12), None, metadata), "webp") == ()
+    assert exif_of(tmp_path / "a.webp")[1][0x9286] == b"ASCII\0\0\0Author: Grace"
+
+
 # How large a pixel is where no unit of print says it
 
 
