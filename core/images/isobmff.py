@@ -9,6 +9,7 @@ import io
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import BinaryIO
 
 from core.images.av1 import Av1Stream, read_stream
@@ -35,6 +36,10 @@ class StillImage:
     """Whether the file holds what makes HDR of the picture (ISO 21496-1)."""
     lossless: bool = False
     """Whether its samples are coded exactly, with no channel at less than full size."""
+    shape: tuple[int, int] | None = None
+    """Width and height of a pixel, where they differ."""
+    aperture: tuple[int, int, int, int] | None = None
+    """Left, top, width and height of what is to be seen of it, as coded; None where that is all."""
 
 
 def still_image(file: BinaryIO) -> StillImage:
@@ -93,6 +98,8 @@ class _Items:
             pictures=max(1, len(pictures)),
             gain_map=any(each.kind == b"tmap" for each in self.items.values()),
             lossless=stream is not None and stream.lossless,
+            shape=_shape(properties),
+            aperture=_aperture(item.properties),
         )
 
     def _stream(self, number: int) -> Av1Stream | None:
@@ -169,6 +176,33 @@ def _bits(properties: list[tuple[bytes, bytes]]) -> int:
         if kind == b"hvcC" and len(data) > 17:
             return 8 + (data[17] & 7)
     return 8
+
+
+def _shape(properties: list[tuple[bytes, bytes]]) -> tuple[int, int] | None:
+    for kind, data in properties:
+        if kind == b"pasp" and len(data) >= 8:
+            width, height = struct.unpack_from(">2I", data)
+            return (width, height) if width and height and width != height else None
+    return None
+
+
+def _aperture(properties: list[tuple[bytes, bytes]]) -> tuple[int, int, int, int] | None:
+    """What the `clap` box leaves of the picture (ISO/IEC 14496-12, 12.1.4): a size, and its middle's offset from that
+    of the whole, as fractions; None where it does not lie in the picture, on whole pixels."""
+    found = dict(reversed(properties))
+    if len(found.get(b"clap", b"")) < 32 or len(found.get(b"ispe", b"")) < 12:
+        return None
+    whole = struct.unpack_from(">2I", found[b"ispe"], 4)
+    numbers = struct.unpack_from(">8i", found[b"clap"])
+    if min(numbers[1::2]) <= 0:
+        return None
+    width, height, across, down = (Fraction(*numbers[at : at + 2]) for at in (0, 2, 4, 6))
+    left, top = across + (whole[0] - width) / 2, down + (whole[1] - height) / 2
+    if any(value.denominator != 1 for value in (left, top, width, height)) or min(left, top, width - 1, height - 1) < 0:
+        return None
+    if left + width > whole[0] or top + height > whole[1]:
+        return None
+    return (int(left), int(top), int(width), int(height)) if (width, height) != whole else None
 
 
 def _colour(boxes: list[bytes]) -> Cicp | None:

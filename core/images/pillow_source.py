@@ -19,7 +19,7 @@ from core.images.bmp_gif import bmp_metadata, gif_metadata
 from core.images.cicp import Cicp, meant
 from core.images.colour import cmyk_to_srgb, lab_to_srgb, srgb_profile
 from core.images.dds import texture_of
-from core.images.isobmff import still_image, with_one_association, without_sequence
+from core.images.isobmff import StillImage, still_image, with_one_association, without_sequence
 from core.images.jpeg import surroundings, unreadable_kind, with_end_marker
 from core.images.jpeg2000 import jpeg2000
 from core.images.jpeg_traces import quality_of_tables
@@ -82,12 +82,13 @@ class PillowSource:
         self._tga = extension_of(file) if key == "tga" else Extension()
         info = self.image.info
         self._file = file
-        cicp, bits, lossless = _coded(file, key, info)
+        still = still_image(file) if key in ("avif", "heic") else StillImage()
+        cicp, bits, lossless = _coded(file, key, info, still)
         if self._jpeg2000:
             bits = told_bits(self._jpeg2000.bits)
         exif = _limited(info.get("exif"))
         xmp = info.get("xmp")
-        embedded = self._jpeg2000.metadata if self._jpeg2000 else _embedded(file, key, info)
+        embedded = self._jpeg2000.metadata if self._jpeg2000 else _embedded(file, key, info, still)
         embedded = self._tga.metadata if key == "tga" else embedded
         metadata = Metadata(
             exif=exif.removeprefix(b"Exif\0\0") if exif else embedded.exif,
@@ -103,15 +104,18 @@ class PillowSource:
             gain_map=embedded.gain_map,
             left_out=embedded.left_out,
         )
+        # The further pictures in a JPEG file are previews, depth and gain maps of the first.
+        frames = 1 if key == "jpeg" else getattr(self.image, "n_frames", 1)
+        # HEIC's decoder minds it, AVIF's does not; an animation keeps what it has.
+        self._aperture = still.aperture if key == "avif" and frames == 1 else None
         self.header = Header(
-            *self.image.size,
+            *(self._aperture[2:] if self._aperture else self.image.size),
             bits=bits,
             lossless=lossless,
             alpha=self.image.has_transparency_data
             and self._tga.alpha is not Alpha.NOTHING
             and not _means_no_alpha(self.image, key, self._inverted_alpha),
-            # The further pictures in a JPEG file are previews, depth and gain maps of the first.
-            frames=1 if key == "jpeg" else getattr(self.image, "n_frames", 1),
+            frames=frames,
             orientation=orientation(exif),
             jpeg_quality=_jpeg_quality(self.image),
             texture=texture,
@@ -125,6 +129,15 @@ class PillowSource:
 
     def decode(self) -> StoredPixels:
         """Decode the first frame."""
+        decoded = self._decoded_whole()
+        if self._aperture is None:
+            return decoded
+        left, top, width, height = self._aperture
+        seen = (slice(top, top + height), slice(left, left + width))
+        alpha = None if decoded.alpha is None else np.ascontiguousarray(decoded.alpha[seen])
+        return replace(decoded, pixels=np.ascontiguousarray(decoded.pixels[seen]), alpha=alpha)
+
+    def _decoded_whole(self) -> StoredPixels:
         if self.header.bits > 8:
             stored = self._jpeg2000.bits if self._jpeg2000 else self.header.bits
             return _decode_deep(self._file, self._key, stored)
@@ -236,7 +249,7 @@ def _limited(data: bytes | None) -> bytes | None:
     return data if data and len(data) <= MAX_METADATA_BYTES else None
 
 
-def _embedded(file: BinaryIO, key: str, info: dict[Any, Any]) -> Metadata:
+def _embedded(file: BinaryIO, key: str, info: dict[Any, Any], still: StillImage) -> Metadata:
     """What Pillow does not tell of a file."""
     if key == "bmp":
         return bmp_metadata(file)
@@ -251,14 +264,19 @@ def _embedded(file: BinaryIO, key: str, info: dict[Any, Any]) -> Metadata:
             gain_map=around.gain_map,
             left_out=around.left_out,
         )
+    gone: tuple[LeftOut, ...] = ()
     if key == "heic":
         kinds = " ".join(str(kind) for kind in info.get("aux", {}))
         depth = info.get("depth_images") or "depth" in kinds
         gone = (LeftOut.GAIN_MAP,) * ("gainmap" in kinds) + (LeftOut.DEPTH,) * bool(depth)
-        return Metadata(left_out=gone + (LeftOut.CREDENTIALS,) * credentials.in_boxes(file))
-    if key == "avif":
-        gone = (LeftOut.GAIN_MAP,) * still_image(file).gain_map
-        return Metadata(left_out=gone + (LeftOut.CREDENTIALS,) * credentials.in_boxes(file))
+    elif key == "avif":
+        gone = (LeftOut.GAIN_MAP,) * still.gain_map
+    if key in ("heic", "avif"):
+        return Metadata(
+            # The wider a pixel is, the fewer of them lie on an inch.
+            grid=shape_of_pixels(*still.shape[::-1]) if still.shape else None,
+            left_out=gone + (LeftOut.CREDENTIALS,) * credentials.in_boxes(file),
+        )
     if key == "webp":
         return Metadata(left_out=(LeftOut.CREDENTIALS,) * credentials.in_webp(file))
     return Metadata()
@@ -302,10 +320,9 @@ def _means_no_alpha(image: Image.Image, key: str, is_one_bit: bool) -> bool:
     return image.getchannel("A").getextrema() == ((255, 255) if key == "dds" else (0, 0))
 
 
-def _coded(file: BinaryIO, key: str, info: dict[Any, Any]) -> tuple[Cicp | None, int, bool]:
+def _coded(file: BinaryIO, key: str, info: dict[Any, Any], still: StillImage) -> tuple[Cicp | None, int, bool]:
     """The colours by code points, the bits a channel, and whether a format that may lose something lost nothing."""
     if key == "avif":
-        still = still_image(file)
         return still.cicp, still.bits, still.lossless
     if key == "heic":
         codes = info.get("nclx_profile") or {}

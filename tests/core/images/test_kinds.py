@@ -745,3 +745,51 @@ def test_a_series_of_slices_can_be_stopped(tmp_path):
     with pytest.raises(Cancelled):
         load(tmp_path / "slice1.tif", check)
     assert len(asked) == 5
+
+
+def avif_with(picture: np.ndarray, kind: bytes, content: bytes) -> bytes:
+    """An AVIF file with a property more, in the place of a profile that is as long."""
+    stand_in = b"prof" + bytes(len(content) - 4)
+    plain = making.encoded(Image.fromarray(picture), "AVIF", quality=100, subsampling="4:4:4", icc_profile=stand_in[4:])
+    assert plain.count(b"colr" + stand_in) == 1
+    made = bytearray(plain.replace(b"colr" + stand_in, kind + content))
+    # What cuts a picture must be called essential: the highest bit of its number in the picture's list.
+    at, number = made.index(b"ipco") + 4, 1
+    while made[at + 4 : at + 8] != kind:
+        at, number = at + struct.unpack_from(">I", made, at)[0], number + 1
+    listed = made.index(b"ipma") + 4 + 8 + 3
+    for place in range(listed, listed + made[listed - 1]):
+        if made[place] == number and kind == b"clap":
+            made[place] |= 0x80
+    return bytes(made)
+
+
+@pytest.mark.parametrize(
+    ("size", "offset", "seen"),
+    [
+        (((40, 1), (20, 1)), ((-12, 1), (-6, 1)), np.s_[0:20, 0:40]),
+        (((39, 1), (20, 1)), ((1, 2), (0, 1)), np.s_[6:26, 13:52]),
+        (((80, 2), (20, 1)), ((0, 1), (12, 2)), np.s_[12:32, 12:52]),
+        # Beside the picture, between pixels, or nothing at all: all of it is seen.
+        (((40, 1), (20, 1)), ((13, 1), (0, 1)), np.s_[:, :]),
+        (((40, 1), (20, 1)), ((1, 2), (0, 1)), np.s_[:, :]),
+        (((40, 0), (20, 1)), ((0, 1), (0, 1)), np.s_[:, :]),
+        (((0, 1), (20, 1)), ((0, 1), (0, 1)), np.s_[:, :]),
+    ],
+)
+def test_what_an_avif_shows_of_itself(tmp_path, size, offset, seen):
+    whole = making.smooth(64, 32)
+    clap = struct.pack(">8i", *size[0], *size[1], *offset[0], *offset[1])
+    picture = assert_probe_agrees(write(tmp_path / "a.avif", avif_with(whole, b"clap", clap)))
+    assert picture.pixels.shape == whole[seen].shape
+    assert np.abs(picture.pixels.astype(int) - whole[seen]).max() <= 4
+
+
+def test_pixels_of_an_avif_that_are_not_square(tmp_path):
+    pasp = struct.pack(">2I", 2, 1)
+    picture = load(write(tmp_path / "a.avif", avif_with(making.smooth(64, 32), b"pasp", pasp)))
+    # Half as many lie on an inch across.
+    assert picture.metadata.grid is not None
+    assert picture.metadata.grid[1] == 2 * picture.metadata.grid[0]
+    assert any("shape of its pixels" in note for note in save(tmp_path / "b.avif", picture, "avif"))
+    assert save(tmp_path / "b.png", picture, "png") == ()
