@@ -225,7 +225,7 @@ class _Part:
     display: Corners | None
     """The same of what is meant to be seen."""
     names: list[str]
-    """Of the channels."""
+    """What its channels are called."""
     is_deep: bool
 
 

@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.sequence import Sequence
 from pydicom.uid import (
+    UID,
     CTImageStorage,
     ExplicitVRLittleEndian,
     HTJ2KLossless,
@@ -47,7 +48,7 @@ def dicom(
     kind: str = "MONOCHROME2",
     packed: bool = False,
     syntax: str = "",
-    pack: Callable[[np.ndarray], bytes] | None = None,
+    pack: Callable[[np.ndarray], bytes | bytearray] | None = None,
     **tags: Any,
 ) -> bytes:
     """A file of one frame, or of several, with a patient's name; packed by run lengths, or in a syntax by `pack`."""
@@ -75,8 +76,8 @@ def dicom(
     if packed:
         dataset.compress(RLELossless)
     if pack is not None:
-        meta.TransferSyntaxUID = syntax
-        dataset.PixelData = encapsulate([pack(frame) for frame in frames])
+        meta.TransferSyntaxUID = UID(syntax)
+        dataset.PixelData = encapsulate([bytes(pack(frame)) for frame in frames])
         dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
@@ -124,7 +125,8 @@ def test_grey_of_eight_bits_is_shown_as_it_is(tmp_path):
 
 
 TWELVE_BITS = np.tile(np.arange(0, 4000, 50, dtype=np.uint16), (20, 1))
-PACKED: dict[str, tuple[str, Callable[[np.ndarray], bytes]]] = {
+Pack = Callable[[np.ndarray], bytes | bytearray]
+PACKED: dict[str, tuple[str, Pack]] = {
     "lossless": (JPEGLossless, partial(imagecodecs.jpeg8_encode, lossless=True, predictor=4, bitspersample=12)),
     "lossless SV1": (JPEGLosslessSV1, partial(imagecodecs.jpeg8_encode, lossless=True, bitspersample=12)),
     "JPEG-LS": (JPEGLSLossless, imagecodecs.jpegls_encode),
@@ -137,7 +139,7 @@ PACKED: dict[str, tuple[str, Callable[[np.ndarray], bytes]]] = {
 @pytest.mark.parametrize("name", PACKED)
 def test_frames_packed_without_loss(tmp_path, name):
     syntax, pack = PACKED[name]
-    packed = {"syntax": syntax, "pack": pack, "BitsStored": 12, "HighBit": 11}
+    packed: dict[str, Any] = {"syntax": syntax, "pack": pack, "BitsStored": 12, "HighBit": 11}
     several = np.stack([TWELVE_BITS, TWELVE_BITS[::-1] // 2])
     path = write(tmp_path / "a.dcm", dicom(several, **packed))
     for picture, frame in zip(load_all(path, whole_range=True).pictures, several, strict=True):
@@ -155,7 +157,7 @@ def test_packed_numbers_below_zero_and_colours(tmp_path, name):
     signed = TWELVE_BITS.astype(np.int16) - 2000
     # In two's complement, as frames know no sign; imagecodecs says of all JPEG-LS that it has 16 bits.
     bits = 16 if name == "JPEG-LS" else 12
-    stored = {"BitsStored": bits, "HighBit": bits - 1}
+    stored: dict[str, Any] = {"BitsStored": bits, "HighBit": bits - 1}
     content = dicom(signed, syntax=syntax, pack=lambda frame: pack(frame.view(np.uint16) & (1 << bits) - 1), **stored)
     picture = load(write(tmp_path / "a.dcm", content), whole_range=True)
     assert picture.scale is not None
