@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QButtonGroup,
     QComboBox,
     QFrame,
+    QGridLayout,
     QHBoxLayout,
     QLabel,
     QScrollArea,
@@ -157,7 +158,7 @@ class Elided(QLabel):
 
 
 class Tabs(QWidget):
-    """A row of buttons of which one is down."""
+    """A row of buttons of which one is down; without their icons where there is no room for them."""
 
     chosen = Signal(str)
 
@@ -171,6 +172,7 @@ class Tabs(QWidget):
         """
         super().__init__(parent)
         self.buttons: dict[str, QToolButton] = {}
+        self._with_icons: list[QToolButton] = []
         group = QButtonGroup(self)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -185,6 +187,7 @@ class Tabs(QWidget):
                 button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
                 button.setIconSize(QSize(18, 18))
                 theme.set_icon(button, icon)
+                self._with_icons.append(button)
             button.clicked.connect(lambda _checked, key=key: self.chosen.emit(key))
             group.addButton(button)
             row.addWidget(button)
@@ -193,6 +196,27 @@ class Tabs(QWidget):
     def show_chosen(self, key: str) -> None:
         """Press a button without telling."""
         self.buttons[key].setChecked(True)
+
+    def sizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        return QSize(hint.width() + self._icon_room(hidden=True), hint.height())
+
+    def minimumSizeHint(self) -> QSize:
+        hint = super().minimumSizeHint()
+        return QSize(hint.width() - self._icon_room(hidden=False), hint.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        roomy = self.width() >= self.sizeHint().width()
+        style = Qt.ToolButtonStyle.ToolButtonTextBesideIcon if roomy else Qt.ToolButtonStyle.ToolButtonTextOnly
+        for button in self._with_icons:
+            button.setToolButtonStyle(style)
+
+    def _icon_room(self, *, hidden: bool) -> int:
+        """Pixels of the icons that are hidden, or seen; Qt puts 4 between an icon and its words."""
+        plain = Qt.ToolButtonStyle.ToolButtonTextOnly
+        icons = [each for each in self._with_icons if (each.toolButtonStyle() == plain) is hidden]
+        return sum(each.iconSize().width() + 4 for each in icons)
 
 
 class Panes(QWidget):
@@ -255,6 +279,80 @@ class Panes(QWidget):
         self.tabs.setVisible(not self.beside)
         for key, pane in self._panes.items():
             pane.setVisible(self.beside or key == self._current)
+
+
+class Buttons(QWidget):
+    """Buttons beside each other, in as many rows as they need."""
+
+    def __init__(self, parent: QWidget, buttons: Sequence[QAbstractButton], *, most: int, equal: bool) -> None:
+        """Hold them.
+
+        Args:
+            parent: what they stand in.
+            buttons: what is hidden takes no room.
+            most: in a row.
+            equal: whether they fill their rows, all as wide as the widest; else they are as wide as their words.
+        """
+        super().__init__(parent)
+        self._buttons = list(buttons)
+        self._most = most
+        self._equal = equal
+        self._placed: list[tuple[QAbstractButton, int]] = []
+        """The buttons that are seen, with the number of columns."""
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setSpacing(6 if equal else 8)
+        for button in buttons:
+            button.setParent(self)
+        self._arrange()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._arrange()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._arrange()
+        return super().event(event)
+
+    def sizeHint(self) -> QSize:
+        seen = self._seen()
+        width = self._width_of(seen, min(self._most, len(seen))) if seen else 0
+        return QSize(width, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        widest = max(map(_room_for, self._seen()), default=0)
+        return QSize(widest, super().minimumSizeHint().height())
+
+    def _seen(self) -> list[QAbstractButton]:
+        return [each for each in self._buttons if not each.isHidden()]
+
+    def _arrange(self) -> None:
+        seen = self._seen()
+        columns = min(self._most, len(seen))
+        while columns > 1 and self._width_of(seen, columns) > self.width():
+            columns -= 1
+        placed = [(each, columns) for each in seen]
+        if placed == self._placed:
+            return
+        self._placed = placed
+        while self._grid.takeAt(0) is not None:
+            pass
+        for column in range(self._most + 1):
+            self._grid.setColumnStretch(column, 1 if self._equal and column < columns else 0)
+        if not self._equal:
+            self._grid.setColumnStretch(columns, 1)
+        for index, button in enumerate(seen):
+            self._grid.addWidget(button, index // columns, index % columns)
+
+    def _width_of(self, buttons: Sequence[QAbstractButton], columns: int) -> int:
+        widths = [_room_for(each) for each in buttons]
+        of_columns = [max(widths)] * columns if self._equal else [max(widths[c::columns]) for c in range(columns)]
+        return sum(of_columns) + self._grid.horizontalSpacing() * (columns - 1)
+
+
+def _room_for(button: QAbstractButton) -> int:
+    return max(button.minimumWidth(), button.sizeHint().width())
 
 
 class Fold(QWidget):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QActionGroup, QKeySequence
-from PySide6.QtWidgets import QButtonGroup, QFrame, QMenu, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import QButtonGroup, QFrame, QMenu, QSizePolicy, QToolButton, QVBoxLayout
 
 from core import language
 from core.language import gettext as _
@@ -39,6 +39,8 @@ class Rail(QFrame):
         """
         super().__init__()
         self.setObjectName("rail")
+        # The style sheet's least width of its buttons would let it become narrower than their words.
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Preferred)
         self._theme = theme
         self._settings = settings
         self._after_runs = after_runs

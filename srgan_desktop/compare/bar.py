@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from core.language import gettext as _
@@ -64,6 +65,8 @@ class CompareBar(QFrame):
         self.difference_button.setCheckable(True)
         self.save_button = self._button("save", _("Save the comparison: as a picture, or as a web page with a slider…"))
         self.full_screen_button = self._button("full-screen", _("The picture alone on the whole screen (F11)"))
+        self._spare: tuple[QWidget, ...] = (self.zoom_label, self.in_button, self.out_button)
+        """What is left out where the bar is narrow, the last first."""
         self._lay_out()
         self._bind()
 
@@ -83,6 +86,7 @@ class CompareBar(QFrame):
         self.difference_button.setVisible(not captions)
         key = "0" if captions else "1"
         self.full_button.setToolTip(_("Pixel for pixel, as the largest picture has them ({key})").format(key=key))
+        self._fit()
 
     def show_state(self, *, can_subtract: bool) -> None:
         """Bring all buttons in line with the canvas.
@@ -105,7 +109,28 @@ class CompareBar(QFrame):
             button.setEnabled(comparable)
             button.setChecked(index in seen)
             button.setVisible(self._offers(index))
+        self._fit()
         self.zoom_label.setText("" if scene is None or viewport is None else shown_zoom(viewport.zoom * scene.factor))
+
+    def minimumSizeHint(self) -> QSize:
+        # Without what goes where there is no room.
+        hint, row = super().minimumSizeHint(), self.layout()
+        assert row is not None
+        spare = sum(_room_for(each) + row.spacing() for each in self._spare if not each.isHidden())
+        return QSize(hint.width() - spare, hint.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Leave zoom buttons out where there is no room for all: the wheel and keys do what they do."""
+        row = self.layout()
+        assert row is not None
+        free = self.width() - self.minimumSizeHint().width()
+        for each in self._spare:
+            free -= _room_for(each) + row.spacing()
+            each.setVisible(free >= 0)
 
     def _offers(self, index: int) -> bool:
         """Whether a picture has a button: side by side all are shown, and there is nothing to choose."""
@@ -165,6 +190,10 @@ class CompareBar(QFrame):
         self.in_button.clicked.connect(lambda: canvas.zoom_step(1))
         self.full_button.clicked.connect(lambda: canvas.zoom_to(1))
         self.fit_button.clicked.connect(canvas.fit)
+
+
+def _room_for(widget: QWidget) -> int:
+    return max(widget.minimumWidth(), widget.minimumSizeHint().width())
 
 
 def shown_zoom(zoom: float) -> str:

@@ -22,6 +22,7 @@ ALONE = _(
     "model that was fine-tuned from this one has; so have “general-x4v3” and "
     "“general-wdn-x4v3” among those that can be downloaded."
 )
+WIDTH = 520
 
 
 class BlendDialog(QDialog):
@@ -72,7 +73,6 @@ class BlendDialog(QDialog):
         buttons.addWidget(self.save)
         self.save.setVisible(bool(partners))
         column.addLayout(buttons)
-        self.resize(QSize(520, 380 if partners else 190))
         cancel.clicked.connect(self.reject)
         self.save.clicked.connect(self._save)
         self.slider.valueChanged.connect(self._show_share)
@@ -80,6 +80,8 @@ class BlendDialog(QDialog):
         self.name.textEdited.connect(self._on_named)
         if partners:
             self._show_share()
+        column.activate()
+        self.resize(QSize(WIDTH, max(380 if partners else 190, column.totalHeightForWidth(WIDTH))))
 
     @property
     def partner(self) -> Model:

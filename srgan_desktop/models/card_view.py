@@ -26,7 +26,7 @@ from core.language import headed, listed, shown_number
 from core.models.card import ModelCard
 from core.models.catalogue import Kind, Model
 from core.models.known import KnownModel
-from srgan_desktop.fields import Elided, Fold, Scrolled, keep_width, quiet, titled
+from srgan_desktop.fields import Buttons, Elided, Fold, Scrolled, keep_width, quiet, titled
 from srgan_desktop.models.list_view import ListedModel, file_bytes, licence, progress_words, size_words
 from srgan_desktop.models.portrait import Bars, BeforeAfter, scores
 from srgan_desktop.models.session import ModelsSession
@@ -99,7 +99,10 @@ class ModelCardView(QFrame):
         self.rename = self._tool(_("Rename…"), "rename", "", self.rename_requested)
         self.folder = self._tool(_("Folder"), "folder", _("Show its file in the file manager"), self.folder_requested)
         self.remove = self._tool(_("Remove…"), "remove", "", self.remove_requested)
-        self.tools = QWidget(inside)
+        first = (self.use, self.check, self.download, self.cancel)
+        self._first = Buttons(inside, first, most=len(first), equal=False)
+        tools = (self.compare, self.blend, self.fine_tune, self.rename, self.folder, self.remove)
+        self.tools = Buttons(inside, tools, most=3, equal=True)
         self.details = Fold(theme, _("All that is known"), _("Licence, network, training, measurements, file"), inside)
         self._lay_out()
         session.downloading.connect(self._on_downloading)
@@ -257,17 +260,6 @@ class ModelCardView(QFrame):
         return button
 
     def _lay_out(self) -> None:
-        first = QHBoxLayout()
-        first.setSpacing(8)
-        for button in (self.use, self.check, self.download, self.cancel):
-            first.addWidget(button)
-        first.addStretch(1)
-        grid = QGridLayout(self.tools)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(6)
-        tools = (self.compare, self.blend, self.fine_tune, self.rename, self.folder, self.remove)
-        for index, tool in enumerate(tools):
-            grid.addWidget(tool, index // 3, index % 3)
         self._rows = QGridLayout(self.details.contents)
         self._rows.setContentsMargins(0, 0, 0, 0)
         self._rows.setHorizontalSpacing(14)
@@ -284,7 +276,7 @@ class ModelCardView(QFrame):
         column.addWidget(self.sample)
         column.addWidget(self.bars)
         column.addWidget(self.about)
-        column.addLayout(first)
+        column.addWidget(self._first)
         column.addWidget(self.progress)
         column.addWidget(self.download_words)
         column.addWidget(self.tools)

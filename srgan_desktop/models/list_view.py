@@ -117,6 +117,7 @@ class ModelList(QListWidget):
     def _add_group(self, title: str, entries: Sequence[ListedModel], nothing: str) -> None:
         heading = titled(title, "section")
         heading.setContentsMargins(10, 8 if self.count() == 0 else 14, 10, 4)
+        heading.setWordWrap(True)
         self._add(heading, None)
         if not entries:
             words = quiet(nothing)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from core.language import gettext as _
 from srgan_desktop.dialogs import ask_for_name
-from srgan_desktop.fields import card, quiet, titled
+from srgan_desktop.fields import Buttons, card, quiet, titled
 from srgan_desktop.theme import Theme
 from srgan_desktop.training.runs import RunRecord
 from srgan_desktop.training.session import TrainingPhase, TrainSession
@@ -80,11 +80,9 @@ class HistoryView(QWidget):
         buttons = QHBoxLayout()
         buttons.setContentsMargins(10, 8, 10, 8)
         buttons.setSpacing(8)
-        for button in (self.open, self.resume, self.use):
-            buttons.addWidget(button)
+        buttons.addWidget(Buttons(full, (self.open, self.resume, self.use), most=3, equal=False))
         buttons.addStretch(1)
-        for button in (self.rename, self.folder, self.delete):
-            buttons.addWidget(button)
+        buttons.addWidget(Buttons(full, (self.rename, self.folder, self.delete), most=3, equal=False))
         column = QVBoxLayout(full)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)

@@ -1,4 +1,4 @@
-"""The window in other languages: nothing is cut at 900 x 600, and another language is chosen in the menu."""
+"""The window in other languages: at 900 x 600 and in large type nothing is cut; the menu chooses another language."""
 
 import json
 import os
@@ -45,6 +45,10 @@ from srgan_desktop.upscale.queue_model import Entry
 # No worker: nothing is computed here.
 UpscalePage.start_engine = lambda page: None
 app = QApplication([])
+# Larger than usual: what fits now fits in any smaller type.
+font = app.font()
+font.setPointSize(12)
+app.setFont(font)
 kept = Settings(Path(sys.argv[1]))
 window = MainWindow(Theme(app, kept), kept)
 window.resize(900, 600)
@@ -142,6 +146,10 @@ bars = [bar.isVisible() for bar in shown.card.bars.bars.values()]
 for view in ("models", "compare", "check"):
     shown.show_view(view)
     look(f"models, {view}", window)
+
+shown.check.compare.bar.show_choices(("a", "b", "c"))
+shown.check.contents.setCurrentIndex(1)
+look("models, checked", window)
 
 problem = Problem("A picture cannot be read.", "Choose another one.", "Traceback")
 look_at_dialog("problem", ProblemDialog(problem, window))

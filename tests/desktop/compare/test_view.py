@@ -723,3 +723,15 @@ def test_nothing_is_magnified_beside_the_picture(compared):
     assert loupe.isVisible()
     loupe.look_at(QPointF(0, 0))
     assert not loupe.isVisible()
+
+
+def test_a_narrow_bar_leaves_zoom_buttons_out_and_cuts_none(view, qtbot):
+    bar = view.bar
+    bar.show_choices(("a", "b", "c"))
+    for width in (700, 1, 700):
+        view.resize(max(width, view.minimumSizeHint().width()), 400)
+        qtbot.waitUntil(lambda width=width: bar.zoom_label.isVisible() == (width == 700))
+        shown = [button for button in bar.findChildren(QToolButton) if button.isVisible()]
+        qtbot.waitUntil(lambda shown=shown: all(each.width() >= each.sizeHint().width() for each in shown))
+        assert bar.full_button in shown
+        assert (bar.in_button in shown) == (width == 700)
