@@ -59,6 +59,8 @@ _WITH_TORCH = {
 
 EXIT_GRACE_SECONDS = 15.0
 """How long a job may take to stop once the process is to end; then it ends all the same. Training has its own."""
+IDLE_SECONDS = 0.5
+"""How long there is to be nothing to do before devices are listed."""
 
 
 def serve(connection: Connection) -> None:
@@ -84,6 +86,8 @@ class _JobServer:
         self._outbox: queue.SimpleQueue[Report | None] = queue.SimpleQueue()
         self._ends: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._at_work: Submit | None = None
+        self._has_listed = True
+        """Whether all devices were named, or cannot be."""
 
     def end(self) -> None:
         """Cancel everything and exit, soon. May be called in the middle of anything, as a signal comes."""
@@ -96,7 +100,7 @@ class _JobServer:
         sender = threading.Thread(target=self._send, name="send", daemon=True)
         sender.start()
         self._warm_up()
-        while (job := self._jobs.get()) is not None:
+        while (job := self._next_job()) is not None:
             self._do(job)
         self._outbox.put(None)
         sender.join(EXIT_GRACE_SECONDS)
@@ -109,7 +113,7 @@ class _JobServer:
             processor.keep_large_blocks()
             # Loads the modules of the most likely request, too.
             importlib.import_module("core.upscale.stages")
-            self._report(NO_JOB, WorkerReady(choice.first_device().label))
+            self._report(NO_JOB, WorkerReady(choice.first_label()))
         except Exception as error:
             log.exception("no engine")
             failure = JobFailed(
@@ -119,7 +123,23 @@ class _JobServer:
             )
             self._report(NO_JOB, failure)
             return
+        self._has_listed = False
+
+    def _next_job(self) -> Submit | None:
+        """What to do next. The first time that there is nothing for a moment, devices are listed."""
+        while not self._has_listed:
+            try:
+                return self._jobs.get(timeout=IDLE_SECONDS)
+            except queue.Empty:
+                self._list_devices()
+        return self._jobs.get()
+
+    def _list_devices(self) -> None:
+        from core.runtimes import choice
+
+        self._has_listed = True
         try:
+            # Imports torch, which takes a second or two, and the first request may do without.
             self._report(NO_JOB, DevicesFound(tuple(choice.devices())))
         except Exception:
             # The window goes on listing what could be there.

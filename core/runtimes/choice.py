@@ -7,11 +7,14 @@ processor there, and ncnn what OpenVINO cannot, or everything where that is not 
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from core import processor
 from core.contract.device import DeviceInfo
 from core.contract.errors import UserError
 from core.contract.settings import Precision
@@ -92,6 +95,33 @@ def first_device() -> DeviceInfo:
     raise UserError(_("Nothing that computes networks is installed."), _("Reinstall the program."))
 
 
+def first_label() -> str:
+    """What the device that `auto` takes without a trial is called; torch is not imported if it has the processor alone.
+
+    Raises:
+        UserError: nothing that computes is installed.
+    """
+    return first_device().label if not has_torch() or torch_may_have_cards() else processor.processor_name()
+
+
+def torch_may_have_cards() -> bool:
+    """Whether torch might find more than the processor to compute on, as far as can be told without importing it."""
+    try:
+        kind = version("torch").partition("+")[2]
+    except PackageNotFoundError:
+        return True
+    if kind == "cpu":
+        return False
+    if kind.startswith(("xpu", "rocm")):
+        return True
+    # Built for CUDA, or not said: then a driver of NVIDIA's decides, on Linux the one of Windows' subsystem as well.
+    if sys.platform == "win32":
+        return (Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvcuda.dll").exists()
+    if sys.platform == "linux":
+        return any(Path(each).exists() for each in ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu"))
+    return True
+
+
 def rivals(first: str) -> list[str]:
     """Devices that may be faster than the one that is taken without a trial.
 
@@ -106,7 +136,8 @@ def rivals(first: str) -> list[str]:
 
 def versions(names: Sequence[str]) -> list[str]:
     """What a measurement on these devices holds for: their names, and the versions of libraries and drivers."""
-    found = [_runtime(each).driver_of(each) for each in names]
+    # The processor is the same by whatever runtime.
+    found = [processor.processor_name() if each == "cpu" else _runtime(each).driver_of(each) for each in names]
     for package in ("torch", "openvino", "ncnn"):
         try:
             found.append(f"{package} {version(package)}")

@@ -18,7 +18,8 @@ from core.atomic import replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import Precision
-from core.runtimes.choice import rivals, versions
+from core.edition import has_torch
+from core.runtimes.choice import rivals, torch_may_have_cards, versions
 
 WORTH_BYTES = 400_000
 """A network with fewer bytes of weights in fp32 is left where it is."""
@@ -66,17 +67,49 @@ def fastest(first: Each, on: Callable[[str], Each], precision: Precision) -> Eac
     others = rivals(first.device)
     if not others or first.fp32_bytes < WORTH_BYTES:
         return first
-    key = json.dumps([first.device, precision, first.kind, versions([first.device, *others])])
-    remembered = _read()
-    if key not in remembered:
+    key = _key(first.device, precision, first.kind, others)
+    device = _read().get(key)
+    if device is None:
         contenders = [first, *_made(on, others)]
         times = measure_times(contenders)
         best = min(times[1:], default=times[0])
         winner = contenders[times.index(best)] if best < FASTER * times[0] else first
-        _remember(key, winner.device)
-        return winner
-    device = remembered[key]
-    return next(iter(_made(on, [device])), first) if device in others else first
+    else:
+        winner = next(iter(_made(on, [device])), first) if device in others else first
+    # Where it is not the first that wins, it is found by its own kind as well, without the first.
+    _remember(dict.fromkeys((key, _key(first.device, precision, winner.kind, others)), winner.device))
+    return winner
+
+
+def known_winner(on: Callable[[str], Each], precision: Precision) -> Each | None:
+    """The engine that an earlier trial found to be faster than torch; None where there was none, or torch has a card.
+
+    Torch is not imported, which takes longer than all else until the first picture.
+
+    Args:
+        on: as in `fastest`.
+        precision: as the request names it.
+    """
+    if not has_torch() or torch_may_have_cards():
+        return None
+    remembered = _read()
+    winners = set(remembered.values())
+    if winners <= {_FIRST}:
+        return None
+    others = rivals(_FIRST)
+    for device in others:
+        for engine in _made(on, [device] if device in winners else []):
+            if remembered.get(_key(_FIRST, precision, engine.kind, others)) == device:
+                return engine
+    return None
+
+
+_FIRST = "cpu"
+"""Where torch computes without a card."""
+
+
+def _key(first: str, precision: Precision, kind: tuple[float, ...], others: Sequence[str]) -> str:
+    return json.dumps([first, precision, kind, versions([first, *others])])
 
 
 def _made(on: Callable[[str], Each], devices: Sequence[str]) -> list[Each]:
@@ -127,12 +160,15 @@ def _read() -> dict[str, str]:
     return found if isinstance(found, dict) else {}
 
 
-def _remember(key: str, device: str) -> None:
+def _remember(devices: dict[str, str]) -> None:
     place = paths.user_cache() / "runtimes.json"
+    known = _read()
+    if devices.items() <= known.items():
+        return
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with replacing(place) as temporary:
-            temporary.write_text(json.dumps(_read() | {key: device}, indent=1), encoding="utf-8")
+            temporary.write_text(json.dumps(known | devices, indent=1), encoding="utf-8")
     except OSError:
         # It is tried again next time.
         pass

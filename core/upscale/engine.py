@@ -34,7 +34,7 @@ from core.runtimes.network import (
     levels,
     unit_values,
 )
-from core.runtimes.trial import fastest
+from core.runtimes.trial import fastest, known_winner
 from core.tiling import Rect, Tile, tiles
 
 SIDE_MIN = 32
@@ -487,10 +487,9 @@ def opened(parts: Sequence[tuple[Path, float]], name: str, device: str, precisio
         spare = None if model.device == "cpu" else lambda: load_model(parts, "cpu", "auto")
         return Engine(model, name, precision, tile, spare)
 
-    first = on(device)
     if device != "auto":
-        return first
-    return fastest(first, on, precision)
+        return on(device)
+    return known_winner(on, precision) or fastest(on(device), on, precision)
 
 
 def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> np.ndarray:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +76,91 @@ def test_the_fastest_wins_and_is_remembered(monkeypatch: pytest.MonkeyPatch) -> 
     assert machine.asked == ["openvino", "vulkan"]
     assert machine.fastest() == "vulkan"
     assert machine.asked == ["openvino", "vulkan", "vulkan"]
+
+
+def test_a_winner_is_known_without_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: False)
+    machine = Machine(monkeypatch, openvino=0.8e-5, vulkan=0.2e-5)
+    assert trial.known_winner(machine.on, "auto") is None
+    assert machine.asked == []
+    first = Scripted("cpu", 1e-5, machine.clock)
+    # A runtime may count a network's bytes otherwise.
+    first.kind = (4.0, 321.0)
+    assert machine.fastest(first) == "vulkan"
+    known = trial.known_winner(machine.on, "auto")
+    assert known is not None
+    assert known.device == "vulkan"
+    assert machine.asked == ["openvino", "vulkan", "vulkan"]
+    assert trial.known_winner(machine.on, "fp32") is None, "another precision is another trial"
+    machine.speeds["vulkan"] = None
+    assert trial.known_winner(machine.on, "auto") is None
+    machine.speeds["vulkan"] = 0.2e-5
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: True)
+    assert trial.known_winner(machine.on, "auto") is None
+
+
+def test_no_winner_is_known_where_torch_won(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: False)
+    machine = Machine(monkeypatch, openvino=3e-5)
+    assert machine.fastest() == "cpu"
+    assert trial.known_winner(machine.on, "auto") is None
+    assert machine.asked == ["openvino"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "system", "files", "expected"),
+    [
+        ("2.9.0+cpu", "linux", ["/dev/nvidiactl"], False),
+        ("2.9.0+cu128", "linux", ["/dev/nvidiactl"], True),
+        ("2.9.0+cu128", "linux", ["/dev/dxg"], True),
+        ("2.9.0", "linux", [], False),
+        ("2.9.0+rocm6.4", "linux", [], True),
+        ("2.9.0+xpu", "win32", [], True),
+        ("2.9.0", "win32", [], False),
+        ("2.9.0+cu128", "win32", ["nvcuda.dll"], True),
+        ("2.9.0", "darwin", [], True),
+        (None, "linux", [], True),
+    ],
+)
+def test_cards_of_torch_are_ruled_out_without_it(
+    kind: str | None, system: str, files: list[str], expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(_package: str) -> str:
+        if kind is None:
+            raise PackageNotFoundError
+        return kind
+
+    monkeypatch.setattr(choice, "version", version)
+    monkeypatch.setattr(choice.sys, "platform", system)
+    there = {*files, *(str(Path("/windows") / "System32" / name) for name in files)}
+    monkeypatch.setenv("SYSTEMROOT", "/windows")
+    monkeypatch.setattr(choice.Path, "exists", lambda self: str(self) in there)
+    assert choice.torch_may_have_cards() == expected
+
+
+OPENED = """
+import sys
+import numpy as np
+from core.contract.cancel import CancelToken
+from core.runtimes import trial
+from core.upscale.engine import open_engine
+trial.measure_times = lambda contenders: [2.0 if each.device == "cpu" else 1.0 for each in contenders]
+engine = open_engine("fast-x4", "auto")
+assert engine.upscale(np.zeros((9, 9, 3), np.uint8), CancelToken()).shape == (36, 36, 3)
+print(engine.device, "torch" in sys.modules)
+"""
+
+
+@pytest.mark.skipif(choice.torch_may_have_cards(), reason="torch may have a card here")
+def test_torch_is_not_imported_where_another_was_found_faster(tmp_path: Path) -> None:
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", OPENED], env=environment, capture_output=True, text=True, check=True
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert told == [["openvino", "True"], ["openvino", "False"]]
 
 
 @pytest.mark.parametrize("speed", [0.95e-5, 3e-5])
