@@ -115,9 +115,10 @@ def torch_may_have_cards() -> bool:
     if kind.startswith(("xpu", "rocm")):
         return True
     # Built for CUDA, or not said: then a driver of NVIDIA's decides, on Linux the one of Windows' subsystem as well.
-    if sys.platform == "win32":
+    system: str = sys.platform
+    if system == "win32":
         return (Path(os.environ.get("SYSTEMROOT", r"C:\Windows")) / "System32" / "nvcuda.dll").exists()
-    if sys.platform == "linux":
+    if system == "linux":
         return any(Path(each).exists() for each in ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/nvhost-gpu"))
     return True
 

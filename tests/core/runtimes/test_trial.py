@@ -131,10 +131,10 @@ def test_cards_of_torch_are_ruled_out_without_it(
         return kind
 
     monkeypatch.setattr(choice, "version", version)
-    monkeypatch.setattr(choice.sys, "platform", system)
+    monkeypatch.setattr(sys, "platform", system)
     there = {*files, *(str(Path("/windows") / "System32" / name) for name in files)}
     monkeypatch.setenv("SYSTEMROOT", "/windows")
-    monkeypatch.setattr(choice.Path, "exists", lambda self: str(self) in there)
+    monkeypatch.setattr(Path, "exists", lambda self: str(self) in there)
     assert choice.torch_may_have_cards() == expected
 
 
