@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -24,8 +25,8 @@ from typing import BinaryIO, cast
 
 from core import stores
 from core.contract.errors import UserError
+from core.language import current, ngettext
 from core.language import gettext as _
-from core.language import ngettext
 from core.random_access import RandomAccess
 
 ARCHIVE_SUFFIXES = frozenset({".zip", ".cbz"})
@@ -371,13 +372,37 @@ _END_BYTES = (1 << 16) + 22 + 20
 
 
 def _name_of(info: zipfile.ZipInfo) -> str:
-    """Its name with slashes. Where nothing says how it is written, it is UTF-8 if it can be, as most programs write."""
+    """Its name with slashes.
+
+    Where nothing says how it is written, it is UTF-8 if it can be, as most programs write, else as Windows writes it
+    where people read the language in use, else as the standard has it (code page 437).
+    """
     name = info.filename
     if not info.flag_bits & _UTF_8:
         with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
+            name = _decoded(name.encode("cp437"), info.extra)
     # Some programs of Windows write its own separator, others begin with a dot.
     return str(PurePosixPath(name.replace("\\", "/")))
+
+
+def _decoded(raw: bytes, extra: bytes) -> str:
+    at = 0
+    while at + 4 <= len(extra):
+        kind, size = struct.unpack_from("<HH", extra, at)
+        content = extra[at + 4 : at + 4 + size]
+        # Only as long as the name is still the one that it was written for.
+        if kind == _UNICODE_PATH and content[:1] == b"\1" and content[1:5] == struct.pack("<I", zlib.crc32(raw)):
+            return content[5:].decode("utf-8")
+        at += 4 + size
+    try:
+        return raw.decode("utf-8")
+    except UnicodeError:
+        return raw.decode(_CODE_PAGES[current()]) if current() in _CODE_PAGES else raw.decode("cp437")
+
+
+_UNICODE_PATH = 0x7075
+"""What an extra field of Info-ZIP's is called that holds the name in UTF-8."""
+_CODE_PAGES = {"ja": "cp932", "zh_CN": "gbk"}
 
 
 _DRIVE = re.compile(r"[A-Za-z]:(?:/|$)")

@@ -9,6 +9,7 @@ import struct
 import sys
 import tracemalloc
 import zipfile
+import zlib
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from core import archives
+from core import archives, language
 from core.archives import archive_of, exists, list_archive, on_disk, opened, stamp_of, times_of
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
@@ -177,6 +178,49 @@ def test_names_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert list(list_archive(tmp_path / "a.zip").members) == ["猫.png", "sub/b.png"]
     assert load(tmp_path / "a.zip" / "猫.png").width == 12
     assert load(tmp_path / "a.zip" / "sub" / "b.png").width == 12
+
+
+def with_name(path: Path, name: bytes, extra: bytes = b"") -> Path:
+    """An archive of one picture whose name is these bytes, of which nothing says how they are written."""
+    content = png()
+    facts = struct.pack("<HHHIII", 0, 0, 33, zlib.crc32(content), len(content), len(content))
+    local = struct.pack("<4sHH", b"PK\3\4", 20, 0) + facts + struct.pack("<HH", len(name), 0) + name + content
+    entry = struct.pack("<4sHHH", b"PK\1\2", 20, 20, 0) + facts
+    entry += struct.pack("<HHHHHII", len(name), len(extra), 0, 0, 0, 0, 0) + name + extra
+    end = struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 1, 1, len(entry), len(local), 0)
+    path.write_bytes(local + entry + end)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("spoken", "encoding", "name"),
+    [
+        # The second byte of what stands for 表 is a backslash.
+        ("ja", "cp932", "第1話/表紙.png"),
+        ("zh_CN", "gbk", "封面/图.png"),
+        ("ja", "utf-8", "表紙.png"),
+        ("de", "cp437", "Übung/ä.png"),
+        ("en", "cp437", "café.png"),
+    ],
+)
+def test_names_are_read_as_windows_writes_them(tmp_path: Path, spoken: str, encoding: str, name: str) -> None:
+    before = language.current()
+    language.use(spoken)
+    try:
+        path = with_name(tmp_path / "a.zip", name.encode(encoding))
+        assert list(list_archive(path).members) == [name]
+        assert load(path / name).width == 12
+    finally:
+        language.use(before)
+
+
+def test_a_name_that_is_written_once_more_in_utf_8(tmp_path: Path) -> None:
+    raw = "表紙.png".encode("cp932")
+    for number, (checked, wanted) in enumerate(((raw, "表紙.png"), (b"renamed", raw.decode("cp437")))):
+        said = b"\1" + struct.pack("<I", zlib.crc32(checked)) + "表紙.png".encode()
+        extra = struct.pack("<HH", 0x5455, 1) + b"\1" + struct.pack("<HH", 0x7075, len(said)) + said
+        path = with_name(tmp_path / f"{number}.zip", raw, extra)
+        assert list(list_archive(path).members) == [wanted.replace("\\", "/")]
 
 
 def test_links_and_unknown_packing_are_refused(tmp_path: Path) -> None:
