@@ -523,7 +523,7 @@ class UpscaleSettings:
         label=_("Pages &and frames"),
         tooltip=_(
             "A TIFF of several pages becomes one of as many pages, and an animation (GIF, PNG, "
-            "WebP, AVIF) stays one, with its timing. Or only the first is taken, as a picture."
+            "WebP, AVIF, JPEG XL) stays one, with its timing. Or only the first is taken, as a picture."
         ),
         help=_("{choices} of the pages of a TIFF and the frames of an animation; else {default}."),
         choices=(("all", _("All of them")), ("first", _("Only the first"))),

@@ -1,4 +1,6 @@
-"""Animations: frames of GIF, WebP and AVIF as whole pictures (PNG's are read by `apng`), and all four written.
+"""Animations: frames of GIF, WebP and AVIF as whole pictures, and those and PNG's written.
+
+PNG's are read by `apng`, and those of JPEG XL read and written by `jxl`.
 
 Pillow lays each frame over what was before it, so that a frame here is all that is seen at its time; what is written
 replaces the whole canvas with each frame, which looks the same whatever the source disposed of, and how.

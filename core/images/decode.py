@@ -113,7 +113,9 @@ def _frames(path: Path, header: Header, check: Callable[[], None]) -> Iterator[P
             yield _picture(path, key, replace(header, bits=bits), decoded, is_first_of_many=False)
 
 
-def _animation(file: BinaryIO, key: str, check: Callable[[], None]) -> Animation | Apng:
+def _animation(file: BinaryIO, key: str, check: Callable[[], None]) -> Animation | Apng | JxlSource:
+    if key == "jxl":
+        return JxlSource(file)
     return Apng(file) if key == "png" else Animation(file, key, check)
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 import imagecodecs
 import numpy as np
 from PIL import Image
 
+from core.images.animation import Timing, check_frames
 from core.images.cicp import CHROMATICITIES, Cicp, xyz_of_rgb
 from core.images.credentials import is_of_jumbf
 from core.images.isobmff import box
+from core.images.jxl_frames import durations, joined
 from core.images.jxl_header import SIGNATURE, Head, read_head, with_colours
 from core.images.metadata.parts import LeftOut
 from core.images.picture import Header, Metadata, StoredPixels
@@ -30,6 +33,9 @@ _WIDE = Cicp(12, 13)
 LOSSLESS_EFFORT, _EFFORT = 3, 5
 """More of it takes several times as long for 5 %."""
 _ROWS = 64
+_WITHOUT_LOSS = _("Written without loss, as the encoder cannot lose only what does not show in its colours.")
+_MOST_AT_ONCE = 1 << 26
+"""How many pixels all frames may have to be decoded together, which is faster."""
 
 
 class JxlSource:
@@ -53,6 +59,7 @@ class JxlSource:
                 _("is a JPEG XL picture of printing inks (CMYK)."), _("Save it as an RGB PNG or TIFF.")
             )
         self._head = head
+        self._durations = _durations_of(self._codestream, head, len(data))
         icc, cicp = head.icc, head.cicp
         if head.xyb and icc is not None:
             icc, cicp = None, _WIDE
@@ -63,6 +70,7 @@ class JxlSource:
             head.width,
             head.height,
             alpha=head.alpha,
+            frames=max(1, len(self._durations)),
             bits=16 if head.is_float else told_bits(head.bits),
             lossless=not head.xyb and b"jbrd" not in boxes,
             orientation=head.orientation,
@@ -79,10 +87,39 @@ class JxlSource:
 
     def decode(self) -> StoredPixels:
         """Decode the first frame."""
-        head, codestream = self._head, self._codestream
-        if head.xyb and head.icc is not None:
-            codestream = with_colours(codestream, _WIDE, None)
-        samples = imagecodecs.jpegxl_decode(codestream, index=0, keeporientation=True)
+        decoded = self._decoded(imagecodecs.jpegxl_decode(self._decodable(), index=0, keeporientation=True))
+        if self._head.animated and not self._durations:
+            return replace(decoded, notes=(*decoded.notes, _("Only the first of its frames was taken.")))
+        return decoded
+
+    @property
+    def timing(self) -> Timing:
+        """When its frames are shown."""
+        return Timing(tuple(max(1, round(duration)) for duration in self._durations), self._head.loops)
+
+    def frames(self) -> Iterator[StoredPixels]:
+        """All that is seen, one picture after another."""
+        codestream = self._decodable()
+        count = len(self._durations)
+        whole = None
+        if count * self._head.width * self._head.height <= _MOST_AT_ONCE:
+            whole = imagecodecs.jpegxl_decode(codestream, keeporientation=True)
+            if len(whole) != count:
+                raise damaged()
+        for index in range(count):
+            if whole is not None:
+                yield self._decoded(whole[index])
+                continue
+            # Asked for one of them the decoder begins at the beginning each time.
+            yield self._decoded(imagecodecs.jpegxl_decode(codestream, index=index, keeporientation=True))
+
+    def _decodable(self) -> bytes:
+        """The codestream, in colours that the decoder gives."""
+        head = self._head
+        return with_colours(self._codestream, _WIDE, None) if head.xyb and head.icc is not None else self._codestream
+
+    def _decoded(self, samples: np.ndarray) -> StoredPixels:
+        head = self._head
         if samples.ndim < 2:
             raise damaged()
         channels = (1 if head.grey else 3) + head.alpha
@@ -91,8 +128,6 @@ class JxlSource:
             raise damaged()
         notes = note_of_channels(samples.shape[2] - channels)
         samples = samples[..., :channels]
-        if head.animated:
-            notes += (_("Only the first of its frames was taken."),)
         pixels, alpha = parted(samples)
         scale = None
         if samples.dtype.kind == "f":
@@ -107,6 +142,18 @@ class JxlSource:
         if head.premultiplied and alpha is not None:
             pixels = unmultiplied(pixels, alpha)
         return StoredPixels(pixels, alpha, notes, scale=scale)
+
+
+def _durations_of(codestream: bytes, head: Head, size: int) -> tuple[float, ...]:
+    """Milliseconds of each picture of an animation; nothing where it is none, or begins with a preview."""
+    if not head.animated or head.preview:
+        return ()
+    try:
+        found = durations(codestream)
+    except ValueError as error:
+        raise damaged() from error
+    check_frames(len(found), head.width, head.height, size)
+    return found if len(found) > 1 else ()
 
 
 def head_of_codestream(data: bytes) -> Head:
@@ -173,6 +220,25 @@ def _unbrotlied(data: bytes) -> bytes:
         return b""
 
 
+def write_jxl_animation(
+    file: BinaryIO, frames: Iterable[np.ndarray], metadata: Metadata, timing: Timing, quality: int | None
+) -> tuple[str, ...]:
+    """Write an animation of H x W x 3 or 4 samples, all of one shape, and say what to tell the user; without a quality
+    nothing is lost."""
+    is_bound = bool(metadata.icc) or (metadata.cicp is not None and metadata.cicp.is_hdr)
+    codestreams = []
+    for samples in frames:
+        if quality is None or is_bound:
+            encoded, _others = _lossless(samples, metadata)
+        else:
+            encoded, _others = _lossy(samples, metadata.cicp, quality)
+        codestreams.append(encoded)
+    codestream = joined(codestreams, timing.durations, timing.plays)
+    for part in _with_boxes(codestream, metadata, []):
+        file.write(part)
+    return (_WITHOUT_LOSS,) if is_bound and quality is not None else ()
+
+
 def encode_jxl(samples: np.ndarray, metadata: Metadata, quality: int | None) -> tuple[bytes, tuple[str, ...]]:
     """A whole file of H x W x C samples, C = 1 to 4 (grey, grey + alpha, RGB, RGBA), and what to tell the user.
 
@@ -183,7 +249,6 @@ def encode_jxl(samples: np.ndarray, metadata: Metadata, quality: int | None) -> 
     """
     if samples.shape[2] in (2, 4) and (samples[..., -1] == np.iinfo(samples.dtype).max).all():
         samples = np.ascontiguousarray(samples[..., :-1])
-    boxes = []
     notes: tuple[str, ...] = ()
     if quality is None or quality >= 100:
         codestream, others = _lossless(samples, metadata)
@@ -191,16 +256,22 @@ def encode_jxl(samples: np.ndarray, metadata: Metadata, quality: int | None) -> 
         codestream, others = _by_jpeg(samples, metadata.icc, quality)
     elif metadata.icc or (metadata.cicp is not None and metadata.cicp.is_hdr):
         codestream, others = _lossless(samples, metadata)
-        notes = (_("Written without loss, as the encoder cannot lose only what does not show in its colours."),)
+        notes = (_WITHOUT_LOSS,)
     else:
         codestream, others = _lossy(samples, metadata.cicp, quality)
+    return b"".join(_with_boxes(codestream, metadata, others)), notes
+
+
+def _with_boxes(codestream: bytes, metadata: Metadata, others: list[bytes]) -> list[bytes]:
+    """The parts of a file: a container where there is more than the codestream."""
+    boxes = []
     if metadata.exif:
         boxes.append(box(b"Exif", bytes(4), metadata.exif))
     if metadata.xmp:
         boxes.append(box(b"xml ", metadata.xmp))
     if not boxes and not others:
-        return codestream, notes
-    return b"".join((_CONTAINER, _FILE_TYPE, *others, *boxes, box(b"jxlc", codestream))), notes
+        return [codestream]
+    return [_CONTAINER, _FILE_TYPE, *others, *boxes, box(b"jxlc", codestream)]
 
 
 def _lossless(samples: np.ndarray, metadata: Metadata) -> tuple[bytes, list[bytes]]:

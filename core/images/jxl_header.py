@@ -55,6 +55,12 @@ class Head:
     """Whether colours are coded as XYB, which only encoders that lose something do."""
     animated: bool
     loops: int
+    ticks: float
+    """In which durations of frames are counted, a second."""
+    timecodes: bool
+    """Whether frames have them, too."""
+    preview: bool
+    """Whether a small picture comes before the first frame."""
     cicp: Cicp | None
     """The colours by code points; None for sRGB, and where `icc` or `png_colour` says them."""
     png_colour: tuple[tuple[bytes, bytes], ...]
@@ -80,6 +86,8 @@ class _Places:
     end: int = 0
     all_default: bool = False
     extra_fields: bool = False
+    icc_end: int = 0
+    preview: bool = False
     frames: int = 0
     """In bytes."""
 
@@ -144,6 +152,53 @@ def with_colours(codestream: bytes, cicp: Cicp | None, icc: bytes | None, bits: 
     return writer.bytes() + codestream[places.frames :]
 
 
+def read_animated_head(codestream: bytes) -> tuple[Head, int]:
+    """What a codestream says before its first frame, and at which byte that one begins.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    head, places = _read(codestream, with_icc=True)
+    return head, places.frames
+
+
+def with_animation(start: bytes, plays: int) -> bytes:
+    """The head of a picture as that of an animation whose durations are milliseconds.
+
+    Args:
+        start: all before the first frame.
+        plays: how often it is shown; 0 is for ever.
+    """
+    head, places = _read(start, with_icc=True)
+    writer = BitWriter()
+    writer.copy(start, 0, places.size)
+    # Not the usual picture: with further fields, orientation first, no other size, no preview, but an animation.
+    writer.write(0b10, 2)
+    writer.write(head.orientation - 1, 3)
+    writer.write(0b100, 3)
+    # 1000 ticks, of one second.
+    writer.write(1, 2 + 2)
+    way = 0 if not plays else 2
+    writer.write(way, 2)
+    writer.write(min(plays, 0xFFFF), 16 if way else 0)
+    # No timecodes.
+    writer.write(0, 1)
+    if places.all_default:
+        # 8 bits, buffers of 16 suffice, no further channels, XYB, sRGB.
+        writer.write(0, 3)
+        writer.write(0b1_1001, 5)
+    else:
+        writer.copy(start, places.depth, places.after_colour)
+    if not places.extra_fields:
+        # The usual brightness.
+        writer.write(1, 1)
+    if places.all_default:
+        # No extensions.
+        writer.write(0, 2)
+    writer.copy(start, places.after_colour, places.icc_end)
+    return writer.bytes()
+
+
 def can_say(cicp: Cicp) -> bool:
     """Whether there are enumerations for these colours."""
     return cicp.primaries in (1, 9, 11, 12) and cicp.transfer in (1, 8, 13, _PQ, 17, _HLG)
@@ -166,6 +221,7 @@ def _read(data: bytes, *, with_icc: bool) -> tuple[Head, _Places]:
     icc = None
     if found.has_icc:
         icc = read_icc(bits) if with_icc else None
+    places.icc_end = bits.position
     places.frames = (bits.position + 7) // 8
     cicp, png_colour = found.colours()
     return Head(
@@ -181,6 +237,9 @@ def _read(data: bytes, *, with_icc: bool) -> tuple[Head, _Places]:
         found.xyb,
         found.animated,
         found.loops,
+        found.ticks,
+        found.timecodes,
+        places.preview,
         cicp,
         png_colour,
         icc,
@@ -201,6 +260,8 @@ class _Metadata:
         self.xyb = True
         self.animated = False
         self.loops = 0
+        self.ticks = 1000.0
+        self.timecodes = False
         self.has_icc = False
         self.white: tuple[int, int] = _WHITES[_D65]
         self.white_point = _D65
@@ -231,14 +292,15 @@ def _read_metadata(bits: Bits, found: _Metadata, places: _Places) -> None:
         found.orientation = bits.read(3) + 1
         if bits.flag():
             _size(bits)
-        if bits.flag():
+        places.preview = bits.flag()
+        if places.preview:
             _skip_preview(bits)
         found.animated = bits.flag()
         if found.animated:
-            bits.choice(((0, 100), (0, 1000), (10, 1), (30, 1)))
-            bits.choice(((0, 1), (0, 1001), (8, 1), (10, 1)))
+            ticks = bits.choice(((0, 100), (0, 1000), (10, 1), (30, 1)))
+            found.ticks = ticks / bits.choice(((0, 1), (0, 1001), (8, 1), (10, 1)))
             found.loops = bits.choice(((0, 0), (3, 0), (16, 0), (32, 0)))
-            bits.flag()
+            found.timecodes = bits.flag()
     places.depth = bits.position
     found.bits, found.is_float = _depth(bits)
     places.after_depth = bits.position

@@ -16,6 +16,8 @@ from core.images.colour import profile_for
 from core.images.dicom_tags import encode_dicom
 from core.images.encode import samples_for, values_for
 from core.images.formats import FORMATS, Format
+from core.images.jxl import write_jxl_animation
+from core.images.jxl_header import can_say
 from core.images.metadata.carry import Origin, as_written
 from core.images.picture import Picture
 from core.images.tiff import BIG, TiffPages
@@ -38,7 +40,7 @@ def save_all(
     complete.
 
     Of a TIFF no more than one page is in memory at a time, if `pictures` makes them so; of an animation one frame, but
-    for AVIF, whose encoder wants all of them.
+    for AVIF, whose encoder wants all of them; JPEG XL keeps what they were packed to.
 
     Args:
         path: where it goes.
@@ -104,8 +106,9 @@ def _animate(
     iterator = iter(pictures)
     first = next(iterator)
     metadata, notes = as_written(first.metadata, target, (first.width, first.height), origin)
-    if target.key != "png":
-        # The encoders of animations know profiles only.
+    says_codes = target.key == "jxl" and metadata.cicp is not None and can_say(metadata.cicp)
+    if target.key != "png" and not says_codes:
+        # The other encoders of animations know profiles only.
         metadata = replace(metadata, icc=profile_for(metadata, grey=False), cicp=None, png_colour=())
 
     def frames() -> Iterator[np.ndarray]:
@@ -119,6 +122,8 @@ def _animate(
             write_webp(file, frames(), metadata, timing, quality)
         elif target.key == "gif":
             write_gif(file, frames(), metadata, timing)
+        elif target.key == "jxl":
+            notes += write_jxl_animation(file, frames(), metadata, timing, quality)
         else:
             write_avif(file, frames(), metadata, timing, quality)
     return notes

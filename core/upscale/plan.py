@@ -455,8 +455,8 @@ def target_of(request: UpscaleSettings, header: Probe) -> tuple[str, int]:
     """The format of a result, and how many pages or frames it has."""
     target = choose_format(header, request.format)
     kind = FORMATS[header.format].several
-    # Of animations PNG alone keeps 16 bits.
-    is_lost = kind == "frames" and header.sixteen_bit and (header.format, target) != ("png", "png")
+    # Of animations PNG and JPEG XL alone keep 16 bits.
+    is_lost = kind == "frames" and header.sixteen_bit and not {header.format, target} <= {"png", "jxl"}
     if request.frames == "first" or header.frames == 1 or not kind or is_lost:
         return target, 1
     if request.format == "same":

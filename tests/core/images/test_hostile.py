@@ -142,6 +142,7 @@ def kinds():
         "jxl profile": bytes(
             imagecodecs.jpegxl_encode_jpeg(making.encoded(photo, "JPEG", icc_profile=making.profile()))
         ),
+        "jxl frames": bytes(imagecodecs.jpegxl_encode(np.stack([rgb, rgb[::-1]]), lossless=True, photometric="rgb")),
         "jp2": bytes(imagecodecs.jpeg2k_encode(rgb, codecformat="JP2")),
         "j2k": bytes(imagecodecs.jpeg2k_encode(deep, codecformat="J2K")),
         "tga": ("tga", Picture(rgb, alpha)),
@@ -222,7 +223,23 @@ def test_flipped_bits_never_escape_as_anything_but_a_user_error(tmp_path, conten
                 reader(tmp_path / "a")
 
 
-MUTATED = ["jxl", "jxl16", "jxl profile", "jp2", "j2k", "tga", "dds", "pnm", "pfm", "hdr", "qoi", "psd", "psd16", "exr"]
+MUTATED = [
+    "jxl",
+    "jxl frames",
+    "jxl16",
+    "jxl profile",
+    "jp2",
+    "j2k",
+    "tga",
+    "dds",
+    "pnm",
+    "pfm",
+    "hdr",
+    "qoi",
+    "psd",
+    "psd16",
+    "exr",
+]
 MUTATED += [
     "raw",
     "dds floats",

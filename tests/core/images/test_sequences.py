@@ -1,9 +1,11 @@
 """Pages of a TIFF and frames of an animation: all of them, with what belongs to each."""
 
+import base64
 import io
 import struct
 import tracemalloc
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import imagecodecs
@@ -16,6 +18,7 @@ from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
 from core.images import FORMATS, Metadata, Picture, load, load_all, probe, save_all
 from core.images.animation import Timing
+from core.images.cicp import Cicp
 
 from . import making
 from .test_kinds import write
@@ -87,7 +90,7 @@ def test_all_frames_and_their_times(tmp_path, format, target, alpha):
 @pytest.mark.parametrize("loop", [None, 0, 3])
 def test_how_often_it_is_played(tmp_path, format, loop):
     animate(tmp_path / "a", format, frames(3), loop)
-    for target in ANIMATIONS:
+    for target in (*ANIMATIONS, "jxl"):
         sequence = load_all(tmp_path / "a")
         save_all(tmp_path / "b", sequence.pictures, target, timing=sequence.timing)
         again = load_all(tmp_path / "b").timing
@@ -107,6 +110,101 @@ def test_how_often_it_is_played(tmp_path, format, loop):
         if target == format:
             with Image.open(tmp_path / "a") as one, Image.open(tmp_path / "b") as two:
                 assert one.info.get("loop") == two.info.get("loop")
+
+
+JXL_OF_CJXL = base64.b85decode(
+    "{|Z<zK>!vMmjnn1pn?DZGz3c$2@)7M1i>T)1wDlh+348Vc(DPnPuYtxM#dN~#>nL5#dsNGjJXm31Rw+mKoAfB7-4ACz=WwBU_3x1"
+    "mTM522dR#b3QS^0qfp2YfLsi4$w`UGi!kpE)>gU(&&R~z2<=O-qnUXR#n+eaxGehctj8l2Dr>HXz^!JH=2DeCf$o#+DvMCZbLk?S"
+    "7H*K?U<-1LjAJdEjNYnu8C_vjQnUG;+q`SgE#9TOQB6dgZfBkvsA7DK&lxk*nKKN){wxhv>4dn&+Tiq@3N^74*0MU98ntM)Z()<|"
+    "<j)W#?GAjoL%!;DBk#L=bG}{TV=#+2P8c~!?jdQ|enjZ)-L+_9=|%E23XmZPh#-J~0R}RW2Lb?u080|Zf(24wgJO(~jKP92cv6f!"
+    "0PG()06pi@B=jOsj}HilKtKQi1Tql<0C)gP62*drB-TLY4FCWUi1Pz50suG`0I(EM0N{N900@Wx0KfnPGSMsn00031WB^MN#e#(-"
+    ")?kba004mDeE`M-6axqX+y?*"
+)
+"""Made by cjxl 0.7.0, without loss, of a GIF of 16 x 12: a whole frame for 100 ms, one of 6 x 6 at (4, 4) for 70 ms, a
+layer that is shown with the next alone, and one of 3 x 3 at (0, 0) for 3 s."""
+
+
+def test_frames_and_layers_of_a_jpeg_xl(tmp_path):
+    sequence = load_all(write(tmp_path / "a.jxl", JXL_OF_CJXL))
+    assert sequence.timing == Timing((100, 70, 3000), 0)
+    assert probe(tmp_path / "a.jxl").frames == 3
+    corner, middle, layer = zip(*(picture.pixels[[0, 5, 3], [0, 5, 9]] for picture in sequence.pictures), strict=True)
+    np.testing.assert_array_equal(corner, [[10, 20, 30], [10, 20, 30], [230, 220, 90]])
+    np.testing.assert_array_equal(middle, [[255, 255, 255], [60, 210, 70], [60, 210, 70]])
+    np.testing.assert_array_equal(layer, [[0, 0, 0], [0, 0, 0], [200, 40, 50]])
+    first = load(tmp_path / "a.jxl")
+    assert first.notes == ("Only the first of its 3 frames was taken.",)
+
+
+@pytest.mark.parametrize("lossless", [True, False])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("channels", [3, 4])
+# More than one section a frame, and more than one of the coarse ones.
+@pytest.mark.parametrize("size", [(40, 30), (2100, 300)])
+def test_an_animated_jpeg_xl(tmp_path, size, channels, dtype, lossless):
+    made = [making.smooth(size[0], size[1], channels, seed=number, dtype=dtype) for number in range(3)]
+    pictures = [Picture(each[..., :3], each[..., 3] if channels == 4 else None) for each in made]
+    timing = Timing((40, 1, 70_000), 3)
+    assert save_all(tmp_path / "a.jxl", iter(pictures), "jxl", 95, timing=timing, lossless=lossless) == ()
+    whole = imagecodecs.jpegxl_decode((tmp_path / "a.jxl").read_bytes())
+    sequence = load_all(tmp_path / "a.jxl")
+    assert sequence.timing == timing
+    for picture, decoded, wanted in zip(sequence.pictures, whole, made, strict=True):
+        np.testing.assert_array_equal(picture.pixels, decoded[..., :3])
+        assert picture.pixels.dtype == dtype
+        top = np.iinfo(dtype).max
+        error = np.abs(decoded.astype(float) - wanted) / top
+        assert error.max() == 0 if lossless else error.mean() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("metadata", "notes"),
+    [
+        (Metadata(icc=making.profile("sRGB"), xmp=making.XMP), ("Written without loss, as the encoder",)),
+        (Metadata(cicp=Cicp(12, 13)), ()),
+        (Metadata(cicp=Cicp(9, 16)), ("Written without loss, as the encoder",)),
+    ],
+)
+def test_what_an_animated_jpeg_xl_says_beside(tmp_path, metadata, notes):
+    pictures = [Picture(making.smooth(40, 30, seed=number, dtype=np.uint16), None, metadata) for number in range(3)]
+    timing = Timing((40, 300, 50), 0)
+    said = save_all(tmp_path / "a.jxl", iter(pictures), "jxl", 90, timing=timing)
+    assert [note[: len(words)] for note, words in zip(said, notes, strict=True)] == list(notes)
+    again = load_all(tmp_path / "a.jxl")
+    assert again.timing == timing
+    for picture in again.pictures:
+        assert (picture.metadata.icc, picture.metadata.cicp) == (metadata.icc, metadata.cicp)
+        assert bool(picture.metadata.xmp) == bool(metadata.xmp)
+
+
+def test_frames_of_a_gif_become_a_jpeg_xl(tmp_path):
+    animate(tmp_path / "a", "gif", frames(alpha=True), loop=3)
+    sequence = load_all(tmp_path / "a")
+    save_all(tmp_path / "b", sequence.pictures, "jxl", timing=sequence.timing, lossless=True)
+    again = load_all(tmp_path / "b")
+    assert again.timing == sequence.timing
+    for (one, _), two in zip(seen(tmp_path / "a"), again.pictures, strict=True):
+        assert two.alpha is not None
+        np.testing.assert_array_equal(two.alpha, one[..., 3])
+        np.testing.assert_array_equal(two.pixels[two.alpha > 0], one[..., :3][two.alpha > 0])
+
+
+def test_an_animated_jpeg_xl_too_large_to_be_decoded_at_once(tmp_path, monkeypatch):
+    at_once = [picture.pixels for picture in load_all(write(tmp_path / "a.jxl", JXL_OF_CJXL)).pictures]
+    monkeypatch.setattr("core.images.jxl._MOST_AT_ONCE", 0)
+    for picture, wanted in zip(load_all(tmp_path / "a.jxl").pictures, at_once, strict=True):
+        np.testing.assert_array_equal(picture.pixels, wanted)
+
+
+def test_an_animated_jpeg_xl_with_a_broken_frame_is_refused_or_shown(tmp_path):
+    for at in range(30, len(JXL_OF_CJXL), 7):
+        broken = bytearray(JXL_OF_CJXL)
+        broken[at] ^= 0x5A
+        with suppress(UserError):
+            list(load_all(write(tmp_path / "a.jxl", bytes(broken))).pictures)
+    for end in range(0, len(JXL_OF_CJXL) - 1, 9):
+        with pytest.raises(UserError):
+            list(load_all(write(tmp_path / "a.jxl", JXL_OF_CJXL[:end])).pictures)
 
 
 @pytest.mark.parametrize("disposal", [0, 1, 2, 3])
@@ -375,7 +473,7 @@ def test_broken_animations_are_pictures_or_refused(tmp_path, format):
 
 
 def test_formats_of_several_pictures():
-    assert {row.key for row in FORMATS.values() if row.several == "frames"} == set(ANIMATIONS)
+    assert {row.key for row in FORMATS.values() if row.several == "frames"} == {*ANIMATIONS, "jxl"}
     assert [row.key for row in FORMATS.values() if row.several == "pages"] == ["tiff", "dicom"]
 
 
