@@ -34,7 +34,7 @@ LOSSLESS_EFFORT, _EFFORT = 3, 5
 """More of it takes several times as long for 5 %."""
 _ROWS = 64
 _WITHOUT_LOSS = _("Written without loss, as the encoder cannot lose only what does not show in its colours.")
-_MOST_AT_ONCE = 1 << 26
+MOST_AT_ONCE = 1 << 26
 """How many pixels all frames may have to be decoded together, which is faster."""
 
 
@@ -102,7 +102,7 @@ class JxlSource:
         codestream = self._decodable()
         count = len(self._durations)
         whole = None
-        if count * self._head.width * self._head.height <= _MOST_AT_ONCE:
+        if count * self._head.width * self._head.height <= MOST_AT_ONCE:
             whole = imagecodecs.jpegxl_decode(codestream, keeporientation=True)
             if len(whole) != count:
                 raise damaged()

@@ -28,7 +28,7 @@ _FLOAT = 16
 
 
 @dataclass(slots=True)
-class _Frame:
+class _FrameHead:
     """What the head of a frame says, and where; places in bits."""
 
     start: int
@@ -92,7 +92,7 @@ def joined(codestreams: Sequence[bytes], milliseconds: Sequence[int], plays: int
     return b"".join(parts)
 
 
-def _with_timing(data: bytes, frame: _Frame, head: Head, duration: int, *, is_last: bool) -> bytes:
+def _with_timing(data: bytes, frame: _FrameHead, head: Head, duration: int, *, is_last: bool) -> bytes:
     if frame.kind not in (_REGULAR, _SKIPPED):
         return data[frame.start >> 3 : frame.stop >> 3]
     writer = BitWriter()
@@ -120,10 +120,10 @@ def _with_timing(data: bytes, frame: _Frame, head: Head, duration: int, *, is_la
     return writer.bytes() + data[(frame.end + 7) >> 3 : frame.stop >> 3]
 
 
-def _frames(data: bytes, head: Head, place: int) -> Iterator[_Frame]:
+def _frames(data: bytes, head: Head, place: int) -> Iterator[_FrameHead]:
     for _rest in range(_MOST_FRAMES):
         bits = Bits(data, 8 * place)
-        frame = _Frame(8 * place, head.width, head.height)
+        frame = _FrameHead(8 * place, head.width, head.height)
         _read_frame(bits, head, frame)
         yield frame
         if frame.is_last and frame.kind in (_REGULAR, _SKIPPED):
@@ -132,7 +132,7 @@ def _frames(data: bytes, head: Head, place: int) -> Iterator[_Frame]:
     raise ValueError("too many frames")
 
 
-def _read_frame(bits: Bits, head: Head, frame: _Frame) -> None:
+def _read_frame(bits: Bits, head: Head, frame: _FrameHead) -> None:
     level = 0
     frame.is_default = bits.flag()
     if frame.is_default:
@@ -152,7 +152,7 @@ def _read_frame(bits: Bits, head: Head, frame: _Frame) -> None:
     frame.stop = bits.position
 
 
-def _read_fields(bits: Bits, head: Head, frame: _Frame) -> int:
+def _read_fields(bits: Bits, head: Head, frame: _FrameHead) -> int:
     """All up to the filter, and on which level of low frequencies it is."""
     channels = len(head.other_channels) + head.alpha
     frame.kind, frame.is_modular = bits.read(2), bits.flag()
@@ -201,7 +201,7 @@ def _passes(bits: Bits) -> int:
     return count
 
 
-def _read_place(bits: Bits, frame: _Frame) -> None:
+def _read_place(bits: Bits, frame: _FrameHead) -> None:
     left = top = 0
     if frame.kind != _REFERENCE:
         left, top = (_signed(bits.choice(_PLACE)) for _side in range(2))
@@ -216,7 +216,7 @@ def _signed(packed: int) -> int:
     return -(packed >> 1) - 1 if packed & 1 else packed >> 1
 
 
-def _read_blending(bits: Bits, frame: _Frame, channels: int) -> bool:
+def _read_blending(bits: Bits, frame: _FrameHead, channels: int) -> bool:
     """Whether a channel replaces what was before."""
     mode = bits.choice(((0, 0), (0, 1), (0, 2), (2, 3)))
     by_alpha = channels > 0 and mode in (_BLEND, _ADD_BY_ALPHA)
@@ -253,7 +253,7 @@ def _skip_extensions(bits: Bits) -> None:
         bits.skip(length)
 
 
-def _sections(frame: _Frame, level: int) -> int:
+def _sections(frame: _FrameHead, level: int) -> int:
     """How many sections the frame is cut into."""
     width, height = (-(-side // (1 << 3 * level)) for side in (frame.width, frame.height))
     width, height = -(-width // frame.upsampling), -(-height // frame.upsampling)
