@@ -6,9 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from core.contract.errors import UserError
-from core.models.catalogue import Model, base_of, cleaner_of, find_model, full_of, uncleaned_of
+from core.language import gettext as _
+from core.models.catalogue import DEFAULT_MODEL, Model, base_of, cleaner_of, find_model, full_of, uncleaned_of
 from srgan_desktop import settings
 from srgan_desktop.settings import Option, Settings
+
+PHOTOGRAPHS = _("Photographs")
+"""What the default model is called, whose sliders lead to four shipped ones."""
+
+
+def name_of(model: Model) -> str:
+    """What the Upscale page calls a model."""
+    return PHOTOGRAPHS if model.key == DEFAULT_MODEL else model.card.name
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QKeySequence
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtGui import QKeySequence, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from core.language import gettext as _
 from srgan_desktop.fields import Elided, keep_width
@@ -60,6 +60,8 @@ class RunBar(QFrame):
         self.setProperty("role", "card")
         self._theme = theme
         self._resume = resume
+        self._line: QBoxLayout | None = None
+        """What title and words stand in where they may stand beside each other."""
         self.title = Elided("strong", elide)
         self.words = Elided("muted", elide)
         self.progress = ProgressLine(theme)
@@ -82,14 +84,14 @@ class RunBar(QFrame):
         keep_width(self.pause, _("&Pause"), resume)
 
     def _beside(self) -> QVBoxLayout:
-        words = QHBoxLayout()
-        words.addWidget(self.title)
-        words.addStretch(1)
-        words.addWidget(self.words)
+        self._line = QBoxLayout(QBoxLayout.Direction.LeftToRight)
+        self._line.addWidget(self.title)
+        self._line.addWidget(self.words, 1)
+        self.words.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         column = QVBoxLayout()
         column.setSpacing(7)
         column.addStretch(1)
-        column.addLayout(words)
+        column.addLayout(self._line)
         column.addWidget(self.progress)
         column.addStretch(1)
         return column
@@ -108,6 +110,25 @@ class RunBar(QFrame):
         self._theme.set_icon(button, icon, accented=button.property("role") == "primary")
         self._buttons.insertWidget(at, button)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit_words()
+
+    def _fit_words(self) -> None:
+        """Put the words under the title where there is no room beside it, and no progress below."""
+        room = 0 if self._line is None else self._line.geometry().width()
+        if self._line is None or not room:
+            # Not laid out yet.
+            return
+        needed = self.title.sizeHint().width() + self._line.spacing() + self.words.sizeHint().width()
+        below = self.progress.isHidden() and needed > room
+        direction = QBoxLayout.Direction.TopToBottom if below else QBoxLayout.Direction.LeftToRight
+        if self._line.direction() != direction:
+            self._line.setDirection(direction)
+            side = Qt.AlignmentFlag.AlignLeft if below else Qt.AlignmentFlag.AlignRight
+            self.words.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+            self._line.setSpacing(2 if below else -1)
+
     def show_state(self, state: BarState) -> None:
         """Say how the run goes."""
         self.title.say(state.title)
@@ -118,6 +139,7 @@ class RunBar(QFrame):
             repolish(self.words)
         self.progress.setVisible(state.has_progress)
         self.progress.show_fraction(state.fraction)
+        self._fit_words()
         look = "paused" if state.paused else ""
         if self.progress.property("state") != look:
             self.progress.setProperty("state", look)

@@ -37,7 +37,7 @@ STEPS = (
         _("Choose a recipe"),
         _(
             "“quick” takes minutes and shows the way. “finetune” improves the shipped model for "
-            "pictures like yours. “default” trains for hours, with a GAN stage."
+            "pictures like yours. “default” trains for hours, and also learns to draw texture."
         ),
     ),
     (

@@ -123,7 +123,7 @@ class CompareCard(QFrame):
             self._fade_region = region
         if region is not None and self._session.preview(entry.path, region):
             self._makes_end = False
-            self._caption = _("Preview: {difference}").format(difference=self._difference()) if self._differs() else ""
+            self._caption = self._preview_caption()
             self.words.say(_("Upscaling the visible part…"))
 
     def give_way(self) -> None:
@@ -137,10 +137,15 @@ class CompareCard(QFrame):
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """P shows the saved result, or the preview again."""
-        if event.key() == Qt.Key.Key_P and not event.modifiers() and self.sides.isVisible():
-            self._choose_side("preview" if self._side == "saved" else "saved")
-        else:
+        if not self.flip_by(event):
             super().keyPressEvent(event)
+
+    def flip_by(self, event: QKeyEvent) -> bool:
+        """Show the other of saved result and preview where this is P, and there are both."""
+        wanted = event.key() == Qt.Key.Key_P and not event.modifiers() and self.sides.isVisible()
+        if wanted:
+            self._choose_side("preview" if self._side == "saved" else "saved")
+        return wanted
 
     # Saved, or as the options would have it
 
@@ -157,6 +162,9 @@ class CompareCard(QFrame):
     def _difference(self) -> str:
         entry = self._entry
         return "" if entry is None else settings_words(self._session.pins.settings_of(entry), self._differing())
+
+    def _preview_caption(self) -> str:
+        return _("Preview: {difference}").format(difference=self._difference()) if self._differs() else ""
 
     def _result_caption(self) -> str:
         entry = self._entry
@@ -237,6 +245,7 @@ class CompareCard(QFrame):
     def _on_option(self, option: Option) -> None:
         if option in settings.PREVIEWED:
             self._on_difference()
+            self.view.call_overlay_old()
         if option is settings.DETAIL:
             self._show_mix()
         if option is settings.DETAIL and self._makes_end:
@@ -251,7 +260,6 @@ class CompareCard(QFrame):
             self._previewed.forget()
         elif option in settings.PREVIEWED:
             self._previewed.forget()
-            self.view.call_overlay_old()
             self.ask_preview_soon()
 
     def _on_preview(self, event: PreviewReady) -> None:
@@ -265,12 +273,13 @@ class CompareCard(QFrame):
             self._make_end()
             return
         adds = self._previewed.adds
-        self.view.set_overlay_region(event.region, event.scale, event.pixels, self._caption, adds=adds)
+        self.view.set_overlay_region(
+            event.region, event.scale, event.pixels, self._caption, adds=adds, old=self._is_old
+        )
         self._previewed.learn(event)
         self._seconds = event.seconds + (self._seconds if adds else 0.0)
         if self._is_old:
             self._previewed.forget()
-            self.view.call_overlay_old()
         # What is not covered yet of what is seen comes part by part.
         self.ask_preview()
         if not self._session.previews.under_way:
@@ -299,7 +308,7 @@ class CompareCard(QFrame):
             return
         mixed = self._fade.mix(self._session.preview_request(entry.path, region))
         if mixed is not None:
-            self.view.set_overlay_region(mixed.region, mixed.scale, mixed.pixels, self._caption, old=True)
+            self.view.set_overlay_region(mixed.region, mixed.scale, mixed.pixels, self._preview_caption(), old=True)
 
     def _on_preview_failed(self, problem: Problem) -> None:
         self._is_old = self._makes_end = False

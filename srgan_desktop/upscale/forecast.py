@@ -29,7 +29,7 @@ SETTLE_MS = 150
 
 
 class Forecast(QObject):
-    """The estimate for the pictures of a queue that wait."""
+    """The estimate for the pictures of a queue that wait, or else for those that would be made again."""
 
     changed = Signal()
 
@@ -81,6 +81,8 @@ class Forecast(QObject):
     def _reckon(self) -> None:
         waiting = [entry for entry in self._queue.entries if entry.state is State.WAITING and entry.problem is None]
         wanted = self._settings.wanted
+        # Where nothing waits, Start makes again what was made with other settings.
+        waiting = waiting or self._queue.made_otherwise(wanted)
         place = wanted.output or (waiting[0].path.parent if waiting else None)
         if place != self._place:
             self._place, self._free = place, None

@@ -41,7 +41,7 @@ from core.models.catalogue import (
 )
 from srgan_desktop import problems, settings
 from srgan_desktop.desktop import dialog_folder
-from srgan_desktop.detail import standing_of
+from srgan_desktop.detail import name_of, standing_of
 from srgan_desktop.fields import SECOND_LINE, Choice, Elided, Scrolled, indent_number, labelled, quiet
 from srgan_desktop.percent_slider import PercentSlider
 from srgan_desktop.settings import Option, Settings
@@ -50,8 +50,6 @@ from srgan_desktop.upscale.bound_fields import BoundFields
 from srgan_desktop.upscale.device_rows import possible
 from srgan_desktop.upscale.preset_field import PresetField
 
-PHOTOGRAPHS = _("Photographs")
-"""What the default model is called, whose sliders lead to four shipped ones."""
 PURPOSE = 120
 """Characters of what a model is for that are shown under its name."""
 WIDEST, NARROWEST = (340, 44), (270, 36)
@@ -260,8 +258,7 @@ class OptionsPanel(Scrolled):
             if model is not chosen and model.key != key and _is_slider_end(model):
                 # The sliders of another model lead there.
                 continue
-            own_name = PHOTOGRAPHS if model.key == DEFAULT_MODEL else model.card.name
-            self.model.addItem(own_name, model)
+            self.model.addItem(name_of(model), model)
             self.model.setItemData(self.model.count() - 1, _purpose(model), SECOND_LINE)
             if chosen is not None and model.key == chosen.key:
                 self.model.setCurrentIndex(self.model.count() - 1)
@@ -320,7 +317,8 @@ class OptionsPanel(Scrolled):
             )
             if part
         )
-        self.model.setToolTip(f"{settings.MODEL.tooltip}\n\n{card.name}: {about}" if about else settings.MODEL.tooltip)
+        tooltip = settings.MODEL.tooltip
+        self.model.setToolTip(f"{tooltip}\n\n{name_of(model)}: {about}" if about else tooltip)
 
         self._show_mix(model)
 

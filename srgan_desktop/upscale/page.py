@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
 )
 
 from core.archives import ARCHIVE_SUFFIXES
-from core.contract.device import DeviceInfo
 from core.images import FORMATS, READABLE_SUFFIXES
 from core.language import gettext as _
 from srgan_desktop import settings
@@ -30,7 +29,7 @@ from srgan_desktop.drawer import Drawer
 from srgan_desktop.page import Page
 from srgan_desktop.problems import Problem
 from srgan_desktop.run_bar import RunBar
-from srgan_desktop.settings import Settings
+from srgan_desktop.settings import Option, Settings
 from srgan_desktop.theme import Theme
 from srgan_desktop.upscale.compare_card import CompareCard
 from srgan_desktop.upscale.device_rows import list_devices
@@ -42,7 +41,7 @@ from srgan_desktop.upscale.queue_card import QueueCard
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.run import Summary
 from srgan_desktop.upscale.session import UpscaleSession
-from srgan_desktop.upscale.words import bar_state, engine_words, fetching_words, start_words, summary_figures
+from srgan_desktop.upscale.words import bar_state, engine_words, fetching_words, outcome_words, start_words
 
 LEAST_LEFT = 86
 """Width of queue and comparison under which the options go into the drawer, in characters of middling width."""
@@ -80,6 +79,7 @@ class UpscalePage(Page):
         super().__init__(theme, options, session or UpscaleSession(options), parent)
         self._following = False
         self._last_saved: Entry | None = None
+        self._outcome = ""
         self._follow_timer = QTimer(self, singleShot=True, interval=FOLLOW_EVERY_MS)
         readable = [row.label for row in FORMATS.values() if row.can_read]
         self.drop_area = DropArea(
@@ -204,7 +204,7 @@ class UpscalePage(Page):
     def _bind(self) -> None:
         session, queue = self.session, self.session.queue
         session.changed.connect(self.show_state)
-        session.devices_found.connect(self._list_devices)
+        session.devices_found.connect(partial(list_devices, self.options.device))
         session.finished.connect(self._on_finished)
         session.failed.connect(self._on_failed)
         session.notice.connect(self.notice)
@@ -228,6 +228,7 @@ class UpscalePage(Page):
             widget.installEventFilter(self)
         view.file_step_requested.connect(self._step)
         self.options.preset.failed.connect(self._on_failed)
+        self.settings.changed.connect(self._on_option)
         session.pins.options_replaced.connect(self.options.show_options)
         session.pins.failed.connect(self._on_failed)
         self.options_notice.done.connect(lambda keep: session.pins.end_editing(keep=keep))
@@ -247,9 +248,6 @@ class UpscalePage(Page):
         return place.adjusted(0, 0, 0, -self.compare.view.bar.height())
 
     # Showing
-
-    def _list_devices(self, devices: tuple[DeviceInfo, ...]) -> None:
-        list_devices(self.options.device, devices)
 
     def show_state(self) -> None:
         """Bring bar, buttons and status in line with the session."""
@@ -337,23 +335,24 @@ class UpscalePage(Page):
         self._take(QGuiApplication.clipboard().mimeData())
 
     def _choose_files(self) -> None:
-        start = dialog_folder(self.settings.get(settings.FOLDER))
-        files, _rest = QFileDialog.getOpenFileNames(self, _("Add pictures"), start, _kinds_of_files())
+        files, _rest = QFileDialog.getOpenFileNames(self, _("Add pictures"), self._folder, _kinds_of_files())
         if files:
             self.settings.set(settings.FOLDER, str(Path(files[0]).parent))
             self.session.add(Path(file) for file in files)
 
+    @property
+    def _folder(self) -> str:
+        return dialog_folder(self.settings.get(settings.FOLDER))
+
     def _choose_folder(self) -> None:
-        start = dialog_folder(self.settings.get(settings.FOLDER))
-        folder = QFileDialog.getExistingDirectory(self, _("Add a folder"), start)
+        folder = QFileDialog.getExistingDirectory(self, _("Add a folder"), self._folder)
         if folder:
             self.settings.set(settings.FOLDER, folder)
             self.session.add([Path(folder)])
 
     def _ask_to_check(self) -> None:
-        picture = self.selected_picture
-        if picture is not None:
-            self.check_requested.emit(picture)
+        if self.selected_picture is not None:
+            self.check_requested.emit(self.selected_picture)
 
     # The run
 
@@ -383,12 +382,16 @@ class UpscalePage(Page):
             self._stop_following()
         return super().eventFilter(watched, event)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """P flips also where the focus is on a slider or a button, which have no use for it."""
+        if not self.compare.flip_by(event):
+            super().keyPressEvent(event)
+
     def _stop_following(self) -> None:
         self._following = False
 
     def _step(self, by: int) -> None:
-        if self.queue.step(by):
-            self._stop_following()
+        self._following = self._following and not self.queue.step(by)
 
     def _on_failed(self, problem: Problem) -> None:
         super()._on_failed(problem)
@@ -396,25 +399,27 @@ class UpscalePage(Page):
 
     def _on_finished(self, summary: Summary) -> None:
         self.compare.ask_preview_soon()
-        figures = summary_figures(summary)
         actions = []
         if summary.failures:
             actions.append((_("Show failed…"), lambda: FailuresDialog(summary.failures, self.window()).open()))
         if self._last_saved is not None and summary.saved:
-            actions.append((_("Open folder"), self._open_last_folder))
-        if summary.cancelled:
-            self.banner.say(
-                "info", _("Cancelled"), _("{figures} The rest waits in the queue.").format(figures=figures), actions
-            )
-            return
-        title = _("Finished") if not summary.failed else _("Finished, with failures")
-        self.banner.say("warn" if summary.failed else "good", title, figures, actions)
-        self.notify.emit(title, figures)
+            actions.append((_("Open folder"), partial(_open_folder_of, self._last_saved)))
+        level, title, figures = outcome_words(summary)
+        self.banner.say(level, title, figures, actions)
+        self._outcome = self.banner.text
+        if not summary.cancelled:
+            self.notify.emit(title, figures)
 
-    def _open_last_folder(self) -> None:
-        if self._last_saved is not None and self._last_saved.output is not None:
-            # Where it lies now: it may have been packed since.
-            show_in_file_manager(self._last_saved.output)
+    def _on_option(self, option: Option) -> None:
+        """Who goes on to other settings has seen how the run ended, and wants to see the picture."""
+        if option in settings.PREVIEWED and self.banner.text == self._outcome:
+            self.banner.hide()
+
+
+def _open_folder_of(entry: Entry) -> None:
+    if entry.output is not None:
+        # Where it lies now: it may have been packed since.
+        show_in_file_manager(entry.output)
 
 
 def _kinds_of_files() -> str:

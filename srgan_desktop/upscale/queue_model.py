@@ -312,18 +312,18 @@ class Queue(QAbstractTableModel):
             if entry.output in places:
                 self.update(row, output=places[entry.output])
 
-    def count_made_otherwise(self, settings: UpscaleRequest) -> int:
-        """How many results were made with other settings than these, or than their own."""
+    def made_otherwise(self, settings: UpscaleRequest) -> list[Entry]:
+        """Those whose results were made with other settings than these, or than their own."""
         # The rows of a run share one object, so that thousands cost a few comparisons.
         pairs = {
             (id(entry.made_with), id(entry.own)): (entry.made_with, entry.own or settings)
             for entry in self._entries
             if entry.has_result
         }
-        counts = Counter((id(entry.made_with), id(entry.own)) for entry in self._entries if entry.has_result)
-        return sum(
-            counts[key] for key, (made, wanted) in pairs.items() if made is not None and differing(made, wanted, RESULT)
-        )
+        others = {key for key, (made, wanted) in pairs.items() if made is not None and differing(made, wanted, RESULT)}
+        if not others:
+            return []
+        return [each for each in self._entries if each.has_result and (id(each.made_with), id(each.own)) in others]
 
     def show_paused(self, paused: bool) -> None:
         """What rows in work say about themselves."""

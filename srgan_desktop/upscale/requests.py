@@ -14,7 +14,7 @@ from core.language import gettext as _
 from core.language import in_sentence, listed
 from core.models.catalogue import AUTOMATIC, Model, base_of, cleaner_of, find_model
 from srgan_desktop import settings
-from srgan_desktop.detail import clean_up_in_use, detail_in_use
+from srgan_desktop.detail import clean_up_in_use, detail_in_use, name_of
 from srgan_desktop.settings import Settings
 
 LOOK = tuple(name for name, each in SETTINGS.items() if each.decides and each.previewed)
@@ -88,7 +88,7 @@ def differing(one: UpscaleRequest, other: UpscaleRequest, fields: Iterable[str])
 
 
 def settings_words(request: UpscaleRequest, fields: Iterable[str]) -> str:
-    """These fields of a request in a few words: `detail x4, Detail 50 %`."""
+    """These fields of a request in a few words: `Photographs, Detail 50 %`."""
     return listed(words for name in fields if (words := _words(request, name)))
 
 
@@ -178,7 +178,7 @@ def _model_name(key: str) -> str:
     if key == AUTOMATIC:
         return _("Automatic")
     try:
-        return find_model(key).card.name
+        return name_of(find_model(key))
     except UserError:
         return Path(key).stem
 

@@ -143,7 +143,7 @@ class UpscaleSession(Session):
     @property
     def made_otherwise(self) -> int:
         """How many results Start would make again because the options have changed since."""
-        return self.queue.count_made_otherwise(self.run_settings.wanted) if self.starts_again else 0
+        return len(self.queue.made_otherwise(self.run_settings.wanted)) if self.starts_again else 0
 
     @property
     def kept_settings(self) -> str:

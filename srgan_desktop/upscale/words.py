@@ -8,6 +8,7 @@ from pathlib import Path
 from core.language import gettext as _
 from core.language import listed, ngettext
 from srgan_desktop import problems
+from srgan_desktop.banner import Level
 from srgan_desktop.job import EngineState
 from srgan_desktop.run_bar import BarState
 from srgan_desktop.upscale.estimate import estimate_words
@@ -74,6 +75,12 @@ def _idle(session: UpscaleSession) -> BarState:
         parts.append(words.format(named=named(watched)))
     title = _("Finished") if queue.count(State.FAILED) else _("Everything is finished")
     estimate = session.forecast.estimate
+    again = session.made_otherwise
+    if again:
+        title = ngettext("{again:,} result has other settings", "{again:,} results have other settings", again).format(
+            again=again
+        )
+        parts = [estimate_words(estimate), _counted(State.FAILED, queue.count(State.FAILED))]
     if waiting:
         ready, unreadable = waiting - queue.unreadable, queue.unreadable
         title = ngettext("{count:,} picture ready to upscale", "{count:,} pictures ready to upscale", ready).format(
@@ -83,7 +90,7 @@ def _idle(session: UpscaleSession) -> BarState:
         if unreadable:
             words = ngettext("{unreadable:,} cannot be read", "{unreadable:,} cannot be read", unreadable)
             parts.append(words.format(unreadable=unreadable))
-    return BarState(title, _joined(*parts), has_progress=False, warns=waiting > 0 and estimate.warns)
+    return BarState(title, _joined(*parts), has_progress=False, warns=(waiting > 0 or again > 0) and estimate.warns)
 
 
 def start_words(session: UpscaleSession) -> tuple[str, str]:
@@ -113,6 +120,16 @@ def engine_words(session: UpscaleSession) -> tuple[str, str]:
             working = session.busy and not session.run.rests
             words = _("Working on {device}") if working else _("Ready on {device}")
             return words.format(device=session.device), "good"
+
+
+def outcome_words(summary: Summary) -> tuple[Level, str, str]:
+    """How a run ended: the banner's colour, its title, and the figures."""
+    figures = summary_figures(summary)
+    if summary.cancelled:
+        return "info", _("Cancelled"), _("{figures} The rest waits in the queue.").format(figures=figures)
+    if summary.failed:
+        return "warn", _("Finished, with failures"), figures
+    return "good", _("Finished"), figures
 
 
 def summary_figures(summary: Summary) -> str:

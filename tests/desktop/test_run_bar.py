@@ -51,3 +51,18 @@ def test_pause_becomes_resume(bar):
     bar.show_steering(False, can_pause=False, can_stop=False, paused=False)
     assert not bar.pause.isVisible()
     assert not bar.stop.isVisible()
+
+
+def test_words_go_below_the_title_where_there_is_no_room_beside_it(bar, qtbot):
+    state = BarState(
+        "8 pictures ready to upscale", "about 20 s · 8.4 megapixels · 10 MB · 1 cannot be read", None, False
+    )
+    bar.show_state(state)
+    bar.resize(1200, bar.height())
+    beside = bar.title.y() == bar.words.y()
+    bar.resize(bar.minimumSizeHint().width() + bar.words.sizeHint().width(), bar.height())
+    qtbot.waitUntil(lambda: bar.title.y() < bar.words.y())
+    assert bar.words.text() == bar.words.whole
+    assert bar.title.text() == bar.title.whole
+    bar.resize(1200, bar.height())
+    qtbot.waitUntil(lambda: (bar.title.y() == bar.words.y()) == beside)

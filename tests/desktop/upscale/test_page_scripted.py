@@ -164,12 +164,12 @@ def done(qtbot, page, job):
     return page
 
 
-def answer(page, job):
+def answer(page, job, *then):
     """A white preview of what was asked for."""
     request = job.requests[-1]
     _, _, width, height = request.region
     pixels = np.full((4 * height, 4 * width, 3), 255, np.uint8)
-    job.say(PreviewReady(request.source, request.region, 4, pixels, 0.5), JobDone())
+    job.say(PreviewReady(request.source, request.region, 4, pixels, 0.5), *then)
 
 
 def test_a_finished_picture_is_tried_anew(qtbot, done, options, job):
@@ -180,9 +180,13 @@ def test_a_finished_picture_is_tried_anew(qtbot, done, options, job):
     options.set(settings.ENSEMBLE, True)
     assert page.start_button.text() == "Up&scale 5 again with the new settings"
     assert "Saved: 1 pass  160 × 120" in badges(page)
+    assert page.bar.title.whole == "5 results have other settings"
+    qtbot.waitUntil(lambda: "megapixels" in page.bar.words.whole, timeout=TIMEOUT)
+    # How the run ended was read, and is no longer in the way.
+    assert not page.banner.isVisible()
     qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
     assert job.requests[-1].ensemble
-    answer(page, job)
+    answer(page, job, JobDone())
     qtbot.waitUntil(lambda: "Preview: 8 passes" in badges(page), timeout=TIMEOUT)
     assert compare.words.whole == "Previewed in 0.5 s"
     # Both stand in the same place, one key apart.
@@ -192,7 +196,8 @@ def test_a_finished_picture_is_tried_anew(qtbot, done, options, job):
     assert compare.sides.buttons["saved"].isChecked()
     assert "Saved: 1 pass" in badges(page)
     assert compare.view.visible_region() == seen
-    QTest.mouseClick(compare.sides.buttons["preview"], Qt.MouseButton.LeftButton)
+    QTest.keyClick(page.start_button, Qt.Key.Key_P)
+    assert compare.sides.buttons["preview"].isChecked()
     assert "Preview: 8 passes" in badges(page)
     assert compare.words.whole == "Previewed in 0.5 s"
     # The smallest window has room for both words.
@@ -204,6 +209,21 @@ def test_a_finished_picture_is_tried_anew(qtbot, done, options, job):
     assert not compare.sides.isVisible()
     assert "After  160 × 120" in badges(page)
     assert page.start_button.text() == "&Start again"
+
+
+def test_a_preview_says_that_the_slider_has_moved_on(qtbot, done, options, job):
+    page, compare = done, done.compare
+    compare.preview_button.setChecked(True)
+    options.set(settings.DETAIL, 50)
+    options.set(settings.MODEL, "detail-x4")
+    qtbot.waitUntil(lambda: isinstance(job.requests[-1], PreviewRequest), timeout=TIMEOUT)
+    options.set(settings.DETAIL, 20)
+    answer(page, job)
+    qtbot.waitUntil(lambda: "Preview: Photographs, Detail 50 % · updating" in badges(page), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: job.requests[-1].detail == 20, timeout=TIMEOUT)
+    answer(page, job)
+    qtbot.waitUntil(lambda: "Preview: Photographs, Detail 20 %" in badges(page), timeout=TIMEOUT)
+    qtbot.waitUntil(lambda: "updating" not in badges(page), timeout=TIMEOUT)
 
 
 def test_in_a_run_options_say_that_it_keeps_its_own(page, options, job):

@@ -137,12 +137,12 @@ def test_each_row_knows_the_settings_that_made_its_result(queue):
     for row, made_with in enumerate((plain, plain, larger)):
         saved = FileSaved(queue.entries[row].path, Path("/out.png"), (2, 2), (8, 8), 40.0, 1.0)
         queue.follow(saved, made_with)
-    assert [queue.count_made_otherwise(wanted) for wanted in (plain, larger)] == [1, 2]
+    assert [len(queue.made_otherwise(wanted)) for wanted in (plain, larger)] == [1, 2]
     # The device decides no result.
-    assert queue.count_made_otherwise(UpscaleRequest((), device="cpu")) == 1
+    assert len(queue.made_otherwise(UpscaleRequest((), device="cpu"))) == 1
     assert "8×" in queue.index(2, Column.STATE).data(Qt.ItemDataRole.ToolTipRole)
     queue.reset([2])
-    assert queue.count_made_otherwise(plain) == 0
+    assert queue.made_otherwise(plain) == []
 
 
 def test_rows_are_sorted_and_brought_back_into_the_order_of_adding(queue):
