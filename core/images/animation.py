@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 
@@ -23,10 +24,13 @@ from core.images.metadata.exif import EXIF_PREFIX
 from core.images.picture import Metadata, StoredPixels
 from core.images.pillow_source import decode_image, open_with_pillow
 from core.images.png import encode_png, pixel_data
-from core.images.refusal import UnreadableError
+from core.images.refusal import UnreadableError, damaged
+from core.images.samples import parted, spread
 from core.language import gettext as _
 
 MOST_FRAMES = 100_000
+MOST_AT_ONCE = 1 << 26
+"""How many pixels all frames may have to be decoded together."""
 _ALWAYS_TAKEN, _MOST_PIXELS_A_BYTE = 1 << 26, 20_000
 """How many pixels all frames together may have, or how many a byte of the file: a few bytes can claim frames that take
 hours. A still screen that was recorded takes a byte for some thousands."""
@@ -98,6 +102,35 @@ class Animation:
             self._image.seek(index)
             decoded = decode_image(self._image.convert("RGBA"), None)
             yield decoded if self._has_alpha else StoredPixels(decoded.pixels, None)
+
+
+class DeepAvif(Animation):
+    """An open AVIF animation of 10 or 12 bits, whose frames keep them, but for one too large to be decoded at once.
+
+    Raises:
+        UnreadableError: it is damaged, or too large.
+    """
+
+    def __init__(self, file: BinaryIO, bits: int, check: Callable[[], None]) -> None:
+        super().__init__(file, "avif", check)
+        self._file, self._bits = file, bits
+
+    def frames(self) -> Iterator[StoredPixels]:
+        """What is seen at each time, RGB of 16 bits over the whole range, all with alpha or none."""
+        count = len(self.timing.durations)
+        width, height = self._image.size
+        if count * width * height > MOST_AT_ONCE:
+            yield from super().frames()
+            return
+        self._file.seek(0)
+        # All of them: asked for one, imagecodecs 2026.3.6 writes beyond its memory.
+        samples = imagecodecs.avif_decode(self._file.read())
+        if samples.ndim < 3 or samples.shape[:3] != (count, height, width) or samples.dtype != np.uint16:
+            raise damaged()
+        for each in samples.reshape(count, height, width, -1):
+            pixels, alpha = parted(spread(each, self._bits))
+            pixels = pixels if pixels.shape[2] == 3 else np.repeat(pixels, 3, axis=2)
+            yield StoredPixels(pixels, alpha if self._has_alpha else None)
 
 
 def _shows_through(image: Image.Image) -> bool:

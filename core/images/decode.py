@@ -16,7 +16,7 @@ from PIL import Image
 from core import archives, stores
 from core.contract.cancel import Cancelled
 from core.contract.errors import UserError
-from core.images.animation import Animation, Timing
+from core.images.animation import Animation, DeepAvif, Timing
 from core.images.apng import Apng
 from core.images.bmp_fields import BitFieldsSource, has_bit_fields
 from core.images.camera_raw import RawSource
@@ -78,7 +78,7 @@ def load_all(path: Path, check: Callable[[], None] = lambda: None, *, whole_rang
         if FORMATS[key].several != "frames":
             return Sequence(count, None, _pages(path, count, check, whole_range))
         with archives.opened(path) as file:
-            timing = _animation(file, key, check).timing
+            timing = _animation(file, key, source.header.bits, check).timing
         return Sequence(len(timing.durations), timing, _frames(path, source.header, check))
 
 
@@ -104,16 +104,18 @@ def _pages(path: Path, count: int, check: Callable[[], None], whole_range: bool)
 
 def _frames(path: Path, header: Header, check: Callable[[], None]) -> Iterator[Picture]:
     with _opened(path) as (key, _source), archives.opened(path) as file:
-        for decoded in _animation(file, key, check).frames():
+        for decoded in _animation(file, key, header.bits, check).frames():
             check()
-            bits = 8 * decoded.pixels.dtype.itemsize
+            bits = min(header.bits, 8 * decoded.pixels.dtype.itemsize)
             if bits < header.bits:
                 note = _("Its {bits} bits a channel were reduced to 8.").format(bits=header.bits)
                 decoded = replace(decoded, notes=(*decoded.notes, note))
             yield _picture(path, key, replace(header, bits=bits), decoded, is_first_of_many=False)
 
 
-def _animation(file: BinaryIO, key: str, check: Callable[[], None]) -> Animation | Apng | JxlSource:
+def _animation(file: BinaryIO, key: str, bits: int, check: Callable[[], None]) -> Animation | Apng | JxlSource:
+    if key == "avif" and bits > 8:
+        return DeepAvif(file, bits, check)
     if key == "jxl":
         return JxlSource(file)
     return Apng(file) if key == "png" else Animation(file, key, check)

@@ -12,7 +12,7 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from core.images.animation import Timing, check_frames
+from core.images.animation import MOST_AT_ONCE, Timing, check_frames
 from core.images.cicp import CHROMATICITIES, Cicp, xyz_of_rgb
 from core.images.credentials import is_of_jumbf
 from core.images.isobmff import box
@@ -34,8 +34,6 @@ LOSSLESS_EFFORT, _EFFORT = 3, 5
 """More of it takes several times as long for 5 %."""
 _ROWS = 64
 _WITHOUT_LOSS = _("Written without loss, as the encoder cannot lose only what does not show in its colours.")
-MOST_AT_ONCE = 1 << 26
-"""How many pixels all frames may have to be decoded together, which is faster."""
 
 
 class JxlSource:

@@ -429,11 +429,12 @@ def _place(
     if copied:
         placement.notes.append(_("Copied as it is, as it is larger than {size} already.").format(size=request.size))
     elif target != asked:
-        why = (
-            _("Saved as {label}, as {asked} cannot hold transparency.")
-            if FORMATS[asked].can_write
-            else _("Saved as {label}, as {asked} cannot be written.")
-        )
+        if not FORMATS[asked].can_write:
+            why = _("Saved as {label}, as {asked} cannot be written.")
+        elif header.alpha and not FORMATS[asked].alpha:
+            why = _("Saved as {label}, as {asked} cannot hold transparency.")
+        else:
+            why = _("Saved as {label}, as animations of {asked} are written with 8 bits.")
         placement.notes.append(why.format(label=FORMATS[target].label, asked=FORMATS[asked].label))
     return placement
 
@@ -456,9 +457,12 @@ def target_of(request: UpscaleSettings, header: Probe) -> tuple[str, int]:
     target = choose_format(header, request.format)
     kind = FORMATS[header.format].several
     # Of animations PNG and JPEG XL alone keep 16 bits.
-    is_lost = kind == "frames" and header.sixteen_bit and not {header.format, target} <= {"png", "jxl"}
-    if request.frames == "first" or header.frames == 1 or not kind or is_lost:
+    is_lost = kind == "frames" and header.sixteen_bit and target not in ("png", "jxl")
+    if request.frames == "first" or header.frames == 1 or not kind:
         return target, 1
+    if is_lost:
+        # Nobody asked for a format that loses something.
+        return ("png", header.frames) if request.format == "same" else (target, 1)
     if request.format == "same":
         return header.format, header.frames
     return (target, header.frames) if FORMATS[target].several == kind else (target, 1)

@@ -522,7 +522,25 @@ def test_comments_of_an_animated_gif_stay_in_it(tmp_path):
         assert image.info["comment"] == text
 
 
-def test_frames_of_ten_bits_say_what_they_lose(tmp_path):
+@pytest.mark.parametrize("bits", [10, 12])
+@pytest.mark.parametrize("channels", [3, 4])
+def test_all_frames_of_a_deep_avif(tmp_path, bits, channels):
+    deep = np.stack([making.smooth(60, 40, channels, seed=each, dtype=np.uint16) >> (16 - bits) for each in range(3)])
+    content = imagecodecs.avif_encode(deep, level=100, bitspersample=bits, pixelformat="444", speed=10)
+    sequence = load_all(write(tmp_path / "a.avif", content))
+    made = list(sequence.pictures)
+    for picture, wanted in zip(made, deep, strict=True):
+        assert (picture.bits, picture.notes, picture.alpha is not None) == (bits, (), channels == 4)
+        error = np.abs(picture.pixels - wanted[..., :3].astype(np.float64) * 65535 / ((1 << bits) - 1))
+        assert error.max() < 65535 / 256
+    for target in ("png", "jxl"):
+        save_all(tmp_path / "b", iter(made), target, timing=sequence.timing, lossless=True)
+        for one, two in zip(made, load_all(tmp_path / "b").pictures, strict=True):
+            np.testing.assert_array_equal(one.pixels, two.pixels)
+
+
+def test_frames_of_ten_bits_say_what_they_lose_where_they_are_too_many(tmp_path, monkeypatch):
+    monkeypatch.setattr("core.images.animation.MOST_AT_ONCE", 0)
     samples = np.stack([making.noise(32, 24, 3, np.uint16) >> 6] * 2)
     (tmp_path / "a.avif").write_bytes(imagecodecs.avif_encode(samples, level=100, bitspersample=10))
     for picture in load_all(tmp_path / "a.avif").pictures:

@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -35,7 +36,7 @@ from core.contract.upscale import (
     Progress,
     UpscaleRequest,
 )
-from core.images import load
+from core.images import load, probe
 from core.models.weights import load_state
 from core.upscale import journal, journal_log, plan, records, stages
 from core.upscale.batch import upscale
@@ -783,6 +784,24 @@ def test_frames_go_into_another_kind_of_animation_and_pages_only_into_a_tiff(tmp
         with Image.open(path) as image:
             counts[name] = getattr(image, "n_frames", 1)
     assert counts == {"a.gif": 4, "b.png": 4, "c.webp": 4, "d.tif": 1}
+
+
+@pytest.mark.parametrize(
+    ("format", "name", "pictures"),
+    [("same", "a.png", 3), ("png", "a.png", 3), ("jxl", "a.jxl", 3), ("avif", "a.avif", 1)],
+)
+def test_deep_animations_keep_frames_and_bits(tmp_path: Path, run: Run, format: str, name: str, pictures: int) -> None:
+    (tmp_path / "in").mkdir()
+    deep = np.random.default_rng(1).integers(0, 1024, (3, 12, 16, 3), np.uint16)
+    (tmp_path / "in" / "a.avif").write_bytes(imagecodecs.avif_encode(deep, level=100, bitspersample=10))
+    outcome = run(tmp_path / "in", format=format)
+    (path,) = outcome.saved.values()
+    assert path.name == name
+    header = probe(path)
+    assert (header.frames, header.sixteen_bit) == (pictures, True)
+    (saved,) = outcome.of(FileSaved)
+    assert any("animations of AVIF" in note for note in saved.notes) == (format == "same")
+    assert any("first of its 3" in note for note in saved.notes) == (pictures == 1)
 
 
 def test_a_page_that_is_broken_leaves_nothing_half_written(tmp_path: Path, run: Run) -> None:
