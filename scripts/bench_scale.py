@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=100_000)
     parser.add_argument("--planned", type=int, default=5_000)
     parser.add_argument("--streamed", type=int, default=20_000)
+    parser.add_argument("--flat", type=int, default=5_000, help="files of one folder whose first portion is planned")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         report("names, in a set", given.names, apart(names, given.names))
@@ -50,6 +51,8 @@ def main() -> None:
         make_pictures(Path(folder) / "more", given.streamed)
         report("plan, its first portion", min(given.streamed, PORTION), apart(begun, Path(folder) / "more"))
         report("plan, in portions", given.streamed, apart(streamed, Path(folder) / "more"))
+        make_pictures(Path(folder) / "flat", given.flat, flat=True)
+        report("first portion of one folder", given.flat, apart(begun, Path(folder) / "flat"))
 
 
 def report(what: str, count: int, measured: tuple[int, float]) -> None:
@@ -117,13 +120,14 @@ def begin(folder: Path) -> Journal:
     return journal
 
 
-def make_pictures(folder: Path, count: int) -> None:
+def make_pictures(folder: Path, count: int, *, flat: bool = False) -> None:
     """One picture under so many names; a file system allows some ten thousand for each file."""
     folder.mkdir()
     one = folder.with_suffix(".png")
     Image.new("RGB", (64, 48)).save(one)
     for number in range(count):
         path = folder / f"{name(number)}.png"
+        path = folder / path.name if flat else path
         if number % IN_FOLDER == 0:
             path.parent.mkdir(parents=True, exist_ok=True)
             one = shutil.copyfile(one, path)

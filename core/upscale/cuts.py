@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from core.upscale.text_tables import TextSet
 
@@ -19,8 +19,10 @@ def are_apart(names: Iterable[str]) -> bool:
     return all(met.add(alike(name)) for name in names)
 
 
-def safe_cuts(names: Sequence[str]) -> bytearray:
+def safe_cuts(names: Iterable[str]) -> bytearray:
     """For each picture of a folder, by their order, 1 where the batch may be cut before it, and 0 elsewhere.
+
+    The names are asked for several times.
 
     A result has the name of its picture up to the last dot, or, where two have that, the suffix behind it: `a_jpg`.
     Pictures that may want one name so are never parted, however far they are from each other.
@@ -46,11 +48,11 @@ def safe_cuts(names: Sequence[str]) -> bytearray:
         for index, name in enumerate(names):
             if (stem := _stem(name)) in last:
                 last[stem] = max(last[stem], index)
-    cuts = bytearray(len(names))
+    cuts = bytearray()
     tied, before = -1, ""
     for index, name in enumerate(names):
         stem = _stem(name)
-        cuts[index] = index > tied and stem != before
+        cuts.append(index > tied and stem != before)
         before = stem
         if last:
             tied = max(tied, last.get(stem, -1))

@@ -350,14 +350,15 @@ class Journal:
         return Path(os.path.normpath(self.folder / text))
 
 
-def results_of_sources_in(roots: Set[Path], folder: Path) -> set[Path]:
+def results_of_sources_in(roots: Set[Path], folder: Path) -> Iterator[Path]:
     """By the journal in `folder`, the files that were made of pictures under `roots`; none where there is no journal.
 
     Who searches `roots` finds their sources, and so leaves these out.
     """
-    if not log_of(folder / FOLDER).is_there():
-        return set()
-    return {output for source, output in Journal(folder).results() if not roots.isdisjoint((source, *source.parents))}
+    if log_of(folder / FOLDER).is_there():
+        for source, output in Journal(folder).results():
+            if not roots.isdisjoint((source, *source.parents)):
+                yield output
 
 
 def source_stamp(path: Path) -> tuple[int, int, int]:

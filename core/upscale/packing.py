@@ -22,10 +22,10 @@ from core.folders import is_left_out
 from core.images import READABLE_SUFFIXES
 from core.images.companions import is_companion
 from core.language import ngettext
+from core.upscale.folder_listing import natural
 from core.upscale.journal import Journal
 from core.upscale.plan import Plan
 from core.upscale.result_names import Packing
-from core.upscale.scan import natural
 from core.upscale.settings import to_toml
 
 _COMIC_INFO = "comicinfo.xml"

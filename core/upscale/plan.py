@@ -28,7 +28,7 @@ from core.names import free_folder, free_path, portable_name
 from core.upscale.journal import FOLDER, Journal
 from core.upscale.pass_sizes import pass_sizes
 from core.upscale.result_names import Packing, Placement, ResultNames
-from core.upscale.scan import Cut, Cuts, Unusable, in_words, scan_with_cuts
+from core.upscale.scan import Cut, Cuts, Unusable, folder_name_for, in_words, scan_with_cuts
 from core.upscale.settings import fingerprint_of
 
 PORTION = 4000
@@ -348,10 +348,7 @@ def _folder_name(root: Path) -> str:
 
 def _within(root: Path, archive: Path) -> Path:
     """The folder of the results of an archive that lies somewhere in a folder, relative to that."""
-    # A folder or another archive of that name has its results there.
-    others = (archive.with_suffix(suffix) for suffix in ("", *sorted(archives.ARCHIVE_SUFFIXES)))
-    is_alone = not any(other != archive and other.exists() for other in others)
-    return archive.parent.relative_to(root) / (archive.stem if is_alone else archive.name)
+    return archive.parent.relative_to(root) / folder_name_for(archive)
 
 
 def _packing(request: UpscaleRequest, archive: Path, root: Path, output_root: Path, fingerprint: str) -> Packing:

@@ -6,26 +6,20 @@ are is known long before the last one's turn.
 
 from __future__ import annotations
 
-import errno
-import pickle
-import tempfile
 import threading
 import time
-import zlib
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 from core.contract.cancel import Cancelled, CancelToken
-from core.contract.errors import UserError
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchEvent, FileFailed, FileSkipped, Planned, UpscaleRequest
-from core.language import gettext as _
 from core.upscale.journal import Journal
 from core.upscale.plan import PORTION, Plan, plans
+from core.upscale.spool import Place, Spool
 
 NEWS_SECONDS = 5
 """How often is told how many pictures are known by now."""
@@ -40,10 +34,10 @@ class PlanStream:
         self._token = _PlanningToken(cancel)
         self._portions = plans(request, self._token, most)
         self._thread = threading.Thread(target=self._go_on, name="plan", daemon=True)
-        self._file: IO[bytes] | None = None
+        self._spool: Spool | None = None
         self._news = threading.Condition()
-        self._ready: deque[Plan | tuple[int, int]] = deque()
-        """Portions that nobody has taken, or where in the file they are, and how long."""
+        self._ready: deque[Plan | Place] = deque()
+        """Portions that nobody has taken, or where they lie in the file."""
         self._journals: Mapping[Path, Journal] = {}
         self._error: BaseException | None = None
         self._listed = False
@@ -63,7 +57,7 @@ class PlanStream:
         self._journals = first.journals
         self._ready.append(first)
         if not first.complete:
-            self._file = tempfile.TemporaryFile()
+            self._spool = Spool()
             self._thread.start()
         return self
 
@@ -71,9 +65,9 @@ class PlanStream:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._token.cancel()
-        if self._file is not None:
+        if self._spool is not None:
             self._thread.join()
-            self._file.close()
+            self._spool.close()
 
     @property
     def pixels(self) -> int:
@@ -109,7 +103,7 @@ class PlanStream:
                     raise self._error
                 if self._ready:
                     there = self._ready.popleft()
-                    return there if isinstance(there, Plan) else self._fetched(*there)
+                    return there if isinstance(there, Plan) else self._fetched(there)
                 if self._listed or cancel is None:
                     return None
             cancel.check()
@@ -145,25 +139,22 @@ class PlanStream:
 
     def _go_on(self) -> None:
         try:
+            assert self._spool is not None
             for portion in self._portions:
                 # The journals are those of the first, and stay with this process.
-                packed = zlib.compress(pickle.dumps(replace(portion, journals={}), pickle.HIGHEST_PROTOCOL), 1)
+                place = self._spool.put(replace(portion, journals={}))
                 with self._news:
-                    assert self._file is not None
-                    at = self._file.seek(0, 2)
-                    self._file.write(packed)
-                    self._ready.append((at, len(packed)))
+                    self._ready.append(place)
                     self._count(portion)
                     self._news.notify_all()
         except BaseException as error:
             with self._news:
-                self._error = _in_words(error)
+                self._error = error
                 self._news.notify_all()
 
-    def _fetched(self, at: int, size: int) -> Plan:
-        assert self._file is not None
-        self._file.seek(at)
-        portion: Plan = pickle.loads(zlib.decompress(self._file.read(size)))
+    def _fetched(self, place: Place) -> Plan:
+        assert self._spool is not None
+        portion: Plan = self._spool.get(place)
         return replace(portion, journals=self._journals)
 
     def _count(self, portion: Plan) -> None:
@@ -193,14 +184,3 @@ class _PlanningToken(CancelToken):
             super().check()
         if self._outer.cancelled:
             raise Cancelled
-
-
-def _in_words(error: BaseException) -> BaseException:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return UserError(
-            _("The disk of “{folder}” is full, where the plan of so many pictures lies.").format(
-                folder=tempfile.gettempdir()
-            ),
-            _("Free some space, or set TMPDIR, then start again: finished results are kept."),
-        )
-    return error

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -21,6 +20,7 @@ from core.images.decode import shown
 from core.language import gettext as _
 from core.language import listed, ngettext
 from core.upscale.cuts import alike, are_apart, safe_cuts, stem_and_suffix
+from core.upscale.folder_listing import FolderListing, natural
 from core.upscale.journal import results_of_sources_in
 from core.upscale.text_tables import TextSet
 
@@ -113,7 +113,8 @@ def scan_with_cuts(
         elif is_folder:
             found = _search(path, roots, recursive, cancel, leave_out, passed_over, cuts)
         elif archives.is_archive(path):
-            made = results_of_sources_in(roots, path.parent)
+            made = TextSet()
+            _add_results(made, roots, path.parent)
             found = _unpacked(path, path, made, passed_over)
         else:
             root = given.root if given.root is not None and path.is_relative_to(given.root) else None
@@ -143,46 +144,66 @@ def _search(
     cuts: Cuts,
 ) -> Iterator[Input | Unusable | Cut]:
     avoided = real_path(leave_out) if leave_out is not None else None
-    visited: set[str] = set()
-    made: set[Path] = set()
-    waiting = [(root, cuts)]
+    visited, made = TextSet(), TextSet()
+    # Folders that are to be searched by where they lie: of millions their names take the least.
+    waiting: list[tuple[Path, list[str], Cuts]] = [(root, [""], cuts)]
     while waiting:
         cancel.check()
-        folder, cuts = waiting.pop()
-        real = real_path(folder)
-        if real in visited or (real == avoided and folder != root):
+        parent, names, cuts = waiting[-1]
+        if not names:
+            waiting.pop()
             continue
-        visited.add(real)
+        folder = parent / names.pop()
+        real = real_path(folder)
+        if (real == avoided and folder != root) or not visited.add(real):
+            continue
         try:
-            with os.scandir(folder) as listing:
-                entries = sorted(listing, key=lambda entry: natural(entry.name))
+            listing = FolderListing(folder, cancel.check)
         except OSError as error:
             yield Unusable(folder, _unreadable(folder, error))
             continue
-        made |= results_of_sources_in(roots, folder)
-        entries = [entry for entry in entries if not is_left_out(entry.name)]
-        if cuts is not Cuts.NOWHERE:
-            yield Cut.HERE
-            if recursive and not are_apart(_folders_of_results(entries)):
-                cuts = Cuts.NOWHERE
-        pictures = [entry.name for entry in entries if _is_named_as_picture(entry.name)]
-        safe = iter(safe_cuts(pictures) if cuts is Cuts.ANYWHERE else bytes(len(pictures)))
-        folders = []
-        for entry in entries:
-            path = folder / entry.name
-            named_as_picture = _is_named_as_picture(entry.name)
-            if named_as_picture and next(safe):
+        _add_results(made, roots, folder)
+        with listing:
+            if cuts is not Cuts.NOWHERE:
                 yield Cut.HERE
-            if _is_folder(entry):
-                folders.append(path)
-            elif named_as_picture and path not in made:
-                yield Input(path, root)
-            elif recursive and archives.is_archive(path):
-                yield from _unpacked(path, root, made, passed_over)
-            elif passed_over is not None and path not in made and path.suffix not in _COMPANIONS:
-                passed_over[path.suffix.lower()] += 1
+                if recursive and not are_apart(_folders_of_results(folder, listing)):
+                    cuts = Cuts.NOWHERE
+            safe = iter(safe_cuts(_Pictures(listing)) if cuts is Cuts.ANYWHERE else b"")
+            folders = []
+            for name, is_folder in listing:
+                path = folder / name
+                if is_folder:
+                    folders.append(name)
+                elif _is_named_as_picture(name):
+                    if next(safe, False):
+                        yield Cut.HERE
+                    if not _is_in(made, path):
+                        yield Input(path, root)
+                elif recursive and archives.is_archive(path):
+                    yield from _unpacked(path, root, made, passed_over)
+                elif passed_over is not None and path.suffix not in _COMPANIONS and not _is_in(made, path):
+                    passed_over[path.suffix.lower()] += 1
         if recursive:
-            waiting += [(each, cuts) for each in folders[::-1]]
+            waiting.append((folder, folders[::-1], cuts))
+
+
+class _Pictures:
+    """The names of pictures in a folder, as often as they are asked for."""
+
+    def __init__(self, listing: FolderListing) -> None:
+        self._listing = listing
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, is_folder in self._listing if not is_folder and _is_named_as_picture(name))
+
+
+def _add_results(made: TextSet, roots: Set[Path], folder: Path) -> None:
+    for result in results_of_sources_in(roots, folder):
+        made.add(str(result))
+
+
+def _is_in(made: TextSet, path: Path) -> bool:
+    return len(made) > 0 and str(path) in made
 
 
 def _is_named_as_picture(name: str) -> bool:
@@ -190,18 +211,21 @@ def _is_named_as_picture(name: str) -> bool:
     return suffix.lower() in READABLE_SUFFIXES and suffix != PART_SUFFIX
 
 
-def _folders_of_results(entries: Sequence[os.DirEntry[str]]) -> Iterator[str]:
+def _folders_of_results(folder: Path, listing: FolderListing) -> Iterator[str]:
     """What the folders are called that the results of what is in a folder go into."""
-    names: set[str] | None = None
-    for entry in entries:
-        stem, suffix = stem_and_suffix(entry.name)
-        if suffix.lower() in archives.ARCHIVE_SUFFIXES and not _is_folder(entry):
-            names = names if names is not None else {each.name for each in entries}
-            others = (stem + other for other in ("", *archives.ARCHIVE_SUFFIXES))
-            is_alone = not any(other in names for other in others if other != entry.name)
-            yield stem if is_alone else entry.name
-        elif _is_folder(entry):
-            yield entry.name
+    for name, is_folder in listing:
+        if is_folder:
+            yield name
+        elif stem_and_suffix(name)[1].lower() in archives.ARCHIVE_SUFFIXES:
+            yield folder_name_for(folder / name)
+
+
+def folder_name_for(archive: Path) -> str:
+    """What the folder of the results of an archive is called that lies in a folder."""
+    # A folder or another archive of that name has its results there.
+    others = (archive.with_suffix(suffix) for suffix in ("", *sorted(archives.ARCHIVE_SUFFIXES)))
+    is_alone = not any(other != archive and other.exists() for other in others)
+    return archive.stem if is_alone else archive.name
 
 
 def _listed(
@@ -214,7 +238,7 @@ def _listed(
 ) -> Iterator[Input | Unusable | Cut]:
     """The pictures below a folder of a store, in the store's own order."""
     avoided = stores.given(leave_out) if leave_out is not None else None
-    made: set[Path] = set()
+    made = TextSet()
     folder: Path | None = None
     stem = ""
     try:
@@ -229,7 +253,8 @@ def _listed(
                 continue
             if path.parent != folder:
                 folder = path.parent
-                made = results_of_sources_in(roots, folder)
+                made = TextSet()
+                _add_results(made, roots, folder)
                 stem = ""
             # All that begins alike follows each other, whatever the folder.
             if cuts is not Cuts.NOWHERE and alike(begin := path.name.partition(".")[0]) != stem:
@@ -237,7 +262,7 @@ def _listed(
                     yield Cut.HERE
                 stem = alike(begin)
             suffix = path.suffix.lower()
-            if path in made:
+            if _is_in(made, path):
                 continue
             if suffix in READABLE_SUFFIXES and suffix != PART_SUFFIX:
                 yield Input(path, root)
@@ -247,9 +272,7 @@ def _listed(
         yield Unusable(root, _unreadable(root, error))
 
 
-def _unpacked(
-    archive: Path, root: Path, made: Set[Path], passed_over: Counter[str] | None
-) -> Iterator[Input | Unusable]:
+def _unpacked(archive: Path, root: Path, made: TextSet, passed_over: Counter[str] | None) -> Iterator[Input | Unusable]:
     """The pictures in an archive that are none of those made before, in natural order, then what it has that is not
     opened."""
     try:
@@ -259,7 +282,7 @@ def _unpacked(
         return
     for name in sorted(listing.members, key=lambda name: [natural(part) for part in name.split("/")]):
         path = archive / name
-        if any(map(is_left_out, name.split("/"))) or path in made:
+        if any(map(is_left_out, name.split("/"))) or _is_in(made, path):
             continue
         if path.suffix.lower() in READABLE_SUFFIXES:
             yield Input(path, root)
@@ -294,19 +317,6 @@ def in_words(passed_over: Counter[str]) -> str | None:
         total,
     )
     return words.format(count=total, kinds=listed(kinds))
-
-
-def natural(name: str) -> list[tuple[int, int | str]]:
-    """A sort key that puts `a2` before `a10`."""
-    parts = re.split(r"([0-9]+)", name.casefold())
-    return [(0, int(part)) if part.isdigit() and part.isascii() else (1, part) for part in parts if part]
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
 
 
 def _unreadable(folder: Path, error: OSError) -> UserError:

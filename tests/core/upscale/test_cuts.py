@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.upscale.cuts import are_apart, safe_cuts, stem_and_suffix
-from core.upscale.scan import natural
+from core.upscale.folder_listing import natural
 
 COMPOSED, APART = "é", unicodedata.normalize("NFD", "é")
 STEMS = ["a", "A", "b", "a_jpg", "a.b", "a 2", "a10", "a010", COMPOSED, APART, "z"]

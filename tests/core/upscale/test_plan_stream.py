@@ -21,7 +21,7 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import BatchFinished, FileSaved, FileSkipped, Input, Planned, UpscaleRequest
 from core.images import probe
-from core.upscale import batch
+from core.upscale import batch, folder_listing
 from core.upscale import plan as planning
 from core.upscale.plan import Plan, plan, plans
 from core.upscale.plan_stream import PlanStream
@@ -168,6 +168,8 @@ def test_a_batch_in_portions_makes_what_one_in_one_piece_does(
     (tmp_path / "in" / "d" / "notes.txt").write_text("No picture.")
     whole = run(tmp_path / "in", output=tmp_path / "whole", format="png")
     monkeypatch.setattr(batch, "PlanStream", lambda request, cancel: PlanStream(request, cancel, 3))
+    # Nor does it matter that a folder is too large to be sorted in memory.
+    monkeypatch.setattr(folder_listing, "RUN", 5)
     parts = run(tmp_path / "in", output=tmp_path / "parts", format="png")
     assert files_in(tmp_path / "parts") == files_in(tmp_path / "whole")
     for name in files_in(tmp_path / "whole"):
@@ -185,6 +187,33 @@ def test_a_batch_in_portions_makes_what_one_in_one_piece_does(
         again = run(tmp_path / "in", output=tmp_path / output, format="png")
         assert not again.of(FileSaved)
         assert len(again.of(FileSkipped)) == again.of(BatchFinished)[0].skipped == planned.files
+
+
+def test_a_batch_in_portions_that_was_stopped_goes_on_where_it_was(
+    tmp_path: Path, model: str, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(30):
+        picture(tmp_path / "in" / str(number % 3) / f"{number}.png", seed=number)
+    run(tmp_path / "in", output=tmp_path / "whole")
+    monkeypatch.setattr(batch, "PlanStream", lambda request, cancel: PlanStream(request, cancel, 2))
+    request = request_of(model, tmp_path / "in", tmp_path / "out")
+    saved: list[Path] = []
+
+    def until(count: int) -> None:
+        cancel = CancelToken()
+        for event in batch.upscale(request, cancel):
+            saved.extend([event.output] if isinstance(event, FileSaved) else [])
+            if len(saved) >= count:
+                cancel.cancel()
+
+    for count in (4, 17):
+        with pytest.raises(Cancelled):
+            until(count)
+    until(99)
+    assert sorted(path.relative_to(tmp_path / "out").as_posix() for path in saved) == files_in(tmp_path / "whole")
+    assert files_in(tmp_path / "out") == files_in(tmp_path / "whole")
+    for name in files_in(tmp_path / "whole"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_it_is_planned_ahead_of_what_is_taken(tmp_path: Path, model: str) -> None:
