@@ -1,7 +1,8 @@
 """What millions of pictures take: of memory and processor time for each name, in the plan and in the journal.
 
 Names and the journal are measured at their full number, as they are made up; the plan with `--planned` small files all
-at once, and with `--streamed` in portions, as it reads their headers. Each is measured in a process of its own.
+at once, and with `--streamed` in portions, as it reads their headers; and in portions with a listing of `--generated`
+files that are not there, whose headers and stamps are all the same. Each is measured in a process of its own.
 """
 
 from __future__ import annotations
@@ -13,14 +14,18 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 from PIL import Image
 
 from core.contract.cancel import CancelToken
 from core.contract.upscale import Input, UpscaleRequest
+from core.images import Probe
 from core.images.decode import probe
 from core.upscale.journal import FOLDER, Journal
 from core.upscale.journal_log import JOURNAL
@@ -38,6 +43,7 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=100_000)
     parser.add_argument("--planned", type=int, default=5_000)
     parser.add_argument("--streamed", type=int, default=20_000)
+    parser.add_argument("--generated", type=int, default=20_000)
     parser.add_argument("--flat", type=int, default=5_000, help="files of one folder whose first portion is planned")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -51,6 +57,7 @@ def main() -> None:
         make_pictures(Path(folder) / "more", given.streamed)
         report("plan, its first portion", min(given.streamed, PORTION), apart(begun, Path(folder) / "more"))
         report("plan, in portions", given.streamed, apart(streamed, Path(folder) / "more"))
+        report("plan of a generated listing", given.generated, apart(generated, given.generated))
         make_pictures(Path(folder) / "flat", given.flat, flat=True)
         report("first portion of one folder", given.flat, apart(begun, Path(folder) / "flat"))
 
@@ -153,6 +160,36 @@ def streamed(folder: Path) -> object:
         while (portion := stream.take(cancel)) is not None:
             last = portion
     return last
+
+
+def generated(count: int) -> object:
+    """Plan files that are not there: whole folders of them."""
+
+    @contextmanager
+    def listing(folder: Path) -> Iterator[Iterator[SimpleNamespace]]:
+        inside = folder.name.startswith("box")
+        first = int(folder.name[4:]) * IN_FOLDER if inside else 0
+        files = (Path(name(number)).name + ".png" for number in range(first, first + IN_FOLDER))
+        folders = (f"box {number:05}" for number in range(count // IN_FOLDER))
+        yield (SimpleNamespace(name=each, is_dir=lambda: not inside) for each in (files if inside else folders))
+
+    header = Probe(16, 12, "png", False, False, 1)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch("core.upscale.folder_listing.os", SimpleNamespace(scandir=listing)),
+        patch("core.upscale.plan.probe", lambda _path: header),
+        patch("core.upscale.journal.source_stamp", lambda _path: (1, 1, 1)),
+    ):
+        (Path(folder) / "in").mkdir()
+        begun = time.monotonic()
+        cancel = CancelToken()
+        with PlanStream(request_of(Path(folder) / "in"), cancel) as stream:
+            print(f"{'first portion after':28} {time.monotonic() - begun:9.1f} s", flush=True)
+            planned = 0
+            while (portion := stream.take(cancel)) is not None:
+                planned += len(portion.tasks)
+    assert planned == count
+    return portion
 
 
 if __name__ == "__main__":

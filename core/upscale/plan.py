@@ -676,7 +676,9 @@ class _Space:
         return tuple(warning for each in places.items() if (warning := self._warning(*each)))
 
     def _warning(self, device: int, place: Path) -> str | None:
-        needed, free = self._needed[device], self._free.setdefault(device, shutil.disk_usage(place).free)
+        if device not in self._free:
+            self._free[device] = shutil.disk_usage(place).free
+        needed, free = self._needed[device], self._free[device]
         figures = {"needed": _gigabytes(needed), "free": _gigabytes(free), "place": place}
         if needed * SPACE_MARGIN > free:
             raise UserError(
