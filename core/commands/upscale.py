@@ -286,6 +286,8 @@ class UpscaleLines:
         self.finished = 0
         self.refused = 0
         """Refusals still to come, most of them before the first picture begins; `files` does not count them."""
+        self.left_out = 0
+        """How many of the batch were larger than asked for."""
         self.complete = True
         """Whether `files` are all of the batch; the next `Planned` then is another one's."""
         self._refused_so_far = 0
@@ -326,7 +328,9 @@ class UpscaleLines:
                 if note:
                     self._say(f"    {note}", "dim")
         elif isinstance(event, FileSkipped):
-            there = _("is there already") if event.output != event.source else event.reason
+            is_there = event.output != event.source
+            self.left_out += not is_there
+            there = _("is there already") if is_there else event.reason
             self._say(f"{event.output}  {there}", "dim")
         elif isinstance(event, ArchiveSaved):
             self._say(
@@ -351,16 +355,26 @@ class UpscaleLines:
             self._say(_("{message} Waiting for it.").format(message=event.message), "yellow")
             self.bar.update(self.task, description=_("Waiting"), completed=0, left="")
         elif isinstance(event, BatchFinished):
+            words = (
+                _(
+                    "{saved} saved{several}, {skipped} were done before, {larger} are larger, "
+                    "{failed} failed, in {duration}."
+                )
+                if self.left_out
+                else _("{saved} saved{several}, {skipped} were done before, {failed} failed, in {duration}.")
+            )
             self._say(
-                _("{saved} saved{several}, {skipped} were done before, {failed} failed, in {duration}.").format(
+                words.format(
                     saved=event.saved,
                     several=_several(event.saved, event.pictures),
-                    skipped=event.skipped,
+                    skipped=event.skipped - self.left_out,
+                    larger=self.left_out,
                     failed=event.failed,
                     duration=_duration(event.seconds),
                 ),
                 "bold",
             )
+            self.left_out = 0
             # A watch goes on waiting for more pictures.
             self.bar.update(self.task, description=_("Waiting"), completed=0, left="")
 

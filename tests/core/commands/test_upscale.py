@@ -47,6 +47,17 @@ def test_a_folder_is_upscaled_and_the_results_are_named(tmp_path: Path, model: s
     assert load(tmp_path / "out" / "a.webp").width == 24
 
 
+def test_what_is_larger_than_asked_for_was_not_done_before(tmp_path: Path, model: str) -> None:
+    picture(tmp_path / "in" / "a.png")
+    picture(tmp_path / "in" / "b.png", 80, 60)
+    arguments = ("upscale", tmp_path / "in", "-o", tmp_path / "out", "-m", model, "-s", "40px")
+    code, text = srgan(*arguments)
+    assert code == 0
+    assert "1 saved, 0 were done before, 1 are larger, 0 failed" in text
+    code, text = srgan(*arguments)
+    assert "0 saved, 1 were done before, 1 are larger, 0 failed" in text
+
+
 def test_failures_are_listed_with_advice_and_end_in_1(tmp_path: Path, model: str) -> None:
     picture(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "bad [red]one.png").write_bytes(b"")
