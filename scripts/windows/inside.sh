@@ -6,6 +6,9 @@ else
     w=$folder
 fi
 
+# A place there, by its name on Windows: `windows "$w/src"`.
+windows() { echo "Z:${1//\//\\}"; }
+
 inside() {
     if [ -d "$folder/root" ]; then
         mkdir -p "$folder/root/w" "$folder/src"

@@ -17,18 +17,22 @@ case $SRGAN_EDITION in
 esac
 
 "$here/setup.sh"
+# shellcheck source=scripts/windows/inside.sh
+. "$here/inside.sh"
 cd "$source"
 # What the program says of itself is in its own wheel.
 rm -rf "$folder/own" "$folder/dist/$name"
 "$python" -m pip wheel --quiet --no-deps --wheel-dir "$folder/own" .
 "$python" -m zipfile -e "$folder"/own/*.whl "$folder/own"
 rm -rf "$folder"/own/*.whl "$folder"/own/{core,srgan_desktop,resources}
-"$here/run.sh" python 'Z:\w\src\scripts\windows\pyinstaller.py' 'Z:\w\site-wine' --noconfirm --log-level WARN --distpath 'Z:\w\dist' --workpath "Z:\\w\\build\\$SRGAN_EDITION" build.spec
+"$here/run.sh" python "$(windows "$w/src/scripts/windows/pyinstaller.py")" "$(windows "$w/site-wine")" \
+    --noconfirm --log-level WARN --distpath "$(windows "$w/dist")" --workpath "$(windows "$w/build/$SRGAN_EDITION")" \
+    build.spec
 "$here/start_package.sh" "$name"
 mkdir -p dist/windows
 PYTHONPATH=$source "$python" scripts/package_windows.py "$folder/dist/$name" "$folder/site-wine" "$folder/site" dist/windows \
     --interpreter "$folder/python" \
     --makensis "$here/linux.sh $source/dist/windows makensis"
 for setup in dist/windows/"$name"-[0-9]*-setup.exe; do
-    "$here/run.sh" bash scripts/windows/try_installer.sh "Z:\\w\\src\\dist\\windows\\$(basename "$setup")"
+    "$here/run.sh" bash scripts/windows/try_installer.sh "$(windows "$w/src/$setup")"
 done
