@@ -10,6 +10,7 @@ import sys
 from fnmatch import fnmatch
 
 _BATCH = "tests/core/upscale/test_batch.py::"
+_SIGNALS = "a test can send no signal to another program there"
 WINDOWS: dict[str, str] = {
     _BATCH + "test_names_of_every_kind[[]new*line.png]": "Windows' file names have no line breaks",
     _BATCH + "test_names_of_every_kind[[]*udce9.png]": "Windows' file names are Unicode",
@@ -21,6 +22,17 @@ WINDOWS: dict[str, str] = {
     + "test_a_path_that_no_file_system_takes_is_one_failure": "Windows says of too long a name that it is not there",
     _BATCH + "test_bad_files_end_in_words_and_the_rest_goes_on": "makes a link that leads nowhere",
     "tests/core/upscale/test_scan.py::test_each_picture_comes_once_and_links_that_loop_end": "makes links",
+    "tests/core/test_names.py::test_a_link_to_nothing_is_taken": "makes a link that leads nowhere",
+    "tests/core/test_windows.py::test_one_picture_named_twice_in_other_case_is_one_there": (
+        "needs a file system where upper and lower case are two names"
+    ),
+    "tests/core/test_archives.py::test_a_colon_in_a_name_makes_no_drive[[]linux]": "a colon is a disk's there",
+    # Windows has no signals: what a console says comes as an event, and only to a program that shares the console.
+    "tests/core/commands/test_training.py::test_ctrl_c_saves_and_says_so": _SIGNALS,
+    "tests/core/commands/test_upscale.py::test_ctrl_c_stops_and_the_same_command_does_the_rest": _SIGNALS,
+    "tests/core/commands/test_upscale.py::test_a_watched_folder_is_waited_at_until_ctrl_c": _SIGNALS,
+    "tests/core/test_worker.py::test_ctrl_c_in_the_terminal_is_for_the_window": _SIGNALS,
+    "tests/core/test_worker.py::test_a_logout_lets_a_training_run_save_its_state*": _SIGNALS,
     "tests/core/upscale/test_plan.py::test_names_that_would_be_one_are_parted_before_anything_starts": (
         "needs a file system where upper and lower case are two names"
     ),

@@ -53,6 +53,7 @@ def test_one_picture_named_twice_in_other_case_is_one_there(tmp_path: Path, monk
 
 def test_a_path_too_long_for_windows_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / ("folder " * 20) / ("name" * 40 + ".png")
+    monkeypatch.setattr(decode.sys, "platform", "linux")  # type: ignore[attr-defined]
     with pytest.raises(UserError, match="does not exist"):
         load(path)
     monkeypatch.setattr(decode.sys, "platform", "win32")  # type: ignore[attr-defined]
