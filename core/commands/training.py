@@ -120,7 +120,7 @@ def train_command(
         Path | None, typer.Option(help=_("Folder of the run; else runs/<recipe> in the user's folder."))
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help=_("Go on from the run's newest checkpoint."))] = False,
-    val: Annotated[Path | None, typer.Option(help=_("Folder of held-out pictures; else some of the data."))] = None,
+    val: Annotated[Path | None, typer.Option(help=_("Folder of test pictures; else some of the data."))] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help=_("Change a field, as psnr.steps=500."))] = None,
     start: Annotated[str, typer.Option(help=_("Model to start from; goes before the recipe's own."))] = "",
     teacher: Annotated[
@@ -287,7 +287,7 @@ class _TrainingLines:
             self._line(_("quarantined {name}: {reason}").format(name=event.path.name, reason=event.reason), "yellow")
         elif isinstance(event, ScanFinished):
             self._line(
-                _("{training} pictures to train on, {validation} held out, {quarantined} quarantined").format(
+                _("{training} pictures to train on, {validation} to test on, {quarantined} quarantined").format(
                     training=event.training, validation=event.validation, quarantined=event.quarantined
                 )
             )

@@ -87,9 +87,9 @@ def finish(setup: Setup, validator: Validator, data: Path, folder: RunFolder, ca
         of_parent = _compared(_("its parent {name}").format(name=card.name), figures, its_figures, metric)
         verdict += " " + of_parent.words
     many = len(held_out)
-    verdict += " " + ngettext(
-        "Measured on {count} held-out picture.", "Measured on {count} held-out pictures.", many
-    ).format(count=many)
+    verdict += " " + ngettext("Measured on {count} test picture.", "Measured on {count} test pictures.", many).format(
+        count=many
+    )
     card = replace(card_of(setup, data, figures), metrics=_on_held_out(metrics))
     save_generator(folder.model, generator.state_dict(), card)
     if setup.teacher is not None:

@@ -236,7 +236,7 @@ class DataRecipe(_Section):
         default=True,
         description=_(
             "Also quarantine near-duplicates, enlarged and heavily compressed pictures, not only "
-            "unreadable and small ones. Doubles of held-out pictures and pairs that do not match "
+            "unreadable and small ones. Doubles of test pictures and pairs that do not match "
             "are in any case."
         ),
     )
@@ -497,19 +497,19 @@ class ValidationRecipe(_Section):
     """Measuring on held-out pictures during the run."""
 
     every: int = Field(default=500, ge=1, description=_("Steps between two validations."))
-    pictures: int = Field(default=30, ge=1, description=_("At most so many held-out pictures are measured."))
+    pictures: int = Field(default=30, ge=1, description=_("At most so many test pictures are measured."))
     training_pictures: int = Field(
         default=16,
         ge=0,
         description=_(
             "So many training pictures are measured as well: what rises there while it falls on "
-            "held-out pictures is overfitting."
+            "test pictures is overfitting."
         ),
     )
     side: int = Field(
         default=512,
         ge=64,
-        description=_("Of larger held-out pictures the middle of this side (HR pixels) is measured."),
+        description=_("Of larger test pictures the middle of this side (HR pixels) is measured."),
     )
     shown: int = Field(default=4, ge=0, description=_("So many of them are saved at every validation."))
     metric: Literal["psnr_y", "ssim_y", "teacher"] = Field(

@@ -146,7 +146,9 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
             continue
         quarantined.append(
             PictureQuarantined(
-                picture.hr, "duplicate", _("nearly the same as the held-out {name}").format(name=held[index].hr.name)
+                picture.hr,
+                "duplicate",
+                _("nearly the same as the test picture {name}").format(name=held[index].hr.name),
             )
         )
         yield quarantined[-1]

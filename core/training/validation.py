@@ -301,7 +301,7 @@ class Validator:
         if self.seen.parts_from(gain, seen_gain):
             yield Notice(
                 _(
-                    "It begins to overfit: on the training pictures it still improves, but on held-out "
+                    "It begins to overfit: on the training pictures it still improves, but on test "
                     "pictures it has lost {best_gain:.2f} dB. More pictures, or fewer steps, help."
                 ).format(best_gain=self.seen.best_gain - gain)
             )

@@ -49,7 +49,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "gan.content": (_("Content loss"), _("How the VGG features of the second stage are compared.")),
     "data": (_("Pictures"), _("What the network sees.")),
     "generator": (_("Network"), _("The generator that is trained. Fixed once a run has begun.")),
-    "validation": (_("Held-out pictures"), _("How often, and by what, the network is measured.")),
+    "validation": (_("Test pictures"), _("How often, and by what, the network is measured.")),
     "": (_("Run"), _("Whatever belongs to no stage.")),
 }
 """Title and explanation of each part of the form, in its order."""

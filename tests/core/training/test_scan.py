@@ -78,7 +78,7 @@ def test_every_kind_is_quarantined_and_told(tmp_path: Path) -> None:
     assert [e for e in events if isinstance(e, ScanProgress)][-1] == ScanProgress(12, 12)
     # Only what cannot be trained on at all, without the thorough look, and what would give away a held-out picture.
     _, events = look(ScanRequest(folder, minimum=96, thorough=False))
-    kinds = {kind for kind, reason in aside(events).values() if "nearly the same as the held-out" not in reason}
+    kinds = {kind for kind, reason in aside(events).values() if "nearly the same as the test picture" not in reason}
     assert kinds == {"unreadable", "small"}
 
 
@@ -174,7 +174,7 @@ def test_near_duplicates_never_stand_on_both_sides(tmp_path: Path) -> None:
     save(textured(3, 200, 240)[:128, :128], held / "again.jpg", quality=98)
     save(textured(90, 128, 128), held / "other.png")
     found, events = look(ScanRequest(folder, minimum=96, validation=held))
-    assert aside(events) == {"photo3_0.png": ("duplicate", "nearly the same as the held-out again.jpg")}
+    assert aside(events) == {"photo3_0.png": ("duplicate", "nearly the same as the test picture again.jpg")}
     assert len(found.validation) == 2
     assert "photo3_0" not in {p.hr.stem for p in found.training}
     # Also where duplicates as such are let in.

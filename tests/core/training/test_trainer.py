@@ -142,7 +142,7 @@ def test_a_whole_run(data: Path, held_out: Path, tmp_path: Path) -> None:
     assert finished.better_than_bicubic is False
     assert finished.better_than_parent is None
     assert "Not better than bicubic" in finished.verdict
-    assert "2 held-out pictures" in finished.verdict
+    assert "2 test pictures" in finished.verdict
     card = read_card(finished.model)
     scan = next(e for e in events if isinstance(e, ScanFinished))
     assert (card.iterations, card.scale, card.dataset_sha256) == (10, 4, scan.fingerprint)

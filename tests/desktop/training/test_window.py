@@ -93,7 +93,7 @@ def test_a_model_is_trained_used_and_chosen_for_upscaling(window: MainWindow, qt
     assert [each.step for each in record.validations] == [20, 40, 60]
     assert record.finished.better_than_bicubic, record.finished.verdict
     assert record.best.psnr_y > record.bicubic_psnr
-    assert "Measured on 1 held-out picture." in page.run.verdict.text
+    assert "Measured on 1 test picture." in page.run.verdict.text
     assert all(picture.sr.is_file() for each in record.validations for picture in each.pictures)
     with qtbot.waitSignal(page.model_ready, timeout=WAIT_MS):
         qtbot.mouseClick(page.run.use, Qt.MouseButton.LeftButton)
