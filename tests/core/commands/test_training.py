@@ -115,7 +115,7 @@ def test_the_folders_of_prepare_can_be_trained_on(data: Path, tmp_path: Path) ->
     srgan("prepare", data, out, "--hr", 64, "--lr", 16, "--count", 0)
     result = srgan("train", "quick", "--data", out, "--run", tmp_path / "run", "--threads", 1, *SMALL)
     assert result.exit_code == 0, words(result)
-    assert "5 pictures to train on, 1 held out" in words(result)
+    assert "5 pictures to train on, 1 to test on" in words(result)
     assert "few pictures overfits" in words(result)
 
 
