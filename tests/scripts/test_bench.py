@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication
 
 from scripts import (
     bench_batches,
+    bench_cluster,
     bench_engine,
     bench_formats,
     bench_package,
@@ -19,6 +20,7 @@ from scripts import (
     bench_training,
     bench_window,
 )
+from tests.core.networks import save_small_model
 from tests.scripts.conftest import Run
 
 TINY = (
@@ -54,6 +56,16 @@ def test_bench_runtimes(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bench_scale(main: Run) -> None:
     said = main(bench_scale, "--names=2000", "--planned=20", "--streamed=30", "--generated=2000", "--flat=30")
     assert len(re.findall(r": +-?\d+ bytes, +\d+\.\d µs for each", said)) == 9
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Ray has clusters of several nodes on Linux alone")
+def test_bench_cluster(main: Run, tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="needs the extra srgan-desktop[cluster]")
+    model = str(save_small_model(tmp_path / "small.safetensors"))
+    said = main(bench_cluster, "--pictures=4", f"--model={model}")
+    assert re.search(r"with --cluster on this machine: \d+\.\d\d times as long", said)
+    assert re.search(r"the driver: \d+\.\d% of its workers' processor time", said)
+    assert re.search(r"two nodes of one core: \d+\.\d\d times as fast as one", said)
 
 
 def test_bench_training(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
