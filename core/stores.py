@@ -38,6 +38,9 @@ PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "memory": ""}
 _WHOLE_OR_NOT = ("s3", "gs", "az")
 """Stores whose PUT is whole or not at all, as their makers promise: nobody sees a part of an object, nor does one stay
 behind when the upload is cut off. To others a file goes under another name, and is then moved."""
+UPLOAD_SECONDS = 60.0
+SLOWEST_UPLOAD = 100_000
+"""An upload is given up, and tried again, after so many seconds and one more for so many bytes."""
 TRIES = 5
 FIRST_PAUSE_SECONDS = 0.5
 """Before the second try; twice as long before each further one, and a little by chance, so that workers part."""
@@ -236,7 +239,9 @@ class StorePath(_SystemPath):
             OSError: the store does not take it.
         """
         content = bytes(data)
-        _asked(self, lambda: _system(self.scheme).pipe_file(self._inside, content))
+        system = _system(self.scheme)
+        limit = _upload_limit(system, len(content))
+        _asked(self, lambda: system.pipe_file(self._inside, content, **limit))
         return len(content)
 
     def write_text(self, data: str, encoding: str | None = None, *_how: Any, **_more: Any) -> int:
@@ -273,12 +278,13 @@ def put(local: Path, final: StorePath) -> None:
         OSError: the store does not take it; what was there before is untouched.
     """
     system = _system(final.scheme)
+    limit = _upload_limit(system, local.stat().st_size)
     if final.scheme in _WHOLE_OR_NOT:
-        _asked(final, lambda: system.put_file(str(local), final._inside, **_facts(local, final)))
+        _asked(final, lambda: system.put_file(str(local), final._inside, **_facts(local, final), **limit))
         return
     other = final.with_name(f".srgan-{os.urandom(6).hex()}.part")
     try:
-        _asked(final, lambda: system.put_file(str(local), other._inside))
+        _asked(final, lambda: system.put_file(str(local), other._inside, **limit))
         other.replace(final)
     except BaseException:
         with suppress(OSError):
@@ -556,6 +562,13 @@ def _system(scheme: str) -> Any:
             ),
             how_to_install("'srgan-desktop[stores]'"),
         ) from None
+
+
+def _upload_limit(system: Any, size: int) -> dict[str, float]:
+    """What ends an upload that nobody answers: aiohttp waits for a store's leave to send a body without any limit."""
+    from fsspec.asyn import AsyncFileSystem
+
+    return {"timeout": UPLOAD_SECONDS + size / SLOWEST_UPLOAD} if isinstance(system, AsyncFileSystem) else {}
 
 
 def _asked(path: StorePath, act: Callable[[], T]) -> T:

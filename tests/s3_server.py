@@ -37,9 +37,21 @@ class S3Server:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from werkzeug.serving import WSGIRequestHandler, make_server
 
+        self.answers = threading.Event()
+        """While it is cleared, nothing is said to whoever asks, not even that a body may be sent."""
+        self.answers.set()
+        answers = self.answers
+
         class Quiet(WSGIRequestHandler):
             def log(self, *_what: Any) -> None:
                 pass
+
+            def run_wsgi(self) -> None:
+                if answers.is_set():
+                    super().run_wsgi()
+                else:
+                    answers.wait()
+                    self.close_connection = True
 
         self._app = DomainDispatcherApplication(create_backend_app)
         self.asked: list[tuple[str, str]] = []
@@ -53,6 +65,7 @@ class S3Server:
 
     def empty(self) -> None:
         """Begin anew: no fault, and nothing in the bucket."""
+        self.answers.set()
         self.fault = lambda _method, _path: None
         with_all = self.names("") if BUCKET in self._buckets() else []
         for key in with_all:

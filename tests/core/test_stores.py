@@ -112,6 +112,23 @@ def test_a_file_arrives_whole_with_its_date_and_kind_or_not_at_all(s3: S3Server)
     assert s3.read("out/a.png") == b"first"
 
 
+def test_an_upload_that_nobody_answers_is_given_up(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in (("UPLOAD_SECONDS", 1.0), ("TRIES", 2)):
+        monkeypatch.setattr(stores, name, value)
+    s3.answers.clear()
+    (tmp_path / "a.png").write_bytes(bytes(1000))
+    with pytest.raises(TimeoutError, match="takes too long"):
+        stores.put(tmp_path / "a.png", path_of("a.png"))
+    with pytest.raises(TimeoutError, match="takes too long"):
+        path_of("b.txt").write_text("text")
+    s3.answers.set()
+    assert s3.names("") == []
+    path_of("b.txt").write_text("text")
+    assert s3.names("") == ["b.txt"]
+
+
 def test_a_store_that_shows_halves_gets_files_by_another_name() -> None:
     folder = given(Path("memory://shelf/out"))
     with replacing(folder / "a.png") as temporary:
