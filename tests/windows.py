@@ -22,6 +22,9 @@ WINDOWS: dict[str, str] = {
     + "test_a_path_that_no_file_system_takes_is_one_failure": "Windows says of too long a name that it is not there",
     _BATCH + "test_bad_files_end_in_words_and_the_rest_goes_on": "makes a link that leads nowhere",
     "tests/core/upscale/test_scan.py::test_each_picture_comes_once_and_links_that_loop_end": "makes links",
+    "tests/core/images/test_hostile.py::test_a_full_disk_says_so_and_leaves_the_old_file*": (
+        "the full disk is Linux's /dev/full"
+    ),
     "tests/core/test_names.py::test_a_link_to_nothing_is_taken": "makes a link that leads nowhere",
     "tests/core/test_windows.py::test_one_picture_named_twice_in_other_case_is_one_there": (
         "needs a file system where upper and lower case are two names"

@@ -6,7 +6,9 @@ w=$1
 output=$2
 shift 2
 windows="Z:${w//\//\\}"
-export HOME="$w/home" WINEPREFIX="$w/prefix" WINEDEBUG="${WINEDEBUG:--all}" WINEDLLOVERRIDES="mscoree,mshtml=" LANG=C.UTF-8
+export HOME="$w/home" WINEPREFIX="$w/prefix" WINEDEBUG="${WINEDEBUG:--all}" LANG=C.UTF-8
+# rawpy brings Microsoft's OpenMP along. Wine would take its own, with which LibRaw's colours come out wrong.
+export WINEDLLOVERRIDES="mscoree,mshtml=;vcomp140=n,b"
 export PYTHONPATH="$windows\\site-wine;$windows\\own;$windows\\src" PYTHONDONTWRITEBYTECODE=1
 # torch counts one core under Wine.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
