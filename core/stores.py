@@ -38,9 +38,11 @@ PACKAGES = {"s3": "s3fs", "gs": "gcsfs", "az": "adlfs", "memory": ""}
 _WHOLE_OR_NOT = ("s3", "gs", "az")
 """Stores whose PUT is whole or not at all, as their makers promise: nobody sees a part of an object, nor does one stay
 behind when the upload is cut off. To others a file goes under another name, and is then moved."""
-UPLOAD_SECONDS = 60.0
+ANSWER_SECONDS = 30
+"""How long a connection that was cut without a word is waited for, and then tried again."""
+UPLOAD_PATIENCE = 2.0
 SLOWEST_UPLOAD = 100_000
-"""An upload is given up, and tried again, after so many seconds and one more for so many bytes."""
+"""An upload is given up, and tried again, after so many times that, and one second more for so many bytes."""
 TRIES = 5
 FIRST_PAUSE_SECONDS = 0.5
 """Before the second try; twice as long before each further one, and a little by chance, so that workers part."""
@@ -546,9 +548,8 @@ def _system(scheme: str) -> Any:
             # Tried again by us alone: two sorts of waiting multiply.
             options["config_kwargs"] = {
                 "retries": {"mode": "standard", "total_max_attempts": 1},
-                # A connection that was cut without a word is waited for so long, and then tried again.
                 "connect_timeout": 10,
-                "read_timeout": 30,
+                "read_timeout": ANSWER_SECONDS,
                 **conf.get("s3", {}).get("config_kwargs", {}),
             }
         if scheme != "memory":
@@ -568,7 +569,10 @@ def _upload_limit(system: Any, size: int) -> dict[str, float]:
     """What ends an upload that nobody answers: aiohttp waits for a store's leave to send a body without any limit."""
     from fsspec.asyn import AsyncFileSystem
 
-    return {"timeout": UPLOAD_SECONDS + size / SLOWEST_UPLOAD} if isinstance(system, AsyncFileSystem) else {}
+    if not isinstance(system, AsyncFileSystem):
+        return {}
+    answer = (getattr(system, "config_kwargs", None) or {}).get("read_timeout", ANSWER_SECONDS)
+    return {"timeout": UPLOAD_PATIENCE * answer + size / SLOWEST_UPLOAD}
 
 
 def _asked(path: StorePath, act: Callable[[], T]) -> T:

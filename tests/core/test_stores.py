@@ -115,7 +115,7 @@ def test_a_file_arrives_whole_with_its_date_and_kind_or_not_at_all(s3: S3Server)
 def test_an_upload_that_nobody_answers_is_given_up(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for name, value in (("UPLOAD_SECONDS", 1.0), ("TRIES", 2)):
+    for name, value in (("UPLOAD_PATIENCE", 0.2), ("TRIES", 2)):
         monkeypatch.setattr(stores, name, value)
     s3.answers.clear()
     (tmp_path / "a.png").write_bytes(bytes(1000))
