@@ -377,7 +377,8 @@ def _name_of(info: zipfile.ZipInfo) -> str:
     Where nothing says how it is written, it is UTF-8 if it can be, as most programs write, else as Windows writes it
     where people read the language in use, else as the standard has it (code page 437).
     """
-    name = info.filename
+    # `filename` has had its backslashes turned on Windows, which may be halves of letters.
+    name = info.orig_filename.partition("\0")[0]
     if not info.flag_bits & _UTF_8:
         with suppress(UnicodeError):
             name = _decoded(name.encode("cp437"), info.extra)
