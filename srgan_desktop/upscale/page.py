@@ -391,7 +391,8 @@ class UpscalePage(Page):
         self._following = False
 
     def _step(self, by: int) -> None:
-        self._following = self._following and not self.queue.step(by)
+        if self.queue.step(by):
+            self._stop_following()
 
     def _on_failed(self, problem: Problem) -> None:
         super()._on_failed(problem)

@@ -195,6 +195,11 @@ def test_by_keyboard_alone(qtbot, page, window, tmp_path):
     wait_for_end(qtbot, page)
     assert (tmp_path / "out" / "b.png").is_file()
     page.queue.table.choose(0)
+    page.compare.view.setFocus()
+    QTest.keyClick(page.compare.view.canvas, Qt.Key.Key_PageDown)
+    assert page.queue.table.selected_rows() == [1]
+    QTest.keyClick(page.compare.view.canvas, Qt.Key.Key_PageUp)
+    assert page.queue.table.selected_rows() == [0]
     QTest.keyClick(page.queue.table, Qt.Key.Key_Delete)
     assert list(states(page)) == ["b.png"]
     assert picture.is_file()
