@@ -120,7 +120,7 @@ class UpscalePage(Page):
     @property
     def progress(self) -> float | None:
         run = self.session.run
-        return run.fraction if run.busy and not run.rests else None
+        return self.session.fraction if run.busy and not run.rests else None
 
     def start_engine(self) -> None:
         """Called once the window is on the screen."""

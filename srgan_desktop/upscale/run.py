@@ -216,6 +216,9 @@ class Run:
         self.fraction = 0.0
         """How much of the job is done, 0 to 1."""
         self.seconds_left: float | None = None
+        """Of the job."""
+        self._before = 0
+        """Pictures that jobs before this one were at."""
 
     def tell(self, happening: Happening) -> Order | None:
         """Go on to the phase that follows, and answer with what is to be done."""
@@ -268,6 +271,24 @@ class Run:
         """All pictures of the run so far."""
         return self.finished + len(self.pending)
 
+    def fraction_with(self, later: int) -> float:
+        """How much is done of all its jobs, 0 to 1, each picture counted alike.
+
+        Args:
+            later: pictures that wait for jobs after this one.
+        """
+        if not self.has_job or not (self._before or later):
+            return self.fraction
+        of_job = max(0, self.total - self._before)
+        return (self._before + self.fraction * of_job) / max(1, self.total + later)
+
+    def seconds_left_with(self, later: int) -> float | None:
+        """How long all its jobs still take, where pictures of later ones take as long as those of this one."""
+        of_job = (self.total - self._before) * (1 - self.fraction)
+        if self.seconds_left is None or of_job <= 0:
+            return self.seconds_left
+        return self.seconds_left * (of_job + later) / of_job
+
     def summary(self, cancelled: bool) -> Summary:
         """What became of it."""
         failures = tuple((str(path), problem) for path, problem in self.failures.items())
@@ -286,6 +307,7 @@ class Run:
 
     def give(self, pictures: Iterable[Path], watches: tuple[Path, ...]) -> None:
         """Note what the next job has before it, and which folders it watches."""
+        self._before = self.finished
         self.pending = set(pictures)
         self.watches = watches
         self.fraction, self.seconds_left = 0.0, None

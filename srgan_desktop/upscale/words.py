@@ -25,13 +25,17 @@ def bar_state(session: UpscaleSession) -> BarState:
     if run.phase is Phase.IDLE:
         return _idle(session)
     if run.phase is Phase.CANCELLING:
-        return BarState(_("Stopping…"), _("saved results stay"), run.fraction)
-    done, total = run.saved + run.skipped, run.total - len(run.failures)
+        return BarState(_("Stopping…"), _("saved results stay"), session.fraction)
+    later = session.waits_for_later
+    done, total = run.saved + run.skipped, run.total + later - len(run.failures)
     failed = _counted(State.FAILED, len(run.failures))
     if run.paused:
         # A watch has no end that it could come nearer to, but a bar that stands still says that it is paused.
         return BarState(
-            _("Paused after {done:,} of {total:,}").format(done=done, total=total), failed, run.fraction, paused=True
+            _("Paused after {done:,} of {total:,}").format(done=done, total=total),
+            failed,
+            session.fraction,
+            paused=True,
         )
     so_far = _joined(ngettext("{done:,} finished so far", "{done:,} finished so far", done).format(done=done), failed)
     if session.engine is EngineState.STARTING:
@@ -43,7 +47,7 @@ def bar_state(session: UpscaleSession) -> BarState:
     if run.fraction == 0 and run.finished == 0 and session.queue.count(State.WORKING) == 0:
         return BarState(_("Preparing…"), _("checking what is already done"))
     title = _("Upscaling {done:,} of {total:,}").format(done=min(done + 1, total), total=total)
-    return BarState(title, _joined(problems.time_left(run.seconds_left), failed), run.fraction)
+    return BarState(title, _joined(problems.time_left(run.seconds_left_with(later)), failed), session.fraction)
 
 
 def _counted(state: State, count: int) -> str:

@@ -6,7 +6,7 @@ from core.contract.jobs import JobCancelled, JobDone, WorkerReady
 from core.contract.protocol import NO_JOB
 from core.contract.settings import OutputSize
 from core.contract.upscale import FileFailed, Input, Progress
-from srgan_desktop import settings
+from srgan_desktop import problems, settings
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.session import UpscaleSession
 from srgan_desktop.upscale.words import bar_state, start_words
@@ -52,6 +52,28 @@ def test_what_the_bar_says_from_start_to_end(session, job):
     state = bar_state(session)
     assert (state.title, state.words) == ("1 picture ready to upscale", "1 saved · 1 failed")
     assert not state.has_progress
+
+
+def test_pictures_with_own_settings_are_counted_from_the_start(session, job, options):
+    session.pins.pin([2])
+    options.set(settings.SIZE, OutputSize("factor", 2))
+    session.start()
+    job.say(WorkerReady("a card"), job=NO_JOB)
+    assert len(job.requests[-1].inputs) == 2
+    job.say(begin(session, 0), Progress(source(session, 0), 0.5, 0.25, 90.0))
+    state = bar_state(session)
+    assert (state.title, state.words) == ("Upscaling 1 of 3", problems.time_left(150.0))
+    assert state.fraction == pytest.approx(0.5 / 3)
+    job.say(save(session, 0), save(session, 1), Progress(source(session, 1), 1.0, 1.0, 0.0))
+    assert bar_state(session).fraction == pytest.approx(2 / 3)
+    job.say(JobDone())
+    assert len(job.requests[-1].inputs) == 1
+    # The bar goes on where it was, instead of starting over.
+    assert bar_state(session).fraction == pytest.approx(2 / 3)
+    job.say(begin(session, 2), Progress(source(session, 2), 0.5, 0.5, 30.0))
+    state = bar_state(session)
+    assert (state.title, state.words) == ("Upscaling 3 of 3", problems.time_left(30.0))
+    assert state.fraction == pytest.approx(2.5 / 3)
 
 
 def test_start_says_what_it_will_do(session, job, options):
