@@ -156,6 +156,11 @@ class QueueView(QTableView):
         flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
         self.selectionModel().setCurrentIndex(self.model().index(row, 0), flags)
 
+    def currentChanged(self, current: QModelIndex, previous: QModelIndex) -> None:
+        super().currentChanged(current, previous)
+        # The frame goes round a whole row, of which Qt repaints one cell where the row is not selected.
+        self.viewport().update()
+
     @property
     def hovered_row(self) -> int:
         """The row under the pointer, or -1."""
