@@ -90,7 +90,8 @@ class Rail(QFrame):
         button = self._menu_button("afterwards")
         button.setObjectName("afterwards")
         menu = button.menu()
-        menu.addSection(_("When all runs are finished"))
+        # Not a section: style sheets draw no words on separators.
+        menu.addAction(_("When all runs are finished")).setEnabled(False)
         choices = QActionGroup(menu)
         for what in possible():
             action = menu.addAction(what.value)

@@ -24,7 +24,7 @@ from core.contract.models import DownloadProgress, DownloadRequest, ImportReques
 from core.contract.settings import SETTINGS, Precision
 from core.contract.upscale import Region
 from core.language import gettext as _
-from core.models.card import ModelCard
+from core.models.card import TEST_PICTURES, ModelCard
 from core.models.catalogue import (
     DEFAULT_DETAIL,
     DEFAULT_MODEL,
@@ -296,10 +296,15 @@ def _card_rows(card: ModelCard) -> list[tuple[str, str]]:
         (_("base"), _("{base} (detail 0 %)").format(base=card.base) if card.base else ""),
         (_("cleaner"), _("{cleaner} (clean-up 100 %)").format(cleaner=card.cleaner) if card.cleaner else ""),
         (_("date"), card.date),
-        (_("measured"), "\n".join(f"{name}: {value:.4g}" for name, value in card.metrics.items())),
+        (_("measured"), "\n".join(f"{_measure(name)}: {value:.4g}" for name, value in card.metrics.items())),
         (_("recipe"), _("in the file; --recipe prints it") if card.recipe.strip() else ""),
     ]
     return [(name, value) for name, value in rows if value]
+
+
+def _measure(name: str) -> str:
+    subject, space, figure = name.partition(" ")
+    return _("Test pictures") + space + figure if subject == TEST_PICTURES else name
 
 
 def _say_added(console: Console, event: ModelAdded) -> None:

@@ -17,6 +17,8 @@ from core.atomic import replacing
 from core.contract.errors import UserError
 from core.language import gettext as _
 
+TEST_PICTURES = "held-out"
+"""The set that a run's own test pictures are, in the metrics of a card. To be shown in other words."""
 MAX_HEADER = 8 << 20
 """Bytes; the safetensors format itself allows 100 MB, and no honest upscaler needs one."""
 
@@ -50,7 +52,7 @@ class ModelCard:
     """Key of the model at 100 % of the Clean-up slider: one of the same topology and ancestry that takes noise, grain
     and compression away. Empty where there is none."""
     metrics: dict[str, float] = field(default_factory=dict)
-    """By set and figure, like `Set5 psnr_y`: measured on held-out pictures."""
+    """By set and figure, like `Set5 psnr_y`; the set is `TEST_PICTURES` where it was measured on those of its run."""
     recipe: str = ""
     """The training recipe, as TOML."""
     date: str = ""

@@ -19,7 +19,7 @@ from core.contract.training import StageName, TrainingFinished
 from core.evaluate.metrics import mean_psnr, psnr_y
 from core.language import gettext as _
 from core.language import ngettext
-from core.models.card import ModelCard
+from core.models.card import TEST_PICTURES, ModelCard
 from core.models.catalogue import Model
 from core.models.serving import load_served
 from core.models.weights import load_generator, save_generator
@@ -155,7 +155,7 @@ def _identified(model: Model) -> str:
 
 
 def _on_held_out(metrics: dict[str, float]) -> dict[str, float]:
-    return {f"held-out {name}": value for name, value in metrics.items()}
+    return {f"{TEST_PICTURES} {name}": value for name, value in metrics.items()}
 
 
 def _compared(what: str, mine: Figures, other: Figures, metric: str) -> _Beside:

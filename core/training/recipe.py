@@ -222,7 +222,7 @@ class DataRecipe(_Section):
         default=0.05,
         gt=0,
         lt=0.5,
-        description=_("Share of the pictures kept for validation, where no folder for it is given."),
+        description=_("Share of the pictures kept as test pictures, where no folder of them is given."),
     )
     minimum_side: int = Field(
         default=96,

@@ -153,7 +153,7 @@ def scan(request: ScanRequest, cancel: CancelToken) -> Generator[ScanEvent, None
         )
         yield quarantined[-1]
     if not training or not held:
-        what = _("train on") if not training else _("hold back for validation")
+        what = _("train on") if not training else _("test on")
         raise UserError(
             _("{data} holds no picture to {what} ({count} quarantined).").format(
                 data=request.data, what=what, count=len(quarantined)

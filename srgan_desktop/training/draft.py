@@ -69,6 +69,7 @@ _NAMES = {
     "loader_threads": _("Loader threads"),
     "loader_processes": _("Loader processes"),
     "cache_mb": _("Cache (MB)"),
+    "held_out": _("Share of test pictures"),
     "gan_metric": _("Metric of the second stage"),
     "at_epochs": _("Further validations at epochs"),
 }
