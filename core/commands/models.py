@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from core import paths
 from core.atomic import check_free
 from core.commands.console import EXIT_FAILED, Json, add_command, plain, print_json, running_command
 from core.commands.options import help_of
@@ -24,7 +25,7 @@ from core.contract.models import DownloadProgress, DownloadRequest, ImportReques
 from core.contract.settings import SETTINGS, Precision
 from core.contract.upscale import Region
 from core.language import gettext as _
-from core.models.card import TEST_PICTURES, ModelCard
+from core.models.card import TEST_PICTURES
 from core.models.catalogue import (
     DEFAULT_DETAIL,
     DEFAULT_MODEL,
@@ -33,6 +34,7 @@ from core.models.catalogue import (
     detail_of_each,
     downloadable,
     find_model,
+    licence,
     models,
     remove_model,
 )
@@ -150,7 +152,7 @@ def info_command(
         table = Table(show_header=False, box=None, pad_edge=False)
         table.add_column(style="bold")
         table.add_column(overflow="fold")
-        for name, value in _card_rows(found.card):
+        for name, value in _card_rows(found):
             table.add_row(name, plain(value))
         table.add_row(_("file"), plain(found.path))
         console.print(table)
@@ -263,7 +265,7 @@ def _models_table(here: list[Model]) -> Table:
         key = _("{key} (default)").format(key=model.key) if model.key == DEFAULT_MODEL else model.key
         network = f"{model.card.architecture} {model.card.size}".strip() or _("unknown")
         scale = f"x{model.card.scale}"
-        table.add_row(plain(key), scale, plain(network), plain(model.card.license or _("unknown")), model.kind)
+        table.add_row(plain(key), scale, plain(network), plain(licence(model)[0]), model.kind)
     return table
 
 
@@ -280,11 +282,14 @@ def _known_table(there: list[KnownModel]) -> Table:
     return table
 
 
-def _card_rows(card: ModelCard) -> list[tuple[str, str]]:
+def _card_rows(found: Model) -> list[tuple[str, str]]:
+    card = found.card
+    # A file from elsewhere may have been trained by this program, but by somebody else.
+    is_own = any(found.path.resolve().is_relative_to(own) for own in (paths.user_models(), paths.user_runs()))
     rows = [
         (_("name"), card.name),
         (_("author"), card.author),
-        (_("licence"), card.license or _("unknown")),
+        (_("licence"), licence(found)[1] if is_own else card.license or _("unknown")),
         (_("scale"), f"x{card.scale}"),
         (_("network"), f"{card.architecture} {card.size}".strip() or _("unknown; import the file to see")),
         (_("tags"), ", ".join(card.tags)),

@@ -248,6 +248,23 @@ def _other_end(model: Model, key: str) -> Model | None:
     return next((each for each in models() if each.key == key), None)
 
 
+def licence(entry: Model | KnownModel) -> tuple[str, str]:
+    """Its licence, or whose it is, in a word or two and in a sentence."""
+    card = entry.card
+    if card.license:
+        return card.license, card.license
+    kind = entry.kind if isinstance(entry, Model) else None
+    if kind == "trained":
+        return _("yours"), (
+            _("Yours: trained on this computer. The licence of its parent applies, too")
+            if card.parent
+            else _("Yours: trained on this computer")
+        )
+    if kind == "blended":
+        return _("your blend"), _("Your blend: the licences of both parents apply")
+    return _("licence unknown"), _("Unknown: ask its author before you use its results")
+
+
 def card_of(path: Path) -> ModelCard:
     """The card in a file; for a pickle, which has none, that of the known model or what its name says.
 

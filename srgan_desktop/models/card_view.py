@@ -24,10 +24,10 @@ from core.hashing import stamp_of
 from core.language import gettext as _
 from core.language import headed, listed, shown_number
 from core.models.card import TEST_PICTURES, ModelCard
-from core.models.catalogue import Kind, Model
+from core.models.catalogue import Kind, Model, licence
 from core.models.known import KnownModel
 from srgan_desktop.fields import Buttons, Elided, Fold, Scrolled, keep_width, quiet, titled
-from srgan_desktop.models.list_view import ListedModel, file_bytes, licence, progress_words, size_words
+from srgan_desktop.models.list_view import ListedModel, file_bytes, progress_words, size_words
 from srgan_desktop.models.portrait import Bars, BeforeAfter, scores
 from srgan_desktop.models.session import ModelsSession
 from srgan_desktop.progress_line import ProgressLine

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 
 from core.language import gettext as _
 from core.language import listed, shown_number
-from core.models.catalogue import Kind, Model
+from core.models.catalogue import Kind, Model, licence
 from core.models.known import KnownModel
 from srgan_desktop import problems
 from srgan_desktop.fields import Elided, quiet, titled
@@ -239,23 +239,6 @@ def facts(entry: ListedModel) -> str:
     card = entry.card
     parts = [f"{card.scale}×", licence(entry)[0], size_words(file_bytes(entry))]
     return " · ".join(parts)
-
-
-def licence(entry: ListedModel) -> tuple[str, str]:
-    """Its licence, or whose it is, in a word or two and in a sentence."""
-    card = entry.card
-    if card.license:
-        return card.license, card.license
-    kind = entry.kind if isinstance(entry, Model) else None
-    if kind == "trained":
-        return _("yours"), (
-            _("Yours: trained on this computer. The licence of its parent applies, too")
-            if card.parent
-            else _("Yours: trained on this computer")
-        )
-    if kind == "blended":
-        return _("your blend"), _("Your blend: the licences of both parents apply")
-    return _("licence unknown"), _("Unknown: ask its author before you use its results")
 
 
 def good_at(entry: ListedModel) -> str:

@@ -41,7 +41,7 @@ from srgan_desktop.upscale.queue_card import QueueCard
 from srgan_desktop.upscale.queue_model import Entry
 from srgan_desktop.upscale.run import Summary
 from srgan_desktop.upscale.session import UpscaleSession
-from srgan_desktop.upscale.words import bar_state, engine_words, fetching_words, outcome_words, start_words
+from srgan_desktop.upscale.words import bar_state, engine_words, fetching_words, fraction_of, outcome_words, start_words
 
 LEAST_LEFT = 86
 """Width of queue and comparison under which the options go into the drawer, in characters of middling width."""
@@ -120,7 +120,7 @@ class UpscalePage(Page):
     @property
     def progress(self) -> float | None:
         run = self.session.run
-        return self.session.fraction if run.busy and not run.rests else None
+        return fraction_of(self.session) if run.busy and not run.rests else None
 
     def start_engine(self) -> None:
         """Called once the window is on the screen."""

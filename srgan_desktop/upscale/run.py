@@ -216,7 +216,7 @@ class Run:
         self.fraction = 0.0
         """How much of the job is done, 0 to 1."""
         self.seconds_left: float | None = None
-        """Of the job."""
+        """How long the job still takes; None before that can be said."""
         self._before = 0
         """Pictures that jobs before this one were at."""
 

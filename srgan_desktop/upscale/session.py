@@ -89,18 +89,6 @@ class UpscaleSession(Session):
         options.changed.connect(self._on_option)
         self.queue.show_output_size(options.get(settings.SIZE))
 
-    @property
-    def waits_for_later(self) -> int:
-        """Pictures of the run that a later job does: they have own settings, or came after it had begun."""
-        if not self.run.busy:
-            return 0
-        return max(0, self.queue.count(State.WAITING) + self.queue.count(State.WORKING) - len(self.run.pending))
-
-    @property
-    def fraction(self) -> float:
-        """How much of the run is done, 0 to 1."""
-        return self.run.fraction_with(self.waits_for_later)
-
     # Filling the queue
 
     @property

@@ -25,8 +25,8 @@ def bar_state(session: UpscaleSession) -> BarState:
     if run.phase is Phase.IDLE:
         return _idle(session)
     if run.phase is Phase.CANCELLING:
-        return BarState(_("Stopping…"), _("saved results stay"), session.fraction)
-    later = session.waits_for_later
+        return BarState(_("Stopping…"), _("saved results stay"), fraction_of(session))
+    later = _later(session)
     done, total = run.saved + run.skipped, run.total + later - len(run.failures)
     failed = _counted(State.FAILED, len(run.failures))
     if run.paused:
@@ -34,7 +34,7 @@ def bar_state(session: UpscaleSession) -> BarState:
         return BarState(
             _("Paused after {done:,} of {total:,}").format(done=done, total=total),
             failed,
-            session.fraction,
+            fraction_of(session),
             paused=True,
         )
     so_far = _joined(ngettext("{done:,} finished so far", "{done:,} finished so far", done).format(done=done), failed)
@@ -47,7 +47,19 @@ def bar_state(session: UpscaleSession) -> BarState:
     if run.fraction == 0 and run.finished == 0 and session.queue.count(State.WORKING) == 0:
         return BarState(_("Preparing…"), _("checking what is already done"))
     title = _("Upscaling {done:,} of {total:,}").format(done=min(done + 1, total), total=total)
-    return BarState(title, _joined(problems.time_left(run.seconds_left_with(later)), failed), session.fraction)
+    return BarState(title, _joined(problems.time_left(run.seconds_left_with(later)), failed), fraction_of(session))
+
+
+def fraction_of(session: UpscaleSession) -> float:
+    """How much of the run is done, 0 to 1, pictures of later jobs included."""
+    return session.run.fraction_with(_later(session))
+
+
+def _later(session: UpscaleSession) -> int:
+    """Pictures of the run that a later job does: they have own settings, or came after it had begun."""
+    queue = session.queue
+    unfinished = queue.count(State.WAITING) + queue.count(State.WORKING)
+    return max(0, unfinished - len(session.run.pending)) if session.run.busy else 0
 
 
 def _counted(state: State, count: int) -> str:

@@ -102,6 +102,16 @@ def test_download_tells_where_the_model_is(monkeypatch: pytest.MonkeyPatch, user
     assert [json.loads(line)["event"] for line in text.splitlines()] == ["DownloadProgress", "ModelAdded"]
 
 
+def test_the_licence_of_what_was_trained_here(tmp_path: Path, user_folder: Path) -> None:
+    """It is named as in the window; a file from elsewhere may have been trained by somebody else."""
+    user_folder.mkdir()
+    for folder in (user_folder, tmp_path):
+        save_small_model(folder / "mine.safetensors", recipe="name = 'quick'")
+    assert "Yours: trained on this computer" in srgan("info", "mine")[1]
+    assert "unknown" in srgan("info", tmp_path / "mine.safetensors")[1]
+    assert "yours" in srgan("models", "list")[1]
+
+
 def test_info_shows_the_card(tmp_path: Path) -> None:
     code, text = srgan("info")
     assert code == 0

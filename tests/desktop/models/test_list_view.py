@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from core.models.card import ModelCard
-from core.models.catalogue import Model
-from srgan_desktop.models.list_view import facts, licence
+from core.models.catalogue import Model, licence
+from srgan_desktop.models.list_view import facts
 
 
 def model(**card):
