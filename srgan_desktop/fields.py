@@ -55,6 +55,8 @@ class Choice(QComboBox):
 
 SECOND_LINE = Qt.ItemDataRole.UserRole + 1
 """Role of a row of a `Choice`: what it is for, in a line below its name."""
+WIDEST_LINE = 84
+"""How far such a line widens a list, in characters of middling width; what is longer is cut."""
 
 
 class TwoLines(QStyledItemDelegate):
@@ -64,6 +66,9 @@ class TwoLines(QStyledItemDelegate):
         line = option.fontMetrics.height()
         second = index.data(SECOND_LINE)
         width = option.fontMetrics.horizontalAdvance(str(index.data()))
+        if second:
+            widest = WIDEST_LINE * option.fontMetrics.averageCharWidth()
+            width = max(width, min(widest, QFontMetrics(_smaller(option.font)).horizontalAdvance(second)))
         return QSize(width + 2 * EDGE, (2 * line if second else line) + 12)
 
     def paint(
@@ -87,12 +92,17 @@ class TwoLines(QStyledItemDelegate):
         if second:
             lower = QRect(box)
             lower.setTop(upper.bottom() + 1)
-            small = QFont(option.font)
-            small.setPointSizeF(QFontInfo(small).pointSizeF() * 0.88)
+            small = _smaller(option.font)
             painter.setFont(small)
             if not chosen:
                 painter.setPen(palette.placeholderText().color())
             painter.drawText(lower, flags, QFontMetrics(small).elidedText(second, elide, box.width()))
+
+
+def _smaller(font: QFont) -> QFont:
+    small = QFont(font)
+    small.setPointSizeF(QFontInfo(small).pointSizeF() * 0.88)
+    return small
 
 
 class WheelGuard(QObject):

@@ -1,9 +1,10 @@
 """Small widgets of more than one page, where there is little room."""
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
-from srgan_desktop.fields import Buttons, Tabs
+from srgan_desktop.fields import SECOND_LINE, WIDEST_LINE, Buttons, Choice, Tabs
 
 PLAIN = Qt.ToolButtonStyle.ToolButtonTextOnly
 
@@ -37,6 +38,25 @@ def test_buttons_take_the_rows_that_they_need(qtbot):
     qtbot.waitUntil(lambda: seen_rows(buttons) == [[first, third, fourth]])
     for button in buttons:
         assert button.isHidden() or button.width() >= button.sizeHint().width()
+
+
+def test_a_list_of_two_lines_is_as_wide_as_what_rows_are_for(qtbot):
+    choice = Choice()
+    qtbot.addWidget(choice)
+    choice.explain_rows()
+    choice.addItem("short")
+    words = "What it is for, in a line that is longer than its name"
+    choice.setItemData(0, words, SECOND_LINE)
+    choice.resize(80, 30)
+    choice.show()
+    choice.showPopup()
+    metrics = QFontMetrics(choice.font())
+    assert choice.view().width() > 0.8 * metrics.horizontalAdvance(words)
+    choice.hidePopup()
+    choice.setItemData(0, 20 * words, SECOND_LINE)
+    choice.showPopup()
+    assert choice.view().minimumWidth() < (WIDEST_LINE + 10) * metrics.averageCharWidth()
+    choice.hidePopup()
 
 
 def test_tabs_keep_their_words_rather_than_their_icons(qtbot, theme):
