@@ -165,16 +165,21 @@ def _in_words(address: str | None, text: str) -> UserError:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray from printing what its machines report: it goes to standard output, among the events."""
+    """Keep Ray from printing what its machines report, which goes to standard output, among the events; and advice."""
     from ray._private import worker
 
     # There is no public switch: `log_to_driver` is about what workers print.
     before = worker.print_to_stdstream
     worker.print_to_stdstream = lambda *_what, **_how: None
+    # `logging_level` is heeded only where Ray may set logging up, for all of the program.
+    logger = logging.getLogger("ray")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
         worker.print_to_stdstream = before
+        logger.setLevel(level)
 
 
 def _found_here() -> str | None:

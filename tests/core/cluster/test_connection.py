@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -24,6 +25,14 @@ from tests.core.cluster.conftest import request_for
 from tests.core.upscale.conftest import picture
 
 ray = pytest.importorskip("ray", reason="needs the extra srgan-desktop[cluster]")
+
+
+def test_nothing_but_our_own_words_is_said_of_a_cluster_on_this_machine() -> None:
+    code = "from core.cluster.connection import connected\nwith connected('auto') as found: print(found.words)"
+    # Not one that another test has started.
+    environment = os.environ | {"RAY_ADDRESS": "local"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("No cluster here: working on this machine alone.\n", "")
 
 
 def refusal_of(address: str) -> str:
