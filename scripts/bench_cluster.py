@@ -88,15 +88,20 @@ def make_pictures(folder: Path, count: int) -> None:
 
 @contextmanager
 def nodes_of_one_core(count: int) -> Iterator[str]:
-    """A cluster of Ray on this machine, with so many nodes of one core: its address."""
+    """A cluster of Ray on this machine, with so many nodes that have a core each and no other: its address."""
     from ray.cluster_utils import Cluster
 
-    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    for _ in range(count - 1):
-        cluster.add_node(num_cpus=1)
+    cores = sorted(os.sched_getaffinity(0))
+    cluster: Any = Cluster()
     try:
+        for number in range(count):
+            # What a node starts has its core, also what does not mind how many threads it was given.
+            os.sched_setaffinity(0, {cores[number % len(cores)]})
+            cluster.add_node(num_cpus=1, **({} if number else {"include_dashboard": False}))
+        os.sched_setaffinity(0, cores)
         yield str(cluster.address)
     finally:
+        os.sched_setaffinity(0, cores)
         cluster.shutdown()
 
 

@@ -69,7 +69,8 @@ class UpscaleWorker:
         from core.cluster.block_stages import BlockStages
 
         # By hand, and on the very thread that computes: Ray sets OMP_NUM_THREADS, which a process that was used before
-        # has read already.
+        # has read already. OpenVINO's and ncnn's threads go by it whenever a model is loaded.
+        os.environ["OMP_NUM_THREADS"] = str(self._cpus)
         torch.set_num_threads(self._cpus)
         end = BlockEnd()
         try:
