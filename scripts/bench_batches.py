@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def main() -> None:
 
 def compare_batch(folder: Path) -> None:
     """`srgan upscale` against the network alone, from the first picture to the last, and from start to end."""
-    pictures = _mixed(folder / "in")
+    pictures = cut_samples(folder / "in", PICTURES, SIDES, SUFFIXES)
     within, whole = [], []
     for turn in range(TURNS):
         # In a process that has seen none of these sizes yet, as the command's: OpenVINO prepares itself for each.
@@ -114,17 +115,18 @@ def measure_large(folder: Path) -> None:
     print(f"{megapixels:.0f} megapixels without torch: {peak:.2f} GB at the peak, {seconds:.2f} s a megapixel")
 
 
-def _mixed(folder: Path) -> list[Path]:
+def cut_samples(folder: Path, count: int, sides: tuple[int, int], suffixes: Sequence[str]) -> list[Path]:
+    """Make so many small pictures out of the samples, with sides from the least to the greatest, in turns of a kind."""
     folder.mkdir()
     chance = np.random.default_rng(0)
     samples = [load(paths.RESOURCES / "samples" / name).pixels for name in SAMPLES]
     made = []
-    for number in range(PICTURES):
+    for number in range(count):
         sample = samples[number % len(samples)]
-        height, width = (min(int(chance.integers(SIDES[0], SIDES[1] + 1)), side) for side in sample.shape[:2])
+        height, width = (min(int(chance.integers(sides[0], sides[1] + 1)), side) for side in sample.shape[:2])
         top = int(chance.integers(0, sample.shape[0] - height + 1))
         left = int(chance.integers(0, sample.shape[1] - width + 1))
-        path = folder / f"{number:03}{SUFFIXES[number % len(SUFFIXES)]}"
+        path = folder / f"{number:05}{suffixes[number % len(suffixes)]}"
         Image.fromarray(np.ascontiguousarray(sample[top : top + height, left : left + width])).save(path)
         made.append(path)
     return made

@@ -20,17 +20,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import psutil
-from PIL import Image
 
 from core import paths
-from core.images import load
+from scripts.bench_batches import cut_samples
 
 PICTURES = 1000
 SIDE = 96
 MODEL = "faithful-x4"
-SAMPLES = ("astronaut.jpg", "cat.jpg", "coffee.webp", "portrait.png", "rocket.jpg")
 _WORKER = "ray::UpscaleActor"
 _LOOK_SECONDS = 0.25
 _SAVED = '"event": "FileSaved"'
@@ -58,7 +55,7 @@ def main() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        make_pictures(folder / "in", given.pictures)
+        cut_samples(folder / "in", given.pictures, (SIDE, SIDE), (".png",))
         command = ["upscale", str(folder / "in"), "--model", given.model, "--json"]
         alone = run([*command, "-o", str(folder / "alone")])
         here = run([*command, "-o", str(folder / "here"), "--cluster", "auto"])
@@ -72,18 +69,6 @@ def main() -> None:
         one, two = runs
         print(f"two nodes of one core: {one.between / two.between:.2f} times as fast as one", flush=True)
         print(f"the same, of the whole command: {one.whole / two.whole:.2f}", flush=True)
-
-
-def make_pictures(folder: Path, count: int) -> None:
-    """Make so many different small pictures, cut out of the samples."""
-    folder.mkdir()
-    chance = np.random.default_rng(0)
-    samples = [load(paths.RESOURCES / "samples" / name).pixels for name in SAMPLES]
-    for number in range(count):
-        sample = samples[number % len(samples)]
-        top, left = (int(chance.integers(0, max(1, side - SIDE))) for side in sample.shape[:2])
-        part = np.ascontiguousarray(sample[top : top + SIDE, left : left + SIDE])
-        Image.fromarray(part).save(folder / f"{number:05}.png")
 
 
 @contextmanager
