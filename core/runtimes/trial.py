@@ -93,7 +93,9 @@ def known_winner(on: Callable[[str], Each], precision: Precision) -> Each | None
     if not has_torch() or torch_may_have_cards():
         return None
     remembered = _read()
-    winners = set(remembered.values())
+    # To know a network's kind it has to be built, which is for nothing where no rival won in this precision.
+    begins = json.dumps([_FIRST, precision])[:-1]
+    winners = {device for key, device in remembered.items() if key.startswith(begins)}
     if winners <= {_FIRST}:
         return None
     others = rivals(_FIRST)
