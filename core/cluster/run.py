@@ -191,7 +191,6 @@ class _ClusterRun:
             self._paused_since = now
             self._order("pause")
         elif not self._cancel.paused and self._paused_since is not None:
-            self._token.waited += now - self._paused_since
             self._paused_since = None
             self._order("resume")
 

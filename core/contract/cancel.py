@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 
 class Cancelled(Exception):  # noqa: N818 - it is an answer, not an error
@@ -16,6 +17,9 @@ class CancelToken:
         self._cancelled = threading.Event()
         self._running = threading.Event()
         self._running.set()
+        self._lock = threading.Lock()
+        self._paused_since: float | None = None
+        self._paused_before = 0.0
 
     def check(self) -> None:
         """Return at once, wait while paused, or raise.
@@ -39,16 +43,33 @@ class CancelToken:
     def cancel(self) -> None:
         """Make every later (and every waiting) `check` raise."""
         self._cancelled.set()
-        self._running.set()
+        self.resume()
 
     def pause(self) -> None:
         """Make `check` wait until `resume` or `cancel`."""
-        if not self._cancelled.is_set():
-            self._running.clear()
+        with self._lock:
+            if not self._cancelled.is_set() and self._paused_since is None:
+                self._paused_since = time.monotonic()
+                self._running.clear()
 
     def resume(self) -> None:
         """Let `check` return again."""
-        self._running.set()
+        with self._lock:
+            self._paused_before = self._paused_seconds(time.monotonic())
+            self._paused_since = None
+            self._running.set()
+
+    def clock(self) -> float:
+        """Tell the time of a clock, in seconds, that stands still while this is paused.
+
+        One for all threads: several that wait in `check` wait for the same pause.
+        """
+        with self._lock:
+            now = time.monotonic()
+            return now - self._paused_seconds(now)
+
+    def _paused_seconds(self, now: float) -> float:
+        return self._paused_before + (0 if self._paused_since is None else now - self._paused_since)
 
     @property
     def cancelled(self) -> bool:

@@ -185,6 +185,7 @@ class BatchFinished:
     skipped: int
     failed: int
     seconds: float
+    """Without pauses."""
     pictures: int = 0
     """Pages and frames in what was saved; as many as `saved` where each file has one."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-import time
+from collections.abc import Callable
 
 from core.training.dataset import CropLoader
 
@@ -15,8 +15,10 @@ LOGGED_EVERY = 2.0
 class StepClock:
     """Counts the steps of a stage."""
 
-    def __init__(self, loader: CropLoader) -> None:
+    def __init__(self, loader: CropLoader, now: Callable[[], float]) -> None:
+        """Take what is waited for, and a clock, in seconds, that stands still in pauses."""
         self.loader = loader
+        self._now = now
         self.seconds_per_step = 0.0
         """Running mean."""
         self.waited = 0.0
@@ -29,12 +31,12 @@ class StepClock:
 
     def restart(self) -> None:
         """Leave out what happened since the last step: a validation, a checkpoint."""
-        self._begin = time.perf_counter()
+        self._begin = self._now()
         self._waited_before = self.loader.waited
 
     def due(self, *, force: bool) -> bool:
         """Count a step; true where the next event is due, whose figures are then set."""
-        now = time.perf_counter()
+        now = self._now()
         self._steps += 1
         self._elapsed += now - self._begin
         self._waiting += self.loader.waited - self._waited_before
@@ -53,7 +55,7 @@ class StepClock:
 
     def log_due(self, *, force: bool) -> bool:
         """True where the step should go into the log."""
-        if time.perf_counter() - self._logged < LOGGED_EVERY and not force:
+        if self._now() - self._logged < LOGGED_EVERY and not force:
             return False
-        self._logged = time.perf_counter()
+        self._logged = self._now()
         return True

@@ -290,7 +290,7 @@ class _Run:
         yield StageStarted(name, first, stage.steps)
         if training.step == first:
             yield from self._save()
-        clock = StepClock(self.setup.loader)
+        clock = StepClock(self.setup.loader, self.cancel.clock)
         ahead = AHEAD * max(1, self.recipe.data.loader_processes)
         while training.step < last:
             self._check_cancel()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TypeVar
@@ -46,7 +45,7 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
         UserError: nothing can be done at all, or not go on: no such model or device, the disk is full, or a folder is
             gone. What is saved stays, and the next run with the same request does the rest.
     """
-    begun = time.monotonic()
+    begun = cancel.clock()
     saved, skipped, failed, pictures = 0, 0, 0, 0
     with PlanStream(request, cancel) as more:
         for event in _events(request, more, cancel, run or run_here):
@@ -56,7 +55,7 @@ def upscale(request: UpscaleRequest, cancel: CancelToken, run: Run | None = None
             skipped += isinstance(event, FileSkipped)
             failed += isinstance(event, FileFailed)
             yield event
-    yield BatchFinished(saved, skipped, failed, time.monotonic() - begun, pictures)
+    yield BatchFinished(saved, skipped, failed, cancel.clock() - begun, pictures)
 
 
 def _events(request: UpscaleRequest, more: PlanStream, cancel: CancelToken, run: Run) -> Iterator[BatchEvent]:

@@ -12,24 +12,24 @@ EVENTS_A_SECOND = 20
 
 
 class RunToken(CancelToken):
-    """The caller's token, and one more reason to stop; knows how long it made the run wait."""
+    """The caller's token, and one more reason to stop."""
 
     def __init__(self, outer: CancelToken) -> None:
         super().__init__()
         self._outer = outer
-        self.waited = 0.0
-        """Seconds spent paused."""
 
     def check(self) -> None:
-        """Ask both tokens, and count the wait.
+        """Ask both tokens.
 
         Raises:
             Cancelled: one of them was cancelled.
         """
         super().check()
-        begun = time.monotonic()
         self._outer.check()
-        self.waited += time.monotonic() - begun
+
+    def clock(self) -> float:
+        """Tell the time of the caller's clock: it is that token which is paused."""
+        return self._outer.clock()
 
 
 class ProgressMeter:
@@ -43,7 +43,7 @@ class ProgressMeter:
         self._done = 0
         self._parts: dict[int, float] = {}
         """Pixels done of each task in work."""
-        self._begun = time.monotonic()
+        self._begun = token.clock()
         self._last_sent = 0.0
         self._last_part = 0.0
 
@@ -81,6 +81,6 @@ class ProgressMeter:
         # What a worker had begun when it died is begun anew: better to stand still than to go back.
         part = max(self._last_part, min(1.0, (self._done + sum(self._parts.values())) / self._total))
         self._last_part = part
-        working = now - self._begun - self._token.waited
+        working = self._token.clock() - self._begun
         left = working / part * (1 - part) if self._complete and working > 1 and part > 0.005 else None
         return Progress(source, fraction, part, left)

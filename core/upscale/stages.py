@@ -10,7 +10,6 @@ import itertools
 import os
 import shutil
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -195,7 +194,7 @@ class Stages:
             size = task.size if task.copied else self.request.size.of(picture.width, picture.height)
             reason = source.choice.reason
             self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size, reason))
-            begun = time.monotonic()
+            begun = self.cancel.clock()
             if task.copied:
                 self._copy(task, source)
                 return None
@@ -205,7 +204,7 @@ class Stages:
                 return None
             result = self._upscaled(_as_deep_as(task.probe, picture), engines, report)
             notes = (*picture.notes, *task.notes, *(note for each in engines for note in each.take_notes()))
-            return _Result(task, source, result, notes, time.monotonic() - begun)
+            return _Result(task, source, result, notes, self.cancel.clock() - begun)
         except Cancelled:
             raise
         except Exception as error:
@@ -219,7 +218,7 @@ class Stages:
 
     def _copy(self, task: Task, source: _Loaded) -> None:
         """Let a source that is large enough be its own result."""
-        begun = time.monotonic()
+        begun = self.cancel.clock()
         size = (source.picture.width, source.picture.height)
         facts = ResultFacts(source.sha256, source.stamp, size, size, task.notes, source.choice.reason, copied=True)
 
@@ -231,7 +230,7 @@ class Stages:
                     os.utime(temporary, ns=source.times_ns)
             return Encoded(float("inf"), pictures=task.pictures)
 
-        self.publish(task, facts, copy, lambda: time.monotonic() - begun)
+        self.publish(task, facts, copy, lambda: self.cancel.clock() - begun)
 
     def _upscaled(self, picture: Picture, engines: list[Engine], report: Callable[[float], None]) -> Picture:
         """One picture through the models of scale 1, and the one that enlarges, which is the last."""
@@ -270,7 +269,7 @@ class Stages:
         self, task: Task, source: _Loaded, engines: list[Engine], report: Callable[[float], None]
     ) -> None:
         """Compute and write all pages or frames of one file, each before the next is read."""
-        begun = time.monotonic()
+        begun = self.cancel.clock()
         size = (source.picture.width, source.picture.height)
         facts = ResultFacts(
             source.sha256,
@@ -284,7 +283,7 @@ class Stages:
             task,
             facts,
             partial(self._save_sequence, task, source, engines, report),
-            lambda: time.monotonic() - begun,
+            lambda: self.cancel.clock() - begun,
         )
 
     def _save_sequence(
@@ -327,7 +326,7 @@ class Stages:
     def _write(self, made: _Result) -> None:
         """Write, score and record one result; runs on a thread of `_EncodeBehind`."""
         task, source, result = made.task, made.source, made.result
-        begun = time.monotonic()
+        begun = self.cancel.clock()
         facts = ResultFacts(
             source.sha256,
             source.stamp,
@@ -338,7 +337,7 @@ class Stages:
             source.picture.orientation,
         )
         try:
-            self.publish(task, facts, partial(self._save, made), lambda: made.seconds + time.monotonic() - begun)
+            self.publish(task, facts, partial(self._save, made), lambda: made.seconds + self.cancel.clock() - begun)
         except Exception as error:
             self.fail(task, error)
 

@@ -6,11 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +43,6 @@ from core.training.checkpoint import (
     newest_checkpoint,
     optimizer_tensors,
 )
-from core.training.clock import StepClock
 from core.training.dataset import decode
 from core.training.losses import LOSSES
 from core.training.prepare import prepare
@@ -506,24 +502,6 @@ def test_tensorboard_files(data: Path, held_out: Path, tmp_path: Path) -> None:
     tags = board.Tags()["scalars"]
     assert {"loss/l1", "gradient/l1", "rate", "held-out/psnr_y"} <= set(tags)
     assert [e.step for e in board.Scalars("held-out/psnr_y")] == [3, 6]
-
-
-def test_steps_are_told_of_however_often_it_validates(monkeypatch) -> None:
-    """Steps of 10 ms with a validation of 20 ms after each: an event each 50 ms, which leaves the validations out."""
-    now = 0.0
-    loader: Any = SimpleNamespace(waited=0.0)
-    monkeypatch.setattr(time, "perf_counter", lambda: now)
-    clock = StepClock(loader)
-    told = 0
-    for _ in range(100):
-        now += 0.01
-        loader.waited += 0.001
-        told += clock.due(force=False)
-        now += 0.02
-        clock.restart()
-    assert told == pytest.approx(100 / 2, abs=1)
-    assert clock.seconds_per_step == pytest.approx(0.01)
-    assert clock.waited == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(("field", "value"), [("data.synthetic", "0.5"), ("data.reduce_to", "0.5")])

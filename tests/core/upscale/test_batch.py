@@ -597,22 +597,29 @@ def test_cancelling_keeps_what_is_saved_and_the_next_run_does_the_rest(
 
 
 def test_pausing_waits_and_goes_on(tmp_path: Path, model: str) -> None:
+    """And the pause counts for no picture."""
     for index in range(3):
         picture(tmp_path / "in" / f"{index}.png", seed=index)
     token = CancelToken()
+    begun = token.clock()
     request = UpscaleRequest((Input(tmp_path / "in"),), tmp_path / "out", model=model)
     events = upscale(request, token)
     assert isinstance(next(events), Planned)
     token.pause()
+    stopped = token.clock()
     rest: list[Any] = []
     thread = threading.Thread(target=lambda: rest.extend(events))
     thread.start()
     thread.join(0.5)
     assert thread.is_alive()
     assert not any(isinstance(event, FileSaved) for event in rest)
+    assert token.clock() == stopped
     token.resume()
     thread.join(60)
-    assert sum(isinstance(event, FileSaved) for event in rest) == 3
+    saved = [event for event in rest if isinstance(event, FileSaved)]
+    assert len(saved) == 3
+    assert isinstance(rest[-1], BatchFinished)
+    assert max(event.seconds for event in saved) <= rest[-1].seconds <= token.clock() - begun
 
 
 def test_dropping_the_generator_stops_its_threads(tmp_path: Path, model: str) -> None:

@@ -32,3 +32,17 @@ def test_the_rest_is_told_once_all_is_known(monkeypatch: pytest.MonkeyPatch) -> 
     meter.drop(1)
     last = meter.report(2, Path("b"), 100, 0.0)
     assert last is None or last.total_fraction == 0.2
+
+
+def test_a_pause_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    cancel = CancelToken()
+    meter = ProgressMeter(1000, RunToken(cancel))
+    clock[0] += 10
+    cancel.pause()
+    clock[0] += 3600
+    cancel.resume()
+    told = meter.report(0, Path("a"), 500, 1.0)
+    assert told is not None
+    assert told.seconds_left == pytest.approx(10)
