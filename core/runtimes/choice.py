@@ -138,7 +138,13 @@ def rivals(first: str) -> list[str]:
 def versions(names: Sequence[str]) -> list[str]:
     """What a measurement on these devices holds for: their names, and the versions of libraries and drivers."""
     # The processor is the same by whatever runtime.
-    found = [processor.processor_name() if each == "cpu" else _runtime(each).driver_of(each) for each in names]
+    drivers = [processor.processor_name() if each == "cpu" else _runtime(each).driver_of(each) for each in names]
+    return [*drivers, *package_versions()]
+
+
+def package_versions() -> list[str]:
+    """The libraries that compute, with their versions, as far as they are installed."""
+    found = []
     for package in ("torch", "openvino", "ncnn"):
         try:
             found.append(f"{package} {version(package)}")

@@ -9,17 +9,22 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import numpy as np
 
-from core import paths
+from core import paths, processor
 from core.atomic import replacing
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import Precision
 from core.edition import has_torch
-from core.runtimes.choice import rivals, torch_may_have_cards, versions
+from core.hashing import stamp_of
+from core.runtimes import choice
+from core.runtimes.cards import installed_cards
+from core.runtimes.choice import package_versions, rivals, torch_may_have_cards, versions
 
 WORTH_BYTES = 400_000
 """A network with fewer bytes of weights in fp32 is left where it is."""
@@ -32,6 +37,9 @@ SIDES = (32, 128)
 ROUNDS = 3
 LIMIT_SECONDS = 3.0
 """How long the rounds may take; on a busy machine or with a large network the first has to do."""
+
+MOST_REMEMBERED = 500
+"""How many winners are kept, the newest: each training run leaves files of sizes of their own."""
 
 
 class Contender(Protocol):
@@ -54,6 +62,31 @@ class Contender(Protocol):
 
 
 Each = TypeVar("Each", bound=Contender)
+
+
+def choose(files: Sequence[Path], on: Callable[[str], Each], precision: Precision) -> Each:
+    """The engine for a model where nobody names a device.
+
+    From the second time on it is known by its files which device that is, so that no runtime is started but the one
+    that computes.
+
+    Args:
+        files: of the model, in the order of its parts.
+        on: makes the engine on a device, `auto` being the one that is taken without a trial; may raise `UserError`.
+        precision: as the request names it.
+
+    Raises:
+        UserError: as `on`.
+    """
+    key = _key_of_files(files, precision)
+    device = None if key is None else _read().get(key)
+    if isinstance(device, str) and device not in choice.lost_devices:
+        with suppress(UserError):
+            return on(device)
+    found = known_winner(on, precision) or fastest(on("auto"), on, precision)
+    if key is not None and found.fp32_bytes >= WORTH_BYTES and not choice.lost_devices:
+        _remember({key: found.device})
+    return found
 
 
 def fastest(first: Each, on: Callable[[str], Each], precision: Precision) -> Each:
@@ -114,6 +147,21 @@ def _key(first: str, precision: Precision, kind: tuple[float, ...], others: Sequ
     return json.dumps([first, precision, kind, versions([first, *others])])
 
 
+def _key_of_files(files: Sequence[Path], precision: Precision) -> str | None:
+    """What stands for a model's kind without opening it: files of the same sizes hold networks of one kind.
+
+    None where torch has to be asked for its cards each time, or a file is not to be seen.
+    """
+    if has_torch() and torch_may_have_cards():
+        return None
+    stamps = [stamp_of(each) for each in files]
+    sizes = [[each.suffix.lower(), stamp[0]] for each, stamp in zip(files, stamps, strict=True) if stamp is not None]
+    if len(sizes) < len(files):
+        return None
+    holds_for = [processor.processor_name(), *package_versions(), *installed_cards()]
+    return json.dumps(["files", has_torch(), precision, sizes, holds_for])
+
+
 def _made(on: Callable[[str], Each], devices: Sequence[str]) -> list[Each]:
     made = []
     for device in devices:
@@ -170,7 +218,8 @@ def _remember(devices: dict[str, str]) -> None:
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         with replacing(place) as temporary:
-            temporary.write_text(json.dumps(known | devices, indent=1), encoding="utf-8")
+            newest = list((known | devices).items())[-MOST_REMEMBERED:]
+            temporary.write_text(json.dumps(dict(newest), indent=1), encoding="utf-8")
     except OSError:
         # It is tried again next time.
         pass

@@ -34,7 +34,7 @@ from core.runtimes.network import (
     levels,
     unit_values,
 )
-from core.runtimes.trial import fastest, known_winner
+from core.runtimes.trial import choose
 from core.tiling import Rect, Tile, tiles
 
 SIDE_MIN = 32
@@ -489,7 +489,7 @@ def opened(parts: Sequence[tuple[Path, float]], name: str, device: str, precisio
 
     if device != "auto":
         return on(device)
-    return known_winner(on, precision) or fastest(on(device), on, precision)
+    return choose([file for path, _share in parts for file in files_of(path)], on, precision)
 
 
 def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> np.ndarray:

@@ -15,8 +15,10 @@ import pytest
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
+from core.contract.settings import Precision
 from core.models.catalogue import find_model
 from core.runtimes import choice, trial
+from core.runtimes.cards import installed_cards
 from core.upscale.engine import open_engine
 from tests.core.networks import save_small_model
 from tests.core.runtimes.conftest import sample
@@ -62,8 +64,13 @@ class Machine:
         first = first or Scripted("cpu", 1e-5, self.clock)
         return trial.fastest(first, self.on, "auto").device
 
+    def choose(self, path: Path, precision: Precision = "auto") -> str:
+        return trial.choose([path], self.on, precision).device
+
     def on(self, device: str) -> Scripted:
         self.asked.append(device)
+        if device in ("auto", "cpu"):
+            return Scripted("cpu", 1e-5, self.clock)
         speed = self.speeds[device]
         if speed is None:
             raise UserError("It has no words for this network.")
@@ -107,6 +114,115 @@ def test_no_winner_is_known_where_torch_won(monkeypatch: pytest.MonkeyPatch) -> 
     assert machine.asked == ["openvino"]
 
 
+def model_file(folder: Path, size: int = 1000) -> Path:
+    path = folder / "a.safetensors"
+    path.write_bytes(bytes(size))
+    return path
+
+
+@pytest.mark.parametrize(("speed", "winner"), [(0.2e-5, "vulkan"), (3e-5, "cpu")])
+def test_who_won_is_known_by_a_models_files_alone(
+    speed: float, winner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: False)
+    machine = Machine(monkeypatch, vulkan=speed)
+    path = model_file(tmp_path)
+    assert machine.choose(path) == winner
+    assert machine.asked == ["auto", "vulkan"]
+
+    def started(_first: str) -> list[str]:
+        raise AssertionError("no runtime need be started to know which devices there are")
+
+    monkeypatch.setattr(trial, "rivals", started)
+    machine.asked.clear()
+    path.touch()
+    assert machine.choose(path) == winner
+    assert machine.asked == [winner]
+
+
+def test_files_of_another_size_and_other_drivers_are_looked_at_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: False)
+    machine = Machine(monkeypatch, vulkan=0.2e-5)
+    machine.choose(model_file(tmp_path))
+    machine.asked.clear()
+    machine.choose(model_file(tmp_path, size=1001))
+    assert machine.asked == ["vulkan"], "of a kind that is known once it is built"
+    machine.asked.clear()
+    machine.choose(model_file(tmp_path, size=1001), "fp32")
+    assert machine.asked == ["auto", "vulkan"], "another precision is another trial"
+    machine.asked.clear()
+    monkeypatch.setattr(trial, "installed_cards", lambda: ["another driver"])
+    machine.choose(model_file(tmp_path))
+    assert machine.asked == ["vulkan"]
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: True)
+    machine.asked.clear()
+    machine.choose(model_file(tmp_path))
+    assert machine.asked[0] == "auto", "only torch can tell which cards it has"
+
+
+def test_a_winner_that_refuses_the_network_is_not_asked_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: False)
+    machine = Machine(monkeypatch, vulkan=0.2e-5)
+    path = model_file(tmp_path)
+    assert machine.choose(path) == "vulkan"
+    machine.speeds["vulkan"] = None
+    assert machine.choose(path) == "cpu"
+    machine.asked.clear()
+    assert machine.choose(path) == "cpu"
+    assert machine.asked == ["cpu"]
+
+
+def test_a_winner_that_was_lost_is_left_out_in_this_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: False)
+    machine = Machine(monkeypatch, vulkan=0.2e-5)
+    path = model_file(tmp_path)
+    assert machine.choose(path) == "vulkan"
+    choice.give_up("vulkan")
+    with monkeypatch.context() as without:
+        without.setattr(trial, "rivals", lambda _first: [])
+        machine.asked.clear()
+        assert machine.choose(path) == "cpu"
+        assert machine.asked == ["auto"]
+    monkeypatch.setattr(choice, "lost_devices", set())
+    assert machine.choose(path) == "vulkan", "what one process lost, the next one may have"
+
+
+def test_only_the_newest_winners_are_kept(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trial, "torch_may_have_cards", lambda: False)
+    monkeypatch.setattr(trial, "MOST_REMEMBERED", 3)
+    machine = Machine(monkeypatch, vulkan=0.2e-5)
+    for size in range(1000, 1005):
+        machine.choose(model_file(tmp_path, size))
+    assert len(json.loads((cache / "runtimes.json").read_text())) == 3
+    machine.asked.clear()
+    for size in (1004, 1003, 1002):
+        machine.choose(model_file(tmp_path, size))
+    assert machine.asked == ["vulkan"] * 3
+
+
+def test_cards_and_drivers_are_known_by_what_the_system_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("VK_DRIVER_FILES", raising=False)
+    before = installed_cards(tmp_path)
+    device = tmp_path / "sys" / "class" / "drm" / "card0" / "device"
+    device.mkdir(parents=True)
+    (device / "uevent").write_text("DRIVER=amdgpu\nPCI_ID=1002:73FF\n")
+    with_card = installed_cards(tmp_path)
+    assert with_card == sorted([*before, "DRIVER=amdgpu PCI_ID=1002:73FF"])
+    drivers = tmp_path / "usr" / "share" / "vulkan" / "icd.d"
+    drivers.mkdir(parents=True)
+    (drivers / "radeon.json").write_text("{}")
+    with_driver = installed_cards(tmp_path)
+    assert with_driver != with_card
+    os.utime(drivers / "radeon.json", (1, 1))
+    renewed = installed_cards(tmp_path)
+    assert renewed not in (with_card, with_driver)
+    assert installed_cards(tmp_path) == renewed
+    monkeypatch.setenv("VK_DRIVER_FILES", "other.json")
+    assert installed_cards(tmp_path) != renewed
+
+
 @pytest.mark.parametrize(
     ("kind", "system", "files", "expected"),
     [
@@ -144,23 +260,27 @@ import numpy as np
 from core.contract.cancel import CancelToken
 from core.runtimes import trial
 from core.upscale.engine import open_engine
-trial.measure_times = lambda contenders: [2.0 if each.device == "cpu" else 1.0 for each in contenders]
-engine = open_engine("fast-x4", "auto")
+# The larger network by OpenVINO, the smaller by torch.
+trial.measure_times = lambda contenders: [
+    1.0 if (each.device == "cpu") == (each.fp32_bytes < 3_000_000) else 2.0 for each in contenders
+]
+engine = open_engine(sys.argv[1], "auto")
 assert engine.upscale(np.zeros((9, 9, 3), np.uint8), CancelToken()).shape == (36, 36, 3)
-print(engine.device, "torch" in sys.modules)
+print(engine.device, *(name for name in ("torch", "openvino") if name in sys.modules))
 """
 
 
 @pytest.mark.skipif(choice.torch_may_have_cards(), reason="torch may have a card here")
-def test_torch_is_not_imported_where_another_was_found_faster(tmp_path: Path) -> None:
+def test_no_runtime_is_started_but_the_one_that_computes(tmp_path: Path) -> None:
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
-    told = [
-        subprocess.run(
-            [sys.executable, "-c", OPENED], env=environment, capture_output=True, text=True, check=True
-        ).stdout.split()
-        for _ in range(2)
-    ]
-    assert told == [["openvino", "True"], ["openvino", "False"]]
+
+    def opened(model: str) -> list[str]:
+        line = [sys.executable, "-c", OPENED, model]
+        return subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout.split()
+
+    assert [opened("faithful-x4") for _ in range(2)] == [["openvino", "torch", "openvino"], ["openvino", "openvino"]]
+    # In the same precision something else has won by now.
+    assert [opened("fast-x4") for _ in range(2)] == [["cpu", "torch", "openvino"], ["cpu", "torch"]]
 
 
 @pytest.mark.parametrize("speed", [0.95e-5, 3e-5])
