@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
@@ -102,34 +102,59 @@ class GraphNetwork:
             report(TRUNK_SHARE + (1 - TRUNK_SHARE) * done / area)
 
 
-class _Model(Protocol):
-    def network(self, precision: Precision) -> GraphNetwork: ...
+class GraphModel(ABC):
+    """What `LoadedModel`s of plain graphs have in common: they are checked, and the network that was is used."""
 
+    _checked: GraphNetwork | None = None
 
-def checked(model: _Model, traced: Traced, runtime: str) -> GraphNetwork:
-    """A model's network in fp32, once what it makes of a small picture has been compared with what should become of it.
+    @abstractmethod
+    def build(self, precision: Precision) -> GraphNetwork:
+        """Make its network in this precision.
 
-    Raises:
-        UserError: the runtime cannot compute here at all, or the pictures differ by more than a level of 8 bits.
-    """
-    try:
-        network = model.network("fp32")
-    except UnsupportedPrecisionError as error:
-        # What every device computes in: so there is none, as where a machine does not tell its processor's cores.
-        raise UserError(
-            _("{runtime} does not compute on this machine: {error}").format(
-                runtime=runtime, error=str(error).strip().rpartition("\n")[2]
-            ),
-            OTHERWISE,
-        ) from error
-    height, width = traced.source.shape[:2]
-    (part,) = network.run(traced.source, Rect(0, 0, width, height), np.float32, lambda _done: None)
-    found = part.pixels.clip(0, 1)
-    if found.shape != traced.wanted.shape or not np.abs(found - traced.wanted).max() <= TOLERANCE:
-        raise UserError(
-            _("{name} cannot be computed by {runtime}: it comes out differently.").format(
-                name=traced.name, runtime=runtime
-            ),
-            OTHERWISE,
-        )
-    return network
+        Raises:
+            UnsupportedPrecisionError: the model or the device does not work in it.
+        """
+
+    def network(self, precision: Precision) -> GraphNetwork:
+        """Its network in this precision, not to be shared: made anew, or the one that was checked, which is handed over
+        once.
+
+        Raises:
+            UnsupportedPrecisionError: as `build`.
+        """
+        if precision == "fp32" and self._checked is not None:
+            network, self._checked = self._checked, None
+            return network
+        return self.build(precision)
+
+    def check(self, traced: Traced, runtime: str) -> None:
+        """Compare what its network in fp32 makes of a small picture with what should become of it.
+
+        Args:
+            traced: what it was made from.
+            runtime: that computes it, for people.
+
+        Raises:
+            UserError: the runtime cannot compute here at all, or the pictures differ by more than a level of 8 bits.
+        """
+        try:
+            network = self.build("fp32")
+        except UnsupportedPrecisionError as error:
+            # What every device computes in: so there is none, as where a machine does not tell its processor's cores.
+            raise UserError(
+                _("{runtime} does not compute on this machine: {error}").format(
+                    runtime=runtime, error=str(error).strip().rpartition("\n")[2]
+                ),
+                OTHERWISE,
+            ) from error
+        height, width = traced.source.shape[:2]
+        (part,) = network.run(traced.source, Rect(0, 0, width, height), np.float32, lambda _done: None)
+        found = part.pixels.clip(0, 1)
+        if found.shape != traced.wanted.shape or not np.abs(found - traced.wanted).max() <= TOLERANCE:
+            raise UserError(
+                _("{name} cannot be computed by {runtime}: it comes out differently.").format(
+                    name=traced.name, runtime=runtime
+                ),
+                OTHERWISE,
+            )
+        self._checked = network

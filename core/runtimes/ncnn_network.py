@@ -20,7 +20,7 @@ from core.contract.errors import UserError, how_to_install
 from core.contract.settings import Precision
 from core.language import gettext as _
 from core.models.graph import Graph
-from core.runtimes.graph_network import Compute, GraphNetwork, checked
+from core.runtimes.graph_network import Compute, GraphModel, GraphNetwork
 from core.runtimes.ncnn_graph import OUTPUT, files_of, input_name
 from core.runtimes.network import (
     DeviceLostError,
@@ -38,7 +38,7 @@ OUT_OF_MEMORY = -100
 """What ncnn answers when a value could not be allocated; anything else that is not 0 comes of the driver."""
 
 
-class VulkanModel:
+class VulkanModel(GraphModel):
     """A `LoadedModel`."""
 
     def __init__(self, graphs: Sequence[Graph], geometry: TileGeometry, device: str = "vulkan") -> None:
@@ -68,8 +68,8 @@ class VulkanModel:
         """fp16: ncnn stores values so wherever the card can, and the engine sees whether that is right."""
         return "fp16"
 
-    def network(self, precision: Precision) -> GraphNetwork:
-        """Its network in this precision.
+    def build(self, precision: Precision) -> GraphNetwork:
+        """Make its network in this precision.
 
         Raises:
             UnsupportedPrecisionError: neither fp32 nor fp16.
@@ -109,7 +109,7 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> VulkanModel:
 
     traced = load_graphs(parts, "Vulkan")
     model = VulkanModel(traced.graphs, traced.geometry, device)
-    checked(model, traced, model.device_label)
+    model.check(traced, model.device_label)
     return model
 
 

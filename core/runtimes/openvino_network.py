@@ -22,7 +22,7 @@ from core.contract.settings import Precision
 from core.language import gettext as _
 from core.models.graph import Graph, split_end
 from core.runtimes.calibration import ranges_for
-from core.runtimes.graph_network import GraphNetwork, Traced, checked
+from core.runtimes.graph_network import GraphModel, GraphNetwork
 from core.runtimes.network import DeviceMemoryError, Report, TileGeometry, UnsupportedPrecisionError
 from core.runtimes.openvino_graph import Ranges, model_of
 from core.runtimes.openvino_package import openvino
@@ -33,7 +33,7 @@ _ASK_MS = 50
 """Milliseconds between two questions whether the job was cancelled."""
 
 
-class OpenVinoModel:
+class OpenVinoModel(GraphModel):
     """A `LoadedModel`."""
 
     def __init__(self, graphs: Sequence[Graph], geometry: TileGeometry, device: str = "openvino") -> None:
@@ -51,7 +51,6 @@ class OpenVinoModel:
         self.device = device
         self._graphs = tuple(graphs)
         self._place = _place_of(device)
-        self._checked: GraphNetwork | None = None
 
     @property
     def device_label(self) -> str:
@@ -63,16 +62,12 @@ class OpenVinoModel:
         """bf16 or fp16 where the device computes in it."""
         return _fast_precision(self._place)
 
-    def network(self, precision: Precision) -> GraphNetwork:
-        """Its network in this precision; int8 is calibrated once for a model, in seconds.
+    def build(self, precision: Precision) -> GraphNetwork:
+        """Make its network in this precision; int8 is calibrated once for a model, in seconds.
 
         Raises:
             UnsupportedPrecisionError: the device does not compute in it.
         """
-        if precision == "fp32" and self._checked is not None:
-            # Handed over once: a network is not to be shared.
-            network, self._checked = self._checked, None
-            return network
         ranges: Sequence[Ranges | None] = [None] * len(self._graphs)
         if precision == "int8":
             ranges = ranges_for(self._graphs, computing, observing)
@@ -82,14 +77,6 @@ class OpenVinoModel:
         ]
         weights = sum(graph.weights_bytes for graph in self._graphs) // {"fp32": 1, "int8": 4}.get(precision, 2)
         return GraphNetwork(self.geometry, precision, weights, computes)
-
-    def check(self, traced: Traced) -> None:
-        """Compare its network in fp32 with what should come out; the first who asks for that network gets it.
-
-        Raises:
-            UserError: as `checked`.
-        """
-        self._checked = checked(self, traced, "OpenVINO")
 
     def memory(self) -> tuple[int, int]:
         """(total, free) bytes: graphics in processors shares the system's memory."""
@@ -120,7 +107,7 @@ def load(parts: Sequence[tuple[Path, float]], device: str) -> OpenVinoModel:
 
     traced = load_graphs(parts, "OpenVINO")
     model = OpenVinoModel(traced.graphs, traced.geometry, device)
-    model.check(traced)
+    model.check(traced, "OpenVINO")
     return model
 
 

@@ -14,8 +14,10 @@ import torch
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
+from core.contract.settings import Precision
 from core.runtimes import choice, ncnn_network
-from core.runtimes.ncnn_network import devices, load, rivals
+from core.runtimes.graph_network import GraphNetwork
+from core.runtimes.ncnn_network import VulkanModel, devices, load, rivals
 from core.runtimes.network import DeviceLostError, DeviceMemoryError, UnsupportedPrecisionError
 from core.tiling import Rect
 from core.upscale.engine import Engine, open_engine
@@ -51,6 +53,21 @@ def test_fp16_is_within_two_levels(tmp_path: Path) -> None:
     assert difference.max() <= 2
     with pytest.raises(UnsupportedPrecisionError):
         model.network("bf16")
+
+
+def test_the_network_that_was_checked_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    before = VulkanModel.build
+
+    def build(model: VulkanModel, precision: Precision) -> GraphNetwork:
+        built.append(precision)
+        return before(model, precision)
+
+    monkeypatch.setattr(VulkanModel, "build", build)
+    model = load([(generator_file(tmp_path, **CONFIGS["direct"]), 1.0)], "vulkan")
+    assert Engine(model, "ours").precision == "fp16"
+    assert built == ["fp32", "fp16"]
+    assert model.network("fp32") is not model.network("fp32"), "a network is not to be shared"
 
 
 def test_arrays_that_are_no_plain_block_of_memory_go_in_whole(tmp_path: Path) -> None:
