@@ -1,13 +1,21 @@
-"""What CONTRIBUTING.md, SECURITY.md and RELEASING.md name is there: files, commands, links, names in the code."""
+"""What CONTRIBUTING.md, SECURITY.md and RELEASING.md name is there: files, commands, links, names in the code; and what
+the workflows install is enough for what they run."""
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator
+from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("CONTRIBUTING.md", "SECURITY.md", "RELEASING.md", "docs/api.md", ".github/pull_request_template.md")
@@ -52,3 +60,50 @@ def test_help_lists_what_there_is_to_make() -> None:
     said = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ("demo", "test", "quick", "coverage", "findings"):
         assert re.search(rf"^{target}\b", said, re.MULTILINE), target
+
+
+@pytest.mark.parametrize(("workflow", "tests"), [("test", "tests/core"), ("package", "tests/packaging")])
+def test_a_workflow_installs_what_its_tests_import(workflow: str, tests: str) -> None:
+    """Jobs that install less than `.[dev]`: a library that is missing there ends them before the first test."""
+    steps = (ROOT / ".github" / "workflows" / f"{workflow}.yml").read_text(encoding="utf-8")
+    (extras, others), *_rest = re.findall(r"--editable '\.\[([\w,]+)\]' \\\n\s+(.+)", steps)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [*project["dependencies"], *others.split()]
+    named += [line for extra in extras.split(",") for line in project["optional-dependencies"][extra]]
+    installed = _with_what_they_require(named)
+    owners = packages_distributions()
+    paths = [*(ROOT / tests).rglob("*.py"), *(ROOT / "tests").glob("*.py")]
+    missing = {
+        f"{path.name}: {module}"
+        for path in paths
+        for module in _imported_by_all_means(path)
+        if module in owners and not installed & {canonicalize_name(owner) for owner in owners[module]}
+    }
+    assert missing == set()
+
+
+def _with_what_they_require(lines: Iterable[str]) -> set[str]:
+    """The distributions that pip installs for these requirements."""
+    found: set[str] = {"srgan-desktop"}
+    queue = list(lines)
+    while queue:
+        requirement = Requirement(queue.pop())
+        name = canonicalize_name(requirement.name)
+        if name not in found and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
+            found.add(name)
+            queue += requires(name) or []
+    return found
+
+
+def _imported_by_all_means(path: Path) -> Iterator[str]:
+    """Modules that a file imports as it is imported, but for those that it is skipped without."""
+    text = path.read_text(encoding="utf-8")
+    asked = set(re.findall(r"^(?:\w+ = )?pytest\.importorskip\(\"(\w+)", text, re.MULTILINE))
+    for node in ast.parse(text).body:
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+        tops = {name.partition(".")[0] for name in names}
+        yield from tops - asked - set(sys.stdlib_module_names)
