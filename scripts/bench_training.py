@@ -220,7 +220,7 @@ class _PlainStep:
             with torch.no_grad():
                 ema_sr = self.ema(lr)
         context = StepContext(sr, hr, ema_sr=ema_sr, content_distance=self.content, real_logits=real, fake_logits=fake)
-        total = sum((w * LOSSES[name].function(context) for name, w in stage.losses.items() if w), torch.zeros(()))
+        total = sum((w * LOSSES[name](context) for name, w in stage.losses.items() if w), torch.zeros(()))
         total.backward()  # type: ignore[no-untyped-call]
         self._move(self.generator, self.optimizer)
         if fake is not None:

@@ -1,7 +1,7 @@
-"""The generator's losses in one table, and the discriminator's side of the adversarial one.
+"""The generator's losses, and the discriminator's side of the adversarial one.
 
-Every loss takes a `StepContext` and gives one scalar, unweighted. A new one is a function,
-its row below, and its name and words in `core.training.recipe`.
+Every loss takes a `StepContext` and gives one scalar, unweighted. A new one is its row in
+`core.training.recipe.LOSS_DECLARATIONS`, and a function of the same name here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.training.recipe import LOSS_WORDS, LossName
+from core.training.recipe import LOSS_DECLARATIONS
 
 Game = Literal["vanilla", "relativistic", "hinge"]
 
@@ -61,13 +61,7 @@ class StepContext:
     game: Game = "vanilla"
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """A row of the table."""
-
-    name: str
-    explanation: str
-    function: Callable[[StepContext], Tensor]
+LossFunction = Callable[[StepContext], Tensor]
 
 
 def l1(context: StepContext) -> Tensor:
@@ -267,25 +261,8 @@ def tv(context: StepContext) -> Tensor:
     return sr.diff(dim=-1).abs().mean() + sr.diff(dim=-2).abs().mean()
 
 
-_FUNCTIONS: dict[LossName, Callable[[StepContext], Tensor]] = {
-    "l1": l1,
-    "charbonnier": charbonnier,
-    "mse": mse,
-    "ms_ssim": ms_ssim,
-    "keep": keep,
-    "teacher": teacher,
-    "content": content,
-    "teacher_content": teacher_content,
-    "adversarial": adversarial,
-    "ldl": ldl,
-    "grid": grid,
-    "texture": texture,
-    "fft": fft,
-    "tv": tv,
-}
-
-LOSSES: dict[str, Loss] = {name: Loss(name, LOSS_WORDS[name], function) for name, function in _FUNCTIONS.items()}
-"""Every loss that a recipe may weigh."""
+LOSSES: dict[str, LossFunction] = {name: globals()[name] for name in LOSS_DECLARATIONS}
+"""Every loss that a recipe may weigh: the function of its name, here."""
 
 
 def _ssim(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

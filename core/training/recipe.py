@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pydantic.errors  # noqa: F401 - first: PySide's import hook asks it for attributes while pydantic is half there
 import tomli_w
@@ -17,51 +18,68 @@ from core.training.synthetic import SIDE as SYNTHETIC_SIDE
 
 SHIPPED_RECIPES = paths.RESOURCES / "recipes"
 
-LossName = Literal[
-    "l1",
-    "charbonnier",
-    "mse",
-    "ms_ssim",
-    "keep",
-    "teacher",
-    "content",
-    "teacher_content",
-    "adversarial",
-    "ldl",
-    "grid",
-    "texture",
-    "fft",
-    "tv",
-]
-LOSS_WORDS: dict[LossName, str] = {
-    "l1": _("Mean absolute error of pixels: sharp edges for a high PSNR."),
-    "charbonnier": _("L1 that is smooth near zero."),
-    "mse": _("Mean squared error of pixels, as in the 2017 paper: the highest PSNR, a little soft."),
-    "ms_ssim": _("One minus multi-scale structural similarity."),
-    "keep": _(
-        "L1 that holds photographs to what the model made of them when the stage began, and "
-        "synthetic crops to the truth: it learns text and lines, and photographs stay as they "
-        "were."
+
+@dataclass(frozen=True, slots=True)
+class LossDeclaration:
+    """All there is to say about a loss but how it is computed, which is a function of its name in
+    `core.training.losses`."""
+
+    words: str
+    """What it does, for a form and for the documentation."""
+    title: str = ""
+    """In a form; its name where that reads as a word."""
+    gan_only: bool = False
+    """Whether only the GAN stage has it."""
+
+
+LOSS_DECLARATIONS: dict[str, LossDeclaration] = {
+    "l1": LossDeclaration(_("Mean absolute error of pixels: sharp edges for a high PSNR."), "L1"),
+    "charbonnier": LossDeclaration(_("L1 that is smooth near zero.")),
+    "mse": LossDeclaration(
+        _("Mean squared error of pixels, as in the 2017 paper: the highest PSNR, a little soft."), "MSE"
     ),
-    "teacher": _("L1 towards what the teacher makes of the same crop, alone or beside the losses towards the truth."),
-    "content": _("Distance of VGG features: textures like the original's rather than equal pixels."),
-    "teacher_content": _("The content loss towards the teacher's output: its textures rather than its pixels."),
-    "adversarial": _("How easily the discriminator tells the output from real pictures."),
-    "ldl": _("L1 where the output shows artefacts; keeps a GAN from inventing patterns."),
-    "grid": _("Patterns locked to the grid of the enlargement: the mesh that content and adversarial losses draw."),
-    "texture": _(
-        "How far the amount of fine detail in each patch is from the truth's, wherever it "
-        "lies: against the softness that comes of averaging what cannot be known. With "
-        "`grid`, as a mesh is detail too."
+    "ms_ssim": LossDeclaration(_("One minus multi-scale structural similarity."), "MS-SSIM"),
+    "keep": LossDeclaration(
+        _(
+            "L1 that holds photographs to what the model made of them when the stage began, and "
+            "synthetic crops to the truth: it learns text and lines, and photographs stay as they "
+            "were."
+        )
     ),
-    "fft": _("L1 of the spectrum: weighs all frequencies alike."),
-    "tv": _("Total variation: smooths the output; a very small weight is enough."),
+    "teacher": LossDeclaration(
+        _("L1 towards what the teacher makes of the same crop, alone or beside the losses towards the truth.")
+    ),
+    "content": LossDeclaration(
+        _("Distance of VGG features: textures like the original's rather than equal pixels."), gan_only=True
+    ),
+    "teacher_content": LossDeclaration(
+        _("The content loss towards the teacher's output: its textures rather than its pixels."), gan_only=True
+    ),
+    "adversarial": LossDeclaration(
+        _("How easily the discriminator tells the output from real pictures."), gan_only=True
+    ),
+    "ldl": LossDeclaration(
+        _("L1 where the output shows artefacts; keeps a GAN from inventing patterns."), "LDL", gan_only=True
+    ),
+    "grid": LossDeclaration(
+        _("Patterns locked to the grid of the enlargement: the mesh that content and adversarial losses draw.")
+    ),
+    "texture": LossDeclaration(
+        _(
+            "How far the amount of fine detail in each patch is from the truth's, wherever it "
+            "lies: against the softness that comes of averaging what cannot be known. With "
+            "`grid`, as a mesh is detail too."
+        )
+    ),
+    "fft": LossDeclaration(_("L1 of the spectrum: weighs all frequencies alike."), "FFT"),
+    "tv": LossDeclaration(_("Total variation: smooths the output; a very small weight is enough."), "TV"),
 }
-"""What each does, for the table of losses and for a form."""
+"""Every loss that a recipe may weigh."""
 
-
-GAN_LOSSES: tuple[LossName, ...] = ("content", "teacher_content", "adversarial", "ldl")
-"""Those that only the second stage has."""
+if TYPE_CHECKING:
+    LossName = str
+else:
+    LossName = Literal[tuple(LOSS_DECLARATIONS)]
 
 _RENAMED = {
     "bundle_every": "checkpoint_every",
@@ -394,8 +412,8 @@ class PsnrStage(StageRecipe):
 
     @model_validator(mode="after")
     def _has_no_opponent(self) -> PsnrStage:
-        for name in GAN_LOSSES:
-            if self.losses.get(name):
+        for name, declared in LOSS_DECLARATIONS.items():
+            if declared.gan_only and self.losses.get(name):
                 raise ValueError(_("the PSNR stage has no {name} loss; it belongs to [gan]").format(name=name))
         return self
 

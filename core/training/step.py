@@ -52,7 +52,8 @@ class _Measured:
     losses: dict[str, Tensor] = field(default_factory=dict)
     gradient_norms: dict[str, Tensor] = field(default_factory=dict)
     checks: dict[str, Tensor] = field(default_factory=dict)
-    """Whatever else must be finite: gradients of the networks' weights, probabilities."""
+    """Whatever else must be finite: probabilities, and the norms of the weights' gradients by `generator` and
+    `discriminator`."""
 
     def add(self, kind: dict[str, Tensor], name: str, value: Tensor, share: float = 1.0) -> None:
         """Add to one of the three."""
@@ -91,14 +92,12 @@ class _Read:
 
     def not_finite(self) -> str:
         """In words, what is not a finite number; empty where all are."""
+        gradient = _("the gradient of the {name} loss")
         words = {"d_real": _("the discriminator"), "d_fake": _("the discriminator")}
         named = (
             *((_("the {name} loss").format(name=name), value) for name, value in self.losses.items()),
-            *(
-                (_("the gradient of the {name} loss").format(name=name), value)
-                for name, value in self.gradient_norms.items()
-            ),
-            *((words.get(name, f"the {name}"), value) for name, value in self.checks.items()),
+            *((gradient.format(name=name), value) for name, value in self.gradient_norms.items()),
+            *((words.get(name) or gradient.format(name=name), value) for name, value in self.checks.items()),
         )
         return next(
             (_("{what} is not finite").format(what=what) for what, value in named if not math.isfinite(value)), ""
@@ -317,7 +316,7 @@ class Training:
                 continue
             if name == "adversarial" and adversary is not None:
                 weight *= adversary.ramp(self.stage_step)
-            value = weight * LOSSES[name].function(context)
+            value = weight * LOSSES[name](context)
             # The discriminator's loss below goes through the same pass of the fakes.
             (gradient,) = torch.autograd.grad(value, leaf, retain_graph=name == "adversarial")
             total += gradient
@@ -353,7 +352,7 @@ class Training:
         )
 
     def _anchor(self, batch: Batch, lr: Tensor, hr: Tensor) -> Tensor | None:
-        """`StepContext.kept`."""
+        """`StepContext.anchor`."""
         if self.before is None:
             return None
         anchor = hr.clone()
@@ -404,9 +403,9 @@ class Training:
         adversary = self.adversary
         self.scaler.unscale_(self.optimizer)
         parameters = [p for p in self.generator.parameters() if p.grad is not None]
-        norms = {"gradient": nn.utils.clip_grad_norm_(parameters, self.stage.clip or math.inf)}
+        norms = {"generator": nn.utils.clip_grad_norm_(parameters, self.stage.clip or math.inf)}
         if adversary is not None:
-            norms["gradient of the discriminator loss"] = adversary.clip()
+            norms["discriminator"] = adversary.clip()
         if self.precision != "fp16":
             # In fp16 an overflow is the scaler's everyday business.
             for name, norm in norms.items():

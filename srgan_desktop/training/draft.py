@@ -19,7 +19,7 @@ from core.contract.errors import UserError
 from core.language import gettext as _
 from core.models.card import read_header
 from core.models.config import config_of_shapes
-from core.training.recipe import GAN_LOSSES, LOSS_WORDS, Recipe, load_recipe, recipe_toml, toml_value
+from core.training.recipe import LOSS_DECLARATIONS, Recipe, load_recipe, recipe_toml, toml_value
 
 Kind = Literal["whole", "number", "flag", "choice", "text", "wholes", "numbers", "weights"]
 
@@ -86,21 +86,21 @@ def _fields() -> Iterator[Field]:
             if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
                 yield from walk(info.annotation, path, values[name])
             elif name == "losses":
-                for loss in LOSS_WORDS:
-                    if prefix != "psnr" or loss not in GAN_LOSSES:
-                        yield Field(f"{path}.{loss}", path, _loss_title(loss), LOSS_WORDS[loss], "number")
+                for loss, declared in LOSS_DECLARATIONS.items():
+                    if prefix == "gan" or not declared.gan_only:
+                        title = declared.title or _in_words(loss)
+                        yield Field(f"{path}.{loss}", path, title, declared.words, "number")
             else:
                 kind, choices = _kind(info.annotation)
-                title = _NAMES.get(name) or _(name.replace("_", " ").capitalize())
+                title = _NAMES.get(name) or _in_words(name)
                 words = re.sub(r"`([^`]+)`", r"“\1”", info.description or "")
                 yield Field(path, prefix, title, words, kind, choices)
 
     yield from walk(Recipe, "", dumped)
 
 
-def _loss_title(name: str) -> str:
-    acronyms = {"l1": "L1", "mse": "MSE", "ms_ssim": "MS-SSIM", "ldl": "LDL", "fft": "FFT", "tv": "TV"}
-    return acronyms.get(name) or _(name.replace("_", " ").capitalize())
+def _in_words(name: str) -> str:
+    return _(name.replace("_", " ").capitalize())
 
 
 def _kind(annotation: Any) -> tuple[Kind, tuple[str, ...]]:

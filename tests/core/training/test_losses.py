@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import math
-from typing import get_args
 
 import pytest
 import torch
 
 from core.training.losses import LOSSES, StepContext, artefact_map, discriminator_loss, probabilities
-from core.training.recipe import LossName
+from core.training.recipe import LOSS_DECLARATIONS, load_recipe
 
 
 def context(sr: list | torch.Tensor, hr: list | torch.Tensor, **more) -> StepContext:
@@ -15,12 +14,13 @@ def context(sr: list | torch.Tensor, hr: list | torch.Tensor, **more) -> StepCon
 
 
 def value(name: str, ctx: StepContext) -> float:
-    return float(LOSSES[name].function(ctx))
+    return float(LOSSES[name](ctx))
 
 
-def test_the_table_is_what_a_recipe_may_name() -> None:
-    assert set(LOSSES) == set(get_args(LossName))
-    assert all(LOSSES[name].name == name and LOSSES[name].explanation for name in LOSSES)
+def test_a_recipe_may_weigh_every_loss_and_a_form_says_what_it_does() -> None:
+    weights = ", ".join(f"{name} = 0.5" for name in LOSSES)
+    assert set(load_recipe("quick", (("gan.losses", f"{{ {weights} }}"),)).gan.losses) == set(LOSSES)
+    assert all(LOSSES[name].__doc__ and len(declared.words) > 20 for name, declared in LOSS_DECLARATIONS.items())
 
 
 def test_pixel_losses_by_hand() -> None:
@@ -165,7 +165,7 @@ def test_every_loss_has_a_gradient_for_sr(name: str) -> None:
         real_logits=torch.zeros(1, 1),
         fake_logits=sr.mean().view(1, 1),
     )
-    (gradient,) = torch.autograd.grad(LOSSES[name].function(ctx), sr)
+    (gradient,) = torch.autograd.grad(LOSSES[name](ctx), sr)
     assert torch.isfinite(gradient).all()
     assert gradient.abs().sum() > 0
 

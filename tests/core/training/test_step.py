@@ -105,7 +105,7 @@ def test_gradients_are_those_of_the_plain_sum_of_losses(gan: Training) -> None:
         settle_spectral_norm(judge)
         fake, real = (judge(each) for each in seen)
     # The average equals the generator at the first step, so nothing is further from HR than it: LDL's map has no zeros.
-    ldl = LOSSES["ldl"].function(_context(sr, hr))
+    ldl = LOSSES["ldl"](_context(sr, hr))
     content = gan.content_distance(sr, hr)
     adversarial = F.softplus(-fake).mean()
     total = F.l1_loss(sr, hr) + 0.5 * content + 0.1 / 4 * adversarial + 0.5 * ldl
@@ -286,7 +286,7 @@ def test_a_term_that_is_not_finite_is_named_and_changes_nothing(
         # The value is 0 and the slope of the root infinite there.
         return ((context.sr - context.sr.detach()) ** 2).sum().sqrt()
 
-    monkeypatch.setitem(LOSSES, "ldl", replace(LOSSES["ldl"], function=poisoned))
+    monkeypatch.setitem(LOSSES, "ldl", poisoned)
     before = [snapshot(each) for each in (gan.generator, gan.ema, gan.adversary.network)]
     report = gan.train_step([batch(seed=1)])
     assert "ldl" in report.skipped
@@ -299,8 +299,8 @@ def test_a_term_that_is_not_finite_is_named_and_changes_nothing(
 def test_a_loss_that_jumps_tenfold_is_skipped(psnr: Training, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(51):
         psnr.train_step([batch()])
-    row = LOSSES["l1"]
-    monkeypatch.setitem(LOSSES, "l1", replace(row, function=lambda context: 20 * row.function(context)))
+    l1 = LOSSES["l1"]
+    monkeypatch.setitem(LOSSES, "l1", lambda context: 20 * l1(context))
     before = snapshot(psnr.generator)
     report = psnr.train_step([batch()])
     assert "jumped" in report.skipped
@@ -311,8 +311,7 @@ def test_a_game_that_goes_below_zero_is_no_jump(monkeypatch: pytest.MonkeyPatch)
     losses = ("gan.losses", "{ adversarial = 1.0, l1 = 0.01 }")
     recipe = load_recipe("quick", (*GAN, losses, ("gan.adversarial", "hinge"), ("gan.steps", "100")))
     # As hinge is once the generator fools the discriminator.
-    won = replace(LOSSES["adversarial"], function=lambda context: -0.5 + 0 * context.fake_logits.mean())
-    monkeypatch.setitem(LOSSES, "adversarial", won)
+    monkeypatch.setitem(LOSSES, "adversarial", lambda context: -0.5 + 0 * context.fake_logits.mean())
     training = Training(recipe, generator_of(recipe), CPU, "fp32")
     training.step = recipe.psnr.steps
     training.begin_stage(gan=True)
@@ -328,9 +327,8 @@ def test_after_a_skipped_step_half_precision_goes_on(stage: str, monkeypatch: py
     training.step = recipe.psnr.steps if stage == "gan" else 0
     training.begin_stage(gan=stage == "gan")
     training.train_step([batch()])
-    row = LOSSES["l1"]
     with monkeypatch.context() as poison:
-        poison.setitem(LOSSES, "l1", replace(row, function=lambda context: context.sr.sum() * float("nan")))
+        poison.setitem(LOSSES, "l1", lambda context: context.sr.sum() * float("nan"))
         assert "not finite" in training.train_step([batch()]).skipped
     before = snapshot(training.generator)
     assert training.train_step([batch()]).skipped == ""
@@ -378,12 +376,12 @@ def test_a_skipped_step_leaves_no_trace_in_batch_statistics(monkeypatch: pytest.
     recipe = load_recipe("quick", (*TINY, ("generator.norm", "batch"), ("generator.skip", "none")))
     training = Training(recipe, generator_of(recipe), CPU, "fp32")
     training.begin_stage(gan=False)
-    row = LOSSES["l1"]
-    monkeypatch.setitem(LOSSES, "l1", replace(row, function=lambda context: row.function(context) * float("inf")))
+    l1 = LOSSES["l1"]
+    monkeypatch.setitem(LOSSES, "l1", lambda context: l1(context) * float("inf"))
     before = snapshot(training.generator)
     assert training.train_step([batch()]).skipped
     assert same(before, snapshot(training.generator))
-    monkeypatch.setitem(LOSSES, "l1", row)
+    monkeypatch.setitem(LOSSES, "l1", l1)
     assert not training.train_step([batch()]).skipped
     assert not torch.equal(before["trunk_norm.running_mean"], training.generator.get_buffer("trunk_norm.running_mean"))
 

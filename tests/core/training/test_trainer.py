@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -200,15 +199,15 @@ def test_a_killed_run_goes_on_exactly(data: Path, held_out: Path, tmp_path: Path
 def test_three_bad_steps_bring_the_last_state_back_at_half_the_rate(
     data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row, calls = LOSSES["l1"], 0
+    l1, calls = LOSSES["l1"], 0
 
     def bad_for_a_while(context):
         nonlocal calls
         calls += 1
-        value = row.function(context)
+        value = l1(context)
         return value * float("nan") if 5 <= calls <= 7 else value
 
-    monkeypatch.setitem(LOSSES, "l1", replace(row, function=bad_for_a_while))
+    monkeypatch.setitem(LOSSES, "l1", bad_for_a_while)
     run = tmp_path / "run"
     events = list(train(request(data, held_out, run, ("psnr.steps", "9")), CancelToken()))
     (notice,) = [e for e in events if isinstance(e, Notice)]
@@ -224,8 +223,8 @@ def test_three_bad_steps_bring_the_last_state_back_at_half_the_rate(
 def test_a_run_that_no_rate_can_hold_gives_up(
     data: Path, held_out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row = LOSSES["l1"]
-    monkeypatch.setitem(LOSSES, "l1", replace(row, function=lambda context: row.function(context) * float("nan")))
+    l1 = LOSSES["l1"]
+    monkeypatch.setitem(LOSSES, "l1", lambda context: l1(context) * float("nan"))
     run = tmp_path / "run"
     with pytest.raises(UserError, match="is unstable: the l1 loss is not finite"):
         list(train(request(data, held_out, run), CancelToken()))
