@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
@@ -152,6 +153,33 @@ def _shows_words(node: ast.AST) -> bool:
     return isinstance(node, ast.Attribute) and node.attr == "whole"
 
 
+def test_rooms_that_are_called_plain_are_held_to_it() -> None:
+    """docs/architecture.md says which; the import contract is what holds them, whole rooms and not module by module."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    (plain,) = [each for each in contracts if each["name"] == "plain rooms know no torch"]
+    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    promised = set()
+    for named, tail in re.findall(r"^\| (`core/[^|]+) \|.*\| ([^|]+) \|$", table, re.MULTILINE):
+        rooms = [path.removesuffix(".py").replace("/", ".") for path in re.findall(r"`([\w/.]+)`", named)]
+        if tail == "yes":
+            promised |= set(rooms)
+        else:
+            promised |= {
+                module for name in re.findall(r"`([\w*]+)`", tail) for room in rooms for module in _modules(room, name)
+            }
+    assert len(promised) > 30
+    assert promised - set(plain["source_modules"]) == set()
+
+
+def _modules(room: str, name: str) -> list[str]:
+    """The modules of a room that a name, or a pattern, stands for; the room itself where it is that name."""
+    if room.rpartition(".")[2] == name:
+        return [room]
+    return [f"{room}.{path.stem}" for path in (ROOT / room.replace(".", "/")).glob(f"{name}.py")]
+
+
 @pytest.mark.parametrize("path", SEAMS)
 def test_what_crosses_a_seam_has_a_type(path: str) -> None:
     names = {node.id for node in ast.walk(_tree(ROOT / path)) if isinstance(node, ast.Name)}
@@ -166,6 +194,17 @@ def test_docstrings_are_sentences() -> None:
         for node in ast.walk(_tree(path))
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         if node.value.value.startswith(("Of ", "As "))
+    ]
+    assert found == []
+
+
+def test_comments_do_not_begin_with_of() -> None:
+    """“Of several frames none ...” is word order that a reader has to turn round first."""
+    found = [
+        f"{path.relative_to(ROOT)}:{number} {line.strip()}"
+        for path in _sources(*PACKAGES, "scripts", "tests", "packaging", "examples")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if re.match(r"\s*# Of ", line)
     ]
     assert found == []
 
