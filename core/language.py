@@ -316,7 +316,7 @@ def _load(language: str) -> _Catalogue:
         text, _msgstr, translation = rest.partition('"\nmsgstr "')
         plain = text and len(translation) > 1 and "\n" not in text + translation
         if plain and "msgctxt" not in head and "fuzzy" not in head:
-            # Of one line, and without a number: nearly all are, and are read ten times as fast so.
+            # One line without a plural: nearly all are, and this way they are read ten times as fast.
             loaded.texts[_unescaped(text)] = _pattern(_unescaped(translation[:-1]))
             continue
         for entry in entries(block):

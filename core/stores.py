@@ -299,10 +299,10 @@ def _facts(local: Path, final: StorePath) -> dict[str, Any]:
     kind = mimetypes.guess_type(final.name.removesuffix(".part"))[0] or "application/octet-stream"
     changed = local.stat().st_mtime_ns
     if final.scheme == "s3":
-        # As rclone and s3cmd read it.
+        # Where rclone and s3cmd look for it.
         return {"ContentType": kind, "Metadata": {"mtime": f"{changed / 1e9:.9f}"}}
     if final.scheme == "gs":
-        # As gsutil reads it.
+        # Where gsutil looks for it.
         return {"content_type": kind, "metadata": {"goog-reserved-file-mtime": str(changed // 10**9)}}
     return {}
 

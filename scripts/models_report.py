@@ -108,7 +108,7 @@ def main() -> None:
     measure([*candidates, *extra], options.bench, options.content, kept)
     if options.speed or any("seconds" not in kept[candidate.identity] for candidate in alone):
         measure_speed(alone, kept)
-    # Of weights that shipped once nothing is shown any more.
+    # Weights that no longer ship are no longer shown.
     current = {BICUBIC, *(candidate.identity for candidate in candidates)}
     kept = {key: entry for key, entry in kept.items() if key in current or not entry["ships"]}
     FIGURES.parent.mkdir(exist_ok=True)

@@ -145,7 +145,7 @@ def make_installer(folder: Path, output: Path, makensis: list[str], compressor: 
         "LICENCE": "installer/LICENSE.txt",
         "COMPRESSOR": compressor,
     }
-    # Of 64 bits, as the program is, and as Wine has it everywhere.
+    # 64 bits, like the program, and like Wine everywhere.
     target_of_nsis = "-XTarget amd64-unicode"
     command = [*makensis, "-V2", "-NOCD", target_of_nsis, *(f"-D{name}={value}" for name, value in options.items())]
     subprocess.run([*command, "installer/installer.nsi"], check=True, cwd=output)

@@ -51,7 +51,7 @@ class PageBuilder(QObject):
         """Wait for the window to rest, and begin; the window has to be on the screen."""
         handle = self._window.windowHandle()
         if handle is not None:
-            # Of the window alone: a filter on the application would be called for every event there is.
+            # On the window alone: a filter on the application would be called for every event there is.
             handle.installEventFilter(self)
         self._wait(IDLE_MS)
 

@@ -217,7 +217,7 @@ def style_sheet(tokens: Tokens, font: QFont) -> str:
     sizes = {f"{name}_text": f"{max(9, round(factor * side))}px" for name, factor in FONT_SIZES.items()}
     heights = {
         "field_height": f"{max(30, line + 12)}px",
-        # As high as a combo box
+        # The height of a combo box
         "spin_height": f"{max(27, line + 9)}px",
         "row_height": f"{max(28, line + 10)}px",
         "slim_height": f"{max(20, line + 4)}px",

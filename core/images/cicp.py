@@ -224,7 +224,7 @@ def _light(samples: np.ndarray, cicp: Cicp) -> np.ndarray:
 
 
 def _peak(pixels: np.ndarray, table: np.ndarray, cicp: Cicp) -> float:
-    # Of pixels enough to tell, without the few that are brighter than everything.
+    # A quarter of a million pixels tell enough; the few that outshine everything do not count.
     step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / 250_000)))
     light = _light(table[pixels[::step, ::step]], cicp).max(axis=2)
     return float(np.percentile(light, 99.9))

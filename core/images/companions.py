@@ -54,7 +54,7 @@ def carry_companions(
         OSError: the folder cannot be written.
     """
     wanted: list[tuple[Path, bytes]] = []
-    # Of a store all that could be there is asked for at once.
+    # A store is asked once for all that could be there.
     there = stores.names_like(source) if isinstance(source, stores.StorePath) else None
     geometry = Geometry(after, before[::-1] if turns_sides(orientation) else before, orientation)
     for suffix in world_suffixes(source.suffix.lower()):

@@ -97,7 +97,7 @@ def encode_dds(samples: np.ndarray, texture: Texture | None) -> tuple[list[bytes
     if kind == "BC4" and samples.shape[2] != 1:
         kind = "BC7"
     if texture.is_light:
-        # Of what another program made ordinary colours of.
+        # Another program has made ordinary colours of the light.
         kind = "BC7"
     if (kind in ("BC1", "BC5") and has_alpha) or kind == "BC2":
         kind = "BC3"

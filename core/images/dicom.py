@@ -163,7 +163,7 @@ class DicomSource:
     def _window(self) -> tuple[float, float] | None:
         """Centre and width of what a viewer shows."""
         centre, width = (_first(self._dataset.get(name)) for name in ("WindowCenter", "WindowWidth"))
-        # Of 1 and more, but for the kinds that need no whole numbers.
+        # A LINEAR window is at least 1 wide; the other kinds need no whole numbers.
         least = 1 if str(self._dataset.get("VOILUTFunction", "LINEAR")) == "LINEAR" else 1e-9
         return (centre, width) if centre is not None and width is not None and width >= least else None
 

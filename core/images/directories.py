@@ -97,7 +97,7 @@ class TagReader:
             inline = _KIND_SIZES.get(kind, 0) * items <= (8 if self.big else 4)
             position = place + (12 if self.big else 8) if inline else value
             entry = TagEntry(kind, items, position, place)
-            # Of a tag that stands twice the first sound one counts.
+            # Where a tag stands twice, the first sound one counts.
             if code not in entries or (self.is_sound(entry) and not self.is_sound(entries[code])):
                 entries[code] = entry
         end = start + count * width

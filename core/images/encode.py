@@ -200,7 +200,7 @@ def samples_for(target: Format, picture: Picture, metadata: Metadata) -> tuple[n
 def _grey_as_colour(pixels: np.ndarray, metadata: Metadata, icc: bytes) -> tuple[np.ndarray, Metadata]:
     if pixels.dtype == np.uint8:
         return grey_to_srgb(pixels[..., 0], icc), replace(metadata, icc=None)
-    # Of 16 bits a conversion would leave 8; a profile with the same curve leaves all.
+    # A conversion would leave 8 of 16 bits; a profile with the same curve leaves all.
     return np.repeat(pixels, 3, axis=2), replace(metadata, icc=rgb_profile_of(icc))
 
 

@@ -96,7 +96,7 @@ FORMATS: dict[str, Format] = {
         Format("jxl", "JPEG XL", (".jxl",), can_write=True, lossy=True, bits=16, alpha=True, several="frames"),
         Format("jpeg2000", "JPEG 2000", (".jp2", ".j2k", ".jpx", ".jpf", ".j2c", ".jpc"), bits=16, alpha=True),
         Format("bmp", "BMP", (".bmp", ".dib"), alpha=True),
-        # Of one picture PNG is better: it can be written as an animation only.
+        # Written as an animation only; for one picture PNG is better.
         Format("gif", "GIF", (".gif",), alpha=True, several="frames"),
         Format(
             "heic",

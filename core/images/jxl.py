@@ -275,7 +275,7 @@ def _with_boxes(codestream: bytes, metadata: Metadata, others: list[bytes]) -> l
 def _lossless(samples: np.ndarray, metadata: Metadata) -> tuple[bytes, list[bytes]]:
     encoded = imagecodecs.jpegxl_encode(_plain(samples), lossless=True, effort=LOSSLESS_EFFORT)
     codestream, others = _kept(bytes(encoded))
-    # Of 16 bits the encoder says that they are linear.
+    # The encoder calls 16 bits linear.
     return with_colours(codestream, metadata.cicp, metadata.icc), others
 
 

@@ -102,7 +102,7 @@ def find_model(name: str) -> Model:
         if name and path.is_file():
             from core.models.graph_files import files_of
 
-            # Of ncnn's two files the one that lists layers stands for both.
+            # The one of ncnn's two files that lists layers stands for both.
             path = files_of(path)[0]
             return Model(str(path), path, card_of(path), shipped=False)
     if any(name == other.key for other in KNOWN):

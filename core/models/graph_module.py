@@ -157,7 +157,7 @@ class GraphModule(GraphLayers):
         if right or bottom:
             x = F.pad(x, (0, right, 0, bottom), mode="replicate")
         y = super().run(x, after_layer)[..., : height * self.scale, : width * self.scale]
-        # As spandrel gives them: what is flat only because it is out of range shows as flat.
+        # Clipped as spandrel does it: what is flat only because it is out of range shows as flat.
         return y.clamp(0, 1)
 
 

@@ -512,7 +512,7 @@ class _OnnxReader(_OnnxOperators):
         return self._two(kind, node.value(0), node.value(1))
 
     def _two(self, kind: Any, first: int, second: int) -> int:
-        # Of two the second may be one value a channel.
+        # Only the second of two may be one value a channel.
         if self._graph.layers[first].kind in ("mean", "sigmoid", "clip") and self._is_vector(first):
             first, second = second, first
         return self._graph.add(kind, first, second)

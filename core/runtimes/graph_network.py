@@ -79,7 +79,7 @@ class GraphNetwork:
         if bottom or right:
             x = np.pad(x, ((0, 0), (0, bottom), (0, right)), mode="edge")
         planes = self._computes[0]([x], report)[:, inner.top : inner.bottom, inner.left : inner.right]
-        # As spandrel gives them: what is flat only because it is out of range shows as flat.
+        # Clipped as spandrel does it: what is flat only because it is out of range shows as flat.
         yield Rect(0, 0, inner.width, inner.height), planes.clip(0, 1)
         report(1.0)
 

@@ -152,7 +152,7 @@ def _outline(radius: float, kind: int, random: np.random.Generator) -> np.ndarra
         distance = np.full(len(angles), radius)
         for waves in range(2, 6) if kind == 2 else ():
             distance *= 1 + random.normal(0, 0.5 / waves) * np.sin(waves * angles + random.uniform(0, 2 * np.pi))
-    # As wide as it is long, or down to an eighth of that: blades and branches.
+    # From as wide as it is long down to an eighth of that: blades and branches.
     stretch = np.array([1.0, 2.0 ** -(3 * random.random() ** 2)])
     x, y = stretch[:, None] * distance * np.stack([np.cos(angles), np.sin(angles)])
     return np.stack([x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)], axis=1)

@@ -453,7 +453,7 @@ def target_of(request: UpscaleSettings, header: Probe) -> tuple[str, int]:
     """The format of a result, and how many pages or frames it has."""
     target = choose_format(header, request.format)
     kind = FORMATS[header.format].several
-    # Of animations PNG and JPEG XL alone keep 16 bits.
+    # PNG and JPEG XL are the only animations that keep 16 bits.
     is_lost = kind == "frames" and header.sixteen_bit and target not in ("png", "jxl")
     if request.frames == "first" or header.frames == 1 or not kind:
         return target, 1

@@ -82,7 +82,7 @@ class CompareBar(QFrame):
             if index < len(captions):
                 button.setAccessibleName(captions[index])
                 button.setToolTip(f"{captions[index]} ({index + 1})")
-        # Of several renderings none is the source.
+        # None of several renderings is the source.
         self.difference_button.setVisible(not captions)
         key = "0" if captions else "1"
         self.full_button.setToolTip(_("Pixel for pixel, as the largest picture has them ({key})").format(key=key))

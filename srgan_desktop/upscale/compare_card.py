@@ -249,7 +249,7 @@ class CompareCard(QFrame):
         if option is settings.DETAIL:
             self._show_mix()
         if option is settings.DETAIL and self._makes_end:
-            # Of no use now: what is asked for comes first.
+            # The other end is no use now: what is asked for comes first.
             self._makes_end = False
             self._previewed.forget()
             self.ask_preview()

@@ -191,7 +191,7 @@ class QueueView(QTableView):
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self.open_requested.emit()
         elif event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End) and not event.modifiers():
-            # Of the queue; a table would go to the ends of the row.
+            # To the ends of the queue; a table would go to those of the row.
             self.choose(0 if event.key() == Qt.Key.Key_Home else self.model().rowCount() - 1)
         else:
             super().keyPressEvent(event)

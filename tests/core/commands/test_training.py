@@ -126,7 +126,7 @@ def test_train_stops_resumes_and_finishes(data: Path, tmp_path: Path) -> None:
     assert "resume it any time" in words(first)
     run = tmp_path / "runs" / "quick"
     assert srgan("train", "quick", *common, *SMALL).exit_code == 1
-    # Of the pictures, too, only the run need know.
+    # Where the pictures are, too, only the run need know.
     second = srgan("train", "quick", "--resume", "--stop-after", 4)
     assert second.exit_code == 0, words(second)
     second = srgan("train", "--run", run, "--resume", "--json")

@@ -216,7 +216,7 @@ def test_hdr_that_a_profile_says_is_hdr(tmp_path, cicp, container):
     mapped = save(tmp_path / "c.jpg", replace(picture, metadata=Metadata(cicp=cicp)), "jpeg")
     assert mapped == notes
     np.testing.assert_array_equal(load(tmp_path / "b.jpg").pixels, load(tmp_path / "c.jpg").pixels)
-    # Of grey, whose profile is another one, too.
+    # Grey too, whose profile is another one.
     grey = Picture(pixels[..., :1], None, Metadata(icc=icc))
     save(tmp_path / "g.png", grey, "png")
     assert any("tone-mapped" in note for note in save(tmp_path / "g.jpg", load(tmp_path / "g.png"), "jpeg"))

@@ -121,7 +121,7 @@ def test_orientation_is_applied_once(tmp_path, container, orientation, order):
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 @pytest.mark.parametrize("container", ["JPEG", "PNG"])
 def test_unlike_densities_are_turned_with_the_picture(tmp_path, container, orientation):
-    # As of a fax, 204 x 98 dpi.
+    # A fax, 204 x 98 dpi.
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     Image.fromarray(making.smooth(24, 16)).save(tmp_path / "a", container, dpi=(204, 98), exif=exif)

@@ -344,7 +344,7 @@ def test_dds_of_grey_and_of_other_sources(tmp_path):
     again = assert_probe_agrees(tmp_path / "a.dds")
     assert again.texture == Texture("BC4", 80, True)
     assert psnr(again.pixels, grey) > 38
-    # Of a PNG: what games take today.
+    # Made of a PNG: what games take today.
     save(tmp_path / "b.dds", Picture(PHOTO, None), "dds")
     assert load(tmp_path / "b.dds").texture == Texture("BC7", 98, True)
     notes = save(tmp_path / "c.dds", Picture(PHOTO, PHOTO[..., 0], texture=Texture("BC1")), "dds")

@@ -500,7 +500,7 @@ def test_a_small_file_that_claims_hours_of_pixels(tmp_path):
 @pytest.mark.parametrize("bits", [10, 12])
 @pytest.mark.parametrize("channels", [3, 4])
 def test_the_first_frame_of_a_deep_avif(tmp_path, bits, channels):
-    # Of several frames the library, asked for one, writes beyond its memory.
+    # Asked for one of several frames, the library writes beyond its memory.
     deep = np.stack([making.noise(300, 200, channels, np.uint16, seed=number) >> (16 - bits) for number in range(4)])
     content = imagecodecs.avif_encode(deep, level=100, bitspersample=bits, pixelformat="444", speed=10)
     picture = load(write(tmp_path / "a.avif", content))

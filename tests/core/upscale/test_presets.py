@@ -34,7 +34,7 @@ def test_a_saved_one_is_found_first_and_says_all_that_decides(own_presets: Path)
     assert presets().count("Web 2x") == 1
     values = read_preset("web 2x")
     assert (values["size"], values["format"], values["quality"]) == (OutputSize("factor", 3.0), "webp", 70)
-    # Of this machine alone.
+    # That is a matter of this machine.
     assert "device" not in values
 
 

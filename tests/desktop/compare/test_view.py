@@ -332,7 +332,7 @@ def test_arrows_move_the_divider_by_a_hundredth(compared, keys):
 def test_one_and_f_and_the_ladder(compared, keys):
     keys(compared, Qt.Key.Key_1)
     assert compared.canvas.viewport.zoom == 1
-    # Of the original, whatever the size of the result.
+    # Percent of the original, whatever the size of the result.
     assert compared.bar.zoom_label.text() == "400 %"
     keys(compared, Qt.Key.Key_Plus, Qt.Key.Key_Equal)
     assert compared.canvas.viewport.zoom == 2

@@ -110,7 +110,7 @@ def test_quality_is_grey_where_nothing_is_lost(panel):
 
 
 def test_models(panel, options, small_model):
-    # Of five that ship, three are ends of the sliders of the fourth.
+    # Five ship; three of them are ends of the fourth one's sliders.
     assert [panel.model.itemText(row) for row in range(panel.model.count())] == ["Automatic", "Photographs", "fast x4"]
     assert all(panel.model.itemData(row, SECOND_LINE) for row in range(panel.model.count()))
     assert panel.model.currentText() == "Automatic"
