@@ -16,10 +16,19 @@ from core.version import VERSION
 if TYPE_CHECKING:
     from core.contract.cancel import Cancelled, CancelToken
     from core.contract.errors import UserError
-    from core.contract.evaluate import CheckReady, CheckRequest, Evaluated, EvaluateRequest, SetEvaluated
+    from core.contract.evaluate import (
+        CheckEvent,
+        CheckReady,
+        CheckRequest,
+        Evaluated,
+        EvaluateEvent,
+        EvaluateRequest,
+        SetEvaluated,
+    )
     from core.contract.jobs import Event, Notice
     from core.contract.settings import OutputSize, UpscaleSettings
     from core.contract.training import (
+        PrepareEvent,
         PrepareFinished,
         PrepareRequest,
         TrainingEvent,
@@ -123,6 +132,12 @@ def run(request: UpscaleRequest, cancel: CancelToken | None = None) -> Iterator[
 def run(request: WatchRequest, cancel: CancelToken | None = None) -> Iterator[WatchEvent]: ...
 @overload
 def run(request: TrainRequest, cancel: CancelToken | None = None) -> Iterator[TrainingEvent]: ...
+@overload
+def run(request: PrepareRequest, cancel: CancelToken | None = None) -> Iterator[PrepareEvent]: ...
+@overload
+def run(request: EvaluateRequest, cancel: CancelToken | None = None) -> Iterator[EvaluateEvent]: ...
+@overload
+def run(request: CheckRequest, cancel: CancelToken | None = None) -> Iterator[CheckEvent]: ...
 @overload
 def run(request: object, cancel: CancelToken | None = None) -> Iterator[Event]: ...
 

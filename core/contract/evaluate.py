@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from core.contract.errors import UserError
+from core.contract.jobs import Notice
 from core.contract.settings import Precision
 from core.contract.upscale import Region
 from core.language import gettext as _
@@ -271,3 +272,9 @@ class SetEvaluated:
     """One for each of the request's models, in their order."""
     seconds_per_megapixel: tuple[float, ...]
     """Likewise; of output, on this device."""
+
+
+CheckEvent = CheckProgress | CheckReady
+"""What a check yields."""
+EvaluateEvent = PictureEvaluated | SetEvaluated | Notice
+"""What an evaluation yields."""

@@ -370,3 +370,7 @@ class PrepareFinished:
     left_out: int
     """Each was a `PictureQuarantined`."""
     seconds: float
+
+
+PrepareEvent = PrepareProgress | PictureQuarantined | PrepareFinished
+"""What making a training set yields."""

@@ -17,6 +17,7 @@ from core.contract.evaluate import (
     BICUBIC,
     Artefacts,
     Evaluated,
+    EvaluateEvent,
     EvaluateRequest,
     ModelQuality,
     PictureEvaluated,
@@ -45,7 +46,7 @@ WORN_QUALITY = 50
 """The quality of their JPEG compression, with colour at half the resolution."""
 
 
-def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[PictureEvaluated | SetEvaluated | Notice]:
+def evaluate(request: EvaluateRequest, cancel: CancelToken) -> Iterator[EvaluateEvent]:
     """Measure models and bicubic on one or several sets of HR pictures.
 
     Yields:

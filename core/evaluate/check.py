@@ -14,7 +14,7 @@ import numpy as np
 
 from core.contract.cancel import CancelToken
 from core.contract.errors import UserError
-from core.contract.evaluate import CheckProgress, CheckReady, CheckRequest, PictureQuality
+from core.contract.evaluate import CheckEvent, CheckReady, CheckRequest, PictureQuality
 from core.evaluate.metrics import psnr_y, ssim_y
 from core.evaluate.perceptual import content_network, perceptual
 from core.evaluate.progress import with_progress
@@ -35,7 +35,7 @@ SAME_PSNR = 0.05
 """dB under which nobody should call one result nearer than another."""
 
 
-def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckProgress | CheckReady]:
+def check(request: CheckRequest, cancel: CancelToken) -> Iterator[CheckEvent]:
     """Reduce a picture, enlarge it by the model and by bicubic, and measure both against it.
 
     Yields:

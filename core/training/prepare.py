@@ -19,6 +19,7 @@ from core.contract.training import (
     HR_FOLDER,
     LR_FOLDER,
     PictureQuarantined,
+    PrepareEvent,
     PrepareFinished,
     PrepareProgress,
     PrepareRequest,
@@ -32,9 +33,7 @@ from core.training.validation import save_png
 EVENTS_A_SECOND = 20
 
 
-def prepare(
-    request: PrepareRequest, cancel: CancelToken
-) -> Iterator[PrepareProgress | PictureQuarantined | PrepareFinished]:
+def prepare(request: PrepareRequest, cancel: CancelToken) -> Iterator[PrepareEvent]:
     """Cut the middle square of each picture, reduce it to HR by antialiased bicubic, and that again to LR.
 
     The output may lie inside the source: what is in it is no source (`pictures_in`).

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_overloads
 
 import pytest
 
@@ -56,3 +57,8 @@ def test_a_cancelled_token_ends_the_work_before_it_begins(tmp_path: Path) -> Non
 
 def test_types_are_shipped() -> None:
     assert (ROOT / "core" / "py.typed").is_file()
+
+
+def test_a_type_checker_knows_what_each_public_request_yields() -> None:
+    public = {name for name in core.__all__ if name.endswith("Request")}
+    assert {each.__annotations__["request"] for each in get_overloads(core.run)} == {*public, "object"}
