@@ -11,7 +11,7 @@ def main(photos: Path, folder: Path, *fields: str) -> Path | None:
     for event in run(TrainRequest("quick", photos, folder, overrides=changed)):
         match event:
             case Validation():
-                print(f"step {event.step}: {event.psnr_y:.2f} dB on held-out pictures")
+                print(f"step {event.step}: {event.psnr_y:.2f} dB on test pictures")
             case TrainingFinished():
                 print(event.verdict, event.model)
                 return event.model

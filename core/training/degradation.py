@@ -75,7 +75,7 @@ _WEBP = 0.15
 
 
 def blind(hr: np.ndarray, scale: int, random: np.random.Generator) -> np.ndarray:
-    """What old and shared pictures went through: blur, resizing, noise or grain, sharpening and compression.
+    """What worn pictures went through: blur, resizing, noise or grain, sharpening and compression.
 
     After Real-ESRGAN (Wang et al. 2021, sec. 3.2): generalised Gaussian and sinc blurs, three resampling kernels,
     noise, JPEG or WebP. Noise is white or correlated as demosaicing and scanning leave it, in colour, grey or in

@@ -23,12 +23,14 @@ OPEN_CHUNKS = 256
 def record(patch: int, scale: int) -> np.dtype:
     """What a pool holds of one patch of `patch` x `patch` LR pixels; 8-bit RGB.
 
-    `lr`, `hr` and `teacher` (the teacher's output, as large as HR) are patches of one place; `drawn` tells whether it
-    is of a picture that the trainer drew.
+    `lr`, `hr` and `teacher` (the teacher's output, as large as HR) are patches of one place; `synthetic` tells whether
+    the trainer drew the picture.
     """
     side = patch * scale
     small, large = (patch, patch, 3), (side, side, 3)
-    return np.dtype([("lr", np.uint8, small), ("hr", np.uint8, large), ("teacher", np.uint8, large), ("drawn", bool)])
+    return np.dtype(
+        [("lr", np.uint8, small), ("hr", np.uint8, large), ("teacher", np.uint8, large), ("synthetic", bool)]
+    )
 
 
 class Pool:
@@ -88,7 +90,7 @@ class Pool:
             random: decides which.
 
         Returns:
-            (LR, HR, the teacher's output, whether it was drawn); the pictures are read-only.
+            (LR, HR, the teacher's output, whether it is synthetic); the pictures are read-only.
         """
         number = int(random.integers(self.count))
         y, x = (int(place) for place in random.integers(0, self.patch - crop + 1, 2))
@@ -96,7 +98,7 @@ class Pool:
         s = self.scale
         top, left, side = y * s, x * s, crop * s
         hr, teacher = (found[name][top : top + side, left : left + side] for name in ("hr", "teacher"))
-        return found["lr"][y : y + crop, x : x + crop], hr, teacher, bool(found["drawn"])
+        return found["lr"][y : y + crop, x : x + crop], hr, teacher, bool(found["synthetic"])
 
     def _path(self, chunk: int) -> Path:
         return self.folder / f"{chunk:05d}.npy"

@@ -189,7 +189,7 @@ def _enlarge(
             into["lr"] = batch.lr[0, small, small]
             into["hr"] = batch.hr[0, large, large]
             into["teacher"] = teacher.enlarge(batch.lr[0], cancel)[large, large]
-            into["drawn"] = batch.synthetic is not None and bool(batch.synthetic[0])
+            into["synthetic"] = batch.synthetic is not None and bool(batch.synthetic[0])
             if number % CHUNK == CHUNK - 1:
                 pool.write(number // CHUNK, records)
     if patches:

@@ -105,10 +105,10 @@ class HistoryView(QWidget):
     def show_runs(self) -> None:
         """The list is another one; the same run stays selected."""
         chosen = self.current()
-        self.model.show_runs(self.session.archive.runs)
-        self.contents.setCurrentIndex(1 if self.session.archive.runs else 0)
-        row = next((i for i, r in enumerate(self.session.archive.runs) if chosen and r.folder == chosen.folder), 0)
-        if self.session.archive.runs:
+        self.model.show_runs(self.session.files.runs)
+        self.contents.setCurrentIndex(1 if self.session.files.runs else 0)
+        row = next((i for i, r in enumerate(self.session.files.runs) if chosen and r.folder == chosen.folder), 0)
+        if self.session.files.runs:
             self.table.selectRow(row)
         self.show_state()
 
@@ -127,7 +127,7 @@ class HistoryView(QWidget):
         self.model.repaint()
 
     def _bind(self) -> None:
-        self.session.archive.listed.connect(self.show_runs)
+        self.session.files.listed.connect(self.show_runs)
         self.session.changed.connect(self.show_state)
         self.table.selectionModel().currentRowChanged.connect(self.show_state)
         self.table.doubleClicked.connect(self._open)
@@ -151,7 +151,7 @@ class HistoryView(QWidget):
 
     def _use(self) -> None:
         if (record := self.current()) is not None:
-            self.session.archive.install(record)
+            self.session.files.install(record)
 
     def _rename(self) -> None:
         if (record := self.current()) is not None:
@@ -160,7 +160,7 @@ class HistoryView(QWidget):
                 _("Rename a run"),
                 _("Name of the run:"),
                 record.name,
-                lambda name: self.session.archive.rename(record.folder, name),
+                lambda name: self.session.files.rename(record.folder, name),
             )
 
     def _folder(self) -> None:

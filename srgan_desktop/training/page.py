@@ -116,14 +116,14 @@ class TrainPage(TabbedPage):
         """Bring `set-up`, `run` or `history` to the front."""
         super().show_view(key)
         if key == "history":
-            self.session.archive.reload()
+            self.session.files.reload()
 
     def showEvent(self, event: QShowEvent) -> None:
         self.set_up.recipe.reload_models()
         self.session.look_at_pictures()
         if not self._listed:
             self._listed = True
-            self.session.archive.reload()
+            self.session.files.reload()
             if not has_torch():
                 problem = problems.of_exception(needs_torch(_("Training")))
                 self.banner.say("info", problem.message, problem.hint)
@@ -151,8 +151,8 @@ class TrainPage(TabbedPage):
         session.ended.connect(self._on_ended)
         session.failed.connect(self._on_failed)
         session.notice.connect(self._on_notice)
-        session.archive.listed.connect(self._on_listed)
-        session.archive.installed.connect(self._on_model)
+        session.files.listed.connect(self._on_listed)
+        session.files.installed.connect(self._on_model)
         self._add_keys(
             (
                 ("Ctrl+Return", self._start_or_resume),
@@ -193,7 +193,7 @@ class TrainPage(TabbedPage):
         self.session.changed.emit()
 
     def _show_count(self) -> None:
-        count = len(self.session.archive.runs)
+        count = len(self.session.files.runs)
         self.tabs.buttons["history"].setText(_("History ({count})").format(count=count) if count else _("History"))
 
     def _on_begun(self) -> None:

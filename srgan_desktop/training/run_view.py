@@ -248,7 +248,7 @@ class RunView(QWidget):
 
     def _use(self) -> None:
         if self.session.record is not None:
-            self.session.archive.install(self.session.record)
+            self.session.files.install(self.session.record)
 
     def _show_folder(self) -> None:
         if self.session.record is not None:

@@ -36,10 +36,10 @@ from srgan_desktop.problems import Problem
 from srgan_desktop.session import Session
 from srgan_desktop.settings import Settings
 from srgan_desktop.training.activity import Activity, activity_of
-from srgan_desktop.training.archive import RunArchive
 from srgan_desktop.training.draft import Draft
 from srgan_desktop.training.estimate import Estimator
 from srgan_desktop.training.examination import Examiner
+from srgan_desktop.training.files import RunFiles
 from srgan_desktop.training.requests import samples_request, scan_request, suggested_name, train_request
 from srgan_desktop.training.runs import RunRecord, new_run_folder
 
@@ -101,10 +101,10 @@ class TrainSession(Session):
         """The run that is looked at: the one under way, or one of the past."""
         self.activity = Activity()
         """What a starting run is busy with."""
-        self.archive = RunArchive(self)
-        self.archive.opened.connect(self._on_opened)
-        self.archive.failed.connect(self.failed)
-        self.await_end_of(self.archive.stopped)
+        self.files = RunFiles(self)
+        self.files.opened.connect(self._on_opened)
+        self.files.failed.connect(self.failed)
+        self.await_end_of(self.files.stopped)
         self._run: int | None = None
         self.active: RunRecord | None = None
         """The record of the run under way; `record` may be another one meanwhile."""
@@ -218,7 +218,7 @@ class TrainSession(Session):
         if self.busy or self.shutting_down:
             return
         self._to_resume = folder
-        self.archive.open(folder)
+        self.files.open(folder)
 
     def pause(self) -> None:
         """Make the run wait."""
@@ -245,7 +245,7 @@ class TrainSession(Session):
 
     def open_run(self, folder: Path) -> None:
         """Make a run of the past the one that is looked at; ends with `begun`."""
-        self.archive.open(folder)
+        self.files.open(folder)
 
     def delete_run(self, folder: Path) -> None:
         """Delete a run for good; never the one under way."""
@@ -254,13 +254,13 @@ class TrainSession(Session):
         if self.record is not None and self.record.folder == folder:
             self.record = None
             self.begun.emit()
-        self.archive.delete(folder)
+        self.files.delete(folder)
 
     # Within
 
     def _close(self) -> None:
         self.scan_timer.stop()
-        self.archive.close()
+        self.files.close()
         self.examiner.give_up()
         self.estimator.give_up()
         if self._run is None:
@@ -395,7 +395,7 @@ class TrainSession(Session):
         if self.shutting_down:
             self._job.shutdown()
             return
-        self.archive.reload()
+        self.files.reload()
         if self.examiner.found.waiting or self.examiner.found.finished is None:
             self._examine()
 

@@ -79,84 +79,84 @@ class Order(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Transition:
     """The answer to something that happened."""
 
     phase: Phase
     order: Order | None = None
 
 
-_STOPPING = Step(Phase.CANCELLING, Order.STOP_JOB)
-_PASSING_ON = Step(Phase.BETWEEN_JOBS, Order.LOOK_AHEAD)
-_PASSING_ON_PAUSED = Step(Phase.BETWEEN_JOBS_PAUSED, Order.LOOK_AHEAD)
-_DONE = Step(Phase.IDLE, Order.END)
-_CUT_SHORT = Step(Phase.IDLE, Order.END_EARLY)
-_BROKEN = Step(Phase.IDLE, Order.FAIL)
-_CLOSING = Step(Phase.CANCELLING)
+_STOPPING = Transition(Phase.CANCELLING, Order.STOP_JOB)
+_PASSING_ON = Transition(Phase.BETWEEN_JOBS, Order.LOOK_AHEAD)
+_PASSING_ON_PAUSED = Transition(Phase.BETWEEN_JOBS_PAUSED, Order.LOOK_AHEAD)
+_DONE = Transition(Phase.IDLE, Order.END)
+_CUT_SHORT = Transition(Phase.IDLE, Order.END_EARLY)
+_BROKEN = Transition(Phase.IDLE, Order.FAIL)
+_CLOSING = Transition(Phase.CANCELLING)
 
-TABLE: Mapping[Phase, Mapping[Happening, Step]] = MappingProxyType(
+TABLE: Mapping[Phase, Mapping[Happening, Transition]] = MappingProxyType(
     {
         Phase.IDLE: {
-            Happening.START: Step(Phase.WORKING, Order.RUN_JOB),
+            Happening.START: Transition(Phase.WORKING, Order.RUN_JOB),
         },
         Phase.WORKING: {
-            Happening.PAUSE: Step(Phase.PAUSED, Order.PAUSE_JOB),
+            Happening.PAUSE: Transition(Phase.PAUSED, Order.PAUSE_JOB),
             Happening.CANCEL: _STOPPING,
             Happening.CLOSE: _CLOSING,
-            Happening.BATCH_ENDED: Step(Phase.RESTING, Order.LOOK_AHEAD),
+            Happening.BATCH_ENDED: Transition(Phase.RESTING, Order.LOOK_AHEAD),
             Happening.JOB_DONE: _PASSING_ON,
             Happening.JOB_CANCELLED: _CUT_SHORT,
             Happening.JOB_FAILED: _BROKEN,
         },
         Phase.PAUSED: {
-            Happening.RESUME: Step(Phase.WORKING, Order.RESUME_JOB),
+            Happening.RESUME: Transition(Phase.WORKING, Order.RESUME_JOB),
             Happening.CANCEL: _STOPPING,
             Happening.CLOSE: _CLOSING,
-            Happening.BATCH_ENDED: Step(Phase.RESTING_PAUSED),
+            Happening.BATCH_ENDED: Transition(Phase.RESTING_PAUSED),
             Happening.JOB_DONE: _PASSING_ON_PAUSED,
             Happening.JOB_CANCELLED: _CUT_SHORT,
             Happening.JOB_FAILED: _BROKEN,
         },
         Phase.RESTING: {
-            Happening.PAUSE: Step(Phase.RESTING_PAUSED, Order.PAUSE_JOB),
+            Happening.PAUSE: Transition(Phase.RESTING_PAUSED, Order.PAUSE_JOB),
             Happening.CANCEL: _STOPPING,
             Happening.CLOSE: _CLOSING,
-            Happening.BATCH_BEGAN: Step(Phase.WORKING),
-            Happening.MORE: Step(Phase.HANDING_OVER, Order.STOP_JOB),
+            Happening.BATCH_BEGAN: Transition(Phase.WORKING),
+            Happening.MORE: Transition(Phase.HANDING_OVER, Order.STOP_JOB),
             Happening.JOB_DONE: _PASSING_ON,
             Happening.JOB_CANCELLED: _CUT_SHORT,
             Happening.JOB_FAILED: _BROKEN,
         },
         Phase.RESTING_PAUSED: {
-            Happening.RESUME: Step(Phase.RESTING, Order.RESUME_JOB),
+            Happening.RESUME: Transition(Phase.RESTING, Order.RESUME_JOB),
             Happening.CANCEL: _STOPPING,
             Happening.CLOSE: _CLOSING,
-            Happening.BATCH_BEGAN: Step(Phase.PAUSED),
+            Happening.BATCH_BEGAN: Transition(Phase.PAUSED),
             Happening.JOB_DONE: _PASSING_ON_PAUSED,
             Happening.JOB_CANCELLED: _CUT_SHORT,
             Happening.JOB_FAILED: _BROKEN,
         },
         Phase.HANDING_OVER: {
-            Happening.PAUSE: Step(Phase.HANDING_OVER_PAUSED, Order.PAUSE_JOB),
-            Happening.CANCEL: Step(Phase.CANCELLING),
+            Happening.PAUSE: Transition(Phase.HANDING_OVER_PAUSED, Order.PAUSE_JOB),
+            Happening.CANCEL: Transition(Phase.CANCELLING),
             Happening.CLOSE: _CLOSING,
             Happening.JOB_DONE: _PASSING_ON,
             Happening.JOB_CANCELLED: _PASSING_ON,
             Happening.JOB_FAILED: _BROKEN,
         },
         Phase.HANDING_OVER_PAUSED: {
-            Happening.RESUME: Step(Phase.HANDING_OVER, Order.RESUME_JOB),
-            Happening.CANCEL: Step(Phase.CANCELLING),
+            Happening.RESUME: Transition(Phase.HANDING_OVER, Order.RESUME_JOB),
+            Happening.CANCEL: Transition(Phase.CANCELLING),
             Happening.CLOSE: _CLOSING,
             Happening.JOB_DONE: _PASSING_ON_PAUSED,
             Happening.JOB_CANCELLED: _PASSING_ON_PAUSED,
             Happening.JOB_FAILED: _BROKEN,
         },
         Phase.BETWEEN_JOBS: {
-            Happening.PAUSE: Step(Phase.BETWEEN_JOBS_PAUSED),
+            Happening.PAUSE: Transition(Phase.BETWEEN_JOBS_PAUSED),
             Happening.CANCEL: _CUT_SHORT,
             Happening.CLOSE: _CLOSING,
-            Happening.MORE: Step(Phase.WORKING, Order.RUN_JOB),
+            Happening.MORE: Transition(Phase.WORKING, Order.RUN_JOB),
             Happening.NOTHING: _DONE,
         },
         Phase.BETWEEN_JOBS_PAUSED: {
@@ -180,9 +180,9 @@ WITH_JOB = frozenset(Phase) - {Phase.IDLE, Phase.BETWEEN_JOBS, Phase.BETWEEN_JOB
 PAUSED = frozenset({Phase.PAUSED, Phase.RESTING_PAUSED, Phase.HANDING_OVER_PAUSED, Phase.BETWEEN_JOBS_PAUSED})
 
 
-def step(phase: Phase, happening: Happening) -> Step:
+def transition(phase: Phase, happening: Happening) -> Transition:
     """What follows when something happens in a phase."""
-    return TABLE[phase].get(happening, Step(phase))
+    return TABLE[phase].get(happening, Transition(phase))
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +222,7 @@ class Run:
 
     def tell(self, happening: Happening) -> Order | None:
         """Go on to the phase that follows, and answer with what is to be done."""
-        following = step(self.phase, happening)
+        following = transition(self.phase, happening)
         if following.phase is Phase.IDLE:
             self.watches = ()
             self.fraction, self.seconds_left = 0.0, None

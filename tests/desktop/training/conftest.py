@@ -46,7 +46,7 @@ def make_session(options: Settings, qtbot) -> Iterator[Callable[[], TrainSession
             with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
                 session.shutdown()
         assert session.worker_pid is None
-    left = [thread.name for thread in threading.enumerate() if thread.name in ("worker link", "run archive")]
+    left = [thread.name for thread in threading.enumerate() if thread.name in ("worker link", "run files")]
     assert not left
 
 
@@ -63,7 +63,7 @@ class Heard(QObject):
         self.words: list[str] = []
         for name in ("begun", "stepped", "validated", "ended", "failed", "notice"):
             getattr(session, name).connect(lambda *_, name=name: self.words.append(name))
-        session.archive.installed.connect(lambda *_: self.words.append("installed"))
+        session.files.installed.connect(lambda *_: self.words.append("installed"))
         session.changed.connect(lambda: self._phase(session.phase.value))
 
     def _phase(self, phase: str) -> None:

@@ -138,8 +138,8 @@ def test_a_run_that_nobody_named_is_called_by_recipe_and_folder(page: TrainPage,
     qtbot.keyClicks(card.name, "My cats")
     assert page.session.draft.text("name") == "My cats"
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: not page.busy and len(page.session.archive.runs) == 1, timeout=WAIT_MS)
-    assert page.session.archive.runs[0].name == "My cats"
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.files.runs) == 1, timeout=WAIT_MS)
+    assert page.session.files.runs[0].name == "My cats"
 
 
 def test_fields_are_found_by_what_they_explain(page: TrainPage, qtbot, home: Path) -> None:
@@ -351,7 +351,7 @@ def test_a_stop_that_could_not_save_does_not_say_that_everything_is_saved(page: 
 def test_a_run_is_renamed_in_the_history(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "plain", qtbot, home)
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: not page.busy and len(page.session.archive.runs) == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.files.runs) == 1, timeout=WAIT_MS)
     qtbot.mouseClick(page.tabs.buttons["history"], Qt.MouseButton.LeftButton)
     qtbot.keyClick(page.history.table, Qt.Key.Key_F2)
     dialog = page.window().findChild(QInputDialog)
@@ -365,8 +365,8 @@ def test_a_run_is_renamed_in_the_history(page: TrainPage, qtbot, home: Path) -> 
 def test_history_opens_and_deletes_after_asking(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "plain", qtbot, home)
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: not page.busy and len(page.session.archive.runs) == 1, timeout=WAIT_MS)
-    folder = page.session.archive.runs[0].folder
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.files.runs) == 1, timeout=WAIT_MS)
+    folder = page.session.files.runs[0].folder
     qtbot.mouseClick(page.tabs.buttons["history"], Qt.MouseButton.LeftButton)
     table = page.history.table
     texts = [table.model().index(0, column).data() for column in range(5)]
@@ -390,14 +390,14 @@ def test_history_opens_and_deletes_after_asking(page: TrainPage, qtbot, home: Pa
     click(page.history.delete, qtbot)
     delete = next(b for b in page.window().findChild(QMessageBox).buttons() if "Delete" in b.text())
     qtbot.mouseClick(delete, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: not folder.exists() and page.session.archive.runs == [], timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not folder.exists() and page.session.files.runs == [], timeout=WAIT_MS)
     assert page.session.record is None
 
 
 def test_nothing_is_cut_off_in_a_small_window(page: TrainPage, qtbot, home: Path) -> None:
     fill(page, "plain", qtbot, home)
     click(page.set_up.start, qtbot)
-    qtbot.waitUntil(lambda: not page.busy and len(page.session.archive.runs) == 1, timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: not page.busy and len(page.session.files.runs) == 1, timeout=WAIT_MS)
     for size in ((1150, 740), (766, 520)):
         for view in page.views:
             page.show_view(view)

@@ -109,7 +109,7 @@ def test_a_run_tells_everything_in_order(ready: Ready, qtbot) -> None:
     assert record.bicubic_psnr == 27.0
     assert record.finished.better_than_bicubic
     assert not record.can_go_on
-    qtbot.waitUntil(lambda: [each.folder for each in session.archive.runs] == run_folders(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: [each.folder for each in session.files.runs] == run_folders(), timeout=WAIT_MS)
 
 
 def test_the_recipes_changes_and_name_reach_the_run(ready: Ready, qtbot) -> None:
@@ -181,9 +181,9 @@ def test_a_run_goes_on_after_a_restart_of_the_program(
     assert (folder / "checkpoints" / "checkpoint-00000002.safetensors").is_file()
 
     second = make_session()
-    with qtbot.waitSignal(second.archive.listed, timeout=WAIT_MS):
-        second.archive.reload()
-    (past,) = second.archive.runs
+    with qtbot.waitSignal(second.files.listed, timeout=WAIT_MS):
+        second.files.reload()
+    (past,) = second.files.runs
     assert past.can_go_on
     assert past.step == 2
     with qtbot.waitSignal(second.begun, timeout=WAIT_MS):
@@ -271,10 +271,10 @@ def test_a_model_is_copied_once_under_a_free_name(ready: Ready, qtbot) -> None:
     paths.user_models().mkdir(parents=True)
     taken = paths.user_models() / "my-model-x4.pth"
     taken.write_bytes(b"another model")
-    with qtbot.waitSignal(session.archive.installed, timeout=WAIT_MS) as first:
-        session.archive.install(session.record)
-    with qtbot.waitSignal(session.archive.installed, timeout=WAIT_MS) as again:
-        session.archive.install(session.record)
+    with qtbot.waitSignal(session.files.installed, timeout=WAIT_MS) as first:
+        session.files.install(session.record)
+    with qtbot.waitSignal(session.files.installed, timeout=WAIT_MS) as again:
+        session.files.install(session.record)
     assert first.args == again.args == ["my-model-x4-2"]
     assert taken.read_bytes() == b"another model"
     copied = paths.user_models() / "my-model-x4-2.safetensors"
@@ -294,7 +294,7 @@ def test_a_run_is_deleted_for_good_but_nothing_else_is(ready: Ready, qtbot, home
     assert elsewhere.is_dir()
     folder = session.record.folder
     session.delete_run(folder)
-    qtbot.waitUntil(lambda: session.archive.runs == [] and not folder.exists(), timeout=WAIT_MS)
+    qtbot.waitUntil(lambda: session.files.runs == [] and not folder.exists(), timeout=WAIT_MS)
     assert session.record is None
 
 
@@ -342,7 +342,7 @@ def test_a_recipe_that_is_not_valid_is_not_taken(session: TrainSession, qtbot, h
 
 
 def archive_is_gone() -> bool:
-    return not [thread for thread in threading.enumerate() if thread.name == "run archive"]
+    return not [thread for thread in threading.enumerate() if thread.name == "run files"]
 
 
 def test_shutdown_does_not_wait_for_a_list_of_runs_that_hangs(
@@ -350,8 +350,8 @@ def test_shutdown_does_not_wait_for_a_list_of_runs_that_hangs(
 ) -> None:
     monkeypatch.setattr("srgan_desktop.background.GRACE_MS", 0)
     gate = threading.Event()
-    monkeypatch.setattr("srgan_desktop.training.archive.read_runs", lambda _root: gate.wait() and [])
-    session.archive.reload()
+    monkeypatch.setattr("srgan_desktop.training.files.read_runs", lambda _root: gate.wait() and [])
+    session.files.reload()
     try:
         with qtbot.waitSignal(session.stopped, timeout=WAIT_MS):
             session.shutdown()
@@ -366,7 +366,7 @@ def test_shutdown_waits_for_what_is_being_written(
 ) -> None:
     monkeypatch.setattr("srgan_desktop.background.GRACE_MS", 0)
     gate, stopped = threading.Event(), []
-    monkeypatch.setattr("srgan_desktop.training.archive.delete_run_folder", lambda _folder, _root: gate.wait() and [])
+    monkeypatch.setattr("srgan_desktop.training.files.delete_run_folder", lambda _folder, _root: gate.wait() and [])
     session.stopped.connect(lambda: stopped.append(True))
     session.delete_run(home / "a run")
     session.shutdown()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from srgan_desktop.problems import Problem
-from srgan_desktop.upscale.run import PAUSED, TABLE, WITH_JOB, Happening, Order, Phase, Run, step
+from srgan_desktop.upscale.run import PAUSED, TABLE, WITH_JOB, Happening, Order, Phase, Run, transition
 
 H, P = Happening, Phase
 AHEAD = (H.MORE, H.SEARCHING, H.NOTHING)
@@ -165,7 +165,7 @@ STORIES = {
 def test_stories(story):
     phase = P.IDLE
     for happening, following in story:
-        phase = step(phase, happening).phase
+        phase = transition(phase, happening).phase
         assert phase is following, happening
 
 
@@ -179,16 +179,16 @@ def test_every_phase_is_reached_and_left():
 
 @pytest.mark.parametrize("phase", [phase for phase in Phase if phase is not P.IDLE])
 def test_cancel_ends_any_run(phase):
-    cancelled = step(phase, H.CANCEL)
+    cancelled = transition(phase, H.CANCEL)
     assert cancelled.phase in (P.CANCELLING, P.IDLE)
-    assert step(cancelled.phase, H.JOB_CANCELLED).phase is P.IDLE
+    assert transition(cancelled.phase, H.JOB_CANCELLED).phase is P.IDLE
 
 
 @pytest.mark.parametrize("phase", PAUSED)
 def test_nothing_begins_while_a_run_is_paused(phase):
     for happening in set(Happening) - {H.RESUME}:
-        assert step(phase, happening).order is not Order.RUN_JOB
-        assert step(phase, happening).phase in {*PAUSED, P.IDLE, P.CANCELLING}
+        assert transition(phase, happening).order is not Order.RUN_JOB
+        assert transition(phase, happening).phase in {*PAUSED, P.IDLE, P.CANCELLING}
 
 
 def test_orders_to_a_job_need_one():

@@ -15,7 +15,7 @@ from srgan_desktop.background import Lane
 from srgan_desktop.training.runs import RunRecord, install_model, read_run, read_runs, rename_run
 
 
-class RunArchive(Lane):
+class RunFiles(Lane):
     """Does what is asked in that order; each request ends with a signal of its own or with `failed`."""
 
     listed = Signal(object)
@@ -26,7 +26,7 @@ class RunArchive(Lane):
     """Key of a model that can now be used."""
 
     def __init__(self, parent: QObject | None = None) -> None:
-        super().__init__("run archive", parent)
+        super().__init__("run files", parent)
         self.runs: list[RunRecord] = []
         """What was listed last."""
 
