@@ -1,4 +1,4 @@
-"""Between numpy and Qt: the one place where an array becomes a QImage or QPixmap, and back."""
+"""Between numpy and Qt: the one place where an array becomes a QImage or QPixmap."""
 
 from __future__ import annotations
 
@@ -32,22 +32,6 @@ def to_qimage(pixels: np.ndarray) -> QImage:
 def to_qpixmap(pixels: np.ndarray) -> QPixmap:
     """What `to_qimage` takes as a pixmap in the screen's own format; in the main thread only."""
     return QPixmap.fromImage(_view(pixels))
-
-
-def from_qimage(image: QImage) -> np.ndarray:
-    """Pixels of any QImage: H x W x 3 uint8 RGB, or H x W x 4 RGBA (not premultiplied) where it has alpha.
-
-    Raises:
-        ValueError: the image is null.
-    """
-    if image.isNull():
-        raise ValueError("a null image has no pixels")
-    alpha = image.hasAlphaChannel()
-    image = image.convertToFormat(QImage.Format.Format_RGBA8888 if alpha else QImage.Format.Format_RGB888)
-    width, height, channels = image.width(), image.height(), 4 if alpha else 3
-    # Qt pads every line to four bytes.
-    lines = np.frombuffer(image.constBits(), np.uint8).reshape(height, image.bytesPerLine())
-    return lines[:, : width * channels].reshape(height, width, channels).copy()
 
 
 def for_display(picture: Picture) -> np.ndarray:

@@ -63,7 +63,7 @@ class Thumbnails(Lane):
         """Those in work whose file has changed since they were begun."""
 
     @property
-    def kept(self) -> int:
+    def in_memory(self) -> int:
         """How many thumbnails are in memory."""
         return len(self._kept)
 

@@ -222,11 +222,6 @@ def _mean_square(features: Tensor) -> Tensor:
     return features.float().square().mean()
 
 
-def perceptual_distance(network: ContentNetwork, first: Tensor, second: Tensor) -> float:
-    """Distance of two pictures as a VGG sees them. Arguments as `perceptual_distances`."""
-    return perceptual_distances(network, first, [second])[0]
-
-
 def picture_distances(network: ContentNetwork, original: np.ndarray, results: Sequence[np.ndarray]) -> list[float]:
     """`perceptual_distances` of H x W x 3 uint8 RGB pictures."""
     device = network.mean.device

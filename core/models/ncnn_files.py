@@ -40,11 +40,6 @@ _INT8 = 0x000D4B38
 _ELSEWHERE = _("Get the model as .safetensors or .pth, or as ncnn files with weights of 16 or 32 bits.")
 
 
-def is_ncnn(path: Path) -> bool:
-    """Whether a file is one of a pair of ncnn's, whatever its name says of the first."""
-    return param_of(path) is not None
-
-
 def param_of(path: Path) -> Path | None:
     """The `.param` of a pair, given either file; None where this is something else."""
     for each in (path, path.with_suffix(".param")):

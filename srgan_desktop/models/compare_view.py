@@ -76,11 +76,6 @@ class CompareModelsView(TrialView):
         self.ticked = [*self.ticked[: MOST_COMPARED - 1], key]
         self.show_models()
 
-    def tick_only(self, keys: list[str]) -> None:
-        """Compare these."""
-        self.ticked = [key for key in keys if self.session.find(key) is not None][:MOST_COMPARED]
-        self.show_models()
-
     def try_it(self) -> None:
         if not self.why_not():
             self._shown = []

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PySide6.QtGui import QColor, QImage
+from PySide6.QtGui import QColor
 
 from core.images import Metadata, Picture
 from srgan_desktop import pixels as room
-from srgan_desktop.pixels import for_display, from_qimage, to_qimage, to_qpixmap
+from srgan_desktop.pixels import for_display, to_qimage, to_qpixmap
 from tests.core.images import making
+from tests.desktop.grabbed import from_qimage
 
 SRGB = np.array([[0.4360, 0.3851, 0.1431], [0.2225, 0.7169, 0.0606], [0.0139, 0.0971, 0.7141]])
 ADOBE = np.array([[0.6097, 0.2053, 0.1492], [0.3111, 0.6257, 0.0632], [0.0195, 0.0609, 0.7446]])
@@ -99,11 +100,6 @@ def test_sixteen_bits_go_to_the_nearest_of_eight():
 def test_what_is_no_picture_is_refused(wrong):
     with pytest.raises(ValueError, match=r"shape|uint8"):
         to_qimage(wrong)
-
-
-def test_a_null_image_has_no_pixels():
-    with pytest.raises(ValueError, match="null"):
-        from_qimage(QImage())
 
 
 def test_nothing_is_copied_where_nothing_changes():

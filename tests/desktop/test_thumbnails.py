@@ -87,7 +87,7 @@ def test_memory_and_waiting_are_bounded(qtbot, thumbnails, tmp_path, monkeypatch
     for path in pictures:
         thumbnails.get(path)
         qtbot.waitUntil(lambda path=path: path in made, timeout=20_000)
-    assert thumbnails.kept == 3
+    assert thumbnails.in_memory == 3
     assert KEPT > 100
     for number in range(500):
         thumbnails.get(tmp_path / f"none {number}.png")

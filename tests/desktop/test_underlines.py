@@ -4,8 +4,8 @@ from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QPushButton, QStyle
 
-from srgan_desktop.pixels import from_qimage
 from srgan_desktop.underlines import QuietStyle, Underlines
+from tests.desktop.grabbed import from_qimage
 
 
 def test_letters_are_underlined_only_while_alt_is_held(qtbot, qapp, theme):

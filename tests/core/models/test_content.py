@@ -19,7 +19,7 @@ from core.models.content import (
     cached_content,
     content_from_file,
     load_content,
-    perceptual_distance,
+    perceptual_distances,
 )
 from tests.core.training.pictures import vgg16_file
 
@@ -89,7 +89,7 @@ def test_the_lpips_distance_with_equal_weights_is_the_perceptual_distance(vgg16:
     sr, hr = torch.rand(2, 3, 32, 32, requires_grad=True), torch.rand(2, 3, 32, 32)
     layers = dict.fromkeys(("conv1_2", "conv2_2", "conv3_4", "conv4_4", "conv5_4"), 0.2)
     loss = ContentLoss(network, layers, before_activation=False, distance="lpips")(sr, hr)
-    assert loss.item() == pytest.approx(perceptual_distance(network, sr.detach(), hr), rel=1e-5)
+    assert [loss.item()] == pytest.approx(perceptual_distances(network, sr.detach(), [hr]), rel=1e-5)
     (gradient,) = torch.autograd.grad(loss, sr)
     assert gradient.abs().sum() > 0
     # Directions alone: features twice as long are no further away.
@@ -104,9 +104,9 @@ def test_perceptual_distance_grows_with_the_difference(vgg16: Path) -> None:
     network = content_from_file(vgg16)
     torch.manual_seed(0)
     picture = torch.rand(1, 3, 32, 32)
-    little = perceptual_distance(network, picture, (picture + 0.02 * torch.randn_like(picture)).clamp(0, 1))
-    much = perceptual_distance(network, picture, torch.rand(1, 3, 32, 32))
-    assert perceptual_distance(network, picture, picture) == 0
+    noisy = (picture + 0.02 * torch.randn_like(picture)).clamp(0, 1)
+    none, little, much = perceptual_distances(network, picture, [picture, noisy, torch.rand(1, 3, 32, 32)])
+    assert none == 0
     assert 0 < little < much < 2
 
 

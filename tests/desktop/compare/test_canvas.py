@@ -13,7 +13,7 @@ from srgan_desktop.compare.canvas import GRIP, Canvas
 from srgan_desktop.compare.pyramid import Pyramid, build, rough
 from srgan_desktop.compare.scene import Patch, Scene
 from srgan_desktop.compare.tiles import TileCache
-from srgan_desktop.pixels import from_qimage
+from tests.desktop.grabbed import from_qimage
 
 WIDTH, HEIGHT = 500, 360
 

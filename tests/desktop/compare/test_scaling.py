@@ -16,7 +16,7 @@ from core.contract.cancel import CancelToken
 from srgan_desktop.compare.canvas import Canvas
 from srgan_desktop.compare.pyramid import build
 from srgan_desktop.compare.scene import Scene
-from srgan_desktop.pixels import from_qimage
+from tests.desktop.grabbed import from_qimage
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
 

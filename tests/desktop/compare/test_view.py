@@ -22,9 +22,9 @@ from srgan_desktop.compare.arrangement import Mode
 from srgan_desktop.compare.loupe import Loupe
 from srgan_desktop.compare.navigator import Navigator
 from srgan_desktop.compare.view import CompareView, Shown
-from srgan_desktop.pixels import from_qimage
 from srgan_desktop.settings import APPEARANCE
 from srgan_desktop.theme import TOKENS
+from tests.desktop.grabbed import from_qimage
 
 PORTRAIT = paths.RESOURCES / "samples" / "portrait.png"
 

@@ -390,7 +390,8 @@ def test_models_are_dropped_compared_blended_and_measured_by_the_real_engine(
     assert [picture.size for picture in page.check.compare.canvas.scene.pictures] == [(120, 96)] * 3
 
     qtbot.mouseClick(page.tabs.buttons["compare"], Qt.MouseButton.LeftButton)
-    page.compare.tick_only(["first", "second", "between"])
+    page.compare.ticked = ["first", "second", "between"]
+    page.compare.show_models()
     session.choose_compare_region((10, 10, 70, 64))
     click(page.compare.start, qtbot)
     qtbot.waitUntil(lambda: session.trial is Trial.NONE, timeout=ENGINE_MS)
