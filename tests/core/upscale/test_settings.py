@@ -115,20 +115,8 @@ def _results_of_version_2(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("_results_of_version_2")
 def test_the_fingerprints_of_results_from_version_0_1_are_still_known(model: Model) -> None:
     assert of(model) == "0861b2993c47bf22331604c0bed6a2a18b84a90e484e723f12ea89854ee91949"
-    later = {
-        "model",
-        "detail",
-        "clean_up",
-        "before",
-        "tie_colours",
-        "provenance",
-        "keep_values",
-        "depth",
-        "frames",
-        "larger",
-        "wrap",
-    }
-    others = {name: ANOTHER[name] for name in ANOTHER.keys() - later}
+    of_then = ("size", "format", "quality", "existing", "recursive", "keep_metadata", "device", "precision", "tile")
+    others = {name: ANOTHER[name] for name in (*of_then, "ensemble")}
     assert of(model, **others) == "136293f3779e9e47510be596005ca4aa6b90cac69abd2651f16ab34eb6781c79"
 
 

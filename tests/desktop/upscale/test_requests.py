@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from core import paths
-from core.contract.settings import OutputSize
+from core.contract.settings import SETTINGS, OutputSize
 from core.contract.upscale import UpscaleRequest
 from core.models.card import rewrite_card
 from core.models.catalogue import find_model
 from srgan_desktop import settings
 from srgan_desktop.upscale.requests import OPTIONS, RESULT, RUN, differing, settings_words, upscale_request
 from tests.core.networks import save_pair
+from tests.core.upscale.test_settings import ANOTHER
 
 OTHER: dict[str, tuple[Any, str]] = {
     "model": ("faithful-x4", "faithful x4"),
@@ -54,7 +55,13 @@ def test_a_field_that_differs_is_named(field):
 
 def test_a_run_keeps_every_field_that_is_no_question_of_what_is_added():
     assert {each.name for each in fields(UpscaleRequest)} - set(RUN) == {"inputs", "recursive", "roots"}
-    assert set(RUN) == {*OTHER, "clean_up"}
+
+
+@pytest.mark.parametrize("field", sorted({*SETTINGS} & {*RUN} - {"model", "detail", "clean_up"}))
+def test_every_setting_has_words_that_tell_its_values_apart(field):
+    plain = UpscaleRequest(())
+    words = settings_words(replace(plain, **{field: ANOTHER[field]}), (field,))
+    assert words not in ("", settings_words(plain, (field,)))
 
 
 def test_every_option_of_a_request_is_watched(options):
@@ -63,21 +70,10 @@ def test_every_option_of_a_request_is_watched(options):
     rewrite_card(sharp.path, replace(sharp.card, cleaner="soft"), sharp.path)
     options.set(settings.MODEL, "detail-x4")
     before = upscale_request(options, ())
+    others = {settings.UPSCALE[name]: value for name, value in ANOTHER.items()}
+    others |= {settings.MODEL: "sharp", settings.OUTPUT: "elsewhere"}
     for option in OPTIONS:
-        changed = {
-            settings.SIZE: OutputSize("factor", 2),
-            settings.MODEL: "sharp",
-            settings.PRECISION: "fp32",
-            settings.EXISTING: "number",
-            settings.UPSCALE["depth"]: "16",
-            settings.UPSCALE["frames"]: "first",
-            settings.UPSCALE["larger"]: "copy",
-            settings.UPSCALE["archives"]: "archive",
-            settings.UPSCALE["result_name"]: "{name}_2",
-        }.get(option, not option.default if isinstance(option.default, bool) else None)
-        if changed is None:
-            changed = option.default + 1 if isinstance(option.default, int) else "cpu"
-        options.set(option, changed)
+        options.set(option, others[option])
     assert set(differing(before, upscale_request(options, ()), RUN)) == set(RUN)
 
 
