@@ -2,13 +2,15 @@
 
 A change is what differs from main: on a branch its commits and what is not committed yet, on main the latter, or else
 the last commit. A change in one room runs all tests of that room; one in several rooms runs the test files named after
-the changed modules, and whole rooms only where there is no such file. What was left to `make test` is said.
+the changed modules, and whole rooms only where there is no such file. A script or example runs the tests that name it.
+All other tests are left to `make test`.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -22,9 +24,14 @@ ELSEWHERE = {
     "resources/samples": "tests/core/images/test_samples.py",
     "pyproject.toml": "tests/test_version.py",
     "CHANGELOG.md": "tests/test_version.py",
+    "README.md": "tests/scripts/test_readme_tables.py",
+    "docs/architecture.md": "tests/test_house.py",
+    "resources/languages": "tests/scripts/test_languages.py",
     "docs/api.md": "tests/core/test_api.py",
     ".github": "tests/test_contributing.py",
     "CONTRIBUTING.md": "tests/test_contributing.py",
+    "SECURITY.md": "tests/test_contributing.py",
+    "RELEASING.md": "tests/test_contributing.py",
     "Makefile": "tests/test_contributing.py",
     "packaging/linux": "tests/test_version.py",
 }
@@ -120,12 +127,18 @@ def _named_after(root: Path, path: Path) -> set[str]:
         stem = path.parent.name if path.stem == "__init__" else path.stem
         name, tests = f"test_{stem.strip('_')}.py", root / "tests"
         found = [*(tests / _mirrored(path)[0]).rglob(name), *tests.glob(name)]
+        if path.parts[0] in ("scripts", "examples"):
+            found += [test for test in (tests / path.parts[0]).glob("test_*.py") if _names(test, stem)]
         return {each.relative_to(root).as_posix() for each in found}
     return {
         test
         for place, test in ELSEWHERE.items()
         if (path == Path(place) or Path(place) in path.parents) and (root / test).is_file()
     }
+
+
+def _names(test: Path, stem: str) -> bool:
+    return re.search(rf"\b{stem}\b", test.read_text(encoding="utf-8")) is not None
 
 
 def _mirrored(path: Path) -> tuple[str, ...]:

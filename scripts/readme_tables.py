@@ -55,5 +55,9 @@ def with_tables(readme: str) -> str:
     return readme
 
 
-if __name__ == "__main__":
+def main() -> None:
     README.write_text(with_tables(README.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

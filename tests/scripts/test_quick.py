@@ -41,8 +41,8 @@ def tree(tmp_path: Path) -> Path:
         ("core/images/png.py tests/core/training/conftest.py", "tests/core/images/test_png.py tests/core/training"),
         ("core/worker.py", "tests/core/test_worker.py"),
         ("srgan_desktop/page.py", "tests/desktop/test_page.py tests/desktop/upscale/test_page.py"),
-        ("pyproject.toml README.md", "tests/test_version.py"),
-        ("README.md", ""),
+        ("pyproject.toml docs/glossary.md", "tests/test_version.py"),
+        ("docs/glossary.md", ""),
         (
             "tests/core/images/test_gone.py core/training/losses.py",
             "tests/core/images tests/core/training/test_losses.py",
@@ -81,11 +81,10 @@ def test_it_lists_what_it_would_run(main: Run, monkeypatch: pytest.MonkeyPatch) 
     assert main(quick, "--list").strip() == "1 changed files; tests: tests/test_version.py"
 
 
-def test_every_script_runs_in_a_test() -> None:
-    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
-    for path in (ROOT / "scripts").iterdir():
-        if path.suffix in (".py", ".sh"):
-            assert path.stem in tests, f"{path.name} has no test"
+def test_a_script_and_an_example_run_the_tests_that_name_them() -> None:
+    changed = [Path("scripts/bench_engine.py"), Path("examples/upscale_folder.py")]
+    chosen = quick.tests_for(ROOT, changed)
+    assert {"tests/scripts/test_bench.py", "tests/examples/test_examples.py"} <= set(chosen)
 
 
 def test_places_that_are_no_modules_lead_to_tests() -> None:
