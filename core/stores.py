@@ -480,7 +480,7 @@ def check_reachable(path: Path, *, for_writing: bool = False) -> None:
         # What stands before an @ may be a password.
         raise UserError(
             _("“{scheme}://” must be followed by the name of a bucket.").format(scheme=path.scheme),
-            _("Say {scheme}://BUCKET/FOLDER.").format(scheme=path.scheme),
+            _("Write {scheme}://BUCKET/FOLDER.").format(scheme=path.scheme),
         )
     where = f"{path.scheme}://{path.parts[1]}"
     system = _system(path.scheme)

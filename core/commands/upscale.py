@@ -109,8 +109,8 @@ def upscale_command(
             for path in inputs:
                 if not path.is_dir():
                     raise UserError(
-                        _("“{path}” is not a folder that could be watched.").format(path=path),
-                        _("Name folders, and no files."),
+                        _("“{path}” is not a folder, so it cannot be watched.").format(path=path),
+                        _("Name folders, not files."),
                     )
             folders = tuple(path.absolute() for path in inputs)
             events: Iterable[Event] = watch(WatchRequest(replace(request, inputs=()), folders), cancel)

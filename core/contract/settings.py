@@ -226,7 +226,7 @@ def check_result_name(pattern: str) -> None:
     if "name" not in parts or any(character in pattern for character in '/\\:*?"<>|\0'):
         raise UserError(
             _("“{pattern}” is not a valid name pattern.").format(pattern=pattern),
-            _("It holds {{name}} and may hold {name_parts}, and no slashes.").format(
+            _("It must hold {{name}}, may hold {name_parts}, and has no slashes.").format(
                 name_parts=listed(f"{{{part}}}" for part in NAME_PARTS[1:])
             ),
         )

@@ -33,7 +33,7 @@ _WIDE = Cicp(12, 13)
 LOSSLESS_EFFORT, _EFFORT = 3, 5
 """More of it takes several times as long for 5 %."""
 _ROWS = 64
-_WITHOUT_LOSS = _("Written without loss, as the encoder cannot lose only what does not show in its colours.")
+_WITHOUT_LOSS = _("Written without loss, as the encoder has no lossy coding for its colours.")
 
 
 class JxlSource:

@@ -81,7 +81,7 @@ def read_onnx(path: Path) -> Graph:
 
 def _damaged(path: Path) -> UserError:
     return UserError(
-        _("{name} was not opened: it is damaged, or no ONNX file of a network.").format(name=path.name),
+        _("{name} was not opened: it is damaged, or not an ONNX network.").format(name=path.name),
         _("Fetch it again."),
     )
 

@@ -251,7 +251,7 @@ def _table_of_weights(content: object) -> dict[str, Tensor]:
 
 def _damaged(path: Path) -> UserError:
     return UserError(
-        _("{name} was not opened: it is damaged, cut short, or no file of PyTorch weights.").format(name=path.name),
+        _("{name} was not opened: it is damaged, cut short, or not a file of PyTorch weights.").format(name=path.name),
         _("Fetch it again, or get it as .safetensors."),
     )
 

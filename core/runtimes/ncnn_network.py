@@ -251,7 +251,7 @@ def _noted() -> Iterator[None]:
         if not psutil.pid_exists(process):
             raise UserError(
                 _("The Vulkan driver of the graphics card crashed when it was started."),
-                _("Renew the driver, then delete {note}.").format(note=note),
+                _("Update the driver, then delete {note}.").format(note=note),
             )
     with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)

@@ -160,7 +160,7 @@ class DataRecipe(_Section):
         default="bicubic",
         description=_(
             "How LR pictures are made: clean bicubic reduction, or randomly blurred, noisy and "
-            "compressed as real old pictures are."
+            "compressed as worn pictures are."
         ),
     )
     synthetic: float = Field(

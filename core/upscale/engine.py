@@ -535,7 +535,7 @@ def _gives_no_numbers(name: str) -> UserError:
 def _stopped_answering(device: str) -> UserError:
     return UserError(
         _("{lost} stopped answering.").format(lost=device),
-        _("Restart the program; if it happens again, renew the device's driver."),
+        _("Restart the program; if it happens again, update the device's driver."),
     )
 
 

@@ -326,7 +326,7 @@ def _output_roots(request: UpscaleRequest, roots: Iterable[Path]) -> dict[Path, 
             if stores.is_store(root) and len(root.parts) < 3:
                 raise UserError(
                     _("There is no place beside the bucket “{root}”.").format(root=root),
-                    _("Say with --output where results go."),
+                    _("Name a place for the results with --output."),
                 )
         return {root: root.parent / f"{_folder_name(root) or 'disk'}_{request.size}" for root in distinct}
     output = _absolute(request.output)
@@ -354,7 +354,9 @@ def _within(root: Path, archive: Path) -> Path:
 def _packing(request: UpscaleRequest, archive: Path, root: Path, output_root: Path, fingerprint: str) -> Packing:
     output = None if request.output is None else _absolute(request.output)
     if stores.is_store(output_root):
-        raise UserError(_("No archive is made in a store."), _("Choose a folder for each, with --archives folder."))
+        raise UserError(
+            _("Archives cannot be made in a store."), _("Choose a folder for each, with --archives folder.")
+        )
     if root != archive:
         target = output_root / archive.relative_to(root)
     elif output_root == output:

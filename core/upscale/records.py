@@ -215,7 +215,7 @@ def _explain(task: Task, error: Exception) -> tuple[UserError, bool]:
             try:
                 stores.check_reachable(task.root)
             except UserError as refusal:
-                return UserError(refusal.message, _("Mend that, then start again: finished results are kept.")), True
+                return UserError(refusal.message, _("Fix that, then start again: finished results are kept.")), True
         elif task.root is not None and not task.root.exists():
             gone = UserError(
                 _("The folder “{root}” is gone.").format(root=task.root),
@@ -275,7 +275,7 @@ def _explain_store(task: Task, error: OSError) -> tuple[UserError, bool]:
     try:
         stores.check_reachable(task.journal, for_writing=True)
     except UserError as gone:
-        return UserError(gone.message, _("Mend that, then start again: finished results are kept.")), True
+        return UserError(gone.message, _("Fix that, then start again: finished results are kept.")), True
     return UserError(
         _("“{output}” could not be written: {why}.").format(output=shown(task.output), why=error.strerror or error),
         _("Start again to do what is missing: finished results are kept."),

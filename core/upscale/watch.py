@@ -99,7 +99,7 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
         UserError: no folder was named, or as `upscale`.
     """
     if not request.folders:
-        raise UserError(_("No folder to watch was named."), _("Name folders, and no files."))
+        raise UserError(_("No folder to watch was named."), _("Name folders, not files."))
     names = listed(f"“{shown(folder)}”" for folder in request.folders)
     yield Notice(_("Watching {names}.").format(names=names))
     arrivals = Arrivals(request.folders, request.batch.recursive, request.batch.output)

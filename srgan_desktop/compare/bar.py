@@ -18,7 +18,7 @@ MOST_PICTURES = 4
 """That can be compared at once."""
 MODES = {
     Mode.SPLIT: ("split", _("Divider"), "D", _("Two pictures over each other, with a divider to drag")),
-    Mode.SIDE: ("side", _("Side by side"), "S", _("All pictures side by side; zoom and place are common")),
+    Mode.SIDE: ("side", _("Side by side"), "S", _("All pictures side by side; zoom and position are shared")),
     Mode.TOGGLE: (
         "toggle",
         _("Blink"),

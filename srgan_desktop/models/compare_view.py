@@ -32,7 +32,7 @@ STEPS = (
     _("Every model enlarges that part as it would in the whole picture, with the Detail of the Upscale page."),
     _(
         "Look at the results side by side (S), or one at a time (T) and blink between them "
-        "with the number keys: zoom and place are common. Below stand the seconds and the "
+        "with the number keys: zoom and position are shared. Below stand the seconds and the "
         "memory that each takes for a megapixel."
     ),
 )

@@ -442,7 +442,7 @@ class SizeField(QWidget):
         self.number.setStepType(QAbstractSpinBox.StepType.AdaptiveDecimalStepType)
         self.number.setKeyboardTracking(False)
         self.dpi = QSpinBox(minimum=30, maximum=2400, value=300, suffix=" dpi")
-        self.dpi.setAccessibleName(_("Dots an inch"))
+        self.dpi.setAccessibleName(_("Dots per inch"))
         self.dpi.setKeyboardTracking(False)
         indent_number(self.dpi)
         self.dpi.hide()

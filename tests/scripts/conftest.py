@@ -46,7 +46,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished run of six steps with looks after every second one."""
+    """A finished run of six steps, validated after every second one."""
     folder = tmp_path_factory.mktemp("scripts") / "run"
     fields = (*TINY, ("validation.every", "2"))
     threads = torch.get_num_threads()

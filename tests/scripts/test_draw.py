@@ -32,7 +32,7 @@ def test_draw_students(main: Run, trained: Path, tmp_path: Path, monkeypatch: py
         assert sheet.width == 6 * 32 + 5 * 6
 
 
-def test_draw_students_needs_three_looks(main: Run, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_draw_students_needs_three_validations(main: Run, trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(draw_students, "EPOCHS", (1, 2))
     with pytest.raises(SystemExit, match="has 3 validations"):
         main(draw_students, trained, trained)

@@ -68,7 +68,7 @@ def test_the_paper_to_the_letter() -> None:
     assert sum(p.numel() for p in judge.parameters()) == pytest.approx(23.6e6, rel=0.01)
 
 
-def test_the_students_look_after_their_epochs() -> None:
+def test_students_are_validated_after_their_epochs() -> None:
     students = load_recipe("students").for_pictures(200)
     assert (students.psnr.steps, students.gan.steps) == (5 * 200, 145 * 200)
     assert students.extra_validations(200) == {5 * 200, 50 * 200, 150 * 200}
