@@ -180,6 +180,18 @@ def _modules(room: str, name: str) -> list[str]:
     return [f"{room}.{path.stem}" for path in (ROOT / room.replace(".", "/")).glob(f"{name}.py")]
 
 
+def test_threads_of_the_window_have_two_owners() -> None:
+    """Lanes do all that would hold it up; `job` serves the pipe. Whatever else began a thread would have to end it."""
+    names = {"Thread", "QThread", "QThreadPool", "QRunnable", "ThreadPoolExecutor", "start_new_thread"}
+    owners = {
+        path.relative_to(ROOT).as_posix()
+        for path in _sources("srgan_desktop")
+        for node in ast.walk(_tree(path))
+        if names & {getattr(node, "attr", ""), getattr(node, "id", ""), getattr(node, "name", "")}
+    }
+    assert owners == {"srgan_desktop/background.py", "srgan_desktop/job.py"}
+
+
 @pytest.mark.parametrize("path", SEAMS)
 def test_what_crosses_a_seam_has_a_type(path: str) -> None:
     names = {node.id for node in ast.walk(_tree(ROOT / path)) if isinstance(node, ast.Name)}

@@ -220,7 +220,7 @@ class EvaluateRequest:
     output: Path | None = None
     """Folder for the enlarged pictures, with a folder for each model if there are several; None keeps none."""
     worn: bool = False
-    """Give the models what old pictures are: LR with noise and JPEG compression, instead of clean LR."""
+    """Give the models worn pictures, LR with noise and JPEG compression, instead of clean LR."""
 
 
 @dataclass(frozen=True, slots=True)
