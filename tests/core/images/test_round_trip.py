@@ -135,6 +135,20 @@ def test_a_png_is_about_as_small_as_zlib_can_make_it(tmp_path, kind):
     np.testing.assert_array_equal(load(tmp_path / "a.png").pixels[..., 0], pixels)
 
 
+def test_a_photograph_is_not_packed_in_the_ways_for_drawings(tmp_path, monkeypatch):
+    levels = []
+    encode = imagecodecs.png_encode
+
+    def counted(pixels, level, **ways):
+        levels.append(level)
+        return encode(pixels, level=level, **ways)
+
+    monkeypatch.setattr(imagecodecs, "png_encode", counted)
+    save(tmp_path / "a.png", Picture(data.astronaut(), None), "png")
+    assert max(levels) <= 4
+    assert len(levels) == 3, "some of it in two ways, and then all"
+
+
 def test_sixteen_bits_are_rounded_to_the_nearest_eight(tmp_path):
     every = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, axis=2)
     save(tmp_path / "every.webp", Picture(every, None), "webp", 100)
