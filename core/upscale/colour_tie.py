@@ -7,6 +7,7 @@ away. Here only what a Gaussian of a few source pixels leaves of the difference 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -138,22 +139,28 @@ def _add(pixels: np.ndarray, correction: np.ndarray, out: np.ndarray) -> float:
     left, right, across = _between(width, correction.shape[1])
     left, right = ((side[:, None] * channels + channel).ravel() for side in (left, right))
     across = np.repeat(across, channels)
-    correction = correction.reshape(len(correction), -1)
-    above, _, down = _between(height, correction.shape[0])
-    # Rows between the same two rows of cells, which are enlarged across once for all of them.
+    correction = correction.reshape(len(correction), -1) * top
+    is_far = np.abs(correction).max(1) * 255 > MISSED * top
+    above, below, down = _between(height, correction.shape[0])
+    # Rounded by cutting off, once it is in range.
+    half = np.float32(0.5 if whole else 0)
+
+    @lru_cache(2)
+    def wide(row: int) -> np.ndarray:
+        """A row of cells, enlarged across."""
+        first = np.take(correction[row], left)
+        return first + (np.take(correction[row], right) - first) * across + half
+
+    # Rows between the same two rows of cells.
     starts = [*np.flatnonzero(np.diff(above, prepend=-1)), height]
     for first, last in pairwise(starts):
-        cells = correction[above[first] : above[first] + 2] * top
-        wide = cells[:, left]
-        wide += (cells[:, right] - wide) * across
-        if whole:
-            # Rounded by cutting off, once it is in range.
-            wide += np.float32(0.5)
-        rows = (wide[-1] - wide[0]) * down[first:last, None]
-        rows += wide[0]
-        far = float(np.abs(cells).max()) * 255 > MISSED * top
+        low, high = int(above[first]), int(below[first])
+        if out is pixels and not correction[low : high + 1].any():
+            continue
+        rows = (wide(high) - wide(low)) * down[first:last, None]
+        rows += wide(low)
         rows += pixels[first:last].reshape(last - first, -1)
-        if far:
+        if is_far[low : high + 1].any():
             cut_off = max(cut_off, float(rows.max() - top), float(-rows.min()))
         out[first:last] = np.clip(rows, 0, top, out=rows).reshape(last - first, width, channels)
     return cut_off * 255 / float(top)
