@@ -188,6 +188,19 @@ def seconds(value: float) -> str:
     return f"{shown_number(value, '.1f')} s" if value < 60 else duration(value)
 
 
+def rough_duration(seconds: float) -> str:
+    """Words as exact as an estimate is: `20 s`, `4 min`, `2 h 10 min`, `11 days`."""
+    if seconds < 57.5:
+        return f"{max(5, 5 * round(seconds / 5))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return _("{minutes} min").format(minutes=minutes)
+    if seconds >= 3 * 86_400:
+        return _("{seconds:.0f} days").format(seconds=seconds / 86_400)
+    hours, rest = divmod(5 * round(minutes / 5), 60)
+    return _("{hours} h {rest:02d} min").format(hours=hours, rest=rest)
+
+
 def time_left(seconds: float | None) -> str:
     """Words as coarse as an estimate is: `about 3 minutes left`."""
     if seconds is None or not math.isfinite(seconds):

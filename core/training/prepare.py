@@ -28,7 +28,7 @@ from core.evaluate.resampling import reduce_bicubic, resize, to_uint8
 from core.language import gettext as _
 from core.training.dataset import decode
 from core.training.sources import PREPARED, pictures_in
-from core.training.validation import save_png
+from core.training.validation import write_png
 
 EVENTS_A_SECOND = 20
 
@@ -120,8 +120,8 @@ def _make(path: Path, name: str, hr_folder: Path, lr_folder: Path, request: Prep
         )
     top, left = (height - side) // 2, (width - side) // 2
     hr = to_uint8(resize(picture[top : top + side, left : left + side], request.hr, request.hr))
-    save_png(lr_path, reduce_bicubic(hr, request.hr // request.lr))
-    save_png(hr_path, hr)
+    write_png(lr_path, reduce_bicubic(hr, request.hr // request.lr))
+    write_png(hr_path, hr)
     return None
 
 

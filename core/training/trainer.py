@@ -47,7 +47,7 @@ from core.training.run import RunFolder
 from core.training.setup import Setup, set_up
 from core.training.step import BAD_STEPS, StepReport
 from core.training.tensorboard import Board
-from core.training.validation import Validator, save_png
+from core.training.validation import Validator, write_png
 
 AHEAD = 3
 """Steps whose crops are cut in advance, for each process that cuts."""
@@ -389,8 +389,8 @@ class _Run:
         pairs = []
         for number, (lr, hr) in enumerate(zip(batch.lr, batch.hr, strict=True)):
             names = self.folder.samples / f"{number}-lr.png", self.folder.samples / f"{number}-hr.png"
-            save_png(names[0], lr)
-            save_png(names[1], hr)
+            write_png(names[0], lr)
+            write_png(names[1], hr)
             pairs.append(names)
         return tuple(pairs)
 

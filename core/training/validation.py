@@ -171,7 +171,7 @@ class HeldOut:
         folder.mkdir(parents=True, exist_ok=True)
         for name, lr, hr in list(zip(self.names, self.lr, self.hr, strict=True))[: self.shown]:
             for kind, picture in (("lr", lr), ("hr", hr), ("bicubic", enlarge_bicubic(lr, self.scale))):
-                save_png(folder / f"{name}-{kind}.png", picture)
+                write_png(folder / f"{name}-{kind}.png", picture)
 
     def save_shown(
         self, shown: Sequence[tuple[np.ndarray, float]], references: Path, folder: Path
@@ -181,7 +181,7 @@ class HeldOut:
         pictures = []
         for (sr, psnr), name, bicubic in zip(shown, self.names, self.bicubic_psnr, strict=False):
             path = folder / f"{name}.png"
-            save_png(path, sr)
+            write_png(path, sr)
             lr, hr, enlarged = (references / f"{name}-{kind}.png" for kind in ("lr", "hr", "bicubic"))
             pictures.append(ValidationPicture(name, path, lr, hr, enlarged, psnr, bicubic))
         return tuple(pictures)
@@ -386,7 +386,7 @@ def picture_distance(content: ContentNetwork, first: np.ndarray, second: np.ndar
     return picture_distances(content, first[part], [second[part]])[0]
 
 
-def save_png(path: Path, picture: np.ndarray) -> None:
+def write_png(path: Path, picture: np.ndarray) -> None:
     """Write H x W x 3 uint8 as a PNG, whole or not at all."""
     with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary, "PNG", compress_level=1)

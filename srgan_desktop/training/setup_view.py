@@ -135,7 +135,8 @@ class SetupView(QWidget):
                 if key in found.seconds_per_step
             ]
             title = _("About {rough_duration}, {gigabytes} of memory").format(
-                rough_duration=rough_duration(found.seconds_total), gigabytes=problems.gigabytes(found.peak_memory)
+                rough_duration=problems.rough_duration(found.seconds_total),
+                gigabytes=problems.gigabytes(found.peak_memory),
             )
             return title, _("{parts}; validations come on top").format(parts=" · ".join(parts)), False
         if reason:
@@ -189,19 +190,6 @@ class SetupView(QWidget):
 
 
 STEP_WORDS = {"psnr": _("{seconds:.2f} s a first-stage step"), "gan": _("{seconds:.2f} s a GAN step")}
-
-
-def rough_duration(seconds: float) -> str:
-    """Words as coarse as an estimate is: `40 s`, `12 min`, `3 h 20 min`, `11 days`."""
-    if seconds >= 3 * 86_400:
-        return _("{seconds:.0f} days").format(seconds=seconds / 86400)
-    if seconds >= 3600:
-        return problems.duration(round(seconds / 600) * 600)
-    return (
-        _("{seconds:.0f} min").format(seconds=seconds / 60)
-        if seconds >= 90
-        else _("{seconds} s").format(seconds=max(1, round(seconds)))
-    )
 
 
 class Welcome(QFrame):

@@ -131,7 +131,7 @@ def estimate_words(result: Estimate) -> str:
     parts = (
         []
         if result.seconds is None
-        else [_("about {rough_duration}").format(rough_duration=rough_duration(result.seconds))]
+        else [_("about {rough_duration}").format(rough_duration=problems.rough_duration(result.seconds))]
     )
     if result.pixels:
         parts.append(f"{problems.megapixels(result.pixels)}")
@@ -146,14 +146,3 @@ def estimate_words(result: Estimate) -> str:
             )
         )
     return " · ".join(parts)
-
-
-def rough_duration(seconds: float) -> str:
-    """Words as exact as an estimate is: `20 s`, `4 min`, `2 h 10 min`."""
-    if seconds < 57.5:
-        return f"{max(5, 5 * round(seconds / 5))} s"
-    minutes = round(seconds / 60)
-    if minutes < 60:
-        return _("{minutes} min").format(minutes=minutes)
-    hours, rest = divmod(5 * round(minutes / 5), 60)
-    return _("{hours} h {rest:02d} min").format(hours=hours, rest=rest)

@@ -85,6 +85,24 @@ def test_durations(seconds, words):
     assert problems.duration(seconds) == words
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "5 s"),
+        (22, "20 s"),
+        (57, "55 s"),
+        (58, "1 min"),
+        (89, "1 min"),
+        (3500, "58 min"),
+        (3600, "1 h 00 min"),
+        (7150, "2 h 00 min"),
+        (950_000, "11 days"),
+    ],
+)
+def test_no_more_exact_than_an_estimate_is(seconds, words):
+    assert problems.rough_duration(seconds) == words
+
+
 def test_figures():
     assert problems.pictures(1) == "1 picture"
     assert problems.pictures(1204) == "1,204 pictures"

@@ -6,7 +6,7 @@ from core.contract.settings import OutputSize
 from core.contract.upscale import PreviewRequest, UpscaleRequest
 from core.images import Probe
 from core.upscale.plan import BYTES_PER_PIXEL
-from srgan_desktop.upscale.estimate import HOURS, Estimate, Pace, estimate, estimate_words, rough_duration
+from srgan_desktop.upscale.estimate import HOURS, Estimate, Pace, estimate, estimate_words
 
 PLAIN = UpscaleRequest(())
 
@@ -62,20 +62,3 @@ def test_what_takes_hours_or_does_not_fit_warns():
 )
 def test_words(found, words):
     assert estimate_words(found) == words
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (1, "5 s"),
-        (22, "20 s"),
-        (57, "55 s"),
-        (58, "1 min"),
-        (89, "1 min"),
-        (3500, "58 min"),
-        (3600, "1 h 00 min"),
-        (7150, "2 h 00 min"),
-    ],
-)
-def test_no_more_exact_than_an_estimate_is(seconds, words):
-    assert rough_duration(seconds) == words
