@@ -53,6 +53,10 @@ class S3Server:
                     answers.wait()
                     self.close_connection = True
 
+            def connection_dropped(self, *_what: Any) -> None:
+                # Else it would stay open, and whoever asked would wait for the rest until its patience ends.
+                self.close_connection = True
+
         self._app = DomainDispatcherApplication(create_backend_app)
         self.asked: list[tuple[str, str]] = []
         """Every request: its method, and its path with its query."""
