@@ -43,10 +43,18 @@ def test_bench_engine(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(said.splitlines()) in (2, 3)  # where half precision does not pay, `auto` is fp32
 
 
-def test_bench_runtimes(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """No shipped model: runtimes are tried for one, and take seconds to prepare it."""
+    return str(save_small_model(tmp_path_factory.mktemp("model") / "small.safetensors"))
+
+
+def test_bench_runtimes(main: Run, monkeypatch: pytest.MonkeyPatch, small_model: str) -> None:
     monkeypatch.setattr(bench_engine, "ROUNDS", 1)
-    monkeypatch.setattr(bench_runtimes, "SIDE", 16)
-    said = main(bench_runtimes, "--only", "fast-x4")
+    monkeypatch.setattr(bench_runtimes, "SIDE", 32)
+    # The one that all know, and one that some refuse.
+    monkeypatch.setattr(bench_runtimes, "PRECISIONS", ("fp32", "bf16"))
+    said = main(bench_runtimes, "--only", small_model)
     assert re.search(r"torch auto +1\.00 of torch's time", said)
     assert re.search(r"cpu fp32 .*equal to fp32", said)
     assert re.search(r"openvino fp32 +\d+\.\d\d of torch's time", said)
@@ -59,10 +67,9 @@ def test_bench_scale(main: Run) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Ray has clusters of several nodes on Linux alone")
-def test_bench_cluster(main: Run, tmp_path: Path) -> None:
+def test_bench_cluster(main: Run, small_model: str) -> None:
     pytest.importorskip("ray", reason="needs the extra srgan-desktop[cluster]")
-    model = str(save_small_model(tmp_path / "small.safetensors"))
-    said = main(bench_cluster, "--pictures=4", f"--model={model}")
+    said = main(bench_cluster, "--pictures=4", f"--model={small_model}")
     assert re.search(r"with --cluster on this machine: \d+\.\d\d times as long", said)
     assert re.search(r"the driver: \d+\.\d% of its workers' processor time", said)
     assert re.search(r"two nodes of one core: \d+\.\d\d times as fast as one", said)
@@ -111,8 +118,8 @@ def test_bench_formats(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.search(r"metadata of a JPEG: -?\d+\.\d\d ms a file", said)
 
 
-def test_bench_batches(main: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = {"PICTURES": 5, "SIDES": (12, 20), "MODEL": "fast-x4", "TURNS": 1, "X4PLUS_SIDE": 16, "LARGE_SIDE": 50}
+def test_bench_batches(main: Run, monkeypatch: pytest.MonkeyPatch, small_model: str) -> None:
+    tiny = {"PICTURES": 5, "SIDES": (12, 20), "MODEL": small_model, "TURNS": 1, "X4PLUS_SIDE": 16, "LARGE_SIDE": 50}
     for name, value in tiny.items():
         monkeypatch.setattr(bench_batches, name, value)
     monkeypatch.setattr(bench_engine, "ROUNDS", 1)

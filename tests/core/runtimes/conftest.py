@@ -53,6 +53,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+shared_cache = paths.user_cache
+"""That of all processes of the tests."""
+
+
+@pytest.fixture
+def calibrated(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keeps what was measured for all tests: the ranges of a shipped model in eight bits take ten seconds."""
+    monkeypatch.setattr(paths, "user_cache", shared_cache)
+
+
 def generator_file(folder: Path, **options: Any) -> Path:
     """A small model of our own."""
     config = GeneratorConfig(**options)

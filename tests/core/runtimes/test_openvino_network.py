@@ -76,6 +76,7 @@ def test_the_end_of_half_precision_is_computed_in_float32() -> None:
     assert np.abs(half.upscale(pixels, CancelToken()) - full).max() <= 2
 
 
+@pytest.mark.usefixtures("calibrated")
 @pytest.mark.parametrize("model", ["faithful-x4", "fast-x4", "photo-x4"])
 def test_int8_costs_less_than_a_twentieth_of_a_decibel(model: str) -> None:
     losses = []
@@ -90,6 +91,7 @@ def test_int8_costs_less_than_a_twentieth_of_a_decibel(model: str) -> None:
     assert np.mean(losses) < 0.05
 
 
+@pytest.mark.usefixtures("calibrated")
 def test_convolutions_whose_rounding_shows_stay_in_floats() -> None:
     """Not one of faithful's 37; of fast's, which has half as many maps to spread an error over, the last four."""
     counts = {}
@@ -107,6 +109,7 @@ def test_convolutions_whose_rounding_shows_stay_in_floats() -> None:
     assert counts["fast-x4"] == convolutions[-4:]
 
 
+@pytest.mark.usefixtures("calibrated")
 def test_int8_is_openvinos_wherever_a_processor_is_meant_and_leaves_deep_pictures_alone() -> None:
     engine = open_engine("fast-x4", "cpu", "int8")
     assert (engine.precision, engine.device) == ("int8", "openvino")
