@@ -56,6 +56,7 @@ SEAMS = (
 
 PRIVATE = {
     "tests/desktop/scripted.py: _exit": "os._exit, the system's own way to end at once",
+    "tests/warm_start.py: _run_exitfuncs": "atexit's, which a process that was forked leaves out",
     **{
         f"tests/core/training/test_degradation.py: {name}": "a step of random wear, whose result alone is random"
         for name in ("_compressed", "_convolved", "_gaussian", "_sinc")

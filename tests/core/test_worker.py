@@ -24,6 +24,7 @@ from core.contract.protocol import NO_JOB, Cancel, Pause, Report, Resume, Shutdo
 from core.contract.training import TrainingStep, TrainRequest
 from core.contract.upscale import FileSaved, Input, Planned, PreviewReady, PreviewRequest, UpscaleRequest
 from core.worker_entry import run_worker
+from tests import warm_start
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder
 from tests.core.upscale.conftest import picture
@@ -60,8 +61,7 @@ class Worker:
         return self.until(lambda r: r.job == job and isinstance(r.event, JobDone | JobFailed | JobCancelled))
 
 
-def _started() -> Worker:
-    context = multiprocessing.get_context("spawn")
+def _started(context: Any) -> Worker:
     ours, theirs = context.Pipe()
     process = context.Process(target=run_worker, args=(theirs,), daemon=True)
     process.start()
@@ -81,7 +81,7 @@ def _started() -> Worker:
 @pytest.fixture
 def worker() -> Iterator[Worker]:
     """One of its own, for a test that ends it."""
-    worker = _started()
+    worker = _started(warm_start.context())
     yield worker
     worker.pipe.close()
     worker.process.join(TIMEOUT)
@@ -92,8 +92,8 @@ def worker() -> Iterator[Worker]:
 
 @pytest.fixture(scope="module")
 def warm_worker() -> Iterator[Worker]:
-    """One for all tests that leave it well, as it imports torch; it ends as it is asked to."""
-    worker = _started()
+    """One for all tests that leave it well, started as the window starts it; it ends as it is asked to."""
+    worker = _started(multiprocessing.get_context("spawn"))
     yield worker
     worker.pipe.send(Shutdown())
     worker.process.join(TIMEOUT)
@@ -202,7 +202,7 @@ def serve_slowly(connection: Connection) -> None:
 
 
 def test_a_training_run_has_its_own_time_to_stop_when_the_window_is_gone(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = warm_start.context()
     ours, theirs = context.Pipe()
     process = context.Process(target=serve_slowly, args=(theirs,), daemon=True)
     process.start()

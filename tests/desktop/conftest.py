@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
@@ -18,8 +19,10 @@ from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
+from srgan_desktop import job
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
+from tests.warm_start import begin, context, is_server
 
 # Qt aborts where there is no screen, and windows that pop up would take the keys of whoever runs the tests.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -91,15 +94,24 @@ def nothing_left() -> Iterator[None]:
 
 
 def our_processes() -> list[psutil.Process]:
-    """Children, but for the one that Python keeps to clean up after all others."""
+    """Children, but for those that Python keeps: one to clean up after all others, one to fork them from."""
     found = []
     for child in psutil.Process().children(recursive=True):
         try:
-            if not any("resource_tracker" in part for part in child.cmdline()):
+            if not any("resource_tracker" in part for part in child.cmdline()) and not is_server(child):
                 found.append(child)
         except psutil.NoSuchProcess:
             pass
     return found
+
+
+@pytest.fixture(scope="session")
+def warm_workers() -> Iterator[None]:
+    """Workers begin with torch imported, which would else take longer than most tests."""
+    begin()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(job, "multiprocessing", SimpleNamespace(get_context=context))
+        yield
 
 
 @pytest.fixture

@@ -43,6 +43,12 @@ class Ear:
         return any(isinstance(event, JobDone | JobFailed | JobCancelled) for event in self.events(job))
 
 
+@pytest.fixture(autouse=True)
+def workers_begin_as_in_the_program(monkeypatch):
+    """Whatever other tests made of it."""
+    monkeypatch.setattr(job_module, "multiprocessing", multiprocessing)
+
+
 @pytest.fixture
 def make(qtbot):
     """Makes jobs, and sees them off."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
-import sys
 import threading
 from collections import Counter
 from pathlib import Path
@@ -25,6 +23,7 @@ from core.upscale.plan_stream import PlanStream
 from tests.core.cluster.conftest import broken_picture, request_for, run_on, worker_processes
 from tests.core.upscale.conftest import Outcome, files_in, picture
 from tests.s3_server import BUCKET, S3Server
+from tests.warm_start import start_program
 
 # Each worker is a process that imports torch, which takes long where others compute, too.
 pytestmark = pytest.mark.timeout(600)
@@ -222,9 +221,9 @@ def test_a_run_whose_driver_was_killed_goes_on_where_it_was(tmp_path: Path, mode
     folder = folder_of(tmp_path / "in", 10)
     for number in range(3):
         picture(folder / "2" / f"large {number}.png", 400, 400, seed=number)
-    command = [sys.executable, "-m", "core.cli", "upscale", str(folder), "-o", str(tmp_path / "out"), "--model", model]
+    command = ["upscale", str(folder), "-o", str(tmp_path / "out"), "--model", model]
     command += ["--cluster", joined, "--per-worker", "cpu=1", "--workers", "1", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with start_program("core.cli", command) as process:
         for line in process.stdout:
             if "FileStarted" in line and "large 1.png" in line:
                 process.kill()

@@ -6,8 +6,6 @@ import json
 import os
 import select
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -25,8 +23,8 @@ from core.models.weights import load_generator
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder, vgg16_file
 from tests.picture_collections import COLLECTIONS
+from tests.warm_start import start_program
 
-ROOT = Path(__file__).parents[3]
 SMALL = [f"--set={field}={value}" for field, value in TINY]
 
 
@@ -85,13 +83,14 @@ def test_a_quick_run_ends_above_bicubic(tmp_path: Path) -> None:
         "validation.every": 100,
         "data.quarantine": "false",
     }
-    command = [sys.executable, "-m", "core.commands.training", "train", "quick", "--threads=1"]
+    command = ["train", "quick", "--threads=1"]
     command += [f"--data={tmp_path / 'train'}", f"--val={tmp_path / 'val'}", f"--run={tmp_path / 'run'}"]
     command += [f"--set={field}={value}" for field, value in small.items()]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=150, check=False)
-    assert ran.returncode == 0, ran.stderr
-    assert "Better than bicubic" in ran.stdout
+    with start_program("core.commands.training", command, environment) as program:
+        said, errors = program.communicate()
+    assert program.returncode == 0, errors
+    assert "Better than bicubic" in said
     metrics = read_card(tmp_path / "run" / "model.safetensors").metrics
     assert metrics["held-out psnr_y"] > metrics["held-out bicubic_psnr_y"] + 0.05
 
@@ -226,13 +225,13 @@ def test_mistakes_end_in_words(data: Path, arguments: list[str], said: str) -> N
 
 def test_no_network_and_no_content_weights_end_before_the_first_step(data: Path, tmp_path: Path) -> None:
     """The whole command, with a proxy that refuses every connection in place of a missing network."""
-    command = [sys.executable, "-m", "core.commands.training", "train", "default", f"--data={data}", "--threads=1"]
-    command += [f"--run={tmp_path / 'run'}"]
+    command = ["train", "default", f"--data={data}", "--threads=1", f"--run={tmp_path / 'run'}"]
     nowhere = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
     environment = {**os.environ, **nowhere, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100, check=False)
-    assert ran.returncode == 1
-    said = " ".join(ran.stderr.split())
+    with start_program("core.commands.training", command, environment) as program:
+        _out, errors = program.communicate()
+    assert program.returncode == 1
+    said = " ".join(errors.split())
     assert "could not be downloaded" in said
     assert "Connect to the internet once" in said
     assert "--content-weights" in said
@@ -308,24 +307,12 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no terminal hangs up here")
 def test_a_closed_terminal_does_not_lose_the_steps(data: Path, tmp_path: Path) -> None:
-    import fcntl
-    import termios
-
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", "--threads=1"]
-    command += [f"--run={run}", *SMALL, "--set=psnr.steps=100000", "--set=checkpoint_every=100000"]
+    command = ["train", "quick", f"--data={data}", "--threads=1", f"--run={run}", *SMALL]
+    command += ["--set=psnr.steps=100000", "--set=checkpoint_every=100000"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     ours, theirs = os.openpty()
-
-    def take_terminal() -> None:
-        os.setsid()
-        # The tests themselves may run under nohup.
-        signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)
-
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_terminal
-    ) as process:
+    with start_program("core.commands.training", command, environment, terminal=theirs) as process:
         os.close(theirs)
         deadline = time.monotonic() + 120
         while not (run / "log.jsonl").is_file() or "TrainingStep" not in (run / "log.jsonl").read_text():
@@ -340,19 +327,11 @@ def test_a_closed_terminal_does_not_lose_the_steps(data: Path, tmp_path: Path) -
 
 def test_ctrl_c_saves_and_says_so(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", "--threads=1"]
-    command += [f"--run={run}", "--json", *SMALL, "--set=psnr.steps=100000", "--set=checkpoint_every=100000"]
+    command = ["train", "quick", f"--data={data}", "--threads=1", f"--run={run}", "--json", *SMALL]
+    command += ["--set=psnr.steps=100000", "--set=checkpoint_every=100000"]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    with subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # As a shell script starts its background jobs.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
-    ) as process:
+    # A shell script's background jobs ignore it from their start.
+    with start_program("core.commands.training", command, environment, ignores=[signal.SIGINT]) as process:
         events = []
         for line in process.stdout:
             events.append(json.loads(line))

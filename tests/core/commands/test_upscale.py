@@ -24,6 +24,7 @@ from core.upscale.engine import open_engine
 from core.upscale.plan import plans
 from tests.core.networks import save_small_model
 from tests.core.upscale.conftest import files_in, picture
+from tests.warm_start import start_program
 
 
 @pytest.fixture(scope="session")
@@ -248,11 +249,8 @@ def test_ctrl_c_stops_and_the_same_command_does_the_rest(tmp_path: Path, model: 
         picture(tmp_path / "in" / f"{index}.png", 48, 48, seed=index)
     # The last one takes seconds, a signal but a moment.
     Image.new("RGB", (1000, 800), "grey").save(tmp_path / "in" / "large.png")
-    command = [sys.executable, "-m", "core.cli", "upscale", str(tmp_path / "in"), "-m", model, "--json"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+    command = ["upscale", str(tmp_path / "in"), "-m", model, "--json"]
+    with start_program("core.cli", command, {**os.environ, "OMP_NUM_THREADS": "1"}) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if '"FileSaved"' in line:
@@ -272,8 +270,8 @@ def test_ctrl_c_stops_and_the_same_command_does_the_rest(tmp_path: Path, model: 
 
 def test_a_watched_folder_is_waited_at_until_ctrl_c(tmp_path: Path, model: str) -> None:
     (tmp_path / "in").mkdir()
-    command = [sys.executable, "-m", "core.cli", "upscale", str(tmp_path / "in"), "-m", model, "--watch", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    command = ["upscale", str(tmp_path / "in"), "-m", model, "--watch", "--json"]
+    with start_program("core.cli", command) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert "Watching" in process.stdout.readline()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +20,7 @@ from core.training.checkpoint import newest_checkpoint
 from core.training.processes import any_of_all
 from core.training.trainer import train
 from tests.core.training.pictures import TINY
+from tests.warm_start import start_program
 
 ROOT = Path(__file__).parents[3]
 BOTH_STAGES = (
@@ -34,26 +38,56 @@ BOTH_STAGES = (
 )
 
 
-def run_together(
+def words_for(data: Path, held_out: Path, run: Path, overrides: tuple[tuple[str, str], ...]) -> list[str]:
+    words = ["train", "quick", f"--data={data}", f"--val={held_out}", f"--run={run}"]
+    words += ["--threads=1", "--json", "--device=cpu"]
+    return words + [f"--set={field}={value}" for field, value in overrides]
+
+
+def environment_of(run: Path) -> dict[str, str]:
+    return {**os.environ, "XDG_CACHE_HOME": str(run.parent / "cache"), "OMP_NUM_THREADS": "1"}
+
+
+def events_in(said: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in said.splitlines()]
+
+
+def run_side_by_side(
     data: Path, held_out: Path, run: Path, overrides: tuple[tuple[str, str], ...]
-) -> subprocess.CompletedProcess[str]:
+) -> list[dict[str, Any]]:
+    """Train in two processes that are told of each other as torchrun does, which itself takes seconds to begin."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = environment_of(run) | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2"}
+    words = words_for(data, held_out, run, overrides)
+    with ExitStack() as both:
+        first, second = (
+            both.enter_context(
+                start_program("core.commands.training", words, told | {"RANK": rank, "LOCAL_RANK": rank})
+            )
+            for rank in ("0", "1")
+        )
+        said, errors = first.communicate()
+    assert (first.returncode, second.returncode) == (0, 0), errors
+    return events_in(said)
+
+
+def run_together(data: Path, held_out: Path, run: Path, overrides: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:
     """Train in two processes under torchrun."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     # The two dashes, as torchrun would take --run and --start for abbreviations of its own options.
-    command += ["-m", "--", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
-    command += [f"--run={run}", "--threads=1", "--json", "--device=cpu"]
-    command += [f"--set={field}={value}" for field, value in overrides]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(run.parent / "cache"), "OMP_NUM_THREADS": "1"}
+    command += ["-m", "--", "core.commands.training", *words_for(data, held_out, run, overrides)]
+    environment = environment_of(run)
     ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert ran.returncode == 0, ran.stderr
-    return ran
+    return events_in(ran.stdout)
 
 
 def test_two_processes_leave_a_stage_together(data: Path, held_out: Path, tmp_path: Path) -> None:
     """Without progress, which the first process alone sees."""
     standing_still = (*BOTH_STAGES, ("psnr.steps", "60"), ("psnr.rate", "1e-12"), ("validation.every", "2"))
-    ran = run_together(data, held_out, tmp_path / "run", (*standing_still, ("validation.patience", "2")))
-    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    events = run_side_by_side(data, held_out, tmp_path / "run", (*standing_still, ("validation.patience", "2")))
     assert [e["step"] for e in events if e["event"] == "Validation" and e["stage"] == "psnr"] == [2, 4, 6]
     assert events[-1]["event"] == "TrainingFinished"
 
@@ -62,8 +96,7 @@ def test_two_processes_are_one_with_the_doubled_batch(data: Path, held_out: Path
     alone, together = tmp_path / "alone", tmp_path / "together"
     wanted = TrainRequest("quick", data, alone, validation=held_out, overrides=BOTH_STAGES, threads=1)
     steps = [event for event in train(wanted, CancelToken()) if isinstance(event, TrainingStep)]
-    ran = run_together(data, held_out, together, BOTH_STAGES)
-    events = [json.loads(line) for line in ran.stdout.splitlines()]
+    events = run_together(data, held_out, together, BOTH_STAGES)
     # One of the two talks.
     assert [event["event"] for event in events].count("TrainingFinished") == 1
     found = {event["step"]: event for event in events if event["event"] == "TrainingStep"}

@@ -30,6 +30,7 @@ from core.contract.training import (
     Validation,
 )
 from core.models.card import read_card
+from core.training import dataset
 from core.training import pool as pool_module
 from core.training import teacher as teacher_module
 from core.training.checkpoint import newest_checkpoint
@@ -43,6 +44,7 @@ from core.training.trainer import estimate, train
 from core.upscale.engine import Engine
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder, textured
+from tests.warm_start import pool_context
 
 CPU = torch.device("cpu")
 TAUGHT = (*TINY, ("psnr.losses", "{ teacher = 1.0 }"), ("data.teacher_patches", "16"))
@@ -358,8 +360,9 @@ def is_in(crop: np.ndarray, patch: np.ndarray) -> bool:
 
 @pytest.mark.parametrize("processes", ["0", "1"])
 def test_stop_and_go_on_is_exact_even_where_the_outputs_are_gone(
-    data: Path, held_out: Path, tmp_path: Path, teacher: Path, processes: str
+    data: Path, held_out: Path, tmp_path: Path, teacher: Path, processes: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(dataset, "get_context", pool_context)
     mixed = (
         ("psnr.losses", "{ l1 = 0.5, teacher = 1.0 }"),
         ("data.taught", "0.6"),

@@ -4,8 +4,6 @@ import errno
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +48,7 @@ from core.training.step import StepReport, Training
 from core.training.trainer import estimate, train
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY
+from tests.warm_start import start_program
 
 GAN = (
     *TINY,
@@ -60,7 +59,6 @@ GAN = (
     ("gan.losses", "{ l1 = 1.0, adversarial = 0.1, ldl = 0.1 }"),
     ("validation.gan_metric", "psnr_y"),
 )
-ROOT = Path(__file__).parents[3]
 OLD = Path(__file__).parent / "data"
 
 
@@ -173,11 +171,10 @@ def test_stop_and_go_on_is_exact(data: Path, held_out: Path, tmp_path: Path, sto
 def test_a_killed_run_goes_on_exactly(data: Path, held_out: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     overrides = (("psnr.steps", "400"), ("checkpoint_every", "5"), ("validation.every", "400"))
-    command = [sys.executable, "-m", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
-    command += [f"--run={killed}", "--threads=1", "--json"]
+    command = ["train", "quick", f"--data={data}", f"--val={held_out}", f"--run={killed}", "--threads=1", "--json"]
     command += [f"--set={field}={value}" for field, value in (*TINY, *overrides)]
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with start_program("core.commands.training", command, environment) as process:
         for line in process.stdout:
             event = json.loads(line)
             if event["event"] == "CheckpointSaved" and event["step"] >= 10:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,6 +17,7 @@ from core.upscale.journal import FOLDER
 from core.upscale.plan import plan
 from tests.core.upscale.conftest import Run, files_in, picture
 from tests.s3_server import BUCKET, SECRET, S3Server
+from tests.warm_start import start_program
 
 IN, OUT = Path(f"s3://{BUCKET}/in"), Path(f"s3://{BUCKET}/out")
 
@@ -141,17 +138,15 @@ def test_a_store_that_is_gone_ends_the_run_in_words(tmp_path: Path, s3: S3Server
 
 def test_a_killed_run_goes_on_and_does_nothing_twice(tmp_path: Path, s3: S3Server, run: Run, model: str) -> None:
     folder = filled(tmp_path, s3, 12)
-    command = [sys.executable, "-m", "core.cli", "upscale", str(IN), "-o", str(OUT), "--model", model, "--json"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+    command = ["upscale", str(IN), "-o", str(OUT), "--model", model, "--json"]
     saved = []
-    for line in process.stdout:
-        event = json.loads(line)
-        if event["event"] == "FileSaved":
-            saved.append(event["output"])
-            if len(saved) == 3:
-                process.send_signal(signal.SIGKILL)
-    process.wait()
-    process.stdout.close()
+    with start_program("core.cli", command) as process:
+        for line in process.stdout:
+            event = json.loads(line)
+            if event["event"] == "FileSaved":
+                saved.append(event["output"])
+                if len(saved) == 3:
+                    process.kill()
     made = results(s3)
     assert len(made) >= 3
     # The lock of a process that is no more keeps nobody out.

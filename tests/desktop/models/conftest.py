@@ -47,7 +47,7 @@ def make_own(own_home: Path) -> Callable[..., Path]:
 
 
 @pytest.fixture
-def make_session(options: Settings, qtbot) -> Iterator[Callable[[], ModelsSession]]:
+def make_session(warm_workers: None, options: Settings, qtbot) -> Iterator[Callable[[], ModelsSession]]:
     """Sessions over scripted workers; none leaves a process or thread behind."""
     made: list[ModelsSession] = []
 

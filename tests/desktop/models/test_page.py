@@ -60,7 +60,7 @@ def page(session: ModelsSession, theme: Theme, options: Settings, qtbot) -> Iter
 
 
 @pytest.fixture
-def real_page(no_known: None, theme: Theme, options: Settings, qtbot) -> Iterator[ModelsPage]:
+def real_page(warm_workers: None, no_known: None, theme: Theme, options: Settings, qtbot) -> Iterator[ModelsPage]:
     """Over the real worker, on the processor."""
     options.set(settings.DEVICE, "cpu")
     page = seen(ModelsSession(options), theme, options)
@@ -411,7 +411,13 @@ def test_models_are_dropped_compared_blended_and_measured_by_the_real_engine(
 
 @pytest.mark.timeout(300)
 def test_pages_hand_over_to_each_other(
-    no_known: None, theme: Theme, options: Settings, qtbot, tmp_path: Path, make_own: Callable[..., Path]
+    warm_workers: None,
+    no_known: None,
+    theme: Theme,
+    options: Settings,
+    qtbot,
+    tmp_path: Path,
+    make_own: Callable[..., Path],
 ) -> None:
     options.set(settings.DEVICE, "cpu")
     options.set(settings.PREVIEW, False)

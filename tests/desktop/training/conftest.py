@@ -31,7 +31,7 @@ def options(home: Path, qapp) -> Settings:
 
 
 @pytest.fixture
-def make_session(options: Settings, qtbot) -> Iterator[Callable[[], TrainSession]]:
+def make_session(warm_workers: None, options: Settings, qtbot) -> Iterator[Callable[[], TrainSession]]:
     """Sessions over scripted workers; none leaves a process or thread behind."""
     made: list[TrainSession] = []
 

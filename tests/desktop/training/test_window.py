@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -57,7 +54,7 @@ def real_pictures(folder: Path) -> Path:
 
 
 @pytest.fixture
-def window(theme: Theme, options: Settings, qtbot, home: Path):
+def window(warm_workers: None, theme: Theme, options: Settings, qtbot, home: Path):
     options.set(TRAIN_FOLDER, str(real_pictures(home / "pictures")))
     window = MainWindow(theme, options)
     window.show()
@@ -103,7 +100,9 @@ def test_a_model_is_trained_used_and_chosen_for_upscaling(window: MainWindow, qt
 
 
 @pytest.mark.timeout(300)
-def test_closing_while_training_saves_the_run(theme: Theme, options: Settings, qtbot, home: Path) -> None:
+def test_closing_while_training_saves_the_run(
+    warm_workers: None, theme: Theme, options: Settings, qtbot, home: Path
+) -> None:
     options.set(TRAIN_FOLDER, str(picture_folder(home / "pictures", count=8)))
     window = MainWindow(theme, options)
     window.show()
@@ -127,30 +126,3 @@ def test_closing_while_training_saves_the_run(theme: Theme, options: Settings, q
     saved = max(int(path.stem.split("-")[1]) for path in (run / "checkpoints").glob("checkpoint-*.safetensors"))
     assert saved >= page.session.record.step > 3
     window.deleteLater()
-
-
-def test_the_window_with_its_train_page_knows_no_torch(home: Path) -> None:
-    code = """
-import sys
-from PySide6.QtWidgets import QApplication
-from srgan_desktop.main_window import MainWindow
-from srgan_desktop.settings import Settings
-from srgan_desktop.theme import Theme
-
-from tests.picture_collections import COLLECTIONS
-app = QApplication([])
-options = Settings()
-window = MainWindow(Theme(app, options), options)
-page = window.page("train")
-page.show()
-page.show_view("run")
-page.show_view("history")
-print("torch" in sys.modules)
-window.closed.connect(app.quit)
-window.close_now()
-app.exec()
-"""
-    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "False"

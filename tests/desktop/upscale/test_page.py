@@ -38,7 +38,7 @@ pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="module")
-def window(qapp, theme, tmp_path_factory, small_model):
+def window(qapp, theme, tmp_path_factory, small_model, warm_workers):
     """One window with one worker for all tests here: torch takes seconds to import."""
     options = Settings(tmp_path_factory.mktemp("page") / "settings.ini")
     options.set(settings.MODEL, small_model)
