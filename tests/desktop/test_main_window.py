@@ -30,6 +30,10 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from srgan_desktop import app
 from srgan_desktop.main_window import PAGES
+from srgan_desktop.upscale.page import UpscalePage
+
+# It is another process, and imports torch at leisure.
+UpscalePage.start_engine = lambda page: None
 
 class Watched(app.MainWindow):
     painted = False
@@ -48,6 +52,8 @@ class Watched(app.MainWindow):
             self.timer.stop()
             for each in PAGES:
                 self.show_page(each.key)
+            for view in ("run", "history"):
+                self.page("train").show_view(view)
             print(json.dumps({"early": self.early, "late": self.heavy(), "rows": len(rows),
                               "output": page.settings.get(app.OUTPUT)}), flush=True)
             self.close()
@@ -139,7 +145,7 @@ def test_a_logout_closes_the_window_in_order(name):
 
 
 @pytest.fixture
-def window(qtbot, theme, options, small_model, tmp_path):
+def window(qtbot, theme, options, small_model, tmp_path, warm_workers):
     options.set(settings.MODEL, small_model)
     options.set(settings.OUTPUT, str(tmp_path / "out"))
     options.set(settings.PREVIEW, False)
