@@ -39,8 +39,17 @@ settings.register_profile("explore", deadline=None, max_examples=1000)
 settings.load_profile("gate")
 
 
+LONGEST = ("tests/scripts/test_bench.py", "tests/core/cluster/", "tests/core/runtimes/test_openvino_network.py")
+"""Where the tests are that take longest."""
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot hold on this system."""
+    """Skip what cannot hold on this system; and where processes share the tests, begin with the longest, so that none
+    is left with one of them when the others are done.
+    """
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: not item.nodeid.startswith(LONGEST))
     for item in items:
         why = windows.reason(item.nodeid)
         if why is not None:
