@@ -15,7 +15,7 @@ PARALLEL := -n logical --maxprocesses 8 --dist worksteal
 BENCH ?= ../shared/data/bench
 CONTENT ?=
 
-.PHONY: help demo run test quick coverage lint format bench models-report package package-light deb test-package test-package-light test-cluster test-windows package-windows findings clean
+.PHONY: help demo run test tests quick coverage lint style types format bench models-report package package-light deb test-package test-package-light test-cluster test-windows package-windows findings clean
 .DEFAULT_GOAL := demo
 
 help:  ## say what there is to make
@@ -31,7 +31,11 @@ demo: $(INSTALLED)  ## upscale the sample pictures, say where they are, show the
 run: $(INSTALLED)  ## open the window
 	@$(BIN)/srgan-desktop
 
-test: lint  ## lint, types, import contracts, all tests without a screen
+# Types take one process a minute, beside which the tests begin.
+test: style  ## lint, types, import contracts, all tests without a screen
+	@$(MAKE) --no-print-directory --jobs=2 types tests
+
+tests: $(INSTALLED_DEV)
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PARALLEL)
 
 quick: $(INSTALLED_DEV)  ## lint what has changed against main, and test the rooms that it is in: under a minute
@@ -40,11 +44,15 @@ quick: $(INSTALLED_DEV)  ## lint what has changed against main, and test the roo
 coverage: $(INSTALLED_DEV)  ## all tests again, and which branches of core none of them takes
 	QT_QPA_PLATFORM=offscreen $(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=term --no-cov-on-fail tests/core
 
-lint: $(INSTALLED_DEV)
+lint: style types
+
+style: $(INSTALLED_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/typos
 	$(BIN)/zizmor --offline --quiet .github
+
+types: $(INSTALLED_DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
