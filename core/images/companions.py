@@ -90,7 +90,10 @@ def carry_companions(
 def _beside(source: Path, suffix: str, there: set[str] | None) -> Path:
     """The companion with this suffix, in the case that it is written in."""
     plain = source.with_suffix(suffix)
-    is_there = archives.exists(plain) if there is None else plain.name in there
+    try:
+        is_there = archives.exists(plain) if there is None else plain.name in there
+    except OSError:  # a name that is too long with that suffix
+        is_there = False
     return plain if is_there else source.with_suffix(suffix.upper())
 
 

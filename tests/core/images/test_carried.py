@@ -827,6 +827,13 @@ def test_companions_are_known_by_their_suffix(suffix):
     assert is_companion(Path("a" + suffix))
 
 
+def test_a_name_that_leaves_no_room_for_a_companions_suffix_has_none(tmp_path):
+    # 255 bytes: `.webpw`, its world file, would be one too many.
+    source = tmp_path / f"{'x' * 250}.webp"
+    source.touch()
+    assert carry_companions(source, tmp_path / "b.png", (32, 24), (128, 96)) == ((), ())
+
+
 def test_a_sidecar_is_corrected(tmp_path):
     (tmp_path / "a.xmp").write_bytes(packet('xmp:Rating="4" tiff:ImageWidth="32"'))
     (tmp_path / "a.wld").write_text("no world file")
