@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -35,12 +36,14 @@ from core.upscale.journal_log import parts_of
 from core.upscale.plan import Plan, Task
 from core.upscale.plan_stream import PlanStream
 from core.upscale.progress import RunToken
-from core.upscale.records import Encoded, Records, failure_of
+from core.upscale.records import Encoded, Publication, Records, failure_of
 
 LOOK_SECONDS = 0.1
 """How long this process waits for news before it looks whether it is to stop."""
 REPORTS_A_SECOND = 50
-"""How many come from all workers together; each one sends at most ten."""
+"""How many come from all workers together."""
+REPORT_SECONDS = 0.25
+"""How long a worker gathers news before it reports, at least: a report takes this process some milliseconds."""
 CENSUS_SECONDS = 5
 """How often the machines are counted, and the head is asked whether it is there."""
 LATE_SECONDS = 30
@@ -128,7 +131,7 @@ class _ClusterRun:
         self._said: set[str] = set()
         self._mark = token_hex(3)
         self._naming = ThreadPoolExecutor(NAMING_THREADS, "naming")
-        self._named: dict[Future[FileSaved], Task] = {}
+        self._named: dict[Future[list[FileSaved | OSError | UserError]], Task] = {}
         """Results in stores that are about to have their names."""
         self._attempts = 0
         self._left_behind: dict[Path, Task] = {}
@@ -231,11 +234,19 @@ class _ClusterRun:
             )
 
     def _hire(self) -> None:
+        starting = sum(not worker.node for worker in self._staff)
+        for _rest in range(min(self._wanted - len(self._staff), self._work.at_least - starting)):
+            actor = self._actors.remote(current(), pickle.dumps(self._request), self._share.cpus)
+            self._staff.append(_Worker(actor, actor.ready.remote()))
+
+    @cached_property
+    def _actors(self) -> Any:
+        # Made once: Ray looks at every method that a class has, which takes it as long as some pictures.
         import ray
 
         from core.cluster.actor import UpscaleActor
 
-        hired = ray.remote(  # type: ignore[call-overload]  # its types leave concurrency groups out
+        return ray.remote(  # type: ignore[call-overload]  # its types leave concurrency groups out
             num_cpus=self._share.cpus,
             num_gpus=self._share.gpus,
             max_restarts=0,
@@ -243,10 +254,6 @@ class _ClusterRun:
             concurrency_groups={"orders": 1},
             scheduling_strategy="SPREAD",
         )(UpscaleActor)
-        starting = sum(not worker.node for worker in self._staff)
-        for _rest in range(min(self._wanted - len(self._staff), self._work.at_least - starting)):
-            actor = hired.remote(current(), pickle.dumps(self._request), self._share.cpus)
-            self._staff.append(_Worker(actor, actor.ready.remote()))
 
     def _assign(self) -> Iterator[BatchEvent]:
         if self._stopping_since is not None or self._paused_since is not None:
@@ -277,7 +284,7 @@ class _ClusterRun:
         if assignments:
             worker.block = block
             worker.assigned = {each.number: each for each in assignments}
-            every = max(0.1, self._wanted / REPORTS_A_SECOND)
+            every = max(REPORT_SECONDS, self._wanted / REPORTS_A_SECOND)
             worker.news = worker.actor.run.options(num_returns="streaming").remote(assignments, every)
 
     def _dismiss(self) -> None:
@@ -300,7 +307,7 @@ class _ClusterRun:
             time.sleep(LOOK_SECONDS)
             return
         ready, _rest = ray.wait(list(waiting), num_returns=1, timeout=LOOK_SECONDS, fetch_local=False)
-        if ready:
+        if ready and len(waiting) > 1:
             ready, _rest = ray.wait(list(waiting), num_returns=len(waiting), timeout=0, fetch_local=False)
         for news in ready:
             worker = waiting[news]
@@ -315,8 +322,18 @@ class _ClusterRun:
             except _worker_errors() as error:
                 yield from self._replace_dead(worker, error)
                 continue
-            for message in said:
+            yield from self._heed_report(worker, said)
+
+    def _heed_report(self, worker: _Worker, said: list[Message]) -> Iterator[BatchEvent]:
+        # All that was made since the last one gets its name together, so that the disk is flushed twice for all of it.
+        for message in said:
+            if not isinstance(message, Made | BlockEnd):
                 yield from self._heed(worker, message)
+        made = [each for each in said if isinstance(each, Made)]
+        if made:
+            yield from self._publish(worker, made)
+        if said and isinstance(said[-1], BlockEnd):
+            yield from self._heed(worker, said[-1])
 
     def _heed(self, worker: _Worker, message: Message) -> Iterator[BatchEvent]:
         assert worker.block is not None
@@ -328,8 +345,6 @@ class _ClusterRun:
                 progress = self._work.report(worker.block, number, fraction)
                 if progress is not None:
                     yield progress
-            case Made():
-                yield from self._publish(worker, message)
             case NotMade(number, event, ends):
                 if self._work.finish(worker.block, number):
                     yield event
@@ -345,35 +360,43 @@ class _ClusterRun:
                 self._work.give_back(worker.block, blameless=True)
                 worker.block, worker.assigned, worker.news, worker.in_network = None, {}, None, None
 
-    def _publish(self, worker: _Worker, made: Made) -> Iterator[BatchEvent]:
-        """Give a result its name."""
+    def _publish(self, worker: _Worker, reported: list[Made]) -> Iterator[BatchEvent]:
+        """Give results their names."""
         assert worker.block is not None
-        assignment = worker.assigned[made.number]
-        task = assignment.task
-        if not self._work.finish(worker.block, made.number):
-            return
-        if stores.is_store(task.output):
-            self._named[self._naming.submit(self._name, assignment, made)] = task
-            return
-        try:
-            yield self._name(assignment, made)
-        except (UserError, OSError) as error:
-            yield from self._not_named(task, error)
+        made = []
+        for each in reported:
+            assignment = worker.assigned[each.number]
+            if not self._work.finish(worker.block, each.number):
+                continue
+            if stores.is_store(assignment.task.output):
+                self._named[self._naming.submit(self._name, [(assignment, each)])] = assignment.task
+            else:
+                made.append((assignment, each))
+        for (assignment, _made), outcome in zip(made, self._name(made), strict=True):
+            yield from self._became(assignment.task, outcome)
 
-    def _name(self, assignment: Assignment, made: Made) -> FileSaved:
-        def rename(output: Path) -> Encoded:
-            assignment.temporary.replace(output)
-            return made.encoded
-
-        try:
-            return replace(self._records.publish(assignment.task, made.facts, rename), seconds=made.seconds)
-        except (UserError, OSError):
+    def _name(self, made: list[tuple[Assignment, Made]]) -> list[FileSaved | OSError | UserError]:
+        outcomes = self._records.publish_all(
+            [
+                Publication(assignment.task, each.facts, partial(_rename, assignment.temporary, each.encoded))
+                for assignment, each in made
+            ]
+        )
+        said: list[FileSaved | OSError | UserError] = []
+        for (assignment, each), outcome in zip(made, outcomes, strict=True):
+            if isinstance(outcome, FileSaved):
+                said.append(replace(outcome, seconds=each.seconds))
+                continue
+            said.append(outcome)
             with suppress(OSError):
                 assignment.temporary.unlink(missing_ok=True)
-            raise
+        return said
 
-    def _not_named(self, task: Task, error: Exception) -> Iterator[BatchEvent]:
-        failed, ends = failure_of(task, error)
+    def _became(self, task: Task, outcome: FileSaved | OSError | UserError) -> Iterator[BatchEvent]:
+        if isinstance(outcome, FileSaved):
+            yield outcome
+            return
+        failed, ends = failure_of(task, outcome)
         yield failed
         self._end(ends)
 
@@ -381,10 +404,8 @@ class _ClusterRun:
         """Say what became of results in stores."""
         for naming in [each for each in self._named if each.done()]:
             task = self._named.pop(naming)
-            try:
-                yield naming.result()
-            except (UserError, OSError) as error:
-                yield from self._not_named(task, error)
+            [outcome] = naming.result()
+            yield from self._became(task, outcome)
 
     def _replace_dead(self, worker: _Worker, error: Exception) -> Iterator[BatchEvent]:
         """A worker is dead: what it had is done by others."""
@@ -431,6 +452,11 @@ class _ClusterRun:
 
     def _end(self, error: UserError | None) -> None:
         self._fatal = self._fatal or error
+
+
+def _rename(temporary: Path, encoded: Encoded, output: Path) -> Encoded:
+    temporary.replace(output)
+    return encoded
 
 
 def _last_line(error: Exception) -> str:

@@ -146,6 +146,10 @@ class Journal:
         lines = self._of_output(self._relative(output))
         return (self._absolute(lines[-1].source), lines[-1].source_sha256) if lines else None
 
+    def makers_of(self, output: Path) -> set[Path]:
+        """All pictures that results on record under this name were made of, now or before."""
+        return {self._absolute(line.source) for line in self._of_output(self._relative(output))}
+
     def results_in(self, archive: Path) -> dict[Path, Path]:
         """The results on record that lie in an archive, each with its source."""
         below = f"{self._relative(archive)}/"
@@ -196,7 +200,7 @@ class Journal:
         """Delete what workers have left unfinished in a store; only while none is at work."""
         self._log.clear()
 
-    def announce(
+    def announcement(
         self,
         fingerprint: str,
         source: Path,
@@ -206,25 +210,36 @@ class Journal:
         size: Size,
         reason: str = "",
     ) -> Result:
-        """Say that a result is about to be written: once `settle` has been called, whatever happens then.
-
-        Raises:
-            OSError: the disk is full, or gone.
-        """
+        """The line that a result is about to be written, and what lies under its name now; for `announce`."""
         before = _output_stamp(output)
         paths = self._relative(source), self._relative(output)
-        result = Result(False, fingerprint, paths[0], sha256, stamp, paths[1], size, before, reason=reason)
-        self._append(result)
-        return result
+        return Result(False, fingerprint, paths[0], sha256, stamp, paths[1], size, before, reason=reason)
 
-    def complete(self, announced: Result, consistency: float) -> None:
-        """Say that an announced result lies under its name.
+    def announce(self, *announcements: Result) -> None:
+        """Say that results are about to be written: once `settle` has been called, whatever happens then.
 
         Raises:
             OSError: the disk is full, or gone.
         """
-        stamp = _output_stamp(self._absolute(announced.output))
-        self._append(replace(announced, complete=True, output_stamp=stamp, consistency=consistency))
+        self._append(*announcements)
+
+    def complete(self, *made: tuple[Result, float]) -> None:
+        """Say that announced results lie under their names: for each its announcement and its consistency in dB.
+
+        Raises:
+            OSError: the disk is full, or gone.
+        """
+        self._append(
+            *(
+                replace(
+                    announced,
+                    complete=True,
+                    output_stamp=_output_stamp(self._absolute(announced.output)),
+                    consistency=consistency,
+                )
+                for announced, consistency in made
+            )
+        )
 
     def announce_move(self, old: Path, new: Path) -> None:
         """Say that a result is about to go to another place.
@@ -281,6 +296,8 @@ class Journal:
         return next((each for each in reversed(lines) if each.complete and each.output_stamp == stamp), None)
 
     def _append(self, *results: Result) -> None:
+        if not results:
+            return
         names = Result.__dataclass_fields__
         values = ({_KEYS.get(name, name): getattr(result, name) for name in names} for result in results)
         lines = [f"{json.dumps(each)}\n".encode("ascii") for each in values]

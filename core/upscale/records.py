@@ -10,7 +10,8 @@ import os
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from core.images.companions import carry_companions
 from core.images.decode import shown
 from core.language import gettext as _
 from core.names import free_path
-from core.upscale.journal import Journal
+from core.upscale.cuts import alike
+from core.upscale.journal import Journal, Result
 from core.upscale.plan import Plan, Task
 from core.upscale.result_names import note_of
 from core.upscale.settings import to_toml
@@ -62,6 +64,15 @@ class Encoded:
 
 Save = Callable[[Path], Encoded]
 """Writes a result, complete or not at all, under the name that it is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A result that is to have its name."""
+
+    task: Task
+    facts: ResultFacts
+    save: Save
 
 
 class Records:
@@ -135,19 +146,75 @@ class Records:
         Raises:
             OSError, UserError: it cannot be written.
         """
-        output, renamed = self._still_free(task)
-        with self._lock:
-            announced = self._journals[task.journal].announce(
+        result = Publication(task, facts, save)
+        [(announced, output, renamed)] = self._announce(task.journal, [result])
+        saved = self._saved(result, output, renamed)
+        self._complete(task.journal, [(announced, saved.consistency)])
+        return saved
+
+    def publish_all(self, results: Sequence[Publication]) -> list[FileSaved | OSError | UserError]:
+        """Let several results have their names, with one flush of each journal before that and one after.
+
+        Returns:
+            For each, in their order, what `publish` would have returned or raised.
+        """
+        outcomes: dict[int, FileSaved | OSError | UserError] = {}
+        numbers: dict[Path, list[int]] = defaultdict(list)
+        for number, each in enumerate(results):
+            numbers[each.task.journal].append(number)
+        for folder, together in numbers.items():
+            try:
+                lines = self._announce(folder, [results[number] for number in together])
+            except (OSError, UserError) as error:
+                outcomes |= dict.fromkeys(together, error)
+                continue
+            completed: dict[int, tuple[Result, float]] = {}
+            for number, (announced, output, renamed) in zip(together, lines, strict=True):
+                try:
+                    saved = outcomes[number] = self._saved(results[number], output, renamed)
+                except (OSError, UserError) as error:
+                    outcomes[number] = error
+                else:
+                    completed[number] = announced, saved.consistency
+            try:
+                self._complete(folder, completed.values())
+            except OSError as error:
+                outcomes |= dict.fromkeys(completed, error)
+        return [outcomes[number] for number in range(len(results))]
+
+    def _announce(self, folder: Path, results: Sequence[Publication]) -> list[tuple[Result, Path, tuple[str, ...]]]:
+        """Put on record that results of one journal are about to be written.
+
+        Returns:
+            For each its line, the name that it is to have, and a note where that is not the planned one.
+        """
+        journal = self._journals[folder]
+        lines = []
+        for each, (output, renamed) in zip(results, self._still_free(each.task for each in results), strict=True):
+            facts = each.facts
+            line = journal.announcement(
                 self._fingerprint,
-                task.source,
+                each.task.source,
                 facts.source_sha256,
                 facts.source_stamp,
                 output,
                 facts.output_size,
                 facts.reason,
             )
-        self._journals[task.journal].settle()
-        encoded = save(output)
+            lines.append((line, output, renamed))
+        with self._lock:
+            journal.announce(*(line for line, _output, _renamed in lines))
+        journal.settle()
+        return lines
+
+    def _complete(self, folder: Path, made: Iterable[tuple[Result, float]]) -> None:
+        with self._lock:
+            self._journals[folder].complete(*made)
+
+    def _saved(self, result: Publication, output: Path, renamed: tuple[str, ...]) -> FileSaved:
+        """Write a result that is announced, and what belongs beside it."""
+        task, facts = result.task, result.facts
+        encoded = result.save(output)
         notes = (*facts.notes, *renamed, *encoded.notes)
         if self._request.keep_metadata:
             _written, more = carry_companions(
@@ -160,8 +227,6 @@ class Records:
                     consistency=encoded.consistency
                 ),
             )
-        with self._lock:
-            self._journals[task.journal].complete(announced, encoded.consistency)
         return FileSaved(
             task.source,
             output,
@@ -182,14 +247,23 @@ class Records:
                 self._journals[task.journal].clean(task.output.parent)
                 self._journals[task.journal].clean_parts()
 
-    def _still_free(self, task: Task) -> tuple[Path, tuple[str, ...]]:
-        """The planned name, or another if somebody else has put a file there since."""
-        # What lies in wait of being packed is nobody's yet.
-        replaces = self._request.existing == "replace" or task.packed is not None
-        if not _lies_there(task.output) or (replaces and self._made(task)):
-            return task.output, ()
-        output = free_path(task.output, _lies_there)
-        return output, note_of(output, task.output)
+    def _still_free(self, tasks: Iterable[Task]) -> list[tuple[Path, tuple[str, ...]]]:
+        """For each the planned name, or another if somebody else has put a file there since; no two get one."""
+        given: set[str] = set()
+        names = []
+
+        def taken(path: Path) -> bool:
+            return alike(str(path)) in given or _lies_there(path)
+
+        for task in tasks:
+            # What lies in wait of being packed is nobody's yet.
+            replaces = self._request.existing == "replace" or task.packed is not None
+            output, wanted = task.output, task.output
+            if alike(str(wanted)) in given or (_lies_there(wanted) and not (replaces and self._made(task))):
+                output = free_path(wanted, taken)
+            given.add(alike(str(output)))
+            names.append((output, note_of(output, wanted)))
+        return names
 
     def _made(self, task: Task) -> bool:
         with self._lock:

@@ -20,9 +20,10 @@ def announced(folder: Path, source: Path, output: Path) -> Journal:
     journal = Journal(folder)
     journal.begin("")
     try:
-        result = journal.announce("recipe", source, sha256_of(source), source_stamp(source), output, (12, 9))
+        result = journal.announcement("recipe", source, sha256_of(source), source_stamp(source), output, (12, 9))
+        journal.announce(result)
         if output.exists():
-            journal.complete(result, 40.0)
+            journal.complete((result, 40.0))
     finally:
         journal.end()
     return journal
@@ -141,7 +142,9 @@ def test_a_run_knows_what_another_wrote_between_its_plan_and_its_beginning(tmp_p
     early = Journal(tmp_path)
     announced(tmp_path, first, one)
     early.begin("")
-    early.complete(early.announce("recipe", second, sha256_of(second), source_stamp(second), two, (12, 9)), 50.0)
+    line = early.announcement("recipe", second, sha256_of(second), source_stamp(second), two, (12, 9))
+    early.announce(line)
+    early.complete((line, 50.0))
     assert early.consistency(one) == 40.0
     assert early.consistency(two) == 50.0
     early.end()
