@@ -27,8 +27,9 @@ from core.models.catalogue import AUTOMATIC, DEFAULT_MODEL, Model, find_model, m
 from core.names import free_folder, free_path, portable_name
 from core.upscale.journal import FOLDER, Journal
 from core.upscale.pass_sizes import pass_sizes
-from core.upscale.result_names import Packing, Placement, ResultNames
-from core.upscale.scan import Cut, Cuts, Unusable, folder_name_for, in_words, scan_with_cuts
+from core.upscale.portions import NOWHERE, CutPlaces, cut_places
+from core.upscale.result_names import NameInDoubt, Packing, Placement, ResultNames
+from core.upscale.scan import Cut, Named, Unusable, folder_name_for, in_words, named_in, scan_with_cuts
 from core.upscale.settings import fingerprint_of
 
 PORTION = 4000
@@ -160,8 +161,8 @@ def plans(request: UpscaleRequest, cancel: CancelToken, most: int | None = PORTI
     """Settle a batch in portions, each when it is asked for: together they are what `plan` settles, in its order.
 
     While one is done the next may be settled; what was settled stays as it is. Where a portion could change another,
-    all is one portion: pictures that are named one by one, several folders, archives that become archives, results
-    that are replaced, and results that go among the sources.
+    all is one portion: archives that become archives, and results that go among the sources. Where a result that is to
+    be replaced may be that of a picture that is still to be found, one portion is all that is left.
 
     Args:
         request: the batch.
@@ -173,14 +174,24 @@ def plans(request: UpscaleRequest, cancel: CancelToken, most: int | None = PORTI
         UserError: as `plan`; that results will not fit on the disk may be known only in a later portion.
     """
     planner = _Planner(request, cancel)
-    cuts = _cuts_of(request) if most is not None else Cuts.NOWHERE
-    found = scan_with_cuts(request.inputs, request.recursive, cancel, request.output, planner.passed_over, cuts)
+    places = NOWHERE if most is None else planner.cut_places()
+    found = scan_with_cuts(
+        request.inputs, request.recursive, cancel, request.output, planner.passed_over, places.inside, places.before
+    )
+    portions = _portions(found, most)
     before: list[Input | Unusable] | None = None
-    for portion in _portions(found, most):
-        if before is not None:
-            yield planner.settled(before, complete=False)
+    for portion in portions:
+        settled = None if before is None else planner.settled(before, complete=False)
+        if settled is not None:
+            yield settled
         before = portion
-    yield planner.settled(before or [], complete=True)
+        if planner.is_in_doubt:
+            break
+    for portion in portions:
+        before = [*(before or []), *portion]
+    whole = planner.settled(before or [], complete=True)
+    assert whole is not None
+    yield whole
 
 
 def _portions(found: Iterable[Input | Unusable | Cut], most: int | None) -> Iterator[list[Input | Unusable]]:
@@ -197,25 +208,6 @@ def _portions(found: Iterable[Input | Unusable | Cut], most: int | None) -> Iter
         portion.append(each)
     if portion:
         yield portion
-
-
-def _cuts_of(request: UpscaleRequest) -> Cuts:
-    """Where a batch may be cut, if it may."""
-    if len(request.inputs) != 1 or request.roots or request.archives == "archive" or request.existing == "replace":
-        return Cuts.NOWHERE
-    root = stores.given(request.inputs[0].path)
-    try:
-        if not root.is_dir():
-            return Cuts.NOWHERE
-    except OSError:
-        return Cuts.NOWHERE
-    if request.output is not None:
-        # A folder of results in that of the sources is not searched; the other way round they may lie side by side.
-        output = Path(real_path(_absolute(request.output)))
-        if Path(real_path(root)).is_relative_to(output):
-            return Cuts.NOWHERE
-    # A pattern may give one name to pictures that have nothing in common.
-    return Cuts.BETWEEN_FOLDERS if request.result_name else Cuts.ANYWHERE
 
 
 class _Planner:
@@ -247,52 +239,57 @@ class _Planner:
         self._fingerprint = fingerprint_of(request, self._model, mix_for(self._model, request.detail, request.clean_up))
         self._names = ResultNames()
         self._journals: dict[Path, Journal] = {}
+        self._named = [each for each in named_in(request.inputs) if isinstance(each, Named)]
+        roots = (each.root for each in self._named if each.root is not None)
+        self._output_roots = _output_roots(request, [*map(_absolute, request.roots), *roots])
+        self._held: _Examined | None = None
         self._space = _Space()
         self._memory = psutil.virtual_memory().total
         self._is_empty = True
 
-    def settled(self, found: list[Input | Unusable], *, complete: bool) -> Plan:
-        """What becomes of these.
+    def cut_places(self) -> CutPlaces:
+        """Where the batch may be cut."""
+        # A file that is not there is a source, too, as if all were found at once.
+        self._names.expect_sources(each.path for each in self._named if not each.is_searched)
+        return cut_places(self._request, self._named, self._output_roots)
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether something has to wait for all that is still to be found."""
+        return self._held is not None
+
+    def settled(self, found: list[Input | Unusable], *, complete: bool) -> Plan | None:
+        """What becomes of these; None where it depends on what is still to be found, and they wait for that.
 
         Raises:
             Cancelled, UserError: as `plan`.
         """
-        request = self._request
-        placements: list[Placement] = []
-        refused: list[RefusedInput] = []
-        large_enough: list[Done] = []
-        roots = [each.root for each in found if isinstance(each, Input) and each.root is not None]
-        output_roots = _output_roots(request, [*map(_absolute, request.roots), *roots])
-        for each, header in stores.in_parallel(_with_header, found, lambda each: stores.is_store(each.path)):
-            self._cancel.check()
-            if isinstance(each, Unusable):
-                refused.append(RefusedInput(each.path, each.error))
-                continue
-            try:
-                if isinstance(header, UserError):
-                    raise header
-                placement = _place(request, each, header, output_roots, self._model, self._fingerprint, self._names)
-                if placement is None:
-                    reason = _("It is larger than {size} already.").format(size=request.size)
-                    large_enough.append(Done(each.path, each.path, reason=reason))
-                else:
-                    _check_size(placement, self._model.card.scale, self._memory)
-                    placements.append(placement)
-            except UserError as error:
-                refused.append(RefusedInput(each.path, error))
-        # A refused source is still somebody's picture, and must not be replaced.
-        self._names.add_sources(each.path for each in found)
-        self._names.part(placements)
-        tasks, done, unreadable, packings = _compare_with_disk(
-            request, placements, self._fingerprint, self._names, self._journals, self._cancel
-        )
-        self._names.forget_folders()
-        refused += unreadable
-        done += large_enough
+        examined = self._examined(found)
+        if self._held is not None:
+            examined, self._held = self._held.followed_by(examined), None
+        try:
+            tasks, done, unreadable, packings = _compare_with_disk(
+                self._request,
+                examined.placements,
+                self._fingerprint,
+                self._names,
+                self._journals,
+                self._cancel,
+                knows_all=complete,
+            )
+        except NameInDoubt:
+            self._names.withdraw()
+            self._held = examined
+            return None
+        finally:
+            self._names.forget_folders()
+        self._names.keep()
+        refused = [*examined.refused, *unreadable]
+        done += examined.large_enough
         self._is_empty = self._is_empty and not tasks and not done and not refused
         others = in_words(self.passed_over) if complete else None
         if complete and self._is_empty:
-            given = ", ".join(f"“{shown(each.path)}”" for each in request.inputs[:3])
+            given = ", ".join(f"“{shown(each.path)}”" for each in self._request.inputs[:3])
             hint = _("Name a folder with pictures, or the pictures themselves.")
             raise UserError(
                 _("There is no picture in {given}.").format(given=given), f"{others} {hint}" if others else hint
@@ -300,6 +297,50 @@ class _Planner:
         warnings = (*((others,) if others else ()), *self._space.check(tasks))
         return Plan(
             tuple(tasks), tuple(done), tuple(refused), self._fingerprint, warnings, packings, self._journals, complete
+        )
+
+    def _examined(self, found: list[Input | Unusable]) -> _Examined:
+        """Look at their headers, and give their results places of their own."""
+        request = self._request
+        examined = _Examined([], [], [])
+        for each, header in stores.in_parallel(_with_header, found, lambda each: stores.is_store(each.path)):
+            self._cancel.check()
+            if isinstance(each, Unusable):
+                examined.refused.append(RefusedInput(each.path, each.error))
+                continue
+            try:
+                if isinstance(header, UserError):
+                    raise header
+                placement = _place(
+                    request, each, header, self._output_roots, self._model, self._fingerprint, self._names
+                )
+                if placement is None:
+                    reason = _("It is larger than {size} already.").format(size=request.size)
+                    examined.large_enough.append(Done(each.path, each.path, reason=reason))
+                else:
+                    _check_size(placement, self._model.card.scale, self._memory)
+                    examined.placements.append(placement)
+            except UserError as error:
+                examined.refused.append(RefusedInput(each.path, error))
+        # A refused source is still somebody's picture, and must not be replaced.
+        self._names.add_sources(each.path for each in found)
+        self._names.part(examined.placements)
+        return examined
+
+
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """What is known of pictures from their headers."""
+
+    placements: list[Placement]
+    refused: list[RefusedInput]
+    large_enough: list[Done]
+
+    def followed_by(self, other: _Examined) -> _Examined:
+        return _Examined(
+            self.placements + other.placements,
+            self.refused + other.refused,
+            self.large_enough + other.large_enough,
         )
 
 
@@ -519,6 +560,8 @@ def _compare_with_disk(
     names: ResultNames,
     journals: dict[Path, Journal],
     cancel: CancelToken,
+    *,
+    knows_all: bool,
 ) -> tuple[list[Task], list[Done], list[RefusedInput], tuple[Packing, ...]]:
     """Which are done, which are to do, under which names; reads what journals it needs into `journals`."""
     done: list[Done] = []
@@ -581,7 +624,9 @@ def _compare_with_disk(
         replaces = request.existing == "replace" or packing is not None
         if replaces and placement.journal_folder not in journals:
             journals[placement.journal_folder] = Journal(placement.journal_folder)
-        output, note = names.choose(placement, journals[placement.journal_folder] if replaces else None)
+        output, note = names.choose(
+            placement, journals[placement.journal_folder] if replaces else None, knows_all=knows_all
+        )
         notes = (*placement.notes, *note)
         tasks.append(
             Task(

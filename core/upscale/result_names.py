@@ -58,6 +58,10 @@ class Placement:
         return self.folder / fitting_name(self.stem, self.suffix)
 
 
+class NameInDoubt(Exception):  # noqa: N818 - it is an answer, not an error
+    """What a result replaces may be that of a picture that is still to be found."""
+
+
 class ResultNames:
     """Gives names to the results of one batch, all of them, or those of one portion, before the first is made."""
 
@@ -65,7 +69,10 @@ class ResultNames:
         """No result gets the name of one of `sources`."""
         self._folders: dict[Path, str] = {}
         self._sources = TextSet()
+        self._expected = TextSet()
         self._promised = TextSet()
+        self._lately: set[str] = set()
+        """Names that were promised since `keep`."""
         self._there: dict[Path, bool] = {}
         """Whether something has these names in stores, where to ask takes long."""
         self.add_sources(sources)
@@ -74,6 +81,11 @@ class ResultNames:
         """Let no result have the name of one of these either."""
         for source in sources:
             self._sources.add(self._key(source))
+
+    def expect_sources(self, sources: Iterable[Path]) -> None:
+        """Nor of one of these, which are to be found."""
+        for source in sources:
+            self._expected.add(self._key(source))
 
     def forget_folders(self) -> None:
         """Ask the disk anew, as what was found out of the folders and names of one portion is of no use for another."""
@@ -103,20 +115,40 @@ class ResultNames:
 
     def promise(self, result: Path) -> None:
         """Give this name away: the result is there already."""
-        self._promised.add(self._key(result))
+        self._lately.add(self._key(result))
 
     def is_promised(self, result: Path) -> bool:
         """Whether a result has this name."""
-        return self._key(result) in self._promised
+        return (key := self._key(result)) in self._lately or key in self._promised
 
-    def choose(self, placement: Placement, replacing: Journal | None) -> tuple[Path, tuple[str, ...]]:
+    def keep(self) -> None:
+        """Let all that was promised be so for good."""
+        for key in self._lately:
+            self._promised.add(key)
+        self._lately.clear()
+
+    def withdraw(self) -> None:
+        """Take back what was promised since `keep`."""
+        self._lately.clear()
+
+    def choose(
+        self, placement: Placement, replacing: Journal | None, *, knows_all: bool = True
+    ) -> tuple[Path, tuple[str, ...]]:
         """Give a result its name, or that with the first free number.
 
         With a journal, what it says was made by an earlier run is replaced, unless it is the result of another picture
         that is still there and that this run does not do: of `a.jpg`, as PNG, where `a.png` came later.
 
+        Args:
+            placement: the result.
+            replacing: the journal.
+            knows_all: whether no more pictures are to be found.
+
         Returns:
             Where it goes, and a note where that is not where it should have gone.
+
+        Raises:
+            NameInDoubt: that depends on the pictures that are still to be found.
         """
 
         def taken(path: Path) -> bool:
@@ -125,7 +157,11 @@ class ResultNames:
                 return True
             if not self._lies_there(path):
                 return False
-            return replacing is None or not replacing.made(path) or self._another_has(path, placement, replacing)
+            if replacing is None or not replacing.made(path):
+                return True
+            if not knows_all and (path != placement.output or self._may_be_of_another(path, replacing)):
+                raise NameInDoubt
+            return self._another_has(path, placement, replacing)
 
         free = free_path(placement.output, taken)
         self.promise(free)
@@ -146,7 +182,13 @@ class ResultNames:
 
     def is_reserved(self, path: Path) -> bool:
         """Whether this is the name of a source, or was given away."""
-        return self._key(path) in self._sources or self.is_promised(path)
+        key = self._key(path)
+        return key in self._sources or key in self._expected or self.is_promised(path)
+
+    def _may_be_of_another(self, path: Path, journal: Journal) -> bool:
+        """Whether a result was ever made of a picture that is there but has not been found yet."""
+        makers = journal.makers_of(path)
+        return any(self._key(maker) not in self._sources and archives.exists(maker) for maker in makers)
 
     def _another_has(self, path: Path, placement: Placement, journal: Journal) -> bool:
         made_of = journal.made_of(path)

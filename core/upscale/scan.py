@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -31,6 +31,17 @@ class Unusable:
 
     path: Path
     error: UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A file, folder or archive that was named."""
+
+    path: Path
+    root: Path | None
+    """The folder, or archive, that its pictures are found in; None for a file by itself."""
+    is_searched: bool
+    """Whether it is a folder or an archive."""
 
 
 class Cut(Enum):
@@ -75,28 +86,10 @@ def scan(
             yield each
 
 
-def scan_with_cuts(
-    inputs: Iterable[Input],
-    recursive: bool,
-    cancel: CancelToken,
-    leave_out: Path | None,
-    passed_over: Counter[str] | None,
-    cuts: Cuts,
-) -> Iterator[Input | Unusable | Cut]:
-    """What `scan` finds, with the places at which it may be cut.
-
-    On a disk no two results come to want one name, in one folder of results or in folders of which some file system
-    takes two for one, if their pictures are on both sides of a cut. In a store, which lists millions as a stream, that
-    is so but for names that differ only in case, in how accents are composed, or in what no file may be called.
-
-    Raises:
-        Cancelled: as `cancel.check`.
-    """
-    seen = TextSet()
-    folder, real = Path(), ""
-    named = [(given, stores.given(given.path)) for given in inputs]
-    roots = frozenset(path for _given, path in named)
-    for given, path in named:
+def named_in(inputs: Iterable[Input]) -> Iterator[Named | Unusable]:
+    """What the inputs are."""
+    for given in inputs:
+        path = stores.given(given.path)
         try:
             is_folder = path.is_dir()
         except OSError as error:  # a name that is too long, a network drive that is gone
@@ -108,18 +101,64 @@ def scan_with_cuts(
                 ),
             )
             continue
-        if isinstance(path, stores.StorePath) and is_folder:
-            found = _listed(path, roots, recursive, leave_out, passed_over, cuts)
-        elif is_folder:
-            found = _search(path, roots, recursive, cancel, leave_out, passed_over, cuts)
-        elif archives.is_archive(path):
+        if is_folder or archives.is_archive(path):
+            yield Named(path, path, is_searched=True)
+        else:
+            root = given.root if given.root is not None and path.is_relative_to(given.root) else None
+            yield Named(path, root or archives.archive_of(path), is_searched=False)
+
+
+def scan_with_cuts(
+    inputs: Iterable[Input],
+    recursive: bool,
+    cancel: CancelToken,
+    leave_out: Path | None,
+    passed_over: Counter[str] | None,
+    cuts: Cuts,
+    before: Sequence[int] = (),
+) -> Iterator[Input | Unusable | Cut]:
+    """What `scan` finds, with the places at which it may be cut.
+
+    On a disk no two results come to want one name, in one folder of results or in folders of which some file system
+    takes two for one, if their pictures are on both sides of a cut. In a store, which lists millions as a stream, that
+    is so but for names that differ only in case, in how accents are composed, or in what no file may be called.
+
+    Args:
+        inputs: as those that follow, of `scan`.
+        recursive: also search the folders inside folders.
+        cancel: asked at every entry.
+        leave_out: a folder of results, which is not searched unless it is named.
+        passed_over: counts the suffixes of files of other kinds that lie in the folders.
+        cuts: where a folder that is named may be cut.
+        before: before which of the files that are named it may be cut, by their order; none without it.
+
+    Raises:
+        Cancelled: as `cancel.check`.
+    """
+    seen = TextSet()
+    folder, real = Path(), ""
+    roots = frozenset(stores.given(given.path) for given in inputs)
+    files = 0
+    for named in named_in(inputs):
+        if isinstance(named, Unusable):
+            yield named
+            continue
+        path = named.path
+        may_cut = files >= len(before) or bool(before[files])
+        inside = cuts if may_cut else Cuts.NOWHERE
+        if may_cut and cuts is not Cuts.NOWHERE:
+            yield Cut.HERE
+        if not named.is_searched:
+            files += 1
+            found: Iterator[Input | Unusable | Cut] = iter([Input(path, named.root)])
+        elif isinstance(path, stores.StorePath):
+            found = _listed(path, roots, recursive, leave_out, passed_over, inside)
+        elif path.is_dir():
+            found = _search(path, roots, recursive, cancel, leave_out, passed_over, inside)
+        else:
             made = TextSet()
             _add_results(made, roots, path.parent)
             found = _unpacked(path, path, made, passed_over)
-        else:
-            root = given.root if given.root is not None and path.is_relative_to(given.root) else None
-            root = root or archives.archive_of(path)
-            found = iter([Input(path, root)])
         for each in found:
             cancel.check()
             if not isinstance(each, Input):

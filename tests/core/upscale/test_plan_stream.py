@@ -8,6 +8,8 @@ import threading
 import time
 import unicodedata
 import zipfile
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,11 +22,14 @@ from hypothesis import strategies as st
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.upscale import BatchFinished, FileSaved, FileSkipped, Input, Planned, UpscaleRequest
+from core.hashing import sha256_of
 from core.images import probe
 from core.upscale import batch, folder_listing
 from core.upscale import plan as planning
+from core.upscale.journal import source_stamp
 from core.upscale.plan import Plan, plan, plans
 from core.upscale.plan_stream import PlanStream
+from core.upscale.records import Encoded, Records, ResultFacts
 from tests.core.upscale.conftest import Run, files_in, picture
 
 NFD = unicodedata.normalize("NFD", "é")
@@ -142,13 +147,148 @@ def test_archives_and_folders_of_one_name_stay_in_one_portion(tmp_path: Path, mo
     assert len(list(plans(request, CancelToken(), 1))) == 6
 
 
-@pytest.mark.parametrize("given_settings", [{"existing": "replace"}, {"archives": "archive"}])
-def test_what_could_change_an_earlier_portion_is_planned_as_a_whole(
-    tmp_path: Path, model: str, given_settings: dict[str, Any]
+def made(request: UpscaleRequest) -> None:
+    """Leave what a run of this request would, but for what is in the results."""
+    settled = plan(request, CancelToken())
+    with Records(request, settled) as records:
+        for task in settled.tasks:
+            records.open(task)
+            facts = ResultFacts(sha256_of(task.source), source_stamp(task.source), (12, 9), task.size)
+            records.publish(task, facts, _written)
+
+
+def _written(output: Path) -> Encoded:
+    output.write_bytes(b"result")
+    return Encoded(40.0)
+
+
+INPUTS = ("", "one", "One", "two", "é", "none")
+RENAMED = ("other.png", "one/a.jpg", "a.png", "two/b.png")
+
+
+def _names(folders: Sequence[str], stems: Sequence[str], suffixes: Sequence[str]) -> Any:
+    one = st.tuples(st.sampled_from(folders), st.sampled_from(stems), st.sampled_from(suffixes))
+    return st.lists(one, min_size=1, max_size=16, unique=True)
+
+
+@given(
+    # Of few names more come to want those of earlier results.
+    st.one_of(_names(FOLDERS, STEMS, SUFFIXES), _names(FOLDERS[:4:3], "ab", (".png", ".jpg"))),
+    st.lists(
+        st.one_of(st.tuples(st.sampled_from(INPUTS), st.none()), st.tuples(st.integers(0, 15), st.booleans())),
+        min_size=1, max_size=12,
+    ),
+    st.lists(st.integers(0, 15), max_size=6),
+    st.booleans(),
+    st.integers(1, 4),
+    st.sampled_from(["same", "png"]),
+    st.sampled_from(["replace", "skip", "replace", "number"]),
+    st.sampled_from(["out", "in/out", None]),
+    st.tuples(st.integers(0, 15), st.sampled_from(RENAMED), st.booleans()),
+    st.lists(st.integers(0, 15), max_size=6),
+)  # fmt: skip
+@settings(deadline=None, max_examples=100)
+def test_portions_of_several_inputs_and_earlier_results_are_together_the_whole_plan(
+    tmp_path_factory: pytest.TempPathFactory,
+    model: str,
+    originals: Path,
+    names: list[tuple[str, str, str]],
+    chosen: list[tuple[str | int, bool | None]],
+    earlier: list[int],
+    was_begun: bool,
+    most: int,
+    form: str,
+    existing: Any,
+    result: str | None,
+    moved: tuple[int, str, bool],
+    changed: list[int],
 ) -> None:
+    place = tmp_path_factory.mktemp("tree")
+    filled(place / "in", originals, names)
+    files = [place / "in" / inner / f"{stem}{suffix}" for inner, stem, suffix in names]
+    inputs = []
+    for what, has_root in chosen:
+        if isinstance(what, str):
+            inputs.append(Input(place / "in" / what))
+        else:
+            inputs.append(Input(files[what % len(files)], place / "in" if has_root else None))
+    output = None if result is None else place / result
+    request = UpscaleRequest(tuple(inputs), output, model=model, format=form, existing=existing)
+    # What another run has left, which was given other pictures; some were moved since, or written to.
+    others = tuple(Input(files[each % len(files)]) for each in earlier) or (Input(place / "in"),)
+    with suppress(UserError):
+        made(replace(request, inputs=others, existing="skip", format="png"))
+    if was_begun:
+        with suppress(UserError):
+            made(replace(request, existing="skip"))
+    which, new, is_copied = moved
+    if not (place / "in" / new).exists() and files[which % len(files)].exists():
+        (place / "in" / new).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copyfile if is_copied else shutil.move)(files[which % len(files)], place / "in" / new)
+    for each in changed:
+        if (file := files[each % len(files)]).suffix != ".txt":
+            picture(file, seed=each)
+    try:
+        parts = list(plans(request, CancelToken(), most))
+    except UserError:
+        with pytest.raises(UserError, match="There is no picture in"):
+            plan(request, CancelToken())
+        return
+    assert told(joined(parts)) == told(plan(request, CancelToken()))
+
+
+def test_several_folders_and_a_hundred_names_are_planned_in_portions(tmp_path: Path, model: str) -> None:
+    for number in range(12):
+        picture(tmp_path / "in" / str(number // 4) / f"{number}.png")
+    folders = [Input(tmp_path / "in" / str(number)) for number in range(3)]
+    files = [Input(path) for path in sorted((tmp_path / "in").rglob("*.png"))]
+
+    def lengths(inputs: list[Input], output: Path | None, **given: Any) -> list[int]:
+        request = UpscaleRequest(tuple(inputs), output, **{"model": model} | given)
+        return [len(part.tasks) for part in plans(request, CancelToken(), 3)]
+
+    for output in (tmp_path / "out", None):
+        assert lengths(folders, output) == lengths(files, output) == [3, 3, 3, 3]
+        assert lengths([*files[:4], *folders[1:]], output) == [3, 3, 3, 3]
+        # One folder, and a file that goes into the same.
+        assert lengths([*folders[:1], files[-1]], output) == ([5] if output else [3, 2])
+    assert lengths(files, tmp_path / "out", result_name="{name}_{width}") == [12]
+    assert lengths(folders, tmp_path / "out", result_name="{name}_{width}") == [4, 4, 4]
+    # Results of one would be searched as pictures of the other.
+    assert lengths([*folders, Input(tmp_path / "in")], None) == [12]
+    # Two that want one name, far from each other.
+    picture(tmp_path / "more" / "7.jpg")
+    assert lengths([*files, Input(tmp_path / "more" / "7.jpg")], tmp_path / "out", format="png") == [3, 3, 7]
+
+
+def test_results_are_replaced_in_portions_as_long_as_it_is_clear_whose_they_are(tmp_path: Path, model: str) -> None:
+    folder, output = tmp_path / "in", tmp_path / "out"
+    for number in range(9):
+        picture(folder / f"{number}.png")
+    request = request_of(model, folder, output, format="png")
+    made(request)
+    for number in range(9):
+        picture(folder / f"{number}.png", seed=number + 1)
+    request = replace(request, existing="replace")
+    parts = list(plans(request, CancelToken(), 3))
+    assert [len(part.tasks) for part in parts] == [3, 3, 3]
+    assert [task.output.name for part in parts for task in part.tasks] == [f"{number}.png" for number in range(9)]
+    # The result of another is in the way, which may be found later, and here is.
+    (folder / "4.png").rename(folder / "z.png")
+    made(replace(request, existing="skip", inputs=(Input(folder / "z.png"),)))
+    (output / "z.png").rename(output / "4.png")
+    journal = output / ".srgan" / "journal.jsonl"
+    journal.write_text(journal.read_text().replace('"output": "z.png"', '"output": "4.png"'))
+    picture(folder / "4.png", seed=77)
+    parts = list(plans(request, CancelToken(), 3))
+    assert [len(part.tasks) + len(part.done) for part in parts] == [3, 7]
+    assert told(joined(parts)) == told(plan(request, CancelToken()))
+
+
+def test_what_could_change_an_earlier_portion_is_planned_as_a_whole(tmp_path: Path, model: str) -> None:
     for number in range(6):
         picture(tmp_path / "in" / f"{number}.png")
-    assert len(list(plans(request_of(model, tmp_path / "in", None, **given_settings), CancelToken(), 2))) == 1
+    assert len(list(plans(request_of(model, tmp_path / "in", None, archives="archive"), CancelToken(), 2))) == 1
     # Results among the sources, or a folder of results that has them in it.
     assert len(list(plans(request_of(model, tmp_path / "in", tmp_path / "in"), CancelToken(), 2))) == 1
     assert len(list(plans(request_of(model, tmp_path / "in", tmp_path), CancelToken(), 2))) == 1
