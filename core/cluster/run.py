@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from typing import Any
@@ -116,6 +116,7 @@ class _ClusterRun:
         self._token = RunToken(cancel)
         self._records = Records(request, settled)
         self._work = RunWork(settled, more, self._token)
+        self._actors: Any = None
         self._staff: list[_Worker] = []
         self._wanted = 0
         self._last_census = 0.0
@@ -236,24 +237,10 @@ class _ClusterRun:
     def _hire(self) -> None:
         starting = sum(not worker.node for worker in self._staff)
         for _rest in range(min(self._wanted - len(self._staff), self._work.at_least - starting)):
+            # Once for all: Ray looks at every method of a class, which takes it as long as some pictures take.
+            self._actors = self._actors or _actors_with(self._share)
             actor = self._actors.remote(current(), pickle.dumps(self._request), self._share.cpus)
             self._staff.append(_Worker(actor, actor.ready.remote()))
-
-    @cached_property
-    def _actors(self) -> Any:
-        # Made once: Ray looks at every method that a class has, which takes it as long as some pictures.
-        import ray
-
-        from core.cluster.actor import UpscaleActor
-
-        return ray.remote(  # type: ignore[call-overload]  # its types leave concurrency groups out
-            num_cpus=self._share.cpus,
-            num_gpus=self._share.gpus,
-            max_restarts=0,
-            max_task_retries=0,
-            concurrency_groups={"orders": 1},
-            scheduling_strategy="SPREAD",
-        )(UpscaleActor)
 
     def _assign(self) -> Iterator[BatchEvent]:
         if self._stopping_since is not None or self._paused_since is not None:
@@ -452,6 +439,22 @@ class _ClusterRun:
 
     def _end(self, error: UserError | None) -> None:
         self._fatal = self._fatal or error
+
+
+def _actors_with(share: Share) -> Any:
+    """The class of Ray of actors that have so much."""
+    import ray
+
+    from core.cluster.actor import UpscaleActor
+
+    return ray.remote(  # type: ignore[call-overload]  # its types leave concurrency groups out
+        num_cpus=share.cpus,
+        num_gpus=share.gpus,
+        max_restarts=0,
+        max_task_retries=0,
+        concurrency_groups={"orders": 1},
+        scheduling_strategy="SPREAD",
+    )(UpscaleActor)
 
 
 def _rename(temporary: Path, encoded: Encoded, output: Path) -> Encoded:
