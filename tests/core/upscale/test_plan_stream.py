@@ -172,7 +172,7 @@ def _names(folders: Sequence[str], stems: Sequence[str], suffixes: Sequence[str]
 
 
 @given(
-    # Of few names more come to want those of earlier results.
+    # Where names are few, more come to want those of earlier results.
     st.one_of(_names(FOLDERS, STEMS, SUFFIXES), _names(FOLDERS[:4:3], "ab", (".png", ".jpg"))),
     st.lists(
         st.one_of(st.tuples(st.sampled_from(INPUTS), st.none()), st.tuples(st.integers(0, 15), st.booleans())),
