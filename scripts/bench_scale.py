@@ -2,7 +2,8 @@
 
 Names and the journal are measured at their full number, as they are made up; the plan with `--planned` small files all
 at once, and with `--streamed` in portions, as it reads their headers; and in portions with a listing of `--generated`
-files that are not there, whose headers and stamps are all the same. Each is measured in a process of its own.
+files that are not there, whose headers and stamps are all the same, and with `--resumed` of them, all done but one
+folder, as a journal says. Each is measured in a process of its own.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from core.contract.cancel import CancelToken
 from core.contract.upscale import Input, UpscaleRequest
 from core.images import Probe
 from core.images.decode import probe
+from core.models.catalogue import find_model, mix_for
 from core.upscale.journal import FOLDER, Journal
 from core.upscale.journal_log import JOURNAL
-from core.upscale.plan import PORTION, plan, plans
+from core.upscale.plan import PORTION, Plan, plan, plans
 from core.upscale.plan_stream import PlanStream
+from core.upscale.settings import fingerprint_of
 from core.upscale.text_tables import TextSet
 
 MODEL = "faithful-x4"
@@ -44,6 +47,7 @@ def main() -> None:
     parser.add_argument("--planned", type=int, default=5_000)
     parser.add_argument("--streamed", type=int, default=20_000)
     parser.add_argument("--generated", type=int, default=20_000)
+    parser.add_argument("--resumed", type=int, default=20_000)
     parser.add_argument("--flat", type=int, default=5_000, help="files of one folder whose first portion is planned")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -58,6 +62,7 @@ def main() -> None:
         report("plan, its first portion", min(given.streamed, PORTION), apart(begun, Path(folder) / "more"))
         report("plan, in portions", given.streamed, apart(streamed, Path(folder) / "more"))
         report("plan of a generated listing", given.generated, apart(generated, given.generated))
+        report("the same, nearly all done", given.resumed, apart(resumed, given.resumed))
         make_pictures(Path(folder) / "flat", given.flat, flat=True)
         report("first portion of one folder", given.flat, apart(begun, Path(folder) / "flat"))
 
@@ -100,9 +105,9 @@ def names(count: int) -> TextSet:
     return TextSet(f"/archive/{name(number)}.tif" for number in range(count))
 
 
-def write_journal(folder: Path, count: int) -> None:
-    """What a run leaves that has done so many."""
-    (folder / FOLDER).mkdir()
+def write_journal(folder: Path, count: int, says: Callable[[int], dict[str, Any]] = lambda _number: {}) -> None:
+    """What a run leaves that has done so many; `says` is what the lines of one say otherwise."""
+    (folder / FOLDER).mkdir(parents=True)
     with (folder / FOLDER / JOURNAL).open("w", encoding="ascii") as file:
         for number in range(count):
             line = {
@@ -111,9 +116,10 @@ def write_journal(folder: Path, count: int) -> None:
                 "output": f"{name(number)}.png", "output_size": [4000, 3000], "output_stamp": [0, 0],
                 "consistency": 0.0, "reason": "",
             }  # fmt: skip
+            line |= says(number)
             file.write(json.dumps(line) + "\n")
             done = {"complete": True, "output_stamp": [number, 1_700_000_000 * 10**9], "consistency": 43.21}
-            file.write(json.dumps(line | done) + "\n")
+            file.write(json.dumps(line | done | says(number)) + "\n")
 
 
 def read(folder: Path) -> Journal:
@@ -164,6 +170,33 @@ def streamed(folder: Path) -> object:
 
 def generated(count: int) -> object:
     """Plan files that are not there: whole folders of them."""
+    with tempfile.TemporaryDirectory() as folder, _not_there(count):
+        return _planned_in(Path(folder), count, 0)
+
+
+def resumed(count: int) -> object:
+    """The same, of which all but the last folder are done."""
+    done = count - IN_FOLDER
+
+    def says(number: int) -> dict[str, Any]:
+        inner = name(number).partition("/")[2]
+        stamps = {"source_stamp": (1, 1, 1), "output_stamp": (1, 1)}
+        return {"recipe": fingerprint, "source": f"../in/{inner}.png", "output": f"{inner}.png", **stamps}
+
+    with tempfile.TemporaryDirectory() as folder, _not_there(count), patch("core.upscale.journal.stamp_of", _stamp):
+        request, model = request_of(Path(folder) / "in"), find_model(MODEL)
+        fingerprint = fingerprint_of(request, model, mix_for(model, request.detail, request.clean_up))
+        write_journal(Path(folder) / "out", done, says)
+        return _planned_in(Path(folder), IN_FOLDER, done)
+
+
+def _stamp(_path: Path) -> tuple[int, int]:
+    return (1, 1)
+
+
+@contextmanager
+def _not_there(count: int) -> Iterator[None]:
+    """Let folders seem to have so many files, a thousand in each."""
 
     @contextmanager
     def listing(folder: Path) -> Iterator[Iterator[SimpleNamespace]]:
@@ -175,21 +208,31 @@ def generated(count: int) -> object:
 
     header = Probe(16, 12, "png", False, False, 1)
     with (
-        tempfile.TemporaryDirectory() as folder,
         patch("core.upscale.folder_listing.os", SimpleNamespace(scandir=listing)),
         patch("core.upscale.plan.probe", lambda _path: header),
         patch("core.upscale.journal.source_stamp", lambda _path: (1, 1, 1)),
     ):
-        (Path(folder) / "in").mkdir()
-        begun = time.monotonic()
-        cancel = CancelToken()
-        with PlanStream(request_of(Path(folder) / "in"), cancel) as stream:
-            print(f"{'first portion after':28} {time.monotonic() - begun:9.1f} s", flush=True)
-            planned = 0
-            while (portion := stream.take(cancel)) is not None:
-                planned += len(portion.tasks)
-    assert planned == count
-    return portion
+        yield
+
+
+def _planned_in(folder: Path, tasks: int, done: int) -> Plan:
+    """Plan what is in a folder, and see that so many are to do and done; the last portion."""
+    (folder / "in").mkdir()
+    before, begun = _peak(), time.monotonic()
+    cancel = CancelToken()
+    with PlanStream(request_of(folder / "in"), cancel) as stream:
+        print(f"{'first portion after':28} {time.monotonic() - begun:9.1f} s, {_peak() / 1e6:6.0f} MB", flush=True)
+        work = begun
+        while (portion := stream.take(cancel)) is not None:
+            if portion.tasks and work == begun:
+                work = time.monotonic()
+                print(f"{'first picture to do after':28} {work - begun:9.1f} s", flush=True)
+            tasks -= len(portion.tasks)
+            done -= len(portion.done)
+            last = portion
+    print(f"{'peak of the process':28} {_peak() / 1e6:9.0f} MB, {before / 1e6:.0f} MB before", flush=True)
+    assert (tasks, done) == (0, 0)
+    return last
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from core import archives, stores
 from core.atomic import PART_SUFFIX, replacing
@@ -40,6 +40,10 @@ _OLD_SETTINGS_FILE = "recipe.toml"
 _KEYS = {"fingerprint": "recipe"}
 """What a field is called in the file, where it is not its name: as version 0.1 wrote it."""
 _NOTHING = (0, 0)
+_KEPT = 64
+"""Lines and folders that are kept because they are soon asked for again."""
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 SUPERSEDED_LINES = 10_000
 """So many announcements whose results were completed make a run leave them out of the journal before it begins."""
 
@@ -82,6 +86,10 @@ class Journal:
         self.folder = folder
         self._own = folder / FOLDER
         self._log = log_of(self._own)
+        self._lately: dict[int, Result] = {}
+        """Some lines by where they stand, as one is asked for several times in a row."""
+        self._folders: dict[Path, str] = {}
+        """Some folders as they are in the lines."""
         self._tables = threading.RLock()
         """Held while what is in memory of the lines, or where they stand, changes, and while one is looked up."""
         self._read()
@@ -92,6 +100,7 @@ class Journal:
         self._by_output = TextIndex()
         self._unfinished: dict[str, tuple[int, Result]] = {}
         """By output the newest announcement that was not followed by its completion, and where it stands."""
+        self._lately.clear()
         self._superseded = 0
         """How many announcements were."""
         at = 0
@@ -336,8 +345,9 @@ class Journal:
 
     def _at(self, places: list[int]) -> Iterator[Result]:
         for at in places:
-            result = _parsed(self._log.read(at))
+            result = self._lately.get(at) or _parsed(self._log.read(at))
             if result is not None:
+                _keep(self._lately, at, result)
                 yield result
 
     def _is_kept(self, at: int, line: bytes) -> bool:
@@ -350,10 +360,15 @@ class Journal:
             if path.parts[:2] != self.folder.parts[:2]:  # another bucket, or a disk
                 return str(path)
             return posixpath.relpath("/".join(path.parts), "/".join(self.folder.parts))
-        try:
-            return Path(os.path.relpath(path, self.folder)).as_posix()
-        except ValueError:  # another drive
-            return str(path)
+        folder, name = path.parent, path.name
+        below = self._folders.get(folder)
+        if below is None:
+            try:
+                below = Path(os.path.relpath(folder, self.folder)).as_posix()
+            except ValueError:  # another drive
+                return str(path)
+            _keep(self._folders, folder, below)
+        return name if below == "." else f"{below}/{name}"
 
     def _absolute(self, text: str) -> Path:
         if "://" in text:
@@ -365,6 +380,12 @@ class Journal:
                 else StorePath(posixpath.normpath("/".join((*self.folder.parts, text))))
             )
         return Path(os.path.normpath(self.folder / text))
+
+
+def _keep(kept: dict[_K, _V], key: _K, value: _V) -> None:
+    if len(kept) >= _KEPT:
+        kept.clear()
+    kept[key] = value
 
 
 def results_of_sources_in(roots: Set[Path], folder: Path) -> Iterator[Path]:
