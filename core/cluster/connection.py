@@ -141,6 +141,11 @@ def _init(address: str | None) -> None:
         ) from error
     except (RuntimeError, ConnectionError, ValueError, TimeoutError, OSError) as error:
         raise _in_words(address, str(error)) from error
+    except Exception as error:
+        # What Ray raises of a busy machine on which it does not come up within half a minute is no kind of its own.
+        if type(error) is not Exception:
+            raise
+        raise _in_words(address, str(error)) from error
 
 
 def _in_words(address: str | None, text: str) -> UserError:

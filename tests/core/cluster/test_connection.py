@@ -97,6 +97,16 @@ def test_a_host_that_there_is_not() -> None:
     assert "nowhere.invalid:6379" in refusal_of("nowhere.invalid:6379")
 
 
+def test_a_machine_that_is_too_busy_to_start_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    def late(*_address: str, **_options: object) -> None:
+        # As Ray 2.60 does after half a minute; how long that is cannot be set.
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setenv("RAY_ADDRESS", "local")
+    monkeypatch.setattr(ray, "init", late)
+    assert "No cluster could be started on this machine: The current node timed out" in refusal_of("auto")
+
+
 def test_machines_that_can_do_the_work_are_asked_and_leave_no_trace(tmp_path: Path, model: str, joined: str) -> None:
     picture(tmp_path / "in" / "a.png")
     request = request_for(model, tmp_path / "out", tmp_path / "in")
