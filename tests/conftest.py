@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import windows
+from tests.homes import places
 
 # `make test` runs a process a core (pytest-xdist), and torch would start as many threads in each of them. Here, before
 # anything imports torch, and in the environment, so that the programs that tests start do the same.
@@ -30,8 +31,9 @@ os.environ["SRGAN_LANGUAGE"] = "en"
 # Whose cache a developer has decides nothing here. All processes of the tests share one, so that what one of them finds
 # out, such as which runtime is fastest, the others need not.
 if "PYTEST_XDIST_WORKER" not in os.environ:
-    os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="srgan-tests-")
-    atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
+    _CACHE = Path(tempfile.mkdtemp(prefix="srgan-tests-"))
+    os.environ.update(places(_CACHE, "cache"))
+    atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 
 # A machine that stands still for a moment is no failure; a test that fails once in many tells nothing of a change.
 settings.register_profile("gate", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

@@ -31,7 +31,9 @@ def test_the_build_reads_it_from_there() -> None:
 
 @pytest.mark.parametrize("module", ["core.cli", "srgan_desktop"])
 def test_both_programs_say_it(module: str) -> None:
-    said = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-m", module, "--version"], capture_output=True, encoding="utf-8", check=True
+    )
     assert said.stdout.split()[-1] == VERSION
 
 

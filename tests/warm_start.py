@@ -156,7 +156,7 @@ def start_program(
     stream = subprocess.PIPE if terminal is None else terminal
     if not available():
         started = subprocess.Popen(
-            command, env=environment, stdin=terminal, stdout=stream, stderr=stream, text=True, preexec_fn=prepare
+            command, env=environment, stdin=terminal, stdout=stream, stderr=stream, encoding="utf-8", preexec_fn=prepare
         )
         return cast(Program, started)  # which has all of that
     pipes = [os.pipe(), os.pipe()] if terminal is None else []

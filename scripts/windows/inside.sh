@@ -18,6 +18,7 @@ inside() {
             mount --bind "$SOURCE" "$FOLDER/root/w/src"
             mount -t proc proc "$FOLDER/root/proc"
             mount --rbind /dev "$FOLDER/root/dev"
+            mount --rbind /sys "$FOLDER/root/sys"
             for place in run tmp; do mount -t tmpfs none "$FOLDER/root/$place"; done
             mkdir -m 1777 "$FOLDER/root/tmp/.X11-unix"
             exec chroot "$FOLDER/root" /usr/bin/env -C /w/src "$@"' inside "$@"

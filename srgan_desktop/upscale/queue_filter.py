@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from PySide6.QtCore import QSize, Qt, Signal
@@ -72,7 +73,8 @@ class QueueFilter(QFrame):
     @property
     def matches(self) -> Callable[[Entry], bool] | None:
         """Whether a row is shown; None where all are."""
-        words = self.search.text().lower().split()
+        # Whichever slash somebody types on Windows.
+        words = self.search.text().lower().replace(os.sep, "/").split()
         states: frozenset[State] | None = self.state.currentData()
         if not words and self.state.currentIndex() == 0:
             return None
@@ -83,7 +85,7 @@ class QueueFilter(QFrame):
                     return False
             elif entry.state not in states and not (entry.problem is not None and State.FAILED in states):
                 return False
-            path = str(entry.path).lower() if words else ""
+            path = entry.path.as_posix().lower() if words else ""
             return all(word in path for word in words)
 
         return matching

@@ -33,7 +33,7 @@ def test_importing_loads_no_heavy_library() -> None:
         "import sys, core; from core import UpscaleRequest, TrainRequest, load\n"
         "print([name for name in ('torch', 'PySide6') if name in sys.modules])"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, cwd=ROOT)
     assert said.stdout.strip() == "[]"
 
 

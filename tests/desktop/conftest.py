@@ -2,6 +2,9 @@
 
 import gc
 import os
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ import numpy as np
 import psutil
 import pytest
 from PIL import Image
-from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, Qt, QUrl
+from PySide6.QtCore import QCoreApplication, QEvent, QMimeData, QPointF, QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
@@ -22,10 +25,14 @@ from pytestqt.qtbot import QtBot
 from srgan_desktop import job
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
+from tests.homes import places
 from tests.warm_start import begin, context, is_server
 
 # Qt aborts where there is no screen, and windows that pop up would take the keys of whoever runs the tests.
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+if sys.platform == "win32":
+    # Off screen Qt has no other place to look for fonts there, and no word would be painted.
+    os.environ.setdefault("QT_QPA_FONTDIR", str(Path(os.environ["SYSTEMROOT"], "Fonts")))
 
 PATIENCE = 15
 """Seconds that a thread or process may take to end."""
@@ -43,9 +50,17 @@ def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
 def own_home(tmp_path_factory, monkeypatch) -> Path:
     """Keeps settings, models and pasted pictures out of the real home; the cache is that of all tests."""
     home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(home))
-    for name in ("CONFIG", "DATA", "STATE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+    for name, place in {"HOME": str(home), **places(home, "config", "data", "state")}.items():
+        monkeypatch.setenv(name, place)
+    if sys.platform != "linux":
+        # Elsewhere Qt asks the system, which knows one folder of pictures: that of whoever runs the tests.
+        real = QStandardPaths.writableLocation
+        pictures = QStandardPaths.StandardLocation.PicturesLocation
+        monkeypatch.setattr(
+            QStandardPaths,
+            "writableLocation",
+            lambda kind: str(home / "Pictures") if kind == pictures else real(kind),
+        )
     return home
 
 
@@ -164,3 +179,23 @@ def make_picture(path: Path, width: int = 24, height: int = 18, seed: int = 0) -
     pixels = np.random.default_rng(seed).integers(30, 220, (height, width, 3), np.uint8)
     Image.fromarray(pixels).save(path)
     return path
+
+
+def run_program(script: str, *arguments: str, timeout: int = 120) -> str:
+    """What a Python script printed in a process of its own, which has to end well.
+
+    Into files, as whatever a window starts may hold a pipe for longer.
+    """
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as errors:
+        run = subprocess.run(
+            [sys.executable, "-c", script, *arguments],
+            cwd=Path(__file__).parents[2],
+            env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
+            stdout=printed,
+            stderr=errors,
+            timeout=timeout,
+        )
+        printed.seek(0)
+        errors.seek(0)
+        assert run.returncode == 0, errors.read().decode(errors="replace")
+        return printed.read().decode()

@@ -15,6 +15,7 @@ from srgan_desktop import settings
 from srgan_desktop.afterwards import AfterRuns
 from srgan_desktop.rail import Rail
 from srgan_desktop.settings import Settings
+from tests.homes import places
 
 # A process of its own, as texts are looked up when modules are imported.
 LOOK = """
@@ -196,12 +197,10 @@ print(json.dumps([entry.title for entry in PAGES]))
 
 def said_by(code: str, folder: Path, **environment: str) -> Any:
     """What a script prints that reads the settings of this folder."""
-    home = {name: str(folder / name) for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME")}
     done = subprocess.run(
         [sys.executable, "-c", code, str(folder / "settings.ini")],
-        env={**os.environ, **home, "QT_QPA_PLATFORM": "offscreen", **environment},
+        env={**os.environ, **places(folder, "config", "data"), "QT_QPA_PLATFORM": "offscreen", **environment},
         stdout=subprocess.PIPE,
-        text=True,
         encoding="utf-8",
         check=True,
     )

@@ -2,9 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import psutil
 import pytest
@@ -20,7 +17,8 @@ from srgan_desktop.job import EngineState
 from srgan_desktop.main_window import PAGES, MainWindow
 from srgan_desktop.problems import Problem
 from srgan_desktop.upscale.queue_model import State
-from tests.desktop.conftest import make_picture
+from tests.desktop.conftest import make_picture, run_program
+from tests.desktop.scripted import KILLED
 
 TIMEOUT = 90_000
 
@@ -63,20 +61,6 @@ class Watched(app.MainWindow):
 app.MainWindow = Watched
 sys.exit(app.run(sys.argv[1:]))
 """
-
-
-def run_program(script: str, *arguments: str, timeout: int = 120) -> str:
-    """What a Python script printed in a process of its own, which has to end well."""
-    run = subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        cwd=Path(__file__).parents[2],
-        env=os.environ | {"QT_QPA_PLATFORM": "offscreen"},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-    )
-    assert run.returncode == 0, run.stderr
-    return run.stdout
 
 
 def test_the_window_never_imports_torch(own_home, tmp_path):
@@ -252,7 +236,7 @@ def test_the_engine_strip_says_what_happens(qtbot, window):
     qtbot.waitUntil(lambda: page.session.worker_pid is not None, timeout=TIMEOUT)
     psutil.Process(page.session.worker_pid).kill()
     qtbot.waitUntil(lambda: "stopped" in window.status.engine.whole, timeout=TIMEOUT)
-    assert "memory" in window.status.notice.whole
+    assert KILLED in window.status.notice.whole
 
 
 def test_pages_by_keyboard(qtbot, window):

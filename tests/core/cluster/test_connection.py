@@ -31,7 +31,9 @@ def test_nothing_but_our_own_words_is_said_of_a_cluster_on_this_machine() -> Non
     code = "from core.cluster.connection import connected\nwith connected('auto') as found: print(found.words)"
     # Not one that another test has started.
     environment = os.environ | {"RAY_ADDRESS": "local"}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8", check=True
+    )
     assert (done.stdout, done.stderr) == ("No cluster here: working on this machine alone.\n", "")
 
 
@@ -162,7 +164,7 @@ except UserError as error:
     print(error)
 """
     command = [sys.executable, "-c", program]
-    said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    said = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
     assert f"Ray: {ray.__version__}" in said
     assert "Ray: 2.9.9" in said
     assert cluster.address in said

@@ -53,7 +53,7 @@ class Command:
     def __init__(self, cluster: Any, model: str, folder: Path, output: Path) -> None:
         self.line = [sys.executable, "-m", "core.cli", "upscale", str(folder), "-o", str(output), "--model", model]
         self.line += ["--cluster", str(cluster.address), "--per-worker", "cpu=1", "--json"]
-        self.process = subprocess.Popen(self.line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(self.line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8")
 
     def events(self) -> Iterator[dict[str, Any]]:
         yield from map(json.loads, self.process.stdout)
@@ -178,7 +178,9 @@ def _packages() -> list[Path]:
     """Where this program lies, as this process and as any other finds it."""
     command = [sys.executable, "-c", "import core; print(core.__file__)"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    installed = subprocess.run(command, cwd="/", env=environment, stdout=subprocess.PIPE, text=True, check=True).stdout
+    installed = subprocess.run(
+        command, cwd="/", env=environment, stdout=subprocess.PIPE, encoding="utf-8", check=True
+    ).stdout
     return sorted({ROOT / "core", Path(installed.strip()).parent})
 
 

@@ -22,6 +22,7 @@ from core.models.card import read_card
 from core.models.weights import load_generator
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY, picture_folder, vgg16_file
+from tests.homes import places
 from tests.picture_collections import COLLECTIONS
 from tests.warm_start import start_program
 
@@ -86,7 +87,7 @@ def test_a_quick_run_ends_above_bicubic(tmp_path: Path) -> None:
     command = ["train", "quick", "--threads=1"]
     command += [f"--data={tmp_path / 'train'}", f"--val={tmp_path / 'val'}", f"--run={tmp_path / 'run'}"]
     command += [f"--set={field}={value}" for field, value in small.items()]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, **places(tmp_path, "cache")}
     with start_program("core.commands.training", command, environment) as program:
         said, errors = program.communicate()
     assert program.returncode == 0, errors
@@ -227,7 +228,7 @@ def test_no_network_and_no_content_weights_end_before_the_first_step(data: Path,
     """The whole command, with a proxy that refuses every connection in place of a missing network."""
     command = ["train", "default", f"--data={data}", "--threads=1", f"--run={tmp_path / 'run'}"]
     nowhere = {"https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "no_proxy": "", "NO_PROXY": ""}
-    environment = {**os.environ, **nowhere, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, **nowhere, **places(tmp_path, "cache")}
     with start_program("core.commands.training", command, environment) as program:
         _out, errors = program.communicate()
     assert program.returncode == 1
@@ -310,7 +311,7 @@ def test_a_closed_terminal_does_not_lose_the_steps(data: Path, tmp_path: Path) -
     run = tmp_path / "run"
     command = ["train", "quick", f"--data={data}", "--threads=1", f"--run={run}", *SMALL]
     command += ["--set=psnr.steps=100000", "--set=checkpoint_every=100000"]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, **places(tmp_path, "cache")}
     ours, theirs = os.openpty()
     with start_program("core.commands.training", command, environment, terminal=theirs) as process:
         os.close(theirs)
@@ -329,7 +330,7 @@ def test_ctrl_c_saves_and_says_so(data: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = ["train", "quick", f"--data={data}", "--threads=1", f"--run={run}", "--json", *SMALL]
     command += ["--set=psnr.steps=100000", "--set=checkpoint_every=100000"]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, **places(tmp_path, "cache")}
     # A shell script's background jobs ignore it from their start.
     with start_program("core.commands.training", command, environment, ignores=[signal.SIGINT]) as process:
         events = []

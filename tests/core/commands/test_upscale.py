@@ -301,7 +301,7 @@ def test_finding_that_all_is_done_does_not_wait_for_torch(tmp_path: Path, model:
         "assert 'torch' not in sys.modules"
     )
     command = [sys.executable, "-c", code, "upscale", str(tmp_path / "in"), "-m", model]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    result = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     assert result.returncode == 0, result.stderr
     assert "0 saved, 1 were done before" in result.stdout
 

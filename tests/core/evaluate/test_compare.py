@@ -66,7 +66,7 @@ def test_memory_is_measured_at_its_peak(tmp_path: Path) -> None:
         "print(*(each.memory_per_megapixel for each in found))\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.png"), tiny, large]
-    little, much = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    little, much = map(int, subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.split())
     # 64 feature maps of a quarter of a megapixel each, four bytes or two a value, are at least 8 MB.
     assert much > 8_000_000
     assert much > little

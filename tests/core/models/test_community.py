@@ -362,5 +362,5 @@ load_served([(Path(sys.argv[1]), 1.0)])
 print(*sorted({"spandrel", "torchvision", "torch._dynamo"} & set(sys.modules)))
 """
     path = RESOURCES / "models" / "fast-x4.safetensors"
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr

@@ -188,7 +188,7 @@ from core.upscale.engine import open_engine
 engine = open_engine({str(path)!r}, 'vulkan', 'fp32')
 engine.upscale(np.zeros((8, 8, 3), np.uint8), CancelToken())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -24,6 +24,6 @@ def test_openvino_tells_nobody_and_writes_no_identifier(tmp_path: Path, monkeypa
     for name in ("CI", "JENKINS_URL", "TF_BUILD", "GITHUB_ACTIONS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(home))
-    ran = subprocess.run([sys.executable, "-c", USE], capture_output=True, text=True, timeout=300, check=False)
+    ran = subprocess.run([sys.executable, "-c", USE], capture_output=True, encoding="utf-8", timeout=300, check=False)
     assert ran.returncode == 0, ran.stderr
     assert list(home.iterdir()) == []

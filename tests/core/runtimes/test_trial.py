@@ -22,6 +22,7 @@ from core.runtimes.cards import installed_cards
 from core.upscale.engine import open_engine
 from tests.core.networks import save_small_model
 from tests.core.runtimes.conftest import sample
+from tests.homes import places
 
 
 class Clock:
@@ -272,11 +273,11 @@ print(engine.device, *(name for name in ("torch", "openvino") if name in sys.mod
 
 @pytest.mark.skipif(choice.torch_may_have_cards(), reason="torch may have a card here")
 def test_no_runtime_is_started_but_the_one_that_computes(tmp_path: Path) -> None:
-    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    environment = os.environ | places(tmp_path, "cache")
 
     def opened(model: str) -> list[str]:
         line = [sys.executable, "-c", OPENED, model]
-        return subprocess.run(line, env=environment, capture_output=True, text=True, check=True).stdout.split()
+        return subprocess.run(line, env=environment, capture_output=True, encoding="utf-8", check=True).stdout.split()
 
     assert [opened("faithful-x4") for _ in range(2)] == [["openvino", "torch", "openvino"], ["openvino", "openvino"]]
     # In the same precision something else has won by now.

@@ -37,6 +37,7 @@ from core.tiling import Rect
 from core.upscale.batch import upscale
 from tests.core.networks import save_small_model
 from tests.core.runtimes.conftest import SMALL, generator_file, most_apart, sample
+from tests.homes import places
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -72,7 +73,7 @@ def hidden_process(code: str, *arguments: str, without: tuple[str, ...] = ()) ->
     return subprocess.run(
         [sys.executable, "-c", HIDDEN.format(names=(*TORCHS, *without)) + code, *arguments],
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         timeout=500,
         check=False,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -108,8 +109,8 @@ def of_kind(events: list[Any], kind: type) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
-        monkeypatch.setenv(name, str(tmp_path / name))
+    for name, place in places(tmp_path).items():
+        monkeypatch.setenv(name, place)
 
 
 @pytest.fixture(params=["openvino", "ncnn"])

@@ -20,6 +20,7 @@ from core.training.checkpoint import newest_checkpoint
 from core.training.processes import any_of_all
 from core.training.trainer import train
 from tests.core.training.pictures import TINY
+from tests.homes import places
 from tests.warm_start import start_program
 
 ROOT = Path(__file__).parents[3]
@@ -45,7 +46,7 @@ def words_for(data: Path, held_out: Path, run: Path, overrides: tuple[tuple[str,
 
 
 def environment_of(run: Path) -> dict[str, str]:
-    return {**os.environ, "XDG_CACHE_HOME": str(run.parent / "cache"), "OMP_NUM_THREADS": "1"}
+    return {**os.environ, **places(run.parent, "cache"), "OMP_NUM_THREADS": "1"}
 
 
 def events_in(said: str) -> list[dict[str, Any]]:
@@ -79,7 +80,9 @@ def run_together(data: Path, held_out: Path, run: Path, overrides: tuple[tuple[s
     # The two dashes, as torchrun would take --run and --start for abbreviations of its own options.
     command += ["-m", "--", "core.commands.training", *words_for(data, held_out, run, overrides)]
     environment = environment_of(run)
-    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=120, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     return events_in(ran.stdout)
 

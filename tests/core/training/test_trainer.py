@@ -48,6 +48,7 @@ from core.training.step import StepReport, Training
 from core.training.trainer import estimate, train
 from tests.core.networks import save_small_model
 from tests.core.training.pictures import TINY
+from tests.homes import places
 from tests.warm_start import start_program
 
 GAN = (
@@ -173,7 +174,7 @@ def test_a_killed_run_goes_on_exactly(data: Path, held_out: Path, tmp_path: Path
     overrides = (("psnr.steps", "400"), ("checkpoint_every", "5"), ("validation.every", "400"))
     command = ["train", "quick", f"--data={data}", f"--val={held_out}", f"--run={killed}", "--threads=1", "--json"]
     command += [f"--set={field}={value}" for field, value in (*TINY, *overrides)]
-    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    environment = {**os.environ, **places(tmp_path, "cache")}
     with start_program("core.commands.training", command, environment) as process:
         for line in process.stdout:
             event = json.loads(line)

@@ -49,5 +49,5 @@ np.testing.assert_array_equal(seen, pixels[y + 2 : y + height, x + 2 : x + width
 def test_at_100_percent_pixels_are_the_screens_on_every_screen(tmp_path, ratio):
     environment = os.environ | {"QT_QPA_PLATFORM": "offscreen", "QT_SCALE_FACTOR": ratio}
     command = [sys.executable, "-c", SCRIPT, str(tmp_path / "settings.ini"), ratio]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert done.returncode == 0, done.stderr

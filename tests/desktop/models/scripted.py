@@ -6,7 +6,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-import psutil
 
 from core.contract.evaluate import (
     CheckProgress,
@@ -20,7 +19,7 @@ from core.contract.evaluate import (
 from core.contract.jobs import Event, JobCancelled, JobDone, JobFailed
 from core.contract.models import BlendRequest, ImportRequest, ModelAdded, ModelRefused
 from core.contract.protocol import Cancel, Shutdown, Submit
-from tests.desktop.scripted import Tell, play
+from tests.desktop.scripted import Tell, be_ended, play
 
 PIXELS = np.zeros((64, 64, 3), np.uint8)
 
@@ -44,7 +43,7 @@ def _do(run: Submit, connection: Connection, tell: Tell) -> Event:
         case CheckRequest() as request:
             tell(CheckProgress(0.5))
             if request.model == "dies":
-                psutil.Process().kill()
+                be_ended()
             if request.model == "waits":
                 return _wait(run, connection)
             better, worse = PictureQuality(31.0, 0.9, None), PictureQuality(28.0, 0.8, None)

@@ -11,6 +11,7 @@ from srgan_desktop.job import Job
 from srgan_desktop.settings import TRAIN_FOLDER, TRAIN_RECIPE, Settings
 from srgan_desktop.training.session import TrainSession
 from tests.desktop.training.scripted import scripted
+from tests.homes import places
 
 WAIT_MS = 60_000
 
@@ -18,8 +19,8 @@ WAIT_MS = 60_000
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's folders, in this process and in those that it starts."""
-    for name in ("DATA", "CONFIG", "STATE"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    for name, place in places(tmp_path, "config", "data", "state").items():
+        monkeypatch.setenv(name, place)
     return tmp_path
 
 

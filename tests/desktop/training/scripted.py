@@ -6,7 +6,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
-import psutil
 from PIL import Image
 
 from core.contract.jobs import Event, JobCancelled, JobDone, JobFailed, Notice
@@ -31,7 +30,7 @@ from core.contract.training import (
 )
 from core.training.recipe import load_recipe, recipe_toml
 from core.training.run import RunFolder
-from tests.desktop.scripted import Tell, play
+from tests.desktop.scripted import Tell, be_ended, play
 
 STEPS = 6
 LOOK_EVERY = 2
@@ -49,7 +48,7 @@ def _do(run: Submit, connection: Connection, tell: Tell) -> Event:
                 return JobFailed("The folder is not there.", "Bring it back.")
             if run.request.data.name == "dies-at-first" and not list(run.request.data.iterdir()):
                 (run.request.data / "died").touch()
-                psutil.Process().kill()
+                be_ended()
             if run.request.data.name == "unusable":
                 return JobFailed("There is nothing to learn from.", "Choose another folder.")
             tell(PictureQuarantined(run.request.data / "a.png", "small", "8 x 8, and at least 96 a side are needed"))
@@ -59,7 +58,7 @@ def _do(run: Submit, connection: Connection, tell: Tell) -> Event:
             tell(SamplesReady(((np.zeros((8, 8, 3), np.uint8), np.zeros((32, 32, 3), np.uint8)),) * 3, 4))
         case TrainingEstimateRequest():
             if run.request.train.data.name == "dies":
-                psutil.Process().kill()
+                be_ended()
             tell(ScanFinished(10, 2, 2, "f" * 64, 0.1))
             tell(TrainingEstimated({"psnr": 0.5}, 7200.0, 2_100_000_000))
         case TrainRequest():
@@ -89,11 +88,11 @@ def _train(request: TrainRequest, job: int, connection: Connection, tell: Tell) 
     tell(StageStarted("psnr", 0, STEPS))
     for step in range(first + 1, STEPS + 1):
         if part == "dies" and step == 3 and not request.resume:
-            psutil.Process().kill()
+            be_ended()
         # A run that waits does so after its second step, until it hears something.
         cancelled = _listen(connection, job, tell, wait=part.startswith("waits") and step == 3)
         if cancelled and part == "waits-and-dies":
-            psutil.Process().kill()
+            be_ended()
         if cancelled:
             _checkpoint(folder, step - 1)
             return JobCancelled()

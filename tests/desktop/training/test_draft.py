@@ -37,7 +37,7 @@ def test_every_field_of_a_recipe_is_in_the_form_once_and_explained() -> None:
 
 def test_importing_the_form_brings_no_torch() -> None:
     code = "import PySide6.QtCore, sys, srgan_desktop.training.draft; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "False"
 
 
