@@ -14,6 +14,7 @@ from torch import nn
 
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
+from core.contract.settings import Precision
 from core.evaluate.metrics import psnr_y
 from core.evaluate.resampling import crop_to_multiple, reduce_bicubic, rgb8
 from core.images import load as load_picture
@@ -26,6 +27,9 @@ from core.runtimes.openvino_network import OpenVinoModel, devices, load
 from core.tiling import Rect
 from core.upscale.engine import Engine, open_engine
 from tests.core.runtimes.conftest import CONFIGS, FOREIGN, foreign_file, generator_file, most_apart, sample
+from tests.picture_collections import COLLECTIONS
+
+SET5 = COLLECTIONS / "bench" / "Set5"
 
 
 @pytest.mark.parametrize("tile", [0, 17])
@@ -92,6 +96,31 @@ def test_int8_costs_less_than_a_twentieth_of_a_decibel(model: str) -> None:
 
 
 @pytest.mark.usefixtures("calibrated")
+@pytest.mark.skipif(not SET5.is_dir(), reason="the collections of pictures are not here")
+@pytest.mark.usefixtures("calibrated")
+@pytest.mark.parametrize("model", ["faithful-x4", "fast-x4", "photo-x4", "detail-x4"])
+def test_int8_looks_like_fp32_on_set5(model: str) -> None:
+    """By PSNR-Y within 0.05 dB, and within 2 % by a distance that no loss of ours is made of (ST-LPIPS)."""
+    stlpips = pytest.importorskip("stlpips_pytorch.stlpips")
+    judge = stlpips.LPIPS(net="alex", variant="shift_tolerant")
+
+    def planes(pixels: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(pixels.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None]
+
+    measured: dict[Precision, list[tuple[float, float]]] = {"fp32": [], "int8": []}
+    for path in sorted(SET5.glob("*.png")):
+        hr = crop_to_multiple(rgb8(load_picture(path).pixels), 4)
+        lr = reduce_bicubic(hr, 4)
+        for precision, values in measured.items():
+            result = open_engine(model, "openvino", precision).upscale(lr, CancelToken())
+            with torch.no_grad():
+                distance = float(judge(planes(hr), planes(result)))
+            values.append((psnr_y(hr, result, 4), distance))
+    full, short = (np.mean(values, 0) for values in measured.values())
+    assert full[0] - short[0] < 0.05
+    assert short[1] < 1.02 * full[1]
+
+
 def test_convolutions_whose_rounding_shows_stay_in_floats() -> None:
     """Not one of faithful's 37; of fast's, which has half as many maps to spread an error over, the last four."""
     counts = {}
