@@ -252,7 +252,7 @@ def test_file_dialogs_begin_among_the_pictures_and_then_where_the_last_one_ended
     page.queue.add_files.trigger()
     page.queue.add_folder.trigger()
     page.queue.add_files.trigger()
-    assert begun == [str(own_home / "Pictures"), str(own_home / "Pictures"), str(tmp_path)]
+    assert [Path(each) for each in begun] == [own_home / "Pictures", own_home / "Pictures", tmp_path]
 
 
 def test_in_a_narrow_window_the_options_are_in_a_drawer(page):
