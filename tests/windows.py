@@ -31,6 +31,7 @@ WINDOWS: dict[str, str] = {
     ),
     "tests/core/test_archives.py::test_a_colon_in_a_name_makes_no_drive[[]linux]": "a colon is a disk's there",
     "tests/core/evaluate/test_blind.py::test_a_name_cannot_break_out_of_the_page": "a file's name has no < and > there",
+    "tests/core/models/test_graph_files.py::test_a_link_out_of_the_folder_is_not_followed": "makes a link",
     "tests/desktop/upscale/test_scanning.py::test_links_that_loop_end": "makes links",
     # Windows has no signals: what a console says comes as an event, and only to a program that shares the console.
     "tests/core/commands/test_training.py::test_ctrl_c_saves_and_says_so": _SIGNALS,
