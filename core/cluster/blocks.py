@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-LEAST_PIXELS = 8_000_000
-"""How many the results of a block have, unless less is left: what takes a slow processor a few seconds."""
+LEAST_PIXELS = 2_000_000
+"""How many the results of a block have, unless less is left: one core makes them in about two seconds, twenty times as
+long as it takes to hand out a block, and no worker waits longer for the last of the others."""
 MOST_PIXELS = 800_000_000
 """So that a worker that dies takes no more than this with it."""
 MOST_FILES = 256

@@ -267,6 +267,9 @@ def check_nodes(connection: Connection, share: Share, request: UpscaleRequest, s
     Raises:
         UserError: one cannot: in words for all that cannot.
     """
+    if connection.head is None:
+        # It was started for this run, on this very machine: what this process found there, its workers will find.
+        return
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

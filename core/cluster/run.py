@@ -38,11 +38,11 @@ from core.upscale.plan_stream import PlanStream
 from core.upscale.progress import RunToken
 from core.upscale.records import Encoded, Publication, Records, failure_of
 
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.2
 """How long this process waits for news before it looks whether it is to stop."""
 REPORTS_A_SECOND = 50
 """How many come from all workers together."""
-REPORT_SECONDS = 0.25
+REPORT_SECONDS = 1.0
 """How long a worker gathers news before it reports, at least: a report takes this process some milliseconds."""
 CENSUS_SECONDS = 5
 """How often the machines are counted, and the head is asked whether it is there."""

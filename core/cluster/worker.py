@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import queue
+import sys
 import threading
 import time
 import traceback
@@ -64,14 +65,15 @@ class UpscaleWorker:
         getattr(self._token, what)()
 
     def _work(self, block: list[Assignment], messages: queue.SimpleQueue[Message]) -> None:
-        import torch
-
         from core.cluster.block_stages import BlockStages
 
         # By hand, and on the very thread that computes: Ray sets OMP_NUM_THREADS, which a process that was used before
-        # has read already. OpenVINO's and ncnn's threads go by it whenever a model is loaded.
+        # has read already. OpenVINO's and ncnn's threads go by it whenever a model is loaded; torch's when it is
+        # imported, which takes seconds that only a model wants which torch computes.
         os.environ["OMP_NUM_THREADS"] = str(self._cpus)
-        torch.set_num_threads(self._cpus)
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            torch.set_num_threads(self._cpus)
         end = BlockEnd()
         try:
             BlockStages(self._request, block, self._token, messages.put).run()

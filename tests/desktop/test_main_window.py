@@ -72,7 +72,7 @@ def test_the_window_never_imports_torch(own_home, tmp_path):
     assert not {"torch", "torchvision", "spandrel"} & {*seen["early"], *seen["late"]}
     assert "PIL" in seen["late"]
     # The choice of -o is for this once.
-    assert not (own_home / "config" / "srgan-desktop" / "settings.ini").read_text().count(str(tmp_path / "out"))
+    assert str(tmp_path / "out") not in paths.user_settings().read_text()
 
 
 HANGING = """

@@ -12,6 +12,7 @@ import pytest
 
 from core import language
 from core.cluster import blocks
+from core.cluster import run as cluster_run
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.jobs import Notice
 from core.contract.upscale import BatchFinished, FileFailed, FileSaved, FileStarted, Planned, Progress
@@ -163,7 +164,11 @@ def test_workers_speak_the_language_of_the_run(tmp_path: Path, model: str, joine
     assert damaged in outcome.failed["broken.png"]
 
 
-def test_a_picture_that_kills_two_workers_is_left_out_by_name(tmp_path: Path, model: str, joined: str) -> None:
+def test_a_picture_that_kills_two_workers_is_left_out_by_name(
+    tmp_path: Path, model: str, joined: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A small picture is long done when it is told of in due time.
+    monkeypatch.setattr(cluster_run, "REPORT_SECONDS", 0.05)
     folder = folder_of(tmp_path / "in", 6)
     # What kills one may be another's fault: memory that both needed.
     for name in ("killer.png", "victim.png"):
