@@ -4,13 +4,14 @@ the workflows install is enough for what they run."""
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Iterator
-from importlib.metadata import packages_distributions, requires
+from importlib.metadata import distributions, packages_distributions, requires
 from pathlib import Path
 
 import pytest
@@ -71,15 +72,35 @@ def test_a_workflow_installs_what_its_tests_import(workflow: str, tests: str) ->
     named = [*project["dependencies"], *others.split()]
     named += [line for extra in extras.split(",") for line in project["optional-dependencies"][extra]]
     installed = _with_what_they_require(named)
-    owners = packages_distributions()
+    owners = _owners()
     paths = [*(ROOT / tests).rglob("*.py"), *(ROOT / "tests").glob("*.py")]
     missing = {
         f"{path.name}: {module}"
         for path in paths
         for module in _imported_by_all_means(path)
-        if module in owners and not installed & {canonicalize_name(owner) for owner in owners[module]}
+        if module in owners and not installed & owners[module]
     }
+    assert {"OpenEXR", "tifffile", "ray"} <= owners.keys()
     assert missing == set()
+
+
+def _owners() -> dict[str, set[str]]:
+    """The distributions that a top-level module is of.
+
+    `packages_distributions` of Python 3.11 overlooks compiled modules that are in no folder, as OpenEXR's is.
+    """
+    owners: dict[str, set[str]] = {}
+    for module, names in packages_distributions().items():
+        owners[module] = {canonicalize_name(name) for name in names}
+    for distribution in distributions():
+        # One line a file, without what `files` would make of each.
+        lines = (distribution.read_text("RECORD") or "").splitlines()
+        for line in lines:
+            file = line.partition(",")[0]
+            module = None if "/" in file else inspect.getmodulename(file)
+            if module:
+                owners.setdefault(module, set()).add(canonicalize_name(distribution.name))
+    return owners
 
 
 def _with_what_they_require(lines: Iterable[str]) -> set[str]:
