@@ -236,5 +236,5 @@ def test_every_script_runs_in_a_test() -> None:
     tests = "".join(path.read_text(encoding="utf-8") for path in _sources("tests/scripts"))
     scripts = [path for path in (ROOT / "scripts").iterdir() if path.suffix in (".py", ".sh")]
     assert len(scripts) > 10
-    runs = r"\bmain\({0}\b|\b{0}\.\w+\(|\b{0}\.sh\b"
+    runs = r"\bmain\(\s*{0}\b|\b{0}\.\w+\(|\b{0}\.sh\b"
     assert [path.name for path in scripts if not re.search(runs.format(path.stem), tests)] == []

@@ -62,8 +62,10 @@ def test_bench_runtimes(main: Run, monkeypatch: pytest.MonkeyPatch, small_model:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read as Linux tells it")
 def test_bench_scale(main: Run) -> None:
-    said = main(bench_scale, "--names=2000", "--planned=20", "--streamed=30", "--generated=2000", "--flat=30")
-    assert len(re.findall(r": +-?\d+ bytes, +\d+\.\d µs for each", said)) == 9
+    said = main(
+        bench_scale, "--names=2000", "--planned=20", "--streamed=30", "--generated=2000", "--resumed=2000", "--flat=30"
+    )
+    assert len(re.findall(r": +-?\d+ bytes, +\d+\.\d µs for each", said)) == 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Ray has clusters of several nodes on Linux alone")

@@ -106,6 +106,9 @@ def test_a_machine_that_is_too_busy_to_start_a_cluster(monkeypatch: pytest.Monke
 
     monkeypatch.setenv("RAY_ADDRESS", "local")
     monkeypatch.setattr(ray, "init", late)
+    # Other tests may share a cluster, which is neither to be found nor to be left.
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
     assert "No cluster could be started on this machine: The current node timed out" in refusal_of("auto")
 
 
