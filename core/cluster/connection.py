@@ -333,7 +333,7 @@ def _mark(folder: Path) -> Path:
 
 def _answer_of(reference: Any) -> dict[str, Any]:
     import ray
-    from ray.exceptions import GetTimeoutError, RayError
+    from ray.exceptions import GetTimeoutError, NodeDiedError, RayError, TaskUnschedulableError
 
     try:
         answer: dict[str, Any] = ray.get(reference, timeout=1)
@@ -343,13 +343,18 @@ def _answer_of(reference: Any) -> dict[str, Any]:
                 inspection_seconds=INSPECTION_SECONDS
             )
         }
+    except (TaskUnschedulableError, NodeDiedError):
+        # A machine that has just died is listed for a while.
+        return {"gone": True}
     except RayError as error:
         return {"silent": _("it could not be asked: {error}").format(error=str(error).strip().splitlines()[-1])}
     return answer
 
 
 def problem_of(found: dict[str, Any], marks: Iterable[tuple[Path, str]], fingerprint: str) -> str:
-    """What is wrong with a machine, in words; empty if nothing is."""
+    """What is wrong with a machine, in words; empty if nothing is, or if it is there no more."""
+    if "gone" in found:
+        return ""
     if "silent" in found:
         return str(found["silent"])
     if "missing" in found:

@@ -9,12 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from core.cluster.connection import check_nodes, connected, problem_of
+from core.cluster.connection import Connection, check_nodes, connected, problem_of
 from core.cluster.inspection import inspect
 from core.cluster.options import Share
 from core.contract.cancel import CancelToken
@@ -125,6 +126,19 @@ def test_machines_that_can_do_the_work_are_asked_and_leave_no_trace(tmp_path: Pa
         with pytest.raises(UserError) as refused:
             check_nodes(connection, Share(1), request, settled)
     assert refused.value.message.count("its model of this name, or its build") == 2
+
+
+def test_a_machine_that_died_a_moment_ago_is_no_reason_to_refuse(
+    tmp_path: Path, model: str, joined: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture(tmp_path / "in" / "a.png")
+    request = request_for(model, tmp_path / "out", tmp_path / "in")
+    with connected(joined) as connection:
+        # Ray lists it for some seconds more.
+        there = connection.nodes()
+        dead = replace(there[0], key="ab" * (len(there[0].key) // 2))
+        monkeypatch.setattr(Connection, "nodes", lambda _self: [*there, dead])
+        check_nodes(connection, Share(1), request, plan(request, CancelToken()))
 
 
 def test_what_a_machine_may_lack_is_said_by_name(tmp_path: Path, model: str) -> None:

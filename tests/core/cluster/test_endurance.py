@@ -96,7 +96,8 @@ def test_two_thousand_pictures_survive_a_worker_a_node_and_the_driver(tmp_path: 
     assert 1000 <= len(before) < 2000
     command = Command(fresh, model, folder, tmp_path / "out")
     events = list(command.events())
-    assert command.wait()[0] == 0
+    code, said = command.wait()
+    assert code == 0, said
     done = [event for event in events if event["event"] == "FileSkipped"]
     made = [event for event in events if event["event"] == "FileSaved"]
     assert len(done) == len(before)
