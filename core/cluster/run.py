@@ -126,7 +126,7 @@ class _ClusterRun:
         self._without_since: float | None = time.monotonic()
         """When the last worker was gone."""
         self._told_late = False
-        self._paused_since: float | None = None
+        self._is_paused = False
         self._stopping_since: float | None = None
         self._fatal: UserError | None = None
         self._said: set[str] = set()
@@ -187,16 +187,12 @@ class _ClusterRun:
             self._end(error)
 
     def _heed_orders(self) -> None:
-        now = time.monotonic()
         if self._stopping_since is None and (self._cancel.cancelled or self._fatal is not None):
-            self._stopping_since = now
+            self._stopping_since = time.monotonic()
             self._order("cancel")
-        if self._cancel.paused and self._paused_since is None:
-            self._paused_since = now
-            self._order("pause")
-        elif not self._cancel.paused and self._paused_since is not None:
-            self._paused_since = None
-            self._order("resume")
+        if self._cancel.paused != self._is_paused:
+            self._is_paused = not self._is_paused
+            self._order("pause" if self._is_paused else "resume")
 
     def _order(self, what: str) -> None:
         for worker in self._staff:
@@ -243,7 +239,7 @@ class _ClusterRun:
             self._staff.append(_Worker(actor, actor.ready.remote()))
 
     def _assign(self) -> Iterator[BatchEvent]:
-        if self._stopping_since is not None or self._paused_since is not None:
+        if self._stopping_since is not None or self._is_paused:
             return
         self._hire()
         for worker in self._staff:
