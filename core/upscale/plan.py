@@ -29,7 +29,7 @@ from core.upscale.journal import FOLDER, Journal
 from core.upscale.pass_sizes import pass_sizes
 from core.upscale.portions import NOWHERE, CutPlaces, cut_places
 from core.upscale.result_names import NameInDoubt, Packing, Placement, ResultNames
-from core.upscale.scan import Cut, Named, Unusable, folder_name_for, in_words, named_in, scan_with_cuts
+from core.upscale.scan import Cut, Named, Unusable, folder_name_for, in_words, named_in, roots_in, scan_with_cuts
 from core.upscale.settings import fingerprint_of
 
 PORTION = 4000
@@ -176,7 +176,14 @@ def plans(request: UpscaleRequest, cancel: CancelToken, most: int | None = PORTI
     planner = _Planner(request, cancel)
     places = NOWHERE if most is None else planner.cut_places()
     found = scan_with_cuts(
-        request.inputs, request.recursive, cancel, request.output, planner.passed_over, places.inside, places.before
+        planner.given,
+        roots_in(request.inputs),
+        request.recursive,
+        cancel,
+        request.output,
+        planner.passed_over,
+        places.inside,
+        places.before,
     )
     portions = _portions(found, most)
     before: list[Input | Unusable] | None = None
@@ -239,7 +246,9 @@ class _Planner:
         self._fingerprint = fingerprint_of(request, self._model, mix_for(self._model, request.detail, request.clean_up))
         self._names = ResultNames()
         self._journals: dict[Path, Journal] = {}
-        self._named = [each for each in named_in(request.inputs) if isinstance(each, Named)]
+        self.given = list(named_in(request.inputs))
+        """What the inputs are: asked for once, as every file that is named is looked at for it."""
+        self._named = [each for each in self.given if isinstance(each, Named)]
         roots = (each.root for each in self._named if each.root is not None)
         self._output_roots = _output_roots(request, [*map(_absolute, request.roots), *roots])
         self._held: _Examined | None = None

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import Literal
 
 from core import archives, stores
 from core.atomic import PART_SUFFIX
@@ -40,8 +41,12 @@ class Named:
     path: Path
     root: Path | None
     """The folder, or archive, that its pictures are found in; None for a file by itself."""
-    is_searched: bool
-    """Whether it is a folder or an archive."""
+    kind: Literal["file", "folder", "archive"]
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether it is a folder or an archive."""
+        return self.kind != "file"
 
 
 class Cut(Enum):
@@ -81,7 +86,8 @@ def scan(
     Raises:
         Cancelled: as `cancel.check`.
     """
-    for each in scan_with_cuts(inputs, recursive, cancel, leave_out, passed_over, Cuts.NOWHERE):
+    found = scan_with_cuts(named_in(inputs), roots_in(inputs), recursive, cancel, leave_out, passed_over, Cuts.NOWHERE)
+    for each in found:
         if not isinstance(each, Cut):
             yield each
 
@@ -101,15 +107,23 @@ def named_in(inputs: Iterable[Input]) -> Iterator[Named | Unusable]:
                 ),
             )
             continue
-        if is_folder or archives.is_archive(path):
-            yield Named(path, path, is_searched=True)
+        if is_folder:
+            yield Named(path, path, "folder")
+        elif archives.is_archive(path):
+            yield Named(path, path, "archive")
         else:
             root = given.root if given.root is not None and path.is_relative_to(given.root) else None
-            yield Named(path, root or archives.archive_of(path), is_searched=False)
+            yield Named(path, root or archives.archive_of(path), "file")
+
+
+def roots_in(inputs: Iterable[Input]) -> frozenset[Path]:
+    """The places that the inputs name."""
+    return frozenset(stores.given(given.path) for given in inputs)
 
 
 def scan_with_cuts(
-    inputs: Iterable[Input],
+    named: Iterable[Named | Unusable],
+    roots: Set[Path],
     recursive: bool,
     cancel: CancelToken,
     leave_out: Path | None,
@@ -124,8 +138,9 @@ def scan_with_cuts(
     is so but for names that differ only in case, in how accents are composed, or in what no file may be called.
 
     Args:
-        inputs: as those that follow, of `scan`.
-        recursive: also search the folders inside folders.
+        named: what the inputs are, as `named_in` tells.
+        roots: the places that they name.
+        recursive: as those that follow, of `scan`.
         cancel: asked at every entry.
         leave_out: a folder of results, which is not searched unless it is named.
         passed_over: counts the suffixes of files of other kinds that lie in the folders.
@@ -137,23 +152,22 @@ def scan_with_cuts(
     """
     seen = TextSet()
     folder, real = Path(), ""
-    roots = frozenset(stores.given(given.path) for given in inputs)
     files = 0
-    for named in named_in(inputs):
-        if isinstance(named, Unusable):
-            yield named
+    for given in named:
+        if isinstance(given, Unusable):
+            yield given
             continue
-        path = named.path
+        path = given.path
         may_cut = files >= len(before) or bool(before[files])
         inside = cuts if may_cut else Cuts.NOWHERE
         if may_cut and cuts is not Cuts.NOWHERE:
             yield Cut.HERE
-        if not named.is_searched:
+        if not given.is_searched:
             files += 1
-            found: Iterator[Input | Unusable | Cut] = iter([Input(path, named.root)])
+            found: Iterator[Input | Unusable | Cut] = iter([Input(path, given.root)])
         elif isinstance(path, stores.StorePath):
             found = _listed(path, roots, recursive, leave_out, passed_over, inside)
-        elif path.is_dir():
+        elif given.kind == "folder":
             found = _search(path, roots, recursive, cancel, leave_out, passed_over, inside)
         else:
             made = TextSet()
