@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 KINDS = ("config", "data", "state", "cache")
 
 
@@ -16,3 +18,9 @@ def places(home: Path, *kinds: str) -> dict[str, str]:
     if sys.platform == "win32":
         return {"WIN_PD_OVERRIDE_LOCAL_APPDATA": str(home)}
     return {f"XDG_{kind.upper()}_HOME": str(home / kind) for kind in kinds or KINDS}
+
+
+def move_in(monkeypatch: pytest.MonkeyPatch, home: Path, *kinds: str) -> None:
+    """Have this process, and those that it starts, find the user's files so for a test: as `places`."""
+    for name, place in places(home, *kinds).items():
+        monkeypatch.setenv(name, place)

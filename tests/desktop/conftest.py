@@ -25,7 +25,7 @@ from pytestqt.qtbot import QtBot
 from srgan_desktop import job
 from srgan_desktop.settings import Settings
 from srgan_desktop.theme import Theme
-from tests.homes import places
+from tests.homes import move_in
 from tests.warm_start import begin, context, is_server
 
 # Qt aborts where there is no screen, and windows that pop up would take the keys of whoever runs the tests.
@@ -50,8 +50,8 @@ def qtbot(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> QtBot:
 def own_home(tmp_path_factory, monkeypatch) -> Path:
     """Keeps settings, models and pasted pictures out of the real home; the cache is that of all tests."""
     home = tmp_path_factory.mktemp("home")
-    for name, place in {"HOME": str(home), **places(home, "config", "data", "state")}.items():
-        monkeypatch.setenv(name, place)
+    monkeypatch.setenv("HOME", str(home))
+    move_in(monkeypatch, home, "config", "data", "state")
     if sys.platform != "linux":
         # Elsewhere Qt asks the system, which knows one folder of pictures: that of whoever runs the tests.
         real = QStandardPaths.writableLocation

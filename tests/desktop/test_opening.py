@@ -13,7 +13,7 @@ from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
 from srgan_desktop import opening
 from srgan_desktop.opening import InstanceServer, hand_over
-from tests.homes import places
+from tests.homes import move_in
 
 START = """
 import ast, os, sys
@@ -159,8 +159,7 @@ def test_names_differ_by_home_and_screen(monkeypatch, tmp_path):
     assert first == opening.server_name()
     monkeypatch.setenv("DISPLAY", ":2")
     second = opening.server_name()
-    for variable, place in places(tmp_path, "config").items():
-        monkeypatch.setenv(variable, place)
+    move_in(monkeypatch, tmp_path, "config")
     assert len({first, second, opening.server_name()}) == 3
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     assert Path(opening.server_name()).parent == tmp_path

@@ -13,7 +13,7 @@ from core.contract.cancel import CancelToken
 from core.contract.training import TrainRequest
 from core.training.trainer import train
 from tests.core.training.pictures import TINY, picture_folder
-from tests.homes import places
+from tests.homes import move_in
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,8 +24,7 @@ Run = Callable[..., str]
 def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     """No script reads or writes the user's models and settings."""
     home = tmp_path_factory.mktemp("home")
-    for name, place in places(home, "config", "data", "state").items():
-        monkeypatch.setenv(name, place)
+    move_in(monkeypatch, home, "config", "data", "state")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from core.models.content import (
     perceptual_distances,
 )
 from tests.core.training.pictures import vgg16_file
-from tests.homes import places
+from tests.homes import move_in
 
 
 def test_the_input_rule_of_a_caffe_network() -> None:
@@ -164,8 +164,7 @@ def test_downloads_are_checked_and_kept(tmp_path: Path, vgg16: Path, monkeypatch
     weights = SimpleNamespace(IMAGENET1K_V1=SimpleNamespace(url=f"http://nowhere.test/vgg16-{digest}.pth"))
     monkeypatch.setattr(torchvision.models, "VGG16_Weights", weights)
     monkeypatch.setattr("urllib.request.urlopen", lambda *_a, **_k: Served(content))
-    for name, place in places(tmp_path, "cache").items():
-        monkeypatch.setenv(name, place)
+    move_in(monkeypatch, tmp_path, "cache")
     if not honest:
         with pytest.raises(UserError, match="SHA-256"):
             list(load_content("vgg16", None, CancelToken()))

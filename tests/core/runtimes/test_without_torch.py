@@ -37,7 +37,7 @@ from core.tiling import Rect
 from core.upscale.batch import upscale
 from tests.core.networks import save_small_model
 from tests.core.runtimes.conftest import SMALL, generator_file, most_apart, sample
-from tests.homes import places
+from tests.homes import move_in
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -109,8 +109,7 @@ def of_kind(events: list[Any], kind: type) -> list[Any]:
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, place in places(tmp_path).items():
-        monkeypatch.setenv(name, place)
+    move_in(monkeypatch, tmp_path)
 
 
 @pytest.fixture(params=["openvino", "ncnn"])

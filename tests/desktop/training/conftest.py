@@ -11,7 +11,7 @@ from srgan_desktop.job import Job
 from srgan_desktop.settings import TRAIN_FOLDER, TRAIN_RECIPE, Settings
 from srgan_desktop.training.session import TrainSession
 from tests.desktop.training.scripted import scripted
-from tests.homes import places
+from tests.homes import move_in
 
 WAIT_MS = 60_000
 
@@ -19,8 +19,7 @@ WAIT_MS = 60_000
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The user's folders, in this process and in those that it starts."""
-    for name, place in places(tmp_path, "config", "data", "state").items():
-        monkeypatch.setenv(name, place)
+    move_in(monkeypatch, tmp_path, "config", "data", "state")
     return tmp_path
 
 

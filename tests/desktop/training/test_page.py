@@ -17,7 +17,7 @@ from srgan_desktop.training.session import TrainingPhase, TrainSession
 from tests.desktop.conftest import drop
 from tests.desktop.training.conftest import WAIT_MS
 from tests.desktop.training.scripted import STEPS
-from tests.homes import places
+from tests.homes import move_in
 
 
 @pytest.fixture
@@ -179,8 +179,7 @@ def test_tab_goes_from_a_part_to_its_fields(page: TrainPage, qtbot, home: Path) 
 def test_content_weights_are_asked_for_where_the_recipe_needs_them(
     page: TrainPage, qtbot, home: Path, options: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, place in places(home, "cache").items():
-        monkeypatch.setenv(name, place)
+    move_in(monkeypatch, home, "cache")
     fill(page, "plain", qtbot, home)
     card = page.set_up.recipe
     card.more.show_open(True)
