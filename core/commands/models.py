@@ -25,7 +25,7 @@ from core.contract.models import DownloadProgress, DownloadRequest, ImportReques
 from core.contract.settings import SETTINGS, Precision
 from core.contract.upscale import Region
 from core.language import gettext as _
-from core.models.card import TEST_PICTURES
+from core.models.card import set_and_figure
 from core.models.catalogue import (
     DEFAULT_DETAIL,
     DEFAULT_MODEL,
@@ -308,8 +308,7 @@ def _card_rows(found: Model) -> list[tuple[str, str]]:
 
 
 def _measure(name: str) -> str:
-    subject, space, figure = name.partition(" ")
-    return _("Test pictures") + space + figure if subject == TEST_PICTURES else name
+    return " ".join(filter(None, set_and_figure(name)))
 
 
 def _say_added(console: Console, event: ModelAdded) -> None:

@@ -18,9 +18,15 @@ from core.contract.errors import UserError
 from core.language import gettext as _
 
 TEST_PICTURES = "held-out"
-"""The set that a run's own test pictures are, in the metrics of a card. To be shown in other words."""
+"""The set that a run's own test pictures are, in the metrics of a card. To be shown as `set_and_figure` has it."""
 MAX_HEADER = 8 << 20
 """Bytes; the safetensors format itself allows 100 MB, and no honest upscaler needs one."""
+
+
+def set_and_figure(metric: str) -> tuple[str, str]:
+    """The set of pictures that a metric of a card was measured on, for people and maybe empty, and the figure's key."""
+    pictures, _space, figure = metric.rpartition(" ")
+    return _("Test pictures") if pictures == TEST_PICTURES else pictures, figure
 
 
 @dataclass(frozen=True, slots=True)

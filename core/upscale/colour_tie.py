@@ -8,10 +8,8 @@ away. Here only what a Gaussian of a few source pixels leaves of the difference 
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
-from PIL import Image
 
 RADIUS = 6.0
 """Standard deviation of the Gaussian, in pixels of the source."""
@@ -29,6 +27,8 @@ _EAGER = 1.5
 """How much more than what is missing is added in further passes, as a part of it will be cut off again."""
 _STRIP = 1 << 17
 """Samples that are worked on at once."""
+_BAND = 16
+"""Cells in a row that are worked on at once."""
 
 
 def tie_colours(
@@ -89,20 +89,32 @@ def _means(pixels: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
     """Mean colours over a grid of equal cells, rows x columns x C float32 in 0..1."""
     height, width, channels = pixels.shape
     means = np.empty((*cells, channels), np.float32)
-    rows = max(1, round(_STRIP * cells[0] / (width * channels * height)))
+    rows = min(_BAND, max(1, round(_STRIP * cells[0] / (width * channels * height))))
+    across = [_shares(width, cells[1], first, _BAND) for first in range(0, cells[1], _BAND)]
     for first in range(0, cells[0], rows):
-        last = min(first + rows, cells[0])
-        low, high = first * height / cells[0], last * height / cells[0]
-        start, stop = int(low), min(height, int(np.ceil(high)))
-        strip = pixels[start:stop]
-        for channel in range(channels):
-            # Pillow rounds means of bytes to bytes, so they are floats first.
-            image = Image.fromarray(strip[..., channel].astype(np.float32))
-            box = (0, low - start, width, min(high - start, stop - start))
-            reduced = image.resize((cells[1], last - first), Image.Resampling.BOX, box=box)
-            means[first:last, :, channel] = np.asarray(reduced)
+        start, down = _shares(height, cells[0], first, rows)
+        strip = pixels[start : start + down.shape[1]].reshape(down.shape[1], -1).astype(np.float32)
+        # Products of matrices, as sums over a few neighbours each are slow in numpy.
+        lowered = (down @ strip).reshape(len(down), width, channels).transpose(0, 2, 1)
+        planes = np.ascontiguousarray(lowered).reshape(-1, width)
+        for number, (left, parts) in enumerate(across):
+            column = number * _BAND
+            block = planes[:, left : left + parts.shape[1]] @ parts.T
+            block = block.reshape(len(down), channels, len(parts)).transpose(0, 2, 1)
+            means[first : first + len(down), column : column + len(parts)] = block
     means *= np.float32(1 / _top(pixels.dtype))
     return means
+
+
+@lru_cache(256)
+def _shares(size: int, cells: int, first: int, count: int) -> tuple[int, np.ndarray]:
+    """Where the pixels of some cells in a row begin, and what share of a cell each is: at most `count` x pixels."""
+    edges = np.arange(first, min(first + count, cells) + 1) * (size / cells)
+    start, stop = int(edges[0]), min(size, int(np.ceil(edges[-1])))
+    pixels = np.arange(start, stop)
+    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    shares = covered.clip(0, 1)
+    return start, (shares / shares.sum(1, keepdims=True)).astype(np.float32)
 
 
 def _smooth(grid: np.ndarray, sigma: tuple[float, float]) -> np.ndarray:
@@ -144,21 +156,21 @@ def _add(pixels: np.ndarray, correction: np.ndarray, out: np.ndarray) -> float:
     above, below, down = _between(height, correction.shape[0])
     # Rounded by cutting off, once it is in range.
     half = np.float32(0.5 if whole else 0)
-
-    @lru_cache(2)
-    def wide(row: int) -> np.ndarray:
-        """A row of cells, enlarged across."""
-        first = np.take(correction[row], left)
-        return first + (np.take(correction[row], right) - first) * across + half
-
-    # Rows between the same two rows of cells.
-    starts = [*np.flatnonzero(np.diff(above, prepend=-1)), height]
-    for first, last in pairwise(starts):
-        low, high = int(above[first]), int(below[first])
-        if out is pixels and not correction[low : high + 1].any():
+    band = min(_BAND, max(1, round(_STRIP * len(correction) / pixels.size)))
+    for low in range(0, len(correction), band):
+        # Rows of pixels between these rows of cells and the next.
+        first, last = np.searchsorted(above, (low, low + band))
+        high = int(below[last - 1]) if last > first else low
+        if last == first or (out is pixels and not correction[low : high + 1].any()):
             continue
-        rows = (wide(high) - wide(low)) * down[first:last, None]
-        rows += wide(low)
+        wide = np.take(correction[low : high + 1], left, 1)
+        wide += (np.take(correction[low : high + 1], right, 1) - wide) * across
+        wide += half
+        weights = np.zeros((last - first, high + 1 - low), np.float32)
+        at = np.arange(last - first)
+        weights[at, above[first:last] - low] = 1 - down[first:last]
+        weights[at, below[first:last] - low] += down[first:last]
+        rows = weights @ wide
         rows += pixels[first:last].reshape(last - first, -1)
         if is_far[low : high + 1].any():
             cut_off = max(cut_off, float(rows.max() - top), float(-rows.min()))

@@ -23,7 +23,7 @@ from core.contract.upscale import Stamp
 from core.hashing import stamp_of
 from core.language import gettext as _
 from core.language import headed, listed, shown_number
-from core.models.card import TEST_PICTURES, ModelCard
+from core.models.card import ModelCard, set_and_figure
 from core.models.catalogue import Kind, Model, licence
 from core.models.known import KnownModel
 from srgan_desktop.fields import Buttons, Elided, Fold, Scrolled, keep_width, quiet, titled
@@ -338,8 +338,7 @@ def _rows(entry: ListedModel) -> list[tuple[str, str]]:
 def _measured(card: ModelCard) -> str:
     lines = []
     for name, value in card.metrics.items():
-        subject, _rest, metric = name.rpartition(" ")
-        subject = _("Test pictures") if subject == TEST_PICTURES else subject
-        measure = " ".join(part for part in (subject, METRICS.get(metric, metric)) if part)
+        pictures, figure = set_and_figure(name)
+        measure = " ".join(filter(None, (pictures, METRICS.get(figure, figure))))
         lines.append(headed(measure, shown_number(value, ".4g")))
     return "\n".join(lines)

@@ -59,6 +59,13 @@ def test_every_model_that_ships_keeps_the_mean_colour_of_stripes_once_tied(model
     assert off(tie_colours(result, source), source) < 2 < off(result, source)
 
 
+@pytest.mark.parametrize("size", [(64, 64), (33, 47), (103, 97), (149, 31), (1, 5)])
+def test_what_has_the_right_colours_stays_as_it_is(size: tuple[int, int]) -> None:
+    source = textured(3, 160, 160)[: size[0], : size[1]]
+    result = squares(source)
+    np.testing.assert_array_equal(tie_colours(result, source), result)
+
+
 @pytest.mark.parametrize("colour", [(128, 128, 255), (200, 30, 40), (0, 0, 0), (255, 255, 255)])
 def test_flat_colours_come_within_half_a_level(colour: tuple[int, int, int]) -> None:
     source = np.full((30, 21, 3), colour, np.uint8)

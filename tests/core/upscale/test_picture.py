@@ -131,7 +131,11 @@ def test_a_preview_is_a_part_of_the_result_at_its_size(tmp_path: Path, factor: f
 
 
 def test_a_preview_ties_colours_as_the_batch_does(tmp_path: Path) -> None:
-    source = paths.RESOURCES / "samples" / "cat.jpg"
+    pixels = load(paths.RESOURCES / "samples" / "cat.jpg").pixels.copy()
+    # One-pixel stripes, of which the network makes another colour.
+    pixels[60:90, 100:120:2] = 30
+    source = tmp_path / "striped.png"
+    Image.fromarray(pixels).save(source)
     picture = load(source)
     engine = open_engine("fast-x4", "cpu", "fp32")
     size = (4 * picture.width, 4 * picture.height)
@@ -141,8 +145,8 @@ def test_a_preview_ties_colours_as_the_batch_does(tmp_path: Path) -> None:
     part = whole[240:360, 360:520].astype(int)
     # An odd height makes the cells of both, over which colours are compared, a little different.
     assert np.abs(shown.pixels - part).max() <= 2
-    untied = upscale_picture(engine, picture, size, False, CancelToken(), tie=False).pixels
-    assert np.abs(untied.astype(int) - whole).max() >= 1
+    untied = upscale_picture(engine, picture, size, False, CancelToken(), tie=False).pixels[240:360, 360:520]
+    assert np.abs(untied.astype(int) - part).max() >= 8
 
 
 @pytest.mark.parametrize("size", [OutputSize("factor", 1.5), OutputSize("width", 31), OutputSize("factor", 0.1)])
