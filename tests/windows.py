@@ -10,6 +10,8 @@ import sys
 from fnmatch import fnmatch
 
 _BATCH = "tests/core/upscale/test_batch.py::"
+_LINK = "makes a link"
+_CASES = "needs a file system where upper and lower case are two names"
 _SIGNALS = "a test can send no signal to another program there"
 WINDOWS: dict[str, str] = {
     _BATCH + "test_names_of_every_kind[[]new*line.png]": "Windows' file names have no line breaks",
@@ -26,12 +28,10 @@ WINDOWS: dict[str, str] = {
         "the full disk is Linux's /dev/full"
     ),
     "tests/core/test_names.py::test_a_link_to_nothing_is_taken": "makes a link that leads nowhere",
-    "tests/core/test_windows.py::test_one_picture_named_twice_in_other_case_is_one_there": (
-        "needs a file system where upper and lower case are two names"
-    ),
+    "tests/core/test_windows.py::test_one_picture_named_twice_in_other_case_is_one_there": _CASES,
     "tests/core/test_archives.py::test_a_colon_in_a_name_makes_no_drive[[]linux]": "a colon is a disk's there",
     "tests/core/evaluate/test_blind.py::test_a_name_cannot_break_out_of_the_page": "a file's name has no < and > there",
-    "tests/core/models/test_graph_files.py::test_a_link_out_of_the_folder_is_not_followed": "makes a link",
+    "tests/core/models/test_graph_files.py::test_a_link_out_of_the_folder_is_not_followed": _LINK,
     "tests/desktop/upscale/test_scanning.py::test_links_that_loop_end": "makes links",
     # Windows has no signals: what a console says comes as an event, and only to a program that shares the console.
     "tests/core/commands/test_training.py::test_ctrl_c_saves_and_says_so": _SIGNALS,
@@ -40,9 +40,9 @@ WINDOWS: dict[str, str] = {
     "tests/core/test_worker.py::test_ctrl_c_in_the_terminal_is_for_the_window": _SIGNALS,
     "tests/desktop/test_main_window.py::test_a_logout_closes_the_window_in_order*": _SIGNALS,
     "tests/core/test_worker.py::test_a_logout_lets_a_training_run_save_its_state*": _SIGNALS,
-    "tests/core/upscale/test_plan.py::test_names_that_would_be_one_are_parted_before_anything_starts": (
-        "needs a file system where upper and lower case are two names"
-    ),
+    "tests/core/upscale/test_folder_listing.py::test_folders_are_told_apart_and_hidden_files_are_left_out": _LINK,
+    "tests/core/upscale/test_plan_stream.py::test_archives_and_folders_of_one_name_stay_in_one_portion": _CASES,
+    "tests/core/upscale/test_plan.py::test_names_that_would_be_one_are_parted_before_anything_starts": _CASES,
 }
 """By the test's name, as pytest says it (`*` stands for anything)."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,11 +104,10 @@ def save_checkpoint(folder: Path, step: int, parts: Iterable[tuple[str, Checkpoi
     metadata = {"format": str(FORMAT), "step": str(step), "state": json.dumps(values)}
     with replacing(path) as temporary:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata))
-    for old in checkpoints(folder)[:-keep]:
-        old.unlink(missing_ok=True)
-    # What a killed run left half-written.
-    for part_file in folder.glob(f".srgan-*{PART_SUFFIX}"):
-        part_file.unlink(missing_ok=True)
+    # The old ones, and what a killed run left half-written. What another program holds open on Windows goes next time.
+    for needless in (*checkpoints(folder)[:-keep], *folder.glob(f".srgan-*{PART_SUFFIX}")):
+        with suppress(PermissionError):
+            needless.unlink(missing_ok=True)
     return path
 
 
@@ -149,7 +149,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
                 _("Use that version."),
             )
         values = json.loads(metadata["state"])
-        tensors = safetensors.torch.load_file(path)
+        # Read, not mapped into memory: Windows lets nobody replace or delete a file that is mapped, and what is
+        # restored may live as long as the run.
+        tensors = safetensors.torch.load(path.read_bytes())
         if int(metadata["format"]) == 1:
             return _from_format_1(tensors, values)
         return Checkpoint({name: PartState(_below(name, tensors), part) for name, part in values.items()})

@@ -363,8 +363,10 @@ def choose_held_out(pictures: Sequence[TrainingPicture], request: ScanRequest) -
         parts |= {name: group} if len(group) <= 32 else {str(pictures[i].hr): [i] for i in group}
 
     def rank(name: str) -> bytes:
-        # By the name alone: when others come or go before a run is resumed, what it has learnt stays on its side.
-        return hashlib.sha256(os.fsencode(f"{request.seed}/{os.path.relpath(name, request.data)}")).digest()
+        # By the name alone: when others come or go before a run is resumed, what it has learnt stays on its side. The
+        # same on every system, as runs are carried from one to another.
+        place = Path(os.path.relpath(name, request.data)).as_posix()
+        return hashlib.sha256(os.fsencode(f"{request.seed}/{place}")).digest()
 
     order = sorted(parts, key=rank)
     wanted = max(1, round(request.held_out * len(pictures)))

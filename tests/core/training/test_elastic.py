@@ -42,6 +42,8 @@ RECIPE = (
     ("checkpoint_every", "10"),
 )
 PATIENCE = 300
+WITH_LIBUV = sys.platform != "win32"
+"""torch for Windows is built without it."""
 
 
 @contextmanager
@@ -51,7 +53,12 @@ def training(data: Path, held_out: Path, run: Path) -> Iterator[subprocess.Popen
     command += ["-m", "--", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
     command += [f"--run={run}", "--threads=1", "--json", "--device=cpu"]
     command += [f"--set={field}={value}" for field, value in RECIPE]
-    environment = {**os.environ, **places(run.parent, "cache"), "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        **places(run.parent, "cache"),
+        "OMP_NUM_THREADS": "1",
+        "USE_LIBUV": str(int(WITH_LIBUV)),
+    }
     with run.with_suffix(".events").open("wb") as events, run.with_suffix(".errors").open("wb") as errors:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=events, stderr=errors)
         try:
@@ -109,13 +116,13 @@ def test_a_killed_process_changes_nothing_about_the_result(data: Path, held_out:
 
 def test_processes_meet_again_in_a_store_that_kept_what_the_dead_ones_said() -> None:
     """A store like torchrun's: without a place of their own they would take old addresses for their neighbours'."""
-    server = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    server = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, use_libuv=WITH_LIBUV)
     found: list[dict[int, str]] = []
     for _attempt in range(3):
         met: dict[int, str] = {}
 
         def join(rank: int, met: dict[int, str] = met) -> None:
-            client = TCPStore("127.0.0.1", server.port, is_master=False, timeout=timedelta(seconds=60))
+            client = TCPStore("127.0.0.1", server.port, timeout=timedelta(seconds=60), use_libuv=WITH_LIBUV)
             place = meeting_place(client, rank, 3)
             if rank == 0:
                 place.set("address", f"of attempt {len(found)}")

@@ -46,7 +46,9 @@ def words_for(data: Path, held_out: Path, run: Path, overrides: tuple[tuple[str,
 
 
 def environment_of(run: Path) -> dict[str, str]:
-    return {**os.environ, **places(run.parent, "cache"), "OMP_NUM_THREADS": "1"}
+    # torch for Windows is built without libuv, which torchrun wants all the same.
+    libuv = {"USE_LIBUV": "0"} if sys.platform == "win32" else {}
+    return {**os.environ, **places(run.parent, "cache"), "OMP_NUM_THREADS": "1", **libuv}
 
 
 def events_in(said: str) -> list[dict[str, Any]]:

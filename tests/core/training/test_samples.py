@@ -104,4 +104,4 @@ def test_a_run_remembers_what_it_takes_to_go_on(tmp_path: Path, data: Path) -> N
     again = RunFolder(folder.path).request()
     assert again.resume
     assert (again.data, again.run, again.validation) == (data, folder.path, None)
-    assert (again.content_weights, again.device, again.threads) == (Path("/some/vgg"), "cpu", 2)
+    assert (again.content_weights, again.device, again.threads) == (Path("/some/vgg").absolute(), "cpu", 2)

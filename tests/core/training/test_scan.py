@@ -250,7 +250,7 @@ def test_pairs_are_matched_by_their_place(tmp_path: Path) -> None:
     found, events = look(ScanRequest(tmp_path))
     assert aside(events) == {}
     places = {
-        (str(p.hr.relative_to(tmp_path / "hr_images")), str(p.lr.relative_to(tmp_path / "lr_images")))
+        (p.hr.relative_to(tmp_path / "hr_images").as_posix(), p.lr.relative_to(tmp_path / "lr_images").as_posix())
         for p in (*found.training, *found.validation)
     }
     assert places == {
@@ -322,7 +322,7 @@ def test_what_comes_or_goes_moves_hardly_anything_across_the_split() -> None:
 
     whole = held(pictures)
     assert len(whole) == 10
-    away = [replace(each, hr=Path(str(each.hr).replace("/photos", "/disk/photos"))) for each in pictures]
+    away = [replace(each, hr=Path("/disk/photos", each.hr.relative_to("/photos"))) for each in pictures]
     assert held(away, "/disk/photos") == whole
     for gone in range(0, 100, 9):
         left = held([*pictures[:gone], *pictures[gone + 1 :]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ from core.contract.cancel import Cancelled, CancelToken
 from core.upscale import folder_listing
 from core.upscale.folder_listing import FolderListing, natural
 
-NAMES = st.text(st.sampled_from("aB1209. é_"), min_size=1, max_size=8).filter(lambda name: not name.startswith("."))
+NAMES = st.text(st.sampled_from("aB1209. é_"), min_size=1, max_size=8).filter(
+    # Windows leaves dots and blanks at the end out.
+    lambda name: not name.startswith(".") and (sys.platform != "win32" or not name.endswith((" ", ".")))
+)
 
 
 def names_in(folder: Path) -> list[str]:

@@ -276,7 +276,7 @@ def test_results_are_replaced_in_portions_as_long_as_it_is_clear_whose_they_are(
     # The result of another is in the way, which may be found later, and here is.
     (folder / "4.png").rename(folder / "z.png")
     made(replace(request, existing="skip", inputs=(Input(folder / "z.png"),)))
-    (output / "z.png").rename(output / "4.png")
+    (output / "z.png").replace(output / "4.png")
     journal = output / ".srgan" / "journal.jsonl"
     journal.write_text(journal.read_text().replace('"output": "z.png"', '"output": "4.png"'))
     picture(folder / "4.png", seed=77)
