@@ -105,6 +105,7 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
     arrivals = Arrivals(request.folders, request.batch.recursive, request.batch.output)
     arrivals.mark_known(dict(request.known))
     reported: set[Path] = set()
+    before: set[Path] = set()
     # The batch reports a picture that is gone by now as failed.
     coming = [(each, stamp_of(each.path) or (0, 0)) for each in request.batch.inputs]
     arrivals.mark_known({each.path: stamp for each, stamp in coming})
@@ -120,9 +121,12 @@ def watch(request: WatchRequest, cancel: CancelToken, every: float = EVERY) -> I
                 coming.append(each)
                 continue
             unusable.add(each.path)
-            if each.path not in reported:
+            # At the second look: a folder may be renamed, or its disk unplugged, just while it is looked into.
+            if each.path in before and each.path not in reported:
+                reported.add(each.path)
                 yield FileFailed(each.path, each.error.message, each.error.hint)
-        reported = unusable
+        reported &= unusable
+        before = unusable
         if not coming:
             cancel.sleep(max(every, 2 * (time.monotonic() - begun)))
 

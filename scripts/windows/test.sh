@@ -6,7 +6,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 run() { "$here/run.sh" "$@"; }
 # In a process of its own: a time-out ends it on Windows, and so does a crash, and the rest still runs.
-pytest() { run python -m pytest -p no:cacheprovider -p no:randomly --numprocesses 1 --timeout 600 -rs "$@"; }
+pytest() { run python -m pytest -p no:cacheprovider -p no:randomly --numprocesses "$(nproc)" --timeout 600 -rs "$@"; }
 
 case "${1:-all}" in
     short)

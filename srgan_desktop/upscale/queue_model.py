@@ -366,14 +366,19 @@ class Queue(QAbstractTableModel):
             )
 
     def learn_header(self, path: Path, header: Probe | Problem) -> None:
-        """Note what the header of a waiting picture says, or why it cannot be read."""
+        """Note what the header of a picture says, or, while it waits, why it cannot be read."""
         row = self.row_of(path)
-        if row is None or self._entries[row].state is not State.WAITING:
+        if row is None:
             return
+        waits = self._entries[row].state is State.WAITING
         if isinstance(header, Problem):
-            self.update(row, problem=header, header=None)
-        else:
+            if waits:
+                self.update(row, problem=header, header=None)
+        elif waits:
             self.update(row, problem=None, header=header, size=(header.width, header.height))
+        else:
+            # A run has overtaken it; it may be made again with other settings.
+            self.update(row, header=header)
 
     @property
     def unreadable(self) -> int:

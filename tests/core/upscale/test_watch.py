@@ -24,7 +24,8 @@ from core.contract.upscale import (
 )
 from core.hashing import stamp_of
 from core.images import load
-from core.upscale import stages
+from core.upscale import scan, stages
+from core.upscale.folder_listing import FolderListing
 from core.upscale.picture import upscale_picture
 from core.upscale.watch import Arrivals, watch
 from tests.core.networks import save_small_model
@@ -141,6 +142,27 @@ def test_a_folder_that_went_away_is_waited_for(tmp_path: Path, cancel: CancelTok
 
     threading.Timer(6 * EVERY, bring_back).start()
     assert [e.source.name for e in until(events, finished) if isinstance(e, FileSaved)] == ["b.png"]
+
+
+def test_a_folder_that_cannot_be_searched_is_told_once_it_stays_so(
+    tmp_path: Path, cancel: CancelToken, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = request(tmp_path)
+    locked = tmp_path / "in" / "locked"
+    locked.mkdir()
+    list_folder, refused = FolderListing, iter([True, False, True, True, True, False, True, True, False])
+
+    def listing(folder: Path, *rest: Any) -> Any:
+        if folder.name == "locked" and next(refused):
+            raise PermissionError(13, "Permission denied", str(folder))
+        return list_folder(folder, *rest)
+
+    monkeypatch.setattr(scan, "FolderListing", listing)
+    events = watch(wanted, cancel, 0)
+    # A folder that is renamed while it is looked into is refused once; this one is locked twice, and set free between.
+    told = [until(events, lambda event: isinstance(event, FileFailed))[-1].source for _ in range(2)]
+    assert told == [locked, locked]
+    assert list(refused) == [False]
 
 
 def test_what_a_folder_that_went_away_in_a_batch_left_is_done_later(

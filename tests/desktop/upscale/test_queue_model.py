@@ -189,6 +189,16 @@ def test_a_row_says_how_many_pages_or_frames_its_picture_has(queue):
     assert texts[2:] == ["8 × 6 → 32 × 24"] * 2
 
 
+def test_a_header_that_comes_after_the_run_is_kept_for_the_next(queue):
+    queue.add(entries("quick.png", "broken.png"))
+    queue.update(0, state=State.DONE)
+    queue.update(1, state=State.FAILED, problem=Problem("What the run said."))
+    queue.learn_header(Path("/pictures/quick.png"), Probe(8, 6, "png", False, False, 1))
+    queue.learn_header(Path("/pictures/broken.png"), Problem("What its header said."))
+    assert queue.entries[0].header.width == 8
+    assert queue.entries[1].problem == Problem("What the run said.")
+
+
 def test_results_that_were_packed_are_found_in_their_archive(queue):
     queue.add(entries("a.png", "b.png"))
     old, new = Path("/out/.srgan/unpacked/a.png"), Path("/out/a.cbz/a.png")
