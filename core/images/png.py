@@ -314,7 +314,7 @@ _REPEATS = 0.95
 """Share of a photograph's way that it must stay under for them to be tried: photographs come to 1.02 to 1.2."""
 _PLAIN = 1 / 8
 """Share of the bytes below which they are tried in any case: what is as plain as that, they do at once."""
-_SAMPLE_PIXELS = 1 << 15
+_SAMPLE_PIXELS = 1 << 14
 _WORTH_IT = 0.85
 """Share of the size down to which a result must shrink to be worth an encoder of several times the time."""
 

@@ -65,6 +65,8 @@ here (`tiff_segments`), but for JPEG, which libtiff checks."""
 _OF_LIBTIFF = frozenset({2, 3, 4, 6, 7, 32771, 32809, 34676, 34677})
 """Compressions of fax, JPEG and a few others, which Pillow hands to libtiff."""
 _MAX_PAGES = 100_000
+_LEVEL = 4
+"""How hard Deflate tries, of 12 (libdeflate)."""
 _MOST_BEHIND = 16
 """How many directories behind a page are looked at for its mask: its smaller versions may come before."""
 
@@ -565,6 +567,8 @@ class TiffPages:
             planarconfig=None if channels == 1 else "contig",
             extrasamples=["unassalpha"] if channels in (2, 4) else None,
             compression="zlib",
+            # Two thirds of the time of tifffile's own choice, for 3 % more room.
+            compressionargs={"level": _LEVEL},
             # There is none for integers of 64 bits.
             predictor=samples.dtype.kind == "f" or samples.dtype.itemsize <= 4,
             resolution=metadata.dpi or metadata.grid,

@@ -118,6 +118,8 @@ def upscale_picture(
     return replace(picture, pixels=pixels, alpha=alpha)
 
 
+_SMALL = 1 << 22
+"""Samples, before and after, of a picture that may take several times its memory while it is resized."""
 _SPARE = 16
 """Source pixels by which a margin may be longer, so that it is a whole number of result pixels."""
 
@@ -256,10 +258,13 @@ def resize(
     is_whole = all(edge.is_integer() for edge in map(float, box))
     if is_whole and (right - left, bottom - top) == size:
         return np.ascontiguousarray(pixels[top:bottom, left:right])
+    deep = pixels.dtype == np.uint16
+    if pixels.shape[2] == 3 and not deep and max(pixels.size, 3 * size[0] * size[1]) <= _SMALL:
+        image = Image.fromarray(np.ascontiguousarray(pixels))
+        return np.array(image.resize(size, Image.Resampling.BICUBIC, box=box))
     # One channel at a time: Pillow keeps colour pictures in four bytes a pixel, twice over while it works, and knows
     # values of 16 bits only as floats.
     resized = np.empty((size[1], size[0], pixels.shape[2]), pixels.dtype)
-    deep = pixels.dtype == np.uint16
     for channel in range(pixels.shape[2]):
         plane = pixels[..., channel]
         image = Image.fromarray(plane.astype(np.float32) if deep else np.ascontiguousarray(plane))
