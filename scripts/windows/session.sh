@@ -12,6 +12,7 @@ export HOME="$w/home" WINEPREFIX="$w/prefix" WINEDEBUG="${WINEDEBUG:--all}" LANG
 export WINEDLLOVERRIDES="mscoree,mshtml=;vcomp140,msvcp140,msvcp140_1,msvcp140_2,msvcp140_atomic_wait,concrt140=n,b"
 export PYTHONPATH="$windows\\site-wine;$windows\\own;$windows\\src"
 # Of this Python, and neither in the source nor among the wheels: without it every process would compile all it imports.
+unset PYTHONDONTWRITEBYTECODE
 export PYTHONPYCACHEPREFIX="$windows\\pycache"
 # torch counts one core under Wine.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$(nproc)}"
