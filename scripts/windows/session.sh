@@ -9,7 +9,7 @@ windows="Z:${w//\//\\}"
 export HOME="$w/home" WINEPREFIX="$w/prefix" WINEDEBUG="${WINEDEBUG:--all}" LANG=C.UTF-8
 # Microsoft's runtimes of C++ and OpenMP lie beside Python. Wine would take its own: with its OpenMP LibRaw's colours come
 # out wrong, and an exception of OpenVINO's ends the program where ncnn, which brings a runtime too, was imported first.
-export WINEDLLOVERRIDES="mscoree,mshtml=;vcomp140,msvcp140,msvcp140_1,msvcp140_2,msvcp140_atomic_wait,concrt140=n,b"
+export WINEDLLOVERRIDES="${WINE_WITHOUT:+$WINE_WITHOUT=;}mscoree,mshtml=;vcomp140,msvcp140,msvcp140_1,msvcp140_2,msvcp140_atomic_wait,concrt140=n,b"
 export PYTHONPATH="$windows\\site-wine;$windows\\own;$windows\\src"
 # Of this Python, and neither in the source nor among the wheels: without it every process would compile all it imports.
 unset PYTHONDONTWRITEBYTECODE

@@ -53,12 +53,7 @@ def training(data: Path, held_out: Path, run: Path) -> Iterator[subprocess.Popen
     command += ["-m", "--", "core.commands.training", "train", "quick", f"--data={data}", f"--val={held_out}"]
     command += [f"--run={run}", "--threads=1", "--json", "--device=cpu"]
     command += [f"--set={field}={value}" for field, value in RECIPE]
-    environment = {
-        **os.environ,
-        **places(run.parent, "cache"),
-        "OMP_NUM_THREADS": "1",
-        "USE_LIBUV": str(int(WITH_LIBUV)),
-    }
+    environment = {**os.environ, **places(run.parent, "cache"), "OMP_NUM_THREADS": "1"}
     with run.with_suffix(".events").open("wb") as events, run.with_suffix(".errors").open("wb") as errors:
         process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=events, stderr=errors)
         try:

@@ -46,9 +46,7 @@ def words_for(data: Path, held_out: Path, run: Path, overrides: tuple[tuple[str,
 
 
 def environment_of(run: Path) -> dict[str, str]:
-    # torch for Windows is built without libuv, which torchrun wants all the same.
-    libuv = {"USE_LIBUV": "0"} if sys.platform == "win32" else {}
-    return {**os.environ, **places(run.parent, "cache"), "OMP_NUM_THREADS": "1", **libuv}
+    return {**os.environ, **places(run.parent, "cache"), "OMP_NUM_THREADS": "1"}
 
 
 def events_in(said: str) -> list[dict[str, Any]]:
@@ -77,7 +75,9 @@ def run_side_by_side(
 
 
 def run_together(data: Path, held_out: Path, run: Path, overrides: tuple[tuple[str, str], ...]) -> list[dict[str, Any]]:
-    """Train in two processes under torchrun."""
+    """Train in two processes under torchrun, but on Windows, where torchrun wants libuv, and torch has none."""
+    if sys.platform == "win32":
+        return run_side_by_side(data, held_out, run, overrides)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     # The two dashes, as torchrun would take --run and --start for abbreviations of its own options.
     command += ["-m", "--", "core.commands.training", *words_for(data, held_out, run, overrides)]
