@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 import sys
-import threading
 from contextlib import suppress
 from functools import cache
 
 import psutil
-
-_YIELDING = 15
-"""Niceness: about a thirtieth of what a thread of usual priority gets on the same core."""
 
 
 @cache
@@ -58,16 +53,6 @@ def keep_large_blocks() -> None:
         m_trim_threshold, m_mmap_max = -1, -4
         libc.mallopt(m_mmap_max, 0)
         libc.mallopt(m_trim_threshold, 2**31 - 1)
-
-
-def yield_to_others() -> None:
-    """Let this thread work where other threads of the program leave the processor alone; Linux only.
-
-    A network's threads wait for each other after every layer: one that shares its core with an encoder holds up all.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _YIELDING)
 
 
 @cache

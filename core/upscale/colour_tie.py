@@ -29,6 +29,9 @@ _STRIP = 1 << 17
 """Samples that are worked on at once."""
 _BAND = 16
 """Cells in a row that are worked on at once."""
+_PRODUCT = 1 << 18
+"""Multiplications of a product of matrices. OpenBLAS takes threads for larger ones, and those wait so busily that a
+network, whose own threads begin meanwhile, takes half as long again."""
 
 
 def tie_colours(
@@ -89,13 +92,13 @@ def _means(pixels: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
     """Mean colours over a grid of equal cells, rows x columns x C float32 in 0..1."""
     height, width, channels = pixels.shape
     means = np.empty((*cells, channels), np.float32)
-    rows = min(_BAND, max(1, round(_STRIP * cells[0] / (width * channels * height))))
+    rows = _rows_at_once(pixels, cells[0])
     across = [_shares(width, cells[1], first, _BAND) for first in range(0, cells[1], _BAND)]
     for first in range(0, cells[0], rows):
         start, down = _shares(height, cells[0], first, rows)
         strip = pixels[start : start + down.shape[1]].reshape(down.shape[1], -1).astype(np.float32)
         # Products of matrices, as sums over a few neighbours each are slow in numpy.
-        lowered = (down @ strip).reshape(len(down), width, channels).transpose(0, 2, 1)
+        lowered = _product(down, strip).reshape(len(down), width, channels).transpose(0, 2, 1)
         planes = np.ascontiguousarray(lowered).reshape(-1, width)
         for number, (left, parts) in enumerate(across):
             column = number * _BAND
@@ -104,6 +107,21 @@ def _means(pixels: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
             means[first : first + len(down), column : column + len(parts)] = block
     means *= np.float32(1 / _top(pixels.dtype))
     return means
+
+
+def _rows_at_once(pixels: np.ndarray, cells: int) -> int:
+    """Rows of cells whose pixels are multiplied at once; the more there are, the more of the factors are zeros."""
+    a_row = pixels.size / cells
+    return max(1, min(_BAND, round(_STRIP / a_row), int((_PRODUCT / a_row) ** 0.5)))
+
+
+def _product(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """`left @ right`, in parts that OpenBLAS does on this thread."""
+    columns = max(1, _PRODUCT // left.size)
+    made = np.empty((len(left), right.shape[1]), np.float32)
+    for first in range(0, right.shape[1], columns):
+        np.matmul(left, right[:, first : first + columns], out=made[:, first : first + columns])
+    return made
 
 
 @lru_cache(256)
@@ -156,7 +174,7 @@ def _add(pixels: np.ndarray, correction: np.ndarray, out: np.ndarray) -> float:
     above, below, down = _between(height, correction.shape[0])
     # Rounded by cutting off, once it is in range.
     half = np.float32(0.5 if whole else 0)
-    band = min(_BAND, max(1, round(_STRIP * len(correction) / pixels.size)))
+    band = _rows_at_once(pixels, len(correction))
     for low in range(0, len(correction), band):
         # Rows of pixels between these rows of cells and the next.
         first, last = np.searchsorted(above, (low, low + band))
@@ -170,7 +188,7 @@ def _add(pixels: np.ndarray, correction: np.ndarray, out: np.ndarray) -> float:
         at = np.arange(last - first)
         weights[at, above[first:last] - low] = 1 - down[first:last]
         weights[at, below[first:last] - low] += down[first:last]
-        rows = weights @ wide
+        rows = _product(weights, wide)
         rows += pixels[first:last].reshape(last - first, -1)
         if is_far[low : high + 1].any():
             cut_off = max(cut_off, float(rows.max() - top), float(-rows.min()))

@@ -503,7 +503,7 @@ class _EncodeBehind:
 
     def __init__(self, first: Task | None) -> None:
         threads = SENDING_THREADS if first is not None and stores.is_store(first.output) else BEHIND_THREADS
-        self._pool = ThreadPoolExecutor(threads, "encode", processor.yield_to_others)
+        self._pool = ThreadPoolExecutor(threads, "encode")
         self._room = threading.Condition()
         self._pixels = 0
 
