@@ -46,7 +46,12 @@ one, other = (median(float(value) for key, value in lines if key == name) for na
 print(f"{sys.argv[2]} {one / 1000:.2f} s, {sys.argv[3]} {other / 1000:.2f} s: {one / other:.2f}")
 END
 }
-took() { "$python" -c 'import json, sys; print(sys.argv[1], 1000 * json.loads(sys.stdin.read().splitlines()[-1])["seconds"])' "$1" >>"$times"; }
+took() { # name: what the pictures took but for the first, with which everything starts
+    "$python" -c '
+import json, sys
+events = [json.loads(line) for line in sys.stdin]
+print(sys.argv[1], 1000 * sum([each["seconds"] for each in events if each["event"] == "FileSaved"][1:]))' "$1" >>"$times"
+}
 upscale=(-m core.cli upscale --model faithful-x4 --precision fp32 --device cpu --format png --json)
 pictures=$(windows "$w/output/speed")
 for turn in $(seq "$turns"); do
