@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from core.cluster.messages import Assignment, Begun, Made, Message, NotMade, Said, TaskProgress
 from core.contract.cancel import CancelToken
 from core.contract.jobs import Notice
-from core.contract.upscale import BatchEvent, FileStarted, Progress, UpscaleRequest
+from core.contract.upscale import BatchEvent, FileStarted, UpscaleRequest
 from core.upscale.plan import Plan, Task
 from core.upscale.records import ResultFacts, Save, failure_of
 from core.upscale.stages import Stages
@@ -28,8 +28,6 @@ class BlockStages(Stages):
         self._tell = tell
         self._assigned = {id(each.task): each for each in block}
         self._by_output = {each.task.output: each for each in block}
-        self._number = 0
-        """The task whose picture is in the network."""
 
     def open(self, task: Task) -> None:
         """Rely on the run, which made the folder ready."""
@@ -47,11 +45,13 @@ class BlockStages(Stages):
         if ends is not None:
             self.cancel.cancel()
 
+    def report(self, index: int, task: Task, fraction: float) -> None:
+        """Tell how far a task is."""
+        if self.progress.report(index, task.source, task.pixels, fraction) is not None:
+            self._tell(TaskProgress(self._assigned[id(task)].number, fraction))
+
     def _pass_on(self, event: BatchEvent) -> None:
         if isinstance(event, FileStarted):
-            self._number = self._by_output[event.output].number
-            self._tell(Begun(self._number, event))
-        elif isinstance(event, Progress):
-            self._tell(TaskProgress(self._number, event.fraction))
+            self._tell(Begun(self._by_output[event.output].number, event))
         elif isinstance(event, Notice):
             self._tell(Said(event.message))

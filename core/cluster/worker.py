@@ -57,7 +57,7 @@ class UpscaleWorker:
                 except queue.Empty:
                     break
             ended = isinstance(report[-1], BlockEnd)
-            yield _thinned(report)
+            yield thinned(report)
         thread.join()
 
     def order(self, what: str) -> None:
@@ -87,7 +87,7 @@ class UpscaleWorker:
         messages.put(end)
 
 
-def _thinned(report: list[Message]) -> list[Message]:
-    """Leave out all words on progress but the last."""
-    last = next((each for each in reversed(report) if isinstance(each, TaskProgress)), None)
-    return [each for each in report if not isinstance(each, TaskProgress) or each is last]
+def thinned(report: list[Message]) -> list[Message]:
+    """Leave out all words on a task's progress but the last."""
+    last = {each.number: each for each in report if isinstance(each, TaskProgress)}
+    return [each for each in report if not isinstance(each, TaskProgress) or each is last[each.number]]

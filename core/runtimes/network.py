@@ -6,9 +6,9 @@ pixels, so that the engine knows none of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -147,6 +147,20 @@ class LoadedModel(Protocol):
 
     def release_memory(self) -> None:
         """Give memory that is cached for the next tile back to the system."""
+
+
+@runtime_checkable
+class LanedModel(Protocol):
+    """A loaded model that can be computed on several threads at once."""
+
+    def lanes(self, precision: Precision) -> Sequence[Network]:
+        """Its network once for each thread, all of one precision; none where there are cores for one thread only.
+
+        Small pictures are done sooner so than one after the other on all cores, as no core waits for the others.
+
+        Raises:
+            UnsupportedPrecisionError: as `LoadedModel.network`.
+        """
 
 
 def levels(planes: np.ndarray, kind: type[np.generic]) -> np.ndarray:

@@ -6,6 +6,7 @@ whole network where the last sum should stay in float32. What this runtime canno
 
 from __future__ import annotations
 
+import copy
 import os
 import time
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "i
 """Between 8-bit convolutions values stay in float32: nearer to the right picture than in bf16, and no slower."""
 _ASK_MS = 50
 """Milliseconds between two questions whether the job was cancelled."""
+MOST_LANES = 4
+"""Behind more, decoding and encoding would not keep up."""
 
 
 class OpenVinoModel(GraphModel):
@@ -51,6 +54,7 @@ class OpenVinoModel(GraphModel):
         self.device = device
         self._graphs = tuple(graphs)
         self._place = _place_of(device)
+        self._threads = 0
 
     @property
     def device_label(self) -> str:
@@ -68,13 +72,33 @@ class OpenVinoModel(GraphModel):
         Raises:
             UnsupportedPrecisionError: the device does not compute in it.
         """
+        computes = self._computes(precision)
+        if self._place == "CPU":
+            self._threads = computes[0].threads
+        return self._network(precision, computes)
+
+    def lanes(self, precision: Precision) -> Sequence[GraphNetwork]:
+        """On a processor, one for each thread that a network of its own was given, up to `MOST_LANES`.
+
+        Raises:
+            UnsupportedPrecisionError: as `build`.
+        """
+        count = min(self._threads, MOST_LANES)
+        if count < 2:
+            return ()
+        first = self._computes(precision, count)
+        return [self._network(precision, [each.sibling() for each in first]) for _lane in range(count)]
+
+    def _computes(self, precision: Precision, lanes: int = 1) -> list[OpenVinoCompute]:
         ranges: Sequence[Ranges | None] = [None] * len(self._graphs)
         if precision == "int8":
             ranges = ranges_for(self._graphs, computing, observing)
-        computes = [
-            OpenVinoCompute(graph, self._place, precision, each)
+        return [
+            OpenVinoCompute(graph, self._place, precision, each, lanes)
             for graph, each in zip(self._graphs, ranges, strict=True)
         ]
+
+    def _network(self, precision: Precision, computes: Sequence[OpenVinoCompute]) -> GraphNetwork:
         weights = sum(graph.weights_bytes for graph in self._graphs) // {"fp32": 1, "int8": 4}.get(precision, 2)
         return GraphNetwork(self.geometry, precision, weights, computes)
 
@@ -143,18 +167,33 @@ def driver_of(device: str) -> str:
 class OpenVinoCompute:
     """A graph on a device: arrays in, array out. Its end is computed in float32, so that smooth gradients stay so."""
 
-    def __init__(self, graph: Graph, place: str, precision: Precision, ranges: Ranges | None = None) -> None:
+    def __init__(
+        self, graph: Graph, place: str, precision: Precision, ranges: Ranges | None = None, lanes: int = 1
+    ) -> None:
         split = None if precision == "fp32" else split_end(graph)
         body, end = split or (graph, None)
         hint = _HINTS[precision]
-        self._body = _compiled(model_of(body, ranges), place, hint)
+        self._body = _compiled(model_of(body, ranges), place, hint, lanes)
         # What cannot compute in a precision takes another without a word (f16 becomes bf16, say).
         used = self._body.get_property("INFERENCE_PRECISION_HINT").to_string()
         if used != hint:
             raise UnsupportedPrecisionError(f"{place} computes in {used} when asked for {hint}")
-        self._end = None if end is None else _compiled(model_of(end), "CPU", "f32").create_infer_request()
+        self._end = None if end is None else _compiled(model_of(end), "CPU", "f32", lanes).create_infer_request()
         self._request = self._body.create_infer_request()
         self._seconds_per_pixel = 0.0
+
+    @property
+    def threads(self) -> int:
+        """How many it computes on, on a processor."""
+        return int(self._body.get_property("INFERENCE_NUM_THREADS"))
+
+    def sibling(self) -> OpenVinoCompute:
+        """Another of the same compiled graph, for a thread of its own."""
+        other = copy.copy(self)
+        other._request = self._body.create_infer_request()
+        if self._end is not None:
+            other._end = self._end.get_compiled_model().create_infer_request()
+        return other
 
     def __call__(self, arrays: Sequence[np.ndarray], report: Report) -> np.ndarray:
         """Compute a tile from its inputs, C x h x w each; `report` may raise to end it."""
@@ -196,8 +235,11 @@ def observing(graph: Graph, numbers: Sequence[int]) -> Any:
     return lambda arrays: [value[0] for value in compiled([each[None] for each in arrays]).values()]
 
 
-def _compiled(model: Any, place: str, hint: str) -> Any:
+def _compiled(model: Any, place: str, hint: str, lanes: int = 1) -> Any:
     options: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY"}
+    if lanes > 1:
+        # Not pinned to cores: what decodes and encodes beside the lanes would stop one while another core is idle.
+        options |= {"NUM_STREAMS": lanes, "ENABLE_CPU_PINNING": False}
     if place == "CPU" and "OMP_NUM_THREADS" in os.environ:
         # OpenVINO has threads of its own, and does not look there.
         options["INFERENCE_NUM_THREADS"] = int(os.environ["OMP_NUM_THREADS"])

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from copy import copy
 from math import inf, isfinite
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from core.runtimes.choice import give_up, load_model
 from core.runtimes.network import (
     DeviceLostError,
     DeviceMemoryError,
+    LanedModel,
     LoadedModel,
     Network,
     Part,
@@ -156,6 +158,9 @@ class Engine:
         self.picture_notes: list[str] = []
         """About the picture in work."""
         self._warned_of_tiles = False
+        self._lanes: Sequence[Engine] | None = None
+        self._fp32_turn = threading.Lock()
+        """Held while what lanes share computes."""
         self.precision: Precision = "fp32"
         try:
             self._settle_precision()
@@ -193,6 +198,26 @@ class Engine:
         return _("{name} on {device_label} ({precision})").format(
             name=name, device_label=self._model.device_label, precision=self.precision
         )
+
+    def lanes(self) -> Sequence[Engine]:
+        """Engines of the same network for as many threads, which share its weights and the cores; there may be none.
+
+        Small pictures are done sooner so: on all cores at once each waits for the slowest core after every layer.
+        """
+        if self._lanes is None:
+            networks = self._model.lanes(self.precision) if isinstance(self._model, LanedModel) else ()
+            self._lanes = [self._lane(each) for each in networks]
+        return self._lanes
+
+    def _lane(self, network: Network) -> Engine:
+        lane = copy(self)
+        lane.engine_notes, lane.picture_notes = [], []
+        lane._lanes, lane._elsewhere = (), None
+        if self._half is None:
+            lane._fp32, lane._fp32_turn = network, threading.Lock()
+        else:
+            lane._half = network
+        return lane
 
     def take_notes(self) -> tuple[str, ...]:
         """What happened since the last call that the user should know, each said once."""
@@ -356,7 +381,9 @@ class Engine:
             self._distrust(
                 _("Half precision gave a black or broken tile; it was redone in fp32, and so will be the rest.")
             )
-        if not self._is_sound(self._fp32, source, core, kind, sink, report):
+        with self._fp32_turn:
+            is_sound = self._is_sound(self._fp32, source, core, kind, sink, report)
+        if not is_sound:
             raise _gives_no_numbers(self.name)
 
     def _is_sound(
@@ -388,6 +415,7 @@ class Engine:
         give_up(self._model.device)
         self._model, self._elsewhere = self._elsewhere(), None
         self._fp32, self._half, self.precision = self._model.network("fp32"), None, "fp32"
+        self._lanes = None
         self._asked = "auto"
         self._settle_precision()
         self.engine_notes.append(
@@ -465,7 +493,7 @@ class Engine:
     def _distrust(self, note: str) -> None:
         distrusted.add(self._trust_key(self.precision))
         self.engine_notes.append(note)
-        self._half, self.precision = None, "fp32"
+        self._half, self.precision, self._lanes = None, "fp32", None
 
 
 def opened(parts: Sequence[tuple[Path, float]], name: str, device: str, precision: Precision, tile: int) -> Engine:

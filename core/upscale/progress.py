@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 
@@ -33,7 +34,8 @@ class RunToken(CancelToken):
 
 
 class ProgressMeter:
-    """How far the run is, by pixels of results, and how long the rest will take. Several may be in work at once."""
+    """How far the run is, by pixels of results, and how long the rest will take. Several may be in work at once, on
+    threads of their own."""
 
     def __init__(self, total: int, token: RunToken, *, complete: bool = True) -> None:
         """Take the pixels of all results, or of those that are known so far, and the token of the run."""
@@ -46,6 +48,7 @@ class ProgressMeter:
         self._begun = token.clock()
         self._last_sent = 0.0
         self._last_part = 0.0
+        self._lock = threading.Lock()
 
     def know(self, total: int, *, complete: bool) -> None:
         """Take the pixels of all results that are known by now, and whether these are all."""
@@ -57,12 +60,14 @@ class ProgressMeter:
 
     def finish(self, number: int, pixels: int) -> None:
         """A task is over, well or not."""
-        self._parts.pop(number, None)
-        self._done += pixels
+        with self._lock:
+            self._parts.pop(number, None)
+            self._done += pixels
 
     def drop(self, number: int) -> None:
         """A task is not in work any more, and will be begun anew."""
-        self._parts.pop(number, None)
+        with self._lock:
+            self._parts.pop(number, None)
 
     def report(self, number: int, source: Path, pixels: int, fraction: float) -> Progress | None:
         """The event to send; None when the last one was only just sent.
@@ -73,6 +78,10 @@ class ProgressMeter:
             pixels: of its result.
             fraction: how much of it is done, 0 to 1.
         """
+        with self._lock:
+            return self._report(number, source, pixels, fraction)
+
+    def _report(self, number: int, source: Path, pixels: int, fraction: float) -> Progress | None:
         self._parts[number] = fraction * pixels
         now = time.monotonic()
         if now - self._last_sent < 1 / EVENTS_A_SECOND and fraction < 1:

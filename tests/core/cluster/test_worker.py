@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 
-from core.cluster.messages import Assignment, Begun, BlockEnd, Made, NotMade, Said, TaskProgress
-from core.cluster.worker import UpscaleWorker
+from core.cluster.messages import Assignment, Begun, BlockEnd, Made, Message, NotMade, Said, TaskProgress
+from core.cluster.worker import UpscaleWorker, thinned
 from core.contract.cancel import CancelToken
 from core.upscale.batch import upscale
 from core.upscale.plan import plan
@@ -74,3 +74,14 @@ def test_a_model_that_is_gone_is_told_in_words(tmp_path: Path, model: str) -> No
     elsewhere = request_for(str(tmp_path / "none.safetensors"), tmp_path / "out", tmp_path / "in")
     [[end]] = list(UpscaleWorker(elsewhere, 1).run(block, 0.01))
     assert "none.safetensors" in end.error.message
+
+
+def test_a_report_holds_the_last_word_on_each_pictures_progress() -> None:
+    said: list[Message] = [
+        TaskProgress(1, 0.2),
+        TaskProgress(2, 0.3),
+        Said("so"),
+        TaskProgress(1, 0.6),
+        TaskProgress(2, 0.4),
+    ]
+    assert thinned(said) == [Said("so"), TaskProgress(1, 0.6), TaskProgress(2, 0.4)]

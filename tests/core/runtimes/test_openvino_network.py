@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -235,3 +236,25 @@ def test_devices_are_named_as_requests_name_them(tmp_path: Path) -> None:
     model = load([(path, 1.0)], "openvino")
     assert isinstance(model, OpenVinoModel)
     assert model.memory()[0] >= model.memory()[1] > 0
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8"])
+def test_lanes_give_what_one_at_a_time_gives(precision: Precision, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    model = load([(find_model("fast-x4").path, 1.0)], "openvino")
+    if precision == "bf16" and model.fast_precision != "bf16":
+        pytest.skip("no bf16 on this processor")
+    engine = Engine(model, "test", precision)
+    pictures = [sample(*size) for size in ((40, 31), (17, 60))]
+    lanes = engine.lanes()
+    assert len(lanes) == 2
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda lane: [lane.upscale(each, CancelToken()) for each in pictures], lanes))
+    for one in found:
+        for each, result in zip(pictures, one, strict=True):
+            np.testing.assert_array_equal(result, engine.upscale(each, CancelToken()))
+
+
+def test_one_core_has_no_lanes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert Engine(load([(generator_file(tmp_path), 1.0)], "openvino"), "test").lanes() == []

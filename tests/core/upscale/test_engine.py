@@ -410,3 +410,47 @@ def test_the_last_two_engines_stay_open_and_more_only_as_bytes_allow(
     assert open_engine(a, "cpu", "fp32") is first
     assert open_engine(c, "cpu", "fp32") is third
     assert open_engine(b, "cpu", "fp32") is not second
+
+
+class Broken(Doubling):
+    """Gives no numbers."""
+
+    precision: Precision = "bf16"
+
+    def run(self, source: np.ndarray, core: Rect, kind: type[np.generic], report: Report) -> Iterator[Part]:
+        for part in super().run(source, core, kind, report):
+            yield replace(part, low=float("nan"))
+
+
+class TwoLanes(Doubler):
+    """Has two lanes, and maybe a first one that breaks."""
+
+    broken = False
+
+    def lanes(self, precision: Precision) -> list[Doubling]:
+        return [Broken() if self.broken else Doubling(), Doubling()]
+
+
+def test_lanes_give_the_engines_picture_and_have_notes_of_their_own() -> None:
+    pixels = photo(30, 40)
+    engine = Engine(TwoLanes(tiles_note="{model} sees seams", each_picture=True), "test", tile=20)
+    first, second = engine.lanes()
+    assert engine.lanes()[0] is first
+    for lane in (first, second):
+        np.testing.assert_array_equal(lane.upscale(pixels, CancelToken()), doubled(pixels))
+    assert first.take_notes() == second.take_notes() == ("test sees seams",)
+    assert engine.take_notes() == ()
+    assert not first.lanes()
+    assert not Engine(Doubler(), "test").lanes()
+
+
+def test_a_lane_that_breaks_goes_on_in_fp32() -> None:
+    pixels = photo(30, 40)
+    model = TwoLanes(half=0.0)
+    model.broken = True
+    engine = Engine(model, "test")
+    assert engine.precision == "bf16"
+    lane, _other = engine.lanes()
+    np.testing.assert_array_equal(lane.upscale(pixels, CancelToken()), doubled(pixels))
+    assert lane.precision == "fp32"
+    assert "redone in fp32" in lane.take_notes()[0]

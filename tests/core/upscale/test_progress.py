@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,19 @@ def test_a_pause_is_no_work(monkeypatch: pytest.MonkeyPatch) -> None:
     told = meter.report(0, Path("a"), 500, 1.0)
     assert told is not None
     assert told.seconds_left == pytest.approx(10)
+
+
+def test_several_threads_may_tell_at_once() -> None:
+    meter = ProgressMeter(4000, RunToken(CancelToken()))
+
+    def work(first: int) -> None:
+        for number in range(first, first + 1000):
+            meter.report(number, Path("a"), 1, 0.5)
+            meter.finish(number, 1)
+
+    with ThreadPoolExecutor(4) as pool:
+        for each in [pool.submit(work, first) for first in range(0, 4000, 1000)]:
+            each.result()
+    told = meter.report(4000, Path("a"), 0, 1.0)
+    assert told is not None
+    assert told.total_fraction == 1.0
