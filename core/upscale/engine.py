@@ -450,7 +450,7 @@ class Engine:
             if self._asked != "auto":
                 raise _does_not_work(wanted, self.name) from error
             return
-        psnr = self.psnr_against_fp32(half)
+        psnr = psnr_between(half, self._fp32, self.scale)
         self._half, self.precision = half, wanted
         if psnr >= VERIFIED_PSNR:
             return
@@ -461,31 +461,6 @@ class Engine:
                 wanted=wanted, name=self.name, device=self.device
             )
         )
-
-    def psnr_against_fp32(self, half: Network) -> float:
-        """PSNR in dB on a small test picture of gradients, edges and noise; minus infinity if it fails."""
-        ramp = np.broadcast_to(np.linspace(0, 1, TEST_SIDE, dtype=np.float32), (TEST_SIDE, TEST_SIDE))
-        # Impulses of one channel alone drive some networks far out of range, where nothing needs to be right.
-        impulses = np.random.default_rng(0).random((TEST_SIDE, TEST_SIDE)) < 0.1
-        test = np.repeat(np.where(impulses, 1 - ramp, ramp)[..., None], 3, axis=2)
-        wanted = self._at_once(self._fp32, test)
-        try:
-            error = float(np.mean(np.square(self._at_once(half, test).astype(np.float64) - wanted)))
-        except (RuntimeError, DeviceMemoryError):
-            # Some architectures mix precisions within, whatever their descriptor promises.
-            return -inf
-        if not isfinite(error):
-            return -inf
-        return inf if error == 0 else -10 * float(np.log10(error))
-
-    def _at_once(self, network: Network, source: np.ndarray) -> np.ndarray:
-        """A small picture in 0..1, enlarged, in float32."""
-        height, width = source.shape[:2]
-        result = np.empty((height * self.scale, width * self.scale, 3), np.float32)
-        for part in network.run(source, Rect(0, 0, width, height), np.float32, lambda _done: None):
-            where = part.where
-            result[where.top : where.bottom, where.left : where.right] = part.pixels
-        return result
 
     def _trust_key(self, precision: Precision) -> tuple[str, Precision, str]:
         return str(self.device), precision, self.name
@@ -518,6 +493,36 @@ def opened(parts: Sequence[tuple[Path, float]], name: str, device: str, precisio
     if device != "auto":
         return on(device)
     return choose([file for path, _share in parts for file in files_of(path)], on, precision)
+
+
+def psnr_between(half: Network, exact: Network, scale: int) -> float:
+    """PSNR in dB of one network against another, on a small test picture of gradients, edges and noise.
+
+    Minus infinity if it fails, or gives no numbers.
+    """
+    ramp = np.broadcast_to(np.linspace(0, 1, TEST_SIDE, dtype=np.float32), (TEST_SIDE, TEST_SIDE))
+    # Impulses of one channel alone drive some networks far out of range, where nothing needs to be right.
+    impulses = np.random.default_rng(0).random((TEST_SIDE, TEST_SIDE)) < 0.1
+    test = np.repeat(np.where(impulses, 1 - ramp, ramp)[..., None], 3, axis=2)
+    wanted = _at_once(exact, test, scale)
+    try:
+        error = float(np.mean(np.square(_at_once(half, test, scale).astype(np.float64) - wanted)))
+    except (RuntimeError, DeviceMemoryError):
+        # Some architectures mix precisions within, whatever their descriptor promises.
+        return -inf
+    if not isfinite(error):
+        return -inf
+    return inf if error == 0 else -10 * float(np.log10(error))
+
+
+def _at_once(network: Network, source: np.ndarray, scale: int) -> np.ndarray:
+    """A small picture in 0..1, enlarged, in float32."""
+    height, width = source.shape[:2]
+    result = np.empty((height * scale, width * scale, 3), np.float32)
+    for part in network.run(source, Rect(0, 0, width, height), np.float32, lambda _done: None):
+        where = part.where
+        result[where.top : where.bottom, where.left : where.right] = part.pixels
+    return result
 
 
 def _blended_in(new: np.ndarray, whole: np.ndarray, where: Rect, width: int) -> np.ndarray:
