@@ -54,8 +54,18 @@ def replacing(final: Path) -> Iterator[Path]:
     except BaseException:
         # What cannot be deleted must not hide what went wrong; a later run clears it away.
         with suppress(OSError):
-            _patiently(lambda: temporary.unlink(missing_ok=True))
+            remove(temporary)
         raise
+
+
+def remove(path: Path) -> None:
+    """Delete a file, if it is there; one that a scanner holds is waited for.
+
+    Raises:
+        PermissionError: another program keeps it open (Windows), or the folder cannot be written.
+        OSError: the folder is gone.
+    """
+    _patiently(lambda: path.unlink(missing_ok=True))
 
 
 def _replace(temporary: Path, final: Path) -> None:

@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from core.atomic import PART_SUFFIX, replacing
+from core.atomic import PART_SUFFIX, remove, replacing
 from core.contract.errors import UserError
 from core.language import gettext as _
 from core.models.card import read_header
@@ -109,6 +109,23 @@ def save_checkpoint(folder: Path, step: int, parts: Iterable[tuple[str, Checkpoi
         with suppress(PermissionError):
             needless.unlink(missing_ok=True)
     return path
+
+
+def forget_after(folder: Path, step: int) -> None:
+    """Delete the checkpoints of later steps: a resume would go on from them.
+
+    Raises:
+        UserError: one cannot be deleted.
+    """
+    for path in checkpoints(folder):
+        if step_of(path) > step:
+            try:
+                remove(path)
+            except OSError as error:
+                raise UserError(
+                    _("“{path}” could not be deleted: {strerror}.").format(path=path, strerror=error.strerror),
+                    _("Close it where another program has it open, then resume the run."),
+                ) from error
 
 
 def checkpoints(folder: Path) -> list[Path]:

@@ -34,7 +34,7 @@ from core.training.checkpoint import (
     Checkpoint,
     CheckpointPart,
     RandomState,
-    checkpoints,
+    forget_after,
     newest_checkpoint,
     restore,
     save_checkpoint,
@@ -396,7 +396,7 @@ class _Run:
 
     def _back_to_finite(self, report: StepReport) -> Iterator[TrainingEvent]:
         # Not to a checkpoint of the bad steps themselves: what they found unbearable is in it.
-        path, checkpoint = newest_checkpoint(
+        _path, checkpoint = newest_checkpoint(
             self.folder.checkpoints, lambda each: each.part("training").values["bad_steps"] == 0
         )
         factor = self.training.rate_factor / 2
@@ -413,9 +413,7 @@ class _Run:
         wait_for_all()
         if self.place.first:
             self.folder.forget_after(self.training.step)
-            for later in checkpoints(self.folder.checkpoints):
-                if later.name > path.name:
-                    later.unlink()
+            forget_after(self.folder.checkpoints, self.training.step)
         yield Notice(
             _(
                 "{bad_steps} steps in a row could not be taken ({skipped}): back to step {step}, with "

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import psutil
+import pytest
 import torch
 
-from core.training.checkpoint import PartState, load_checkpoint, newest_checkpoint, save_checkpoint
+from core import atomic
+from core.contract.errors import UserError
+from core.training.checkpoint import (
+    PartState,
+    checkpoints,
+    forget_after,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+)
 
 
 class Part:
@@ -50,3 +61,20 @@ def test_an_old_one_that_is_open_elsewhere_ends_no_run(tmp_path: Path) -> None:
         assert written(tmp_path, 2, 1).exists()
     written(tmp_path, 3, 1)
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint-00000003.safetensors"]
+
+
+def test_a_step_back_forgets_what_came_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for step in (1, 2, 3):
+        written(tmp_path, step, 9)
+    forget_after(tmp_path, 2)
+    assert [path.name[-13:-12] for path in checkpoints(tmp_path)] == ["1", "2"]
+
+    def held(_path: Path, **_options: object) -> None:
+        raise PermissionError(errno.EACCES, "The process cannot access the file")
+
+    # One that stays must not be resumed from without a word.
+    monkeypatch.setattr(atomic, "HELD_SECONDS", 0.0)
+    monkeypatch.setattr(Path, "unlink", held)
+    with pytest.raises(UserError, match="could not be deleted: The process") as caught:
+        forget_after(tmp_path, 1)
+    assert "resume" in caught.value.hint
