@@ -184,7 +184,7 @@ def duration(seconds: float) -> str:
 def seconds(value: float) -> str:
     """A measured time, with as many digits as mean something: `0.36 s`, `4.2 s`, `3 min 20 s`."""
     if value < 1:
-        return f"{shown_number(value, '.2f')} s"
+        return f"{shown_number(max(0.01, value), '.2f')} s"
     return f"{shown_number(value, '.1f')} s" if value < 60 else duration(value)
 
 

@@ -327,7 +327,7 @@ class QueueDelegate(QStyledItemDelegate):
                 painter.drawRoundedRect(groove, 3, 3)
             case State.DONE:
                 below = sentences(entry.notes) or (shown_name(entry.output) if entry.output else "")
-                words = _("Saved in {duration}").format(duration=problems.duration(entry.seconds))
+                words = _("Saved in {duration}").format(duration=problems.seconds(entry.seconds))
                 colour = tokens.warn if entry.differs_much else tokens.good
                 self._paint_lines(painter, option, box, words, below, colour)
             case State.SKIPPED:

@@ -86,6 +86,13 @@ def test_durations(seconds, words):
 
 
 @pytest.mark.parametrize(
+    ("seconds", "words"), [(0.004, "0.01 s"), (0.364, "0.36 s"), (4.21, "4.2 s"), (59.4, "59.4 s"), (200, "3 min 20 s")]
+)
+def test_a_measured_time_has_the_digits_that_mean_something(seconds, words):
+    assert problems.seconds(seconds) == words
+
+
+@pytest.mark.parametrize(
     ("seconds", "words"),
     [
         (1, "5 s"),
