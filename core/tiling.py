@@ -50,6 +50,13 @@ class Rect:
         """Grown to the left and upwards until both begin at a multiple of so many pixels."""
         return Rect(self.left - self.left % multiple, self.top - self.top % multiple, self.right, self.bottom)
 
+    def widened(self, multiple: int, within: Rect) -> Rect:
+        """Grown to the right, then to the left, until its width is a multiple of so many pixels, as far as `within`
+        reaches."""
+        right = min(self.right + -self.width % multiple, within.right)
+        left = max(self.left - (self.left - right) % multiple, within.left)
+        return Rect(left, self.top, right, self.bottom)
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:

@@ -45,3 +45,17 @@ def test_overlap_of_a_hundred_megapixels_costs_under_15_percent() -> None:
         for part in tiles(tile.core, tile.padded, TAIL_SIDE, 3):
             work += tail_cost * part.padded.width * part.padded.height
     assert work / ((trunk_cost + tail_cost) * 2500 * 2500) < 1.15
+
+
+@given(
+    width=st.integers(1, 200), left=st.integers(0, 199), wide=st.integers(1, 200), multiple=st.sampled_from([1, 8, 16])
+)
+def test_what_is_widened_holds_what_it_was(width: int, left: int, wide: int, multiple: int) -> None:
+    within = Rect(0, 0, width, 50)
+    rect = Rect(min(left, width - 1), 7, min(min(left, width - 1) + wide, width), 33)
+    found = rect.widened(multiple, within)
+    assert within.left <= found.left <= rect.left
+    assert rect.right <= found.right <= within.right
+    assert (found.top, found.bottom) == (rect.top, rect.bottom)
+    assert found.width % multiple == 0 or found.width == width
+    assert found.width - rect.width < multiple

@@ -13,6 +13,7 @@ from spandrel.architectures.Compact import Compact
 from spandrel.architectures.RCAN import RCAN
 from torch import nn
 
+from core import processor
 from core.contract.cancel import Cancelled, CancelToken
 from core.contract.errors import UserError
 from core.contract.settings import Precision
@@ -21,7 +22,7 @@ from core.evaluate.resampling import crop_to_multiple, reduce_bicubic, rgb8
 from core.images import load as load_picture
 from core.models.catalogue import find_model
 from core.paths import RESOURCES
-from core.runtimes import calibration, openvino_network
+from core.runtimes import calibration, graph_network, openvino_network, torch_network
 from core.runtimes.loading import load_graphs
 from core.runtimes.network import DeviceMemoryError, UnsupportedPrecisionError
 from core.runtimes.openvino_network import OpenVinoModel, devices, load
@@ -258,3 +259,23 @@ def test_lanes_give_what_one_at_a_time_gives(precision: Precision, monkeypatch: 
 def test_one_core_has_no_lanes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert Engine(load([(generator_file(tmp_path), 1.0)], "openvino"), "test").lanes() == []
+
+
+def test_large_tiles_are_no_larger_than_memory_should_be_and_leave_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load([(generator_file(tmp_path, skip="bicubic"), 1.0)], "openvino")
+    assert model.geometry.largest_side == openvino_network.LARGEST_SIDE
+    monkeypatch.setattr(graph_network, "LARGE", 1 << 10)
+    monkeypatch.setattr(graph_network, "LARGE_TAIL_SIDE", 19)
+    monkeypatch.setattr(openvino_network, "LARGE", 1 << 10)
+    pixels = sample(60, 45)
+    exact = Engine(torch_network.load([(generator_file(tmp_path, skip="bicubic"), 1.0)], "cpu"), "test", "fp32")
+    wanted = exact.upscale(pixels, CancelToken()).astype(int)
+    released = []
+    monkeypatch.setattr(processor, "release_memory", lambda: released.append(1))
+    engine = Engine(model, "test", "fp32")
+    assert np.abs(engine.upscale(pixels, CancelToken()) - wanted).max() <= 1
+    assert released == [1]
+    engine.upscale(sample(20, 20), CancelToken())
+    assert released == [1]
