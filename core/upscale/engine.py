@@ -386,9 +386,8 @@ class Engine:
                 _("Half precision gave a black or broken tile; it was redone in fp32, and so will be the rest.")
             )
         with self._fp32_turn:
-            is_sound = self._is_sound(self._fp32, source, core, kind, sink, report)
-        if not is_sound:
-            raise _gives_no_numbers(self.name)
+            if not self._is_sound(self._fp32, source, core, kind, sink, report):
+                raise _gives_no_numbers(self.name)
 
     def _is_sound(
         self,
