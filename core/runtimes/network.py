@@ -157,9 +157,6 @@ class LanedModel(Protocol):
         """Its network once for each thread, all of one precision; none where there are cores for one thread only.
 
         Small pictures are done sooner so than one after the other on all cores, as no core waits for the others.
-
-        Raises:
-            UnsupportedPrecisionError: as `LoadedModel.network`.
         """
 
 

@@ -86,15 +86,15 @@ class OpenVinoModel(GraphModel):
         return self._network(precision, computes)
 
     def lanes(self, precision: Precision) -> Sequence[GraphNetwork]:
-        """On a processor, one for each thread that a network of its own was given, up to `MOST_LANES`.
-
-        Raises:
-            UnsupportedPrecisionError: as `build`.
-        """
+        """On a processor, one for each thread that a network of its own was given, up to `MOST_LANES`."""
         count = min(self._threads, MOST_LANES)
         if count < 2:
             return ()
-        first = self._computes(precision, count)
+        try:
+            first = self._computes(precision, count)
+        except UnsupportedPrecisionError:
+            # It was built before in this precision, so that memory is what lacks: one at a time is as good a picture.
+            return ()
         return [self._network(precision, [each.sibling() for each in first]) for _lane in range(count)]
 
     def _computes(self, precision: Precision, lanes: int = 1) -> list[OpenVinoCompute]:

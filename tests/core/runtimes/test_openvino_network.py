@@ -279,3 +279,23 @@ def test_large_tiles_are_no_larger_than_memory_should_be_and_leave_none_behind(
     assert released == [1]
     engine.upscale(sample(20, 20), CancelToken())
     assert released == [1]
+
+
+def test_where_lanes_cannot_be_built_pictures_are_done_one_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    engine = Engine(load([(generator_file(tmp_path), 1.0)], "openvino"), "test", "fp32")
+    real = openvino_network.openvino_core()
+
+    class Full:
+        """A core that has no memory for another model."""
+
+        def compile_model(self, *_given: object) -> None:
+            raise RuntimeError("bad allocation")
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(real, name)
+
+    monkeypatch.setattr(openvino_network, "openvino_core", Full)
+    assert not engine.lanes()
