@@ -28,7 +28,7 @@ from core.tiling import Rect, tiles
 LARGE = 1 << 18
 """Pixels of a tile from which on memory counts."""
 LARGE_TAIL_SIDE = 80
-"""`TAIL_SIDE` in such a tile: what lies behind the trunk takes 0.4 of the memory so, and hardly longer."""
+"""`TAIL_SIDE` in such a tile: what lies behind the trunk takes 0.4 of the memory so."""
 TOLERANCE = 1 / 255
 """How far values in 0..1 may differ from torch's in fp32."""
 Compute = Callable[[Sequence[np.ndarray], Report], np.ndarray]
