@@ -259,7 +259,7 @@ def observing(graph: Graph, numbers: Sequence[int]) -> Any:
 
 
 def _hint(precision: Precision, place: str) -> str:
-    # As near to float32 as in floats (0.1 dB of 50), in half of the time where the last four convolutions stay in floats.
+    # As near to float32 as in floats (0.1 dB of 50), in half of the time where four convolutions stay in floats.
     is_fast = precision == "int8" and place == "CPU" and _fast_precision(place) == "bf16"
     return _HINTS["bf16" if is_fast else precision]
 
