@@ -25,10 +25,6 @@ from core.runtimes.network import (
 )
 from core.tiling import Rect, tiles
 
-LARGE = 1 << 18
-"""Pixels of a tile from which on memory counts."""
-LARGE_TAIL_SIDE = 80
-"""`TAIL_SIDE` in such a tile: what lies behind the trunk takes 0.4 of the memory so."""
 TOLERANCE = 1 / 255
 """How far values in 0..1 may differ from torch's in fp32."""
 Compute = Callable[[Sequence[np.ndarray], Report], np.ndarray]
@@ -93,8 +89,7 @@ class GraphNetwork:
         scale = self._geometry.scale
         area, done = core.width * core.height, 0
         whole = Rect(0, 0, x.shape[2], x.shape[1])
-        side = TAIL_SIDE if area <= LARGE else LARGE_TAIL_SIDE
-        for piece in tiles(core, whole, side, self._geometry.tail_reach):
+        for piece in tiles(core, whole, TAIL_SIDE, self._geometry.tail_reach):
             look = piece.padded
             window = (slice(None), slice(look.top, look.bottom), slice(look.left, look.right))
             planes = tail([np.ascontiguousarray(each[window]) for each in (features, x)], lambda _done: None)

@@ -25,7 +25,7 @@ from core.contract.settings import Precision
 from core.language import gettext as _
 from core.models.graph import Graph, split_end
 from core.runtimes.calibration import ranges_for
-from core.runtimes.graph_network import LARGE, GraphModel, GraphNetwork
+from core.runtimes.graph_network import GraphModel, GraphNetwork
 from core.runtimes.network import DeviceMemoryError, Report, TileGeometry, UnsupportedPrecisionError
 from core.runtimes.openvino_graph import Ranges, model_of
 from core.runtimes.openvino_package import openvino
@@ -34,11 +34,13 @@ _HINTS: dict[Precision, str] = {"fp32": "f32", "bf16": "bf16", "fp16": "f16", "i
 """What lies between 8-bit convolutions, or stays in floats, is computed in bf16 where the processor does (`_hint`)."""
 _ASK_MS = 50
 """Milliseconds between two questions whether the job was cancelled."""
+LARGE = 1 << 18
+"""Pixels of a tile from which on its memory is given back after the picture."""
 LARGEST_SIDE = 512
 """Largest side of a tile on a processor, in source pixels: 100 megapixels of result then take 1.2 GB, the light program
 included."""
 MOST_LANES = 4
-"""Behind more, decoding and encoding would not keep up."""
+"""One thread decodes for all of them, and two encode."""
 
 
 class OpenVinoModel(GraphModel):
@@ -60,7 +62,6 @@ class OpenVinoModel(GraphModel):
         self._place = _place_of(device)
         side = min(geometry.largest_side, LARGEST_SIDE) if self._place == "CPU" else geometry.largest_side
         self.geometry = replace(geometry, largest_side=side)
-        self._threads = 0
         self._built: list[OpenVinoCompute] = []
 
     @property
@@ -81,13 +82,12 @@ class OpenVinoModel(GraphModel):
         """
         computes = self._computes(precision)
         self._built += computes
-        if self._place == "CPU":
-            self._threads = computes[0].threads
         return self._network(precision, computes)
 
     def lanes(self, precision: Precision) -> Sequence[GraphNetwork]:
         """On a processor, one for each thread that a network of its own was given, up to `MOST_LANES`."""
-        count = min(self._threads, MOST_LANES)
+        threads = self._built[0].threads if self._place == "CPU" and self._built else 1
+        count = min(threads, MOST_LANES)
         if count < 2:
             return ()
         try:
@@ -217,7 +217,10 @@ class OpenVinoCompute:
         return other
 
     def __call__(self, arrays: Sequence[np.ndarray], report: Report) -> np.ndarray:
-        """Compute a tile from its inputs, C x h x w each; `report` may raise to end it."""
+        """Compute a tile from its inputs, C x h x w each; `report` may raise to end it.
+
+        The result holds until the next.
+        """
         result = self.run_body(arrays, report)
         if self._end is None:
             return result
@@ -243,7 +246,7 @@ class OpenVinoCompute:
             self._request.cancel()
             raise
         self._seconds_per_pixel = (time.perf_counter() - begun) / pixels
-        # Not a copy: it holds until the next tile.
+        # Not a copy, which of a large tile's features takes hundreds of megabytes.
         return self._request.get_output_tensor(0).data[0]
 
 
@@ -260,8 +263,7 @@ def observing(graph: Graph, numbers: Sequence[int]) -> Any:
 
 def _hint(precision: Precision, place: str) -> str:
     # As near to float32 as in floats (0.1 dB of 50), in half of the time where four convolutions stay in floats.
-    is_fast = precision == "int8" and place == "CPU" and _fast_precision(place) == "bf16"
-    return _HINTS["bf16" if is_fast else precision]
+    return _HINTS["bf16" if precision == "int8" and _fast_precision(place) == "bf16" else precision]
 
 
 def _compiled(model: Any, place: str, hint: str, lanes: int = 1) -> Any:

@@ -52,11 +52,12 @@ class ProgressMeter:
 
     def know(self, total: int, *, complete: bool) -> None:
         """Take the pixels of all results that are known by now, and whether these are all."""
-        if total > self._total:
-            self._total = total
-            # What was done is a smaller part of that.
-            self._last_part = 0.0
-        self._complete = complete
+        with self._lock:
+            if total > self._total:
+                self._total = total
+                # What was done is a smaller part of that.
+                self._last_part = 0.0
+            self._complete = complete
 
     def finish(self, number: int, pixels: int) -> None:
         """A task is over, well or not."""

@@ -141,8 +141,6 @@ class Stages:
         self.records = Records(request, settled)
         self.fatal: UserError | None = None
         self._told_of_engine = False
-        self._many = False
-        """Whether the batch has pictures enough for lanes."""
         self._telling = threading.Lock()
 
     def run(self) -> None:
@@ -237,20 +235,20 @@ class Stages:
             reason = source.choice.reason
             self.send(FileStarted(task.source, task.output, (picture.width, picture.height), size, reason))
             return _Begun(index, task, source, engines, count, lane, self.cancel.clock())
-        except BaseException as error:
+        except Exception as error:
             if source is not None:
                 source.held.close()
-            if isinstance(error, Cancelled) or not isinstance(error, Exception):
+            if isinstance(error, Cancelled):
                 raise
             self.fail(task, error)
             return None
 
     def _lanes_for(self, index: int, task: Task, engines: Sequence[Engine], lanes: _Lanes) -> int:
         """How many pictures of the kind of this one are computed at a time."""
-        self._many = self._many or self.tasks.get(index + LANES_FROM - 1) is not None
+        many = index >= LANES_FROM or self.tasks.get(LANES_FROM - 1) is not None
         large = max(_pixels(task.probe), task.pixels / 16) > LANE_PIXELS
         last = lanes.idle and self.tasks.get(index + 1) is None
-        if not self._many or large or last or task.pictures > 1 or task.copied:
+        if not many or large or last or task.pictures > 1 or task.copied:
             return 1
         return max(1, min(len(each.lanes()) for each in engines))
 

@@ -266,8 +266,7 @@ def test_large_tiles_are_no_larger_than_memory_should_be_and_leave_none_behind(
 ) -> None:
     model = load([(generator_file(tmp_path, skip="bicubic"), 1.0)], "openvino")
     assert model.geometry.largest_side == openvino_network.LARGEST_SIDE
-    monkeypatch.setattr(graph_network, "LARGE", 1 << 10)
-    monkeypatch.setattr(graph_network, "LARGE_TAIL_SIDE", 19)
+    monkeypatch.setattr(graph_network, "TAIL_SIDE", 19)
     monkeypatch.setattr(openvino_network, "LARGE", 1 << 10)
     pixels = sample(60, 45)
     exact = Engine(torch_network.load([(generator_file(tmp_path, skip="bicubic"), 1.0)], "cpu"), "test", "fp32")
